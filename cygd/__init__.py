@@ -1,0 +1,94 @@
+"""Gradient descent for neural networks: a compiled core and a plugin-based experiment runner.
+
+    import cygd
+
+    result = cygd.run("experiments/xor.yaml")     # train what a YAML file describes
+    model = cygd.load(result.directory)           # and predict with it later
+    net = cygd.Network(n_inputs=2, layers=[(3, "tanh"), (1, "sigmoid")])    # or without YAML
+    cygd.core.sse(y, y_hat)                       # or the bare equations
+
+Names are imported when they are first used, so that `import cygd` costs next to nothing and a plugin
+that needs `Activation` alone does not load the runner.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cygd import core
+    from cygd.component import Activation, Initializer, Loss, Metric, Optimizer, Schedule
+    from cygd.data import Dataset, DataSource
+    from cygd.errors import (
+        CheckpointError,
+        ConfigError,
+        CygdError,
+        DataError,
+        FormulaError,
+        PluginError,
+        RunError,
+    )
+    from cygd.hookspecs import hookimpl
+    from cygd.loggers import Logger
+    from cygd.model import Model, load
+    from cygd.network import Network
+    from cygd.runner import Result, run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Activation",
+    "CheckpointError",
+    "ConfigError",
+    "CygdError",
+    "DataError",
+    "DataSource",
+    "Dataset",
+    "FormulaError",
+    "Initializer",
+    "Logger",
+    "Loss",
+    "Metric",
+    "Model",
+    "Network",
+    "Optimizer",
+    "PluginError",
+    "Result",
+    "RunError",
+    "Schedule",
+    "__version__",
+    "core",
+    "hookimpl",
+    "load",
+    "run",
+]
+
+_HOMES = {
+    "cygd.component": ("Activation", "Initializer", "Loss", "Metric", "Optimizer", "Schedule"),
+    "cygd.data": ("DataSource", "Dataset"),
+    "cygd.errors": (
+        *("CheckpointError", "ConfigError", "CygdError", "DataError"),
+        *("FormulaError", "PluginError", "RunError"),
+    ),
+    "cygd.hookspecs": ("hookimpl",),
+    "cygd.loggers": ("Logger",),
+    "cygd.model": ("Model", "load"),
+    "cygd.network": ("Network",),
+    "cygd.runner": ("Result", "run"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "core":
+        return import_module("cygd.core")
+    if name not in _HOME:
+        raise AttributeError(f"module 'cygd' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

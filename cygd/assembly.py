@@ -1,0 +1,178 @@
+"""From an experiment file to everything that an update needs, and every check on the way.
+
+`cygd run`, `check` and `trace` share these steps; whatever is wrong is found here, before there is a
+run folder. Read -> plugins -> validate -> data -> do data and model fit? -> network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cygd import config
+from cygd.data import Prepared, prepare
+from cygd.discovery import environment_requests, installed
+from cygd.errors import ConfigError, DataError, Problem
+from cygd.network import Network
+from cygd.plugins import Plugins, Request
+
+__all__ = ["Assembly", "Reading", "Source", "assemble", "build_network", "read", "requests", "resolved"]
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An experiment that is valid in itself, before its data is looked at.
+
+    Attributes
+    ----------
+    experiment : config.Experiment
+        With defaults filled in and components resolved.
+    plugins : Plugins
+        Everything that is loaded.
+    requests : tuple of Request
+        The plugins that somebody named, in the order in which they were loaded.
+    """
+
+    experiment: config.Experiment
+    plugins: Plugins
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True)
+class Assembly(Reading):
+    """An experiment with its data, and a network with its initial weights.
+
+    Attributes
+    ----------
+    data : Prepared
+        The rows for training, validation and test.
+    network : Network
+        Nothing has been learned yet.
+    """
+
+    data: Prepared
+    network: Network
+
+
+def read(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Reading:
+    """Read an experiment, load its plugins and validate it.
+
+    Raises
+    ------
+    ConfigError, PluginError
+        Whatever is wrong with it, everything at once.
+    """
+    document = config.read(source if isinstance(source, Mapping) else Path(source), overrides)
+    asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
+    asked += requests(plugins)
+    registry = Plugins.load(asked)
+    experiment = config.validate(document, registry)
+    return Reading(experiment, registry, (*environment_requests(os.environ), *asked))
+
+
+def requests(plugins: Sequence[str]) -> list[Request]:
+    """Return what the command line, or a caller in Python, asks for."""
+    return [Request(os.fspath(name), "-p") for name in plugins]
+
+
+def assemble(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Assembly:
+    """Read an experiment with its data and build its network.
+
+    Raises
+    ------
+    ConfigError, DataError, PluginError
+        Whatever is wrong.
+    """
+    reading = read(source, overrides, plugins)
+    experiment = reading.experiment
+    prepared = prepare(experiment, reading.plugins)
+    problems = list(_misfits(experiment, prepared))
+    if problems:
+        raise ConfigError(problems)
+    network = build_network(experiment, prepared.train.x.shape[1], reading.plugins)
+    return Assembly(reading.experiment, reading.plugins, reading.requests, prepared, network)
+
+
+def build_network(experiment: config.Experiment, n_inputs: int, plugins: Plugins) -> Network:
+    """Return the network that an experiment describes, with its initial weights."""
+    layers = [
+        {
+            "units": layer.units,
+            "activation": layer.activation.component,
+            "bias": layer.bias,
+            "initializer": layer.initializer.component,
+            "weights": layer.weights,
+            "dropout": layer.dropout,
+            "l1": layer.l1,
+            "l2": layer.l2,
+        }
+        for layer in experiment.model.layers
+    ]
+    return Network(
+        n_inputs,
+        layers,
+        loss=experiment.loss.component,
+        dtype=experiment.model.dtype,
+        seed=experiment.seed,
+        components=plugins,
+    )
+
+
+def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, Any]:
+    """Return an experiment as config.yaml holds it: nothing left to the folder or the environment.
+
+    Parameters
+    ----------
+    reading : Reading
+        The experiment.
+    copy : callable
+        Takes a plugin file to where it is kept, and returns the name by which to find it there.
+    """
+    points = {point.name for point in installed()}
+    plugins = []
+    for request in reading.requests:
+        if request.blocks:
+            # a file that is kept out is simply not named; only what is installed would come by itself
+            if request.text in points:
+                plugins.append(f"no:{request.text}")
+        elif request.path is None:
+            if request.text in reading.plugins.modules:
+                plugins.append(request.text)
+        elif request.path in reading.plugins.files:
+            plugins.append(str(request.path))
+    kept = {str(path): copy(path) for path in reading.plugins.files}
+    unique = dict.fromkeys(plugins)
+    return {**reading.experiment.resolved(), "plugins": [kept.get(name, name) for name in unique]}
+
+
+def _misfits(experiment: config.Experiment, prepared: Prepared) -> Iterator[Problem]:
+    """Yield what is wrong between the data and the model, beyond the last layer's units."""
+    n_inputs, first = prepared.train.x.shape[1], experiment.model.layers[0]
+    if first.weights is not None and len(first.weights) != n_inputs:
+        yield experiment.problem(
+            "model.layers.0.weights",
+            f"{_plural(len(first.weights), 'row')}, but there are {_plural(n_inputs, 'input')} "
+            f"({_few(prepared.inputs)})",
+            "one row for each input, one column for each unit",
+        )
+    parts = [part for part in (prepared.train, prepared.validation, prepared.test) if part is not None]
+    for y in {id(part.y): part.y for part in parts}.values():
+        try:
+            experiment.loss.component.check_targets(y)
+        except DataError as error:
+            yield experiment.problem("loss", error.message, error.hint)
+            return
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _few(names: Sequence[str], most: int = 6) -> str:
+    listed = ", ".join(names[:most])
+    return f"{listed}, ..." if len(names) > most else listed

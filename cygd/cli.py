@@ -1,0 +1,346 @@
+"""The command line: `cygd run`, `check`, `trace`, `plugins` and `info`.
+
+Data goes to stdout and talk to stderr. A user's mistake is one `error:` line (and a `hint:`), never a
+traceback; `--traceback` shows it all the same. Exit codes: 0 done, 1 the run failed or diverged,
+2 usage or configuration, 130 interrupted. Commands import what they need when they run, so that
+`cygd --help` is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import NoReturn
+
+import cygd
+from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
+
+__all__ = ["main"]
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name; `sys.argv[1:]` by default.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    talk = _Talk()
+    logging.getLogger("cygd").addHandler(talk)
+    try:
+        if not _core_is_built():
+            folder = Path(__file__).parents[1]
+            raise UsageError("the compiled core of cygd is not built here", f"run `pip install {folder}`")
+        code = _dispatch(given)
+        sys.stdout.flush()  # a reader that has gone shows here, not when Python ends
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt as interrupt:
+        kept = ", ".join(getattr(interrupt, "__notes__", []))
+        _say("interrupted" + (f", {kept}" if kept else ""))
+        return INTERRUPTED
+    except SystemExit as leave:  # --help and --version
+        return leave.code if isinstance(leave.code, int) else USAGE
+    except Exception as error:
+        return _report(error, show="--traceback" in given)
+    finally:
+        logging.getLogger("cygd").removeHandler(talk)
+    return code
+
+
+# -- the commands -----------------------------------------------------------------------------------
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train what an experiment describes."""
+    file, overrides = _one_file(options)
+    if options.dry_run:
+        from cygd import assembly, config
+
+        read = assembly.read(file, overrides, options.plugin)
+        sys.stdout.write(config.dump(assembly.resolved(read)))
+        return DONE
+    from cygd import runner
+
+    try:
+        # what a plugin prints is talk
+        with contextlib.redirect_stdout(sys.stderr):
+            result = runner.run(
+                *(file, overrides, options.plugin),
+                out=options.out,
+                threads=options.threads,
+                quiet=options.quiet,
+            )
+    except RunError as error:
+        if error.result is not None:
+            print(error.result.directory)
+        raise
+    print(result.directory)
+    if result.status == "diverged":
+        _say(
+            f"error: the run diverged in epoch {result.epochs + 1}: loss or weights are no longer finite; "
+            "the last finite weights are kept",
+            "a smaller optimizer.learning_rate, clip={norm: 1.0} or data.scale=standard may help",
+        )
+        return FAILED
+    return DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    """Validate experiments without training."""
+    files, overrides = _split(options.arguments)
+    if not files:
+        raise UsageError("check needs a file", "cygd check FILE ... [KEY=VALUE ...]")
+    from cygd.assembly import assemble
+
+    code = DONE
+    for file in files:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                assemble(file, overrides, options.plugin)
+        except CygdError as error:
+            code = _report(error, show=options.traceback)
+        else:
+            print(f"{file}: ok")
+    return code
+
+
+def trace(options: argparse.Namespace) -> int:
+    """Lay the first updates open."""
+    file, overrides = _one_file(options)
+    from cygd import trace, trace_tables
+    from cygd.assembly import assemble
+
+    with contextlib.redirect_stdout(sys.stderr):
+        experiment = assemble(file, overrides, options.plugin)
+    write = trace_tables.write_csv if options.csv else trace_tables.write_text
+    write(trace.steps(experiment, options.steps), sys.stdout)
+    return DONE
+
+
+def plugins(options: argparse.Namespace) -> int:
+    """List every component: name, kind, speed tier, where it came from."""
+    from cygd.assembly import requests
+    from cygd.plugins import Plugins
+
+    with contextlib.redirect_stdout(sys.stderr):
+        registry = Plugins.load(requests(options.plugin))
+    rows = [
+        {
+            "name": entry.component.name,
+            "kind": entry.component.kind,
+            "tier": entry.component.tier,
+            "plugin": entry.plugin,
+            "origin": entry.origin,
+        }
+        for entry in registry.entries
+    ]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _table(rows)
+    return DONE
+
+
+def info(options: argparse.Namespace) -> int:
+    """Say which version, CPU level, threads and optional parts there are."""
+    from cygd import environment
+
+    core = cygd.core.info()
+    versions, threads = environment.versions(), environment.choose_threads(None, "auto")
+    parts = {"OpenMP": core["openmp"], **{name: environment.version(name) for name in environment.OPTIONAL}}
+    if options.json:
+        cpu = {"level": core["level"], "levels": core["levels"]}
+        print(json.dumps({"versions": versions, "cpu": cpu, "threads": threads, "optional": parts}, indent=2))
+        return DONE
+    own = versions.pop("cygd")
+    print(f"cygd       {own} ({', '.join(f'{name} {version}' for name, version in versions.items())})")
+    print(f"CPU level  {core['level']} (of {', '.join(core['levels'])}; CYGD_CPU forces one)")
+    print(f"threads    {threads}")
+    there = {name: "yes" if value is True else value or "no" for name, value in parts.items()}
+    print(f"optional   {', '.join(f'{name}: {value}' for name, value in there.items())}")
+    return DONE
+
+
+# -- parsing ----------------------------------------------------------------------------------------
+
+
+class UsageError(CygdError):
+    """A command line that cannot be understood."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as every other error is reported."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"{self.prog} --help")
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
+    "run": (run, "FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]"),
+    "check": (check, "FILE ... [KEY=VALUE ...]"),
+    "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
+    "plugins": (plugins, "[--json]"),
+    "info": (info, "[--json]"),
+}
+
+
+def _dispatch(arguments: list[str]) -> int:
+    # subparsers and intermixed arguments exclude each other, so the command is parsed first
+    first = _top().parse_args(arguments)
+    if first.command is None:
+        _top().print_help(sys.stderr)
+        return USAGE
+    if first.command not in COMMANDS:
+        hint = did_you_mean(first.command, list(COMMANDS))
+        raise UsageError(f"unknown command {first.command!r}", hint or f"one of {', '.join(COMMANDS)}")
+    options = _parser(first.command).parse_intermixed_args(first.rest)
+    options.prog = f"cygd {first.command}"
+    options.plugin = [*first.plugin, *options.plugin]
+    options.traceback |= first.traceback
+    return COMMANDS[first.command][0](options)
+
+
+def _top() -> _Parser:
+    lines = [f"  cygd {name} {usage}\n      {command.__doc__}" for name, (command, usage) in COMMANDS.items()]
+    parser = _Parser(
+        prog="cygd",
+        usage="cygd [-p PLUGIN] [--traceback] COMMAND ...",
+        description="Gradient descent for neural networks, experiments in YAML.\n\n" + "\n".join(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _common(parser)
+    parser.add_argument("--version", action="version", version=f"cygd {cygd.__version__}")
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        *("-p", "--plugin"),
+        action="append",
+        default=[],
+        metavar="NAME_OR_PATH",
+        help="load a plugin: a module or a .py file; no:NAME keeps one out (repeatable)",
+    )
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of an error")
+
+
+def _parser(name: str) -> _Parser:
+    command, usage = COMMANDS[name]
+    parser = _Parser(
+        prog=f"cygd {name}",
+        usage=f"cygd {name} {usage} [-p PLUGIN] [--traceback]",
+        description=command.__doc__,
+        allow_abbrev=False,
+    )
+    if name in {"run", "check", "trace"}:
+        parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=ARGUMENTS)
+    if name == "run":
+        parser.add_argument("--out", metavar="DIR", help="the run folder (default: a fresh one under runs/)")
+        parser.add_argument("--threads", type=_count, metavar="N", help="how many threads; changes no result")
+        parser.add_argument("--quiet", action="store_true", help="say nothing but errors and warnings")
+        parser.add_argument("--dry-run", action="store_true", help="print the resolved YAML and stop")
+    if name == "trace":
+        parser.add_argument("--steps", type=_count, default=3, metavar="N", help="how many updates (default 3)")
+        parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
+    if name in {"plugins", "info"}:
+        parser.add_argument("--json", action="store_true", help="print JSON")
+    _common(parser)
+    return parser
+
+
+ARGUMENTS = "an experiment in YAML, and values that override its own, such as train.epochs=5"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
+    return int(text)
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell files and overrides apart; a file whose name looks like an override is still a file."""
+    overrides = [text for text in arguments if OVERRIDE.match(text) and not Path(text).is_file()]
+    return [text for text in arguments if text not in overrides], overrides
+
+
+def _one_file(options: argparse.Namespace) -> tuple[str, list[str]]:
+    files, overrides = _split(options.arguments)
+    if not files:
+        raise UsageError("which experiment? a YAML file is missing", f"{options.prog} FILE [KEY=VALUE ...]")
+    if len(files) > 1:
+        raise UsageError(f"one file at a time; {files[1]!r} is no KEY=VALUE either")
+    return files[0], overrides
+
+
+# -- talking ----------------------------------------------------------------------------------------
+
+
+class _Talk(logging.Handler):
+    """Shows warnings on stderr, as errors are shown."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(f"{record.levelname.lower()}: {record.getMessage()}", getattr(record, "hint", None))
+
+
+def _say(text: str, hint: str | None = None) -> None:
+    print(text, file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+def _report(error: Exception, *, show: bool) -> int:
+    """Print an error and return its exit code."""
+    if show:
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            place = " ".join(part for part in (problem.where, problem.key) if part)
+            _say(f"error: {place}: {problem.message}" if place else f"error: {problem.message}", problem.hint)
+        return error.exit_code
+    if isinstance(error, CygdError):
+        _say(f"error: {error.message}", error.hint)
+        return error.exit_code
+    if isinstance(error, ImportError) and "CYGD_CPU" in str(error):
+        _say(f"error: {error}")
+        return USAGE
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    _say(f"error: unexpected {text}", None if show else "--traceback shows where it comes from")
+    return FAILED
+
+
+def _table(rows: Sequence[dict[str, str]]) -> None:
+    """Print rows as aligned columns with a head."""
+    head = {name: name.upper() for name in rows[0]}
+    widths = {name: max(len(row[name]) for row in [head, *rows]) for name in head}
+    for row in [head, *rows]:
+        print("  ".join(row[name].ljust(widths[name]) for name in head).rstrip())
+
+
+def _core_is_built() -> bool:
+    folder = Path(__file__).parent / "core"
+    return any((folder / f"dispatch{suffix}").exists() for suffix in EXTENSION_SUFFIXES)

@@ -1,0 +1,151 @@
+"""Activations: y_hat = f(h)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cygd import core
+from cygd.component.arrays import Array, checked, floats, measured, read_only
+from cygd.component.base import Component, Function, declared_numbers, kernel_row
+from cygd.component.options import Declared, check_call, signature_of
+
+__all__ = ["Activation"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Activation(Component):
+    """The function f in y_hat = f(h), and its derivative.
+
+    Parameters
+    ----------
+    name : str
+        What an experiment calls it.
+    function : callable
+        f(h, **parameters) -> y_hat, elementwise over an array of shape (n_samples, n_units) that it
+        must not change. A row-wise one (with `backward`) may join the units of a row.
+    derivative : callable, optional
+        f'(h, **parameters), or f'(h, y_hat, **parameters) where the output makes it cheaper. Without
+        one the derivative is measured by central differences, which is slow and less accurate.
+    parameters : mapping of str to float
+        Names and defaults.
+    backward : callable
+        For a row-wise activation, in place of `derivative`: backward(h, y_hat, g, **parameters) ->
+        delta, with g = -dE/dy_hat; all of shape (n_samples, n_units).
+    surrogate : bool
+        True says that the derivative is not f' on purpose; it is not checked then.
+    kernel : str
+        The kernel of the compiled core, for built-ins.
+    kinks : tuple of float
+        Where f has no derivative and the value given there is a convention.
+
+    Attributes
+    ----------
+    derivative_takes_y_hat : bool
+        Whether the derivative wants y_hat behind h.
+    numerical : bool
+        Whether the derivative is measured.
+
+    Examples
+    --------
+    >>> square = Activation("square", lambda h: h * h, lambda h: 2 * h)
+    >>> square.evaluate([3.0]), square.slope([3.0])
+    (array([9.]), array([6.]))
+    """
+
+    kind: ClassVar[str] = "activation"
+
+    function: Function | None = None
+    derivative: Function | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    backward: Function | None = field(default=None, kw_only=True)
+    surrogate: bool = field(default=False, kw_only=True)
+    kernel: str | None = field(default=None, kw_only=True)
+    kinks: tuple[float, ...] = field(default=(), kw_only=True)
+    derivative_takes_y_hat: bool = field(init=False, default=False)
+    numerical: bool = field(init=False, default=False)
+    rowwise: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        if self.kernel:
+            row = kernel_row("activations", self.kernel)
+            self._declare(Declared(row["parameters"]))
+            self._set(rowwise=row["rowwise"])
+            return
+        self._declare(Declared(declared_numbers(self, self.parameters)))
+        check_call(str(self), "function", self.function, ("h",), self.parameters)
+        if self.backward is not None:
+            if self.derivative is not None:
+                raise TypeError(f"{self}: give derivative= or backward=, not both")
+            check_call(str(self), "backward", self.backward, ("h", "y_hat", "g"), self.parameters)
+            self._set(rowwise=True)
+        elif self.derivative is not None:
+            takes = takes_y_hat(self.derivative, self.parameters)
+            arguments = ("h", "y_hat") if takes else ("h",)
+            check_call(str(self), "derivative", self.derivative, arguments, self.parameters)
+            self._set(derivative_takes_y_hat=takes)
+        else:
+            if self.surrogate:
+                raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
+            self._set(derivative=measured(self, self.function, "df(h)"), numerical=True)
+
+    def evaluate(self, h: ArrayLike) -> Array:
+        """Return f(h), for an array of shape (n_samples, n_units) or any other if f is elementwise."""
+        if self.kernel:
+            return np.asarray(core.activate(h, self.kernel, parameters=self.parameters))
+        h = floats(h)
+        return self._call("function", h, like=h)
+
+    def slope(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
+        """Return f'(h); y_hat = f(h) is evaluated if it is needed and not given."""
+        if self.rowwise:
+            raise TypeError(
+                f"{self} is row-wise: each output depends on all units, so there is no f'(h); "
+                "backpropagate(h, y_hat, g) gives delta"
+            )
+        if self.kernel:
+            return np.asarray(core.derivative(h, self.kernel, parameters=self.parameters))
+        h = floats(h)
+        if not self.derivative_takes_y_hat:
+            return self._call("derivative", h, like=h)
+        y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+        return self._call("derivative", h, y_hat, like=h)
+
+    def backpropagate(self, h: ArrayLike, y_hat: ArrayLike, g: ArrayLike) -> Array:
+        """Return the error term delta for g = -dE/dy_hat, all of shape (n_samples, n_units)."""
+        h, y_hat, g = floats(h), floats(y_hat), floats(g)
+        if not self.rowwise:
+            return g * self.slope(h, y_hat)
+        if self.kernel:
+            # the units pass their g down unchanged: the error term of a layer below an identity
+            below = np.eye(h.shape[-1], dtype=h.dtype)
+            return np.asarray(core.hidden_error_term(below, g, h, activation=self.kernel))
+        return self._call("backward", h, y_hat, g, like=h)
+
+    def _call(self, role: str, *arrays: Array, like: Array) -> Array:
+        result = getattr(self, role)(*map(read_only, arrays), **self.parameters)
+        return checked(result, like, f"{self}: {role}")
+
+
+def takes_y_hat(derivative: Function, parameters: Mapping[str, object]) -> bool:
+    """Return whether a derivative wants (h, y_hat) and not h alone.
+
+    It does when it cannot be called without a second argument that is no declared parameter.
+    """
+    if isinstance(derivative, np.ufunc):
+        return derivative.nin == 2
+    signature = signature_of(derivative)
+    if signature is None:
+        return False
+    positional = [
+        p
+        for p in signature.parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and p.name not in parameters
+        and (p.default is p.empty or p.name == "y_hat")
+    ]
+    return len(positional) == 2

@@ -1,0 +1,148 @@
+"""Losses: E(y, y_hat)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cygd import core
+from cygd.component.arrays import Array, checked, floats, measured, read_only
+from cygd.component.base import Component, Function, declared_numbers, kernel_row
+from cygd.component.options import Declared, check_call
+from cygd.errors import DataError
+
+__all__ = ["Loss"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss(Component):
+    """The measure E(y, y_hat) that training makes small.
+
+    Parameters
+    ----------
+    name : str
+        What an experiment calls it.
+    function : callable
+        function(y, y_hat, **parameters) -> the loss of each element, before the reduction.
+    derivative : callable, optional
+        derivative(y, y_hat, **parameters) -> its derivative with respect to y_hat. Without one it is
+        measured by central differences.
+    reduction : {"mean", "sum", "mean_rows"}
+        How the elements become one number: their mean, their sum, or the mean over samples of the
+        sum over outputs, which an experiment calls `mean` as well.
+    parameters : mapping of str to float
+        Names and defaults.
+    targets : {"any", "unit", "nonnegative", "signs"}
+        Where y may lie: anywhere, in [0, 1], at or above 0, or only at -1 and 1.
+    kernel : str
+        The kernel of the compiled core, for built-ins; it says the reduction and the parameters.
+    kinks : tuple of float
+        The errors y_hat - y at which there is no derivative.
+
+    Examples
+    --------
+    >>> difference = Loss("difference", lambda y, y_hat: y - y_hat, lambda y, y_hat: -np.ones_like(y))
+    >>> difference.configured({"reduction": "sum"})
+    Loss('difference', reduction='sum')
+    """
+
+    kind: ClassVar[str] = "loss"
+    _own: ClassVar[Mapping[str, str]] = {"reduction": "sum | mean"}
+
+    function: Function | None = None
+    derivative: Function | None = None
+    reduction: str = "mean"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    targets: str = field(default="any", kw_only=True)
+    kernel: str | None = field(default=None, kw_only=True)
+    kinks: tuple[float, ...] = field(default=(), kw_only=True)
+    numerical: bool = field(init=False, default=False)
+    _mean: str = field(init=False, default="mean")
+
+    def __post_init__(self) -> None:
+        if self.kernel:
+            row = kernel_row("losses", self.kernel)
+            self._declare(Declared(row["parameters"]))
+            self._set(reduction=row["reduction"])
+        else:
+            self._declare(Declared(declared_numbers(self, self.parameters)))
+            check_call(str(self), "function", self.function, ("y", "y_hat"), self.parameters)
+            if self.derivative is None:
+                self._set(derivative=measured(self, self.function, "derivative(y, y_hat)"), numerical=True)
+            check_call(str(self), "derivative", self.derivative, ("y", "y_hat"), self.parameters)
+        if self.reduction not in ("sum", "mean", "mean_rows"):
+            raise ValueError(f"{self}: reduction must be sum, mean or mean_rows, found {self.reduction!r}")
+        if self.targets not in _TARGETS:
+            raise ValueError(f"{self}: targets must be one of {', '.join(_TARGETS)}, found {self.targets!r}")
+        self._set(_mean="mean" if self.reduction == "sum" else self.reduction)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything that `configured` understands, with the values of now."""
+        return {**super().options, "reduction": "sum" if self.reduction == "sum" else "mean"}
+
+    def configured(self, options: Mapping[str, object]) -> Self:
+        """Return a copy with other values of some options, `reduction: sum | mean` among them."""
+        twin = super().configured(options)
+        if twin.reduction == "mean":
+            twin._set(reduction=self._mean)
+        return twin
+
+    def elements(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
+        """Return the loss of each element, before the reduction."""
+        return self._call("function", y, y_hat)
+
+    def slope(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
+        """Return the derivative of each element with respect to y_hat, before the reduction."""
+        return self._call("derivative", y, y_hat)
+
+    def divisor(self, n_samples: float, n_outputs: int) -> float:
+        """Return what the sum over all elements is divided by; n_samples may be a sum of weights."""
+        return {"sum": 1.0, "mean": n_samples * n_outputs, "mean_rows": n_samples}[self.reduction]
+
+    def check_targets(self, y: ArrayLike) -> None:
+        """Raise a DataError that names the first target outside the domain of this loss.
+
+        Examples
+        --------
+        >>> from cygd.losses import LOSSES
+        >>> [hinge] = [loss for loss in LOSSES if loss.name == "hinge"]
+        >>> hinge.check_targets([[-1.0], [1.0]])
+        """
+        words, inside = _TARGETS[self.targets]
+        y = np.atleast_1d(floats(y))
+        outside = np.argwhere(~inside(y))
+        if len(outside):
+            place = tuple(int(i) for i in outside[0])
+            raise DataError(f"{self} needs targets {words}, but y{list(place)} is {float(y[place])!r}")
+
+    def _call(self, role: str, y: ArrayLike, y_hat: ArrayLike) -> Array:
+        y, y_hat = floats(y), floats(y_hat)
+        if self.kernel:
+            return _element_kernel(self.kernel, y, y_hat, role == "derivative", self.parameters)
+        result = getattr(self, role)(read_only(y), read_only(y_hat), **self.parameters)
+        return checked(result, y_hat, f"{self}: {role}")
+
+
+def _element_kernel(
+    kernel: str, y: Array, y_hat: Array, derivative: bool, parameters: Mapping[str, float]
+) -> Array:
+    """Run the kernel of a loss over each element of two arrays of one shape."""
+    dtype = np.result_type(y, y_hat)
+    module = core._f32 if dtype == np.float32 else core._f64
+    out = np.empty(y_hat.size, dtype)
+    flat = (np.ascontiguousarray(a, dtype).reshape(-1) for a in np.broadcast_arrays(y, y_hat))
+    module.loss_block(kernel, *flat, out, derivative, list(parameters.values()))
+    return out.reshape(y_hat.shape)
+
+
+_TARGETS: dict[str, tuple[str, Callable[[Array], Any]]] = {
+    "any": ("of any value", lambda y: np.ones(y.shape, bool)),
+    "unit": ("from 0 to 1", lambda y: (y >= 0) & (y <= 1)),
+    "nonnegative": ("of 0 or more", lambda y: y >= 0),
+    "signs": ("of -1 or 1", lambda y: (y == -1) | (y == 1)),
+}

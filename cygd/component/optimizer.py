@@ -1,0 +1,72 @@
+"""Optimizers: how a gradient becomes a change of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from cygd.component.base import Component, Function, declared_numbers, kernel_row
+from cygd.component.options import Declared, check_call, check_option
+
+__all__ = ["Optimizer"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimizer(Component):
+    """How a gradient becomes a change of the weights.
+
+    Parameters
+    ----------
+    name : str
+        What an experiment calls it.
+    update : callable
+        update(w, g, state, learning_rate, step, **parameters) changes the flat vector w in place, given
+        the gradient g of the objective; state is a dict of arrays like w, zeros at first, and step
+        counts from 1.
+    state : sequence of str
+        The names of the arrays in `state`.
+    parameters : mapping of str to float or bool
+        Names and defaults.
+    learning_rate : float
+        The default, which an experiment may override.
+    kernel : str
+        The kernel of the compiled core, for built-ins; it says the state and the parameters.
+    flags : sequence of str
+        The parameters of the kernel that are true or false (the core has numbers only).
+
+    Examples
+    --------
+    >>> def descend(w, g, state, learning_rate, step):
+    ...     w -= learning_rate * g
+    >>> Optimizer("descend", descend).configured({"learning_rate": 0.5})
+    Optimizer('descend', learning_rate=0.5)
+    """
+
+    kind: ClassVar[str] = "optimizer"
+    _own: ClassVar[Mapping[str, str]] = {"learning_rate": "[0, inf)"}
+
+    update: Function | None = None
+    state: Sequence[str] = ()
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    learning_rate: float = field(default=0.01, kw_only=True)
+    kernel: str | None = field(default=None, kw_only=True)
+    flags: Sequence[str] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.kernel:
+            row = kernel_row("optimizers", self.kernel)
+            defaults = {p: bool(v) if p in self.flags else v for p, v in row["parameters"].items()}
+            self._declare(Declared(defaults))
+            self._set(state=tuple(row["state"]))
+        else:
+            self._declare(Declared(declared_numbers(self, self.parameters)))
+            arguments = ("w", "g", "state", "learning_rate", "step")
+            check_call(str(self), "update", self.update, arguments, self.parameters)
+            if isinstance(self.state, str) or not all(isinstance(name, str) for name in self.state):
+                raise TypeError(f"{self}: state must be a list of names, found {self.state!r}")
+            self._set(state=tuple(self.state))
+        rate = check_option(
+            str(self), "learning_rate", self.learning_rate, default=0.0, domain=self._own["learning_rate"]
+        )
+        self._set(learning_rate=rate)

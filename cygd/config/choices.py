@@ -1,0 +1,202 @@
+"""Components as an experiment chooses them: a name, or a mapping of name and options.
+
+Of components this package knows only what it asks of them (`Components`, `configured`, `options`), so
+that an experiment can be read, and be wrong, without the compiled core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import PlainValidator, ValidationInfo
+
+from cygd.config.values import Fault, fail
+from cygd.config.words import found
+from cygd.errors import CygdError, did_you_mean
+
+__all__ = ["SYNONYMS", "ComponentSpec", "Components", "choose", "component", "synonym"]
+
+SYNONYMS = {  # what other tools call it -> what it is called here
+    "activations": "activation",
+    "batch": "batch_size",
+    "batchsize": "batch_size",
+    "early_stopping": "stop",
+    "features": "inputs",
+    "hidden": "layers",
+    "kernel_initializer": "initializer",
+    "l1_regularization": "l1",
+    "l2_regularization": "l2",
+    "loggers": "log",
+    "lr": "learning_rate",
+    "lr_scheduler": "schedule",
+    "metric": "metrics",
+    "n_epochs": "epochs",
+    "neurons": "units",
+    "optim": "optimizer",
+    "scheduler": "schedule",
+    "size": "units",
+    "type": "name",
+    "val": "validation",
+    "wd": "weight_decay",
+    "width": "units",
+}
+
+
+class Components(Protocol):
+    """What finds components: the plugin registry."""
+
+    def get(self, kind: str, name: str) -> Any:
+        """Return the component of a kind and a name."""
+
+    def names(self, kind: str) -> Sequence[str]:
+        """Return the names of a kind."""
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """A component of an experiment.
+
+    Attributes
+    ----------
+    name : str
+        As it was written.
+    options : dict
+        What was written beside the name.
+    component : Component
+        The component itself, with these options.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    component: Any = None
+
+    def __bool__(self) -> bool:
+        """False for a choice that was not made and has no default of its own."""
+        return bool(self.name)
+
+
+def synonym(word: str, known: Sequence[str]) -> str | None:
+    """Return a hint with the known word that another tool calls so, or that is spelt alike."""
+    meant = SYNONYMS.get(word.lower())
+    if meant in known:
+        return f"did you mean {meant!r}?"
+    return did_you_mean(word, known) or did_you_mean(word.lower(), known)
+
+
+def component(kind: str, default: str = "") -> PlainValidator:
+    """Return the type of a component; null, or a mapping without a name, means the default."""
+
+    def check(value: Any, info: ValidationInfo[Any]) -> ComponentSpec:
+        if value is None and not default:
+            return ComponentSpec("")
+        name, options, at_name = _split(kind, value, default)
+        chosen, faults = choose(info.context, kind, name, options, at_name)
+        if faults:
+            raise fail(*faults)
+        return ComponentSpec(name, options, chosen)
+
+    return PlainValidator(check)
+
+
+def choose(
+    components: Components,
+    kind: str,
+    name: str,
+    options: Mapping[str, Any],
+    at_name: tuple[str, ...] = (),
+    unusable: tuple[str, ...] = (),
+) -> tuple[Any, list[Fault]]:
+    """Find a component and give it its options.
+
+    Parameters
+    ----------
+    components : Components
+        Where to look.
+    kind, name, options
+        What to look for, and what to tell it.
+    at_name, unusable : tuple of str
+        The path of the name, and what of the value is worth nothing without the component, both
+        below the mapping of the options.
+
+    Returns
+    -------
+    component
+        None when there are faults.
+    faults : list of Fault
+        Everything that is wrong.
+    """
+    try:
+        chosen = components.get(kind, name)
+    except CygdError as error:
+        return None, [Fault(at_name, error.message, _nearer(error, name), unusable=unusable)]
+    except ValueError as error:
+        return None, [Fault(at_name, str(error), unusable=unusable)]
+    faults: list[Fault] = []
+    rest = dict(options)
+    while True:
+        try:
+            configured = chosen.configured(rest)
+        except CygdError as error:
+            option = getattr(error, "option", "")
+            at = (option,) if option else ()
+            if option not in rest:  # required and missing, or no option in particular
+                return None, [*faults, Fault(at, error.message, error.hint, unusable=unusable)]
+            unknown = option not in chosen.options
+            hint = (unknown and synonym(option, list(chosen.options))) or error.hint
+            faults.append(Fault(at, error.message, hint, key=unknown))
+            del rest[option]
+        else:
+            return (None, faults) if faults else (configured, [])
+
+
+def _split(kind: str, value: Any, default: str) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    """Return the name, the options, and the path of the name."""
+    if value is None:
+        value = default
+    if isinstance(value, str) and value:
+        return value, {}, ()
+    noun = _with_article(kind)
+    if not isinstance(value, Mapping):
+        raise fail(Fault((), f"expected the name of {noun}, or {{name: ..., options}}, found {found(value)}"))
+    options = dict(value)
+    if "name" not in options and "formula" in options:
+        raise fail(_formula(noun, options))
+    if "name" not in options and not default:
+        other = next((key for key in ("type", "kind", "class") if key in options), None)
+        hint = f"did you mean 'name' by {other!r}?" if other else f"it says which {_spoken(kind)}"
+        raise fail(Fault((), "the key 'name' is missing", hint))
+    name = options.pop("name", default)
+    if not isinstance(name, str) or not name:
+        raise fail(Fault(("name",), f"expected the name of {noun}, found {found(name)}", unusable=()))
+    return name, options, ("name",)
+
+
+def _formula(noun: str, options: Mapping[str, Any]) -> Fault:
+    """Return what is wrong with a formula in place of a name."""
+    text = options["formula"]
+    pieces = [key for key, value in options.items() if value is None]
+    if not isinstance(text, str) or pieces or text.count("(") != text.count(")"):
+        message = f"YAML took the formula apart, found {found(text)}"
+        return Fault(("formula",), message, 'put it in quotes: {formula: "..."}', unusable=())
+    hint = "write it as a function in a plugin"
+    return Fault(("formula",), f"{noun} cannot be given as a formula", hint, key=True, unusable=())
+
+
+def _nearer(error: CygdError, name: str) -> str | None:
+    """Return the hint of an unknown name, trying lower case where nothing was near."""
+    known = getattr(error, "known", ())
+    if known and not did_you_mean(name, known):
+        near = did_you_mean(name.lower().replace("-", "_"), known)
+        if near:
+            return f"{near} ({error.hint})" if error.hint else near
+    return error.hint
+
+
+def _spoken(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {_spoken(kind)}"

@@ -1,0 +1,175 @@
+"""The document of an experiment: what the YAML file and the overrides say, before any key is judged.
+
+Reading stops at the first error of syntax. Duplicate keys and overrides that lead nowhere are kept in
+`Document.problems` and reported together with everything that validation finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cygd.config.mappings import read_mapping
+from cygd.config.nodes import KeyPath, Mark, Node, show_key
+from cygd.config.overrides import apply_overrides
+from cygd.config.reader import read_yaml
+from cygd.config.words import found
+from cygd.errors import ConfigError, Problem, did_you_mean
+
+__all__ = ["Document", "read"]
+
+
+@dataclass(frozen=True)
+class Document:
+    """An experiment as it was written.
+
+    Attributes
+    ----------
+    source : str
+        The file's path as the user gave it, or "experiment" for a mapping.
+    folder : Path
+        What relative paths start from: the file's folder, or the current one.
+    stem : str
+        The name of an experiment that does not say its own.
+    root : Node
+        The values with their places.
+    kept : frozenset of KeyPath
+        Options that outlived an override of the component they belonged to: dropped without a
+        word where the new component does not understand them.
+    problems : tuple of Problem
+        What was wrong so far.
+    """
+
+    source: str
+    folder: Path
+    stem: str
+    root: Node
+    kept: frozenset[KeyPath] = frozenset()
+    problems: tuple[Problem, ...] = ()
+
+    def where(self, path: KeyPath, *, key: bool = False) -> str:
+        """Return the place of a value (or of its key), or of the nearest thing around it."""
+        return str(self.mark(path, key=key))
+
+    def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
+        """Return the mark of a value (or of its key), or of the nearest thing around it."""
+        node, taken = self.root.nearest(path)
+        missing = taken < len(path)
+        if node.key_mark and (key or (missing and isinstance(node.value, dict))):
+            return node.key_mark
+        return node.mark
+
+    @property
+    def plugin_requests(self) -> list[tuple[str, str, Path]]:
+        """The plugins that the experiment asks for: (name or path, place, folder).
+
+        Raises
+        ------
+        ConfigError
+            When `plugins` is no list of texts.
+        """
+        node = self.root.child("plugins")
+        if node is None or node.value is None:
+            return []
+        if not isinstance(node.value, list):
+            words = f"expected a list of module names and .py files, found {found(node.plain())}"
+            hint = f"write [{node.value}]" if isinstance(node.value, str) else None
+            raise ConfigError([*self.problems, Problem(str(node.mark), "plugins", words, hint)])
+        wrong = [
+            Problem(
+                str(child.mark),
+                show_key(("plugins", index)),
+                f"expected a module name or a .py file, found {found(child.plain())}",
+            )
+            for index, child in enumerate(node.value)
+            if not isinstance(child.value, str) or not child.value
+        ]
+        if wrong:
+            raise ConfigError([*self.problems, *wrong])
+        return [(child.value, str(child.mark), self.folder) for child in node.value]
+
+
+def read(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Document:
+    """Read an experiment.
+
+    Parameters
+    ----------
+    source : Path, str or Mapping
+        A YAML file, or the same content as a mapping (NumPy numbers and arrays, tuples and paths
+        are welcome in it).
+    overrides : sequence of str
+        Changes of the form ``train.epochs=5``, in order.
+
+    Returns
+    -------
+    Document
+        What was written; nothing is judged but its syntax.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read as YAML.
+
+    Examples
+    --------
+    >>> document = read({"train": {"epochs": 5}}, ["train.epochs=7"])
+    >>> document.root.plain(), document.where(("train", "epochs"))
+    ({'train': {'epochs': 7}}, 'command line')
+    """
+    problems: list[Problem] = []
+    if isinstance(source, Mapping):
+        name, stem, folder = "experiment", "experiment", Path.cwd()
+        root = read_mapping(source, Mark(name))
+    else:
+        path = Path(source)
+        name, stem, folder = str(source), path.stem, path.absolute().parent
+        root = _root(read_yaml(_text(path, name), Mark(name, 1, 1), problems), name)
+    kept = apply_overrides(root, overrides, problems)
+    return Document(name, folder, stem, root, kept, tuple(problems))
+
+
+def _text(path: Path, name: str) -> str:
+    """Return the text of a file, or say plainly why there is none."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise _error(name, "there is no such file", _near(path)) from None
+    except IsADirectoryError:
+        inside = path / "config.yaml"
+        hint = f"did you mean {str(inside)!r}?" if inside.is_file() else None
+        raise _error(name, "this is a folder, not an experiment", hint) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _error(name, f"cannot be read: {reason}") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = len(raw[: error.start].rpartition(b"\n")[2].decode("utf-8", "replace").lstrip("\ufeff")) + 1
+        message = f"not UTF-8 text: byte 0x{raw[error.start]:02X}"
+        raise _error(str(Mark(name, line, column)), message, "save the file as UTF-8") from None
+
+
+def _near(path: Path) -> str | None:
+    """Return a hint with the file whose name is nearest."""
+    try:
+        names = [other.name for other in path.parent.glob("*.y*ml")]
+    except (OSError, ValueError):
+        return None
+    return did_you_mean(path.name, names)
+
+
+def _root(root: Node | None, name: str) -> Node:
+    """Insist on a mapping at the top."""
+    if root is None or root.value is None:
+        raise _error(name, "the file is empty", "an experiment needs at least 'data' and 'model'")
+    if not isinstance(root.value, dict):
+        message = f"expected a mapping of keys to values at the top, found {found(root.plain())}"
+        raise _error(str(root.mark), message)
+    return root
+
+
+def _error(where: str, message: str, hint: str | None = None) -> ConfigError:
+    return ConfigError([Problem(where, "", message, hint)])

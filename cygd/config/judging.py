@@ -1,0 +1,134 @@
+"""Document -> sections, with everything that is wrong in one list.
+
+pydantic stops at the first error of a value, and a section with an error does not come into being. So
+whatever is wrong is noted, taken out, and the rest is looked at again, until the rest is sound: then
+the checks that compare several places run on it, but for those that would read what was taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+from cygd.config.choices import Components
+from cygd.config.document import Document
+from cygd.config.nodes import KeyPath, parse_key, show_key
+from cygd.config.sections import ExperimentSection
+from cygd.config.values import Fault
+from cygd.errors import Problem
+
+__all__ = ["Judgement", "judge"]
+
+
+class Judgement:
+    """The problems of one document, and the places that cannot be relied on."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._problems = list(document.problems)
+        self._unusable: list[KeyPath] = []
+        self._meant: set[KeyPath] = set()  # keys that a misspelt one beside them stands for
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All problems, in the order of the file; those of the command line last."""
+        return sorted(dict.fromkeys(self._problems), key=_order)
+
+    def note(self, fault: Fault) -> None:
+        """Keep what is wrong at a path, and that the place cannot be relied on."""
+        where = self.document.where(fault.path, key=fault.key)
+        self._problems.append(Problem(where, show_key(fault.path), fault.message, fault.hint))
+        self._unusable.append(fault.doomed)
+        meant = re.match(r"did you mean '(\w+)'", fault.hint or "")
+        if fault.key and meant:
+            self._meant.add((*fault.path[:-1], meant[1]))
+
+    def report(self, key: str, message: str, hint: str | None = None, *, needs: Iterable[str] = ()) -> None:
+        """Keep what is wrong between several places, unless one of them cannot be relied on.
+
+        Parameters
+        ----------
+        key : str
+            The path of the value to point at, as `model.layers[0].units`.
+        message, hint : str
+            What is wrong, and what to do.
+        needs : iterable of str
+            The other places that the check has read.
+        """
+        if not any(self._tainted(parse_key(place)) for place in (key, *needs)):
+            where = self.document.where(parse_key(key))
+            self._problems.append(Problem(where, key, message, hint))
+
+    def require(self, key: str, hint: str) -> None:
+        """Report a key that must be given, unless it is given wrongly or misspelt."""
+        path = parse_key(key)
+        if path not in self._meant:
+            name = str(path[-1])
+            self.report(key, f"the key {name!r} is missing", hint)
+
+    def _tainted(self, path: KeyPath) -> bool:
+        return any(all(a == b for a, b in zip(path, bad, strict=False)) for bad in self._unusable)
+
+
+def judge(document: Document, components: Components) -> tuple[ExperimentSection | None, Judgement]:
+    """Check every value by itself.
+
+    Returns
+    -------
+    sections : ExperimentSection or None
+        What is sound of the experiment; None when nothing can be relied on.
+    judgement : Judgement
+        What is not.
+    """
+    judgement = Judgement(document)
+    plain = document.root.plain()
+    while True:
+        try:
+            return ExperimentSection.model_validate(plain, context=components), judgement
+        except ValidationError as error:
+            faults = _faults(error)
+        for fault in faults:
+            if fault.path not in document.kept:
+                judgement.note(fault)
+        if not [fault for fault in faults if _take_out(plain, fault.doomed)]:
+            return None, judgement  # a default is at fault: nothing is left to take out
+
+
+def _faults(error: ValidationError) -> list[Fault]:
+    """Return what pydantic carried, by whole paths; later items first, so that indices hold."""
+    faults = []
+    for detail in error.errors(include_url=False, include_input=False):
+        carried = detail.get("ctx", {}).get("faults") or (Fault((), "this value is not understood"),)
+        faults += [fault.below(*detail["loc"]) for fault in carried]
+    return sorted(faults, key=lambda fault: [(isinstance(s, int), s) for s in fault.path], reverse=True)
+
+
+def _take_out(plain: Any, path: KeyPath) -> bool:
+    """Remove what stands at a path, or the scalar in its way; tell whether there was anything."""
+    parent: Any = None
+    step: Any = None
+    value: Any = plain
+    below: Any
+    for below in path:
+        if not isinstance(value, dict | list):
+            break
+        if below not in (value if isinstance(value, dict) else range(len(value))):
+            return False
+        parent, step, value = value, below, value[below]
+    if parent is None:
+        return False
+    if isinstance(parent, list) and path[:2] == ("model", "layers"):
+        parent[step] = {}  # the layers behind it keep their numbers
+    else:
+        del parent[step]
+    return True
+
+
+def _order(problem: Problem) -> tuple[bool, int, int, str]:
+    """Return the place of a problem in the order of the file."""
+    place = re.search(r":(\d+):(\d+)$", problem.where)
+    line, column = (int(place[1]), int(place[2])) if place else (0, 0)
+    return problem.where == "command line", line, column, problem.key

@@ -1,0 +1,70 @@
+"""What a plain YAML scalar means: the core schema of YAML 1.2.
+
+PyYAML follows YAML 1.1, where `no` is false, `1:30` is ninety, `2024-01-01` is a date, `010` is
+eight and `1e-3` is text. Here `no`, dates and `1:30` are text, `010` is ten and `1e-3` a number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+__all__ = ["Scalar", "read_scalar", "write_float"]
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+_CONSTANTS: dict[str, Scalar] = {
+    **dict.fromkeys(["", "~", "null", "Null", "NULL"]),
+    **dict.fromkeys(["true", "True", "TRUE"], True),
+    **dict.fromkeys(["false", "False", "FALSE"], False),
+    **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
+    **{
+        sign + infinity: float(sign + "inf")
+        for sign in ("", "+", "-")
+        for infinity in (".inf", ".Inf", ".INF")
+    },
+}
+_DECIMAL = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+
+_MOST_DIGITS = 400  # beyond the largest float, and far below what makes int() slow
+
+
+def read_scalar(text: str) -> Scalar:
+    """Return the value of a scalar written without quotes.
+
+    Raises
+    ------
+    ValueError
+        When it is an integer of more than 400 digits.
+
+    Examples
+    --------
+    >>> [read_scalar(text) for text in ("1e-3", "010", "0o17", "no", "1:30", "~")]
+    [0.001, 10, 15, 'no', '1:30', None]
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    decimal = _DECIMAL.fullmatch(text)
+    if decimal or _BASED.fullmatch(text):
+        if len(text) > _MOST_DIGITS:
+            raise ValueError(f"a number of {len(text)} digits is too large")
+        return int(text) if decimal else int(text, 0)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def write_float(value: float) -> str:
+    """Write a float so that it is read back exactly, by YAML 1.1 readers too.
+
+    Examples
+    --------
+    >>> [write_float(value) for value in (1e-05, 0.1, float("inf"))]
+    ['1.0e-05', '0.1', '.inf']
+    """
+    if value != value:
+        return ".nan"
+    if value in (float("inf"), -float("inf")):
+        return ".inf" if value > 0 else "-.inf"
+    text = repr(float(value))
+    return text.replace("e", ".0e", 1) if "e" in text and "." not in text else text

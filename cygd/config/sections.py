@@ -1,0 +1,328 @@
+"""Every key of an experiment: its type, its range and its default, as pydantic models.
+
+What concerns one value, or one mapping, stands here; what concerns several places stands in `checks`.
+Every key has a default, so that what is sound can still be checked after what is not was taken out;
+the keys that must be given are asked for in `checks`. docs/configuration.md explains each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
+
+from cygd.config.choices import Components, ComponentSpec, choose, component, synonym
+from cygd.config.values import (
+    Column,
+    Columns,
+    Fault,
+    Flag,
+    Matrix,
+    Text,
+    as_list,
+    check_bias,
+    check_name,
+    check_whole,
+    choice,
+    either,
+    fail,
+    number,
+    whole,
+)
+from cygd.config.words import found
+from cygd.errors import CygdError
+
+__all__ = [
+    "Checkpoint",
+    "Clip",
+    "DataSection",
+    "ExperimentSection",
+    "LayerSpec",
+    "ModelSection",
+    "Scale",
+    "Section",
+    "Split",
+    "Stop",
+    "Train",
+]
+
+MOST_UNITS = 10_000_000
+
+Share = Annotated[float, number(0, 1, below=True)]
+Penalty = Annotated[float, number(0)]
+Positive = Annotated[float, number(0, above=True)]
+Seed = Annotated[int, whole(0, 2**63 - 1)]
+Scaling = Annotated[Literal["none", "standard", "minmax"], choice("none", "standard", "minmax")]
+# validated as if it were written: null is the default of a section or a component
+DEFAULT: Any = None
+CONSOLE: Any = ("console",)
+DropRate = Annotated[float, number(0, 1, below=True)]
+Count = Annotated[int, whole(0)]
+AtLeastOne = Annotated[int, whole(1)]
+
+
+class Section(BaseModel):
+    """A mapping with known keys; null, which a key without a value is, means an empty one."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, validate_default=True)
+
+    internal: ClassVar[tuple[str, ...]] = ()  # attributes that are no keys
+    shape: ClassVar[str] = "a mapping"
+
+    @classmethod
+    def key_names(cls) -> list[str]:
+        """Return the keys that may be written."""
+        return [key for key in cls.model_fields if key not in cls.internal]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arrange(cls, value: Any, info: ValidationInfo[Any]) -> Any:
+        value = cls.unfold(value)
+        if not isinstance(value, Mapping):
+            names = cls.key_names()
+            words = f"{cls.shape} with the key{'s' if len(names) > 1 else ''} {', '.join(names)}"
+            raise fail(Fault((), f"expected {words}, found {found(value)}"))
+        return cls.place_keys(dict(value), info)
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """Return the mapping that a short form stands for."""
+        return {} if value is None else value
+
+    @classmethod
+    def place_keys(cls, value: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+        """Refuse unknown keys."""
+        known = cls.key_names()
+        unknown = [key for key in value if key not in known]
+        if unknown:
+            raise fail(
+                *(Fault((key,), f"unknown key {key!r}", _hint(key, known), key=True) for key in unknown)
+            )
+        return value
+
+
+class Split(Section):
+    """Which part of the rows is for validation and for the test."""
+
+    validation: Share = 0.0
+    test: Share = 0.0
+    seed: Seed = 0
+    stratify: Flag = False
+
+
+class Scale(Section):
+    """How columns are scaled, by statistics of the training rows."""
+
+    shape: ClassVar[str] = "none, standard or minmax, or a mapping"
+
+    inputs: Scaling = "none"
+    targets: Scaling = "none"
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """One word scales the inputs."""
+        return {"inputs": value} if isinstance(value, str) else super().unfold(value)
+
+
+class DataSection(Section):
+    """Where the samples come from, and which columns are what; further keys are the source's own."""
+
+    internal: ClassVar[tuple[str, ...]] = ("options", "component")
+
+    source: str = ""
+    options: dict[str, Any] = {}
+    component: Any = None
+    inputs: Columns | None = None
+    targets: Columns | None = None
+    categorical: Columns = ()
+    missing: Annotated[Literal["error", "drop", "mean"], choice("error", "drop", "mean")] = "error"
+    split: Split | None = None
+    validation: dict[str, Any] | None = None
+    test: dict[str, Any] | None = None
+    scale: Scale = DEFAULT
+    sample_weight: Column | None = None
+
+    @classmethod
+    def place_keys(cls, value: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+        """Hand the source's own keys to the source, and let it judge them."""
+        known = cls.key_names()
+        source = value.get("source")
+        if source is not None and (not isinstance(source, str) or not source):
+            raise fail(Fault(("source",), f"expected the name of a data source, found {found(source)}"))
+        declared = cls._declared(source, info.context) - {"source", "validation", "test"}
+        own = {key: value.pop(key) for key in list(value) if key not in known or key in declared}
+        if source is None:
+            return value
+        value["options"] = own
+        value["component"], faults = choose(
+            info.context, "data_source", source, own, ("source",), unusable=("source",)
+        )
+        faults = [cls._either_hint(fault, known) for fault in faults]
+        for part in ("validation", "test"):
+            faults += cls._check_part(part, value, own) if not faults else []
+        if faults:
+            raise fail(*faults)
+        return value
+
+    @staticmethod
+    def _declared(source: str | None, components: Components) -> set[str]:
+        """Return the options of a source: they are its own even where they are called like a key."""
+        try:
+            return set(components.get("data_source", source).options) if source else set()
+        except (CygdError, ValueError):
+            return set()
+
+    @classmethod
+    def _check_part(cls, part: str, value: dict[str, Any], own: dict[str, Any]) -> list[Fault]:
+        """Check the keys that differ from the source's for the validation or the test data."""
+        other = value.get(part)
+        if other is None:
+            return []
+        if not isinstance(other, Mapping) or not other:
+            words = f"a mapping of the keys that differ from the training data's, found {found(other)}"
+            return [
+                Fault((part,), f"expected {words}", f"a share of the rows is written split: {{{part}: 0.2}}")
+            ]
+        merged = {**own, **other}
+        _, faults = choose(_Only(value["component"]), "data_source", value["source"], merged)
+        return [fault.below(part) for fault in faults if not fault.path or fault.path[0] in other]
+
+    @staticmethod
+    def _either_hint(fault: Fault, known: list[str]) -> Fault:
+        """Hint at a near key of the section for what the source does not know."""
+        near = synonym(str(fault.path[-1]), known) if fault.key else None
+        return fault._replace(hint=near) if near else fault
+
+
+class _Only:
+    """A component that is already found."""
+
+    def __init__(self, found_already: Any) -> None:
+        self.component = found_already
+
+    def get(self, kind: str, name: str) -> Any:
+        return self.component
+
+    def names(self, kind: str) -> list[str]:
+        return [self.component.name]
+
+
+class LayerSpec(Section):
+    """One layer; a number is its units."""
+
+    shape: ClassVar[str] = "a number of units, or a mapping"
+
+    units: Annotated[int, whole(1, MOST_UNITS)] = Field(0, validate_default=False)
+    activation: Annotated[ComponentSpec, component("activation")] = DEFAULT
+    initializer: Annotated[ComponentSpec, component("initializer")] = DEFAULT
+    bias: Annotated[bool | tuple[float, ...], PlainValidator(check_bias)] = True
+    weights: Matrix | None = None
+    dropout: DropRate = 0.0
+    l1: Penalty = 0.0
+    l2: Penalty = 0.0
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """A number is {units: number}."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"units": value}
+        return value  # null too is no layer
+
+
+class ModelSection(Section):
+    """The network."""
+
+    dtype: Annotated[Literal["float64", "float32"], choice("float64", "float32")] = "float64"
+    activation: Annotated[ComponentSpec, component("activation", "tanh")] = DEFAULT
+    initializer: Annotated[ComponentSpec, component("initializer", "glorot_uniform")] = DEFAULT
+    layers: Annotated[tuple[LayerSpec, ...], as_list("layers")] = ()
+
+
+class Clip(Section):
+    """The limit on a gradient: on its norm, or on each of its values."""
+
+    norm: Positive | None = None
+    value: Positive | None = None
+
+
+class Train(Section):
+    """How long and in which steps."""
+
+    epochs: Count = 100
+    batch_size: Annotated[
+        int | Literal["full"],
+        either("full", check_whole(1), "a whole number of at least 1, or full"),
+    ] = 32
+    shuffle: Flag = True
+    evaluate_every: Count = 1
+
+
+class Stop(Section):
+    """When to stop early."""
+
+    monitor: Text = Field("", validate_default=False)  # "" until it is known whether there is validation data
+    patience: AtLeastOne | None = 20
+    min_delta: Penalty = 0.0
+    mode: Annotated[Literal["auto", "min", "max"], choice("auto", "min", "max")] = "auto"
+    restore_best: Flag = True
+    loss_below: Annotated[float, number()] | None = None
+
+    @classmethod
+    def place_keys(cls, value: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+        """With loss_below alone nothing is monitored, so there is no patience and no best."""
+        value = super().place_keys(value, info)
+        if value.get("loss_below") is not None and not set(value) - {"loss_below"}:
+            value["patience"] = None
+        if "patience" in value and value["patience"] is None:
+            value.setdefault("restore_best", False)
+        return value
+
+
+class Checkpoint(Section):
+    """How often the state of training is kept, in epochs; 0 is never."""
+
+    every: Count = 0
+
+
+class ExperimentSection(Section):
+    """The whole of an experiment; one name per key, in the order in which they are written."""
+
+    name: Annotated[str, PlainValidator(check_name)] | None = None
+    seed: Seed = 0
+    threads: Annotated[
+        int | Literal["auto"], either("auto", check_whole(1, 1024), "auto, or a whole number from 1 to 1024")
+    ] = "auto"
+    plugins: Annotated[tuple[Text, ...], as_list("module names and .py files")] = ()
+    data: DataSection = DEFAULT
+    model: ModelSection = DEFAULT
+    loss: Annotated[ComponentSpec, component("loss", "sse")] = DEFAULT
+    optimizer: Annotated[ComponentSpec, component("optimizer", "sgd")] = DEFAULT
+    schedule: Annotated[ComponentSpec, component("schedule", "constant")] = DEFAULT
+    clip: Clip | None = None
+    train: Train = DEFAULT
+    metrics: Annotated[tuple[Annotated[ComponentSpec, component("metric")], ...], as_list("metrics")] = ()
+    stop: Stop | None = None
+    checkpoint: Checkpoint = DEFAULT
+    log: Annotated[tuple[Annotated[ComponentSpec, component("logger")], ...], as_list("loggers")] = CONSOLE
+
+
+def _hint(key: str, known: list[str]) -> str:
+    """Return what an unknown key may have meant, or where it belongs."""
+    return synonym(key, known) or _elsewhere(key) or f"known keys: {', '.join(known)}"
+
+
+def _elsewhere(key: str) -> str | None:
+    """Return a hint with the section that knows a key."""
+    sections: dict[str, type[Section]] = {
+        "train": Train,
+        "model": ModelSection,
+        "model.layers": LayerSpec,
+        "data": DataSection,
+        "data.split": Split,
+        "stop": Stop,
+    }
+    homes = [name for name, section in sections.items() if key in section.key_names()]
+    if not homes and key in ExperimentSection.key_names():
+        return f"{key!r} stands at the top, without indentation"
+    return f"{key!r} belongs in {' or '.join(repr(name) for name in homes)}" if homes else None

@@ -1,0 +1,304 @@
+"""The kinds of values that an experiment holds, each with the words for what is allowed.
+
+pydantic runs these checks and says at which path each failed; what it would say itself never reaches a
+user. A check that fails raises one pydantic error that carries `Fault`s in our words: the path below
+the value, the message, a hint.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from pydantic import BeforeValidator, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from cygd.config.nodes import KeyPath
+from cygd.config.scalars import read_scalar
+from cygd.config.words import found, listed
+from cygd.errors import did_you_mean
+
+__all__ = [
+    "Column",
+    "Columns",
+    "Fault",
+    "Flag",
+    "Matrix",
+    "Text",
+    "as_list",
+    "check_bias",
+    "check_column",
+    "check_name",
+    "check_whole",
+    "choice",
+    "either",
+    "fail",
+    "number",
+    "safe_name",
+    "whole",
+]
+
+
+class Fault(NamedTuple):
+    """What is wrong below a value.
+
+    Attributes
+    ----------
+    path : KeyPath
+        Where, as seen from the value.
+    message, hint : str
+        What is wrong, and what to do.
+    key : bool
+        The key is wrong, not what stands behind it.
+    unusable : KeyPath, optional
+        How much cannot be relied on, where that is not just what stands at the path.
+    """
+
+    path: KeyPath
+    message: str
+    hint: str | None = None
+    key: bool = False
+    unusable: KeyPath | None = None
+
+    @property
+    def doomed(self) -> KeyPath:
+        """The path of what has to be taken out."""
+        return self.path if self.unusable is None else self.unusable
+
+    def below(self, *steps: str | int) -> Fault:
+        """Return the same fault as it looks from further above."""
+        unusable = None if self.unusable is None else (*steps, *self.unusable)
+        return self._replace(path=(*steps, *self.path), unusable=unusable)
+
+
+def fail(*faults: Fault) -> PydanticCustomError:
+    """Return the error that carries faults through pydantic."""
+    return PydanticCustomError("cygd", "wrong", {"faults": faults})
+
+
+def _expected(words: str, value: Any, hint: str | None = None) -> PydanticCustomError:
+    return fail(Fault((), f"expected {words}, found {found(value)}", hint))
+
+
+Check: TypeAlias = Callable[[Any], Any]  # value -> value, or a PydanticCustomError
+
+
+def check_whole(low: int, high: int | None = None) -> Check:
+    """Return a check for whole numbers in a closed range."""
+    words = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+
+    def check(value: Any) -> int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if value >= low and (high is None or value <= high):
+                return value
+            raise _expected(words, value)
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+        raise _expected(words, value, f"write {int(value)}" if whole else _unquoted(value, int | float))
+
+    return check
+
+
+def check_number(
+    low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> Check:
+    """Return a check for finite numbers in a range; `above` and `below` leave out its ends."""
+    ends = [
+        (f"greater than {low:g}" if above else f"of at least {low:g}") if low > -math.inf else "",
+        (f"less than {high:g}" if below else f"at most {high:g}") if high < math.inf else "",
+    ]
+    words = " ".join(["a finite number", " and ".join(filter(None, ends))]).strip()
+
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _expected(words, value, _unquoted(value, int | float))
+        try:
+            result = float(value)
+        except OverflowError:
+            raise _expected(words, value) from None
+        inside = (low < result if above else low <= result) and (result < high if below else result <= high)
+        if not math.isfinite(result) or not inside:
+            raise _expected(words, value)
+        return result
+
+    return check
+
+
+def check_flag(value: Any) -> bool:
+    """Accept true and false alone."""
+    if isinstance(value, bool):
+        return value
+    said = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+    meant = said.get(value.lower()) if isinstance(value, str) else None
+    raise _expected("true or false", value, f"write {meant}" if meant else _unquoted(value, bool))
+
+
+def check_text(value: Any) -> str:
+    """Accept text that is not empty."""
+    if isinstance(value, str) and value:
+        return value
+    scalar = isinstance(value, int | float)
+    raise _expected("text", value, "put it in quotes" if scalar else None)
+
+
+def check_column(value: Any) -> str | int:
+    """Accept the name of a column, or its number."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise _expected(
+        "the name of a column", value, "put it in quotes" if isinstance(value, bool | float) else None
+    )
+
+
+def check_choice(*allowed: str) -> Check:
+    """Return a check for one of several words."""
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in allowed:
+            return value
+        near = did_you_mean(value.lower(), allowed) if isinstance(value, str) else None
+        raise _expected(listed(allowed), value, near)
+
+    return check
+
+
+def either(word: str, check: Check, words: str) -> Any:
+    """Return the type of a word, or of what a check accepts; `words` name both."""
+
+    def check_either(value: Any) -> Any:
+        if value == word and isinstance(value, str):
+            return value
+        try:
+            return check(value)
+        except PydanticCustomError as error:
+            near = did_you_mean(value.lower(), [word]) if isinstance(value, str) else None
+            inner = (error.context or {})["faults"][0].hint
+            raise _expected(words, value, near or inner) from None
+
+    return PlainValidator(check_either)
+
+
+def as_list(words: str) -> BeforeValidator:
+    """Return the type of a list, before its items are looked at; null is an empty one."""
+
+    def check(value: Any) -> tuple[Any, ...]:
+        if value is None:
+            return ()
+        if isinstance(value, list | tuple):
+            return tuple(value)
+        hint = f"write [{value}]" if isinstance(value, str | int | float) else None
+        raise _expected(f"a list of {words}", value, hint)
+
+    return BeforeValidator(check)
+
+
+def check_row(value: Any) -> tuple[float, ...]:
+    """Accept a list of finite numbers; every wrong one is a fault."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        raise _expected("a list of numbers", value)
+    finite = check_number()
+    row, faults = [], []
+    for index, item in enumerate(value):
+        try:
+            row.append(finite(item))
+        except PydanticCustomError as error:
+            faults += [fault.below(index) for fault in (error.context or {})["faults"]]
+    if faults:
+        raise fail(*(fault._replace(unusable=()) for fault in faults))
+    return tuple(row)
+
+
+def check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
+    """Accept a list of rows of finite numbers, all of one length."""
+    if not isinstance(value, list | tuple) or not len(value):
+        raise _expected("a list of rows, [[...], ...]", value)
+    rows, faults = [], []
+    for index, item in enumerate(value):
+        try:
+            rows.append(check_row(item))
+        except PydanticCustomError as error:
+            faults += [fault.below(index) for fault in (error.context or {})["faults"]]
+            continue
+        if len(rows[-1]) != len(rows[0]):
+            message = f"the row has {_count(rows[-1], 'number')}, the first one {len(rows[0])}"
+            faults.append(Fault((index,), message))
+    if faults:
+        raise fail(*(fault._replace(unusable=()) for fault in faults))
+    if not rows[0]:
+        raise fail(Fault((), "the rows are empty"))
+    return tuple(rows)
+
+
+def check_bias(value: Any) -> bool | tuple[float, ...]:
+    """Accept true, false, or a number per unit."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, list | tuple):
+        raise _expected("true, false or a list of numbers", value)
+    return check_row(value)
+
+
+def check_name(value: Any) -> str:
+    """Accept a name that can be the name of a folder."""
+    name = check_text(value)
+    if not re.fullmatch(r"\w([\w .,+=()@-]*[\w+=()@-])?", name) or len(name.encode()) > 200:
+        hint = (
+            "it becomes the name of a folder: letters, digits, '_', '-', '.' and spaces within, not too many"
+        )
+        raise fail(Fault((), f"{found(name)} is no name for an experiment", hint))
+    return name
+
+
+def safe_name(stem: str) -> str:
+    """Return the nearest name that `check_name` accepts.
+
+    Examples
+    --------
+    >>> safe_name("what if?"), safe_name("..")
+    ('what if', 'experiment')
+    """
+    return re.sub(r"[^\w .,+=()@-]", "_", stem)[:60].strip(" .,+=()@-_") or "experiment"
+
+
+def _count(items: Sequence[Any], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _unquoted(value: Any, kind: Any) -> str | None:
+    """Return a hint for a text that would be right without its quotes, or without underscores."""
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    plain = re.sub(r"(?<=\d)_(?=\d)", "", value)
+    if isinstance(read_scalar(plain), kind):
+        return "write it without quotes" if plain == value else f"write {plain}"
+    return None
+
+
+def whole(low: int, high: int | None = None) -> PlainValidator:
+    """Return the type of whole numbers in a closed range."""
+    return PlainValidator(check_whole(low, high))
+
+
+def number(
+    low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> Any:
+    """Return the type of finite numbers in a range; `above` and `below` leave out its ends."""
+    return PlainValidator(check_number(low, high, above=above, below=below))
+
+
+def choice(*allowed: str) -> PlainValidator:
+    """Return the type of one of several words."""
+    return PlainValidator(check_choice(*allowed))
+
+
+Flag = Annotated[bool, PlainValidator(check_flag)]
+Text = Annotated[str, PlainValidator(check_text)]
+Column = Annotated[str | int, PlainValidator(check_column)]
+Columns = Annotated[tuple[Column, ...], as_list("columns")]
+Matrix = Annotated[tuple[tuple[float, ...], ...], PlainValidator(check_matrix)]

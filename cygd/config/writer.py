@@ -1,0 +1,66 @@
+"""A resolved experiment -> YAML text that reads back to the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import yaml
+
+from cygd.config.scalars import read_scalar, write_float
+
+__all__ = ["dump"]
+
+
+def dump(content: Mapping[str, Any]) -> str:
+    """Write plain values as YAML.
+
+    Keys keep their order; what holds no other list or mapping stands on one line. Text is quoted
+    where a reader of YAML 1.1 or 1.2 would take it for something else.
+
+    Parameters
+    ----------
+    content : Mapping
+        Mappings with text as keys, lists, tuples, arrays, text, numbers, true, false and None.
+
+    Examples
+    --------
+    >>> print(dump({"train": {"epochs": 5, "batch_size": "full"}, "name": "1e-3"}), end="")
+    train: {epochs: 5, batch_size: full}
+    name: '1e-3'
+    """
+    return yaml.dump(
+        dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every value out: no aliases, and no text that could be read as a number."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:float", write_float(value))
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    # "'" where YAML 1.2 reads no text: YAML 1.1's own cases are quoted by the dumper
+    style = None if isinstance(read_scalar(value[:400]), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style=style)
+
+
+def _array(dumper: _Dumper, value: np.ndarray[Any, Any]) -> yaml.Node:
+    return dumper.represent_data(value.tolist())
+
+
+def _items(dumper: _Dumper, value: Any) -> yaml.Node:
+    return dumper.represent_list(list(value))
+
+
+_Dumper.add_representer(float, _float)
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(np.ndarray, _array)
+_Dumper.add_representer(tuple, _items)

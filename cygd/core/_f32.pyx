@@ -1,0 +1,8 @@
+# The primitives and the engine for float32.
+from cygd.core cimport dispatch
+from cygd.core.f32 cimport *
+cdef kernels *current() noexcept nogil: return dispatch.kernels_f32
+include "primitives.pxi"
+include "components.pxi"
+include "engine.pxi"
+include "epochs.pxi"

@@ -1,0 +1,8 @@
+# The primitives and the engine for float64.
+from cygd.core cimport dispatch
+from cygd.core.f64 cimport *
+cdef kernels *current() noexcept nogil: return dispatch.kernels_f64
+include "primitives.pxi"
+include "components.pxi"
+include "engine.pxi"
+include "epochs.pxi"

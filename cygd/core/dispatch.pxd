@@ -1,0 +1,5 @@
+# The kernels in use: one table per dtype, chosen at import.
+from cygd.core cimport f32, f64
+
+cdef f32.kernels *kernels_f32
+cdef f64.kernels *kernels_f64

@@ -1,0 +1,57 @@
+# cython: wraparound=True
+"""Choose the CPU level at import and hold its kernels.
+
+A level's module is imported only where the CPU has the level: its initialisation, too, is compiled
+for it. `CYGD_CPU` forces a level; one that this CPU or this build lacks is an error, never a crash.
+"""
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+
+cdef extern from "vec.h":
+    int cpu_level()
+
+LEVELS = {"base": 2, "v3": 3, "v4": 4}
+_loaded = []        # the level in use, and its modules, which own the tables
+
+
+def levels():
+    """Return the names of the CPU levels that this machine and this build support, lowest first."""
+    here = cpu_level()
+    return [
+        name for name, number in LEVELS.items()
+        if number <= here and find_spec(f"cygd.core.kernels.f64_{name}") is not None
+    ]
+
+
+def level():
+    """Return the name of the level in use."""
+    return _loaded[0]
+
+
+def select(name):
+    """Use the kernels of a level from now on; networks made before keep theirs.
+
+    Raises
+    ------
+    ImportError
+        If the name is unknown, or the CPU or the build lacks the level.
+    """
+    global kernels_f32, kernels_f64
+    if name not in LEVELS:
+        raise ImportError(f"unknown CPU level {name!r}: CYGD_CPU is one of {', '.join(LEVELS)}")
+    if name not in levels():
+        raise ImportError(
+            f"CPU level {name!r} is not supported on this machine: "
+            f"CYGD_CPU may be {', '.join(levels())}, or unset for the best of them"
+        )
+    modules = [import_module(f"cygd.core.kernels.{dtype}_{name}") for dtype in ("f32", "f64")]
+    kernels_f32 = <f32.kernels *> PyCapsule_GetPointer(modules[0].capsule, "cygd.kernels.v1")
+    kernels_f64 = <f64.kernels *> PyCapsule_GetPointer(modules[1].capsule, "cygd.kernels.v1")
+    _loaded[:] = [name, modules]
+
+
+select(os.environ.get("CYGD_CPU") or levels()[-1])

@@ -1,0 +1,481 @@
+# The engine: a network's forward and backward pass over chunks of rows.
+#
+# A chunk is turned once into blocks of units x rows (the rows are the vector axis), goes through all
+# layers and back while it is in cache, and leaves its part of the gradient in the accumulator of its
+# lane. How a batch is cut into chunks and lanes depends on the network, the batch and the dtype, and
+# never on the threads or the CPU level; lanes are added in a fixed tree. So the bits of a result do
+# not depend on who computed it.
+#
+# Rejected: samples x units blocks, which waste the vector on narrow layers and need W transposed;
+# one accumulator per thread, whose sums depend on the number of threads.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+
+from cygd.core.random cimport DROPOUT, SHUFFLE, next_word, open_stream, shuffle, stream
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
+
+cdef extern from "vec.h" nogil:
+    enum:
+        WIDTH                       # rows of a block are padded to a multiple of this
+    void team_barrier()
+
+cdef enum:
+    MAX_LANES = 8
+    MIN_CHUNK = 32                  # rows; fewer do not fill the register tiles
+    MAX_CHUNK = 256
+    CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: half of a common L2
+    LANE_BYTES = 8 * 1024 * 1024    # of all lanes' gradients together
+
+
+cdef struct layer:
+    Py_ssize_t n_in, n_out
+    Py_ssize_t w, b                 # where weights and biases begin in the flat vector; b < 0: none
+    block_t f
+    derivative_t df
+    rowwise_t f_rows                  # row-wise activations have these two instead
+    rowwise_backward_t backward_rows
+    void *data
+    double keep, l1, l2             # keep rate of dropout; penalties on the weights
+    # a chunk's blocks, in elements per row from the start of the lane's memory
+    Py_ssize_t h, y_hat, out, mask
+
+
+cdef struct lane:
+    real *memory                    # the blocks of a chunk
+    real *gradient                  # n_parameters
+    bint written                    # the gradient holds something
+    double loss                     # sum of weight * loss over the rows so far
+    Py_ssize_t chunks               # how many it has computed, and by which thread
+    int thread
+
+
+# One batch of rows on its way through the network.
+cdef struct batch:
+    const real *parameters
+    const real *x                   # (n, n_inputs), rows of n_inputs elements
+    const real *y                   # (n, n_outputs), or NULL to predict
+    const real *weight              # (n), or NULL
+    const int64_t *rows             # the rows of the batch, or NULL: first, first + 1, ...
+    const int64_t *subset           # what `rows` and `first` count, where not all rows of x take part; or NULL
+    real *out                       # (n_rows, n_outputs): where predictions go, or NULL
+    Py_ssize_t first, n_rows, chunk, n_chunks
+    int n_lanes
+    double scale                    # 1 for sums, 1 / (sum of weights [* n_outputs]) for means
+    bint backward, training
+    uint64_t seed, step             # of the dropout masks
+
+
+cdef class Lanes:
+    """The memory of n lanes with chunks of up to `chunk` rows, on lines of 64 bytes."""
+    cdef lane *items
+    cdef readonly int n
+    cdef readonly Py_ssize_t chunk
+
+    def __cinit__(self, int n, Py_ssize_t chunk, Py_ssize_t row_elements, Py_ssize_t n_parameters):
+        cdef Py_ssize_t size = (row_elements * chunk + n_parameters) * sizeof(real)
+        self.items = <lane *> PyMem_Calloc(max(n, 1), sizeof(lane))
+        if self.items == NULL:
+            raise MemoryError()
+        self.n = n
+        self.chunk = chunk
+        for index in range(n):
+            self.items[index].memory = <real *> aligned_alloc(64, (size + 127) // 64 * 64)
+            if self.items[index].memory == NULL:
+                raise MemoryError(f"no memory for {n} x {size} bytes of blocks and gradients")
+            self.items[index].gradient = self.items[index].memory + row_elements * chunk
+
+    def __dealloc__(self):
+        if self.items != NULL:
+            for index in range(self.n):
+                free(self.items[index].memory)
+            PyMem_Free(self.items)
+
+
+cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
+    return (n + WIDTH - 1) // WIDTH * WIDTH
+
+
+cdef inline Py_ssize_t row_of(const batch *q, Py_ssize_t position) noexcept nogil:
+    """Return the row of x at a position of the batch."""
+    cdef Py_ssize_t row = q.rows[q.first + position] if q.rows != NULL else q.first + position
+    return q.subset[row] if q.subset != NULL else row
+
+
+cdef class Engine:
+    """The compiled form of a network: its layers, its loss, and the memory of its passes.
+
+    Parameters
+    ----------
+    n_inputs : int
+    layers : list of dict
+        n_out, bias (bool), activation (component), dropout, l1, l2 of each layer.
+    loss : component
+    """
+
+    cdef kernels *k
+    cdef layer *layers
+    cdef int n_layers, reduction
+    cdef readonly Py_ssize_t n_parameters, n_inputs, n_outputs
+    cdef Py_ssize_t x, y, weight, signed, values, delta, delta_below, delta_turned, row_elements
+    cdef loss_block_t loss, loss_prime
+    cdef joint_block_t joint
+    cdef joint_delta_t joint_prime
+    cdef void *loss_data
+    cdef list alive                 # owns what the data pointers point at
+    cdef Failure failure
+    cdef readonly bint python       # some component is Python: threads would only wait for the GIL
+    cdef list spare                 # lanes of finished calls
+    cdef readonly list thread_chunks    # chunks that each thread has computed in the last call
+    cdef double flops               # of one row, forward and backward
+
+    def __cinit__(self, Py_ssize_t n_inputs, list layers, loss):
+        self.k = current()
+        self.alive = []
+        self.spare = []
+        self.failure = Failure()
+        self.thread_chunks = []
+        self.n_inputs = n_inputs
+        self.n_layers = len(layers)
+        self.layers = <layer *> PyMem_Calloc(self.n_layers, sizeof(layer))
+        if self.layers == NULL:
+            raise MemoryError()
+        self.place_layers(layers)
+        self.place_loss(loss, layers[self.n_layers - 1]["activation"])
+        self.place_blocks()
+
+    def __dealloc__(self):
+        PyMem_Free(self.layers)
+
+    cdef place_layers(self, list layers):
+        """Lay the parameters out: w0, b0, w1, b1, ..., each w row by row."""
+        cdef Py_ssize_t n_in = self.n_inputs, end = 0
+        cdef layer *l
+        for index, given in enumerate(layers):
+            l = &self.layers[index]
+            l.n_in = n_in
+            l.n_out = given["n_out"]
+            l.w = end
+            end += l.n_in * l.n_out
+            l.b = end if given["bias"] else -1
+            end += l.n_out if given["bias"] else 0
+            l.keep = 1 - given["dropout"]
+            l.l1 = given["l1"]
+            l.l2 = given["l2"]
+            self.place_activation(l, given["activation"], f"layer {index}")
+            self.flops += 6.0 * l.n_in * l.n_out + 20.0 * l.n_out
+            n_in = l.n_out
+        self.n_outputs = n_in
+        self.n_parameters = end
+
+    cdef place_activation(self, layer *l, activation, where):
+        cdef activation_row *row
+        if activation.kernel is None:
+            caller = Caller(activation, f"activation {activation.name!r} of {where}", self.failure)
+            self.alive.append(caller)
+            self.python = True
+            l.data = <void *> caller
+            if activation.backward is None:
+                l.f = call_function
+                l.df = call_derivative
+            else:
+                l.f_rows = call_rowwise
+                l.backward_rows = call_rowwise_backward
+            return
+        row = find_activation(self.k, activation.kernel)
+        parameters = activation_parameters(row, activation.parameters)
+        self.alive.append(parameters)
+        l.data = parameters.values
+        l.f = row.f
+        l.df = row.df
+        l.f_rows = row.f_rows
+        l.backward_rows = row.backward_rows
+
+    cdef place_loss(self, loss, activation):
+        cdef loss_row *row
+        cdef joint_row *joint
+        self.reduction = {"sum": SUM, "mean": MEAN, "mean_rows": MEAN_ROWS}[loss.reduction]
+        if loss.kernel is None:
+            caller = Caller(loss, f"loss {loss.name!r}", self.failure)
+            self.alive.append(caller)
+            self.python = True
+            self.loss_data = <void *> caller
+            self.loss = call_loss
+            self.loss_prime = call_loss_derivative
+            return
+        row = find_loss(self.k, loss.kernel)
+        parameters = loss_parameters(row, loss.parameters)
+        self.alive.append(parameters)
+        self.loss_data = parameters.values
+        self.loss = row.f
+        self.loss_prime = row.df
+        joint = find_joint(self.k, activation.kernel or "", loss.kernel)
+        if joint != NULL:
+            self.joint = joint.f
+            self.joint_prime = joint.delta
+
+    cdef place_blocks(self):
+        """Lay a lane's memory out, in elements per row of a chunk."""
+        cdef Py_ssize_t end = 0, widest = self.n_inputs, index
+        cdef layer *l
+        self.x = end
+        end += self.n_inputs
+        for index in range(self.n_layers):
+            l = &self.layers[index]
+            l.h = end
+            l.y_hat = end + l.n_out
+            l.out = l.y_hat
+            end += 2 * l.n_out
+            if l.keep < 1:
+                l.mask = end
+                l.out = end + l.n_out
+                end += 2 * l.n_out
+            widest = max(widest, l.n_out)
+        self.y = end
+        self.values = end + self.n_outputs
+        self.weight = end + 2 * self.n_outputs
+        self.signed = self.weight + 1
+        self.delta = self.signed + 1
+        self.delta_below = self.delta + widest
+        self.delta_turned = self.delta_below + widest
+        self.row_elements = self.delta_turned + padded(widest)
+
+    # how a batch is cut ----------------------------------------------------------------------
+
+    cdef void cut(self, batch *q, Py_ssize_t n_rows) noexcept nogil:
+        """Choose chunks and lanes for a batch: from the network, the batch and the dtype alone."""
+        cdef Py_ssize_t most = CHUNK_BYTES // (self.row_elements * <Py_ssize_t> sizeof(real))
+        most = min(max(most // WIDTH * WIDTH, MIN_CHUNK), MAX_CHUNK)
+        cdef Py_ssize_t n = (n_rows + most - 1) // most
+        if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > 1e6:
+            n = 2
+        q.n_rows = n_rows
+        q.chunk = padded((n_rows + n - 1) // n) if n else WIDTH
+        q.n_chunks = (n_rows + q.chunk - 1) // q.chunk
+        most = LANE_BYTES // max(self.n_parameters * <Py_ssize_t> sizeof(real), 1)
+        q.n_lanes = <int> min(q.n_chunks, MAX_LANES, max(most, 2))
+
+    cdef int team(self, const batch *q, int threads) noexcept nogil:
+        """Return how many threads a batch pays for; what they compute does not depend on it."""
+        if self.python or forked or self.flops * q.n_rows < 3e5:
+            return 1
+        return max(1, min(threads, q.n_lanes))
+
+    cdef Lanes take_lanes(self, const batch *q):
+        """Return lanes for a batch: those of a finished call where they fit, else new ones."""
+        cdef Lanes lanes
+        for lanes in self.spare:
+            if lanes.n >= q.n_lanes and lanes.chunk >= q.chunk:
+                self.spare.remove(lanes)
+                break
+        else:
+            lanes = Lanes(q.n_lanes, q.chunk, self.row_elements, self.n_parameters)
+        for index in range(lanes.n):
+            lanes.items[index].chunks = 0
+        return lanes
+
+    cdef give_back(self, Lanes lanes, int threads):
+        """Keep the lanes for the next call and note which thread computed how many chunks."""
+        counts = [0] * threads
+        for index in range(lanes.n):
+            if lanes.items[index].thread < threads:
+                counts[lanes.items[index].thread] += lanes.items[index].chunks
+        self.thread_chunks = counts
+        if len(self.spare) < 2:
+            self.spare.append(lanes)
+
+    cdef double scale_of(self, const batch *q) noexcept nogil:
+        """Return the factor that makes the sum over the batch's rows its loss."""
+        cdef double total
+        if self.reduction == SUM:
+            return 1
+        total = self.weight_of(q)
+        if total == 0:
+            return 0
+        return 1 / (total * self.n_outputs) if self.reduction == MEAN else 1 / total
+
+    cdef double weight_of(self, const batch *q) noexcept nogil:
+        """Return the sum of the weights of the batch's rows."""
+        cdef double total = 0
+        cdef Py_ssize_t i
+        if q.weight == NULL:
+            return q.n_rows
+        for i in range(q.n_rows):
+            total += q.weight[row_of(q, i)]
+        return total
+
+    # one chunk -------------------------------------------------------------------------------
+
+    cdef void gather(self, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t n,
+                     Py_ssize_t rows) noexcept nogil:
+        """Turn rows start ... start + n of a batch into blocks; the padding repeats the last row.
+
+        Padded rows have the weight 0, so they add 0 to every sum.
+        """
+        cdef real *weight = a.memory + self.weight * rows
+        cdef Py_ssize_t r, row
+        for r in range(rows):
+            row = row_of(q, start + min(r, n - 1))
+            turn(q.x + row * self.n_inputs, self.n_inputs, a.memory + self.x * rows + r, rows)
+            if q.y != NULL:
+                turn(q.y + row * self.n_outputs, self.n_outputs, a.memory + self.y * rows + r, rows)
+            weight[r] = 0 if r >= n else q.weight[row] if q.weight != NULL else 1
+
+    cdef void forward(self, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+        """h = W^T x + b and y_hat = f(h), layer by layer."""
+        cdef const real *below = a.memory + self.x * rows
+        cdef const real *bias
+        cdef real *h
+        cdef layer *l
+        cdef Py_ssize_t index
+        for index in range(self.n_layers):
+            l = &self.layers[index]
+            h = a.memory + l.h * rows
+            bias = q.parameters + l.b if l.b >= 0 else NULL
+            self.k.product(q.parameters + l.w, 1, l.n_out, below, rows, bias, False, h, rows,
+                           l.n_out, rows, l.n_in)
+            if l.f_rows != NULL:
+                l.f_rows(h, a.memory + l.y_hat * rows, l.n_out, rows, l.data)
+            else:
+                l.f(h, a.memory + l.y_hat * rows, l.n_out * rows, l.data)
+            below = a.memory + l.y_hat * rows
+            if q.training and l.keep < 1:
+                self.drop(q, l, <int> index, a, start, rows)
+                below = a.memory + l.out * rows
+
+    cdef void drop(self, const batch *q, const layer *l, int index, lane *a, Py_ssize_t start,
+                   Py_ssize_t rows) noexcept nogil:
+        """Inverted dropout: out = y_hat * mask, the mask 0 or 1 / keep (Srivastava et al. 2014).
+
+        The word of a unit is counted by its row's position in the batch, so that the mask depends on
+        neither chunks nor threads.
+        """
+        cdef real *mask = a.memory + l.mask * rows
+        cdef real kept = <real> (1 / l.keep)
+        cdef uint64_t limit = <uint64_t> (l.keep * 4294967296.0)
+        cdef Py_ssize_t r, j, words = (l.n_out + 3) // 4 * 4
+        cdef stream s = open_stream(q.seed, DROPOUT, index, q.step)
+        s.position = <uint32_t> (start * words)
+        for r in range(rows):
+            for j in range(words):
+                if next_word(&s) < limit:
+                    if j < l.n_out:
+                        mask[j * rows + r] = kept
+                elif j < l.n_out:
+                    mask[j * rows + r] = 0
+        self.k.multiply(a.memory + l.y_hat * rows, mask, a.memory + l.out * rows, l.n_out * rows)
+
+    cdef void measure(self, lane *a, Py_ssize_t rows) noexcept nogil:
+        """Add sum_r weight_r l(y_r, y_hat_r) to the lane's loss."""
+        cdef layer *l = &self.layers[self.n_layers - 1]
+        cdef real *y = a.memory + self.y * rows
+        cdef real *values = a.memory + self.values * rows
+        if self.joint != NULL:
+            self.joint(a.memory + l.h * rows, y, values, l.n_out, rows, self.loss_data)
+        else:
+            self.loss(y, a.memory + l.y_hat * rows, values, l.n_out * rows, self.loss_data)
+        a.loss += self.k.weighted_sum(values, a.memory + self.weight * rows, l.n_out, rows)
+
+    cdef void output_error(self, const batch *q, lane *a, Py_ssize_t rows) noexcept nogil:
+        """dE/dh of the output layer, which is -delta: the gradient's own sign from here on."""
+        cdef layer *l = &self.layers[self.n_layers - 1]
+        cdef real *y = a.memory + self.y * rows
+        cdef real *y_hat = a.memory + l.y_hat * rows
+        cdef real *delta = a.memory + self.delta * rows
+        cdef real *signed = a.memory + self.signed * rows
+        cdef real *weight = a.memory + self.weight * rows
+        cdef real scale = <real> (-q.scale if self.joint != NULL else q.scale)
+        cdef Py_ssize_t r
+        for r in range(rows):
+            signed[r] = scale * weight[r]
+        if self.joint != NULL:
+            self.joint_prime(y, y_hat, delta, l.n_out, rows, self.loss_data)
+        else:
+            self.loss_prime(y, y_hat, delta, l.n_out * rows, self.loss_data)
+            self.through(l, a, delta, rows)
+        self.k.scale_rows(delta, signed, delta, l.n_out, rows)
+
+    cdef void through(self, const layer *l, lane *a, real *delta, Py_ssize_t rows) noexcept nogil:
+        """dE/dh from dE/dy_hat, in place: times f'(h), or through the rows' Jacobian."""
+        cdef real *h = a.memory + l.h * rows
+        cdef real *y_hat = a.memory + l.y_hat * rows
+        cdef real *other = a.memory + self.delta_turned * rows
+        if l.backward_rows != NULL:
+            l.backward_rows(h, y_hat, delta, other, l.n_out, rows, l.data)
+            memcpy(delta, other, l.n_out * rows * sizeof(real))
+        else:
+            l.df(h, y_hat, other, l.n_out * rows, l.data)
+            self.k.multiply(delta, other, delta, l.n_out * rows)
+
+    cdef void backward(self, const batch *q, lane *a, Py_ssize_t rows) noexcept nogil:
+        """Add the chunk's gradient to the lane's, from the last layer to the first."""
+        cdef real *delta = a.memory + self.delta * rows
+        cdef real *below = a.memory + self.delta_below * rows
+        cdef layer *l
+        cdef layer *under
+        cdef Py_ssize_t index
+        self.output_error(q, a, rows)
+        for index in range(self.n_layers - 1, -1, -1):
+            l = &self.layers[index]
+            under = &self.layers[index - 1] if index else NULL
+            self.weight_gradient(l, a, a.memory + (under.out if index and q.training else
+                                                   under.y_hat if index else self.x) * rows, delta, rows)
+            if not index:
+                break
+            # dE/dy_hat_i = sum_j w_ij dE/dh_j
+            self.k.product(q.parameters + l.w, l.n_out, 1, delta, rows, NULL, False, below, rows,
+                           l.n_in, rows, l.n_out)
+            if q.training and under.keep < 1:
+                self.k.multiply(below, a.memory + under.mask * rows, below, l.n_in * rows)
+            self.through(under, a, below, rows)
+            delta, below = below, delta
+        a.written = True
+
+    cdef void weight_gradient(self, const layer *l, lane *a, const real *below, const real *delta,
+                              Py_ssize_t rows) noexcept nogil:
+        """dE/dw_ij += sum_r x_ir delta_jr and dE/db_j += sum_r delta_jr."""
+        cdef real *turned = a.memory + self.delta_turned * rows
+        cdef Py_ssize_t j, width = padded(l.n_out)
+        if l.n_out < WIDTH:
+            self.k.product_dot(below, rows, delta, rows, a.written, a.gradient + l.w, l.n_out,
+                               l.n_in, l.n_out, rows)
+        else:
+            for j in range(l.n_out):
+                turn(delta + j * rows, rows, turned + j, width)
+            self.k.product(below, rows, 1, turned, width, NULL, a.written, a.gradient + l.w, l.n_out,
+                           l.n_in, l.n_out, rows)
+        if l.b >= 0:
+            self.k.sum_rows(delta, rows, a.written, a.gradient + l.b, l.n_out, rows)
+
+    cdef void scatter(self, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t n,
+                      Py_ssize_t rows) noexcept nogil:
+        """Write a chunk's predictions, row by row."""
+        cdef real *y_hat = a.memory + self.layers[self.n_layers - 1].y_hat * rows
+        cdef Py_ssize_t r, j
+        for r in range(n):
+            for j in range(self.n_outputs):
+                q.out[(start + r) * self.n_outputs + j] = y_hat[j * rows + r]
+
+    cdef void run_chunk(self, const batch *q, lane *a, Py_ssize_t index) noexcept nogil:
+        cdef Py_ssize_t start = index * q.chunk
+        cdef Py_ssize_t n = min(q.chunk, q.n_rows - start)
+        cdef Py_ssize_t rows = padded(n)
+        self.gather(q, a, start, n, rows)
+        self.forward(q, a, start, rows)
+        if q.y != NULL:
+            self.measure(a, rows)
+        if q.backward:
+            self.backward(q, a, rows)
+        if q.out != NULL:
+            self.scatter(q, a, start, n, rows)
+        a.chunks += 1
+
+
+cdef inline void turn(const real *values, Py_ssize_t n, real *out, Py_ssize_t stride) noexcept nogil:
+    """Write a row as a column."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i * stride] = values[i]

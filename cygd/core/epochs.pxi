@@ -1,0 +1,467 @@
+# Whole calls without the GIL: epochs of updates, gradient, loss, predictions.
+#
+# The threads of a team run `epoch_worker` side by side and meet at barriers: lanes of a batch, then
+# their sum and the update, each thread on its own range of the parameters. The calling thread is
+# number 0; it alone looks for signals, by the clock, and calls what is Python.
+
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport parallel, threadid
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+import os
+
+cdef bint forked = False            # OpenMP's threads do not survive a fork, and its runtime hangs
+
+
+def _after_fork():
+    global forked
+    forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+cdef enum:
+    POLL_MILLISECONDS = 50
+    RANGE = 1024                    # a thread's range of the parameters is a multiple of this
+
+# why an epoch ended early
+cdef enum:
+    GOES_ON = 0
+    INTERRUPTED = 1                 # a signal handler raised
+    FAILED = 2                      # a component raised
+    DIVERGED = 3                    # loss or parameters are not finite
+
+cdef double now() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return t.tv_sec * 1e3 + t.tv_nsec * 1e-6
+
+
+cdef class Updater:
+    """An optimizer at work: its state, flat arrays like the parameters, and its step count.
+
+    Attributes
+    ----------
+    state : dict of str to array
+    step : int
+        Updates made so far.
+    memory : list of float
+        The numbers that some formulas carry from step to step besides the arrays.
+    """
+
+    cdef update_block_t f
+    cdef update_scalars_t scalars
+    cdef double parameters[MAX_OPTIMIZER_PARAMETERS]
+    cdef double carried[4]
+    cdef double s[8]
+    cdef real *arrays[MAX_STATE]
+    cdef readonly dict state
+    cdef readonly object optimizer
+    cdef public long long step
+    cdef Failure failure
+
+    def __init__(self, optimizer, Py_ssize_t n_parameters):
+        cdef update_row *row
+        cdef real[::1] array
+        self.optimizer = optimizer
+        self.failure = Failure()
+        if optimizer.kernel is None:
+            names = list(optimizer.state)
+        else:
+            row = find_update(current(), optimizer.kernel)
+            self.f = row.f
+            self.scalars = row.scalars
+            for k in range(row.n_parameters):
+                self.parameters[k] = optimizer.parameters.get((<bytes> row.parameters[k]).decode(),
+                                                              row.defaults[k])
+            names = [(<bytes> row.state[k]).decode() for k in range(row.n_state)]
+        dtype = np.float32 if sizeof(real) == 4 else np.float64
+        self.state = {name: np.zeros(n_parameters, dtype) for name in names}
+        if self.f != NULL:
+            for k, name in enumerate(names):
+                array = self.state[name]
+                self.arrays[k] = &array[0]
+        for k in range(4):
+            self.carried[k] = 0
+
+    @property
+    def memory(self):
+        return list(self.carried)
+
+    @memory.setter
+    def memory(self, values):
+        for k in range(4):
+            self.carried[k] = values[k]
+
+    cdef void prepare(self, double learning_rate) noexcept nogil:
+        """Count the step and compute its scalars."""
+        self.step += 1
+        if self.scalars != NULL:
+            self.scalars(self.parameters, learning_rate, self.step, self.carried, self.s)
+
+    cdef void apply(self, real *w, const real *g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+        cdef real *state[MAX_STATE]
+        cdef int k
+        for k in range(MAX_STATE):
+            state[k] = self.arrays[k] + start if self.arrays[k] != NULL else NULL
+        if stop > start:
+            self.f(w + start, g + start, state, stop - start, self.s)
+
+    cdef void call(self, real *w, real *g, Py_ssize_t n, double learning_rate) noexcept nogil:
+        """Let a Python optimizer update the parameters in place."""
+        with gil:
+            try:
+                self.optimizer.update(np.asarray(<real[:n]> w), np.asarray(<real[:n]> g), self.state,
+                                      learning_rate, self.step, **self.optimizer.parameters)
+            except BaseException as error:
+                self.failure.keep(f"optimizer {self.optimizer.name!r}", error)
+
+
+# What the threads of an epoch share.
+cdef struct job:
+    batch q
+    real *parameters
+    lane *lanes
+    int threads
+    Py_ssize_t n_rows, batch_size
+    double learning_rate, clip_norm, clip_value     # 0: no clipping
+    double loss, weight                             # sums over the epoch's batches
+    double polled                                   # when signals were last looked for
+    int status
+
+
+cdef class Task:
+    """The arrays of one call, checked, and kept alive while the GIL is released."""
+    cdef const real[:, ::1] x
+    cdef const real[:, ::1] y
+    cdef const real[::1] weight
+    cdef const int64_t[::1] subset
+    cdef batch q
+    cdef Py_ssize_t n_rows
+
+    def __init__(self, Engine engine, const real[::1] parameters, x, y=None, weight=None, subset=None):
+        if parameters.shape[0] != engine.n_parameters:
+            raise ValueError(f"{parameters.shape[0]} parameters for a network of {engine.n_parameters}")
+        self.x = x
+        if self.x.shape[1] != engine.n_inputs:
+            raise ValueError(f"x has {self.x.shape[1]} columns, the network {engine.n_inputs} inputs")
+        self.n_rows = self.x.shape[0]
+        memset(&self.q, 0, sizeof(batch))
+        self.q.parameters = &parameters[0]
+        if self.n_rows:
+            self.q.x = &self.x[0, 0]
+        if y is not None:
+            self.y = y
+            if self.y.shape[0] != self.x.shape[0] or self.y.shape[1] != engine.n_outputs:
+                raise ValueError(f"y has shape {y.shape}, expected ({len(x)}, {engine.n_outputs})")
+            if self.n_rows:
+                self.q.y = &self.y[0, 0]
+        if weight is not None:
+            self.weight = weight
+            if self.weight.shape[0] != self.x.shape[0]:
+                raise ValueError(f"{len(weight)} sample weights for {len(x)} rows")
+            if self.n_rows:
+                self.q.weight = &self.weight[0]
+        if subset is not None:
+            self.subset = subset
+            if len(subset) and (min(subset) < 0 or max(subset) >= self.n_rows):
+                raise IndexError("rows out of range")
+            self.n_rows = self.subset.shape[0]
+            if self.n_rows:
+                self.q.subset = &self.subset[0]
+
+
+cdef void poll(job *j) noexcept nogil:
+    """Look for signals, at most once in 50 ms: from the calling thread only."""
+    cdef double t = now()
+    if t - j.polled < POLL_MILLISECONDS or j.status != GOES_ON:
+        return
+    j.polled = t
+    with gil:
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            pending.append(error)
+            j.status = INTERRUPTED
+
+
+pending = []        # what a signal handler raised, on its way out of an epoch
+
+
+cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
+    """Compute the lanes of a batch that fall to this thread: chunks in order, lane by lane."""
+    cdef batch *q = &j.q
+    cdef lane *a
+    cdef Py_ssize_t index
+    cdef int k
+    for k from thread <= k < q.n_lanes by j.threads:
+        a = &j.lanes[k]
+        a.loss = 0
+        a.written = False
+        a.thread = thread
+        for index in range(k * q.n_chunks // q.n_lanes, (k + 1) * q.n_chunks // q.n_lanes):
+            engine.run_chunk(q, a, index)
+            if thread == 0:
+                poll(j)
+            if j.status != GOES_ON or engine.failure.raised:
+                return
+
+
+cdef void sum_lanes(Engine engine, job *j, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Add the lanes' gradients into the first, in a fixed tree."""
+    cdef int k, step = 1, n = j.q.n_lanes
+    while step < n:
+        for k from 0 <= k < n - step by 2 * step:
+            engine.k.add(j.lanes[k].gradient + start, j.lanes[k + step].gradient + start,
+                         j.lanes[k].gradient + start, stop - start)
+        step *= 2
+
+
+cdef double lanes_loss(job *j) noexcept nogil:
+    cdef double total = 0
+    cdef int k
+    for k in range(j.q.n_lanes):
+        total += j.lanes[k].loss
+    return total * j.q.scale
+
+
+cdef void add_penalties(Engine engine, const real *w, real *g, Py_ssize_t start,
+                        Py_ssize_t stop) noexcept nogil:
+    """g += l1 sign(w) + l2 w where the range start ... stop holds weights of penalised layers."""
+    cdef layer *l
+    cdef Py_ssize_t index, low, high
+    for index in range(engine.n_layers):
+        l = &engine.layers[index]
+        low = max(start, l.w)
+        high = min(stop, l.w + l.n_in * l.n_out)
+        if (l.l1 or l.l2) and high > low:
+            engine.k.penalty_gradient(w + low, l.l1, l.l2, g + low, high - low)
+
+
+cdef double norm_factor(Engine engine, job *j) noexcept nogil:
+    """The factor that brings the gradient's norm down to clip_norm (Pascanu et al. 2013)."""
+    cdef double norm = sqrt(engine.k.square_sum(j.lanes[0].gradient, engine.n_parameters))
+    cdef double factor = j.clip_norm / (norm + 1e-6)
+    return factor if factor < 1 else 1
+
+
+cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
+    j.q.first = first
+    engine.cut(&j.q, min(j.batch_size, j.n_rows - first))
+    j.q.scale = engine.scale_of(&j.q)
+
+
+cdef void finish_batch(Engine engine, Updater updater, job *j) noexcept nogil:
+    """What one thread does between the gradient and the update: loss, clipping, the step's scalars."""
+    cdef double weight = 1 if engine.reduction == SUM else engine.weight_of(&j.q)
+    cdef double loss = lanes_loss(j), factor
+    cdef real *g = j.lanes[0].gradient
+    cdef Py_ssize_t n = engine.n_parameters
+    if engine.failure.raised:
+        j.status = FAILED
+        return
+    j.loss += loss * weight
+    j.weight += weight
+    if j.clip_value > 0:
+        engine.k.clip(j.clip_value, g, n)
+    if j.clip_norm > 0:
+        factor = norm_factor(engine, j)
+        if factor < 1:
+            engine.k.scale(factor, g, g, n)
+    updater.prepare(j.learning_rate)
+    if updater.f == NULL:
+        updater.call(j.parameters, g, n, j.learning_rate)
+        if updater.failure.raised:
+            j.status = FAILED
+
+
+cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
+    """One thread's part of an epoch."""
+    cdef Py_ssize_t first, n = engine.n_parameters
+    # this thread's range of the parameters
+    cdef Py_ssize_t blocks = (n + RANGE - 1) // RANGE
+    cdef Py_ssize_t start = min(n, blocks * thread // j.threads * RANGE)
+    cdef Py_ssize_t stop = min(n, blocks * (thread + 1) // j.threads * RANGE)
+    cdef real *g = j.lanes[0].gradient
+    for first from 0 <= first < j.n_rows by j.batch_size:
+        if thread == 0:
+            begin_batch(engine, j, first)
+        team_barrier()
+        run_lanes(engine, j, thread)
+        team_barrier()
+        if j.status != GOES_ON:
+            return
+        sum_lanes(engine, j, start, stop)
+        add_penalties(engine, j.parameters, g, start, stop)
+        team_barrier()
+        if thread == 0:
+            finish_batch(engine, updater, j)
+        team_barrier()
+        if j.status != GOES_ON:
+            return
+        if updater.f != NULL:
+            updater.apply(j.parameters, g, start, stop)
+        if thread == 0:
+            j.q.step += 1
+
+
+cdef void run_epoch(Engine engine, Updater updater, job *j) noexcept nogil:
+    if j.threads == 1:
+        epoch_worker(engine, updater, j, 0)
+    else:
+        with parallel(num_threads=j.threads):
+            epoch_worker(engine, updater, j, threadid())
+
+
+cdef void side_by_side(Engine engine, job *j) noexcept nogil:
+    if j.threads == 1:
+        run_lanes(engine, j, 0)
+    else:
+        with parallel(num_threads=j.threads):
+            run_lanes(engine, j, threadid())
+
+
+cdef raise_failure(Failure failure):
+    """Raise what a component raised, under the name of the component."""
+    where, error = failure.where, failure.error
+    failure.clear()
+    if not isinstance(error, Exception):
+        raise error
+    raise ComponentError(where, error) from error
+
+
+class ComponentError(Exception):
+    """A component given as Python functions failed; `where` names it and its layer."""
+
+    def __init__(self, where, cause):
+        super().__init__(f"{where}: {type(cause).__name__}: {cause}")
+        self.where = where
+
+
+def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
+    """Go once over the rows: return the loss; fill `out` (predictions) and `gradient` if given.
+
+    Parameters
+    ----------
+    task : Task
+        With targets, unless only predictions are asked for.
+    out : array of shape (n_rows, n_outputs), optional
+    gradient : array of shape (n_parameters,), optional
+        Receives the gradient of loss and penalties.
+    """
+    cdef job j
+    cdef real[:, ::1] predictions
+    cdef real[::1] flat
+    cdef Lanes lanes
+    memset(&j, 0, sizeof(job))
+    j.q = task.q
+    if out is not None:
+        predictions = out
+        if predictions.shape[0] != task.n_rows or predictions.shape[1] != engine.n_outputs:
+            raise ValueError(f"out has shape {out.shape}, expected ({task.n_rows}, {engine.n_outputs})")
+        if task.n_rows:
+            j.q.out = &predictions[0, 0]
+    j.q.backward = gradient is not None
+    engine.cut(&j.q, task.n_rows)
+    j.q.scale = engine.scale_of(&j.q)
+    j.threads = engine.team(&j.q, threads)
+    j.polled = now()
+    lanes = engine.take_lanes(&j.q)
+    j.lanes = lanes.items
+    with nogil:
+        side_by_side(engine, &j)
+        if j.q.backward and j.q.n_lanes and j.status == GOES_ON:
+            sum_lanes(engine, &j, 0, engine.n_parameters)
+    if gradient is not None:
+        flat = gradient
+        if j.q.n_lanes:
+            memcpy(&flat[0], j.lanes[0].gradient, engine.n_parameters * sizeof(real))
+        else:
+            flat[:] = 0
+        add_penalties(engine, j.q.parameters, &flat[0], 0, engine.n_parameters)
+    loss = lanes_loss(&j)
+    engine.give_back(lanes, j.threads)
+    if j.status == INTERRUPTED:
+        raise pending.pop()
+    if engine.failure.raised:
+        raise_failure(engine.failure)
+    return loss
+
+
+def penalty(Engine engine, const real[::1] parameters):
+    """Return sum over weights of l1 |w| + l2 w^2 / 2."""
+    cdef layer *l
+    cdef double total = 0
+    for index in range(engine.n_layers):
+        l = &engine.layers[index]
+        if l.l1 or l.l2:
+            total += engine.k.penalty(&parameters[l.w], l.l1, l.l2, l.n_in * l.n_out)
+    return total
+
+
+def train(Engine engine, Task task, real[::1] parameters, Updater updater, const double[::1] learning_rates,
+          double[::1] running_loss, *, long long first_epoch, Py_ssize_t batch_size, bint shuffled,
+          uint64_t seed, long long first_step, double clip_norm, double clip_value, int threads):
+    """Run epochs in one call without the GIL.
+
+    Parameters
+    ----------
+    learning_rates, running_loss : arrays of shape (n_epochs,)
+        The rate of each epoch, and where its running loss goes.
+    first_epoch, first_step : int
+        Updates and epochs made before: they key the shuffles and the dropout masks.
+
+    Returns
+    -------
+    tuple of int and bool
+        How many epochs were completed, and whether the next one diverged. The parameters are
+        those after the last whole, finite epoch, also when an exception leaves.
+    """
+    cdef job j
+    cdef Lanes lanes
+    cdef Py_ssize_t epoch, done = 0, n = engine.n_parameters
+    cdef int64_t[::1] order = np.empty(task.n_rows, np.int64)
+    cdef real[::1] kept = np.array(parameters)
+    if not task.n_rows:
+        raise ValueError("no rows to train on")
+    memset(&j, 0, sizeof(job))
+    j.q = task.q
+    j.parameters = &parameters[0]
+    j.q.parameters = j.parameters
+    j.n_rows = task.n_rows
+    j.batch_size = min(batch_size, task.n_rows)
+    j.clip_norm, j.clip_value = clip_norm, clip_value
+    j.q.backward = j.q.training = True
+    j.q.seed = seed
+    j.q.step = first_step
+    if shuffled:
+        j.q.rows = &order[0]
+    engine.cut(&j.q, j.batch_size)
+    j.threads = engine.team(&j.q, threads)
+    j.polled = now()
+    lanes = engine.take_lanes(&j.q)
+    j.lanes = lanes.items
+    with nogil:
+        for epoch in range(learning_rates.shape[0]):
+            if shuffled:
+                shuffle(seed, SHUFFLE, first_epoch + epoch, &order[0], task.n_rows)
+            memcpy(&kept[0], j.parameters, n * sizeof(real))
+            j.learning_rate = learning_rates[epoch]
+            j.loss = j.weight = 0
+            run_epoch(engine, updater, &j)
+            if j.status == GOES_ON:
+                running_loss[epoch] = j.loss if engine.reduction == SUM else j.loss / j.weight
+                if not (running_loss[epoch] - running_loss[epoch] == 0
+                        and engine.k.all_finite(j.parameters, n)):
+                    j.status = DIVERGED
+            if j.status != GOES_ON:
+                memcpy(j.parameters, &kept[0], n * sizeof(real))
+                break
+            done += 1
+    engine.give_back(lanes, j.threads)
+    if j.status == INTERRUPTED:
+        raise pending.pop()
+    if j.status == FAILED:
+        raise_failure(engine.failure if engine.failure.raised else updater.failure)
+    return done, j.status == DIVERGED

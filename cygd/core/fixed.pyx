@@ -1,0 +1,118 @@
+"""Sums and orthonormal bases in an order of our own.
+
+LAPACK and NumPy's vectorised sums may give other last bits on another machine or version; what
+enters a result (the scaling of the data, initial weights) must not depend on them.
+"""
+
+from libc.math cimport fmax, fmin, sqrt
+from libc.stdint cimport int64_t
+
+import numpy as np
+
+ctypedef fused floating:
+    float
+    double
+
+
+cdef void column(const floating[:, :] x, const int64_t[::1] rows, Py_ssize_t j,
+                 double[:, ::1] out) noexcept nogil:
+    # mean = sum x / n; deviation^2 = sum (x - mean)^2 / n, in double and in the order of the rows
+    cdef Py_ssize_t i, n = rows.shape[0]
+    cdef double total = 0, squares = 0, low, high, d
+    low = high = x[rows[0], j]
+    for i in range(n):
+        d = x[rows[i], j]
+        total += d
+        low = fmin(low, d)
+        high = fmax(high, d)
+    total /= n
+    for i in range(n):
+        d = x[rows[i], j] - total
+        squares += d * d
+    out[0, j] = total
+    out[1, j] = sqrt(squares / n)
+    out[2, j] = low
+    out[3, j] = high
+
+
+def _statistics(const floating[:, :] x, const int64_t[::1] rows, double[:, ::1] out):
+    cdef Py_ssize_t j
+    with nogil:
+        for j in range(x.shape[1]):
+            column(x, rows, j, out)
+
+
+def column_statistics(x, rows=None):
+    """Return mean, standard deviation, minimum and maximum of each column.
+
+    Parameters
+    ----------
+    x : array of shape (n_samples, n_columns)
+        float32 or float64; anything else is converted.
+    rows : array of int64, optional
+        The rows that count; all by default.
+
+    Returns
+    -------
+    tuple of four float64 arrays of shape (n_columns,)
+        The deviation divides by n.
+
+    Examples
+    --------
+    >>> mean, deviation, low, high = column_statistics(np.array([[1.0], [3.0]]))
+    >>> float(mean[0]), float(deviation[0]), float(low[0]), float(high[0])
+    (2.0, 1.0, 1.0, 3.0)
+    """
+    if x.dtype not in (np.float32, np.float64):
+        x = np.asarray(x, np.float64)
+    chosen = np.arange(len(x)) if rows is None else np.ascontiguousarray(rows, np.int64)
+    if not len(chosen):
+        raise ValueError("column_statistics: no rows")
+    if chosen.min() < 0 or chosen.max() >= len(x):
+        raise IndexError("column_statistics: row out of range")
+    out = np.empty((4, x.shape[1]))
+    _statistics(x, chosen, out)
+    return tuple(out)
+
+
+def orthonormal(a):
+    """Return a matrix with orthonormal columns (rows, where it is wider than tall).
+
+    Gram and Schmidt's process, each column twice, which is as orthogonal as the type allows
+    (Giraud et al. 2005).
+
+    Parameters
+    ----------
+    a : array of shape (n_rows, n_columns)
+        Of full rank.
+
+    Examples
+    --------
+    >>> q = orthonormal(np.array([[3.0, 1.0], [4.0, 2.0]]))
+    >>> bool(np.allclose(q.T @ q, np.eye(2)))
+    True
+    """
+    a = np.asarray(a, np.float64)
+    tall = a.shape[0] >= a.shape[1]
+    # vectors as rows, so that each is contiguous
+    cdef double[:, ::1] q = np.array(a.T if tall else a, order="C")
+    cdef Py_ssize_t i, j, k, n = q.shape[1]
+    cdef int twice
+    cdef double dot
+    for i in range(q.shape[0]):
+        for twice in range(2):
+            for j in range(i):
+                dot = 0
+                for k in range(n):
+                    dot += q[j, k] * q[i, k]
+                for k in range(n):
+                    q[i, k] -= dot * q[j, k]
+        dot = 0
+        for k in range(n):
+            dot += q[i, k] * q[i, k]
+        if dot == 0:
+            raise ValueError("orthonormal: the matrix is not of full rank")
+        for k in range(n):
+            q[i, k] /= sqrt(dot)
+    out = np.asarray(q)
+    return np.ascontiguousarray(out.T if tall else out)

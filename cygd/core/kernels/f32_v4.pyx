@@ -1,0 +1,2 @@
+from cygd.core.f32 cimport *
+include "kernels.pxi"

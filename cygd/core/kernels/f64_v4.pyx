@@ -1,0 +1,2 @@
+from cygd.core.f64 cimport *
+include "kernels.pxi"

@@ -1,0 +1,27 @@
+# All arithmetic of one dtype and one CPU level: the subjects, and the table that exports them.
+#
+# Every stub includes this one text after it has fixed `real` (by its cimport) and the vector's
+# size (by setup.py's macros). The module offers nothing but a capsule with its table.
+
+from cpython.pycapsule cimport PyCapsule_New
+
+include "vec.pxi"
+include "elementary.pxi"
+include "activations.pxi"
+include "losses.pxi"
+include "reductions.pxi"
+include "updates.pxi"
+include "products.pxi"
+
+cdef kernels table
+
+table.level = 2 if VBYTES <= 16 else 3 if VBYTES == 32 else 4
+table.vector_bytes = VBYTES
+fill_functions(&table)
+fill_activations(&table)
+fill_losses(&table)
+fill_reductions(&table)
+fill_updates(&table)
+fill_products(&table)
+
+capsule = PyCapsule_New(&table, "cygd.kernels.v1", NULL)

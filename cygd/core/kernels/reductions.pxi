@@ -1,0 +1,183 @@
+# Sums in a fixed order, and the small passes over flat vectors.
+#
+# A sum runs over VECS vectors side by side (64 bytes at every level) and ends in a fixed tree, so
+# v3 and v4 add the same numbers in the same order. What crosses a chunk is added in double.
+
+cdef inline real tree_sum(const vec *acc) noexcept nogil:
+    """Return the sum of VECS vectors: WIDTH/2 pairs, then half of them, and so on."""
+    cdef real part[WIDTH]
+    cdef int v, i, half = WIDTH // 2
+    for v in range(VECS):
+        store(part + v * LANES, acc[v])
+    while half:
+        for i in range(half):
+            part[i] = part[i] + part[i + half]
+        half //= 2
+    return part[0]
+
+
+cdef inline vec load_up_to(const real *p, Py_ssize_t n) noexcept nogil:
+    """Load a vector, or its first n elements where fewer are left."""
+    if n >= LANES:
+        return load(p)
+    return load_part(p, n)
+
+
+cdef inline void store_up_to(real *p, vec v, Py_ssize_t n) noexcept nogil:
+    if n >= LANES:
+        store(p, v)
+    else:
+        store_part(p, v, n)
+
+
+cdef void sum_rows(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
+                   Py_ssize_t k) noexcept nogil:
+    # out_i = [out_i +] sum_p a_ip; k is a multiple of WIDTH
+    cdef vec acc[VECS]
+    cdef Py_ssize_t i, p
+    cdef int v
+    cdef real total
+    for i in range(m):
+        for v in range(VECS):
+            acc[v] = splat(0)
+        for p from 0 <= p < k by WIDTH:
+            for v in range(VECS):
+                acc[v] = acc[v] + load(a + i * lda + p + v * LANES)
+        total = tree_sum(acc)
+        out[i] = out[i] + total if accumulate else total
+
+
+cdef double weighted_sum(const real *a, const real *weight, Py_ssize_t units,
+                         Py_ssize_t rows) noexcept nogil:
+    # sum_r weight_r sum_j a_jr; rows is a multiple of WIDTH
+    cdef vec acc[VECS]
+    cdef vec total[VECS]
+    cdef Py_ssize_t j, r
+    cdef int v
+    for v in range(VECS):
+        total[v] = splat(0)
+    for r from 0 <= r < rows by WIDTH:
+        for v in range(VECS):
+            acc[v] = splat(0)
+        for j in range(units):
+            for v in range(VECS):
+                acc[v] = acc[v] + load(a + j * rows + r + v * LANES)
+        for v in range(VECS):
+            total[v] = fma_(acc[v], load(weight + r + v * LANES), total[v])
+    return tree_sum(total)
+
+
+cdef void scale_rows(const real *a, const real *weight, real *out, Py_ssize_t units,
+                     Py_ssize_t rows) noexcept nogil:
+    cdef Py_ssize_t j, r
+    for j in range(units):
+        for r from 0 <= r < rows by LANES:
+            store(out + j * rows + r, load(a + j * rows + r) * load(weight + r))
+
+
+cdef void multiply(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        store_up_to(out + i, load_up_to(a + i, n - i) * load_up_to(b + i, n - i), n - i)
+
+
+cdef void add(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        store_up_to(out + i, load_up_to(a + i, n - i) + load_up_to(b + i, n - i), n - i)
+
+
+cdef void subtract(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        store_up_to(out + i, load_up_to(a + i, n - i) - load_up_to(b + i, n - i), n - i)
+
+
+cdef void scale(double factor, const real *a, real *out, Py_ssize_t n) noexcept nogil:
+    cdef vec x = splat(<real> factor)
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        store_up_to(out + i, x * load_up_to(a + i, n - i), n - i)
+
+
+cdef double square_sum(const real *a, Py_ssize_t n) noexcept nogil:
+    # blocks of 1024 in the type's own precision, their sums in double
+    cdef vec acc[VECS]
+    cdef vec x
+    cdef double total = 0
+    cdef Py_ssize_t start = 0, stop, i
+    cdef int v
+    while start < n:
+        stop = min(start + 1024, n)
+        for v in range(VECS):
+            acc[v] = splat(0)
+        for i from start <= i < stop by WIDTH:
+            for v in range(VECS):
+                if i + v * LANES < stop:
+                    x = load_up_to(a + i + v * LANES, stop - i - v * LANES)
+                    acc[v] = fma_(x, x, acc[v])
+        total += tree_sum(acc)
+        start = stop
+    return total
+
+
+cdef bint all_finite(const real *a, Py_ssize_t n) noexcept nogil:
+    # 0 * x is 0 for finite x and NaN otherwise
+    cdef vec acc = splat(0)
+    cdef Py_ssize_t i
+    cdef int lane
+    cdef real part[LANES]
+    for i from 0 <= i < n by LANES:
+        acc = acc + splat(0) * load_up_to(a + i, n - i)
+    store(part, acc)
+    for lane in range(LANES):
+        if not part[lane] == 0:
+            return False
+    return True
+
+
+cdef inline vec sign(vec x) noexcept nogil:
+    """Return -1, 0 or 1; NaN gives 0."""
+    return select(lt(splat(0), x), splat(1), select(lt(x, splat(0)), splat(-1), splat(0)))
+
+
+cdef void penalty_gradient(const real *w, double l1, double l2, real *g, Py_ssize_t n) noexcept nogil:
+    # g = g + l1 sign(w) + l2 w
+    cdef vec a = splat(<real> l1), b = splat(<real> l2), x
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        x = load_up_to(w + i, n - i)
+        store_up_to(g + i, fma_(a, sign(x), fma_(b, x, load_up_to(g + i, n - i))), n - i)
+
+
+cdef double penalty(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil:
+    # sum l1 |w| + l2 w^2 / 2, in double, in order
+    cdef double total = 0, x
+    cdef Py_ssize_t i
+    for i in range(n):
+        x = w[i]
+        total += l1 * (x if x >= 0 else -x) + 0.5 * l2 * x * x
+    return total
+
+
+cdef void clip(double limit, real *g, Py_ssize_t n) noexcept nogil:
+    cdef vec high = splat(<real> limit), low = splat(<real> -limit), x
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        x = load_up_to(g + i, n - i)
+        store_up_to(g + i, select(lt(high, x), high, select(lt(x, low), low, x)), n - i)
+
+
+cdef void fill_reductions(kernels *t) noexcept:
+    t.sum_rows = sum_rows
+    t.weighted_sum = weighted_sum
+    t.scale_rows = scale_rows
+    t.multiply = multiply
+    t.add = add
+    t.subtract = subtract
+    t.scale = scale
+    t.square_sum = square_sum
+    t.all_finite = all_finite
+    t.penalty_gradient = penalty_gradient
+    t.penalty = penalty
+    t.clip = clip

@@ -1,0 +1,273 @@
+# Optimizers: one step each, over flat vectors. The formulas are PyTorch's documented ones, so weight
+# decay is coupled (added to g) but in adamw and lion.
+#
+# A row is a step over vectors, the scalars it needs (computed in double once per update, from the
+# parameters and the step number t = 1, 2, ...), and the names of its state and parameters. The one
+# loop `each` is inlined with the step as a literal, so every optimizer is a single pass over
+# w, g and its state.
+
+from libc.math cimport pow, sqrt
+
+ctypedef void (*step)(vec *w, vec g, vec *state, const vec *s) noexcept nogil
+
+cdef enum:
+    MAX_SCALARS = 8
+
+
+cdef inline void each(step f, int n_state, real *w, const real *g, real **state, Py_ssize_t n,
+                      const double *scalars) noexcept nogil:
+    cdef vec s[MAX_SCALARS]
+    cdef vec m[MAX_STATE]
+    cdef vec x
+    cdef Py_ssize_t i
+    cdef int k
+    for k in range(MAX_SCALARS):
+        s[k] = splat(<real> scalars[k])
+    for i from 0 <= i < n by LANES:
+        x = load_up_to(w + i, n - i)
+        for k in range(n_state):
+            m[k] = load_up_to(state[k] + i, n - i)
+        f(&x, load_up_to(g + i, n - i), m, s)
+        store_up_to(w + i, x, n - i)
+        for k in range(n_state):
+            store_up_to(state[k] + i, m[k], n - i)
+
+
+# sgd ---------------------------------------------------------------------------------------------
+# d = g + lambda w;  m = mu m + (1 - tau) d, at first m = d;  w = w - eta m, or with Nesterov's
+# momentum w = w - eta (d + mu m).                                          (Sutskever et al. 2013)
+
+cdef inline void sgd_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g)
+    m[0] = fma_(s[2], m[0], s[3] * d)
+    w[0] = w[0] - s[0] * select(eq(s[4], splat(0)), m[0], fma_(s[2], m[0], d))
+
+
+cdef void sgd(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
+    each(sgd_step, 1, w, g, state, n, s)
+
+
+cdef void sgd_scalars(const double *p, double eta, long long t, double *memory,
+                      double *s) noexcept nogil:
+    s[0] = eta
+    s[1] = p[3]                             # weight_decay
+    s[2] = p[0]                             # momentum
+    s[3] = 1 if t == 1 else 1 - p[1]        # 1 - dampening
+    s[4] = p[2]                             # nesterov
+
+
+# adagrad -----------------------------------------------------------------------------------------
+# d = g + lambda w;  v = v + d^2;  w = w - eta / (1 + (t - 1) decay) d / (sqrt(v) + epsilon)
+#                                                                               (Duchi et al. 2011)
+
+cdef inline void adagrad_step(vec *w, vec g, vec *v, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g)
+    v[0] = fma_(d, d, v[0] + s[3])
+    w[0] = w[0] - s[0] * (d / (sqrt_(v[0]) + s[2]))
+
+
+cdef void adagrad(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
+    each(adagrad_step, 1, w, g, state, n, s)
+
+
+cdef void adagrad_scalars(const double *p, double eta, long long t, double *memory,
+                          double *s) noexcept nogil:
+    s[0] = eta / (1 + (t - 1) * p[0])       # learning_rate_decay
+    s[1] = p[3]                             # weight_decay
+    s[2] = p[2]                             # epsilon
+    s[3] = p[1] if t == 1 else 0            # initial_accumulator
+
+
+# adadelta ----------------------------------------------------------------------------------------
+# d = g + lambda w;  v = rho v + (1 - rho) d^2;  u = sqrt(a + epsilon) / sqrt(v + epsilon) d;
+# a = rho a + (1 - rho) u^2;  w = w - eta u                                           (Zeiler 2012)
+
+cdef inline void adadelta_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g), u
+    m[0] = fma_(s[2], m[0], s[3] * d * d)
+    u = sqrt_(m[1] + s[4]) / sqrt_(m[0] + s[4]) * d
+    m[1] = fma_(s[2], m[1], s[3] * u * u)
+    w[0] = w[0] - s[0] * u
+
+
+cdef void adadelta(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
+    each(adadelta_step, 2, w, g, state, n, s)
+
+
+cdef void adadelta_scalars(const double *p, double eta, long long t, double *memory,
+                           double *s) noexcept nogil:
+    s[0] = eta
+    s[1] = p[2]                             # weight_decay
+    s[2] = p[0]                             # rho
+    s[3] = 1 - p[0]
+    s[4] = p[1]                             # epsilon
+
+
+# rmsprop -----------------------------------------------------------------------------------------
+# d = g + lambda w;  v = alpha v + (1 - alpha) d^2;  centered: a = alpha a + (1 - alpha) d and
+# v - a^2 in place of v below;  m = mu m + d / (sqrt(v) + epsilon);  w = w - eta m
+#                                                             (Tieleman & Hinton 2012, Graves 2013)
+
+cdef inline void rmsprop_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g), v
+    m[0] = fma_(s[2], m[0], s[3] * d * d)
+    m[1] = fma_(s[2], m[1], s[3] * d)
+    v = m[0] - s[6] * m[1] * m[1]           # rounding may leave it a little below zero
+    v = select(lt(v, splat(0)), splat(0), v)
+    m[2] = fma_(s[5], m[2], d / (sqrt_(v) + s[4]))
+    w[0] = w[0] - s[0] * m[2]
+
+
+cdef void rmsprop(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
+    each(rmsprop_step, 3, w, g, state, n, s)
+
+
+cdef void rmsprop_scalars(const double *p, double eta, long long t, double *memory,
+                          double *s) noexcept nogil:
+    s[0] = eta
+    s[1] = p[4]                             # weight_decay
+    s[2] = p[0]                             # alpha
+    s[3] = 1 - p[0]
+    s[4] = p[1]                             # epsilon
+    s[5] = p[2]                             # momentum
+    s[6] = p[3]                             # centered
+
+
+# adam, adamw -------------------------------------------------------------------------------------
+# d = g + lambda w (adamw: w = (1 - eta lambda) w and d = g);  m = beta1 m + (1 - beta1) d;
+# v = beta2 v + (1 - beta2) d^2;
+# w = w - eta / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon); amsgrad: v's maximum so far
+#                            (Kingma & Ba 2015, Loshchilov & Hutter 2019, Reddi, Kale & Kumar 2018)
+
+cdef inline void adam_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g)
+    m[0] = fma_(s[2], m[0], (splat(1) - s[2]) * d)
+    m[1] = fma_(s[3], m[1], (splat(1) - s[3]) * d * d)
+    w[0] = s[6] * w[0] - s[0] * (m[0] / fma_(sqrt_(m[1]), s[5], s[4]))
+
+
+cdef inline void amsgrad_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g)
+    m[0] = fma_(s[2], m[0], (splat(1) - s[2]) * d)
+    m[1] = fma_(s[3], m[1], (splat(1) - s[3]) * d * d)
+    m[2] = select(lt(m[2], m[1]), m[1], m[2])
+    w[0] = s[6] * w[0] - s[0] * (m[0] / fma_(sqrt_(m[2]), s[5], s[4]))
+
+
+cdef void adam(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
+    if s[7] == 0:
+        each(adam_step, 2, w, g, state, n, s)
+    else:
+        each(amsgrad_step, 3, w, g, state, n, s)
+
+
+cdef void adam_scalars(const double *p, double eta, long long t, double *memory,
+                       double *s) noexcept nogil:
+    s[0] = eta / (1 - pow(p[0], t))
+    s[1] = p[3]                             # weight_decay
+    s[2] = p[0]                             # beta1
+    s[3] = p[1]                             # beta2
+    s[4] = p[2]                             # epsilon
+    s[5] = 1 / sqrt(1 - pow(p[1], t))
+    s[6] = 1
+    s[7] = p[4]                             # amsgrad
+
+
+cdef void adamw_scalars(const double *p, double eta, long long t, double *memory,
+                        double *s) noexcept nogil:
+    adam_scalars(p, eta, t, memory, s)
+    s[1] = 0
+    s[6] = 1 - eta * p[3]
+
+
+# nadam -------------------------------------------------------------------------------------------
+# mu_t = beta1 (1 - 0.96^(t psi) / 2);  m and v as in adam;  with M_t = mu_1 ... mu_t
+# w = w - eta ((1 - mu_t) / (1 - M_t) d + mu_(t+1) / (1 - M_(t+1)) m) / (sqrt(v / (1 - beta2^t)) + epsilon)
+#                                                                                      (Dozat 2016)
+
+cdef inline void nadam_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g), root
+    m[0] = fma_(s[2], m[0], (splat(1) - s[2]) * d)
+    m[1] = fma_(s[3], m[1], (splat(1) - s[3]) * d * d)
+    root = fma_(sqrt_(m[1]), s[5], s[4])
+    w[0] = w[0] - fma_(s[6], m[0], s[0] * d) / root
+
+
+cdef void nadam(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
+    each(nadam_step, 2, w, g, state, n, s)
+
+
+cdef void nadam_scalars(const double *p, double eta, long long t, double *memory,
+                        double *s) noexcept nogil:
+    cdef double now = p[0] * (1 - 0.5 * pow(0.96, t * p[4]))
+    cdef double after = p[0] * (1 - 0.5 * pow(0.96, (t + 1) * p[4]))
+    memory[0] = now if t == 1 else memory[0] * now
+    s[0] = eta * (1 - now) / (1 - memory[0])
+    s[1] = p[3]                             # weight_decay
+    s[2] = p[0]                             # beta1
+    s[3] = p[1]                             # beta2
+    s[4] = p[2]                             # epsilon
+    s[5] = 1 / sqrt(1 - pow(p[1], t))
+    s[6] = eta * after / (1 - memory[0] * after)
+
+
+# lion --------------------------------------------------------------------------------------------
+# w = (1 - eta lambda) w - eta sign(beta1 m + (1 - beta1) g);  m = beta2 m + (1 - beta2) g
+#                                                                                (Chen et al. 2023)
+
+cdef inline void lion_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    w[0] = s[3] * w[0] - s[0] * sign(fma_(s[1], m[0], (splat(1) - s[1]) * g))
+    m[0] = fma_(s[2], m[0], (splat(1) - s[2]) * g)
+
+
+cdef void lion(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
+    each(lion_step, 1, w, g, state, n, s)
+
+
+cdef void lion_scalars(const double *p, double eta, long long t, double *memory,
+                       double *s) noexcept nogil:
+    s[0] = eta
+    s[1] = p[0]                             # beta1
+    s[2] = p[1]                             # beta2
+    s[3] = 1 - eta * p[2]                   # weight_decay
+
+
+# the table ---------------------------------------------------------------------------------------
+
+cdef void update(kernels *t, const char *name, update_block_t f, update_scalars_t scalars,
+                 tuple state, tuple parameters):
+    """Add a row; names are literals, which live as long as the module."""
+    cdef update_row *row = &t.updates[t.n_updates]
+    row.name = name
+    row.f = f
+    row.scalars = scalars
+    row.n_state = len(state)
+    row.n_parameters = len(parameters)
+    for k, word in enumerate(state):
+        row.state[k] = word
+    for k, (word, default) in enumerate(parameters):
+        row.parameters[k] = word
+        row.defaults[k] = default
+    t.n_updates += 1
+
+
+cdef void fill_updates(kernels *t):
+    betas = ((b"beta1", 0.9), (b"beta2", 0.999), (b"epsilon", 1e-8))
+    update(t, "sgd", sgd, sgd_scalars, (b"m",),
+           ((b"momentum", 0), (b"dampening", 0), (b"nesterov", 0), (b"weight_decay", 0)))
+    update(t, "adagrad", adagrad, adagrad_scalars, (b"v",),
+           ((b"learning_rate_decay", 0), (b"initial_accumulator", 0), (b"epsilon", 1e-10),
+            (b"weight_decay", 0)))
+    update(t, "adadelta", adadelta, adadelta_scalars, (b"v", b"a"),
+           ((b"rho", 0.9), (b"epsilon", 1e-6), (b"weight_decay", 0)))
+    update(t, "rmsprop", rmsprop, rmsprop_scalars, (b"v", b"a", b"m"),
+           ((b"alpha", 0.99), (b"epsilon", 1e-8), (b"momentum", 0), (b"centered", 0),
+            (b"weight_decay", 0)))
+    update(t, "adam", adam, adam_scalars, (b"m", b"v", b"v_max"),
+           (*betas, (b"weight_decay", 0), (b"amsgrad", 0)))
+    update(t, "adamw", adam, adamw_scalars, (b"m", b"v", b"v_max"),
+           (*betas, (b"weight_decay", 0.01), (b"amsgrad", 0)))
+    update(t, "nadam", nadam, nadam_scalars, (b"m", b"v"),
+           (*betas, (b"weight_decay", 0), (b"momentum_decay", 4e-3)))
+    update(t, "lion", lion, lion_scalars, (b"m",),
+           ((b"beta1", 0.9), (b"beta2", 0.99), (b"weight_decay", 0)))

@@ -1,0 +1,24 @@
+# What vec.h offers, as Cython sees it: `vec` is a number, masks are integers.
+cdef extern from "vec.h" nogil:
+    ctypedef real vec
+    ctypedef long long ivec
+    enum:
+        LANES       # elements of a vector
+        VECS        # vectors in the virtual width of 64 bytes
+        WIDTH       # elements in the virtual width
+        VBYTES
+        REAL_BITS
+        MANTISSA_BITS
+    vec load(const real *p) noexcept
+    void store(real *p, vec v) noexcept
+    vec load_part(const real *p, Py_ssize_t n) noexcept
+    void store_part(real *p, vec v, Py_ssize_t n) noexcept
+    vec splat(real x) noexcept
+    ivec lt(vec a, vec b) noexcept
+    ivec le(vec a, vec b) noexcept
+    ivec eq(vec a, vec b) noexcept
+    vec select "select_"(ivec mask, vec a, vec b) noexcept      # POSIX owns the plain name
+    ivec bits(vec a) noexcept
+    vec from_bits(ivec a) noexcept
+    vec fma_(vec a, vec b, vec c) noexcept      # a * b + c, one rounding where the level has it
+    vec sqrt_(vec a) noexcept

@@ -1,0 +1,21 @@
+# The C interface: addresses of activations, by name. Functions, not struct layouts, so that it can grow.
+
+cdef enum:
+    API_VERSION = 1
+
+ctypedef void (*block_f32)(const float *h, float *out, Py_ssize_t n, void *data) noexcept nogil
+ctypedef void (*block_f64)(const double *h, double *out, Py_ssize_t n, void *data) noexcept nogil
+ctypedef void (*derivative_f32)(const float *h, const float *y_hat, float *out, Py_ssize_t n,
+                                void *data) noexcept nogil
+ctypedef void (*derivative_f64)(const double *h, const double *y_hat, double *out, Py_ssize_t n,
+                                void *data) noexcept nogil
+
+# NULL and a ValueError when the name is unknown or row-wise; valid as long as the process
+cdef block_f32 activation_f32(str name) except NULL
+cdef block_f64 activation_f64(str name) except NULL
+cdef derivative_f32 activation_derivative_f32(str name) except NULL
+cdef derivative_f64 activation_derivative_f64(str name) except NULL
+
+# 1/2 sum (y - y_hat)^2 over n elements
+cdef float sse_f32(const float *y, const float *y_hat, Py_ssize_t n) noexcept nogil
+cdef double sse_f64(const double *y, const double *y_hat, Py_ssize_t n) noexcept nogil

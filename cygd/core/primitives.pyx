@@ -1,0 +1,461 @@
+# cython: wraparound=True
+"""The equations of section "The mathematics" as functions over arrays.
+
+Every function takes arrays of two dimensions (n_samples, n_units), or of one: one row, or one unit.
+float32 stays float32 when all arrays are; integers become float64, float16 float32. Strided,
+Fortran-ordered, byte-swapped, misaligned and read-only arrays are taken as they are or converted;
+None, masked, object and complex arrays are refused.
+
+Checks stand here, in front of the kernels, so that the kernels need none.
+"""
+
+from cygd.core cimport dispatch
+
+import numpy as np
+
+from cygd.core import _f32, _f64
+
+__all__ = [
+    "activate",
+    "derivative",
+    "error_term",
+    "hidden_error_term",
+    "net_input",
+    "output",
+    "sse",
+    "weight_step",
+]
+
+cdef Py_ssize_t LINE = 64       # bytes to which rows of a right-hand matrix are padded
+
+
+cdef block_f32 activation_f32(str name) except NULL:
+    return <block_f32> <size_t> _f32.addresses(name)[0]
+
+
+cdef block_f64 activation_f64(str name) except NULL:
+    return <block_f64> <size_t> _f64.addresses(name)[0]
+
+
+cdef derivative_f32 activation_derivative_f32(str name) except NULL:
+    return <derivative_f32> <size_t> _f32.addresses(name)[1]
+
+
+cdef derivative_f64 activation_derivative_f64(str name) except NULL:
+    return <derivative_f64> <size_t> _f64.addresses(name)[1]
+
+
+cdef float sse_f32(const float *y, const float *y_hat, Py_ssize_t n) noexcept nogil:
+    cdef float difference[1024]
+    cdef double total = 0
+    cdef Py_ssize_t i, m
+    for i in range(0, n, 1024):
+        m = min(n - i, 1024)
+        dispatch.kernels_f32.subtract(y + i, y_hat + i, difference, m)
+        total += dispatch.kernels_f32.square_sum(difference, m)
+    return <float> (0.5 * total)
+
+
+cdef double sse_f64(const double *y, const double *y_hat, Py_ssize_t n) noexcept nogil:
+    cdef double difference[1024]
+    cdef double total = 0
+    cdef Py_ssize_t i, m
+    for i in range(0, n, 1024):
+        m = min(n - i, 1024)
+        dispatch.kernels_f64.subtract(y + i, y_hat + i, difference, m)
+        total += dispatch.kernels_f64.square_sum(difference, m)
+    return 0.5 * total
+
+
+# arrays in ----------------------------------------------------------------------------------------
+
+def real_array(value, name):
+    """Return a value as an array of float32 or float64, or raise a TypeError that names it."""
+    if value is None:
+        raise TypeError(f"{name}: expected an array, got None")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: masked arrays are not supported; fill it first ({name}.filled(...))")
+    array = np.asarray(value)
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "f" and size <= 8:
+        return array if size > 2 else array.astype(np.float32)
+    if kind == "f" or kind in "iub":
+        return array.astype(np.float64)
+    raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+
+
+cdef object alike(dict arrays):
+    """Return the module of the arrays' common dtype, and the arrays in it, C-contiguous."""
+    found = {name: real_array(value, name) for name, value in arrays.items()}
+    dtype = np.float32 if all(array.dtype.itemsize == 4 for array in found.values()) else np.float64
+    module = _f32 if dtype is np.float32 else _f64
+    ready = [np.require(array, dtype, ["C", "A"]) for array in found.values()]
+    for name, array in zip(found, ready):
+        if array.ndim > 2:
+            raise ValueError(f"{name}: expected one or two dimensions, got {array.ndim}")
+    return module, ready
+
+
+cdef same_shape(str first, a, str second, b):
+    if a.shape != b.shape:
+        raise ValueError(f"{first} has shape {a.shape}, {second} has shape {b.shape}: they must be equal")
+
+
+cdef object right_hand(b):
+    """Return a matrix with its rows padded to whole lines, as the product reads them."""
+    width = LINE // b.dtype.itemsize
+    columns = -(-b.shape[1] // width) * width
+    if columns == b.shape[1]:
+        return np.ascontiguousarray(b)
+    padded = np.zeros((b.shape[0], columns), b.dtype)
+    padded[:, :b.shape[1]] = b
+    return padded
+
+
+cdef object into(out, result, arrays):
+    """Write a result into `out`, after checking that it may be written there."""
+    if out is None:
+        return result
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected an array, got {type(out).__name__}")
+    if out.shape != result.shape or out.dtype != result.dtype:
+        raise ValueError(f"out has shape {out.shape} and dtype {out.dtype}, "
+                         f"expected {result.shape} and {result.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    for array in arrays:
+        if array is not out and isinstance(array, np.ndarray) and np.may_share_memory(array, out) \
+                and not same_memory(array, out):
+            raise ValueError("out overlaps the input: give the input itself, or separate memory")
+    np.copyto(out, result)
+    return out
+
+
+cdef bint same_memory(a, b):
+    return (a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+            and a.shape == b.shape and a.strides == b.strides)
+
+
+cdef object values_of(name, module, parameters):
+    """Return an activation's parameters in the order of its row, or None for the defaults."""
+    rows = {row["name"]: row for row in module.names()["activations"]}
+    if name not in rows:
+        raise ValueError(f"unknown activation {name!r}: one of {', '.join(sorted(rows))}")
+    if not parameters:
+        return None
+    known = rows[name]["parameters"]
+    for key in parameters:
+        if key not in known:
+            raise ValueError(f"activation {name!r} has no parameter {key!r}")
+    return [float(parameters.get(key, default)) for key, default in known.items()]
+
+
+cdef bint is_rowwise(name, module):
+    return any(row["name"] == name and row["rowwise"] for row in module.names()["activations"])
+
+
+cdef object columns_of(array, module):
+    """Return rows as a block units x rows, the rows padded by copies of the last one."""
+    width = LINE // array.dtype.itemsize
+    n, units = array.shape
+    block = np.empty((units, -(-n // width) * width), array.dtype)
+    block[:, :n] = array.T
+    block[:, n:] = array[-1:].T
+    return block
+
+
+cdef object evaluated(module, h, name, parameters):
+    """Return f(h) in the shape of h."""
+    values = values_of(name, module, parameters)
+    out = np.empty_like(h)
+    if h.size == 0:
+        return out
+    if not is_rowwise(name, module):
+        module.block("activation", name, h.reshape(-1), out.reshape(-1), values)
+        return out
+    rows = h.reshape(1, -1) if h.ndim < 2 else h
+    block = columns_of(rows, module)
+    module.rowwise(name, block, block)
+    return np.ascontiguousarray(block[:, :len(rows)].T).reshape(h.shape)
+
+
+cdef object slope(module, h, name, parameters):
+    """Return f'(h) in the shape of h."""
+    values = values_of(name, module, parameters)
+    if is_rowwise(name, module):
+        raise ValueError(
+            f"{name} has no elementwise derivative: every output depends on every net input of its "
+            "row; error_term and hidden_error_term use its Jacobian"
+        )
+    out = np.empty_like(h)
+    if h.size:
+        y_hat = np.empty_like(h)
+        module.block("activation", name, h.reshape(-1), y_hat.reshape(-1), values)
+        module.derivative_block(name, h.reshape(-1), y_hat.reshape(-1), out.reshape(-1), values)
+    return out
+
+
+cdef object backward(module, h, y_hat, g, name):
+    """Return g through f at h: g * f'(h), or the rows' Jacobian times g."""
+    if not is_rowwise(name, module):
+        out = slope(module, h, name, None)
+        module.multiply(g.reshape(-1), out.reshape(-1), out.reshape(-1))
+        return out
+    if not h.size:
+        return np.empty_like(h)
+    rows = h.reshape(1, -1) if h.ndim < 2 else h
+    blocks = [columns_of(a.reshape(rows.shape), module) for a in (rows, y_hat, g)]
+    delta = np.empty_like(blocks[0])
+    module.rowwise_backward(name, *blocks, delta)
+    return np.ascontiguousarray(delta[:, :len(rows)].T).reshape(h.shape)
+
+
+cdef object transformed(module, x, w, b):
+    """Return x w + b for x (n, n_inputs), w (n_inputs, n_outputs), b (n_outputs) or None."""
+    h = np.zeros((x.shape[0], w.shape[1]), x.dtype) if b is None else \
+        np.ascontiguousarray(np.broadcast_to(b, (x.shape[0], w.shape[1])))
+    if x.shape[1] and h.size:
+        if not h.flags.writeable:
+            h = h.copy()
+        module.matrix_product(x, right_hand(w), h, True)
+    return h
+
+
+# the equations ------------------------------------------------------------------------------------
+
+def net_input(x, w, b=None):
+    """Return h, the net input of a layer's units: h_j = sum_i w_ij x_i + b_j.
+
+    Parameters
+    ----------
+    x : array of shape (n_samples, n_inputs) or (n_inputs,)
+    w : array of shape (n_inputs, n_outputs) or (n_inputs,)
+        One dimension is one unit.
+    b : array of shape (n_outputs,), optional
+
+    Returns
+    -------
+    array of shape (n_samples, n_outputs)
+        Without the axis that x or w lacks.
+
+    Raises
+    ------
+    TypeError
+        For None, masked, object and complex arrays.
+    ValueError
+        For shapes that do not fit.
+
+    Examples
+    --------
+    >>> float(net_input([1.0, 2.0], [0.5, -0.5]))
+    -0.5
+    """
+    arrays = {"x": x, "w": w} if b is None else {"x": x, "w": w, "b": b}
+    module, ready = alike(arrays)
+    x, w = ready[0], ready[1]
+    if x.ndim == 0 or w.ndim == 0:
+        raise ValueError("x and w: expected one or two dimensions, got 0")
+    rows = x.reshape(1, -1) if x.ndim == 1 else x
+    weights = w.reshape(-1, 1) if w.ndim == 1 else w
+    if rows.shape[1] != weights.shape[0]:
+        raise ValueError(f"x has shape {x.shape} and w {w.shape}: {rows.shape[1]} inputs, "
+                         f"but weights for {weights.shape[0]}")
+    bias = None if b is None else ready[2].reshape(-1)
+    if bias is not None and bias.shape[0] != weights.shape[1]:
+        raise ValueError(f"b has {bias.shape[0]} values for {weights.shape[1]} units")
+    h = transformed(module, rows, weights, bias)
+    return h.reshape(x.shape[:-1] + w.shape[1:])[()]
+
+
+def output(x, w, b=None, activation="sigmoid"):
+    """Return y_hat = f(h), the output of a layer.
+
+    Parameters
+    ----------
+    x, w, b
+        As in `net_input`.
+    activation : str
+        The name of a built-in activation.
+
+    Examples
+    --------
+    >>> float(output([1.0, 2.0], [0.5, -0.5]))
+    0.37754066879814546
+    """
+    return activate(net_input(x, w, b), activation)[()]
+
+
+def sse(y, y_hat):
+    """Return the sum of squared errors with the factor 1/2: 1/2 sum (y - y_hat)^2.
+
+    Parameters
+    ----------
+    y, y_hat : arrays of the same shape
+
+    Returns
+    -------
+    float
+        Not averaged; summed in a fixed order, in blocks of 1024 whose sums are added in double.
+
+    Examples
+    --------
+    >>> sse([1.0, 2.0], [0.0, 4.0])
+    2.5
+    """
+    module, (y, y_hat) = alike({"y": y, "y_hat": y_hat})
+    same_shape("y", y, "y_hat", y_hat)
+    return module.half_square_difference(y.reshape(-1), y_hat.reshape(-1))
+
+
+def error_term(y, y_hat, h, activation="sigmoid", loss="sse"):
+    """Return delta of the output layer: delta_j = -dE/dy_hat_j f'(h_j); for SSE (y - y_hat) f'(h).
+
+    Sigmoid with binary_cross_entropy and softmax with cross_entropy are computed in their joint
+    form, y - y_hat times the factor of the loss's mean.
+
+    Parameters
+    ----------
+    y, y_hat, h : arrays of the same shape, (n_samples, n_outputs) or (n_outputs,)
+    activation, loss : str
+        Names of built-ins. A loss that averages divides by what the arrays hold.
+
+    Examples
+    --------
+    >>> round(float(error_term(0.5, 0.37754066879814546, -0.5)), 10)
+    0.0287784083
+    """
+    module, (y, y_hat, h) = alike({"y": y, "y_hat": y_hat, "h": h})
+    same_shape("y", y, "y_hat", y_hat)
+    same_shape("y", y, "h", h)
+    values_of(activation, module, None)
+    rows = {row["name"]: row for row in module.names()["losses"]}
+    if loss not in rows:
+        raise ValueError(f"unknown loss {loss!r}: one of {', '.join(sorted(rows))}")
+    n_rows = 1 if y.ndim < 2 else y.shape[0]
+    divisor = {"sum": 1, "mean": max(y.size, 1), "mean_rows": max(n_rows, 1)}[rows[loss]["reduction"]]
+    delta = np.empty_like(y)
+    if not y.size:
+        return delta
+    if module.has_joint(activation, loss):
+        table = [columns_of(a.reshape(n_rows, -1), module) for a in (y, y_hat)]
+        block = np.empty_like(table[0])
+        module.joint_delta(activation, loss, *table, block)
+        delta = np.ascontiguousarray(block[:, :n_rows].T).reshape(y.shape)
+    else:
+        module.loss_block(loss, y.reshape(-1), y_hat.reshape(-1), delta.reshape(-1), True)
+        delta = backward(module, h, y_hat, delta, activation)
+        divisor = -divisor
+    if divisor != 1:
+        module.scale(1 / divisor, delta.reshape(-1), delta.reshape(-1))
+    return delta[()]
+
+
+def hidden_error_term(w, delta, h, activation="sigmoid"):
+    """Return delta of the layer below: delta_i = f'(h_i) sum_j w_ij delta_j.
+
+    Parameters
+    ----------
+    w : array of shape (n_inputs, n_outputs) or (n_inputs,)
+        The weights of the layer whose error term is known.
+    delta : array of shape (n_samples, n_outputs)
+        Its error term; without the axis that w or h lacks.
+    h : array of shape (n_samples, n_inputs) or (n_inputs,)
+        The net input of the layer below.
+    activation : str
+        The activation of the layer below.
+
+    Examples
+    --------
+    >>> hidden_error_term([[2.0], [1.0]], [0.5], [0.0, 0.0], "identity").tolist()
+    [1.0, 0.5]
+    """
+    module, (w, delta, h) = alike({"w": w, "delta": delta, "h": h})
+    if w.ndim == 0 or h.ndim == 0:
+        raise ValueError("w and h: expected one or two dimensions, got 0")
+    weights = w.reshape(-1, 1) if w.ndim == 1 else w
+    below = h.reshape(1, -1) if h.ndim == 1 else h
+    expected = h.shape[:-1] + w.shape[1:]
+    if below.shape[1] != weights.shape[0]:
+        raise ValueError(f"h has shape {h.shape} and w {w.shape}: {below.shape[1]} units below, "
+                         f"but weights for {weights.shape[0]}")
+    if delta.shape != expected:
+        raise ValueError(f"delta has shape {delta.shape}, expected {expected}")
+    values_of(activation, module, None)
+    error = delta.reshape(below.shape[0], weights.shape[1])
+    g = transformed(module, error, np.ascontiguousarray(weights.T), None).reshape(h.shape)
+    y_hat = evaluated(module, h, activation, None)
+    return backward(module, h, y_hat, g, activation)
+
+
+def weight_step(x, delta, learning_rate):
+    """Return the step of a layer's weights: Delta w_ij = eta sum_mu delta_j x_i.
+
+    Parameters
+    ----------
+    x : array of shape (n_samples, n_inputs) or (n_inputs,)
+    delta : array of shape (n_samples, n_outputs)
+        The error term. With one dimension fewer than x it belongs to one unit.
+    learning_rate : float
+
+    Returns
+    -------
+    array of the shape of w
+        To be added to w.
+
+    Examples
+    --------
+    >>> weight_step([1.0, 2.0], [0.5], 0.1).tolist()
+    [[0.05], [0.1]]
+    """
+    module, (x, delta) = alike({"x": x, "delta": delta})
+    if x.ndim == 0:
+        raise ValueError("x: expected one or two dimensions, got 0")
+    rows = x.reshape(1, -1) if x.ndim == 1 else x
+    one_unit = delta.ndim == x.ndim - 1
+    if not (one_unit or delta.ndim == x.ndim) or (x.ndim == 2 and delta.shape[0] != x.shape[0]):
+        raise ValueError(f"x has shape {x.shape} and delta {delta.shape}: they must have the same rows")
+    error = delta.reshape(rows.shape[0], -1) if rows.shape[0] else \
+        delta.reshape(0, 1 if one_unit else delta.shape[1])
+    step = np.zeros((rows.shape[1], error.shape[1]), x.dtype)
+    if step.size and rows.shape[0]:
+        module.matrix_product(rows.T, right_hand(error), step)
+        module.scale(float(learning_rate), step.reshape(-1), step.reshape(-1))
+    return step.reshape(-1) if one_unit else step
+
+
+def activate(h, activation, out=None, parameters=None):
+    """Return f(h) of a built-in activation, element by element (softmax: row by row).
+
+    Parameters
+    ----------
+    h : array of one or two dimensions
+    activation : str
+    out : array, optional
+        Where the result goes; may be h itself, no other memory of h.
+    parameters : mapping, optional
+        Values of the activation's parameters, such as ``{"slope": 0.1}``.
+
+    Examples
+    --------
+    >>> activate([-1.0, 0.0, 2.0], "relu").tolist()
+    [0.0, 0.0, 2.0]
+    """
+    module, (ready,) = alike({"h": h})
+    return into(out, evaluated(module, ready, activation, parameters), [h])[()]
+
+
+def derivative(h, activation, out=None, parameters=None):
+    """Return f'(h) of a built-in activation; at a kink the value that its docstring states.
+
+    Parameters
+    ----------
+    h, activation, out, parameters
+        As in `activate`.
+
+    Examples
+    --------
+    >>> derivative([-1.0, 0.0, 2.0], "relu").tolist()
+    [0.0, 0.0, 1.0]
+    """
+    module, (ready,) = alike({"h": h})
+    return into(out, slope(module, ready, activation, parameters), [h])[()]

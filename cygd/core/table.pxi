@@ -1,0 +1,131 @@
+# What one (dtype, CPU level) build of the kernels offers: a struct of function pointers.
+#
+# Included by f32.pxd and f64.pxd after `real` is defined, so that the struct is typed once per
+# dtype. A kernel stub fills it (kernels/kernels.pxi), dispatch picks one, everybody above calls
+# through it. Kernels are total (NaN in, NaN out), never allocate, and name their outputs last.
+#
+# Blocks lie "units x rows": element (unit j, row r) of a block stands at j * ld + r. The rows of a
+# chunk are the vector axis, so a layer of any width wastes no lane, and `rows` is a multiple of
+# WIDTH (the caller pads and gives padded rows the weight 0). Elementwise kernels see a flat block.
+
+cdef enum:
+    MAX_PARAMETERS = 4      # of one activation or loss
+    MAX_ROWS = 64           # rows of one table
+
+# elementwise: out = f(h) and out = f'(h); out may be h. data: the parameters as `const real *`, or
+# NULL for the defaults
+ctypedef void (*block_t)(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil
+ctypedef void (*derivative_t)(const real *h, const real *y_hat, real *out, Py_ssize_t n,
+                            void *data) noexcept nogil
+# row-wise (softmax): out (units, rows) and delta = J^T g (units, rows), ld = rows
+ctypedef void (*rowwise_t)(const real *h, real *out, Py_ssize_t units, Py_ssize_t rows,
+                         void *data) noexcept nogil
+ctypedef void (*rowwise_backward_t)(const real *h, const real *y_hat, const real *g, real *delta,
+                                  Py_ssize_t units, Py_ssize_t rows, void *data) noexcept nogil
+# elementwise: out = l(y, y_hat) and out = dl/dy_hat, before the reduction
+ctypedef void (*loss_block_t)(const real *y, const real *y_hat, real *out, Py_ssize_t n,
+                            void *data) noexcept nogil
+# an activation and a loss in one stable form: out = l from the net input h; the sum of `out` over
+# the units is the loss of a row (how it is spread over the units is the kernel's own business)
+ctypedef void (*joint_block_t)(const real *h, const real *y, real *out, Py_ssize_t units,
+                             Py_ssize_t rows, void *data) noexcept nogil
+# delta = -dE/dh of one row of weight 1
+ctypedef void (*joint_delta_t)(const real *y, const real *y_hat, real *delta, Py_ssize_t units,
+                             Py_ssize_t rows, void *data) noexcept nogil
+
+cdef struct activation_row:
+    const char *name
+    block_t f
+    derivative_t df
+    rowwise_t f_rows                      # both NULL but for row-wise activations, whose f and df are NULL
+    rowwise_backward_t backward_rows
+    int n_parameters
+    const char *parameters[MAX_PARAMETERS]
+    double defaults[MAX_PARAMETERS]
+
+cdef enum:
+    SUM = 0                             # over samples and outputs
+    MEAN = 1                            # over samples and outputs
+    MEAN_ROWS = 2                       # over samples; sum over outputs
+
+cdef struct loss_row:
+    const char *name
+    loss_block_t f
+    loss_block_t df
+    int reduction
+    int n_parameters
+    const char *parameters[MAX_PARAMETERS]
+    double defaults[MAX_PARAMETERS]
+
+cdef struct joint_row:
+    const char *activation
+    const char *loss
+    joint_block_t f
+    joint_delta_t delta
+
+cdef struct function_row:               # elementary functions, by name: exp, log1p, tanh, ...
+    const char *name
+    block_t f
+
+# One update of n parameters in place. state: n_state arrays like w. s: the scalars of this step,
+# which the optimizer's row in updates.pxi computes from its parameters and the step number
+ctypedef void (*update_block_t)(real *w, const real *g, real **state, Py_ssize_t n,
+                              const double *s) noexcept nogil
+ctypedef void (*update_scalars_t)(const double *parameters, double learning_rate, long long step,
+                                double *memory, double *s) noexcept nogil
+
+cdef enum:
+    MAX_OPTIMIZER_PARAMETERS = 8
+    MAX_STATE = 4
+
+cdef struct update_row:
+    const char *name
+    update_block_t f
+    update_scalars_t scalars
+    int n_state
+    const char *state[MAX_STATE]
+    int n_parameters
+    const char *parameters[MAX_OPTIMIZER_PARAMETERS]
+    double defaults[MAX_OPTIMIZER_PARAMETERS]
+
+cdef struct kernels:
+    int level                           # 2 (base), 3, 4
+    int vector_bytes
+    int n_activations, n_losses, n_joints, n_functions, n_updates
+    activation_row activations[MAX_ROWS]
+    loss_row losses[MAX_ROWS]
+    joint_row joints[MAX_ROWS]
+    function_row functions[MAX_ROWS]
+    update_row updates[MAX_ROWS]
+
+    # c (m, n) = [c +] a (m, k) b (k, n) [+ bias (m)], vectors along n; a has free strides
+    void (*product)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
+                    Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
+                    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # c (m, n) = [c +] a (m, k) b (n, k)^T, dot products over the contiguous axis k
+    void (*product_dot)(const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
+                        bint accumulate, real *c, Py_ssize_t ldc,
+                        Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # out (m) = [out +] sum over k of a (m, k)
+    void (*sum_rows)(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
+                     Py_ssize_t k) noexcept nogil
+    # sum over units j and rows r of a (units, rows) * weight (rows), in a fixed order
+    double (*weighted_sum)(const real *a, const real *weight, Py_ssize_t units,
+                           Py_ssize_t rows) noexcept nogil
+    # out (units, rows) = a * weight (rows)
+    void (*scale_rows)(const real *a, const real *weight, real *out, Py_ssize_t units,
+                       Py_ssize_t rows) noexcept nogil
+    # out = a * b, out = a + b, out = a - b, out = factor * a over n elements
+    void (*multiply)(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil
+    void (*add)(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil
+    void (*subtract)(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil
+    void (*scale)(double factor, const real *a, real *out, Py_ssize_t n) noexcept nogil
+    # sum of squares of n elements, in a fixed order; NaN or inf when an element is
+    double (*square_sum)(const real *a, Py_ssize_t n) noexcept nogil
+    # 1 when all n elements are finite
+    bint (*all_finite)(const real *a, Py_ssize_t n) noexcept nogil
+    # g += l1 * sign(w) + l2 * w, and the penalty sum(l1 |w| + l2 w^2 / 2) itself
+    void (*penalty_gradient)(const real *w, double l1, double l2, real *g, Py_ssize_t n) noexcept nogil
+    double (*penalty)(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil
+    # g = clip(g, -limit, limit)
+    void (*clip)(double limit, real *g, Py_ssize_t n) noexcept nogil

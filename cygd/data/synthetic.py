@@ -1,0 +1,127 @@
+"""The synthetic source: small problems drawn from a seed, the same on every machine.
+
+Sines come from the core and products are summed in a fixed order, because NumPy's own last bits
+depend on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cygd import core
+from cygd.core.random import Stream
+from cygd.data.dataset import Array, Dataset
+from cygd.errors import DataError
+
+__all__ = ["KINDS", "load_synthetic"]
+
+
+def load_synthetic(
+    folder: Path,
+    *,
+    kind: str,
+    samples: int = 500,
+    noise: float = 0.1,
+    seed: int = 0,
+    inputs: int = 1,
+) -> Dataset:
+    """Draw one of the problems in `KINDS`.
+
+    Parameters
+    ----------
+    folder : Path
+        Not used.
+    kind : str
+        linear, sine (numbers); xor, moons, circles, spirals (two classes, 0 and 1).
+    samples : int
+        How many rows.
+    noise : float
+        Standard deviation of the normal noise: on the targets of linear and sine, else on the inputs.
+    seed : int
+        Of the problem alone; the experiment's own seed does not enter.
+    inputs : int
+        Columns of x of the linear problem; the others have their own.
+
+    Notes
+    -----
+    The ranges of the options stand in the source's row of `DATA_SOURCES`.
+    """
+    if inputs != 1 and kind != "linear":
+        raise DataError(f"inputs is an option of the linear problem; {kind} has its own columns")
+    return KINDS[kind](Stream(seed, purpose="data"), samples, noise, inputs)
+
+
+def linear(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
+    """Targets y = x w + b + noise, where w and b are standard normal."""
+    w, b = stream.standard_normal(inputs), stream.standard_normal()
+    x = stream.standard_normal((samples, inputs))
+    y = b + noise * stream.standard_normal(samples)
+    for i in range(inputs):
+        y = y + w[i] * x[:, i]
+    return Dataset(x, y)
+
+
+def sine(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
+    """Targets y = sin(x) + noise, x uniform in [-pi, pi)."""
+    x = stream.uniform(-np.pi, np.pi, (samples, 1))
+    return Dataset(x, sin(x[:, 0]) + noise * stream.standard_normal(samples))
+
+
+def xor(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
+    """The corners of the unit square in turn; class 1 where exactly one coordinate is 1."""
+    corner = np.arange(samples) % 4
+    x = np.stack([corner // 2, corner % 2], axis=1).astype(np.float64)
+    return labelled(stream, x, (corner // 2) ^ (corner % 2), noise)
+
+
+def moons(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
+    """Two half circles, each with an end in the middle of the other."""
+    arm = np.arange(samples) % 2
+    angle = stream.uniform(0, np.pi, samples)
+    x = np.where(arm, 1 - cos(angle), cos(angle))
+    y = np.where(arm, 0.5 - sin(angle), sin(angle))
+    return labelled(stream, np.stack([x, y], axis=1), arm, noise)
+
+
+def circles(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
+    """A circle of radius 1 (class 0) around one of radius 1/2 (class 1)."""
+    ring = np.arange(samples) % 2
+    angle = stream.uniform(0, 2 * np.pi, samples)
+    radius = np.where(ring, 0.5, 1.0)
+    return labelled(stream, np.stack([radius * cos(angle), radius * sin(angle)], axis=1), ring, noise)
+
+
+def spirals(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
+    """Two arms of one and a half turns around each other, out to radius 3; evenly filled."""
+    arm = np.arange(samples) % 2
+    along = np.sqrt(stream.random(samples))  # the area grows with the square of the radius
+    angle = 3 * np.pi * along + np.pi * arm
+    x = np.stack([3 * along * cos(angle), 3 * along * sin(angle)], axis=1)
+    return labelled(stream, x, arm, noise)
+
+
+def labelled(stream: Stream, x: Array, y: Array, noise: float) -> Dataset:
+    """Return a dataset of two classes with noise on its inputs."""
+    return Dataset(x + noise * stream.standard_normal(x.shape), y, classes=(0, 1))
+
+
+def sin(angle: Array) -> Array:
+    return np.asarray(core.activate(angle, "sin"))
+
+
+def cos(angle: Array) -> Array:
+    return sin(angle + np.pi / 2)
+
+
+# the options of `load_synthetic` behave alike for all, so each problem takes them all
+KINDS: dict[str, Callable[[Stream, int, float, int], Dataset]] = {
+    "linear": linear,
+    "sine": sine,
+    "xor": xor,
+    "moons": moons,
+    "circles": circles,
+    "spirals": spirals,
+}

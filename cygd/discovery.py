@@ -1,0 +1,243 @@
+"""Where plugins are found: installed entry points, module names and .py files, imported with care.
+
+An import runs a stranger's code, so each one is guarded by itself: whatever goes wrong (SystemExit
+too) becomes a `PluginError` that names the plugin, where it came from, and the cause. A .py file is
+compiled and run from its text under a module name of its own: `sys.path` and the current folder
+stay as they are, two files of one stem do not collide, no `__pycache__` is left beside the file, and
+a file that was edited since the last run in the same process is read anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from cygd.errors import PluginError, did_you_mean
+
+__all__ = ["Found", "Request", "cause", "environment_requests", "file_of", "installed", "load"]
+
+GROUP = "cygd"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A plugin that somebody names.
+
+    Parameters
+    ----------
+    name_or_path : str
+        A module, an entry point, a .py file, or `no:NAME` to keep one out.
+    source : str
+        Where it is asked for: `-p`, `xor.yaml:4:11`, `CYGD_PLUGINS`.
+    folder : Path, optional
+        What a relative path starts from; the current folder if not given.
+    """
+
+    name_or_path: str
+    source: str
+    folder: Path | None = None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this keeps a plugin out instead of asking for one."""
+        return self.name_or_path.startswith("no:")
+
+    @property
+    def text(self) -> str:
+        """The name or path, without `no:`."""
+        return self.name_or_path.removeprefix("no:").strip()
+
+    @property
+    def path(self) -> Path | None:
+        """The absolute path of the file that is meant, or None for the name of a module or entry point."""
+        separators = [os.sep, os.altsep or os.sep]
+        if not self.text.endswith(".py") and not any(mark in self.text for mark in separators):
+            return None
+        return (self.folder or Path.cwd()).joinpath(Path(self.text).expanduser()).resolve()
+
+    @property
+    def aliases(self) -> set[str]:
+        """The names by which `no:NAME` may mean this plugin."""
+        return {self.text} if self.path is None else {self.text, self.path.stem, str(self.path)}
+
+    def error(self, what: str, hint: str | None = None) -> PluginError:
+        """Return an error about this request."""
+        return PluginError(f"{self.source}: plugin {self.text!r}: {what}", hint=hint)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plugin that was imported.
+
+    Parameters
+    ----------
+    name : str
+        Its name: that of the entry point or module, or the stem of the file.
+    origin : str
+        Where it came from: a path, a module, a distribution with its version.
+    plugin : object
+        The module or object that has the hooks.
+    source : str
+        Where the user names it, as in `Request`; empty if it was found without being named.
+    role : str
+        What it is for people.
+    """
+
+    name: str
+    origin: str
+    plugin: object = field(repr=False)
+    source: str = ""
+    role: str = "plugin"
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name!r} ({self.origin})"
+
+    def error(self, what: str, hint: str | None = None) -> PluginError:
+        """Return an error about this plugin."""
+        return PluginError(": ".join(part for part in (self.source, str(self), what) if part), hint=hint)
+
+
+def environment_requests(environment: Mapping[str, str]) -> list[Request]:
+    """Return what CYGD_PLUGINS asks for."""
+    names = (name.strip() for name in environment.get("CYGD_PLUGINS", "").split(","))
+    return [Request(name, "CYGD_PLUGINS") for name in names if name]
+
+
+def installed() -> list[EntryPoint]:
+    """Return the entry points of all installed distributions, in an order that does not change."""
+    return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
+
+
+def load(what: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = None) -> Found:
+    """Import a plugin.
+
+    Parameters
+    ----------
+    what : Request or EntryPoint
+        What to import.
+    points : mapping, optional
+        The installed entry points, which a request may name.
+
+    Raises
+    ------
+    PluginError
+        If it is not found, or its import fails in any way.
+    """
+    if isinstance(what, EntryPoint):
+        return _load_entry_point(what)
+    if what.path is not None:
+        return _load_file(what.path, what)
+    if points and what.text in points:
+        return _load_entry_point(points[what.text], what.source)
+    return _load_module(what)
+
+
+def _load_entry_point(point: EntryPoint, source: str = "") -> Found:
+    distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+    found = Found(point.name, f"{distribution}, entry point {point.value}", None, source)
+    try:
+        plugin = point.load()
+    except (Exception, SystemExit) as error:
+        raise found.error(f"cannot be imported: {cause(error)}") from error
+    return replace(found, plugin=plugin)
+
+
+def _load_module(request: Request) -> Found:
+    name = request.text
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise request.error("is no module name", "a file needs its ending: NAME.py")
+    try:
+        module = importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            raise request.error("no such module or entry point", _meant(request)) from error
+        raise request.error(f"cannot be imported: {cause(error)}") from error
+    return Found(name, f"module {name}", module, request.source)
+
+
+def _meant(request: Request) -> str | None:
+    """Return a hint for a module that does not exist."""
+    path = (request.folder or Path.cwd()) / f"{request.text}.py"
+    if path.is_file():
+        return f"for the file write {path.name!r}"
+    return did_you_mean(request.text, [point.name for point in installed()])
+
+
+def _load_file(path: Path, request: Request) -> Found:
+    if path.suffix != ".py":
+        raise request.error(f"{path} is not a .py file", "a package is named as a module: a.b")
+    if not path.is_file():
+        near = did_you_mean(path.name, sorted(file.name for file in path.parent.glob("*.py")))
+        raise request.error(f"no such file: {path}", near)
+    found = Found(path.stem, str(path), None, request.source)
+    try:
+        module = _run_file(path)
+    except (Exception, SystemExit) as error:
+        raise found.error(f"cannot be imported: {cause(error, str(path))}", _sibling(error, path)) from error
+    return replace(found, plugin=module)
+
+
+def _run_file(path: Path) -> ModuleType:
+    """Run a file as a module whose name is derived from its path; see the head of this file."""
+    name = f"cygd_plugin_{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    module = module_from_spec(spec)
+    code = compile(path.read_bytes(), path, "exec", dont_inherit=True)
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # dataclasses and pickle look a class up by its module
+    try:
+        exec(code, module.__dict__)
+    except BaseException:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+        raise
+    return module
+
+
+def _sibling(error: BaseException, path: Path) -> str | None:
+    """Return a hint for a plugin file that imports the file beside it."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    if not (path.parent / error.name.split(".")[0]).with_suffix(".py").is_file():
+        return None
+    return "a .py plugin is one file, its folder is not searched; make an installable package of several"
+
+
+def cause(error: BaseException, file: str | None = None) -> str:
+    """Say in one line what was raised, and in which line of the plugin.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    file : str, optional
+        The file of the plugin; its last line on the way to the error is named.
+
+    Examples
+    --------
+    >>> cause(ValueError("too short"))
+    'ValueError: too short'
+    >>> cause(SystemExit())
+    'SystemExit'
+    """
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{text} ({Path(file).name}, line {lines[-1]})" if file and lines else text
+
+
+def file_of(function: object) -> str | None:
+    """Return the file in which a function is written, if it is written in Python."""
+    code = getattr(function, "__code__", None)
+    return None if code is None else str(code.co_filename)

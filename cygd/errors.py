@@ -1,0 +1,114 @@
+"""What can go wrong, as a user meets it: one clear message, the place, and often a hint.
+
+Every error that is the user's to mend derives from `CygdError`; the command line prints it without
+a traceback and exits with its `exit_code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cygd.runner import Result
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "CygdError",
+    "DataError",
+    "FormulaError",
+    "PluginError",
+    "Problem",
+    "RunError",
+    "did_you_mean",
+]
+
+
+class CygdError(Exception):
+    """The base of all errors of cygd.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and where.
+    hint : str, optional
+        What to do about it; printed on a line of its own.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with an experiment: `where key: message`, and a hint.
+
+    `where` is `file:line:column`, or `command line`; `key` the dotted path of the value.
+    """
+
+    where: str
+    key: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = ": ".join(part for part in (f"{self.where} {self.key}".strip(), self.message) if part)
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
+
+
+class ConfigError(CygdError, ValueError):
+    """An experiment that cannot be run; `problems` lists everything that is wrong with it."""
+
+    def __init__(self, problems: Sequence[Problem] | str, *, hint: str | None = None) -> None:
+        if isinstance(problems, str):
+            problems = [Problem("", "", problems, hint)]
+        self.problems = list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DataError(CygdError, ValueError):
+    """Data that cannot be read or does not fit, naming file, row and column."""
+
+
+class FormulaError(CygdError, ValueError):
+    """A formula that cannot be understood."""
+
+
+class PluginError(CygdError):
+    """A plugin that cannot be loaded or that failed, naming it, its origin, the hook and the cause."""
+
+
+class CheckpointError(CygdError):
+    """A stored network or run that cannot be read back."""
+
+
+class RunError(CygdError):
+    """A run that failed; `result` is what it left behind, and `__cause__` what happened."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, result: Result | None = None, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str | None:
+    """Return a hint with the known name nearest to a word, or None when none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("rleu", ["relu", "tanh"])
+    "did you mean 'relu'?"
+    """
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else None

@@ -1,0 +1,197 @@
+"""Run folders: created once, for one run only, and every file in them written durably.
+
+A run may be killed at any moment, and a folder that looks finished must be finished. So a file
+that must survive is written under a temporary name in the same folder, flushed to the disk, renamed
+(which is atomic), and then the folder itself is flushed; a reader sees the old file or the new one,
+never half of one. The files of NumPy arrays carry no time stamps: the same weights are the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import secrets
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from cygd.errors import ConfigError
+
+__all__ = ["RunDirectory", "write_durably"]
+
+# what a folder of a run is called: runs/<name>/<time>-<hex>
+RUNS = Path("runs")
+ATTEMPTS = 100
+# zip files cannot hold an earlier date; any fixed one makes equal arrays equal bytes
+EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The folder of one run.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is, absolute.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, name: str, out: str | os.PathLike[str] | None = None) -> RunDirectory:
+        """Create the folder that nobody else has: `runs/<name>/<time>-<hex>/`, or `out`.
+
+        Parameters
+        ----------
+        name : str
+            The experiment's name.
+        out : path, optional
+            A folder of the user's choice; it is created if it is missing, and must be empty.
+
+        Raises
+        ------
+        ConfigError
+            `out` has something in it, or the folder cannot be created.
+        """
+        try:
+            path = _fresh(name) if out is None else _chosen(Path(out))
+            # the first file is made exclusively: of two runs that want one empty folder, one gets it
+            with (path / "log.txt").open("x"):
+                pass
+        except FileExistsError as error:
+            raise _occupied(Path(error.filename)) from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(
+                f"cannot create the run folder {str(error.filename or out or name)!r}: {reason}",
+                hint="choose another place with --out DIR",
+            ) from error
+        _flush_folder(path)
+        _flush_folder(path.parent)
+        return cls(path)
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file durably."""
+        return write_durably(self.path / name, text.encode())
+
+    def write_json(self, name: str, value: object) -> Path:
+        """Write a value as JSON, durably; a number that is not finite becomes null."""
+        return self.write_text(name, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+
+    def write_npz(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
+        """Write arrays as an .npz file without pickle, durably; equal arrays give equal bytes."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+            for key, array in arrays.items():
+                entry = zipfile.ZipInfo(f"{key}.npy", EPOCH_OF_ZIP)
+                with archive.open(entry, "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+        return write_durably(self.path / name, buffer.getvalue())
+
+    def copy_plugin(self, source: Path) -> str:
+        """Copy a plugin file into `plugins/` and return its name relative to the run folder.
+
+        A plugin is called by its stem, so a second file of the same name goes into a numbered
+        folder of its own instead of getting another name.
+        """
+        text = source.read_bytes()
+        for number in range(1, ATTEMPTS):
+            folder = PurePath("plugins") if number == 1 else PurePath("plugins", str(number))
+            target = self.path / folder / source.name
+            if not target.exists():
+                write_durably(target, text)
+                return (folder / source.name).as_posix()
+        raise ConfigError(f"{ATTEMPTS} plugin files are called {source.name!r}")
+
+
+def write_durably(path: Path, data: bytes) -> Path:
+    """Write a file so that after a crash the old content or the new one is there, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+    return path
+
+
+def plain(value: object) -> Any:
+    """Return a value as JSON can hold it: NumPy numbers and paths unpacked, nan and inf as None.
+
+    Examples
+    --------
+    >>> plain({"loss": float("nan"), "epochs": 3})
+    {'loss': None, 'epochs': 3}
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return str(value)
+
+
+def _fresh(name: str) -> Path:
+    if name in {"", ".", ".."} or set(name) & {"/", "\\", "\0"}:
+        raise ConfigError(f"the name {name!r} cannot be the name of a folder")
+    folder = Path.cwd() / RUNS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(ATTEMPTS):
+        path = folder / f"{stamp}-{secrets.token_hex(2)}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return path
+    raise AssertionError("unreachable")
+
+
+def _chosen(out: Path) -> Path:
+    path = out.expanduser().absolute()
+    path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()):
+        raise _occupied(path)
+    return path
+
+
+def _occupied(path: Path) -> ConfigError:
+    if path.name == "log.txt":
+        path = path.parent
+    what = "is not empty" if path.is_dir() else "is not a folder"
+    return ConfigError(
+        f"the run folder {str(path)!r} {what}",
+        hint="name a folder that does not exist yet, or leave --out away for a fresh one under runs/",
+    )
+
+
+def _flush_folder(path: Path) -> None:
+    # not every file system lets a folder be flushed; there the rename has to do
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

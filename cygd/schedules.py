@@ -1,0 +1,162 @@
+"""The built-in schedules: the factor on the learning rate, given the epoch (from 0) and their number.
+
+Every one of them also understands `warmup`, which `Schedule` adds.
+"""
+
+from __future__ import annotations
+
+from math import cos, inf, pi
+
+from cygd.component import Schedule
+
+__all__ = ["SCHEDULES", "ReduceOnPlateau"]
+
+
+def constant(epoch: int, epochs: int) -> float:
+    """Return 1."""
+    return 1.0
+
+
+def step(epoch: int, epochs: int, *, every: int = 30, factor: float = 0.1) -> float:
+    """Return factor^k after k times `every` epochs."""
+    return factor ** (epoch // every)
+
+
+def exponential(epoch: int, epochs: int, *, rate: float = 0.95) -> float:
+    """Return rate^epoch."""
+    return rate**epoch
+
+
+def inverse_time(epoch: int, epochs: int, *, rate: float = 0.1) -> float:
+    """Return 1 / (1 + rate epoch)."""
+    return 1 / (1 + rate * epoch)
+
+
+def cosine(epoch: int, epochs: int, *, minimum: float = 0.0) -> float:
+    """Return half a cosine wave from 1 at epoch 0 to `minimum` at the end (Loshchilov & Hutter 2017)."""
+    return _anneal(1.0, minimum, epoch / epochs)
+
+
+def one_cycle(
+    epoch: int,
+    epochs: int,
+    *,
+    warm_fraction: float = 0.3,
+    start_divisor: float = 25.0,
+    end_divisor: float = 1e4,
+) -> float:
+    """Return a rise from 1/start_divisor to 1, then a fall to 1/(start_divisor end_divisor).
+
+    Both are half cosine waves, as PyTorch's OneCycleLR has it (Smith & Topin 2018); the peak is at
+    epoch warm_fraction epochs - 1, which may lie between two epochs. A run too short for a rise
+    begins at the peak.
+    """
+    start = 1 / start_divisor
+    peak, last = max(warm_fraction * epochs - 1, 0), epochs - 1
+    if epoch < peak:
+        return _anneal(start, 1.0, epoch / peak)
+    return _anneal(1.0, start / end_divisor, (epoch - peak) / (last - peak)) if last > peak else 1.0
+
+
+def _anneal(start: float, end: float, progress: float) -> float:
+    """Return the point of a half cosine wave from start to end; it stays at the end."""
+    return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2
+
+
+class ReduceOnPlateau:
+    """Multiply the factor where what is monitored no longer falls, as PyTorch's ReduceLROnPlateau does.
+
+    Parameters
+    ----------
+    factor : float
+        What the rate is multiplied by.
+    patience : int
+        How many measurements in a row may bring no improvement; the next one reduces.
+    threshold : float
+        Better is below best (1 - threshold).
+    cooldown : int
+        How many measurements after a reduction count as none without improvement.
+    minimum : float
+        Where the factor stops.
+
+    Examples
+    --------
+    >>> see = ReduceOnPlateau(factor=0.5, patience=1)
+    >>> [see(loss) for loss in (None, 1.0, 1.0, 1.0, 0.5)]
+    [1.0, 1.0, 1.0, 0.5, 0.5]
+    """
+
+    def __init__(
+        self,
+        *,
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        cooldown: int = 0,
+        minimum: float = 0.0,
+    ) -> None:
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.cooldown = cooldown
+        self.minimum = minimum
+        self.now = 1.0
+        self.best = inf
+        self.bad = 0  # measurements without improvement
+        self.cooling = 0  # measurements left in which a bad one does not count
+
+    def __call__(self, monitored: float | None) -> float:
+        """Return the factor, having seen a measurement (None: nothing was measured)."""
+        if monitored is None:
+            return self.now
+        if monitored < self.best * (1 - self.threshold):
+            self.best = monitored
+            self.bad = 0
+        else:
+            self.bad += 1
+        if self.cooling:
+            self.cooling -= 1
+            self.bad = 0
+        if self.bad > self.patience:
+            # never up: the minimum may be above where a plateau found us
+            self.now = min(self.now, max(self.now * self.factor, self.minimum))
+            self.cooling = self.cooldown
+            self.bad = 0
+        return self.now
+
+
+SCHEDULES: tuple[Schedule, ...] = (
+    Schedule("constant", constant, summary="1"),
+    Schedule(
+        "step",
+        step,
+        summary="factor^(epoch // every)",
+        bounds={"every": "[1, inf)", "factor": "[0, inf)"},
+    ),
+    Schedule("exponential", exponential, summary="rate^epoch", bounds={"rate": "[0, inf)"}),
+    Schedule("inverse_time", inverse_time, summary="1 / (1 + rate epoch)", bounds={"rate": "[0, inf)"}),
+    Schedule(
+        "cosine",
+        cosine,
+        summary="half a cosine wave from 1 to minimum",
+        bounds={"minimum": "[0, inf)"},
+    ),
+    Schedule(
+        "one_cycle",
+        one_cycle,
+        summary="half a cosine wave up, a longer one down",
+        bounds={"warm_fraction": "[0, 1]", "start_divisor": "[1, inf)", "end_divisor": "[1, inf)"},
+    ),
+    Schedule(
+        "reduce_on_plateau",
+        watcher=ReduceOnPlateau,
+        summary="times factor where the loss no longer falls",
+        bounds={
+            "factor": "[0, 1)",
+            "patience": "[0, inf)",
+            "threshold": "[0, 1)",
+            "cooldown": "[0, inf)",
+            "minimum": "[0, 1]",
+        },
+    ),
+)

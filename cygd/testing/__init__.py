@@ -1,0 +1,20 @@
+"""Suites that the author of a plugin runs against it, and that cygd runs against its own components.
+
+    from cygd.testing import check_activation, load_plugin
+
+    swish = load_plugin("swish.py")
+
+    def test_swish():
+        check_activation(swish.SWISH)
+
+Each suite raises an AssertionError that says what is wrong, where, and by how much; it returns
+nothing if all is well. They know no test framework.
+"""
+
+from cygd.testing.activation import check_activation
+from cygd.testing.loading import load_plugin
+from cygd.testing.logger import check_logger
+from cygd.testing.loss import check_loss
+from cygd.testing.optimizer import check_optimizer
+
+__all__ = ["check_activation", "check_logger", "check_loss", "check_optimizer", "load_plugin"]

@@ -1,0 +1,136 @@
+"""The suite for losses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cygd.component import Loss
+from cygd.component.arrays import read_only
+from cygd.testing.arrays import (
+    DTYPES,
+    SHAPES,
+    Array,
+    guarded,
+    layouts,
+    require_close,
+    require_dtype,
+    same_bits,
+)
+from cygd.trial import Unfit, call, check_loss_slope, spread, targets_for, try_component
+
+__all__ = ["check_loss"]
+
+ROLES = ("function", "derivative")
+
+
+def check_loss(loss: Loss) -> None:
+    """Check all that training relies on in a loss.
+
+    Function and derivative keep shape and type for float32 and float64, for one row, no row, strided
+    and read-only arrays, leave their input as it was, give the same bits twice, see no element but their
+    own and do not hide a NaN; the derivative is dE/dy_hat. Within a network the gradient equals
+    differences of the loss, under either reduction.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss, with the values of its parameters that are to be checked. A kernel of the core has no
+        functions in Python; it is checked within a network.
+
+    Raises
+    ------
+    AssertionError
+        What is wrong, where, and by how much.
+
+    Examples
+    --------
+    >>> check_loss(Loss("fourth", lambda y, y_hat: (y_hat - y) ** 4, lambda y, y_hat: (y_hat - y) ** 3))
+    Traceback (most recent call last):
+        ...
+    cygd.trial.Unfit: loss 'fourth': derivative is not dE/dy_hat: at y = ...
+    """
+    if not isinstance(loss, Loss):
+        raise Unfit(f"{loss!r} is no Loss")
+    if not loss.kernel:
+        try_component(loss)
+        for dtype in DTYPES:
+            _shapes(loss, dtype)
+        for what, y_hat in layouts(0.02, 0.98):
+            _layout(loss, what, y_hat)
+        _determinism(loss)
+        _independence(loss)
+        _nan(loss)
+        if not loss.numerical:
+            check_loss_slope(loss, targets_for(loss, 32, 3), spread(-4, 4, 32, 3))
+            check_loss_slope(loss, targets_for(loss, 32, 3), spread(0.02, 0.98, 32, 3))
+    for reduction in ("sum", "mean"):
+        _within_network(loss.configured({"reduction": reduction}))
+
+
+def _apply(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
+    return loss.elements(y, y_hat) if role == "function" else loss.slope(y, y_hat)
+
+
+def _shapes(loss: Loss, dtype: type) -> None:
+    for shape in (*SHAPES, (5,), (0,)):
+        size = int(np.prod(shape))
+        y = targets_for(loss, 1, size).reshape(shape).astype(dtype)
+        y_hat = spread(0.02, 0.98, 1, size).reshape(shape).astype(dtype)
+        for role in ROLES:
+            guarded(f"{loss}: {role} failed on shape {shape}", call, loss, role, y, y_hat)
+    y = read_only(targets_for(loss, 4, 3).astype(dtype))
+    y_hat = read_only(spread(0.02, 0.98, 4, 3).astype(dtype))
+    function, derivative, values = loss.function, loss.derivative, loss.parameters
+    assert function is not None
+    assert derivative is not None
+    require_dtype(loss, "function", lambda: function(y, y_hat, **values), dtype)
+    if not loss.numerical:
+        require_dtype(loss, "derivative", lambda: derivative(y, y_hat, **values), dtype)
+
+
+def _layout(loss: Loss, what: str, y_hat: Array) -> None:
+    y = targets_for(loss, *y_hat.shape)
+    for role in ROLES:
+        found = guarded(f"{loss}: {role} failed on {what}", _apply, loss, role, y, y_hat)
+        expected = guarded(f"{loss}: {role} failed", _apply, loss, role, y, np.ascontiguousarray(y_hat))
+        require_close(f"{loss}: {role} gives something else for {what}", found, expected, 1e-12)
+
+
+def _determinism(loss: Loss) -> None:
+    y, y_hat = targets_for(loss, 16, 5), spread(0.02, 0.98, 16, 5)
+    for role in ROLES:
+        if not same_bits(_apply(loss, role, y, y_hat), _apply(loss, role, y, y_hat)):
+            raise Unfit(f"{loss}: {role} gives different values for the same y and y_hat")
+
+
+def _independence(loss: Loss) -> None:
+    y, y_hat = targets_for(loss, 9, 5), spread(0.02, 0.98, 9, 5)
+    for role in ROLES:
+        what = f"{loss}: {role} of one element depends on other elements"
+        part = _apply(loss, role, y[4:5, 2:3], y_hat[4:5, 2:3])
+        require_close(what, part, _apply(loss, role, y, y_hat)[4:5, 2:3], 1e-9)
+
+
+def _nan(loss: Loss) -> None:
+    y, y_hat = targets_for(loss, 4, 3), spread(0.02, 0.98, 4, 3)
+    y_hat[1, 2] = np.nan
+    found = guarded(f"{loss} failed on a NaN", loss.elements, y, y_hat)
+    if not np.isnan(found[1, 2]):
+        raise Unfit(f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, so a run that went wrong would look well")
+
+
+def _within_network(loss: Loss) -> None:
+    """Compare the gradient of a small network with differences of its loss."""
+    from cygd.network import Network
+
+    # outputs where the loss is defined: probabilities, rates, or any number
+    output = {"unit": "sigmoid", "nonnegative": "softplus"}.get(loss.targets, "identity")
+    y = targets_for(loss, 12, 3)
+    if loss.reduction == "mean_rows" or loss.name == "cross_entropy":
+        output, y = "softmax", np.eye(3)[np.arange(12) % 3]
+    network = Network(n_inputs=4, layers=[(5, "tanh"), (3, output)], loss=loss, dtype="float64", seed=1)
+    x = spread(-1, 1, 12, 4)
+    gradient = np.asarray(network.gradient(x, y)[1])
+    measured = np.asarray(network.numerical_gradient(x, y))
+    what = f"{loss} (reduction {loss.reduction}): gradient of a network, and differences of its loss"
+    require_close(what, gradient, measured, 1e-5)

@@ -1,0 +1,211 @@
+"""The suite for optimizers: the rules of `update`, then one table of problems for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cygd.component import Optimizer
+from cygd.discovery import cause
+from cygd.testing.arrays import DTYPES, Array, same_bits
+from cygd.trial import Unfit, spread, try_component
+
+__all__ = ["check_optimizer"]
+
+Function = Callable[[Array], tuple[float, Array]]  # w -> value and gradient
+
+
+def _parabola(w: Array) -> tuple[float, Array]:
+    return 0.5 * float(w @ w), w.copy()
+
+
+def _valley(w: Array) -> tuple[float, Array]:
+    steep = np.array([0.1, 10.0], w.dtype)
+    return 0.5 * float(steep @ (w * w)), steep * w
+
+
+def _rosenbrock(w: Array) -> tuple[float, Array]:
+    a, b = (float(value) for value in w)
+    gradient = [-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)]
+    return (1 - a) ** 2 + 100 * (b - a * a) ** 2, np.array(gradient, w.dtype)
+
+
+# name, function, where to start
+PROBLEMS: tuple[tuple[str, Function, tuple[float, float]], ...] = (
+    ("a parabola", _parabola, (1.0, -2.0)),
+    ("a narrow valley", _valley, (1.0, 1.0)),
+    ("Rosenbrock's function", _rosenbrock, (-1.2, 1.0)),
+)
+STEPS = 100
+SLOWER = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)  # no rate suits every problem, but some rate must
+
+
+def check_optimizer(optimizer: Optimizer) -> None:
+    """Check all that training relies on in an optimizer.
+
+    For float32 and float64 `update` changes w in place and returns nothing, leaves g alone, keeps what it
+    remembers in the arrays of `state` and nowhere else, survives a gradient of zeros, and goes downhill
+    on a parabola, a narrow valley and Rosenbrock's function. A network learns with it.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        The optimizer, with the values of its parameters that are to be checked. A kernel of the core has
+        no function in Python; it is checked within a network.
+
+    Raises
+    ------
+    AssertionError
+        What is wrong, where, and by how much.
+
+    Examples
+    --------
+    >>> def climb(w, g, state, learning_rate, step):
+    ...     w += learning_rate * g
+    >>> check_optimizer(Optimizer("climb", climb))
+    Traceback (most recent call last):
+        ...
+    cygd.trial.Unfit: optimizer 'climb': does not go down a parabola: ...
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise Unfit(f"{optimizer!r} is no Optimizer")
+    if not optimizer.kernel:
+        try_component(optimizer)
+        for dtype in DTYPES:
+            _rules(optimizer, dtype)
+        _zero_gradient(optimizer)
+        _memory(optimizer)
+        for name, function, start in PROBLEMS:
+            _goes_down(optimizer, name, function, start)
+    _learns(optimizer)
+
+
+@dataclass
+class _Walk:
+    """An optimizer on its way: w, its state and the steps made so far."""
+
+    optimizer: Optimizer
+    w: Array
+    state: dict[str, Array]
+    step: int = 0
+
+    @classmethod
+    def start(cls, optimizer: Optimizer, w: Array) -> _Walk:
+        return cls(optimizer, w.copy(), {name: np.zeros_like(w) for name in optimizer.state})
+
+    def go(self, g: Array, factor: float = 1.0) -> object:
+        """Make one step and return what `update` returns."""
+        update = self.optimizer.update
+        assert update is not None
+        self.step += 1
+        rate = self.optimizer.learning_rate * factor
+        try:
+            with np.errstate(all="ignore"):
+                return update(self.w, g, self.state, rate, self.step, **self.optimizer.parameters)
+        except Exception as error:
+            raise Unfit(f"{self.optimizer}: update failed in step {self.step}: {cause(error)}") from error
+
+
+def _gradients(steps: int, dtype: type) -> list[Array]:
+    return list(spread(-1, 2, steps, 6).astype(dtype))
+
+
+def _rules(optimizer: Optimizer, dtype: type) -> None:
+    walk = _Walk.start(optimizer, spread(-1, 1, 1, 6)[0].astype(dtype))
+    before, arrays = walk.w.copy(), dict(walk.state)
+    for g in _gradients(20, dtype):
+        given = g.copy()
+        if walk.go(g) is not None:
+            raise Unfit(f"{optimizer}: update returns something; it changes w in place and returns nothing")
+        if not same_bits(g, given):
+            raise Unfit(f"{optimizer}: update changes the gradient g", "g = g + ..., not g += ...")
+        if walk.state.keys() != arrays.keys():
+            found = ", ".join(sorted(walk.state)) or "nothing"
+            raise Unfit(f"{optimizer}: state holds {found} after an update, declared is {list(optimizer.state)}")
+        for name, array in walk.state.items():
+            if array is not arrays[name]:
+                raise Unfit(
+                    f"{optimizer}: update puts a new array in place of state[{name!r}]",
+                    f"state[{name!r}][:] = ..., or an operator such as *= or +=",
+                )
+    if same_bits(walk.w, before):
+        raise Unfit(f"{optimizer}: w is the same after 20 updates", "w -= ..., not w = w - ...")
+    _require_finite(walk, "w", walk.w)
+    for name, array in walk.state.items():
+        _require_finite(walk, f"state[{name!r}]", array)
+
+
+def _require_finite(walk: _Walk, what: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        place = int(np.argwhere(~np.isfinite(array))[0, 0])
+        steps = f"{walk.step} step{'s' if walk.step > 1 else ''}"
+        raise Unfit(f"{walk.optimizer}: {what} is {array[place]} after {steps} of {array.dtype}")
+
+
+def _zero_gradient(optimizer: Optimizer) -> None:
+    walk = _Walk.start(optimizer, np.ones(3))
+    walk.go(np.zeros(3))
+    _require_finite(walk, "with a gradient of zeros w", walk.w)
+
+
+def _memory(optimizer: Optimizer) -> None:
+    """Walk twice, once going on from copies: the same way, if nothing is remembered elsewhere."""
+    start, gradients = spread(-1, 1, 1, 6)[0], _gradients(10, np.float64)
+    straight = _Walk.start(optimizer, start)
+    for g in gradients:
+        straight.go(g)
+    broken = _Walk.start(optimizer, start)
+    for g in gradients[:5]:
+        broken.go(g)
+    copies = {name: array.copy() for name, array in broken.state.items()}
+    broken = _Walk(optimizer, broken.w.copy(), copies, broken.step)
+    for g in gradients[5:]:
+        broken.go(g)
+    if not same_bits(straight.w, broken.w):
+        apart = float(np.abs(straight.w - broken.w).max())
+        raise Unfit(
+            f"{optimizer}: a second run of the same steps ends elsewhere, {apart:.3g} apart",
+            "whatever is remembered belongs in the arrays of `state`",
+        )
+
+
+def _goes_down(optimizer: Optimizer, name: str, function: Function, start: tuple[float, float]) -> None:
+    reached = []
+    begin, _ = function(np.array(start))
+    for factor in SLOWER:
+        walk = _Walk.start(optimizer, np.array(start))
+        with np.errstate(all="ignore"):
+            for _ in range(STEPS):
+                walk.go(function(walk.w)[1], factor)
+                if not np.isfinite(walk.w).all():
+                    break
+            value = function(walk.w)[0]
+        if value < begin:
+            return
+        reached.append(value)
+    rates = f"{optimizer.learning_rate * SLOWER[-1]:g} to {optimizer.learning_rate:g}"
+    best = min((value for value in reached if np.isfinite(value)), default=float("nan"))
+    raise Unfit(
+        f"{optimizer}: does not go down {name}: from {begin:.6g} to {best:.6g} at best in {STEPS} steps, "
+        f"with learning rates from {rates}"
+    )
+
+
+def _learns(optimizer: Optimizer) -> None:
+    """Fit a small network: the loss falls, at one of the rates."""
+    from cygd.network import Network
+
+    x = spread(-1, 1, 32, 2)
+    y = x[:, :1] * 0.5 - x[:, 1:]
+    losses = []
+    for factor in SLOWER:
+        network = Network(n_inputs=2, layers=[(4, "tanh"), (1, "identity")], loss="mse", dtype="float64", seed=1)
+        before = network.loss(x, y)
+        rate = optimizer.learning_rate * factor
+        network.fit(x, y, optimizer=optimizer, learning_rate=rate, epochs=20, batch_size=8)
+        losses.append(network.loss(x, y))
+        if losses[-1] < before:
+            return
+    raise Unfit(f"{optimizer}: a network does not learn with it: loss {before:.6g}, then {min(losses):.6g}")

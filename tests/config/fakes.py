@@ -1,0 +1,86 @@
+"""Components that are nothing but names and options, so that an experiment is judged without the core."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+from cygd.errors import CygdError, did_you_mean
+
+REQUIRED = object()
+
+
+class Refused(CygdError, ValueError):
+    def __init__(self, message, option, hint=None):
+        super().__init__(message, hint=hint)
+        self.option = option
+
+
+class Unknown(CygdError, ValueError):
+    def __init__(self, message, known, hint):
+        super().__init__(message, hint=hint)
+        self.known = known
+
+
+@dataclass(frozen=True)
+class Fake:
+    kind: str
+    name: str
+    options: dict = field(default_factory=dict)
+    tier: str = "built-in"
+    watcher: object = None
+
+    def configured(self, options):
+        owner = f"{self.kind.replace('_', ' ')} {self.name!r}"
+        for option, value in options.items():
+            default = self.options.get(option)
+            if option not in self.options:
+                hint = did_you_mean(option, list(self.options))
+                raise Refused(f"{owner} has no option {option!r}", option, hint)
+            if isinstance(default, float) and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise Refused(f"option {option!r} of {owner} must be a number, found {value!r}", option)
+            if isinstance(default, float) and not math.isfinite(value):
+                raise Refused(f"option {option!r} of {owner} must be finite, found {value}", option)
+        merged = {**self.options, **options}
+        for option, value in merged.items():
+            if value is REQUIRED:
+                raise Refused(f"{owner} needs the option {option!r}", option)
+        return replace(self, options=merged)
+
+
+ROWS = [
+    *(Fake("activation", name) for name in ("identity", "relu", "tanh", "sigmoid", "softmax")),
+    Fake("activation", "leaky_relu", {"slope": 0.01}),
+    Fake("loss", "sse", {"reduction": "sum"}),
+    Fake("loss", "mse", {"reduction": "mean"}),
+    Fake("loss", "cross_entropy", {"reduction": "mean_rows"}),
+    Fake("loss", "binary_cross_entropy", {"reduction": "mean"}),
+    Fake("loss", "huber", {"delta": 1.0}),
+    Fake("optimizer", "sgd", {"learning_rate": 0.1, "momentum": 0.0, "nesterov": False}),
+    Fake("optimizer", "adam", {"learning_rate": 0.001, "beta1": 0.9}),
+    Fake("schedule", "constant"),
+    Fake("schedule", "cosine", {"minimum": 0.0, "warmup": 0.0}),
+    Fake("schedule", "reduce_on_plateau", {"patience": 10.0}, watcher=len),
+    Fake("initializer", "glorot_uniform"),
+    Fake("initializer", "orthogonal", {"gain": 1.0}),
+    *(Fake("metric", name) for name in ("accuracy", "rmse")),
+    Fake("data_source", "inline", {"x": REQUIRED, "y": REQUIRED, "classes": False}),
+    Fake("data_source", "csv", {"path": REQUIRED, "header": True, "delimiter": ","}),
+    Fake("data_source", "npy", {"x": REQUIRED, "y": REQUIRED}),
+    Fake("data_source", "synthetic", {"kind": REQUIRED, "samples": 500.0, "inputs": 1.0}),
+    Fake("data_source", "archive", {"place": REQUIRED}, tier="numpy"),
+    Fake("logger", "console"),
+    Fake("logger", "csv"),
+    Fake("logger", "sqlite", {"path": "runs.db"}),
+]
+
+
+class FakeComponents:
+    def names(self, kind):
+        return [row.name for row in ROWS if row.kind == kind]
+
+    def get(self, kind, name):
+        for row in ROWS:
+            if (row.kind, row.name) == (kind, name):
+                return row
+        known = self.names(kind)
+        hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
+        raise Unknown(f"unknown {kind.replace('_', ' ')} {name!r}", known, hint)
