@@ -67,7 +67,8 @@ def read(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] =
     ConfigError, PluginError
         Whatever is wrong with it, everything at once.
     """
-    document = config.read(source if isinstance(source, Mapping) else Path(source), overrides)
+    values = [overrides] if isinstance(overrides, str) else overrides
+    document = config.read(source if isinstance(source, Mapping) else Path(source), values)
     asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
     asked += requests(plugins)
     registry = Plugins.load(asked)
@@ -77,7 +78,9 @@ def read(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] =
 
 def requests(plugins: Sequence[str]) -> list[Request]:
     """Return what the command line, or a caller in Python, asks for."""
-    return [Request(os.fspath(name), "-p") for name in plugins]
+    # one name alone is a sequence of letters, too
+    names = [plugins] if isinstance(plugins, str | os.PathLike) else plugins
+    return [Request(os.fspath(name), "-p") for name in names]
 
 
 def assemble(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Assembly:

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 import cygd
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
@@ -51,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt as interrupt:
-        kept = ", ".join(getattr(interrupt, "__notes__", []))
-        _say("interrupted" + (f", {kept}" if kept else ""))
+        _say("interrupted" + "".join(f", kept: {directory}" for directory in _kept(interrupt)))
         return INTERRUPTED
     except SystemExit as leave:  # --help and --version
         return leave.code if isinstance(leave.code, int) else USAGE
@@ -72,14 +71,14 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         from cygd import assembly, config
 
-        read = assembly.read(file, overrides, options.plugin)
-        sys.stdout.write(config.dump(assembly.resolved(read)))
+        with _talking():
+            reading = assembly.read(file, overrides, options.plugin)
+        sys.stdout.write(config.dump(assembly.resolved(reading)))
         return DONE
     from cygd import runner
 
     try:
-        # what a plugin prints is talk
-        with contextlib.redirect_stdout(sys.stderr):
+        with _talking():
             result = runner.run(
                 *(file, overrides, options.plugin),
                 out=options.out,
@@ -89,6 +88,10 @@ def run(options: argparse.Namespace) -> int:
     except RunError as error:
         if error.result is not None:
             print(error.result.directory)
+        raise
+    except KeyboardInterrupt as interrupt:
+        for directory in _kept(interrupt):
+            print(directory)
         raise
     print(result.directory)
     if result.status == "diverged":
@@ -111,7 +114,7 @@ def check(options: argparse.Namespace) -> int:
     code = DONE
     for file in files:
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with _talking():
                 assemble(file, overrides, options.plugin)
         except CygdError as error:
             code = _report(error, show=options.traceback)
@@ -126,7 +129,7 @@ def trace(options: argparse.Namespace) -> int:
     from cygd import trace, trace_tables
     from cygd.assembly import assemble
 
-    with contextlib.redirect_stdout(sys.stderr):
+    with _talking():
         experiment = assemble(file, overrides, options.plugin)
     write = trace_tables.write_csv if options.csv else trace_tables.write_text
     write(trace.steps(experiment, options.steps), sys.stdout)
@@ -138,7 +141,7 @@ def plugins(options: argparse.Namespace) -> int:
     from cygd.assembly import requests
     from cygd.plugins import Plugins
 
-    with contextlib.redirect_stdout(sys.stderr):
+    with _talking():
         registry = Plugins.load(requests(options.plugin))
     rows = [
         {
@@ -160,9 +163,10 @@ def plugins(options: argparse.Namespace) -> int:
 def info(options: argparse.Namespace) -> int:
     """Say which version, CPU level, threads and optional parts there are."""
     from cygd import environment
+    from cygd.threads import choose_threads
 
-    core = cygd.core.info()
-    versions, threads = environment.versions(), environment.choose_threads(None, "auto")
+    core: dict[str, Any] = cygd.core.info()
+    versions, threads = environment.versions(), choose_threads(None, "auto")
     parts = {"OpenMP": core["openmp"], **{name: environment.version(name) for name in environment.OPTIONAL}}
     if options.json:
         cpu = {"level": core["level"], "levels": core["levels"]}
@@ -262,7 +266,9 @@ def _parser(name: str) -> _Parser:
         parser.add_argument("--quiet", action="store_true", help="say nothing but errors and warnings")
         parser.add_argument("--dry-run", action="store_true", help="print the resolved YAML and stop")
     if name == "trace":
-        parser.add_argument("--steps", type=_count, default=3, metavar="N", help="how many updates (default 3)")
+        parser.add_argument(
+            "--steps", type=_count, default=3, metavar="N", help="how many updates (default 3)"
+        )
         parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
     if name in {"plugins", "info"}:
         parser.add_argument("--json", action="store_true", help="print JSON")
@@ -307,10 +313,21 @@ class _Talk(logging.Handler):
         _say(f"{record.levelname.lower()}: {record.getMessage()}", getattr(record, "hint", None))
 
 
+def _talking() -> contextlib.redirect_stdout[TextIO]:
+    """Send to stderr what plugins print."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
 def _say(text: str, hint: str | None = None) -> None:
     print(text, file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
+
+
+def _kept(interrupt: KeyboardInterrupt) -> list[str]:
+    """Return the run folder that an interrupted run has left, as the runner notes it."""
+    notes = getattr(interrupt, "__notes__", [])
+    return [note.removeprefix("kept: ") for note in notes if note.startswith("kept: ")]
 
 
 def _report(error: Exception, *, show: bool) -> int:

@@ -26,6 +26,7 @@ class Journal(logging.Filter):
         self._format = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
         self._waiting: list[str] = []
         self._file: IO[str] | None = None
+        self._level = self._threshold = logging.NOTSET
 
     def open(self, path: Path) -> None:
         """Write to a file from now on, beginning with what was said before."""

@@ -93,7 +93,9 @@ class Plugins:
         self._told: set[tuple[str, str]] = set()
 
     @classmethod
-    def load(cls, requests: Iterable[Request] = (), *, environment: Mapping[str, str] | None = None) -> Plugins:
+    def load(
+        cls, requests: Iterable[Request] = (), *, environment: Mapping[str, str] | None = None
+    ) -> Plugins:
         """Load the built-ins, the installed plugins, those of CYGD_PLUGINS, and those that are asked for.
 
         Parameters
@@ -142,7 +144,9 @@ class Plugins:
             If two plugins give it and the name does not say whose.
         """
         plugin, _, bare = name.rpartition(":")
-        same = [entry for entry in self.entries if entry.component.kind == kind and entry.component.name == bare]
+        same = [
+            entry for entry in self.entries if entry.component.kind == kind and entry.component.name == bare
+        ]
         found = [entry for entry in same if plugin in ("", entry.plugin)]
         if not found:
             raise self._unknown(kind, name)
@@ -261,7 +265,9 @@ class Plugins:
         if plugin and plugin not in self._found:
             near = did_you_mean(plugin, list(self._found))
             return PluginError(f"{name!r}: there is no plugin {plugin!r}", hint=near)
-        known = [e.component.name for e in self.entries if e.component.kind == kind and plugin in ("", e.plugin)]
+        known = [
+            e.component.name for e in self.entries if e.component.kind == kind and plugin in ("", e.plugin)
+        ]
         error = UnknownComponentError(kind, bare, list(dict.fromkeys(known)))
         if self.broken:
             left_out = ", ".join(broken.plugin for broken in self.broken)

@@ -79,7 +79,9 @@ def run_hooks(found: Found) -> dict[str, Function]:
         _check_signature(found, name, function)
     if not functions:
         what = type(found.plugin).__name__
-        raise found.error(f"its object ({what}) has no hook of a run, so it would log nothing", _known(RUN_HOOKS))
+        raise found.error(
+            f"its object ({what}) has no hook of a run, so it would log nothing", _known(RUN_HOOKS)
+        )
     return functions
 
 
@@ -108,7 +110,11 @@ def _functions(plugin: object) -> dict[str, Function]:
     names = [name for name in dir(plugin) if not name.startswith("__")]
     found = {name: inspect.getattr_static(plugin, name, None) for name in names}
     kinds = (classmethod, staticmethod)
-    return {n: getattr(plugin, n) for n, value in found.items() if inspect.isroutine(value) or isinstance(value, kinds)}
+    return {
+        n: getattr(plugin, n)
+        for n, value in found.items()
+        if inspect.isroutine(value) or isinstance(value, kinds)
+    }
 
 
 def _known(names: Iterable[str]) -> str:
@@ -143,7 +149,9 @@ def _call(found: Found, hook: str, function: Function, kind: type[Component]) ->
     """Call one hook that gives components, and check and try what it gives."""
     try:
         given = function()
-        listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+        listed = (
+            list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+        )
     except (Exception, SystemExit) as error:
         raise found.error(f"hook {hook}: {cause(error, file_of(function))}") from error
     for component in listed:

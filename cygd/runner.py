@@ -18,13 +18,14 @@ from typing import Any, NoReturn
 from cygd import config, training
 from cygd.assembly import Assembly, Source, assemble, resolved
 from cygd.data import Prepared
-from cygd.environment import choose_threads, facts, hashes, warn_if_changed
+from cygd.environment import facts, hashes, warn_if_changed
 from cygd.errors import CygdError, RunError
 from cygd.journal import Journal
 from cygd.loggers import Console, Csv
 from cygd.model import Model, weights_of
 from cygd.network import Network
 from cygd.rundir import RunDirectory
+from cygd.threads import choose_threads
 
 __all__ = ["Result", "Run", "run"]
 
@@ -196,7 +197,7 @@ class _Execution:
             facts(self.threads, {"data": data_files, "plugins": hashes(kept, folder)}),
         )
         warn_if_changed(
-            experiment.folder, data_files, hashes(self.assembly.plugins.files, experiment.folder)
+            experiment.folder, data_files, hashes(self.assembly.plugins.files, experiment.folder.resolve())
         )
         log.info("run %s in %s", experiment.name, folder)
         return Run(
@@ -242,7 +243,7 @@ class _Execution:
             Result(
                 status=history.status,
                 metrics=self.measure(),
-                history=history,
+                history=dict(history),
                 model=self.model,
                 directory=self.directory.path,
                 epochs=history.epochs,
@@ -284,16 +285,15 @@ class _Execution:
         result = self.partial("failed")
         if self.seen is not None:
             self.assembly.plugins.run_error(self.seen, error)
-        expected = isinstance(error, CygdError)
-        message = error.message if isinstance(error, CygdError) else _unexpected(error)
-        hint = f"the traceback is in {self.directory.path / 'log.txt'}"
+        message, hint = _unexpected(error), None
+        if isinstance(error, CygdError):
+            message, hint = error.message, error.hint
+        hint = hint or f"the traceback is in {self.directory.path / 'log.txt'}"
         try:
             self.write(result, error=message)
         except OSError as second:
             log.info("the run folder could not be completed", exc_info=second)
-        raise RunError(
-            f"the run failed: {message}", result, hint=(error.hint or hint) if expected else hint
-        ) from error
+        raise RunError(f"the run failed: {message}", result, hint=hint) from error
 
     @property
     def epochs(self) -> int:

@@ -25,7 +25,7 @@ from cygd.assembly import Assembly
 from cygd.component import Activation, Loss, Schedule
 from cygd.core import _f32, _f64
 from cygd.core.random import epoch_order
-from cygd.errors import ConfigError, Problem
+from cygd.errors import ConfigError
 
 __all__ = ["LayerStep", "Step", "steps"]
 
@@ -115,18 +115,19 @@ def steps(assembly: Assembly, count: int) -> Iterator[Step]:
     for index, layer in enumerate(experiment.model.layers):
         if layer.dropout:
             key = f"model.layers.{index}.dropout"
-            place = experiment.problem(key, "", None)
             what = "a trace shows no dropout: its masks change from step to step"
-            raise ConfigError([Problem(place.where, key, what, f"leave it out for the trace: {key}=0")])
+            raise ConfigError([experiment.problem(key, what, f"leave it out for the trace: {key}=0")])
     for number, (epoch, factor, batch) in zip(range(1, count + 1), _batches(assembly), strict=False):
-        yield _Update(assembly, batch, experiment.optimizer.component.learning_rate * factor).step(number, epoch)
+        yield _Update(assembly, batch, experiment.optimizer.component.learning_rate * factor).step(
+            number, epoch
+        )
 
 
 def _batches(assembly: Assembly) -> Iterator[tuple[int, float, Array]]:
     """Yield the epoch (from 1), the schedule's factor and the positions of the rows of every batch."""
     experiment, part = assembly.experiment, assembly.data.train
-    n, size = len(part), experiment.train.batch_size
-    size = n if size == "full" else min(int(size), n)
+    n, asked = len(part), experiment.train.batch_size
+    size = n if asked == "full" else min(asked, n)
     schedule = experiment.schedule.component.start()
     for epoch in range(experiment.train.epochs):
         monitored = _monitored(assembly) if schedule.watches else None
@@ -229,19 +230,21 @@ class _Update:
         """Return delta = -dE/dy_hat f'(h), where E is the loss of the whole batch."""
         activation = self.specs[-1].activation.component
         weight = np.ones(len(h)) if self.weight is None else self.weight
-        share = weight[:, None] / self.loss.divisor(float(weight.sum()), h.shape[1])
+        share = weight[:, None] / (self.loss.divisor(float(weight.sum()), h.shape[1]) or 1.0)
         if activation.kernel and self.loss.kernel and _f64.has_joint(activation.kernel, self.loss.kernel):
             # f' cancels against the loss, which stays exact where f'(h) underflows
             return np.asarray((self.y - y_hat) * share, h.dtype)
         g = np.asarray(-loss_slope(self.loss, self.y, y_hat) * share, h.dtype)
-        return activation.backpropagate(h, y_hat, g)
+        delta: Array = activation.backpropagate(h, y_hat, g)
+        return delta
 
     def numerical(self) -> list[tuple[Array | None, Array | None]]:
         """Return the gradient by the limit of the definition, layer by layer."""
         if self.network.parameters.size > MOST_NUMERICAL:
             return [(None, None)] * len(self.specs)
         flat = self.network.numerical_gradient(self.x, self.y, sample_weight=self.weight)
-        found, at = [], 0
+        found: list[tuple[Array | None, Array | None]] = []
+        at = 0
         for w, b in zip(self.network.weights, self.network.biases, strict=True):
             part = flat[at : at + w.size].reshape(w.shape)
             at += w.size
@@ -257,9 +260,9 @@ class _Update:
         if plain and experiment.clip is None:
             for w, gradient in zip(self.network.weights, gradients, strict=True):
                 w -= self.learning_rate * gradient
-            for b, gradient in zip(self.network.biases, bias_gradients, strict=True):
-                if b is not None and gradient is not None:
-                    b -= self.learning_rate * gradient
+            for b, bias_gradient in zip(self.network.biases, bias_gradients, strict=True):
+                if b is not None and bias_gradient is not None:
+                    b -= self.learning_rate * bias_gradient
             return
         factor = self.learning_rate / optimizer.learning_rate if optimizer.learning_rate else 0.0
         self.network.fit(

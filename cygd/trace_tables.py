@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO
+from typing import IO, SupportsFloat
 
 import numpy as np
 
@@ -47,16 +47,19 @@ def write_csv(steps: Iterable[Step], out: IO[str]) -> None:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    samples = "sample" if len(step.samples) == 1 else f"{len(step.samples)} samples"
+    samples = "sample" if len(step.samples) == 1 else "samples"
     shown = ", ".join(str(int(sample)) for sample in step.samples[:MOST_ROWS])
     more = ", ..." if len(step.samples) > MOST_ROWS else ""
-    head = f"step {step.number}: epoch {step.epoch}, {samples} {shown}{more}"
-    yield f"{head}, learning rate {short(step.learning_rate)}"
-    yield "=" * len(head)
+    title = f"step {step.number}: epoch {step.epoch}, {samples} {shown}{more}"
+    title += f", learning rate {short(step.learning_rate)}"
+    yield title
+    yield "=" * len(title)
     for k, layer in enumerate(step.layers):
         n_inputs, n_units = layer.w.shape
         yield ""
-        yield f"layer {k}: {_count(n_inputs, 'input')}, {_count(n_units, 'unit')}, f = {layer.activation.name}"
+        shape = f"{_count(n_inputs, 'input')}, {_count(n_units, 'unit')}"
+        equation = _equation(layer, k == len(step.layers) - 1)
+        yield f"layer {k}: {shape}, f = {layer.activation.name}, {equation}"
         yield ""
         yield from _table(*_unit_table(step, k))
         yield ""
@@ -65,13 +68,20 @@ def _step_lines(step: Step) -> Iterator[str]:
     yield f"E = {short(step.loss)}"
 
 
+def _equation(layer: LayerStep, last: bool) -> str:
+    """Return how delta comes about."""
+    if layer.slope is None:
+        return "delta through the Jacobian of f"
+    return "delta = -dE/dy_hat f'(h)" if last else "delta_i = f'(h_i) sum_j w_ij delta_j"
+
+
 def _unit_table(step: Step, k: int) -> tuple[list[str], list[list[str]], int]:
     """Return head, rows and the number of all rows of a layer's units."""
     layer, last = step.layers[k], k == len(step.layers) - 1
     head = ["sample", "x", "unit", "h", "y_hat"]
     head += ["y", "y - y_hat", "E"] if last else []
     head += ["f'(h)", "delta"]
-    rows = []
+    rows: list[list[str]] = []
     for s, j in np.ndindex(*layer.h.shape):
         if len(rows) == MOST_ROWS:
             break
@@ -88,7 +98,7 @@ def _unit_table(step: Step, k: int) -> tuple[list[str], list[list[str]], int]:
 def _weight_table(layer: LayerStep, k: int) -> tuple[list[str], list[list[str]], int]:
     """Return head, rows and the number of all rows of a layer's weights, the biases behind them."""
     head = ["weight", "w", "dE/dw", "dE/dw (limit)", "Delta w", "w after"]
-    rows = []
+    rows: list[list[str]] = []
     for name, numbers in _weights(layer, k):
         if len(rows) == MOST_ROWS:
             break
@@ -120,7 +130,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], total: int) -> It
         yield f"  ... and {total - len(rows)} more"
 
 
-def short(number: float) -> str:
+def short(number: SupportsFloat) -> str:
     """Return a number in eight digits.
 
     Examples

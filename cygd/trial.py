@@ -28,10 +28,12 @@ from cygd.errors import PluginError
 __all__ = ["Unfit", "call", "check_slope", "compare", "spread", "targets_for", "try_component"]
 
 Array = NDArray[Any]
-Slopes = Callable[[Array, float], tuple[Array, Array]]  # (x, step) -> slopes on the left and on the right
+# (x, step) -> the slopes on the left and on the right of x, and what rounding may add to them
+Slopes = Callable[[Array, float], tuple[Array, Array, Array]]
 
 STEPS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 TOLERANCE = 1e-4
+ROUNDING = 4 * np.finfo(np.float64).eps
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -129,7 +131,8 @@ def compare(slopes: Slopes, x: Array, claimed: Callable[[Array], Array]) -> tupl
     Parameters
     ----------
     slopes : callable
-        slopes(x, step) -> the slopes of the function on the left and on the right of x.
+        slopes(x, step) -> the slopes of the function on the left and on the right of x, and what rounding
+        may add to them.
     x : ndarray
         The points.
     claimed : callable
@@ -148,7 +151,7 @@ def compare(slopes: Slopes, x: Array, claimed: Callable[[Array], Array]) -> tupl
         aside = np.full_like(x, 3.1e-3)
         neighbours = [x - aside, x + aside]
         wrong &= ~np.logical_and(*(_agrees(slopes, near, claimed(near)) for near in neighbours))
-    left, right = slopes(x, 1e-5)
+    left, right, _ = slopes(x, 1e-5)
     return wrong, given, (left + right) / 2
 
 
@@ -193,6 +196,8 @@ def _try_activation(activation: Activation) -> None:
     y_hat = call(activation, "function", h)
     _require_finite(activation, "f({:.6g}) is {}", y_hat, h)
     if activation.rowwise:
+        if not np.allclose(call(activation, "function", h[2:4]), y_hat[2:4], rtol=1e-6):
+            raise Unfit(f"{activation}: the output of a row depends on other rows")
         call(activation, "backward", h, y_hat, np.cos(h))
     elif not activation.numerical:
         # the engine hands over blocks of one dimension, cut anywhere
@@ -276,11 +281,12 @@ def _try_schedule(schedule: Schedule) -> None:
 
 
 def _elementwise_slopes(function: Callable[[Array], Array]) -> Slopes:
-    def slopes(x: Array, step: float) -> tuple[Array, Array]:
+    def slopes(x: Array, step: float) -> tuple[Array, Array, Array]:
         distance = step * np.maximum(1, np.abs(x))
         below, above = x - distance, x + distance
         middle = function(x)
-        return (middle - function(below)) / (x - below), (function(above) - middle) / (above - x)
+        left, right = (middle - function(below)) / (x - below), (function(above) - middle) / (above - x)
+        return left, right, ROUNDING * np.abs(middle) / distance
 
     return slopes
 
@@ -302,16 +308,17 @@ def _rowwise_slopes(activation: Activation, h: Array) -> Slopes:
     def total(at: Array) -> Array:
         return np.asarray((g * activation.evaluate(at)).sum(axis=1))
 
-    def slopes(x: Array, step: float) -> tuple[Array, Array]:
+    def slopes(x: Array, step: float) -> tuple[Array, Array, Array]:
         left, right = np.empty_like(x), np.empty_like(x)
         middle = total(x)
+        size = np.abs(g * activation.evaluate(x)).sum(axis=1, keepdims=True)
         for j in range(x.shape[1]):
             below, above = x.copy(), x.copy()
             below[:, j] -= step
             above[:, j] += step
             left[:, j] = (middle - total(below)) / step
             right[:, j] = (total(above) - middle) / step
-        return left, right
+        return left, right, np.broadcast_to(ROUNDING * size / step, x.shape)
 
     return slopes
 
@@ -320,14 +327,14 @@ def _agrees(slopes: Slopes, x: Array, given: Array) -> Array:
     """Return where a derivative agrees with the differences at one step or another."""
     agrees = np.zeros(x.shape, bool)
     for step in STEPS:
-        left, right = slopes(x, step)
+        left, right, noise = slopes(x, step)
         low, high = np.minimum(left, right), np.maximum(left, right)
         if step > STEPS[0]:
             low = high = (left + right) / 2
         size = np.maximum(np.abs(low), np.abs(high))
         # where the slope is small, what counts is how large it usually is (a quantile: a jump is no slope)
         known = size[np.isfinite(size)]
-        slack = TOLERANCE * np.maximum(size, np.quantile(known, 0.75) if known.size else 0)
+        slack = TOLERANCE * np.maximum(size, np.quantile(known, 0.75) if known.size else 0) + noise
         agrees |= (given >= low - slack) & (given <= high + slack)
     return agrees
 

@@ -7,6 +7,7 @@ It has no minimum: it falls below zero as soon as y_hat passes y, so an experime
 """
 
 import numpy as np
+
 from cygd import Loss, hookimpl
 
 

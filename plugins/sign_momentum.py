@@ -6,6 +6,7 @@ Bernstein et al., "signSGD: Compressed Optimisation for Non-Convex Problems", 20
 """
 
 import numpy as np
+
 from cygd import Optimizer, hookimpl
 
 

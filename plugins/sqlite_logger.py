@@ -1,8 +1,8 @@
 """Runs and their metrics in an SQLite database, to be asked with SQL.
 
-    log: [{name: sqlite, path: ../all.sqlite}]        # path: relative to the run's folder
+log: [{name: sqlite, path: ../all.sqlite}]        # path: relative to the run's folder
 
-    SELECT name, epoch, value FROM runs JOIN metrics ON run = id WHERE metric = 'loss' ORDER BY value;
+SELECT name, epoch, value FROM runs JOIN metrics ON run = id WHERE metric = 'loss' ORDER BY value;
 """
 
 import json

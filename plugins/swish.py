@@ -7,6 +7,7 @@ Le, "Searching for Activation Functions", 2017.
 """
 
 import numpy as np
+
 from cygd import Activation, hookimpl
 
 

@@ -1,4 +1,3 @@
-import os
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -65,14 +64,14 @@ def test_environment_is_split_at_commas():
 
 def test_file_is_loaded_without_a_trace(folder):
     path = write(folder / "swish.py", "import sys\nvalue = 1\nname = __name__\nfile = __file__\n")
-    before = list(sys.path), os.getcwd()
+    before = list(sys.path), Path.cwd()
     found = load(Request("swish.py", "-p", folder))
     assert (found.name, found.origin, found.source) == ("swish", str(path), "-p")
     assert found.plugin.value == 1
     assert found.plugin.file == str(path)
     assert sys.modules[found.plugin.name] is found.plugin
     assert "swish" not in sys.modules
-    assert (list(sys.path), os.getcwd()) == before
+    assert (list(sys.path), Path.cwd()) == before
     assert list(folder.iterdir()) == [path]  # no __pycache__
 
 
@@ -92,7 +91,10 @@ def test_edited_file_is_read_anew(folder):
 
 
 def test_classes_of_a_file_can_be_dataclasses(folder):
-    text = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    a: int\n"
+    text = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass A:\n    a: int\n"
+    )
     found = load(Request(str(write(folder / "classes.py", text)), "-p"))
     assert found.plugin.A(3).a == 3
 
@@ -287,9 +289,8 @@ def test_cause_names_the_last_line_in_the_file():
     def deeper():
         raise ValueError("too short")
 
-    try:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - it is our own
         deeper()
-    except ValueError as error:
-        line = error.__traceback__.tb_next.tb_lineno
-        assert cause(error, __file__) == f"ValueError: too short (test_discovery.py, line {line})"
-        assert cause(error, "another.py") == "ValueError: too short"
+    line = deeper.__code__.co_firstlineno + 1
+    assert cause(caught.value, __file__) == f"ValueError: too short (test_discovery.py, line {line})"
+    assert cause(caught.value, "another.py") == "ValueError: too short"

@@ -1,5 +1,7 @@
+import io
 import json
 import math
+import re
 import sys
 from types import SimpleNamespace
 
@@ -10,11 +12,17 @@ from cygd.errors import PluginError
 from cygd.loggers import LOGGERS, Console, Csv, Jsonl, Logger
 from cygd.loggers.console import short
 from cygd.loggers.csv import columns
+from cygd.testing import check_logger
 
 
 def experiment(epochs=2, metrics=(), split=None, layers=(1,)):
     data = {"source": "inline", "split": split, "validation": None}
-    return {"train": {"epochs": epochs}, "metrics": list(metrics), "data": data, "model": {"layers": list(layers)}}
+    return {
+        "train": {"epochs": epochs},
+        "metrics": list(metrics),
+        "data": data,
+        "model": {"layers": list(layers)},
+    }
 
 
 @pytest.fixture
@@ -78,10 +86,18 @@ def test_the_rows_are_there_after_an_error(run, logger):
 
 
 def test_jsonl_is_json_line_by_line_and_at_once(run):
-    feed(Jsonl(), run, ROWS)
-    lines = [json.loads(line) for line in (run.directory / "metrics.jsonl").read_text().splitlines()]
+    feed(logger := Jsonl(), run, ROWS)
+    at_once = (run.directory / "metrics.jsonl").read_text()
+    logger.cygd_run_error(run, KeyboardInterrupt())
+    lines = [json.loads(line) for line in at_once.splitlines()]
     assert lines[0] == {"epoch": 0, **ROWS[0]}
-    assert lines[2] == {"epoch": 2, "loss": None, "running_loss": None, "learning_rate": 0.1, "seconds": 0.002}
+    assert lines[2] == {
+        "epoch": 2,
+        "loss": None,
+        "running_loss": None,
+        "learning_rate": 0.1,
+        "seconds": 0.002,
+    }
 
 
 def test_console_prints_plain_lines_to_stderr(run, result, capsys):
@@ -114,40 +130,62 @@ def test_console_names_the_best_epoch(run, result, capsys):
     assert "stopped after 2 epochs, best 1, " in capsys.readouterr().err
 
 
+COLOUR = re.compile(r"\x1b\[\d*[1-9]\d*m")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 @pytest.fixture
 def terminal(monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "100")
+    """Return a function that makes stderr a terminal; only in the test itself, for pytest sets it anew."""
+    for name, value in {"TERM": "xterm", "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("NO_COLOR", raising=False)
 
+    def switch_on():
+        stream = Terminal()
+        monkeypatch.setattr(sys, "stderr", stream)
+        return stream
 
-def test_console_shows_a_bar_with_loss_and_time_left_on_a_terminal(run, result, capsys, terminal):
+    return switch_on
+
+
+def test_console_shows_a_bar_with_loss_and_time_left_on_a_terminal(run, result, terminal):
+    stream = terminal()
     feed(logger := Console(), run, ROWS)
     logger.cygd_run_end(run, result)
-    err = capsys.readouterr().err
-    assert "\x1b[" in err
-    assert "2/2" in err
-    assert "loss nan" in err
-    assert "0:00:00" in err
-    assert err.splitlines()[-1].startswith("completed after 2 epochs")
+    text = stream.getvalue()
+    assert "\x1b[" in text
+    assert COLOUR.search(text)
+    assert "2/2" in text
+    assert "loss nan" in text
+    assert "0:00:00" in text
+    assert "completed after 2 epochs" in text.splitlines()[-1]
 
 
-def test_console_leaves_colours_away_where_asked(run, capsys, terminal, monkeypatch):
+def test_console_leaves_colours_away_where_asked(run, terminal, monkeypatch):
+    stream = terminal()
     monkeypatch.setenv("NO_COLOR", "1")
     feed(logger := Console(), run, ROWS)
     logger.cygd_run_error(run, KeyboardInterrupt())
-    assert "\x1b[38" not in capsys.readouterr().err
-    assert logger._progress is None
+    assert "loss nan" in stream.getvalue()
+    assert not COLOUR.search(stream.getvalue())
 
 
-def test_console_takes_a_dumb_terminal_for_none(run, capsys, terminal, monkeypatch):
+def test_console_takes_a_dumb_terminal_for_none(run, terminal, monkeypatch):
+    stream = terminal()
     monkeypatch.setenv("TERM", "dumb")
     feed(Console(), run, ROWS)
-    assert "\x1b" not in capsys.readouterr().err
+    assert "epoch 2/2  loss nan" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.123456, "0.1235"), (2.0, "2"), (1e-12, "1e-12"), (math.nan, "nan")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.123456, "0.1235"), (2.0, "2"), (1e-12, "1e-12"), (math.nan, "nan")]
+)
 def test_numbers_are_short(value, text):
     assert short(value) == text
 
@@ -181,3 +219,8 @@ def test_a_factory_that_returns_nothing_is_named():
     with pytest.raises(PluginError, match="logger 'remote': its factory returned None") as caught:
         Logger("remote", lambda: None).build()
     assert caught.value.hint == "is a `return` missing?"
+
+
+@pytest.mark.parametrize("logger", LOGGERS, ids=lambda logger: logger.name)
+def test_the_built_in_loggers_pass_the_suite_for_authors(logger):
+    check_logger(logger)

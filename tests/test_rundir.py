@@ -86,7 +86,9 @@ def test_a_name_that_is_no_folder_name_is_refused(name, here):
 def test_a_file_is_flushed_renamed_and_its_folder_flushed(here, monkeypatch):
     events = []
     fsync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(rundir.os, "fsync", lambda d: events.append(os.readlink(f"/proc/self/fd/{d}")) or fsync(d))
+    monkeypatch.setattr(
+        rundir.os, "fsync", lambda d: events.append(str(Path(f"/proc/self/fd/{d}").readlink())) or fsync(d)
+    )
     monkeypatch.setattr(Path, "replace", lambda a, b: events.append(f"{a} -> {b}") or replace(a, b))
     write_durably(here / "a.txt", b"new")
     temporary = events[0]
@@ -97,7 +99,9 @@ def test_a_file_is_flushed_renamed_and_its_folder_flushed(here, monkeypatch):
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(here, monkeypatch):
     (here / "a.txt").write_text("old")
-    monkeypatch.setattr(rundir.os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(
+        rundir.os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
     with pytest.raises(OSError, match="No space left"):
         write_durably(here / "a.txt", b"new")
     assert [path.name for path in here.iterdir()] == ["a.txt"]
@@ -108,7 +112,9 @@ def test_equal_arrays_are_equal_bytes_and_need_no_pickle():
     arrays = {"w0": np.arange(6.0).reshape(2, 3), "b0": np.zeros(3, np.float32)}
     folder = RunDirectory.create("xor")
     first = folder.write_npz("weights.npz", arrays).read_bytes()
-    second = folder.write_npz("again.npz", {name: array.copy() for name, array in arrays.items()}).read_bytes()
+    second = folder.write_npz(
+        "again.npz", {name: array.copy() for name, array in arrays.items()}
+    ).read_bytes()
     assert first == second
     with np.load(folder.path / "weights.npz", allow_pickle=False) as archive:
         assert archive.files == ["w0", "b0"]

@@ -47,7 +47,7 @@ GOOD = {
     "tiny": (lambda h: 1e-6 * np.tanh(h), lambda h: 1e-6 * (1 - np.tanh(h) ** 2)),
     "inner float32": (
         lambda h: np.tanh(h.astype(np.float32)),
-        lambda h: (1 - np.tanh(h.astype(np.float32)) ** 2),
+        lambda h: 1 - np.tanh(h.astype(np.float32)) ** 2,
     ),
     "without a derivative": (np.tanh, None),
 }
@@ -71,8 +71,10 @@ def test_parameters_are_given_to_both_functions():
 
 
 def test_surrogate_is_not_compared():
-    fast = Activation("spike", lambda h: np.where(h >= 0, 1.0, 0.0), lambda h: 1 / (1 + h * h), surrogate=True)
-    try_component(fast)
+    def fast(h):
+        return 1 / (1 + h * h)
+
+    try_component(Activation("spike", lambda h: np.where(h >= 0, 1.0, 0.0), fast, surrogate=True))
 
 
 def test_rowwise_activation_is_accepted():
@@ -123,10 +125,11 @@ WRONG = {
 def test_wrong_factor_is_refused(name, f):
     function, derivative = GOOD[f]
     factor, words = WRONG[name]
-    takes_y_hat = derivative(np.ones(1)) if f not in ("tanh by its output", "exponential") else None
-    wrong = (
-        (lambda h: factor * derivative(h)) if takes_y_hat is not None else (lambda h, y_hat: factor * derivative(h, y_hat))
-    )
+
+    def wrong(h, y_hat):
+        with_output = f in ("tanh by its output", "exponential")
+        return factor * (derivative(h, y_hat) if with_output else derivative(h))
+
     message = problem(Activation("f", function, wrong)).message
     assert words in message
 
@@ -155,8 +158,8 @@ def test_derivative_of_a_jump_that_pretends_to_be_smooth_is_refused():
 
 
 def test_wrong_backward_is_refused():
-    message = problem(Activation("softmax", softmax, backward=lambda h, y_hat, g: g * y_hat)).message
-    assert message.startswith("activation 'softmax': backward is not the derivative of function: unit 0 of h = [")
+    message = problem(Activation("own", softmax, backward=lambda h, y_hat, g: g * y_hat)).message
+    assert message.startswith("activation 'own': backward is not the derivative of function: unit 0 of h = [")
 
 
 def test_wrong_loss_derivative_says_where_and_how_much():
@@ -197,7 +200,7 @@ BAD = {
     "object": (lambda h: h.astype(object), "function returned values of type object"),
     "text": (lambda h: h.astype(str), "function returned values of type <U"),
     "changed input": (in_place, "function changes its input"),
-    "raises": (lambda h: np.dot(h, h), "function failed on an array of shape (8, 3) of float64: ValueError: shapes"),
+    "raises": (lambda h: np.dot(h, h), "function failed on an array of shape (8, 3) of float64: ValueError"),
     "exits": (lambda h: exit(3), "function failed on an array of shape (8, 3) of float64: SystemExit: 3"),
     "nan": (np.log, "f(-"),
     "inf": (lambda h: h / 0, "f(0.944272) is inf"),
@@ -295,7 +298,7 @@ def test_optimizer_that_makes_nan():
 
 def test_schedule_that_raises_or_returns_no_number():
     error = problem(Schedule("bad", lambda epoch, epochs: 1 / epoch))
-    assert error.message.startswith("schedule 'bad': failed within 10 epochs: ZeroDivisionError: division by zero")
+    assert error.message.startswith("schedule 'bad': failed within 10 epochs: ZeroDivisionError: division by")
     assert "must be a number, found None" in problem(Schedule("none", lambda epoch, epochs: None)).message
 
 

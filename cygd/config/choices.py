@@ -50,9 +50,6 @@ class Components(Protocol):
     def get(self, kind: str, name: str) -> Any:
         """Return the component of a kind and a name."""
 
-    def names(self, kind: str) -> Sequence[str]:
-        """Return the names of a kind."""
-
 
 @dataclass(frozen=True)
 class ComponentSpec:
@@ -85,11 +82,15 @@ def synonym(word: str, known: Sequence[str]) -> str | None:
     return did_you_mean(word, known) or did_you_mean(word.lower(), known)
 
 
-def component(kind: str, default: str = "") -> PlainValidator:
-    """Return the type of a component; null, or a mapping without a name, means the default."""
+def component(kind: str, default: str = "", *, may_lack: bool = False) -> PlainValidator:
+    """Return the type of a component.
+
+    Null, or a mapping without a name, means the default; `may_lack` lets null mean no choice, for a
+    layer that follows its model.
+    """
 
     def check(value: Any, info: ValidationInfo[Any]) -> ComponentSpec:
-        if value is None and not default:
+        if value is None and may_lack:
             return ComponentSpec("")
         name, options, at_name = _split(kind, value, default)
         chosen, faults = choose(info.context, kind, name, options, at_name)
@@ -153,7 +154,7 @@ def choose(
 
 def _split(kind: str, value: Any, default: str) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     """Return the name, the options, and the path of the name."""
-    if value is None:
+    if value is None and default:
         value = default
     if isinstance(value, str) and value:
         return value, {}, ()

@@ -212,7 +212,7 @@ class _Composer:
         message, hint = _in_plain_words(error.problem or error.context or "something is wrong")
         context = error.context_mark
         if self.source.line and context and error.problem_mark and context.line != error.problem_mark.line:
-            message += f" ({error.context}, which begins on line {context.line + 1})"
+            message += f" (in the {_kind(error.context)} that begins on line {context.line + 1})"
         return _error(self._mark_at(error.problem_mark or context), f"not valid YAML: {message}", hint)
 
 
@@ -239,6 +239,12 @@ def _in_plain_words(problem: str) -> tuple[str, str | None]:
     if problem.startswith("expected '<document start>'"):
         return "the document has ended above", None
     return problem, None
+
+
+def _kind(context: str | None) -> str:
+    """Return what PyYAML was in the middle of."""
+    kinds = {"sequence": "list", "collection": "list", "mapping": "mapping", "key": "key"}
+    return next((kind for word, kind in kinds.items() if word in (context or "")), "text")
 
 
 def _forbidden(tag: str) -> str:

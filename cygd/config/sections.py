@@ -153,7 +153,7 @@ class DataSection(Section):
         declared = cls._declared(source, info.context) - {"source", "validation", "test"}
         own = {key: value.pop(key) for key in list(value) if key not in known or key in declared}
         if source is None:
-            return value
+            return {key: value[key] for key in value if key != "source"}
         value["options"] = own
         value["component"], faults = choose(
             info.context, "data_source", source, own, ("source",), unusable=("source",)
@@ -186,7 +186,8 @@ class DataSection(Section):
             ]
         merged = {**own, **other}
         _, faults = choose(_Only(value["component"]), "data_source", value["source"], merged)
-        return [fault.below(part) for fault in faults if not fault.path or fault.path[0] in other]
+        ours = [fault for fault in faults if not fault.path or fault.path[0] in other]
+        return [fault.below(part)._replace(unusable=(part,)) for fault in ours]
 
     @staticmethod
     def _either_hint(fault: Fault, known: list[str]) -> Fault:
@@ -204,9 +205,6 @@ class _Only:
     def get(self, kind: str, name: str) -> Any:
         return self.component
 
-    def names(self, kind: str) -> list[str]:
-        return [self.component.name]
-
 
 class LayerSpec(Section):
     """One layer; a number is its units."""
@@ -214,8 +212,8 @@ class LayerSpec(Section):
     shape: ClassVar[str] = "a number of units, or a mapping"
 
     units: Annotated[int, whole(1, MOST_UNITS)] = Field(0, validate_default=False)
-    activation: Annotated[ComponentSpec, component("activation")] = DEFAULT
-    initializer: Annotated[ComponentSpec, component("initializer")] = DEFAULT
+    activation: Annotated[ComponentSpec, component("activation", may_lack=True)] = DEFAULT
+    initializer: Annotated[ComponentSpec, component("initializer", may_lack=True)] = DEFAULT
     bias: Annotated[bool | tuple[float, ...], PlainValidator(check_bias)] = True
     weights: Matrix | None = None
     dropout: DropRate = 0.0

@@ -20,10 +20,10 @@ def found(value: Any) -> str:
     Examples
     --------
     >>> [found(value) for value in ("relu", 3, True, None, float("nan"), [1], {})]
-    ["'relu'", '3', 'true', 'null', '.nan', 'a list', 'a mapping']
+    ["'relu'", '3', 'true', 'null', '.nan', 'a list', 'an empty mapping']
     """
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple | np.ndarray):
         return "a list" if len(value) else "an empty list"
     if value is None or isinstance(value, bool):

@@ -47,8 +47,10 @@ def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    # "'" where YAML 1.2 reads no text: YAML 1.1's own cases are quoted by the dumper
+    # what YAML 1.1 reads as no text, the dumper quotes by itself
     style = None if isinstance(read_scalar(value[:400]), str) else "'"
+    if not value.isprintable():
+        style = '"'  # in the other styles a line break of Unicode would be read as a space
     return dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style=style)
 
 

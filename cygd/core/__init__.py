@@ -1,6 +1,8 @@
 """The compiled core: arrays in, arrays out. It knows no YAML, no plugins and no files."""
 
-from cygd.core import dispatch
+from __future__ import annotations
+
+from cygd.core import _f32, _f64, dispatch, fixed, random
 from cygd.core._f64 import names
 from cygd.core.primitives import (
     activate,
@@ -9,6 +11,7 @@ from cygd.core.primitives import (
     hidden_error_term,
     net_input,
     output,
+    real_array,
     sse,
     weight_step,
 )
@@ -16,12 +19,18 @@ from cygd.core.primitives import (
 __all__ = [
     "activate",
     "derivative",
-    "dispatch",
     "error_term",
     "hidden_error_term",
+    "info",
     "names",
     "net_input",
     "output",
+    "real_array",
     "sse",
     "weight_step",
 ]
+
+
+def info() -> dict[str, object]:
+    """Return what the build offers here: CPU level in use, levels to choose from, OpenMP."""
+    return {"level": dispatch.level(), "levels": dispatch.levels(), "openmp": _f64.OPENMP}

@@ -21,7 +21,9 @@ cdef extern from "<stdlib.h>" nogil:
 cdef extern from "vec.h" nogil:
     enum:
         WIDTH                       # rows of a block are padded to a multiple of this
-    void team_barrier()
+    ctypedef struct meeting:
+        pass
+    void meet(meeting *m, int threads)
 
 cdef enum:
     MAX_LANES = 8

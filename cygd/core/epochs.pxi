@@ -1,14 +1,27 @@
 # Whole calls without the GIL: epochs of updates, gradient, loss, predictions.
 #
-# The threads of a team run `epoch_worker` side by side and meet at barriers: lanes of a batch, then
+# The threads of a team run `epoch_worker` side by side and meet between its steps: lanes of a batch, then
 # their sum and the update, each thread on its own range of the parameters. The calling thread is
 # number 0; it alone looks for signals, by the clock, and calls what is Python.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport parallel, threadid
+from libc.math cimport sqrt
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 import os
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #define HAS_OPENMP 1
+    #else
+    #define HAS_OPENMP 0
+    #endif
+    """
+    bint HAS_OPENMP
+
+OPENMP = bool(HAS_OPENMP)           # without it everything runs on the calling thread
 
 cdef bint forked = False            # OpenMP's threads do not survive a fork, and its runtime hangs
 
@@ -124,6 +137,7 @@ cdef struct job:
     real *parameters
     lane *lanes
     int threads
+    meeting meeting                                 # where they wait for each other
     Py_ssize_t n_rows, batch_size
     double learning_rate, clip_norm, clip_value     # 0: no clipping
     double loss, weight                             # sums over the epoch's batches
@@ -254,14 +268,14 @@ cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
 
 cdef void finish_batch(Engine engine, Updater updater, job *j) noexcept nogil:
     """What one thread does between the gradient and the update: loss, clipping, the step's scalars."""
-    cdef double weight = 1 if engine.reduction == SUM else engine.weight_of(&j.q)
+    cdef double weight = 0 if engine.reduction == SUM else engine.weight_of(&j.q)
     cdef double loss = lanes_loss(j), factor
     cdef real *g = j.lanes[0].gradient
     cdef Py_ssize_t n = engine.n_parameters
     if engine.failure.raised:
         j.status = FAILED
         return
-    j.loss += loss * weight
+    j.loss += loss * weight if weight > 0 else loss
     j.weight += weight
     if j.clip_value > 0:
         engine.k.clip(j.clip_value, g, n)
@@ -287,17 +301,17 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
     for first from 0 <= first < j.n_rows by j.batch_size:
         if thread == 0:
             begin_batch(engine, j, first)
-        team_barrier()
+        meet(&j.meeting, j.threads)
         run_lanes(engine, j, thread)
-        team_barrier()
+        meet(&j.meeting, j.threads)
         if j.status != GOES_ON:
             return
         sum_lanes(engine, j, start, stop)
         add_penalties(engine, j.parameters, g, start, stop)
-        team_barrier()
+        meet(&j.meeting, j.threads)
         if thread == 0:
             finish_batch(engine, updater, j)
-        team_barrier()
+        meet(&j.meeting, j.threads)
         if j.status != GOES_ON:
             return
         if updater.f != NULL:
@@ -451,7 +465,7 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
             j.loss = j.weight = 0
             run_epoch(engine, updater, &j)
             if j.status == GOES_ON:
-                running_loss[epoch] = j.loss if engine.reduction == SUM else j.loss / j.weight
+                running_loss[epoch] = j.loss / j.weight if j.weight > 0 else j.loss
                 if not (running_loss[epoch] - running_loss[epoch] == 0
                         and engine.k.all_finite(j.parameters, n)):
                     j.status = DIVERGED

@@ -1,8 +1,6 @@
 # The equations of a layer over typed memoryviews, for one dtype. No checks of what the arrays hold or
 # whether they overlap: those are in primitives.pyx, the only caller but for the tests.
 
-from libc.math cimport sqrt
-
 
 cdef const real *start(const real[::1] x) noexcept:
     return &x[0] if x.shape[0] else NULL

@@ -11,8 +11,15 @@
  * vector extensions gets `vec` = one scalar and the same text.
  */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__GNUC__) || defined(__clang__)
+#include <sched.h>
+#endif
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #ifndef REAL
 #define REAL double
@@ -78,7 +85,16 @@ INLINE vec splat(real x) { vec zero = {0}; return x - zero; }
 INLINE ivec lt(vec a, vec b) { return (ivec)(a < b); }
 INLINE ivec le(vec a, vec b) { return (ivec)(a <= b); }
 INLINE ivec eq(vec a, vec b) { return (ivec)(a == b); }
+#ifdef __AVX512F__
+/* masks have registers of their own here, and this loop compiles to one blend */
+INLINE vec select_(ivec m, vec a, vec b) {
+    vec r;
+    for (int i = 0; i < LANES; i++) LANE(r, i) = LANE(m, i) ? LANE(a, i) : LANE(b, i);
+    return r;
+}
+#else
 INLINE vec select_(ivec m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
+#endif
 INLINE ivec bits(vec a) { return (ivec)a; }
 INLINE vec from_bits(ivec a) { return (vec)a; }
 #else
@@ -91,10 +107,80 @@ INLINE ivec bits(vec a) { ivec r; memcpy(&r, &a, sizeof r); return r; }
 INLINE vec from_bits(ivec a) { vec r; memcpy(&r, &a, sizeof r); return r; }
 #endif
 
+/* the bits of a number: its size, its sign on another's size, its exponent and its significand */
+#define SIGN_BIT ((ireal)((uint64_t)1 << (REAL_BITS - 1)))
+#define EXPONENT_ONE ((ireal)((REAL_BITS == 32 ? 127LL : 1023LL) << MANTISSA_BITS))    /* of 1.0 */
+INLINE vec abs_(vec a) { return from_bits(bits(a) & ~SIGN_BIT); }
+INLINE vec copysign_(vec size, vec sign) {
+    return from_bits((bits(size) & ~SIGN_BIT) | (bits(sign) & SIGN_BIT));
+}
+/* 2**n from n + 1.5 * 2**MANTISSA_BITS, whose last bits are n; n in the range of normal numbers */
+INLINE vec pow2(vec shifted) { return from_bits((bits(shifted) << MANTISSA_BITS) + EXPONENT_ONE); }
+/* the biased exponent of a positive normal number, as a number: its bits behind those of 2**MANTISSA_BITS */
+INLINE vec exponent_(vec a) {
+    ireal shift = (ireal)((REAL_BITS == 32 ? 150LL : 1075LL) << MANTISSA_BITS);
+    vec power = splat((real)((int64_t)1 << MANTISSA_BITS));
+    return from_bits((bits(a) >> MANTISSA_BITS) | shift) - power;
+}
+/* the significand of a positive normal number, in [1, 2) */
+INLINE vec mantissa(vec a) {
+    return from_bits((bits(a) & (((ireal)1 << MANTISSA_BITS) - 1)) | EXPONENT_ONE);
+}
+
+/* a < b ? a : b and a > b ? a : b; where one is NaN the result is b */
+#ifdef __AVX__
+INLINE vec min_(vec a, vec b) {
+    vec r;
+    for (int i = 0; i < LANES; i++) LANE(r, i) = LANE(a, i) < LANE(b, i) ? LANE(a, i) : LANE(b, i);
+    return r;
+}
+INLINE vec max_(vec a, vec b) {
+    vec r;
+    for (int i = 0; i < LANES; i++) LANE(r, i) = LANE(a, i) > LANE(b, i) ? LANE(a, i) : LANE(b, i);
+    return r;
+}
+#else
+INLINE vec min_(vec a, vec b) { return select_(lt(a, b), a, b); }
+INLINE vec max_(vec a, vec b) { return select_(lt(b, a), a, b); }
+#endif
+/* a with the lower half of its significand cleared: a product of two such numbers is exact */
+INLINE vec leading(vec a) { return from_bits(bits(a) & ~(((ireal)1 << (MANTISSA_BITS / 2 + 1)) - 1)); }
+/* 1 where any lane of the mask is set */
+INLINE int any_lane(ivec m) {
+    ireal found = 0;
+    for (int i = 0; i < LANES; i++) found |= LANE(m, i);
+    return found != 0;
+}
+/* the sign of a turned over where an integer's last but one bit is set; a mask of its last bit */
+INLINE vec flip_bit1(vec a, ivec q) {
+    return from_bits(bits(a) ^ (((q >> 1) & 1) << (REAL_BITS - 1)));
+}
+INLINE ivec odd(ivec q) { return -(q & 1); }
+/* x 2**n, rounded once: n is a whole number, the halves of which are exponents of normal numbers.
+ * AVX-512 has an instruction for it; elsewhere two exact factors, of which the first rounds nothing */
+INLINE vec scale_(vec x, vec n) {
+#if defined(__AVX512F__) && VBYTES == 64
+#if REAL_BITS == 32
+    return (vec)_mm512_scalef_ps((__m512)x, (__m512)n);
+#else
+    return (vec)_mm512_scalef_pd((__m512d)x, (__m512d)n);
+#endif
+#else
+    vec round = splat((real)((int64_t)3 << (MANTISSA_BITS - 1)));
+    vec half = n * (real)0.5 + round;
+    return x * pow2(half) * pow2(n - (half - round) + round);
+#endif
+}
+
 /* A fused multiply-add where the level has the instruction; there the lane loop compiles to that
  * one instruction. Elsewhere two roundings: libm's emulation is a hundred times slower. */
-INLINE vec fma_(vec a, vec b, vec c) {
 #if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && defined(__GNUC__)
+#define FUSED 1
+#else
+#define FUSED 0
+#endif
+INLINE vec fma_(vec a, vec b, vec c) {
+#if FUSED
     vec r;
     for (int i = 0; i < LANES; i++) LANE(r, i) = REAL_FMA(LANE(a, i), LANE(b, i), LANE(c, i));
     return r;
@@ -109,10 +195,28 @@ INLINE vec sqrt_(vec a) {
     return r;
 }
 
-/* The team of threads that runs an epoch meets here (Cython has no word for it). */
-INLINE void team_barrier(void) {
-#ifdef _OPENMP
-#pragma omp barrier
+/* Where the threads of a team wait for each other. OpenMP's own barrier spins for milliseconds, which
+ * on a core that a neighbour keeps busy stops the very thread that is waited for; this one spins for a
+ * few microseconds and then gives the core away. */
+typedef struct {
+    int arrived, phase;
+} meeting;
+
+INLINE void meet(meeting *m, int threads) {
+#if defined(__GNUC__) || defined(__clang__)
+    if (threads == 1) return;
+    int phase = __atomic_load_n(&m->phase, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&m->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
+        __atomic_store_n(&m->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&m->phase, phase + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    for (int spins = 0; __atomic_load_n(&m->phase, __ATOMIC_ACQUIRE) == phase; spins++) {
+        if (spins >= 2000) sched_yield();
+#if defined(__x86_64__)
+        else __builtin_ia32_pause();
+#endif
+    }
 #endif
 }
 

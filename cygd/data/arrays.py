@@ -69,7 +69,8 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
     file = located(folder, path, "path")
     arrays = {}
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as opened:  # NumPy would leave it open where it is damaged
+            archive = np.load(opened, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{file} is a .npy file", hint="read it with source: npy")
             found = archive.files

@@ -174,10 +174,12 @@ def real_columns(values: object, name: str) -> Array:
 
 def class_labels(labels: Sequence[object]) -> tuple[Label, ...]:
     """Return labels as plain texts and numbers."""
-    plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
-    for label in plain:
+    plain: list[Label] = []
+    for given in labels:
+        label = given.item() if isinstance(given, np.generic) else given
         if isinstance(label, bool) or not isinstance(label, int | float | str) or label != label:
             raise DataError(f"classes has {label!r}; a class label is a text or a number")
+        plain.append(label)
     return tuple(plain)
 
 

@@ -29,7 +29,8 @@ def numbers_of(table: Table, name: str, fill: Label | None = None) -> npt.NDArra
     row = column.first_text
     if row is not None:
         text, line = column.text(row), table.place(row, name)
-        hint = f"list {name!r} under data.categorical if it holds categories"
+        # a table without a file is a prediction, for which the experiment is long past
+        hint = f"list {name!r} under data.categorical if it holds categories" if table.where else None
         raise DataError(f"{line}: {text!r} is not a number", hint=hint)
     check_no_infinity(table, name)
     missing = column.missing
@@ -106,4 +107,5 @@ def check_no_infinity(table: Table, name: str) -> None:
 def missing_value(table: Table, name: str) -> DataError:
     """Return the error for the first missing value of a column."""
     row = int(np.argmax(table.column(name).missing))
-    return DataError(f"{table.place(row, name)}: the value is missing", hint=MISSING_HINT)
+    hint = MISSING_HINT if table.where else None
+    return DataError(f"{table.place(row, name)}: the value is missing", hint=hint)

@@ -19,6 +19,7 @@ from cygd.component import Components, resolve
 from cygd.data import source as sources
 from cygd.data.dataset import Array, Dataset, Label, Part, Prepared, Rows
 from cygd.data.encoding import encode, numbers_of
+from cygd.data.files import shown
 from cygd.data.fitting import fit_array, fit_classes, fit_inputs, fit_scaling
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.selection import select
@@ -36,6 +37,7 @@ __all__ = ["fingerprint", "load", "prepare"]
 log = logging.getLogger("cygd")
 
 PartName = Literal["validation", "test"]
+PARTS: tuple[PartName, ...] = ("validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,7 @@ def data_source(
 
 def fingerprint(section: DataSection, folder: Path, components: Components | None = None) -> dict[str, str]:
     """Return the SHA-256 of every data file of a section, by its path."""
-    parts: list[PartName | None] = [None, "validation", "test"]
-    used = [part for part in parts if part is None or getattr(section, part)]
+    used: list[PartName | None] = [None, *(part for part in PARTS if getattr(section, part))]
     return sources.fingerprint((data_source(section, components, part) for part in used), folder)
 
 
@@ -117,20 +118,21 @@ class Preparation:
         rows = self.split(samples)
         preprocessing = self.fit(samples, None if rows is None else rows.train)
         main = self.transform(samples, preprocessing)
-        train, validation, test = main, None, None
-        if rows is not None:
-            train = replace(main, rows=rows.train)
-            validation = None if rows.validation is None else replace(main, rows=rows.validation)
-            test = None if rows.test is None else replace(main, rows=rows.test)
-        if section.validation:
-            validation = self.other("validation", preprocessing)
-        if section.test:
-            test = self.other("test", preprocessing)
+        train = main if rows is None else replace(main, rows=rows.train)
+        validation = self.part("validation", main, rows, preprocessing)
+        test = self.part("test", main, rows, preprocessing)
         for name, part in (("training", train), ("validation", validation), ("test", test)):
-            weights = None if part is None else part.take()[2]
-            if weights is not None and not weights.any():
-                raise DataError(f"all sample weights of the {name} rows are 0")
+            check_weights(name, part)
         return Prepared(train, validation, test, preprocessing)
+
+    def part(
+        self, name: PartName, main: Part, rows: SplitRows | None, preprocessing: Preprocessing
+    ) -> Part | None:
+        """Return the validation or test rows: from a file of their own, or a part of the split."""
+        if getattr(self.section, name):
+            return self.transform(self.complete(self.load(name)), preprocessing)
+        chosen = None if rows is None else getattr(rows, name)
+        return None if chosen is None else replace(main, rows=chosen)
 
     def load(self, part: PartName | None) -> Samples:
         """Read the samples; inputs that are numbers, and stay as they are, remain one array."""
@@ -139,7 +141,7 @@ class Preparation:
         raw = component.read(self.experiment.folder)
         if isinstance(raw, Table):
             return Samples(raw, None, ())
-        files = [str(path) for path in component.files(self.experiment.folder)]
+        files = [str(shown(path)) for path in component.files(self.experiment.folder)]
         where = ", ".join(files) or f"{component.name} data"
         whole = not (section.inputs or section.targets or section.categorical or section.sample_weight)
         if whole and section.missing == "error":
@@ -164,7 +166,7 @@ class Preparation:
         section, wanted = self.section, self.section.split
         if wanted is None:
             return None
-        for part in ("validation", "test"):
+        for part in PARTS:
             if getattr(section, part) and getattr(wanted, part):
                 message = f"data.split.{part} already gives the {part} rows"
                 raise self.problem(f"data.{part}", message, "keep one of the two")
@@ -201,6 +203,9 @@ class Preparation:
         name = selection.target_class
         if name is not None:
             classes = fit_classes(table, name, rows)
+            self.target(
+                encode, table, name, classes
+            )  # a label that training lacks explains more than a count
             self.check_classes(name, classes)
             return Preprocessing(columns, selection.targets, classes)
         self.check_units()
@@ -291,9 +296,14 @@ class Preparation:
             raise DataError(f"{place}: {what}; it must be finite and not negative")
         return np.ascontiguousarray(weights, self.dtype)
 
-    def other(self, part: PartName, preprocessing: Preprocessing) -> Part:
-        """Return the rows of a validation or test file of its own."""
-        return self.transform(self.complete(self.load(part)), preprocessing)
+
+def check_weights(name: str, part: Part | None) -> None:
+    """Refuse a part of which no row counts."""
+    if part is None or part.sample_weight is None:
+        return
+    weights = part.sample_weight if part.rows is None else part.sample_weight[part.rows]
+    if not weights.any():
+        raise DataError(f"all sample weights of the {name} rows are 0")
 
 
 def plural(n: int, noun: str) -> str:

@@ -189,10 +189,10 @@ class Preprocessing:
 
     def transform_targets(self, y: Array, dtype: npt.DTypeLike = np.float64) -> Array:
         """Return targets as the network sees them."""
-        if not self.target_scale:
+        if self.target_scale:
+            y = (y - np.array(self.target_shift)) / np.array(self.target_scale)
+        with np.errstate(over="ignore"):
             return y.astype(dtype, copy=False)
-        scaled_y: Array = (y - np.array(self.target_shift)) / np.array(self.target_scale)
-        return scaled_y.astype(dtype, copy=False)
 
     def inverse_targets(self, y_hat: Array) -> Array:
         """Return outputs of the network, or targets as it sees them, in their original units."""

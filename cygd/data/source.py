@@ -30,14 +30,15 @@ class DataSource(Component):
         What an experiment writes behind `source:`.
     load : callable
         load(folder, **options) -> `cygd.Dataset`, where relative paths start from `folder` (a Path).
-        Its keyword parameters with their defaults are the options.
+        Its keyword parameters with their defaults are the options; one that counts is annotated int.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from cygd.data import Dataset
-    >>> line = DataSource("line", lambda folder, rows=3: Dataset(range(rows), range(rows)))
-    >>> line.configured({"rows": 5}).read(Path()).x.shape
+    >>> def line(folder, rows: int = 3):
+    ...     return Dataset(range(rows), range(rows))
+    >>> DataSource("line", line).configured({"rows": 5}).read(Path()).x.shape
     (5, 1)
     """
 

@@ -7,7 +7,6 @@ empty there. Numbers are written by `repr`, the shortest text that reads back to
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from collections.abc import Mapping
@@ -62,15 +61,14 @@ class Csv:
         """Write the head."""
         self._columns = columns(run.config)
         self._file = (run.directory / "metrics.csv").open("w", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(self._columns)
+        self._file.write(",".join(self._columns) + "\n")
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
         """Write the row of one epoch."""
         if self._file is None:
             return
-        row = {"epoch": epoch, **{name: repr(float(value)) for name, value in metrics.items()}}
-        self._writer.writerow([row.get(name, "") for name in self._columns])
+        numbers = [repr(float(metrics[name])) if name in metrics else "" for name in self._columns[1:]]
+        self._file.write(f"{epoch},{','.join(numbers)}\n")
         now = time.monotonic()
         if now - self._flushed > FLUSH_EVERY:
             self._file.flush()

@@ -159,7 +159,9 @@ class _Told:
         folder, weights, printed = Path.cwd(), self.run.network.parameters.copy(), io.StringIO()
         try:
             with redirect_stdout(printed):
-                answer: object = function(**{name: value for name, value in given.items() if name in accepted})
+                answer: object = function(
+                    **{name: value for name, value in given.items() if name in accepted}
+                )
         except (Exception, SystemExit) as error:
             raise Unfit(f"{self.what}: {hook} failed: {cause(error)}") from error
         if printed.getvalue():

@@ -55,9 +55,9 @@ def check_loss(loss: Loss) -> None:
         try_component(loss)
         for dtype in DTYPES:
             _shapes(loss, dtype)
+        _determinism(loss)
         for what, y_hat in layouts(0.02, 0.98):
             _layout(loss, what, y_hat)
-        _determinism(loss)
         _independence(loss)
         _nan(loss)
         if not loss.numerical:
@@ -74,8 +74,8 @@ def _apply(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
 def _shapes(loss: Loss, dtype: type) -> None:
     for shape in (*SHAPES, (5,), (0,)):
         size = int(np.prod(shape))
-        y = targets_for(loss, 1, size).reshape(shape).astype(dtype)
-        y_hat = spread(0.02, 0.98, 1, size).reshape(shape).astype(dtype)
+        y: Array = targets_for(loss, 1, size).reshape(shape).astype(dtype)
+        y_hat: Array = spread(0.02, 0.98, 1, size).reshape(shape).astype(dtype)
         for role in ROLES:
             guarded(f"{loss}: {role} failed on shape {shape}", call, loss, role, y, y_hat)
     y = read_only(targets_for(loss, 4, 3).astype(dtype))
@@ -116,7 +116,9 @@ def _nan(loss: Loss) -> None:
     y_hat[1, 2] = np.nan
     found = guarded(f"{loss} failed on a NaN", loss.elements, y, y_hat)
     if not np.isnan(found[1, 2]):
-        raise Unfit(f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, so a run that went wrong would look well")
+        raise Unfit(
+            f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, so a run that went wrong would look well"
+        )
 
 
 def _within_network(loss: Loss) -> None:

@@ -27,9 +27,9 @@ def _valley(w: Array) -> tuple[float, Array]:
 
 
 def _rosenbrock(w: Array) -> tuple[float, Array]:
-    a, b = (float(value) for value in w)
+    a, b = w  # numbers of NumPy, which grow to infinity where Python's would raise
     gradient = [-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)]
-    return (1 - a) ** 2 + 100 * (b - a * a) ** 2, np.array(gradient, w.dtype)
+    return float((1 - a) ** 2 + 100 * (b - a * a) ** 2), np.array(gradient, w.dtype)
 
 
 # name, function, where to start
@@ -123,7 +123,9 @@ def _rules(optimizer: Optimizer, dtype: type) -> None:
             raise Unfit(f"{optimizer}: update changes the gradient g", "g = g + ..., not g += ...")
         if walk.state.keys() != arrays.keys():
             found = ", ".join(sorted(walk.state)) or "nothing"
-            raise Unfit(f"{optimizer}: state holds {found} after an update, declared is {list(optimizer.state)}")
+            raise Unfit(
+                f"{optimizer}: state holds {found} after an update, declared is {list(optimizer.state)}"
+            )
         for name, array in walk.state.items():
             if array is not arrays[name]:
                 raise Unfit(
@@ -201,7 +203,9 @@ def _learns(optimizer: Optimizer) -> None:
     y = x[:, :1] * 0.5 - x[:, 1:]
     losses = []
     for factor in SLOWER:
-        network = Network(n_inputs=2, layers=[(4, "tanh"), (1, "identity")], loss="mse", dtype="float64", seed=1)
+        network = Network(
+            n_inputs=2, layers=[(4, "tanh"), (1, "identity")], loss="mse", dtype="float64", seed=1
+        )
         before = network.loss(x, y)
         rate = optimizer.learning_rate * factor
         network.fit(x, y, optimizer=optimizer, learning_rate=rate, epochs=20, batch_size=8)

@@ -6,10 +6,13 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 include "vec.pxi"
+include "reductions.pxi"
 include "elementary.pxi"
+include "trigonometric.pxi"
+include "error_function.pxi"
+include "functions.pxi"
 include "activations.pxi"
 include "losses.pxi"
-include "reductions.pxi"
 include "updates.pxi"
 include "products.pxi"
 

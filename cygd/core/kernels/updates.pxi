@@ -8,13 +8,13 @@
 
 from libc.math cimport pow, sqrt
 
-ctypedef void (*step)(vec *w, vec g, vec *state, const vec *s) noexcept nogil
+ctypedef void (*step_t)(vec *w, vec g, vec *state, const vec *s) noexcept nogil
 
 cdef enum:
     MAX_SCALARS = 8
 
 
-cdef inline void each(step f, int n_state, real *w, const real *g, real **state, Py_ssize_t n,
+cdef inline void each(step_t f, int n_state, real *w, const real *g, real **state, Py_ssize_t n,
                       const double *scalars) noexcept nogil:
     cdef vec s[MAX_SCALARS]
     cdef vec m[MAX_STATE]

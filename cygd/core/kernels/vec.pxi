@@ -9,6 +9,7 @@ cdef extern from "vec.h" nogil:
         VBYTES
         REAL_BITS
         MANTISSA_BITS
+        FUSED       # 1 where fma_ rounds once
     vec load(const real *p) noexcept
     void store(real *p, vec v) noexcept
     vec load_part(const real *p, Py_ssize_t n) noexcept
@@ -22,3 +23,15 @@ cdef extern from "vec.h" nogil:
     vec from_bits(ivec a) noexcept
     vec fma_(vec a, vec b, vec c) noexcept      # a * b + c, one rounding where the level has it
     vec sqrt_(vec a) noexcept
+    vec abs_(vec a) noexcept
+    vec copysign_(vec size, vec sign) noexcept
+    vec pow2(vec shifted) noexcept              # 2**n from n + 1.5 * 2**MANTISSA_BITS
+    vec exponent_(vec a)noexcept                # the biased exponent of a positive normal number
+    vec mantissa(vec a)    noexcept             # in [1, 2)
+    vec min_(vec a, vec b) noexcept             # b where one is NaN
+    vec max_(vec a, vec b) noexcept
+    vec leading(vec a) noexcept                 # the lower half of the significand cleared
+    vec scale_(vec x, vec n) noexcept           # x 2**n, rounded once
+    bint any_lane(ivec mask) noexcept
+    vec flip_bit1(vec a, ivec q) noexcept       # -a where bit 1 of q is set
+    ivec odd(ivec q) noexcept                   # a mask: bit 0 of q

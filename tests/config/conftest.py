@@ -1,9 +1,12 @@
-"""Components that are nothing but names and options, so that an experiment is judged without the core."""
+"""Components that are nothing but names and options: an experiment is judged without the core."""
 
 import math
 from dataclasses import dataclass, field, replace
 
-from cygd.errors import CygdError, did_you_mean
+import pytest
+
+from cygd.config import read, validate
+from cygd.errors import ConfigError, CygdError, did_you_mean
 
 REQUIRED = object()
 
@@ -84,3 +87,51 @@ class FakeComponents:
         known = self.names(kind)
         hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
         raise Unknown(f"unknown {kind.replace('_', ' ')} {name!r}", known, hint)
+
+
+SMALL = """\
+data: {source: inline, x: [[0, 0], [0, 1]], y: [[0], [1]]}
+model:
+  layers: [16, 1]
+"""
+
+
+@pytest.fixture
+def small():
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def components():
+    return FakeComponents()
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write xor.yaml into the current folder and return its name."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(content):
+        raw = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / "xor.yaml").write_bytes(raw)
+        return "xor.yaml"
+
+    return write
+
+
+@pytest.fixture
+def load(write, components):
+    """Read and validate an experiment, given as text."""
+    return lambda text, *overrides: validate(read(write(text), overrides), components)
+
+
+@pytest.fixture
+def errors(load):
+    """Return the messages about an experiment, given as text."""
+
+    def errors(text, *overrides):
+        with pytest.raises(ConfigError) as caught:
+            load(text, *overrides)
+        return str(caught.value)
+
+    return errors

@@ -1,0 +1,35 @@
+# Polynomials in Estrin's form: c0 + c1 x + c2 x^2 + ... as a tree of fused steps.
+#
+# A step of Horner's form waits for the one before; the tree is half a dozen steps deep at most, and
+# the powers of x come for free beside it. The tree is the same at every level, so the bits are too.
+
+cdef inline vec poly2(vec x, real a, real b) noexcept nogil:
+    return fma_(x, splat(b), splat(a))
+
+cdef inline vec poly3(vec x, real a, real b, real c) noexcept nogil:
+    return fma_(x * x, splat(c), poly2(x, a, b))
+
+cdef inline vec poly4(vec x, real a, real b, real c, real d) noexcept nogil:
+    return fma_(x * x, poly2(x, c, d), poly2(x, a, b))
+
+cdef inline vec poly6(vec x, real a, real b, real c, real d, real e, real f) noexcept nogil:
+    return fma_((x * x) * (x * x), poly2(x, e, f), poly4(x, a, b, c, d))
+
+cdef inline vec poly7(vec x, real a, real b, real c, real d, real e, real f, real g) noexcept nogil:
+    return fma_((x * x) * (x * x), poly3(x, e, f, g), poly4(x, a, b, c, d))
+
+cdef inline vec poly8(vec x, real a, real b, real c, real d,
+                      real e, real f, real g, real h) noexcept nogil:
+    return fma_((x * x) * (x * x), poly4(x, e, f, g, h), poly4(x, a, b, c, d))
+
+cdef inline vec power8(vec x) noexcept nogil:
+    cdef vec x4 = (x * x) * (x * x)
+    return x4 * x4
+
+cdef inline vec poly10(vec x, real a, real b, real c, real d, real e, real f, real g, real h,
+                       real i, real j) noexcept nogil:
+    return fma_(power8(x), poly2(x, i, j), poly8(x, a, b, c, d, e, f, g, h))
+
+cdef inline vec poly12(vec x, real a, real b, real c, real d, real e, real f, real g, real h,
+                       real i, real j, real k, real l) noexcept nogil:
+    return fma_(power8(x), poly4(x, i, j, k, l), poly8(x, a, b, c, d, e, f, g, h))

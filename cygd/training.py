@@ -1,0 +1,433 @@
+"""The loop over epochs: schedule, measurements, early stopping, callbacks.
+
+Epochs run in the engine, as many in one call as nobody wants to see: up to the next measurement
+where no callback listens and no schedule watches. A row of what was measured belongs to the weights
+after its epoch; row 0 to the weights before the first update.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cygd.component import Metric, Optimizer, Schedule
+from cygd.errors import did_you_mean
+from cygd.threads import choose_threads
+
+if TYPE_CHECKING:
+    from cygd.network import Network
+
+__all__ = ["History", "Part", "Rows", "Stop", "evaluate", "train"]
+
+Array = NDArray[Any]
+OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
+
+
+class Part(Protocol):
+    """Rows to measure on: the validation or test part of a data set, or `Rows`."""
+
+    @property
+    def x(self) -> Array: ...  # noqa: D102
+    @property
+    def y(self) -> Array: ...  # noqa: D102
+    @property
+    def sample_weight(self) -> Array | None: ...  # noqa: D102
+    @property
+    def rows(self) -> NDArray[np.int64] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Arrays in the network's dtype; `rows` are the indices that count, all by default."""
+
+    x: Array
+    y: Array
+    sample_weight: Array | None = None
+    rows: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When to stop early.
+
+    Attributes
+    ----------
+    monitor : str
+        What is watched: loss, validation_loss, a metric or validation_<metric>; by default
+        validation_loss where there are validation rows, else loss.
+    patience : int or None
+        Stop after so many measurements without improvement; None: never.
+    min_delta : float
+        What counts as an improvement.
+    mode : {"auto", "min", "max"}
+        Whether less or more is better; auto asks the metric.
+    restore_best : bool
+        Whether the best weights are kept in place of the last.
+    loss_below : float or None
+        Stop as soon as the loss is measured below this.
+    """
+
+    monitor: str = ""
+    patience: int | None = 20
+    min_delta: float = 0.0
+    mode: str = "auto"
+    restore_best: bool = True
+    loss_below: float | None = None
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any] | Stop | None) -> Stop | None:
+        """Return the `Stop` that a mapping describes; with `loss_below` alone nothing is monitored."""
+        if value is None or isinstance(value, Stop):
+            return value
+        for key in value:
+            if key not in cls.__dataclass_fields__:
+                hint = did_you_mean(key, list(cls.__dataclass_fields__))
+                raise ValueError(f"stop: unknown key {key!r}" + (f": {hint}" if hint else ""))
+        if set(value) == {"loss_below"}:
+            return cls(patience=None, restore_best=False, loss_below=value["loss_below"])
+        return cls(**value)
+
+
+class History(dict[str, list[float]]):
+    """What was measured: name to a list of numbers.
+
+    `running_loss` and `learning_rate` have a number per epoch; `epoch` says to which epochs the
+    numbers of `loss`, the metrics and `seconds` belong.
+
+    Attributes
+    ----------
+    status : {"completed", "stopped", "diverged"}
+    epochs : int
+        Whole epochs of this training.
+    best_epoch : int or None
+        The epoch of the best measurement, where one was monitored.
+    seconds : float
+    """
+
+    def __init__(self) -> None:
+        super().__init__(running_loss=[], learning_rate=[])
+        self.status = "completed"
+        self.epochs = 0
+        self.best_epoch: int | None = None
+        self.seconds = 0.0
+
+    def append(self, values: Mapping[str, float]) -> None:
+        """Add a row of measurements."""
+        for name, value in values.items():
+            self.setdefault(name, []).append(value)
+
+
+def evaluate(
+    network: Network,
+    part: Part,
+    metrics: Sequence[Metric] = (),
+    *,
+    unscale: Callable[[Array], Array] | None = None,
+    threads: int = 1,
+) -> dict[str, float]:
+    """Return the loss and the metrics of some rows at the network's present weights.
+
+    Parameters
+    ----------
+    part : Part
+    metrics : sequence of Metric
+        Measured on targets and outputs in original units.
+    unscale : callable, optional
+        Brings targets and outputs into original units.
+    """
+    n_rows = len(part.x) if part.rows is None else len(part.rows)
+    out = np.empty((n_rows, network.n_outputs), network.dtype) if metrics else None
+    # the engine is called as it is: a part's arrays were checked when it was made
+    loss = network._pass(part.x, part.y, part.sample_weight, part.rows, out=out, threads=threads)
+    values = {"loss": loss}
+    if out is not None:
+        y = part.y if part.rows is None else part.y[part.rows]
+        if unscale is not None:
+            y, out = unscale(y), unscale(out)
+        values.update({metric.name: metric.measure(y, out) for metric in metrics})
+    return values
+
+
+def train(
+    network: Network,
+    x: Array,
+    y: Array,
+    *,
+    rows: NDArray[np.int64] | None = None,
+    sample_weight: Array | None = None,
+    optimizer: Optimizer,
+    schedule: Schedule | None = None,
+    clip: Any = None,
+    epochs: int = 10,
+    batch_size: int | str = 32,
+    shuffle: bool = True,
+    evaluate_every: int = 1,
+    metrics: Sequence[Metric] = (),
+    validation: Part | None = None,
+    stop: Any = None,
+    unscale: Callable[[Array], Array] | None = None,
+    threads: int | None = None,
+    on_epoch: OnEpoch | None = None,
+    keep_state_of: Optimizer | None = None,
+) -> History:
+    """Train a network in place; see `Network.fit` and DESIGN of the experiment file for the meanings.
+
+    Parameters
+    ----------
+    x, y, sample_weight : arrays in the network's dtype, C-contiguous
+    rows : array of int64, optional
+        The rows that take part; x is never copied.
+    clip : mapping or object with `norm` and `value`, optional
+    stop : Stop or object with its attributes, optional
+    on_epoch : callable, optional
+        on_epoch(epoch, values) with epoch 0 before the first update; a true value stops.
+    keep_state_of : Optimizer, optional
+        Go on with the optimizer's state if the last training was given this same object.
+
+    Raises
+    ------
+    PluginError
+        If a component fails. The weights are those after the last whole epoch, as after a
+        KeyboardInterrupt, which passes through.
+    """
+    if not network._fitting.acquire(blocking=False):
+        raise RuntimeError("another fit of this network is running")
+    try:
+        loop = _Loop(
+            network=network,
+            part=Rows(x, y, sample_weight, rows),
+            validation=validation,
+            epochs=_count("epochs", epochs),
+            batch_size=_batch(batch_size, len(x)),
+            shuffle=bool(shuffle),
+            every=_count("evaluate_every", evaluate_every),
+            metrics=metrics,
+            unscale=unscale,
+            threads=choose_threads(threads, "auto"),
+            on_epoch=on_epoch,
+            stop=_Monitor(stop, metrics, validation is not None) if stop is not None else None,
+            optimizer=optimizer,
+            schedule=schedule or Schedule("constant", lambda epoch, epochs: 1.0),
+            clip=_limits(clip),
+            updater=_updater(network, optimizer, keep_state_of),
+        )
+        return loop.run()
+    finally:
+        network._fitting.release()
+
+
+@dataclass
+class _Loop:
+    """One training on its way."""
+
+    network: Network
+    part: Rows
+    validation: Part | None
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    every: int
+    metrics: Sequence[Metric]
+    unscale: Callable[[Array], Array] | None
+    threads: int
+    on_epoch: OnEpoch | None
+    stop: _Monitor | None
+    optimizer: Optimizer
+    schedule: Schedule
+    clip: tuple[float, float]
+    updater: Any
+    history: History = field(default_factory=History)
+
+    def run(self) -> History:
+        """Go from row 0 to the end, or to where something ends it."""
+        self.began = time.perf_counter()
+        self.rate = self.schedule.start()
+        self.penalised = any(layer.l1 or layer.l2 for layer in self.network.layers)
+        self.watched: float | None = None
+        if self.stop is not None and not self.every:
+            self.every = 1  # what is never measured cannot stop anything
+        history = self.history
+        going = self.row(0, {})
+        while going and history.epochs < self.epochs:
+            rates = self.rates()
+            losses, diverged = self.advance(rates)
+            for rate, loss in zip(rates, losses, strict=False):
+                history.epochs += 1
+                history["learning_rate"].append(float(rate))
+                history["running_loss"].append(float(loss))
+            if diverged:
+                history.status = "diverged"
+                break
+            going = self.row(history.epochs, {"running_loss": losses[-1], "learning_rate": rates[-1]})
+        if self.stop is not None:
+            history.best_epoch = self.stop.best_epoch
+            self.stop.restore(self.network)
+        history.seconds = time.perf_counter() - self.began
+        return history
+
+    def rates(self) -> list[float]:
+        """Return the learning rates of the epochs that can run without anybody looking."""
+        epoch = self.history.epochs
+        block = self.epochs - epoch
+        if self.every:
+            block = min(block, self.every - epoch % self.every)
+        if self.on_epoch is not None or self.rate.watches:
+            block = 1
+        rates = []
+        for k in range(epoch, epoch + block):
+            factor = self.rate.factor(k, self.epochs, self.watched)
+            self.watched = None  # every measurement is seen once
+            rates.append(self.optimizer.learning_rate * factor)
+        return rates
+
+    def advance(self, rates: list[float]) -> tuple[list[float], bool]:
+        """Run epochs in the engine; return their running losses, and whether the next diverged."""
+        network, kernels = self.network, self.network._kernels
+        losses = np.full(len(rates), np.nan)
+        task = kernels.Task(
+            network._engine,
+            network.parameters,
+            self.part.x,
+            self.part.y,
+            self.part.sample_weight,
+            self.part.rows,
+        )
+        done, diverged, began = 0, False, self.updater.step
+        try:
+            done, diverged = network._guarded(
+                kernels.train,
+                network._engine,
+                task,
+                network.parameters,
+                self.updater,
+                np.array(rates),
+                losses,
+                first_epoch=network.epochs,
+                batch_size=self.batch_size,
+                shuffled=self.shuffle,
+                seed=network.seed,
+                first_step=network.updates,
+                clip_norm=self.clip[0],
+                clip_value=self.clip[1],
+                threads=self.threads,
+            )
+        finally:
+            network.epochs += int(np.isfinite(losses).sum()) if not done else done
+            network.updates += self.updater.step - began
+        return losses[:done].tolist(), diverged
+
+    def row(self, epoch: int, values: dict[str, float]) -> bool:
+        """Measure where it is time to, tell who listens, and say whether to go on."""
+        last = epoch == self.epochs
+        measured = last or (self.every > 0 and epoch % self.every == 0)
+        if measured:
+            values = self.measure() | values
+        values["seconds"] = time.perf_counter() - self.began
+        stopped = False
+        if measured:
+            unmeasured = ("running_loss", "learning_rate")
+            self.history.append({"epoch": epoch} | {k: v for k, v in values.items() if k not in unmeasured})
+            if self.rate.watches:
+                self.watched = values.get("validation_loss", values["loss"])
+            stopped = self.stop is not None and self.stop.see(epoch, values, self.network)
+        if self.on_epoch is not None:
+            stopped = bool(self.on_epoch(epoch, dict(values))) or stopped
+        if stopped and not last:
+            self.history.status = "stopped"
+        return not stopped
+
+    def measure(self) -> dict[str, float]:
+        """Return what the present weights achieve on the training and validation rows."""
+
+        def of(part: Part) -> dict[str, float]:
+            return evaluate(self.network, part, self.metrics, unscale=self.unscale, threads=self.threads)
+
+        values = of(self.part)
+        if self.validation is not None:
+            values |= {f"validation_{name}": value for name, value in of(self.validation).items()}
+        if self.penalised:
+            values["penalty"] = self.network.penalty()
+        return values
+
+
+class _Monitor:
+    """Early stopping: the best value so far, and the weights that reached it."""
+
+    def __init__(self, stop: Any, metrics: Sequence[Metric], validated: bool) -> None:
+        self.stop = stop
+        self.name = stop.monitor or ("validation_loss" if validated else "loss")
+        known = ["loss", *(metric.name for metric in metrics)]
+        known += [f"validation_{name}" for name in known] if validated else []
+        if self.name not in known:
+            hint = did_you_mean(self.name, known) or f"one of {', '.join(known)}"
+            raise ValueError(f"stop: monitor {self.name!r} is not measured: {hint}")
+        plain = self.name.removeprefix("validation_")
+        upward = any(metric.name == plain and metric.greater_is_better for metric in metrics)
+        self.sign = -1.0 if stop.mode == "max" or (stop.mode == "auto" and upward) else 1.0
+        self.best = math.inf
+        self.best_epoch: int | None = None
+        self.best_parameters: Array | None = None
+        self.waited = 0
+
+    def see(self, epoch: int, values: Mapping[str, float], network: Network) -> bool:
+        """Take a measurement; return whether to stop."""
+        below, patience = self.stop.loss_below, self.stop.patience
+        if patience is not None or self.stop.restore_best:
+            value = self.sign * values[self.name]
+            if value < self.best - self.stop.min_delta or (self.best_epoch is None and value == value):
+                self.best, self.best_epoch, self.waited = value, epoch, 0
+                if self.stop.restore_best:
+                    self.best_parameters = network.parameters.copy()
+            else:
+                self.waited += 1
+        if below is not None and values["loss"] < below:
+            return True
+        return patience is not None and self.waited >= patience
+
+    def restore(self, network: Network) -> None:
+        """Put the best weights back, where they are wanted."""
+        if self.best_parameters is not None:
+            network.parameters[...] = self.best_parameters
+
+
+def _updater(network: Network, optimizer: Optimizer, same: Optimizer | None) -> Any:
+    """Return the optimizer at work: with the state it had, if it is the same object as last time."""
+    if same is not None and network._optimizer is not None and network._optimizer[0] is same:
+        return network._optimizer[1]
+    updater = network._kernels.Updater(optimizer, network.parameters.size)
+    network._optimizer = None if same is None else (same, updater)
+    return updater
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}")
+    return int(value)
+
+
+def _batch(value: object, n_rows: int) -> int:
+    if value == "full":
+        return max(n_rows, 1)
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f'batch_size must be a whole number of at least 1, or "full", got {value!r}')
+    return int(value)
+
+
+def _limits(clip: Any) -> tuple[float, float]:
+    """Return the limits on the gradient's norm and on its values; 0 is none."""
+    if clip is None:
+        return 0.0, 0.0
+    given = clip if isinstance(clip, Mapping) else {"norm": clip.norm, "value": clip.value}
+    limits = {key: limit for key, limit in given.items() if limit is not None}
+    if len(limits) != 1 or not set(limits) <= {"norm", "value"}:
+        raise ValueError(f'clip must be {{"norm": limit}} or {{"value": limit}}, got {clip!r}')
+    [(key, limit)] = limits.items()
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < math.inf:
+        raise ValueError(f"clip: {key} must be a finite number above 0, got {limit!r}")
+    return (float(limit), 0.0) if key == "norm" else (0.0, float(limit))

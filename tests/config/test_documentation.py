@@ -1,0 +1,51 @@
+"""docs/configuration.md names every key, and every default that is a plain value."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from pydantic_core import PydanticUndefined
+
+from cygd.config.sections import ExperimentSection, Section
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def rows():
+    """Return the default of every key, as the table has it."""
+    found = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE)
+    return {key: default.strip() for key, default in found if not key.startswith("inline")}
+
+
+def inner_section(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next(filter(None, map(inner_section, get_args(annotation))), None)
+
+
+def keys(section=ExperimentSection, at=""):
+    """Yield every key that can be written, with its default."""
+    for name in section.key_names():
+        field = section.model_fields[name]
+        below = inner_section(field.annotation)
+        many = "[]" if "tuple" in str(field.annotation) else ""
+        yield at + name, field.default, below
+        if below:
+            yield from keys(below, f"{at}{name}{many}.")
+
+
+def test_every_key_has_a_row_and_every_row_a_key():
+    documented = set(rows())
+    written = {key for key, _, section in keys() if section is None or key in documented}
+    assert documented == written
+
+
+def test_defaults():
+    documented, compared = rows(), 0
+    for key, default, _ in keys():
+        plain = re.match("`([^`]*)`", documented.get(key, ""))
+        if plain and default not in (None, "", PydanticUndefined):
+            assert yaml.safe_load(plain[1]) == (list(default) if isinstance(default, tuple) else default), key
+            compared += 1
+    assert compared >= 20

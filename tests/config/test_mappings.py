@@ -1,0 +1,61 @@
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cygd.config import read
+from cygd.errors import ConfigError
+
+
+def test_plain_python_comes_in_as_yaml_would():
+    source = {
+        "a": (1, np.float64(0.1)),
+        "b": Path("x") / "y",
+        "c": np.array([[1, 2]]),
+        "d": np.str_("t"),
+        "e": range(2),
+    }
+    plain = read(source).root.plain()
+    assert plain == {"a": [1, 0.1], "b": str(Path("x/y")), "c": [[1, 2]], "d": "t", "e": [0, 1]}
+    assert type(plain["a"][1]) is float
+    assert type(plain["d"]) is str
+
+
+def test_arrays_of_samples_are_not_copied():
+    x = np.zeros((5, 2))
+    assert read({"data": {"x": x}}).root.plain()["data"]["x"] is x
+
+
+def test_the_mapping_itself_is_not_changed():
+    source = {"model": {"layers": [16, 1]}}
+    read(source, ["model.layers.0.units=3", "train.epochs=1"])
+    assert source == {"model": {"layers": [16, 1]}}
+
+
+def endless():
+    ring = {}
+    ring["a"] = ring
+    return ring
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"a": {3: 1}}, "experiment a: a key must be text, found 3"),
+        ({"a": [object]}, "experiment a[0]: a value of type type cannot stand in an experiment"),
+        ({"a": Fraction(1, 2)}, "experiment a: a value of type Fraction cannot stand in an experiment"),
+        ({"a": 1j}, "a value of type complex cannot stand in an experiment"),
+        (endless(), "experiment: nested more than 64 levels deep"),
+    ],
+)
+def test_what_no_yaml_could_hold(source, message):
+    with pytest.raises(ConfigError) as caught:
+        read(source)
+    assert message in str(caught.value)
+
+
+def test_a_component_in_place_of_its_name(components):
+    with pytest.raises(ConfigError) as caught:
+        read({"loss": components.get("loss", "mse")})
+    assert str(caught.value).endswith("hint: give its name, and load it as a plugin")

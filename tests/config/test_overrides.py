@@ -1,0 +1,142 @@
+import pytest
+
+from cygd.config import read
+from cygd.config.overrides import COMPONENT_PATHS
+from cygd.config.sections import ExperimentSection
+
+FULL = """\
+model:
+  activation: leaky_relu
+  layers: [16, {units: 3, activation: tanh}]
+optimizer: {name: sgd, learning_rate: 0.5, momentum: 0.9}
+stop: {patience: 3}
+data: {scale: standard}
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "path", "value"),
+    [
+        ("train.epochs=5", "train", {"epochs": 5}),
+        ("train.epochs=1e-3", "train", {"epochs": 0.001}),
+        ("stop=null", "stop", None),
+        ("stop=", "stop", None),
+        ("name=a=b", "name", "a=b"),
+        ("clip={norm: 1}", "clip", {"norm": 1}),
+        ("data.scale.targets=minmax", "data", {"scale": {"inputs": "standard", "targets": "minmax"}}),
+        ("optimizer.momentum=0", "optimizer", {"name": "sgd", "learning_rate": 0.5, "momentum": 0}),
+        ("schedule.warmup=5", "schedule", {"warmup": 5}),
+    ],
+)
+def test_values(write, override, path, value):
+    document = read(write(FULL), [override])
+    assert document.problems == ()
+    assert document.root.plain()[path] == value
+
+
+@pytest.mark.parametrize(
+    "override", ["model.layers.0.units=32", "model.layers[0].units=32", "model.layers.-2.units=32"]
+)
+def test_a_number_of_units_unfolds(write, override):
+    document = read(write(FULL), [override])
+    assert document.root.plain()["model"]["layers"][0] == {"units": 32}
+    assert document.where(("model", "layers", 0, "units")) == "command line"
+
+
+def test_names_unfold(write):
+    document = read(
+        write(FULL),
+        ["model.activation.slope=0.2", "model.layers.1.activation.slope=1", "model.layers.0.l2=1"],
+    )
+    assert document.root.plain()["model"] == {
+        "activation": {"name": "leaky_relu", "slope": 0.2},
+        "layers": [{"units": 16, "l2": 1}, {"units": 3, "activation": {"name": "tanh", "slope": 1}}],
+    }
+    assert document.where(("model", "activation", "name")) == "xor.yaml:2:15"
+
+
+def test_overrides_apply_in_order(write):
+    document = read(write(FULL), ["stop=null", "stop.patience=7", "stop.patience=8"])
+    assert document.root.plain()["stop"] == {"patience": 8}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "epochs",
+            "command line: 'epochs' is no override\n  hint: write key=value, for example train.epochs=5",
+        ),
+        ("=5", "command line: '=5' is no override"),
+        ("a..b=5", "command line: 'a..b=5' is no override"),
+        ("train.epochs=[1", "command line train.epochs: not valid YAML: the text ends too early"),
+        ("train={a: 1, a: 2}", "command line train: duplicate key 'a'"),
+        (
+            "train.epochs=!!python/name:os.system",
+            "command line train.epochs: the tag '!!python/name:os.system' is not",
+        ),
+        ("train.epochs=" + "[" * 100_000, "command line train.epochs: nested more than 64 levels deep"),
+        (
+            "model.layers.2=3",
+            "command line model.layers[2]: 'model.layers' is a list and has no entry 2; its entries: 0 to 1",
+        ),
+        (
+            "model.layers.first=3",
+            "command line model.layers.first: 'model.layers' is a list and has no entry first",
+        ),
+        (
+            "stop.patience.x=3",
+            "command line stop.patience.x: 'stop.patience' is 3, nothing can be set inside it",
+        ),
+    ],
+)
+def test_errors_name_the_command_line(write, override, message):
+    document = read(write(FULL), [override])
+    assert message in "\n".join(map(str, document.problems))
+
+
+def test_a_new_name_keeps_what_it_understands(load, small):
+    text = small + "optimizer: {name: sgd, learning_rate: 0.5, momentum: 0.9}\n"
+    for override in ("optimizer=adam", "optimizer.name=adam"):
+        optimizer = load(text, override).optimizer
+        assert (optimizer.name, optimizer.component.name) == ("adam", "adam")
+        assert optimizer.options == {"learning_rate": 0.5}
+
+
+def test_what_is_set_for_the_new_one_is_not_dropped(errors, small):
+    text = small + "optimizer: {name: sgd, momentum: 0.9}\n"
+    message = errors(text, "optimizer=adam", "optimizer.momentum=0.5")
+    assert message == "command line optimizer.momentum: optimizer 'adam' has no option 'momentum'"
+
+
+def test_a_mapping_replaces_everything(load, small):
+    text = small + "optimizer: {name: sgd, learning_rate: 0.5}\n"
+    assert load(text, "optimizer={name: sgd, momentum: 0.1}").optimizer.options == {"momentum": 0.1}
+
+
+def test_a_misspelt_key_is_found_by_validation(errors, small):
+    assert (
+        errors(small, "trian.epochs=5")
+        == "command line trian: unknown key 'trian'\n  hint: did you mean 'train'?"
+    )
+
+
+def test_option_of_a_default_component(load, small):
+    assert load(small, "optimizer.learning_rate=0.3").optimizer.component.options["learning_rate"] == 0.3
+
+
+def test_the_component_paths_are_those_of_the_sections():
+    def paths(section, at=()):
+        for key, field in section.model_fields.items():
+            text = str(field.rebuild_annotation())
+            inner = next((cls for cls in section_classes if cls.__name__ in text), None)
+            many = ("*",) if "tuple" in text else ()
+            if "ComponentSpec" in text:
+                yield (*at, key, *many)
+            elif inner is not None:
+                yield from paths(inner, (*at, key, *many))
+
+    from cygd.config import sections
+
+    section_classes = [sections.LayerSpec, sections.ModelSection, sections.DataSection, sections.Train]
+    assert set(paths(ExperimentSection)) == set(COMPONENT_PATHS)

@@ -1,0 +1,122 @@
+import re
+
+import numpy as np
+import pytest
+
+from cygd.data.arrays import load_inline, load_npy, load_npz
+from cygd.errors import DataError
+
+
+def test_inline_numbers(tmp_path):
+    data = load_inline(tmp_path, x=[[0, 1], [1, 0.5]], y=[1, 0])
+    assert data.x.tolist() == [[0, 1], [1, 0.5]]
+    assert data.y.tolist() == [[1], [0]]
+    assert data.classes == ()
+
+
+def test_inline_class_numbers_and_labels(tmp_path):
+    data = load_inline(tmp_path, x=[1, 2, 3], y=[7, 3, 7], classes=True)
+    assert (data.classes, data.y.tolist()) == ((3, 7), [[1], [0], [1]])
+    data = load_inline(tmp_path, x=[1, 2, 3], y=["no", "yes", "no"])
+    assert (data.classes, data.y.tolist()) == (("no", "yes"), [[0], [1], [0]])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ([[1, 2], [3]], [1, 2], "x[1] has 1 values, x[0] has 2"),
+        ([[1, 2], 3], [1, 2], "x[1] is a number, unlike the rows before"),
+        ([1, [3]], [1, 2], "x[1] is a list, unlike the rows before"),
+        ([[1, "a"]], [1], "x[0][1] is 'a', not a number"),
+        ([1, True], [1, 2], "x[1] is True, not a number"),
+        ([[1, None]], [1], "x[0][1] is None, not a number"),
+        ([[1, [2]]], [1], "x[0][1] is [2], not a number"),
+        ([1, 2], [[1], [None]], "y[1][0] is None, not a number"),
+        ([1, 2], ["a", True], "y[1] is True; a class label is a text or a number"),
+        ([1, 2], [["a", "b"], ["a", "c"]], "y[0] is ['a', 'b']; a class label is a text or a number"),
+        ([1, 2], [1], "x has 2 rows, y has 1"),
+        ([], [], "x and y have no rows"),
+    ],
+)
+def test_inline_values_that_are_no_table(tmp_path, x, y, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_inline(tmp_path, x=x, y=y)
+
+
+def test_npy_files_are_memory_mapped(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(6.0).reshape(3, 2))
+    np.save(tmp_path / "y.npy", np.array([5, 3, 5]))
+    data = load_npy(tmp_path, x="x.npy", y="y.npy")
+    assert isinstance(data.x, np.memmap)
+    assert data.y.shape == (3, 1)
+    data = load_npy(tmp_path, x="x.npy", y="y.npy", classes=True)
+    assert (data.classes, data.y.tolist()) == ((3, 5), [[1], [0], [1]])
+
+
+def test_npz_arrays(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.eye(2), y=np.array(["b", "a"]), sample_weight=[1.0, 2.0])
+    data = load_npz(tmp_path, path="a.npz")
+    assert (data.classes, data.y.tolist()) == (("a", "b"), [[1], [0]])
+    assert data.sample_weight.tolist() == [1, 2]
+
+
+def write(folder, name, content):
+    if isinstance(content, bytes):
+        (folder / name).write_bytes(content)
+    elif name.endswith(".npz"):
+        np.savez(folder / name, **content)
+    else:
+        np.save(folder / name, content)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (b"", [1], {}, "x.npy is empty"),
+        (b"1,2\n", [1], {}, "x.npy: not a NumPy file that can be read"),
+        (np.array([{}, 1], object), [1, 2], {}, "x.npy holds Python objects, not numbers"),
+        (np.array([1j]), [1], {}, "x.npy holds values of type complex128, not real numbers"),
+        (np.array(["a"]), [1], {}, "x.npy holds values of type <U1, not real numbers"),
+        ([1.0], np.array(["2020-01-01"], "M8[D]"), {}, "y holds values of type datetime64[D]"),
+        ([1.0, 2.0], [1.0], {}, "y.npy has 1"),
+        ([1.0], [[1, 2]], {"classes": True}, "y.npy has the shape (1, 2); class labels are one column"),
+        ([1.0, 2], [1, np.nan], {"classes": True}, "y.npy: row 1 (from 0) has no class label"),
+        (np.empty((0, 3)), np.empty(0), {}, "no rows"),
+    ],
+)
+def test_npy_files_that_do_not_serve(tmp_path, x, y, options, message):
+    write(tmp_path, "x.npy", x)
+    write(tmp_path, "y.npy", y)
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_npy(tmp_path, x="x.npy", y="y.npy", **options)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "a.npz: not a NumPy file that can be read"),
+        (b"PK\x03\x04 and so on", "a.npz: not a NumPy file that can be read"),
+        ({"x": np.eye(2), "t": [1]}, "a.npz holds no array 'y'; it holds x, t"),
+        ({"x": np.array([None]), "y": [1]}, "a.npz holds Python objects, not numbers"),
+        ({"x": np.eye(2), "y": [1]}, "a.npz: x has 2 rows, "),
+    ],
+)
+def test_npz_files_that_do_not_serve(tmp_path, content, message):
+    write(tmp_path, "a.npz", content)
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_npz(tmp_path, path="a.npz")
+
+
+def test_the_other_kind_of_file_is_told_apart(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(2))
+    np.savez(tmp_path / "a.npz", x=np.eye(2))
+    with pytest.raises(DataError, match=r"a\.npy is a \.npy file\nhint: read it with source: npy"):
+        load_npz(tmp_path, path="a.npy")
+    with pytest.raises(DataError, match=r"a\.npz is an \.npz file\nhint: read it with source: npz"):
+        load_npy(tmp_path, x="a.npz", y="a.npy")
+    with pytest.raises(DataError, match=r"none\.npy: no such file"):
+        load_npy(tmp_path, x="a.npy", y="none.npy")
+    with pytest.raises(DataError, match=r"none\.npz: no such file"):
+        load_npz(tmp_path, path="none.npz")
+    with pytest.raises(DataError, match=r"x is \[1\]; it is the name of a file"):
+        load_npy(tmp_path, x=[1], y="a.npy")

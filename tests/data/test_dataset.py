@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from cygd.data import Dataset, Part
+from cygd.errors import DataError
+
+
+def test_one_dimension_is_one_column_and_names_have_defaults():
+    data = Dataset([1, 2], [[1, 0], [0, 1]])
+    assert data.x.shape == (2, 1)
+    assert (data.inputs, data.targets) == (("x0",), ("y0", "y1"))
+
+
+def test_memory_mapped_arrays_stay_so(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(3))
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert Dataset(x, [1, 2, 3]).x is x
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": [1, 2], "y": [1]}, "x has 2 rows, y has 1"),
+        ({"x": [], "y": []}, "x and y have no rows"),
+        ({"x": np.empty((2, 0)), "y": [1, 2]}, "x has no columns"),
+        ({"x": [1], "y": np.empty((1, 0))}, "y has no columns"),
+        ({"x": np.zeros((1, 1, 1)), "y": [1]}, r"x has the shape \(1, 1, 1\); it needs two dimensions"),
+        ({"x": [1], "y": [1j]}, "y holds values of type complex128, not real numbers"),
+        ({"x": ["a"], "y": [1]}, "x holds values of type <U1, not real numbers"),
+        ({"x": [[1], [1, 2]], "y": [1, 2]}, "x is ragged"),
+        ({"x": np.ma.masked_array([1.0], [True]), "y": [1]}, "x is a masked array; fill it first"),
+        ({"x": [None], "y": [1]}, "x holds values of type object"),
+        ({"x": [1], "y": [1], "inputs": ["a", "b"]}, "x has 1 columns and 2 names: a, b"),
+        ({"x": [1], "y": [1], "inputs": ["a"], "targets": ["a"]}, "two columns are named 'a'"),
+        ({"x": [1], "y": [1], "sample_weight": [1, 2]}, r"sample_weight has the shape \(2,\), x has 1 rows"),
+        ({"x": [1], "y": [1], "classes": [None, 1]}, "classes has None; a class label is a text or a number"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(arguments, message):
+    with pytest.raises(DataError, match=message):
+        Dataset(**arguments)
+
+
+@pytest.mark.parametrize("y", [[0, 2, 1], [[1, 0, 0], [0, 0, 1], [0, 1, 0]]])
+def test_class_indices_of_one_column_and_of_one_hot_columns(y):
+    assert Dataset([1, 2, 3], y, classes="abc").class_indices().tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "message"),
+    [
+        ([0, 3], "abc", r"row 1: y is \[3\]; with classes it is a class index, 0 to 2"),
+        ([[1, 0, 0], [1, 1, 0]], "abc", r"row 1: y is \[1, 1, 0\]; with classes it is one 1 and else 0"),
+        ([[1, 0], [0, 1]], "abc", "y has 2 columns for 3 classes; 1 or 3 fit"),
+        ([0, 1], "aa", "classes has a label twice: 'a', 'a'"),
+    ],
+)
+def test_class_indices_that_are_none(y, classes, message):
+    with pytest.raises(DataError, match=message):
+        Dataset([1, 2], y, classes=classes).class_indices()
+
+
+def test_labels_become_plain_values():
+    assert [type(label) for label in Dataset([1], [0], classes=np.array([1, 2])).classes] == [int, int]
+    assert [type(label) for label in Dataset([1], [0], classes=np.array(["a", "b"])).classes] == [str, str]
+
+
+def test_a_part_gives_its_rows():
+    x, y, weights = np.arange(6.0).reshape(3, 2), np.arange(3.0)[:, None], np.array([1.0, 2.0, 3.0])
+    part = Part(x, y, weights, rows=np.array([2, 0]))
+    assert len(part) == 2
+    assert [a.tolist() for a in part.take()] == [[[4, 5], [0, 1]], [[2], [0]], [3, 1]]
+    assert Part(x, y).take() == (x, y, None)
+    assert len(Part(x, y)) == 3

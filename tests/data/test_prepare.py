@@ -1,0 +1,447 @@
+import logging
+import re
+
+import numpy as np
+import pytest
+
+from cygd.data import Dataset, DataSource, Preprocessing, split_rows
+from cygd.errors import ConfigError, DataError
+
+ABC = "a,b,y\n" + "".join(f"{i},{i % 3},{'uvw'[i % 3]}\n" for i in range(12))
+
+
+# -- which columns are what ---------------------------------------------------------------------------
+
+
+def test_inputs_are_every_column_that_is_nothing_else(table):
+    prepared = table("a,w,b,y\n1,1,2,3\n4,2,5,6\n", sample_weight="w")
+    assert prepared.inputs == ("a", "b")
+    assert prepared.train.x.tolist() == [[1, 2], [4, 5]]
+    assert prepared.train.y.tolist() == [[3], [6]]
+    assert prepared.train.sample_weight.tolist() == [1, 2]
+
+
+def test_named_inputs_and_targets_keep_their_order(table):
+    prepared = table("a,b,c,d\n1,2,3,4\n", inputs=("d", "a"), targets=("c", "b"), units=2)
+    assert prepared.train.x.tolist() == [[4, 1]]
+    assert prepared.train.y.tolist() == [[3, 2]]
+    assert prepared.targets == ("c", "b")
+
+
+def test_columns_without_a_header_go_by_name_or_number(table):
+    prepared = table("1,2,3\n4,5,6\n", header=False, inputs=(2, "c0"), targets=(1,))
+    assert prepared.inputs == ("c2", "c0")
+    assert prepared.train.y.tolist() == [[2], [5]]
+
+
+def test_a_column_that_is_not_used_may_hold_anything(table):
+    prepared = table("a,b,y\n1,NA,2\n3,inf,4\n5,x,6\n7,8,8\n", inputs=("a",))
+    assert prepared.train.x.tolist() == [[1], [3], [5], [7]]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "message"),
+    [
+        (
+            "a,y\n1,2\n",
+            {"targets": None},
+            "data.targets: the key 'targets' is missing\n  hint: name the column",
+        ),
+        ("ab,y\n1,2\n", {"inputs": ("abb",)}, "data.inputs: there is no column 'abb' in "),
+        ("ab,y\n1,2\n", {"inputs": ("abb",)}, "hint: did you mean 'ab'?"),
+        ("a,y\n1,2\n", {"inputs": (0,)}, "data.inputs: there is no column 0 in "),
+        (
+            "1,2\n3,4\n",
+            {},
+            "hint: the first line holds numbers; a file without names is read with header: false",
+        ),
+        ("a;y\n1;2\n", {}, "hint: the only column is 'a;y'; is data.delimiter another character?"),
+        ("a,y\n1,2\n", {"inputs": ("a", "a")}, "data.inputs: column 'a' is named twice"),
+        ("a,y\n1,2\n", {"inputs": ("a", "y")}, "data.inputs: column 'y' is a target as well"),
+        ("a,y\n1,2\n", {"inputs": ("a",), "sample_weight": "a"}, "column 'a' is the sample weight as well"),
+        ("a,y\n1,2\n", {"sample_weight": "y"}, "data.sample_weight: column 'y' is a target"),
+        ("y\n1\n", {}, "data.inputs: no column is left for the inputs"),
+        ("a,y\n1,2\n", {"categorical": ("z",)}, "data.categorical: there is no column 'z'"),
+        ("a,b,y\n1,2,u\n", {"targets": ("y", "a")}, "data.targets: 2 targets, of which 'y' holds categories"),
+    ],
+)
+def test_columns_that_cannot_be_are_named_at_their_key(table, text, keys, message):
+    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
+        table(text, **keys)
+    assert str(caught.value).startswith("e.yaml:1:1 data.")
+
+
+# -- categories ---------------------------------------------------------------------------------------
+
+
+def test_categories_become_one_hot_in_sorted_order(table):
+    prepared = table("a,b,y\nv,10,1\nu,9,2\nv,9,3\n", categorical=("b",))
+    assert prepared.inputs == ("a=u", "a=v", "b=9", "b=10")
+    assert prepared.train.x.tolist() == [[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("units", "y"), [(1, [[1], [0], [1]]), (2, [[0, 1], [1, 0], [0, 1]])], ids=["one unit", "two units"]
+)
+def test_two_classes_fit_one_unit_or_two(table, units, y):
+    prepared = table("a,y\n1,v\n2,u\n3,v\n", units=units)
+    assert prepared.classes == ("u", "v")
+    assert prepared.train.y.tolist() == y
+
+
+def test_number_classes_sort_as_numbers(table):
+    prepared = table("a,y\n1,10\n2,9\n3,1\n", units=3, categorical=("y",))
+    assert prepared.classes == (1, 9, 10)
+    assert prepared.train.y.tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "message"),
+    [
+        (
+            ABC,
+            {"units": 2},
+            "model.layers.0.units: the targets have 3 classes (u, v, w), the last layer has 2 units\n"
+            "  hint: give the last layer 3 units",
+        ),
+        ("a,y\n1,u\n2,v\n", {"units": 3}, "hint: give the last layer 1 unit, or 2"),
+        (
+            "a,y\n1,2\n",
+            {"units": 3},
+            "the targets have 1 column of numbers (y), the last layer has 3 units\n"
+            "  hint: give the last layer 1 unit; if 'y' holds class numbers, list it under data.categorical",
+        ),
+        ("a,b,y\n1,2,3\n", {"targets": ("b", "y")}, "the targets have 2 columns of numbers (b, y), the last"),
+        (
+            ABC,
+            {"units": 3, "scale": {"targets": "standard"}},
+            "data.scale.targets: the target 'y' holds classes",
+        ),
+        ("a,y\n1,2\n3,4\n", {"split": {"test": 0.5, "stratify": True}}, "data.split.stratify: there is no"),
+    ],
+)
+def test_targets_that_do_not_fit_the_model_are_named_at_their_key(table, text, keys, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        table(text, **keys)
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_one_class_alone_is_an_error_with_a_remedy(table, units):
+    message = "the target 'y' has only the class 'u' in the training rows\nhint: a classification needs two"
+    with pytest.raises(DataError, match=message):
+        table("a,y\n1,u\n2,u\n", units=units)
+
+
+def test_a_label_that_only_the_test_rows_have_is_an_error(table):
+    text = "a,y\n" + "".join(f"{i},{'uv'[i % 2]}\n" for i in range(9)) + "9,w\n"
+    seed = next(seed for seed in range(100) if 9 in split_rows(10, test=0.3, seed=seed).test)
+    message = r"t\.csv:11: row 10, column 'y': the label 'w' was not seen in training\nhint: .* are u, v"
+    with pytest.raises(DataError, match=message):
+        table(text, units=3, split={"test": 0.3, "seed": seed})
+
+
+def test_an_input_category_that_training_has_not_seen_is_an_error(table, tmp_path):
+    (tmp_path / "v.csv").write_text("a,y\nu,1\nx,2\n")
+    message = r"v\.csv:3: row 2, column 'a': the label 'x' was not seen in training"
+    with pytest.raises(DataError, match=message):
+        table("a,y\nu,1\nv,2\n", validation={"path": "v.csv"})
+
+
+# -- cells that are no numbers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "message"),
+    [
+        ("a,y\n1,1\n2,2\nx,3\n", {}, "t.csv:4: row 3, column 'a': 'x' is not a number\nhint: list 'a' under"),
+        ("a,y\n1,1\n2,2\n3,x\n", {}, "t.csv:4: row 3, column 'y': 'x' is not a number"),
+        ("a,y\n1_0,1\n2,2\n3,3\n", {}, "t.csv:2: row 1, column 'a': '1_0' is not a number"),
+        ("a,y\n1,1\ninf,2\n", {}, "t.csv:3: row 2, column 'a': the value is inf, not a finite number"),
+        ("a,y\n1,1\n1,-1e999\n", {}, "t.csv:3: row 2, column 'y': the value is -inf, not a finite number"),
+        ("a,y\nu,1\ninf,2\nv,1\n", {}, "t.csv:3: row 2, column 'a': the value is inf, not a finite number"),
+        ("a,y\n1,1\n,2\n", {}, "t.csv:3: row 2, column 'a': the value is missing\nhint: data.missing: drop"),
+        ("a,y\nu,1\nNA,2\n", {}, "t.csv:3: row 2, column 'a': the value is missing"),
+        ("a,y\n1,u\n1,v\n2,?\n", {}, "t.csv:4: row 3, column 'y': the value is missing"),
+        ("a,y\n1,1\n1e300,2\n", {"dtype": "float32"}, "column 'a': 1e+300 is beyond the range of float32"),
+        ("a,y\n1,1\n1,1e300\n", {"dtype": "float32"}, "t.csv: a target is beyond the range of float32"),
+    ],
+)
+def test_a_cell_that_does_not_serve_is_named(table, text, keys, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        table(text, **keys)
+
+
+def test_rows_with_missing_values_are_dropped(table, caplog):
+    caplog.set_level(logging.INFO, "cygd")
+    prepared = table("a,b,y\n1,x,1\n2,NA,2\nNA,y,3\n4,x,?\n5,y,5\n", missing="drop")
+    assert prepared.train.x.tolist() == [[1, 1, 0], [5, 0, 1]]
+    assert prepared.train.y.tolist() == [[1], [5]]
+    assert "t.csv: 3 of 5 rows dropped, with missing values" in caplog.text
+    assert prepared.preprocessing.columns[0].fill is None
+
+
+def test_only_columns_in_use_count_as_missing(table):
+    assert len(table("a,b,y\n1,x,1\n2,NA,2\n", missing="drop", inputs=("a",)).train) == 2
+
+
+def test_dropped_rows_do_not_shift_the_lines_of_later_messages(table):
+    with pytest.raises(DataError, match=r"t\.csv:4: row 3, column 'w': the sample weight is -1; it must be"):
+        table("a,w,y\n1,1,1\nNA,1,2\n3,-1,3\n", missing="drop", sample_weight="w")
+
+
+def test_missing_inputs_are_filled_from_the_training_rows(table):
+    text = "a,b,y\n" + "".join(f"{i},{'uvv'[i % 3]},{i}\n" for i in range(12)) + "NA,NA,12\n"
+    prepared = table(text, missing="mean", split={"test": 0.3})
+    numbers, island = prepared.preprocessing.columns
+    train = prepared.train.rows[prepared.train.rows < 12]
+    assert numbers.fill == pytest.approx(train.mean(), rel=1e-15)
+    counts = {label: sum("uvv"[i % 3] == label for i in train) for label in "uv"}
+    assert island.fill == max(counts, key=counts.get)
+    assert prepared.train.x[12].tolist() == [numbers.fill, island.fill == "u", island.fill == "v"]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "message"),
+    [
+        ("a,y\n1,1\n2,NA\n", {}, "column 'y': the value is missing\nhint: a target is not filled in"),
+        ("a,y\n1,u\n2,v\n3,NA\n", {}, "column 'y': the value is missing\nhint: a target is not filled in"),
+        (
+            "a,y\nNA,1\nNA,2\n",
+            {},
+            "column 'a' has no value in the training rows: there is no mean to fill in",
+        ),
+        ("a,y\n1,1\nx,2\n3,3\nNA,4\n", {}, "t.csv:3: row 2, column 'a': 'x' is not a number"),
+        ("a,y\nNA,1\nNA,2\n", {"categorical": ("a",)}, "column 'a' has no value in the training rows"),
+        ("a,y\nNA,1\n1,NA\n", {"missing": "drop"}, "t.csv: every row has a missing value in one of a, y"),
+    ],
+)
+def test_gaps_that_cannot_be_filled(table, text, keys, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        table(text, **{"missing": "mean", **keys})
+
+
+# -- parts --------------------------------------------------------------------------------------------
+
+
+def test_the_parts_of_a_split_share_their_arrays(table):
+    prepared = table(ABC, units=3, split={"validation": 0.25, "test": 0.25, "stratify": True})
+    parts = (prepared.train, prepared.validation, prepared.test)
+    assert [len(part) for part in parts] == [6, 3, 3]
+    assert all(part.x is prepared.train.x and part.y is prepared.train.y for part in parts)
+    assert all(part.take()[1].sum(axis=0).tolist() == [len(part) / 3] * 3 for part in parts)
+
+
+def test_without_a_split_all_rows_train(table):
+    prepared = table(ABC, units=3)
+    assert prepared.train.rows is None
+    assert prepared.validation is None
+    assert prepared.test is None
+
+
+def test_other_files_give_validation_and_test_rows(table, tmp_path):
+    (tmp_path / "v.csv").write_text("y,a\n5,4\n")
+    (tmp_path / "s.csv").write_text("a,y\n6,7\n8,9\n")
+    other = {"validation": {"path": "v.csv"}, "test": {"path": "s.csv"}}
+    prepared = table("a,y\n0,1\n2,3\n", scale={"inputs": "minmax", "targets": "minmax"}, **other)
+    assert prepared.train.x.tolist() == [[0], [1]]
+    assert prepared.validation.x.tolist() == [[2]]
+    assert prepared.validation.y.tolist() == [[2]]
+    assert prepared.test.x.tolist() == [[3], [4]]
+    assert prepared.test.rows is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("b,y\n1,2\n", r"v\.csv: there is no column 'a'"),
+        ("a,b\n1,2\n", r"v\.csv: there is no column 'y'"),
+        ("a,y\n1,u\n", r"v\.csv:2: row 1, column 'y': 'u' is not a number"),
+        ("a,y\n", r"v\.csv has a header and no rows"),
+    ],
+)
+def test_other_files_that_do_not_fit(table, tmp_path, text, message):
+    (tmp_path / "v.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        table("a,y\n0,1\n2,3\n", validation={"path": "v.csv"})
+
+
+def test_a_part_from_a_split_and_from_a_file_is_an_error(table):
+    message = re.escape("e.yaml:1:1 data.test: data.split.test already gives the test rows")
+    with pytest.raises(ConfigError, match=message):
+        table("a,y\n0,1\n2,3\n", split={"test": 0.5}, test={"path": "v.csv"})
+
+
+def test_zero_rows_after_the_split_are_an_error(table):
+    with pytest.raises(DataError, match=r"the validation part has no rows: 0\.01 of 12 rows is less than"):
+        table(ABC, units=3, split={"validation": 0.01})
+
+
+# -- scaling ------------------------------------------------------------------------------------------
+
+
+def test_standard_scaling_is_fitted_on_the_training_rows(table):
+    rng = np.random.default_rng(0)
+    text = "a,b,y\n" + "".join(
+        f"{v!r},{'uv'[i % 2]},{i}\n" for i, v in enumerate(rng.normal(5, 3, 50).tolist())
+    )
+    prepared = table(text, scale="standard", split={"test": 0.4})
+    x = prepared.train.take()[0]
+    assert np.allclose([x[:, 0].mean(), x[:, 0].std()], [0, 1])
+    assert set(np.unique(prepared.train.x[:, 1:])) == {0, 1}
+    assert not np.isclose(prepared.train.x[:, 0].mean(), 0, atol=1e-6)
+
+
+def test_minmax_scaling_goes_from_0_to_1(table):
+    prepared = table("a,y\n1,10\n3,30\n2,20\n", scale={"inputs": "minmax", "targets": "minmax"})
+    assert prepared.train.x.tolist() == [[0], [1], [0.5]]
+    assert prepared.train.y.tolist() == [[0], [1], [0.5]]
+    assert prepared.preprocessing.inverse_targets(prepared.train.y).tolist() == [[10], [30], [20]]
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+@pytest.mark.parametrize("source", ["csv", "npz"])
+def test_a_constant_column_becomes_zero_and_is_warned_of(table, prepare, tmp_path, caplog, kind, source):
+    x = np.column_stack([np.full(10, 0.1), np.arange(10)])
+    if source == "csv":
+        prepared = table("x0,x1,y\n" + "".join(f"{a},{b},{b}\n" for a, b in x), scale=kind)
+    else:
+        np.savez(tmp_path / "a.npz", x=x, y=np.arange(10))
+        prepared = prepare(source="npz", path="a.npz", scale=kind)
+    assert (prepared.train.x[:, 0] == 0).all()
+    assert np.isfinite(prepared.train.x).all()
+    assert caplog.messages == [
+        f"column 'x0' is constant in the training rows: scaled ({kind}), it is 0 there"
+    ]
+
+
+def test_a_column_too_wide_to_scale_is_an_error(table):
+    message = re.escape("column 'a' cannot be scaled (minmax): it goes from -1.5e+308 to 1.5e+308")
+    with pytest.raises(DataError, match=message):
+        table("a,y\n-1.5e308,1\n1.5e308,2\n", scale="minmax")
+
+
+# -- sample weights -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((1, -1), "t.csv:3: row 2, column 'w': the sample weight is -1; it must be finite and not negative"),
+        ((1, "inf"), "t.csv:3: row 2, column 'w': the value is inf, not a finite number"),
+        ((1, "NA"), "t.csv:3: row 2, column 'w': the value is missing"),
+        ((0, 0), "all sample weights of the training rows are 0"),
+    ],
+)
+def test_sample_weights_are_finite_and_not_negative(table, weights, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        table("a,w,y\n1,{},1\n2,{},2\n".format(*weights), sample_weight="w")
+
+
+def test_sample_weights_of_a_dataset(prepare):
+    def own(folder, last=2.0):
+        return Dataset([1, 2], [1, 2], sample_weight=[1, last])
+
+    source = DataSource("own", own)
+    assert prepare(source="own", component=source).train.sample_weight.tolist() == [1, 2]
+    message = r"own data: row 1 \(from 0\), column 'sample_weight': the sample weight is -2; it must be"
+    with pytest.raises(DataError, match=message):
+        prepare(source="own", component=source.configured({"last": -2.0}))
+
+
+# -- arrays -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def arrays(tmp_path, prepare):
+    """Prepare x.npy and y.npy."""
+
+    def run(x, y, **keys):
+        np.save(tmp_path / "x.npy", x)
+        np.save(tmp_path / "y.npy", y)
+        return prepare(**{"source": "npy", "x": "x.npy", "y": "y.npy", **keys})
+
+    return run
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_memory_mapped_array_is_passed_on_as_it_is(arrays, dtype):
+    prepared = arrays(np.ones((10, 2), dtype), np.arange(10), dtype=dtype, split={"test": 0.5})
+    assert isinstance(prepared.train.x, np.memmap)
+    assert prepared.test.x is prepared.train.x
+    assert prepared.train.y.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [">f8", "f2", "i4", "?"])
+def test_other_types_are_converted(arrays, dtype):
+    prepared = arrays(np.eye(4).astype(dtype), np.arange(4))
+    assert prepared.train.x.dtype == np.float64
+    assert prepared.train.x.tolist() == np.eye(4).tolist()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_named(arrays, bad):
+    x = np.zeros((9000, 3))
+    x[8999, 1] = bad
+    message = rf"x\.npy, .*y\.npy: row 8999 \(from 0\), column 'x1': the value is {bad}, not a finite number"
+    for scale in ("none", "standard"):
+        with pytest.raises(DataError, match=message):
+            arrays(x, np.arange(9000), scale=scale)
+    y = np.zeros(3)
+    y[2] = bad
+    with pytest.raises(DataError, match=r"row 2 \(from 0\), column 'y0': the value is"):
+        arrays(np.zeros((3, 1)), y)
+
+
+def test_class_numbers_of_an_array(arrays):
+    prepared = arrays(np.eye(4), [7, 3, 5, 3], classes=True, units=3)
+    assert prepared.classes == (3, 5, 7)
+    assert prepared.train.y.argmax(axis=1).tolist() == [2, 0, 1, 0]
+    with pytest.raises(ConfigError, match=r"if y holds class numbers, say so with data\.classes: true"):
+        arrays(np.eye(4), [7, 3, 5, 3], units=3)
+
+
+def test_columns_of_an_array_can_be_named(arrays):
+    x = np.array([[1, 2, np.nan], [4, 5, 1], [7, 8, 2]])
+    prepared = arrays(x, [1, 2, 3], inputs=("x1", 0))
+    assert prepared.train.x.tolist() == [[2, 1], [5, 4], [8, 7]]
+    prepared = arrays(x, [1, 2, 3], categorical=("x0",), missing="drop")
+    assert prepared.train.x.tolist() == [[1, 0, 5, 1], [0, 1, 8, 2]]
+    prepared = arrays(x, [1, 2, 3], missing="mean", sample_weight="x0")
+    assert prepared.train.x.tolist() == [[2, 1.5], [5, 1], [8, 2]]
+    with pytest.raises(DataError, match=r"row 0 \(from 0\), column 'x2': the value is missing"):
+        arrays(x, [1, 2, 3], inputs=("x2",))
+
+
+def test_other_arrays_must_have_the_same_columns(arrays, tmp_path):
+    np.save(tmp_path / "v.npy", np.eye(3))
+    with pytest.raises(DataError, match=r"has the shape \(3, 3\); \(n_samples, 2\) is needed"):
+        arrays(np.ones((3, 2)), [1, 2, 3], validation={"x": "v.npy"})
+
+
+def test_a_label_of_other_arrays_that_training_has_not_seen(arrays, tmp_path):
+    np.save(tmp_path / "v.npy", [0, 9, 1])
+    with pytest.raises(
+        DataError, match=r"row 1 \(from 0\), column 'y0': the label 9 was not seen in training"
+    ):
+        arrays(np.eye(3), [0, 1, 2], classes=True, units=3, validation={"y": "v.npy"})
+
+
+def test_one_hot_targets_of_a_dataset(prepare):
+    y = [[0, 1], [1, 0], [0, 1]]
+    source = DataSource("own", lambda folder: Dataset([1, 2, 3], y, classes=("no", "yes")))
+    assert prepare(source="own", component=source, units=2).train.y.tolist() == y
+    assert prepare(source="own", component=source, units=1).train.y.tolist() == [[1], [0], [1]]
+
+
+# -- predicting ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_prediction_sees_the_bits_that_training_saw(table, dtype):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=30), rng.choice(["u", "v", "w"], 30)
+    text = "a,b,y\n" + "".join(f"{v!r},{w},{v!r}\n" for v, w in zip(a.tolist(), b, strict=True))
+    prepared = table(text, dtype=dtype, scale="standard", split={"test": 0.2})
+    stored = Preprocessing.from_json(prepared.preprocessing.to_json())
+    assert np.array_equal(stored.transform_inputs({"a": a, "b": b}, dtype), prepared.train.x)
+    assert np.array_equal(stored.transform_inputs({"a": a, "b": b}).astype(dtype), prepared.train.x)

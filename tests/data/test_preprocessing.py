@@ -1,0 +1,185 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+from cygd.data import InputColumn, Preprocessing
+from cygd.errors import CheckpointError, DataError
+
+MIXED = Preprocessing(
+    (
+        InputColumn("mass", shift=2.0, scale=0.1, fill=3.7),
+        InputColumn("island", categories=("Biscoe", "Dream"), fill="Dream"),
+        InputColumn("year", categories=(2007, 2008)),
+    ),
+    ("length",),
+    target_shift=(10.0,),
+    target_scale=(1 / 3,),
+)
+PLAIN = Preprocessing((InputColumn("a"), InputColumn("b")), ("y",), classes=("no", "yes"))
+
+
+def test_columns_become_numbers_in_their_order():
+    x = MIXED.transform_inputs(
+        {"year": [2008, "2007"], "island": ["Dream", "Biscoe"], "mass": [2.5, "2"], "z": [0, 0]}
+    )
+    assert x.tolist() == [[5, 0, 1, 0, 1], [0, 1, 0, 1, 0]]
+    assert MIXED.features == ("mass", "island=Biscoe", "island=Dream", "year=2007", "year=2008")
+    assert MIXED.inputs == ("mass", "island", "year")
+
+
+def test_missing_values_are_filled_in():
+    x = MIXED.transform_inputs({"mass": [None], "island": ["NA"], "year": [2007]})
+    assert x.tolist() == [[(3.7 - 2.0) / 0.1, 0, 1, 1, 0]]
+
+
+def test_an_array_stands_in_the_order_of_the_inputs():
+    rows = [[2.5, "Dream", 2008], [2, "Biscoe", 2007]]
+    expected = MIXED.transform_inputs({"mass": [2.5, 2], "island": ["Dream", "Biscoe"], "year": [2008, 2007]})
+    assert np.array_equal(MIXED.transform_inputs(rows), expected)
+    assert np.array_equal(MIXED.transform_inputs(np.array(rows, object)), expected)
+    assert PLAIN.transform_inputs([[1, 2]]).tolist() == [[1, 2]]
+
+
+def test_an_array_that_needs_nothing_is_not_copied():
+    x = np.ones((3, 2), np.float32)
+    assert PLAIN.transform_inputs(x, np.float32) is x
+    assert PLAIN.transform_inputs(x).dtype == np.float64
+    turned = np.asfortranarray(x)
+    assert PLAIN.transform_inputs(turned, np.float32).flags.c_contiguous
+    assert PLAIN.transform_inputs(x.astype(">f4"), np.float32).dtype.isnative
+
+
+def test_arrays_and_columns_give_the_same_bits():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20000, 2))
+    columns = (InputColumn("a", shift=0.1, scale=0.7), InputColumn("b", shift=-3.3, scale=1.9))
+    scaling = Preprocessing(columns, ("y",))
+    for dtype in (np.float32, np.float64):
+        by_columns = scaling.transform_inputs({"a": x[:, 0], "b": x[:, 1]}, dtype)
+        assert np.array_equal(scaling.transform_inputs(x, dtype), by_columns)
+
+
+def test_one_column_takes_one_dimension():
+    assert Preprocessing((InputColumn("a"),), ("y",)).transform_inputs([1, 2]).tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"island": ["Dream"], "year": [2007]}, "there is no column 'mass'\nhint: there are island, year"),
+        (
+            {"mas": [1], "island": ["Dream"], "year": [2007]},
+            "there is no column 'mass'\nhint: did you mean 'mas'?",
+        ),
+        (
+            {"mass": [1], "island": ["Torgersen"], "year": [2007]},
+            "row 0 (from 0), column 'island': the label 'Torgersen' was not seen in training\n"
+            "hint: the labels of the training rows are Biscoe, Dream",
+        ),
+        ({"mass": [1], "island": ["Dream"], "year": [2009]}, "column 'year': the label 2009 was not seen"),
+        ({"mass": [1], "island": ["Dream"], "year": [None]}, "column 'year': the value is missing"),
+        ({"mass": ["fat"], "island": ["Dream"], "year": [2007]}, "column 'mass': 'fat' is not a number"),
+        (
+            {"mass": [np.inf], "island": ["Dream"], "year": [2007]},
+            "column 'mass': the value is inf, not a finite",
+        ),
+        ([[1, "Dream"]], "the array has the shape (1, 2); (n_samples, 3) is needed"),
+        ([1, 2, 3], "the array has the shape (3,); (n_samples, 3) is needed"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(data, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        MIXED.transform_inputs(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([[1, 2], [3, np.nan]], "row 1 (from 0), column 'b': the value is nan, not a finite number"),
+        ([["1", "x"]], "the array holds values of type <U1, not real numbers"),
+        (np.ma.masked_array([[1, 2]], [[0, 1]]), "the array is a masked array; fill it first"),
+        (
+            np.ones((1, 3)),
+            "the array has the shape (1, 3); (n_samples, 2) is needed\nhint: the columns are a, b",
+        ),
+        ({"a": [1], "b": ["x"]}, "column 'b': 'x' is not a number"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(data, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        PLAIN.transform_inputs(data)
+
+
+@pytest.mark.parametrize("data", [np.array([[1, 1e300]]), {"a": [1], "b": [1e300]}])
+def test_numbers_beyond_float32_are_refused(data):
+    with pytest.raises(DataError, match=r"row 0 \(from 0\), column 'b': .*is beyond the range of float32"):
+        PLAIN.transform_inputs(data, np.float32)
+
+
+def test_targets_come_back_to_their_units():
+    y = np.array([[10.0], [12.5]])
+    seen = MIXED.transform_targets(y, np.float32)
+    assert seen.dtype == np.float32
+    assert np.allclose(seen, [[0], [7.5]])
+    back = MIXED.inverse_targets(seen)
+    assert back.dtype == np.float32
+    assert np.allclose(back, y)
+    assert PLAIN.inverse_targets(y) is y
+
+
+@pytest.mark.parametrize("preprocessing", [MIXED, PLAIN])
+def test_the_text_holds_every_bit(preprocessing):
+    text = json.dumps(preprocessing.to_json(), allow_nan=False)
+    assert Preprocessing.from_json(json.loads(text)) == preprocessing
+
+
+GOOD = json.dumps(MIXED.to_json())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"version": 1', '"version": 2', "preprocessing.json is of version 2; this cygd reads 1"),
+        ('"version": 1', '"version": "1"', "preprocessing.json: version is '1', not int"),
+        ('"version": 1', '"version": true', "preprocessing.json: version is True, not int"),
+        ('"version": 1, ', "", "preprocessing.json: the key 'version' is missing"),
+        ('"inputs": [', '"inputs": [1, ', "preprocessing.json: inputs[0]: expected a mapping, found int"),
+        ('"column": "mass"', '"name": "mass"', "preprocessing.json: inputs[0]: the key 'column' is missing"),
+        ('"column": "year"', '"column": "mass"', "preprocessing.json: inputs names a column twice"),
+        ('"scale": 0.1', '"scale": 0', "preprocessing.json: inputs[0]: scale is 0"),
+        ('"scale": 0.1', '"scale": NaN', "preprocessing.json: inputs[0]: scale is nan, not a finite number"),
+        ('"shift": 2.0', '"shift": "2"', "preprocessing.json: inputs[0]: shift is '2', not a finite number"),
+        ('"fill": 3.7', '"fill": "x"', "preprocessing.json: inputs[0]: fill is 'x', not a finite number"),
+        ('"fill": "Dream"', '"fill": "Drea"', "inputs[1]: fill is 'Drea', which is none of the categories"),
+        ('"fill": "Dream"', '"fill": []', "preprocessing.json: inputs[1]: fill: [] is not a label"),
+        (
+            "[2007, 2008]",
+            "[2007, 2007]",
+            "inputs[2]: categories is [2007, 2007], not a list of different labels",
+        ),
+        ("[2007, 2008]", "[2007, null]", "preprocessing.json: inputs[2]: categories: None is not a label"),
+        ("[2007, 2008]", '"2007"', "preprocessing.json: inputs[2]: categories is '2007', not list"),
+        ('"columns": ["length"]', '"columns": [1]', "targets: columns is [1], not a list of texts"),
+        (
+            '"shift": [10.0]',
+            '"shift": []',
+            "preprocessing.json: targets: shift and scale do not fit the columns",
+        ),
+        (
+            '"shift": [10.0]',
+            '"shift": [[]]',
+            "preprocessing.json: targets: shift[0] is [], not a finite number",
+        ),
+    ],
+)
+def test_a_damaged_text_is_an_error(old, new, message):
+    assert old in GOOD
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        Preprocessing.from_json(json.loads(GOOD.replace(old, new)))
+
+
+def test_something_else_altogether_is_an_error():
+    with pytest.raises(CheckpointError, match=r"preprocessing\.json: expected a mapping, found list"):
+        Preprocessing.from_json([])

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cygd.component import OptionError
+from cygd.data import DATA_SOURCES
+from cygd.data.synthetic import KINDS
+from cygd.errors import DataError
+
+SOURCE = next(source for source in DATA_SOURCES if source.name == "synthetic")
+
+
+def draw(**options):
+    return SOURCE.configured(options).read(Path())
+
+
+def columns(data):
+    return data.x, data.y[:, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_problem_is_drawn_from_its_seed_alone(kind):
+    first, again, other = (draw(kind=kind, samples=50, seed=seed) for seed in (3, 3, 4))
+    assert first.x.shape == (50, 1 if kind in ("linear", "sine") else 2)
+    assert first.y.shape == (50, 1)
+    assert np.isfinite(first.x).all()
+    assert np.array_equal(first.x, again.x)
+    assert np.array_equal(first.y, again.y)
+    assert not np.array_equal(first.x, other.x)
+
+
+@pytest.mark.parametrize("kind", ["xor", "moons", "circles", "spirals"])
+def test_classification_problems_have_two_classes_alike_in_size(kind):
+    data = draw(kind=kind, samples=100)
+    assert data.classes == (0, 1)
+    assert data.y.sum() == 50
+
+
+def test_without_noise_the_points_lie_where_they_should():
+    x, y = columns(draw(kind="circles", noise=0, samples=40))
+    assert np.allclose(np.hypot(*x.T), np.where(y, 0.5, 1))
+    data = draw(kind="xor", noise=0, samples=4)
+    assert data.x.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert data.y[:, 0].tolist() == [0, 1, 1, 0]
+    data = draw(kind="sine", noise=0)
+    assert np.allclose(np.sin(data.x), data.y)
+    data = draw(kind="linear", noise=0, inputs=3)
+    with_ones = np.hstack([data.x, np.ones((500, 1))])
+    assert np.allclose(with_ones @ np.linalg.lstsq(with_ones, data.y)[0], data.y)
+    x, y = columns(draw(kind="moons", noise=0, samples=40))
+    assert np.allclose(np.hypot(*(x - np.where(y, 1, 0)[:, None] * [1, 0.5]).T), 1)
+    assert (x[y == 0, 1] >= 0).all()
+    assert (x[y == 1, 1] <= 0.5).all()
+    x, y = columns(draw(kind="spirals", noise=0, samples=40))
+    radius, angle = np.hypot(*x.T), np.arctan2(x[:, 1], x[:, 0])
+    turned = (angle - np.pi * radius - np.pi * y) / (2 * np.pi)
+    assert np.allclose(turned, np.round(turned))
+
+
+def test_noise_spreads_the_points():
+    x = draw(kind="xor", noise=0.1, samples=4000).x
+    assert np.isclose((x - np.round(x)).std(), 0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "moon"}, "option 'kind' of data source 'synthetic' must be one of linear | sine"),
+        ({"kind": "xor", "samples": 0}, "option 'samples' of data source 'synthetic' must lie in"),
+        (
+            {"kind": "xor", "samples": 1.5},
+            "option 'samples' of data source 'synthetic' must be a whole number",
+        ),
+        ({"kind": "xor", "noise": -1}, "option 'noise' of data source 'synthetic' must lie in"),
+        ({"kind": "xor", "seed": -1}, "option 'seed' of data source 'synthetic' must lie in"),
+        ({"kind": "linear", "inputs": 0}, "option 'inputs' of data source 'synthetic' must lie in"),
+        ({}, "data source 'synthetic' needs the option 'kind'"),
+    ],
+)
+def test_options_are_checked_before_anything_is_drawn(options, message):
+    with pytest.raises(OptionError) as caught:
+        SOURCE.configured(options)
+    assert message in str(caught.value)
+
+
+def test_inputs_belong_to_the_linear_problem():
+    with pytest.raises(
+        DataError, match="inputs is an option of the linear problem; moons has its own columns"
+    ):
+        draw(kind="moons", inputs=2)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from cygd.data import Column, Dataset, Table
+from cygd.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "codes"),
+    [
+        ([10, 9, 10], (9, 10), [1, 0, 1]),
+        (["b", "a", "b"], ("a", "b"), [1, 0, 1]),
+        (["10", "9", "01", "1.0", "x"], (1, 9, 10, "x"), [2, 1, 0, 0, 3]),
+        ([0.5, None, 2], (0.5, 2), [0, -1, 1]),
+        (np.array([True, False]), (0, 1), [1, 0]),
+        (["b", None, "?"], ("b",), [0, -1, -1]),
+    ],
+)
+def test_labels_are_sorted_and_numbers_are_numbers(values, labels, codes):
+    found, names = Column.of(values).labels()
+    assert names == labels
+    assert [type(name) for name in names] == [type(label) for label in labels]
+    assert found.tolist() == codes
+
+
+@pytest.mark.parametrize(
+    ("values", "categorical", "first"),
+    [
+        (["a", "b"], True, 0),
+        (["1", "b", "c"], True, 1),
+        (["1", "b"], False, 1),
+        (["1", "2", "b"], False, 2),
+        (["NA", "b"], True, 1),
+        (["1", "2"], False, None),
+        (["NA", "?"], False, None),
+    ],
+)
+def test_a_column_is_categorical_when_most_of_its_values_are_texts(values, categorical, first):
+    column = Column.of(values)
+    assert column.categorical is categorical
+    assert column.first_text == first
+
+
+def test_labels_of_some_rows_leave_out_the_words_of_the_others():
+    codes, labels = Column.of(["a", "b", "c"]).take(np.array([2, 0])).labels()
+    assert labels == ("a", "c")
+    assert codes.tolist() == [1, 0]
+
+
+def test_rows_keep_their_place_when_others_are_dropped():
+    table = Table({"a": Column.of([1, 2, 3, 4])}, "f.csv", line=lambda row: row + 2)
+    table = table.take(np.array([1, 2, 3])).take(np.array([2]))
+    assert table.place(0, "a") == "f.csv:5: row 4, column 'a'"
+
+
+def test_a_mapping_of_columns():
+    table = Table.of_mapping({"a": [1, None], "b": ("x", 2), "c": np.array([1, 2], np.float32)})
+    assert table.columns["a"].missing.tolist() == [False, True]
+    assert table.columns["b"].labels()[1] == (2, "x")
+    assert len(Table.of_mapping({"a": 1, "b": "x"})) == 1
+    with pytest.raises(DataError, match="the columns differ in length: 'a' has 1, 'b' has 2"):
+        Table.of_mapping({"a": [1], "b": [1, 2]})
+    with pytest.raises(DataError, match=r"column 'a' has the shape \(1, 2\); it needs one dimension"):
+        Table.of_mapping({"a": [[1, 2]]})
+
+
+def test_the_table_of_a_dataset():
+    data = Dataset([[1, 2], [3, 4]], [[1, 0], [0, 1]], classes=("no", 7))
+    table = Table.of_dataset(data)
+    assert list(table.columns) == ["x0", "x1", "y"]
+    codes, labels = table.columns["y"].labels()
+    assert [labels[code] for code in codes] == ["no", 7]
+    assert table.categorical == {"y"}
+
+
+def test_an_unknown_column_is_named_with_its_like():
+    with pytest.raises(DataError, match=r"^f\.csv: there is no column 'wait'\nhint: did you mean 'weight'\?"):
+        Table({"weight": Column.of([1])}, "f.csv").column("wait")

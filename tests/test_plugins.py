@@ -1,0 +1,606 @@
+import logging
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from cygd.component import UnknownComponentError
+from cygd.errors import PluginError
+from cygd.plugins import Plugins, Request
+
+ALONE = {"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"}
+TEXT = """
+from cygd import Activation, Metric, hookimpl
+
+@hookimpl
+def cygd_activations():
+    return Activation({name!r}, lambda h: h * h, lambda h: 2 * h, summary=__file__)
+"""
+LISTENER = """
+from cygd import hookimpl
+
+@hookimpl
+def cygd_epoch_end(run, epoch, metrics):
+    return run.heard(__name__, epoch, metrics)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path.resolve()
+
+
+def write(path, text=TEXT, name="square"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.replace("{name!r}", repr(name)))
+    return path
+
+
+def load(*names, folder=None, environment=ALONE):
+    return Plugins.load([Request(name, "-p", folder) for name in names], environment=environment)
+
+
+def error_of(function, *arguments, **named):
+    with pytest.raises(PluginError) as caught:
+        function(*arguments, **named)
+    return caught.value
+
+
+@pytest.fixture
+def install(folder, monkeypatch):
+    """Return a function that installs a distribution with one entry point."""
+    monkeypatch.syspath_prepend(folder / "site")
+
+    def install(point, text=TEXT, name="square"):
+        module = f"installed_{point}"
+        write(folder / "site" / f"{module}.py", text, name)
+        info = folder / "site" / f"{module}-2.0.dist-info"
+        write(info / "METADATA", f"Metadata-Version: 2.1\nName: cygd-{point}\nVersion: 2.0\n")
+        write(info / "entry_points.txt", f"[cygd]\n{point} = {module}\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        return f"cygd-{point} 2.0, entry point {module}"
+
+    return install
+
+
+# -- four ways to find a plugin ---------------------------------------------------------------------
+
+
+def test_built_ins_come_by_the_same_hooks():
+    plugins = load()
+    assert {(entry.plugin, entry.origin) for entry in plugins.entries} == {("cygd", "built-in")}
+    assert str(plugins.get("activation", "tanh")) == "activation 'tanh'"
+    assert "sse" in plugins.names("loss")
+    assert (plugins.files, plugins.modules, plugins.blocked, plugins.broken) == ([], [], [], [])
+
+
+def test_file_that_is_asked_for(folder):
+    path = write(folder / "a" / "mine.py")
+    plugins = load("a/mine.py", folder=folder)
+    assert plugins.get("activation", "square").summary == str(path)
+    assert plugins.files == [path]
+    assert (plugins.entries[-1].plugin, plugins.entries[-1].origin) == ("mine", str(path))
+    assert plugins.names("activation")[-1] == "square"
+
+
+def test_module_that_is_asked_for(folder, monkeypatch):
+    write(folder / "module_asked_for.py")
+    monkeypatch.syspath_prepend(folder)
+    plugins = load("module_asked_for", "module_asked_for")
+    assert plugins.modules == ["module_asked_for"]
+    assert plugins.entries[-1].origin == "module module_asked_for"
+    assert len(plugins.names("activation")) == len(load().names("activation")) + 1
+
+
+def test_environment_names_plugins(folder, monkeypatch):
+    write(folder / "one.py", name="one")
+    write(folder / "two.py", name="two")
+    monkeypatch.chdir(folder)
+    plugins = load(environment={**ALONE, "CYGD_PLUGINS": "one.py, two.py"})
+    assert plugins.names("activation")[-2:] == ["one", "two"]
+    monkeypatch.setenv("CYGD_PLUGINS", "two.py")
+    assert [path.stem for path in Plugins.load().files] == ["two"]
+
+
+def test_installed_plugin_is_found_by_itself(install):
+    origin = install("ant")
+    plugins = load(environment={})
+    [entry] = [entry for entry in plugins.entries if entry.plugin == "ant"]
+    assert entry.origin == origin
+    assert plugins.modules == []
+
+
+@pytest.mark.parametrize(("value", "loaded"), [("1", False), ("yes", False), ("", True), ("0", True)])
+def test_autoload_can_be_turned_off(install, value, loaded):
+    install("ant")
+    plugins = load(environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": value})
+    assert ("ant" in {entry.plugin for entry in plugins.entries}) is loaded
+
+
+def test_installed_plugin_can_be_asked_for_by_name(install):
+    install("ant")
+    plugins = load("ant")
+    assert plugins.entries[-1].plugin == "ant"
+    assert plugins.modules == ["ant"]
+
+
+def test_installed_plugin_that_is_asked_for_too_is_loaded_once(install):
+    install("ant")
+    for name in ("ant", "installed_ant"):
+        plugins = load(name, environment={})
+        assert [entry.plugin for entry in plugins.entries].count("ant") == 1
+
+
+def test_nothing_is_loaded_because_it_lies_around(folder, monkeypatch):
+    write(folder / "conftest.py", "raise AssertionError('loaded')")
+    write(folder / "cygd_plugin.py", "raise AssertionError('loaded')")
+    monkeypatch.chdir(folder)
+    load()
+
+
+def test_order_is_built_ins_installed_environment_requests(folder, install, monkeypatch):
+    install("ant", name="a")
+    write(folder / "b.py", name="b")
+    write(folder / "c.py", name="c")
+    monkeypatch.chdir(folder)
+    plugins = load("c.py", environment={"CYGD_PLUGINS": "b.py"})
+    order = list(dict.fromkeys(entry.plugin for entry in plugins.entries))
+    assert [name for name in order if name in ("cygd", "ant", "b", "c")] == ["cygd", "ant", "b", "c"]
+
+
+def test_file_that_is_asked_for_twice_is_loaded_once(folder):
+    path = write(folder / "mine.py")
+    plugins = load("mine.py", "../" + folder.name + "/mine.py", str(path), folder=folder)
+    assert plugins.files == [path]
+    assert plugins.get("activation", "square")
+
+
+def test_two_files_of_one_stem_both_work(folder):
+    first = write(folder / "a" / "mine.py", name="a")
+    second = write(folder / "b" / "mine.py", name="b")
+    plugins = load("a/mine.py", "b/mine.py", folder=folder)
+    assert plugins.files == [first, second]
+    assert [entry.plugin for entry in plugins.entries[-2:]] == ["mine", "mine-2"]
+    assert plugins.get("activation", "mine-2:b").summary == str(second)
+
+
+# -- keeping plugins out ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", ["no:mine", "no:mine.py", "no:./mine.py", "no:{folder}/mine.py"])
+def test_no_keeps_a_file_out_wherever_it_stands(folder, block):
+    write(folder / "mine.py", "raise AssertionError('loaded')")
+    text = block.format(folder=folder)
+    for names in ([text, "mine.py"], ["mine.py", text]):
+        plugins = load(*names, folder=folder)
+        assert plugins.files == []
+        assert plugins.blocked == [text.removeprefix("no:")]
+
+
+def test_no_keeps_an_installed_plugin_out(install):
+    install("ant", "raise AssertionError('loaded')")
+    plugins = load("no:ant", environment={})
+    assert plugins.broken == []
+    assert "ant" not in {entry.plugin for entry in plugins.entries}
+
+
+def test_no_keeps_a_module_out_even_of_the_environment():
+    plugins = load("no:no_such_module", environment={**ALONE, "CYGD_PLUGINS": "no_such_module"})
+    assert plugins.modules == []
+
+
+def test_no_in_the_environment(folder, monkeypatch):
+    write(folder / "mine.py")
+    assert load("mine.py", folder=folder, environment={**ALONE, "CYGD_PLUGINS": "no:mine"}).files == []
+
+
+def test_no_that_keeps_nothing_out_is_reported(caplog):
+    load("no:nobody")
+    assert caplog.messages == ["-p: no:nobody keeps nothing out: there is no plugin 'nobody'"]
+
+
+def test_no_for_the_built_ins_is_refused():
+    message = error_of(load, "no:cygd").message
+    assert message == "-p: 'no:cygd': the built-ins cannot be kept out"
+
+
+@pytest.mark.parametrize("text", ["", " ", "no:"])
+def test_request_for_nothing(text):
+    assert error_of(load, text).message == f"-p: {text!r} names no plugin"
+
+
+# -- plugins that do not work -----------------------------------------------------------------------
+
+
+def test_broken_installed_plugin_is_reported_and_left_out(install, caplog):
+    origin = install("ant", "import torsh")
+    install("bee", name="b")
+    plugins = load(environment={})
+    assert "b" in plugins.names("activation")
+    message = f"plugin 'ant' ({origin}): cannot be imported: ModuleNotFoundError: No module named 'torsh'"
+    assert f"{message}; it is left out" in caplog.messages
+    assert [(broken.plugin, broken.error.message) for broken in plugins.broken] == [("ant", message)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("raise SystemExit(1)", "cannot be imported: SystemExit: 1"),
+        ("def cygd_activations(): ...", "function 'cygd_activations' has no @hookimpl"),
+        (
+            "from cygd import hookimpl\n@hookimpl\ndef cygd_losses(): ...",
+            "hook cygd_losses: gave None, not a Loss",
+        ),
+        ("", "registers nothing"),
+    ],
+)
+def test_installed_plugin_can_break_in_many_ways(install, caplog, text, words):
+    install("ant", text)
+    plugins = load(environment={})
+    assert [broken.plugin for broken in plugins.broken] == ["ant"]
+    assert words in plugins.broken[0].error.message
+
+
+def test_broken_installed_plugin_is_an_error_when_it_is_asked_for(install, caplog):
+    install("ant", "import torsh")
+    assert error_of(load, "ant", environment={}).message.startswith("-p: plugin 'ant' (cygd-ant 2.0")
+
+
+def test_broken_plugin_is_hinted_at_by_what_misses_it(install, caplog):
+    install("ant", "import torsh")
+    plugins = load(environment={})
+    with pytest.raises(UnknownComponentError) as caught:
+        plugins.get("activation", "square")
+    assert caught.value.hint.endswith("; plugins that could not be loaded: ant")
+    message = error_of(plugins.get, "activation", "ant:square").message
+    assert message.startswith("'ant:square' cannot be used: plugin 'ant' (cygd-ant 2.0")
+
+
+def test_plugin_that_is_asked_for_must_work(folder):
+    path = write(folder / "mine.py", "def cygd_activations(): ...")
+    request = Request("mine.py", "xor.yaml:4:11", folder)
+    error = error_of(Plugins.load, [request], environment=ALONE)
+    assert error.message.startswith(
+        f"xor.yaml:4:11: plugin 'mine' ({path}): function 'cygd_activations' has no"
+    )
+
+
+def test_plugin_of_the_environment_must_work():
+    message = error_of(load, environment={**ALONE, "CYGD_PLUGINS": "no_such_module"}).message
+    assert message == "CYGD_PLUGINS: plugin 'no_such_module': no such module or entry point"
+
+
+# -- components by name -----------------------------------------------------------------------------
+
+
+def test_unknown_component():
+    with pytest.raises(UnknownComponentError) as caught:
+        load().get("activation", "rleu")
+    assert caught.value.message == "unknown activation 'rleu'"
+    assert caught.value.hint.startswith("did you mean 'relu'? (known: ")
+
+
+def test_name_that_two_plugins_give(folder):
+    first, second = write(folder / "a.py"), write(folder / "b.py")
+    plugins = load("a.py", "b.py", folder=folder)  # no error: nobody uses it yet
+    assert plugins.names("activation").count("square") == 1
+    error = error_of(plugins.get, "activation", "square")
+    assert error.message == (
+        f"activation 'square' is given by 2 plugins: plugin 'a' ({first}) and plugin 'b' ({second})"
+    )
+    assert error.hint == "write 'a:square' or 'b:square'"
+    assert plugins.get("activation", "a:square").summary == str(first)
+    assert plugins.get("activation", "b:square").summary == str(second)
+
+
+def test_plugin_that_gives_the_name_of_a_built_in(folder):
+    path = write(folder / "mine.py", name="tanh")
+    plugins = load("mine.py", folder=folder)
+    message = error_of(plugins.get, "activation", "tanh").message
+    assert (
+        message
+        == f"activation 'tanh' is given by 2 plugins: plugin 'cygd' (built-in) and plugin 'mine' ({path})"
+    )
+    assert plugins.get("activation", "mine:tanh").summary == str(path)
+    assert plugins.get("activation", "cygd:tanh").kernel == "tanh"
+
+
+def test_plugin_of_a_name_that_is_unknown(folder):
+    write(folder / "mine.py")
+    plugins = load("mine.py", folder=folder)
+    error = error_of(plugins.get, "activation", "mien:square")
+    assert (error.message, error.hint) == ("'mien:square': there is no plugin 'mien'", "did you mean 'mine'?")
+    with pytest.raises(UnknownComponentError) as caught:
+        plugins.get("activation", "mine:sqare")
+    assert caught.value.hint == "did you mean 'square'? (known: square)"
+
+
+def test_kinds_have_names_of_their_own(folder):
+    write(folder / "mine.py", name="mse")  # an activation of the name of a loss
+    plugins = load("mine.py", folder=folder)
+    assert plugins.get("activation", "mse").kind == "activation"
+    assert plugins.get("loss", "mse").kind == "loss"
+
+
+# -- the life of a run ------------------------------------------------------------------------------
+
+
+class Recorder:
+    """A run and a listener that writes down what it hears."""
+
+    def __init__(self, answer=None):
+        self.answer = answer
+        self.calls = []
+
+    def heard(self, *what):
+        self.calls.append(what)
+        return self.answer
+
+    def cygd_run_start(self, run):
+        self.calls.append(("start", run))
+
+    def cygd_epoch_end(self, run, epoch, metrics):
+        return self.heard("epoch", epoch, metrics)
+
+    def cygd_run_end(self, result):
+        self.calls.append(("end", result))
+
+    def cygd_run_error(self, run, error):
+        self.calls.append(("error", error))
+
+
+def test_objects_hear_the_whole_run():
+    plugins, listener, run, error = load(), Recorder(), object(), ValueError()
+    with plugins.with_objects(listener) as same:
+        assert same is plugins
+        plugins.run_start(run)
+        assert plugins.epoch_end(run, 3, {"loss": 0.5}) is False
+        plugins.run_end(run, "result")
+        plugins.run_error(run, error)
+    assert listener.calls == [
+        ("start", run),
+        ("epoch", 3, {"loss": 0.5}),
+        ("end", "result"),
+        ("error", error),
+    ]
+
+
+def test_objects_hear_nothing_behind_the_block():
+    plugins, listener = load(), Recorder()
+    assert not plugins.listens
+    with plugins.with_objects(listener):
+        assert plugins.listens
+    assert not plugins.listens
+    plugins.run_start("run")
+    assert listener.calls == []
+
+
+def test_objects_are_let_go_when_the_run_fails():
+    plugins = load()
+    with pytest.raises(MemoryError), plugins.with_objects(Recorder()):
+        raise MemoryError
+    assert not plugins.listens
+
+
+def test_modules_hear_a_run(folder):
+    write(folder / "mine.py", LISTENER)
+    plugins, run = load("mine.py", folder=folder), Recorder()
+    assert plugins.listens
+    plugins.epoch_end(run, 1, {"loss": 0.5})
+    assert [call[1:] for call in run.calls] == [(1, {"loss": 0.5})]
+
+
+def test_who_comes_first(folder):
+    first = LISTENER.replace("@hookimpl", "@hookimpl(tryfirst=True)")
+    last = LISTENER.replace("@hookimpl", "@hookimpl(trylast=True)")
+    for name, text in (("last", last), ("one", LISTENER), ("two", LISTENER), ("first", first)):
+        write(folder / f"{name}.py", text)
+    plugins, run = load("last.py", "one.py", "two.py", "first.py", folder=folder), Recorder()
+    plugins.epoch_end(run, 0, {})
+    assert [call[0].split("_")[2] for call in run.calls] == ["first", "one", "two", "last"]
+
+
+def test_one_stop_is_enough():
+    plugins = load()
+    with plugins.with_objects(Recorder(), Recorder("stop"), Recorder()):
+        assert plugins.epoch_end("run", 0, {}) is True
+
+
+def test_listeners_that_are_equal_or_unhashable_are_two():
+    @dataclass
+    class Same:
+        number: int = 1
+
+        def cygd_run_start(self, run):
+            run.append(self.number)
+
+    plugins, run = load(), []
+    with plugins.with_objects(Same(), Same()):
+        plugins.run_start(run)
+    assert run == [1, 1]
+
+
+def test_what_one_listener_does_to_the_metrics_reaches_nobody():
+    class Vandal:
+        def cygd_epoch_end(self, metrics):
+            metrics.clear()
+
+    plugins, listener, metrics = load(), Recorder(), {"loss": 0.5}
+    with plugins.with_objects(Vandal(), listener):
+        plugins.epoch_end("run", 0, metrics)
+    assert listener.calls == [("epoch", 0, {"loss": 0.5})]
+    assert metrics == {"loss": 0.5}
+
+
+class Failing:
+    def __init__(self, error):
+        self.error = error
+        self.calls = 0
+
+    def cygd_epoch_end(self, run, epoch):
+        self.calls += 1
+        raise self.error
+
+    def cygd_run_end(self, run):
+        self.calls += 1
+
+
+@pytest.mark.parametrize("error", [ValueError("no disk"), SystemExit(3), AssertionError("no disk")])
+def test_listener_that_fails_is_reported_once_and_switched_off(caplog, error):
+    plugins, failing, listener = load(), Failing(error), Recorder()
+    line = Failing.cygd_epoch_end.__code__.co_firstlineno + 2
+    with plugins.with_objects(failing, listener):
+        for epoch in range(3):
+            assert plugins.epoch_end("run", epoch, {}) is False
+        plugins.run_end("run", "result")
+    assert failing.calls == 1
+    assert [call[0] for call in listener.calls] == ["epoch", "epoch", "epoch", "end"]
+    what = f"{type(error).__name__}: {error}"
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        f"logger 'Failing' ({__file__}), hook cygd_epoch_end failed: {what} (test_plugins.py, line {line}); "
+        "it is switched off, the run goes on"
+    ]
+
+
+def test_nobody_listens_when_all_are_switched_off(caplog):
+    plugins = load()
+    with plugins.with_objects(Failing(ValueError())):
+        plugins.epoch_end("run", 0, {})
+        assert not plugins.listens
+
+
+def test_module_that_failed_is_heard_again_in_the_next_run(folder, caplog):
+    write(folder / "mine.py", LISTENER)
+    plugins, run = load("mine.py", folder=folder), Recorder()
+    with plugins.with_objects():
+        plugins.epoch_end(SimpleNamespace(), 0, {})
+        plugins.epoch_end(run, 1, {})
+    assert run.calls == []
+    with plugins.with_objects():
+        plugins.epoch_end(run, 0, {})
+    assert len(run.calls) == 1
+    [message] = caplog.messages
+    assert message.startswith(
+        f"plugin 'mine' ({folder / 'mine.py'}), hook cygd_epoch_end failed: AttributeError: "
+    )
+    assert "(mine.py, line 6)" in message
+
+
+def test_traceback_of_a_failure_is_kept_for_the_log(caplog):
+    caplog.set_level(logging.DEBUG, "cygd")
+    plugins = load()
+    with plugins.with_objects(Failing(ValueError("no disk"))):
+        plugins.epoch_end("run", 0, {})
+    assert "ValueError: no disk" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_keyboard_interrupt_of_a_listener_passes():
+    plugins = load()
+    with plugins.with_objects(Failing(KeyboardInterrupt())), pytest.raises(KeyboardInterrupt):
+        plugins.epoch_end("run", 0, {})
+
+
+@pytest.mark.parametrize("answer", ["halt", True, 0, "STOP"])
+def test_answer_without_meaning_is_reported_once(caplog, answer):
+    plugins = load()
+    with plugins.with_objects(Recorder(answer)):
+        assert plugins.epoch_end("run", 0, {}) is False
+        assert plugins.epoch_end("run", 1, {}) is False
+    assert caplog.messages == [
+        f"logger 'Recorder' ({__file__}), hook cygd_epoch_end returned {answer!r}; "
+        'only "stop" and None mean something'
+    ]
+
+
+def test_answer_that_nobody_reads_is_reported(caplog):
+    class Talkative:
+        def cygd_run_start(self):
+            return "stop"
+
+    plugins = load()
+    with plugins.with_objects(Talkative()):
+        plugins.run_start("run")
+    assert caplog.messages[0].endswith("hook cygd_run_start returned 'stop'; nobody reads it")
+
+
+def test_hook_that_is_a_generator_is_reported(caplog):
+    class Lazy:
+        def cygd_epoch_end(self, run):
+            yield
+
+    plugins = load()
+    with plugins.with_objects(Lazy()):
+        plugins.epoch_end("run", 0, {})
+    assert "returned <generator object" in caplog.text
+
+
+def test_object_with_a_misspelt_hook_is_an_error():
+    class Mine:
+        def cygd_epoch_ended(self): ...
+
+    plugins = load()
+    with (
+        pytest.raises(PluginError, match="a run has no hook 'cygd_epoch_ended'"),
+        plugins.with_objects(Mine()),
+    ):
+        pass
+    with plugins.with_objects(Recorder()):  # nothing is left of it
+        assert plugins.listens
+
+
+# -- every kind of component --------------------------------------------------------------------------
+
+ALL_KINDS = """
+import numpy as np
+import cygd
+from cygd import hookimpl
+
+@hookimpl
+def cygd_activations():
+    yield cygd.Activation("a", np.sin, np.cos)
+
+@hookimpl
+def cygd_losses():
+    yield cygd.Loss("b", lambda y, y_hat: y - y_hat, lambda y, y_hat: -np.ones_like(y_hat))
+
+@hookimpl
+def cygd_optimizers():
+    def descend(w, g, state, learning_rate, step):
+        w -= learning_rate * g
+    yield cygd.Optimizer("c", descend)
+
+@hookimpl
+def cygd_schedules():
+    yield cygd.Schedule("d", lambda epoch, epochs: 1 - epoch / epochs)
+
+@hookimpl
+def cygd_initializers():
+    yield cygd.Initializer("e", lambda rng, n_inputs, n_outputs: np.ones((n_inputs, n_outputs)))
+
+@hookimpl
+def cygd_metrics():
+    yield cygd.Metric("f", lambda y, y_hat: abs(y - y_hat).max(), greater_is_better=False)
+
+@hookimpl
+def cygd_data_sources():
+    yield cygd.DataSource("g", lambda folder: cygd.Dataset(np.ones((2, 1)), np.ones((2, 1))))
+
+@hookimpl
+def cygd_loggers():
+    class Quiet:
+        def cygd_run_start(self, run): ...
+    yield cygd.Logger("h", Quiet)
+"""
+
+
+def test_one_plugin_may_give_every_kind_of_component(folder):
+    write(folder / "many.py", ALL_KINDS)
+    plugins = load("many.py", folder=folder)
+    given = [
+        (entry.component.kind, entry.component.name) for entry in plugins.entries if entry.plugin == "many"
+    ]
+    kinds = ["activation", "loss", "optimizer", "schedule", "initializer", "metric", "data_source", "logger"]
+    assert given == list(zip(kinds, "abcdefgh", strict=True))
+    assert {entry.component.tier for entry in plugins.entries if entry.plugin == "many"} == {"numpy"}

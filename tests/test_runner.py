@@ -1,0 +1,442 @@
+"""Whole runs: what they leave behind, and how they end."""
+
+import csv
+import json
+import logging
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+
+import cygd
+from cygd.errors import ConfigError, DataError, PluginError, RunError
+
+FILES = {
+    "config.yaml",
+    "environment.json",
+    "metrics.csv",
+    "weights.npz",
+    "preprocessing.json",
+    "result.json",
+    "log.txt",
+}
+
+PLUGIN = """\
+import numpy as np
+from cygd import Activation, hookimpl
+
+def bent(h):
+    return (np.sqrt(h * h + 1) - 1) / 2 + h
+
+def bent_prime(h):
+    return h / (2 * np.sqrt(h * h + 1)) + 1
+
+@hookimpl
+def cygd_activations():
+    yield Activation("bent_identity", function=bent, derivative=bent_prime)
+"""
+
+FAILING = """\
+import numpy as np
+from cygd import Activation, hookimpl
+
+class Fuse:
+    calls = 0
+
+def f(h):
+    Fuse.calls += 1
+    if Fuse.calls > {calls}:
+        raise {error}
+    return h
+
+@hookimpl
+def cygd_activations():
+    yield Activation("fused", function=f, derivative=np.ones_like)
+"""
+
+LISTENER = """\
+from cygd import hookimpl, Logger
+
+class Listener:
+    def cygd_run_start(self, run):
+        self.lines = [f"start {run.name} {run.seed} {run.config['train']['epochs']} {len(run.dataset.train)}"]
+
+    def cygd_epoch_end(self, run, epoch, metrics):
+        self.lines.append(f"epoch {epoch} {sorted(metrics)}")
+        return "stop" if epoch == 2 else None
+
+    def cygd_run_end(self, run, result):
+        self.lines.append(f"end {result.status}")
+        (run.directory / "heard.txt").write_text("\\n".join(self.lines))
+
+@hookimpl
+def cygd_loggers():
+    yield Logger("listener", Listener)
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def xor():
+    return {
+        "name": "xor",
+        "data": {"source": "inline", "x": [[0, 0], [0, 1], [1, 0], [1, 1]], "y": [0, 1, 1, 0]},
+        "model": {"layers": [3, {"units": 1, "activation": "sigmoid"}]},
+        "optimizer": {"name": "sgd", "learning_rate": 0.5},
+        "train": {"epochs": 4, "batch_size": 2},
+    }
+
+
+@pytest.fixture
+def moons(xor):
+    return {
+        **xor,
+        "name": "moons",
+        "data": {
+            "source": "synthetic",
+            "kind": "moons",
+            "samples": 60,
+            "scale": "standard",
+            "split": {"validation": 0.25, "test": 0.25},
+        },
+        "metrics": ["accuracy"],
+    }
+
+
+def rows(directory):
+    with (directory / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def result_of(directory):
+    return json.loads((directory / "result.json").read_text())
+
+
+# -- a run that ends well ---------------------------------------------------------------------------
+
+
+def test_a_run_leaves_a_whole_folder(xor, here):
+    result = cygd.run(xor)
+    assert result.status == "completed"
+    assert result.directory.parent == here / "runs" / "xor"
+    assert {path.name for path in result.directory.iterdir()} == FILES
+    assert result_of(result.directory) == {
+        "status": "completed",
+        "metrics": result.metrics,
+        "epochs": 4,
+        "best_epoch": None,
+        "seconds": result.seconds,
+    }
+
+
+def test_the_rows_are_the_history(moons):
+    result = cygd.run(moons)
+    table = rows(result.directory)
+    assert list(table[0]) == [
+        *("epoch", "loss", "validation_loss", "accuracy", "validation_accuracy"),
+        *("running_loss", "learning_rate", "seconds"),
+    ]
+    assert [row["epoch"] for row in table] == ["0", "1", "2", "3", "4"]
+    assert [float(row["loss"]) for row in table] == list(result.history["loss"])
+    assert table[0]["running_loss"] == ""
+    assert [float(row["running_loss"]) for row in table[1:]] == list(result.history["running_loss"])
+
+
+def test_the_metrics_are_those_of_the_kept_weights(moons):
+    result = cygd.run(moons)
+    assert list(result.metrics) == [
+        *("loss", "accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+    ]
+    last = rows(result.directory)[-1]
+    for name in ("loss", "accuracy", "validation_loss", "validation_accuracy"):
+        assert result.metrics[name] == float(last[name])
+
+
+def test_the_best_weights_are_kept_when_asked(moons):
+    moons["stop"] = {"monitor": "validation_loss", "patience": 2, "restore_best": True}
+    moons["optimizer"]["learning_rate"] = 5.0
+    moons["train"]["epochs"] = 50
+    result = cygd.run(moons)
+    losses = [float(row["validation_loss"]) for row in rows(result.directory)]
+    assert result.status == "stopped"
+    assert result.best_epoch == int(np.argmin(losses))
+    assert result.metrics["validation_loss"] == min(losses)
+    assert result_of(result.directory)["best_epoch"] == result.best_epoch
+
+
+def test_penalties_have_a_column(xor):
+    xor["model"]["layers"][0] = {"units": 3, "l2": 0.1}
+    result = cygd.run(xor)
+    assert float(rows(result.directory)[-1]["penalty"]) > 0
+    assert result.metrics["loss"] == float(rows(result.directory)[-1]["loss"])
+
+
+def test_the_same_bits_come_again_from_the_folder(moons, here):
+    (here / "bent.py").write_text(PLUGIN)
+    moons["model"]["layers"][0] = {"units": 3, "activation": "bent_identity"}
+    first = cygd.run(moons, overrides=["seed=3"], plugins=["bent.py"])
+    (here / "bent.py").unlink()
+    second = cygd.run(first.directory / "config.yaml", threads=3)
+    for name in ("weights.npz", "preprocessing.json"):
+        assert (first.directory / name).read_bytes() == (second.directory / name).read_bytes()
+    assert first.metrics == second.metrics
+    assert (second.directory / "plugins" / "bent.py").read_text() == PLUGIN
+
+
+def test_what_the_environment_adds_is_folded_in(xor, here, monkeypatch):
+    (here / "bent.py").write_text(PLUGIN)
+    monkeypatch.setenv("CYGD_PLUGINS", "bent.py")
+    xor["model"]["activation"] = "bent_identity"
+    first = cygd.run(xor)
+    monkeypatch.delenv("CYGD_PLUGINS")
+    assert cygd.run(first.directory / "config.yaml").metrics == first.metrics
+
+
+def test_data_paths_become_absolute(xor, here):
+    (here / "deep").mkdir()
+    np.savez(here / "deep" / "a.npz", x=np.eye(3), y=np.arange(3.0))
+    (here / "deep" / "e.yaml").write_text("data: {source: npz, path: a.npz}\nmodel: {layers: [1]}\n")
+    result = cygd.run("deep/e.yaml", overrides=["train.epochs=1"])
+    assert f"path: {here / 'deep' / 'a.npz'}" in (result.directory / "config.yaml").read_text()
+    environment = json.loads((result.directory / "environment.json").read_text())
+    assert list(environment["sha256"]["data"]) == [str(here / "deep" / "a.npz")]
+    assert result.directory.parent == here / "runs" / "e"
+
+
+def test_data_that_changed_since_are_warned_of(xor, here, caplog):
+    np.savez(here / "a.npz", x=np.eye(3), y=np.arange(3.0))
+    (here / "e.yaml").write_text(
+        "data: {source: npz, path: a.npz}\nmodel: {layers: [1]}\ntrain: {epochs: 1}\n"
+    )
+    first = cygd.run("e.yaml")
+    cygd.run(first.directory / "config.yaml")
+    assert not caplog.records
+    np.savez(here / "a.npz", x=np.eye(3), y=np.ones(3))
+    again = cygd.run(first.directory / "config.yaml")
+    [record] = caplog.records
+    assert record.getMessage().startswith(
+        f"data file {here / 'a.npz'} has changed since the run in {first.directory}"
+    )
+    assert "has changed since" in (again.directory / "log.txt").read_text()
+
+
+def test_a_copied_plugin_that_changed_since_is_warned_of(xor, here, caplog):
+    (here / "bent.py").write_text(PLUGIN)
+    first = cygd.run(xor, plugins=["bent.py"])
+    (first.directory / "plugins" / "bent.py").write_text(PLUGIN + "# edited\n")
+    cygd.run(first.directory / "config.yaml")
+    assert caplog.messages[0].startswith("plugin file plugins/bent.py has changed since")
+
+
+def test_the_environment_is_written_down(xor):
+    result = cygd.run(xor, threads=2)
+    environment = json.loads((result.directory / "environment.json").read_text())
+    assert environment["versions"]["cygd"] == cygd.__version__
+    assert environment["threads"] == 2
+    assert environment["cpu"]["level"] == cygd.core.info()["level"]
+    assert environment["sha256"] == {"data": {}, "plugins": {}}
+
+
+def test_the_weights_are_named_as_promised(xor):
+    xor["model"]["layers"][0] = {"units": 3, "bias": False}
+    result = cygd.run(xor)
+    with np.load(result.directory / "weights.npz", allow_pickle=False) as archive:
+        assert {name: archive[name].shape for name in archive.files} == {
+            "w0": (2, 3),
+            "w1": (3, 1),
+            "b1": (1,),
+        }
+
+
+def test_checkpoints_hold_the_weights_of_their_epoch(xor):
+    xor["checkpoint"] = {"every": 2}
+    result = cygd.run(xor)
+    folder = result.directory / "checkpoints"
+    assert sorted(path.name for path in folder.iterdir()) == ["000002.npz", "000004.npz"]
+    assert (folder / "000004.npz").read_bytes() == (result.directory / "weights.npz").read_bytes()
+    assert (folder / "000002.npz").read_bytes() != (result.directory / "weights.npz").read_bytes()
+
+
+def test_out_is_where_it_goes(xor, here):
+    assert cygd.run(xor, out="mine").directory == here / "mine"
+    assert not (here / "runs").exists()
+
+
+def test_epochs_and_evaluation_may_be_none(xor):
+    result = cygd.run(xor, overrides=["train.epochs=0"])
+    assert result.epochs == 0
+    assert len(rows(result.directory)) == 1
+
+
+def test_evaluation_only_at_the_end(xor):
+    result = cygd.run(xor, overrides=["train.evaluate_every=0"])
+    assert [row["loss"] != "" for row in rows(result.directory)] == [False] * 4 + [True]
+    assert result.metrics["loss"] == float(rows(result.directory)[-1]["loss"])
+
+
+# -- listeners --------------------------------------------------------------------------------------
+
+
+def test_quiet_keeps_the_console_silent(xor, capsys):
+    cygd.run(xor)
+    assert capsys.readouterr() == ("", "")
+    cygd.run(xor, quiet=False)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "completed after 4 epochs" in err
+
+
+def test_a_listener_hears_the_run_and_may_stop_it(xor, here):
+    (here / "listener.py").write_text(LISTENER)
+    xor["log"] = ["listener"]
+    result = cygd.run(xor, plugins=["listener.py"])
+    assert result.status == "stopped"
+    assert (result.directory / "heard.txt").read_text().splitlines() == [
+        "start xor 0 4 4",
+        "epoch 0 ['loss', 'seconds']",
+        "epoch 1 ['learning_rate', 'loss', 'running_loss', 'seconds']",
+        "epoch 2 ['learning_rate', 'loss', 'running_loss', 'seconds']",
+        "end stopped",
+    ]
+
+
+def test_a_listener_that_fails_is_switched_off_and_its_traceback_kept(xor, here, caplog):
+    (here / "listener.py").write_text(LISTENER.replace("return ", "return 1 / 0 #"))
+    xor["log"] = ["listener"]
+    with caplog.at_level(logging.WARNING, "cygd"):
+        result = cygd.run(xor, plugins=["listener.py"])
+    assert result.status == "completed"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "ZeroDivisionError" in caplog.messages[0]
+    text = (result.directory / "log.txt").read_text()
+    assert "Traceback (most recent call last)" in text
+    assert len(rows(result.directory)) == 5
+
+
+def test_csv_is_written_once_also_when_asked_for(xor):
+    xor["log"] = ["csv"]
+    assert len(rows(cygd.run(xor).directory)) == 5
+
+
+# -- a run that does not end well -------------------------------------------------------------------
+
+
+def test_divergence_keeps_the_last_finite_weights(xor):
+    xor["model"] = {"layers": [1]}
+    xor["optimizer"]["learning_rate"] = 1e300
+    result = cygd.run(xor)
+    assert result.status == "diverged"
+    assert result_of(result.directory)["status"] == "diverged"
+    with np.load(result.directory / "weights.npz") as archive:
+        assert all(np.isfinite(archive[name]).all() for name in archive.files)
+    assert np.isfinite(result.metrics["loss"])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [("ValueError('no more')", "fused.*ValueError: no more"), ("SystemExit(3)", "SystemExit: 3")],
+)
+def test_a_component_that_raises_fails_the_run_but_not_its_folder(xor, here, error, message):
+    (here / "fused.py").write_text(FAILING.format(calls=60, error=error))
+    xor["model"]["activation"] = "fused"
+    xor["train"]["epochs"] = 1000
+    with pytest.raises(RunError, match=f"the run failed: .*{message}") as caught:
+        cygd.run(xor, plugins=["fused.py"])
+    result = caught.value.result
+    assert result.status == "failed"
+    assert 0 < result.epochs < 1000
+    assert len(rows(result.directory)) == result.epochs + 1
+    assert {path.name for path in result.directory.iterdir()} == {*FILES, "plugins"}
+    written = result_of(result.directory)
+    assert written["status"] == "failed"
+    assert re.search(message, written["error"])
+    text = (result.directory / "log.txt").read_text()
+    assert "Traceback (most recent call last)" in text
+    assert "fused.py" in text
+    with np.load(result.directory / "weights.npz") as archive:
+        assert np.isfinite(archive["w0"]).all()
+
+
+def test_an_unexpected_error_says_where_the_traceback_is(xor, monkeypatch):
+    monkeypatch.setattr(cygd.training, "train", lambda *a, **k: (_ for _ in ()).throw(LookupError("inside")))
+    with pytest.raises(RunError, match="the run failed: unexpected LookupError: inside") as caught:
+        cygd.run(xor)
+    log = caught.value.result.directory / "log.txt"
+    assert caught.value.hint == f"the traceback is in {log}"
+    assert "LookupError: inside" in log.read_text()
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
+def test_a_full_disk_is_a_failed_run(xor, monkeypatch):
+    def full(self, name, arrays):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cygd.rundir.RunDirectory, "write_npz", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        cygd.run(xor)
+
+
+def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
+    (here / "listener.py").write_text(
+        LISTENER.replace(
+            'return "stop" if epoch == 2', "import signal; signal.raise_signal(signal.SIGINT) if epoch == 2"
+        )
+    )
+    xor["log"] = ["listener"]
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            cygd.run(xor, plugins=["listener.py"], out="mine")
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert caught.value.__notes__ == [f"kept: {here / 'mine'}"]
+    assert {path.name for path in (here / "mine").iterdir()} == {*FILES, "plugins"}
+    written = result_of(here / "mine")
+    assert written["status"] == "interrupted"
+    assert written["epochs"] == 2
+    assert len(rows(here / "mine")) == 3
+    assert written["metrics"]["loss"] == float(rows(here / "mine")[-1]["loss"])
+    assert cygd.load(here / "mine").predict([[0, 1]]).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"train.epochs": -1}, ConfigError, "train.epochs"),
+        ({"model.layers.1.units": 2}, ConfigError, "the targets have 1 column of numbers"),
+        ({"model.layers.0": {"units": 3, "weights": [[1, 2, 3]]}}, ConfigError,
+         re.escape("model.layers[0].weights: 1 row, but there are 2 inputs (x0, x1)")),
+        ({"loss": "hinge"}, ConfigError,
+         re.escape("loss 'hinge' needs targets of -1 or 1, but y[0, 0] is 0.0")),
+        ({"data.x": [[0, 0]]}, DataError, "x has 1 rows, y has 4"),
+        ({"plugins": ["none.py"]}, PluginError, "no such file"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_beforehand_leaves_no_folder(xor, here, change, error, message):
+    for key, value in change.items():
+        *path, last = [int(part) if part.isdigit() else part for part in key.split(".")]
+        target = xor
+        for part in path:
+            target = target[part]
+        target[last] = value
+    with pytest.raises(error, match=message):
+        cygd.run(xor, out="mine")
+    assert not (here / "mine").exists()
+    assert not (here / "runs").exists()
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_run(xor, here):
+    first = cygd.run(xor, out="mine")
+    before = {path.name: path.read_bytes() for path in first.directory.iterdir()}
+    with pytest.raises(ConfigError, match=r"run folder '.*mine' is not empty"):
+        cygd.run(xor, out="mine")
+    assert {path.name: path.read_bytes() for path in first.directory.iterdir()} == before
