@@ -147,7 +147,7 @@ def plugins(options: argparse.Namespace) -> int:
         {
             "name": entry.component.name,
             "kind": entry.component.kind,
-            "tier": entry.component.tier,
+            "tier": ", ".join([entry.component.tier, *_remarks(entry.component)]),
             "plugin": entry.plugin,
             "origin": entry.origin,
         }
@@ -158,6 +158,12 @@ def plugins(options: argparse.Namespace) -> int:
     else:
         _table(rows)
     return DONE
+
+
+def _remarks(component: object) -> list[str]:
+    """Return what is special about a component's derivative."""
+    known = {"surrogate": "surrogate derivative", "numerical": "derivative measured"}
+    return [words for attribute, words in known.items() if getattr(component, attribute, False)]
 
 
 def info(options: argparse.Namespace) -> int:
@@ -197,6 +203,11 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"{self.prog} --help")
 
+    @property
+    def options(self) -> list[str]:
+        """The names of all options."""
+        return [name for action in self._actions for name in action.option_strings]
+
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "run": (run, "FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]"),
@@ -216,7 +227,12 @@ def _dispatch(arguments: list[str]) -> int:
     if first.command not in COMMANDS:
         hint = did_you_mean(first.command, list(COMMANDS))
         raise UsageError(f"unknown command {first.command!r}", hint or f"one of {', '.join(COMMANDS)}")
-    options = _parser(first.command).parse_intermixed_args(first.rest)
+    parser = _parser(first.command)
+    options, strange = parser.parse_known_intermixed_args(first.rest)
+    if strange:
+        odd = next((text for text in strange if text.startswith("-")), strange[0])
+        hint = did_you_mean(odd, parser.options)
+        raise UsageError(f"unknown argument {odd!r}", hint or f"{parser.prog} --help")
     options.prog = f"cygd {first.command}"
     options.plugin = [*first.plugin, *options.plugin]
     options.traceback |= first.traceback

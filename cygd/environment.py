@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import platform
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -107,8 +106,28 @@ def _cpu_model() -> str:
 
 
 def _git_commit() -> str | None:
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    """Return the commit that is checked out where we are; read from git's files, for git starts slowly."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        try:
+            return _head(folder / ".git")
+        except OSError:
+            continue
+    return None
+
+
+def _head(repository: Path) -> str | None:
+    """Return the commit of a repository's HEAD; OSError where there is none."""
+    if repository.is_file():  # of a worktree or a submodule: "gitdir: PATH"
+        repository = repository.parent / repository.read_text().partition(":")[2].strip()
+    head = (repository / "HEAD").read_text().strip()
+    if not head.startswith("ref: "):
+        return head
+    reference, common = head.removeprefix("ref: "), repository / "commondir"
+    shared = repository / common.read_text().strip() if common.is_file() else repository
+    for place in (repository, shared):
+        if (place / reference).is_file():
+            return (place / reference).read_text().strip()
+    packed = shared / "packed-refs"
+    lines = packed.read_text().splitlines() if packed.is_file() else []
+    found = [line.split(" ")[0] for line in lines if line.endswith(f" {reference}")]
+    return found[0] if found else None  # nothing was committed yet

@@ -85,9 +85,7 @@ def read_layers(
     return tuple(found)
 
 
-def _read(
-    where: str, n_inputs: int, spec: object, default: str, components: Components | None
-) -> Layer:
+def _read(where: str, n_inputs: int, spec: object, default: str, components: Components | None) -> Layer:
     """Return one layer."""
     if isinstance(spec, Mapping):
         given = dict(spec)

@@ -1,11 +1,11 @@
 """A network: layers over one flat vector of parameters, and the compiled engine that runs them.
 
-    >>> import numpy as np
-    >>> x, y = np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]])
-    >>> net = Network(n_inputs=1, layers=[(1, "identity")], loss="sse")
-    >>> history = net.fit(x, y, learning_rate=0.5, epochs=100, batch_size="full")
-    >>> net.predict(np.array([[2.0]])).round(6).tolist()
-    [[5.0]]
+>>> import numpy as np
+>>> x, y = np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]])
+>>> net = Network(n_inputs=1, layers=[(1, "identity")], loss="sse")
+>>> history = net.fit(x, y, learning_rate=0.5, epochs=100, batch_size="full")
+>>> net.predict(np.array([[2.0]])).round(6).tolist()
+[[5.0]]
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cygd import core
-from cygd.component import Component, Components, Loss, Metric, Optimizer, Schedule, resolve
+from cygd.component import (
+    Component,
+    Components,
+    Loss,
+    Metric,
+    Optimizer,
+    Schedule,
+    UnknownComponentError,
+    resolve,
+)
 from cygd.core import _f32, _f64
 from cygd.core.random import Stream
 from cygd.errors import CheckpointError, PluginError
@@ -172,6 +181,8 @@ class Network:
         shape = (len(x), self.n_outputs)
         if out is None:
             out = np.empty(shape, self.dtype)
+        elif not isinstance(out, np.ndarray):
+            raise TypeError(f"out: expected an array, got {type(out).__name__}")
         elif out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise ValueError(
                 f"out must be C-contiguous, of shape {shape} and dtype {self.dtype}; "
@@ -219,7 +230,8 @@ class Network:
         gradient = np.empty_like(w)
 
         def objective() -> float:
-            return float(_f64.one_pass(engine, _f64.Task(engine, w, *pair), 1) + _f64.penalty(engine, w))
+            loss = self._guarded(_f64.one_pass, engine, _f64.Task(engine, w, *pair), 1)
+            return float(loss + _f64.penalty(engine, w))
 
         for k in range(w.size):
             kept = w[k]
@@ -249,7 +261,7 @@ class Network:
         """Call the engine; what a component raises becomes a PluginError that names it."""
         try:
             return function(*arguments, **options)
-        except self._kernels.ComponentError as error:
+        except (_f32.ComponentError, _f64.ComponentError) as error:
             raise PluginError(str(error)) from error.__cause__
 
     # arrays in ------------------------------------------------------------------------------------
@@ -377,7 +389,7 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to an .npz file: arrays w0, b0, w1, ... and its description as JSON."""
-        arrays = {f"w{k}": w for k, w in enumerate(self.weights)}
+        arrays: dict[str, Any] = {f"w{k}": w for k, w in enumerate(self.weights)}
         arrays |= {f"b{k}": b for k, b in enumerate(self.biases) if b is not None}
         description = {
             "format": 1,
@@ -406,20 +418,25 @@ class Network:
         ------
         CheckpointError
             If the file is not such a network.
+        UnknownComponentError
+            If it names a component that cannot be found.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            description = json.loads(str(arrays.pop("network")))
-            layers = [
-                {**layer, "weights": arrays[f"w{k}"], "bias": arrays.get(f"b{k}", False)}
-                for k, layer in enumerate(description["layers"])
-            ]
-            chosen = {key: description[key] for key in ("n_inputs", "loss", "dtype", "seed")}
-            counts = int(description["epochs"]), int(description["updates"])
-        except (ValueError, KeyError, TypeError, EOFError) as error:
-            raise CheckpointError(f"{os.fspath(path)} is not a saved network: {error}") from error
-        net = cls(layers=layers, components=components, **chosen)
+        with Path(path).open("rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as stored:
+                    arrays = dict(stored)
+                description = json.loads(str(arrays.pop("network")))
+                layers = [
+                    {**layer, "weights": arrays[f"w{k}"], "bias": arrays.get(f"b{k}", False)}
+                    for k, layer in enumerate(description["layers"])
+                ]
+                chosen = {key: description[key] for key in ("n_inputs", "loss", "dtype", "seed")}
+                counts = int(description["epochs"]), int(description["updates"])
+                net = cls(layers=layers, components=components, **chosen)
+            except UnknownComponentError:
+                raise
+            except Exception as error:  # there is no end to what readers raise for damaged bytes
+                raise CheckpointError(f"{os.fspath(path)} is not a saved network: {error}") from error
         net.epochs, net.updates = counts
         return net
 

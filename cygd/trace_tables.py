@@ -17,7 +17,7 @@ from cygd.trace import Array, LayerStep, Step
 
 __all__ = ["CSV_COLUMNS", "write_csv", "write_text"]
 
-MOST_ROWS = 20
+MOST_ROWS, MOST_SAMPLES = 20, 8
 
 CSV_COLUMNS = (
     *("step", "epoch", "learning_rate", "sample", "layer", "unit", "weight"),
@@ -47,9 +47,10 @@ def write_csv(steps: Iterable[Step], out: IO[str]) -> None:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    samples = "sample" if len(step.samples) == 1 else "samples"
-    shown = ", ".join(str(int(sample)) for sample in step.samples[:MOST_ROWS])
-    more = ", ..." if len(step.samples) > MOST_ROWS else ""
+    count = len(step.samples)
+    samples = "sample" if count == 1 else f"{count} samples" if count > MOST_SAMPLES else "samples"
+    shown = ", ".join(str(int(sample)) for sample in step.samples[:MOST_SAMPLES])
+    more = ", ..." if count > MOST_SAMPLES else ""
     title = f"step {step.number}: epoch {step.epoch}, {samples} {shown}{more}"
     title += f", learning rate {short(step.learning_rate)}"
     yield title

@@ -80,6 +80,18 @@ class Stop:
     restore_best: bool = True
     loss_below: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.mode not in ("auto", "min", "max"):
+            raise ValueError(f"stop: mode must be auto, min or max, got {self.mode!r}")
+        whole = isinstance(self.patience, int | np.integer) and not isinstance(self.patience, bool)
+        if self.patience is not None and not (whole and self.patience >= 1):
+            wanted = "a whole number of at least 1, or None"
+            raise ValueError(f"stop: patience must be {wanted}, got {self.patience!r}")
+        if not (_is_finite(self.min_delta) and self.min_delta >= 0):
+            raise ValueError(f"stop: min_delta must be a finite number of at least 0, got {self.min_delta!r}")
+        if self.loss_below is not None and not _is_finite(self.loss_below):
+            raise ValueError(f"stop: loss_below must be a finite number, got {self.loss_below!r}")
+
     @classmethod
     def read(cls, value: Mapping[str, Any] | Stop | None) -> Stop | None:
         """Return the `Stop` that a mapping describes; with `loss_below` alone nothing is monitored."""
@@ -265,6 +277,8 @@ class _Loop:
                 history.status = "diverged"
                 break
             going = self.row(history.epochs, {"running_loss": losses[-1], "learning_rate": rates[-1]})
+        if history.epochs not in history.get("epoch", []):
+            self.note(history.epochs, self.measure())  # it ended before its time
         if self.stop is not None:
             history.best_epoch = self.stop.best_epoch
             self.stop.restore(self.network)
@@ -298,7 +312,7 @@ class _Loop:
             self.part.sample_weight,
             self.part.rows,
         )
-        done, diverged, began = 0, False, self.updater.step
+        done: int | None = None
         try:
             done, diverged = network._guarded(
                 kernels.train,
@@ -318,8 +332,11 @@ class _Loop:
                 threads=self.threads,
             )
         finally:
-            network.epochs += int(np.isfinite(losses).sum()) if not done else done
-            network.updates += self.updater.step - began
+            # an epoch that an exception broke off has no loss, and has left nothing behind
+            whole = int(np.isfinite(losses).sum()) if done is None else done
+            n_rows = len(self.part.x) if self.part.rows is None else len(self.part.rows)
+            network.epochs += whole
+            network.updates += whole * -(-n_rows // self.batch_size)
         return losses[:done].tolist(), diverged
 
     def row(self, epoch: int, values: dict[str, float]) -> bool:
@@ -331,8 +348,7 @@ class _Loop:
         values["seconds"] = time.perf_counter() - self.began
         stopped = False
         if measured:
-            unmeasured = ("running_loss", "learning_rate")
-            self.history.append({"epoch": epoch} | {k: v for k, v in values.items() if k not in unmeasured})
+            self.note(epoch, values)
             if self.rate.watches:
                 self.watched = values.get("validation_loss", values["loss"])
             stopped = self.stop is not None and self.stop.see(epoch, values, self.network)
@@ -341,6 +357,13 @@ class _Loop:
         if stopped and not last:
             self.history.status = "stopped"
         return not stopped
+
+    def note(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Add what was measured at an epoch to the history."""
+        seconds = {"seconds": time.perf_counter() - self.began}
+        unmeasured = ("running_loss", "learning_rate")
+        row = {"epoch": epoch} | seconds | dict(values)
+        self.history.append({name: value for name, value in row.items() if name not in unmeasured})
 
     def measure(self) -> dict[str, float]:
         """Return what the present weights achieve on the training and validation rows."""
@@ -403,6 +426,10 @@ def _updater(network: Network, optimizer: Optimizer, same: Optimizer | None) -> 
     updater = network._kernels.Updater(optimizer, network.parameters.size)
     network._optimizer = None if same is None else (same, updater)
     return updater
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _count(name: str, value: object) -> int:

@@ -25,7 +25,16 @@ from cygd.component import Activation, Component, Loss, Optimizer, Schedule, che
 from cygd.discovery import cause, file_of
 from cygd.errors import PluginError
 
-__all__ = ["Unfit", "call", "check_slope", "compare", "spread", "targets_for", "try_component"]
+__all__ = [
+    "Unfit",
+    "call",
+    "check_loss_slope",
+    "check_slope",
+    "compare",
+    "spread",
+    "targets_for",
+    "try_component",
+]
 
 Array = NDArray[Any]
 # (x, step) -> the slopes on the left and on the right of x, and what rounding may add to them

@@ -72,8 +72,9 @@ COUNT = "expected a whole number from 1 up"
         (["run"], "which experiment? a YAML file is missing", "cygd run FILE [KEY=VALUE ...]"),
         (["run", "seed=1"], "which experiment? a YAML file is missing", "cygd run FILE [KEY=VALUE ...]"),
         (["run", "a.yaml", "b.yaml"], "one file at a time; 'b.yaml' is no KEY=VALUE either", None),
-        (["run", "xor.yaml", "--fast"], "unrecognized arguments: --fast", "cygd run --help"),
-        (["run", "xor.yaml", "--resume"], "unrecognized arguments: --resume", "cygd run --help"),
+        (["run", "xor.yaml", "--fast", "seed=1"], "unknown argument '--fast'", "cygd run --help"),
+        (["run", "xor.yaml", "--quite", "seed=1"], "unknown argument '--quite'", "did you mean '--quiet'?"),
+        (["run", "xor.yaml", "--resume"], "unknown argument '--resume'", "cygd run --help"),
         (["run", "xor.yaml", "--out"], "argument --out: expected one argument", "cygd run --help"),
         (["run", "xor.yaml", "--threads", "0"], f"argument --threads: {COUNT}, found '0'",
          "cygd run --help"),
@@ -83,7 +84,7 @@ COUNT = "expected a whole number from 1 up"
         (["trace"], "which experiment? a YAML file is missing", "cygd trace FILE [KEY=VALUE ...]"),
         (["trace", "xor.yaml", "--steps", "0"], f"argument --steps: {COUNT}, found '0'",
          "cygd trace --help"),
-        (["plugins", "extra"], "unrecognized arguments: extra", "cygd plugins --help"),
+        (["plugins", "extra"], "unknown argument 'extra'", "cygd plugins --help"),
         (["--fast"], "unrecognized arguments: --fast", "cygd --help"),
         (["-p"], "argument -p/--plugin: expected one argument", "cygd --help"),
     ],
@@ -344,6 +345,16 @@ def test_plugins_lists_every_component(command):
     assert any(line.split() == ["tanh", "activation", "built-in", "cygd", "built-in"] for line in lines)
     assert any(line.split()[:4] == ["bent_identity", "activation", "numpy", "bent"] for line in lines)
     assert len({line.index("activation") for line in lines if " activation " in line}) == 1
+
+
+def test_plugins_says_what_is_special_about_a_derivative(command, here):
+    text = (
+        PLUGIN + '    yield Activation("spike", function=np.sign, derivative=np.ones_like, surrogate=True)\n'
+    )
+    (here / "bent.py").write_text(text)
+    _, out, _ = command("plugins", "-p", "bent.py")
+    assert out.splitlines()[-1].split("  ")[0] == "spike"
+    assert "numpy, surrogate derivative" in out.splitlines()[-1]
 
 
 def test_plugins_as_json(command, here):

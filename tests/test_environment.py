@@ -1,10 +1,12 @@
 import hashlib
 import json
 import logging
+import shutil
+import subprocess
 
 import pytest
 
-from cygd.environment import hashes, versions, warn_if_changed
+from cygd.environment import facts, hashes, versions, warn_if_changed
 
 
 def test_versions_name_what_matters():
@@ -39,3 +41,45 @@ def test_where_there_was_no_run_nothing_is_said(tmp_path, caplog, content):
         (tmp_path / "environment.json").write_text(content)
     warn_if_changed(tmp_path, {"/a.csv": "2"}, {})
     assert not caplog.records
+
+
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """Return a function that calls git in a new repository with one commit, and its folder."""
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "me")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "me@example.org")
+
+    def call(*arguments, folder=tmp_path / "repository"):
+        command = ["git", "-c", "init.defaultBranch=trunk", *arguments]
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+    (tmp_path / "repository" / "deep").mkdir(parents=True)
+    call("init")
+    return call
+
+
+def test_the_commit_is_the_one_that_is_checked_out(git, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "repository" / "deep")
+    assert commit() is None
+    git("commit", "--allow-empty", "-m", "first")
+    assert commit() == git("rev-parse", "HEAD")
+    git("pack-refs", "--all")
+    assert commit() == git("rev-parse", "HEAD")
+    git("checkout", "--detach")
+    assert commit() == git("rev-parse", "HEAD")
+
+
+def test_the_commit_of_a_worktree_is_its_own(git, tmp_path, monkeypatch):
+    git("commit", "--allow-empty", "-m", "first")
+    git("worktree", "add", str(tmp_path / "other"))
+    git("commit", "--allow-empty", "-m", "second")
+    monkeypatch.chdir(tmp_path / "other")
+    assert commit() == git("rev-parse", "HEAD", folder=tmp_path / "other")
+    assert commit() != git("rev-parse", "HEAD")
+
+
+def commit():
+    return facts(1, {})["git_commit"]

@@ -222,6 +222,17 @@ def test_long_tables_are_cut_and_say_so():
     assert max(map(len, text.splitlines())) < 160
 
 
+@pytest.mark.parametrize(
+    ("size", "samples"),
+    [(1, "sample 0,"), (3, "samples 0, 1, 2,"), (12, "12 samples 0, 1, 2, 3, 4, 5, 6, 7, ...,")],
+)
+def test_the_title_names_the_samples(size, samples):
+    data = {"source": "synthetic", "kind": "moons", "samples": 12}
+    train = {"epochs": 1, "batch_size": size, "shuffle": False}
+    title = text_of(moons(data=data, train=train)).splitlines()[0]
+    assert title == f"step 1: epoch 1, {samples} learning rate 0.3"
+
+
 def test_a_big_network_goes_without_the_limit(monkeypatch):
     monkeypatch.setattr("cygd.trace.MOST_NUMERICAL", 3)
     [step] = steps(assemble(moons()), 1)

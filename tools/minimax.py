@@ -1,12 +1,19 @@
 """Minimax polynomials of the elementary functions, by Remez's exchange in mpmath.
 
-    python tools/minimax.py            derive and print every coefficient set of elementary.pxi
+    python tools/minimax.py               every set of the kernels, for both types
+    python tools/minimax.py exp           one set; its name stands above it in cygd/core/kernels
+    python tools/minimax.py parts         log(2) and pi / 2 in parts that n times a part holds exactly
 
-A set is printed with the largest relative error that it makes before rounding to the type, as the
-negative power of two. `minimax` is for other scripts in this folder.
+A set is printed lowest power first, rounded to the type, with the largest error that it makes after
+rounding, relative to the function that the kernel computes from it, as the power of two.
+`minimax` is for other scripts in this folder.
 """
 
+import struct
+import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from mpmath import mp, mpf
 
@@ -58,9 +65,9 @@ def minimax(
 
 def extrema(error: Function, low: mpf, high: mpf, points: list[mpf]) -> list[mpf]:
     """Return the point of largest error on each side of the error's sign changes."""
-    roots = [bisect(error, a, b) for a, b in zip(points, points[1:], strict=False)]
+    roots = [bisect(error, a, b) for a, b in pairwise(points)]
     ends = [low, *roots, high]
-    return [peak(error, a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    return [peak(error, a, b) for a, b in pairwise(ends)]
 
 
 def bisect(error: Function, a: mpf, b: mpf) -> mpf:
@@ -87,43 +94,111 @@ def peak(error: Function, a: mpf, b: mpf) -> mpf:
     return (a + b) / 2
 
 
-def show(name: str, coefficients: Sequence[mpf], error: mpf) -> None:
-    """Print a set, lowest power first."""
-    print(f"{name}: error 2^{float(mp.log(error, 2)):.1f}")
-    for k, coefficient in enumerate(coefficients):
-        print(f"    {k:2d}  {mp.nstr(coefficient, 20)}")
+def series(term: Callable[[int], mpf], x: mpf) -> mpf:
+    """Return the sum of term(k) x^k: what is left of a function without its first terms does not cancel."""
+    return value([term(k) for k in range(60)], x)
 
 
+class Fit(NamedTuple):
+    """Approximate f on [low, high]; what counts is weight * error."""
 
-def exp_tail(r: mpf) -> mpf:
-    """(exp(r) - 1 - r) / r^2, by its series, which does not cancel."""
-    total = mpf(0)
-    for k in range(40, -1, -1):
-        total = total * r + 1 / mp.factorial(k + 2)
-    return total
-
-
-def log_tail(z: mpf) -> mpf:
-    """(log((1 + s) / (1 - s)) - 2 s) / s^3 with s^2 = z: 2/3 + 2/5 z + 2/7 z^2 + ..."""
-    total = mpf(0)
-    for k in range(60, -1, -1):
-        total = total * z + mpf(2) / (2 * k + 3)
-    return total
+    what: str
+    f: Function
+    weight: Function
+    low: mpf
+    high: mpf
+    degree: int
 
 
-def main() -> None:
-    """Derive the sets of elementary.pxi."""
-    half = mp.log(2) / 2 * mpf("1.0001")
+def fits(bits: int) -> dict[str, Fit]:
+    """Return the sets of the kernels for one type."""
+    single = bits == 32
+    little_more = mpf("1.001")
+    half = mp.log(2) / 2 * little_more
+    s_squared = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * little_more
+    quarter = (mp.pi / 4 * little_more) ** 2
+    k, end = (2, mpf("10.1")) if single else (4, mpf("27.3"))
 
-    # the tail is multiplied by r^2: what counts is r^2 (p - tail) against exp(r) - 1, about |r|
-    for bits, degree in ((32, 4), (64, 9)):
-        found = minimax(exp_tail, degree, -half, half, lambda r: abs(r) + mpf("0.01"))
-        show(f"exp, float{bits}: exp(r) = 1 + r + r^2 p(r) on [-log(2)/2, log(2)/2]", *found)
-    edge = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mpf("1.0001")
-    for bits, degree in ((32, 3), (64, 6)):
-        found = minimax(log_tail, degree, 0, edge, lambda z: z + mpf("0.0001"))
-        show(f"log, float{bits}: log((1 + s) / (1 - s)) = 2 s + s^3 p(s^2) on s^2 < {float(edge):.4f}", *found)
+    def scaled_erfc(t: mpf) -> mpf:
+        x = k * (1 + t) / (1 - t)
+        return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
+
+    return {
+        "exp": Fit(
+            "(e^r - 1 - r) / r^2, |r| <= log(2) / 2",
+            lambda r: series(lambda k: 1 / mp.factorial(k + 2), r),
+            lambda r: abs(r) + half / 1000,  # r^2 against e^r - 1
+            *(-half, half, 5 if single else 9),
+        ),
+        "log": Fit(
+            "(log((1 + s) / (1 - s)) / s - 2) / z, z = s^2, s = f / (2 + f)",
+            lambda z: series(lambda k: mpf(2) / (2 * k + 3), z),
+            lambda z: z / 2 + s_squared / 1000,
+            *(mpf(0), s_squared, 2 if single else 6),
+        ),
+        "sin": Fit(
+            "(sin(x) / x - 1) / z, z = x^2, x <= pi / 4",
+            lambda z: series(lambda k: (-1) ** (k + 1) / mp.factorial(2 * k + 3), z),
+            lambda z: z + quarter / 1000,
+            *(mpf(0), quarter, 2 if single else 5),
+        ),
+        "cos": Fit(
+            "(cos(x) - 1 + z / 2) / z^2, z = x^2, x <= pi / 4",
+            lambda z: series(lambda k: (-1) ** k / mp.factorial(2 * k + 4), z),
+            lambda z: z**2 + quarter / 1000,
+            *(mpf(0), quarter, 2 if single else 5),
+        ),
+        "erf": Fit(
+            "(erf(x) / x - 2 / sqrt(pi)) / z, z = x^2, x <= 1",
+            lambda z: series(
+                lambda k: 2 / mp.sqrt(mp.pi) * (-1) ** (k + 1) / mp.factorial(k + 1) / (2 * k + 3), z
+            ),
+            lambda z: z + mpf("0.001"),
+            *(mpf(0), little_more, 7 if single else 11),
+        ),
+        "erfc": Fit(
+            f"(1 + 2 x) e^(x^2) erfc(x), t = (x - {k}) / (x + {k}), 0 <= x <= {mp.nstr(end, 3)}",
+            scaled_erfc,
+            lambda t: mpf(1),
+            *(mpf(-1), (end - k) / (end + k), 11 if single else 23),
+        ),
+    }
+
+
+def rounded(x: mpf, bits: int) -> float:
+    """Return x in the type, to nearest."""
+    return float(x) if bits == 64 else struct.unpack("f", struct.pack("f", float(x)))[0]
+
+
+def show(name: str, fit: Fit, bits: int) -> None:
+    """Derive and print a set."""
+    found = [rounded(c, bits) for c in minimax(fit.f, fit.degree, fit.low, fit.high, fit.weight)[0]]
+    points = [fit.low + (fit.high - fit.low) * (k + mpf("0.5")) / 997 for k in range(997)]
+    worst = max(abs(fit.weight(x) * (value(found, x) - fit.f(x))) for x in points)
+    print(f"{name}, float{bits}: {fit.what}; error 2^{float(mp.log(worst, 2)):.1f}")
+    for coefficient in found:
+        print(f"    {coefficient:.{9 if bits == 32 else 17}g}")
+
+
+def parts(x: mpf, width: int, count: int, bits: int) -> list[float]:
+    """Cut x into `count` parts of `width` significant bits each, and the rest rounded to the type."""
+    found = []
+    for _ in range(count):
+        unit = mp.ldexp(1, int(mp.floor(mp.log(x, 2))) + 1 - width)
+        found.append(float(mp.floor(x / unit) * unit))
+        x -= mpf(found[-1])
+    return [*found, rounded(x, bits)]
+
+
+def main(name: str | None = None) -> None:
+    for bits in (32, 64):
+        if name in (None, "parts"):  # n has up to 11 or 9 bits in exp and log, 20 or 8 in sin and cos
+            print(f"log(2), float{bits}:", *parts(mp.log(2), 42 if bits == 64 else 15, 1, bits))
+            print(f"pi / 2, float{bits}:", *parts(mp.pi / 2, 33 if bits == 64 else 16, 3, bits))
+        for key, fit in fits(bits).items():
+            if name in (None, key):
+                show(key, fit, bits)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

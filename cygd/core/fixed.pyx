@@ -97,10 +97,10 @@ def orthonormal(a):
     # vectors as rows, so that each is contiguous
     cdef double[:, ::1] q = np.array(a.T if tall else a, order="C")
     cdef Py_ssize_t i, j, k, n = q.shape[1]
-    cdef int twice
+    cdef int _twice
     cdef double dot
     for i in range(q.shape[0]):
-        for twice in range(2):
+        for _twice in range(2):
             for j in range(i):
                 dot = 0
                 for k in range(n):

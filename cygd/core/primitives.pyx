@@ -322,7 +322,7 @@ def error_term(y, y_hat, h, activation="sigmoid", loss="sse"):
     Examples
     --------
     >>> round(float(error_term(0.5, 0.37754066879814546, -0.5)), 10)
-    0.0287784083
+    0.0287783974
     """
     module, (y, y_hat, h) = alike({"y": y, "y_hat": y_hat, "h": h})
     same_shape("y", y, "y_hat", y_hat)

@@ -17,7 +17,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #include <sched.h>
 #endif
-#ifdef __AVX512F__
+#if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #endif
 
@@ -40,7 +40,11 @@ typedef int64_t ireal;
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#ifndef VBYTES
+#ifdef VBYTES
+/* in a kernel, `cdef inline` is meant: a vector function that is called spills its constants */
+#undef CYTHON_INLINE
+#define CYTHON_INLINE inline __attribute__((always_inline))
+#else
 #define VBYTES 16
 #endif
 /* aligned to one element and aliasing anything: load and store work on any address */
@@ -62,6 +66,20 @@ typedef ireal ivec;
  * same order: VECS vectors of the level side by side. */
 #define VECS (64 / VBYTES)
 #define WIDTH (512 / REAL_BITS)
+
+/* Where the compiler's own vectors leave a choice, the instruction is named: X86(max) is _mm512_max_pd */
+#if REAL_BITS == 32
+#define X86_(prefix, name) prefix##_##name##_ps
+#else
+#define X86_(prefix, name) prefix##_##name##_pd
+#endif
+#if VBYTES == 16 && defined(__SSE4_1__)
+#define X86(name) X86_(_mm, name)
+#elif VBYTES == 32 && defined(__AVX2__)
+#define X86(name) X86_(_mm256, name)
+#elif VBYTES == 64 && defined(__AVX512F__)
+#define X86(name) X86_(_mm512, name)
+#endif
 
 INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec v) { *(vec *)p = v; }
@@ -85,16 +103,17 @@ INLINE vec splat(real x) { vec zero = {0}; return x - zero; }
 INLINE ivec lt(vec a, vec b) { return (ivec)(a < b); }
 INLINE ivec le(vec a, vec b) { return (ivec)(a <= b); }
 INLINE ivec eq(vec a, vec b) { return (ivec)(a == b); }
-#ifdef __AVX512F__
-/* masks have registers of their own here, and this loop compiles to one blend */
 INLINE vec select_(ivec m, vec a, vec b) {
-    vec r;
-    for (int i = 0; i < LANES; i++) LANE(r, i) = LANE(m, i) ? LANE(a, i) : LANE(b, i);
-    return r;
-}
+#if VBYTES == 64 && defined(X86) && REAL_BITS == 32
+    return (vec)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)m), b, a);
+#elif VBYTES == 64 && defined(X86)
+    return (vec)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)m), b, a);
+#elif defined(X86)
+    return (vec)X86(blendv)(b, a, (vec)m);
 #else
-INLINE vec select_(ivec m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
+    return (vec)((m & (ivec)a) | (~m & (ivec)b));
 #endif
+}
 INLINE ivec bits(vec a) { return (ivec)a; }
 INLINE vec from_bits(ivec a) { return (vec)a; }
 #else
@@ -127,18 +146,10 @@ INLINE vec mantissa(vec a) {
     return from_bits((bits(a) & (((ireal)1 << MANTISSA_BITS) - 1)) | EXPONENT_ONE);
 }
 
-/* a < b ? a : b and a > b ? a : b; where one is NaN the result is b */
-#ifdef __AVX__
-INLINE vec min_(vec a, vec b) {
-    vec r;
-    for (int i = 0; i < LANES; i++) LANE(r, i) = LANE(a, i) < LANE(b, i) ? LANE(a, i) : LANE(b, i);
-    return r;
-}
-INLINE vec max_(vec a, vec b) {
-    vec r;
-    for (int i = 0; i < LANES; i++) LANE(r, i) = LANE(a, i) > LANE(b, i) ? LANE(a, i) : LANE(b, i);
-    return r;
-}
+/* a < b ? a : b and a > b ? a : b, so b where one is NaN: what the instruction does */
+#ifdef X86
+INLINE vec min_(vec a, vec b) { return (vec)X86(min)(a, b); }
+INLINE vec max_(vec a, vec b) { return (vec)X86(max)(a, b); }
 #else
 INLINE vec min_(vec a, vec b) { return select_(lt(a, b), a, b); }
 INLINE vec max_(vec a, vec b) { return select_(lt(b, a), a, b); }
@@ -151,20 +162,21 @@ INLINE int any_lane(ivec m) {
     for (int i = 0; i < LANES; i++) found |= LANE(m, i);
     return found != 0;
 }
-/* the sign of a turned over where an integer's last but one bit is set; a mask of its last bit */
+/* whole numbers, of which sin and cos need the last two bits: -a where the second is set, a mask of the
+ * first, and the next number; and a with its sign turned over where b is negative */
+INLINE void store_integers(ireal *p, ivec v) { *(ivec *)p = v; }
+INLINE ivec load_integers(const ireal *p) { return *(const ivec *)p; }
+INLINE ivec next_quarter(ivec q) { return q + 1; }
+INLINE vec flip_sign(vec a, vec b) { return from_bits(bits(a) ^ (bits(b) & SIGN_BIT)); }
 INLINE vec flip_bit1(vec a, ivec q) {
-    return from_bits(bits(a) ^ (((q >> 1) & 1) << (REAL_BITS - 1)));
+    return from_bits(bits(a) ^ ((q << (REAL_BITS - 2)) & SIGN_BIT));
 }
 INLINE ivec odd(ivec q) { return -(q & 1); }
 /* x 2**n, rounded once: n is a whole number, the halves of which are exponents of normal numbers.
  * AVX-512 has an instruction for it; elsewhere two exact factors, of which the first rounds nothing */
 INLINE vec scale_(vec x, vec n) {
-#if defined(__AVX512F__) && VBYTES == 64
-#if REAL_BITS == 32
-    return (vec)_mm512_scalef_ps((__m512)x, (__m512)n);
-#else
-    return (vec)_mm512_scalef_pd((__m512d)x, (__m512d)n);
-#endif
+#if VBYTES == 64 && defined(X86)
+    return (vec)X86(scalef)(x, n);
 #else
     vec round = splat((real)((int64_t)3 << (MANTISSA_BITS - 1)));
     vec half = n * (real)0.5 + round;
@@ -180,7 +192,9 @@ INLINE vec scale_(vec x, vec n) {
 #define FUSED 0
 #endif
 INLINE vec fma_(vec a, vec b, vec c) {
-#if FUSED
+#if FUSED && defined(X86)
+    return (vec)X86(fmadd)(a, b, c);
+#elif FUSED
     vec r;
     for (int i = 0; i < LANES; i++) LANE(r, i) = REAL_FMA(LANE(a, i), LANE(b, i), LANE(c, i));
     return r;
@@ -190,9 +204,13 @@ INLINE vec fma_(vec a, vec b, vec c) {
 }
 
 INLINE vec sqrt_(vec a) {
+#ifdef X86
+    return (vec)X86(sqrt)(a);
+#else
     vec r;
     for (int i = 0; i < LANES; i++) LANE(r, i) = REAL_SQRT(LANE(a, i));
     return r;
+#endif
 }
 
 /* Where the threads of a team wait for each other. OpenMP's own barrier spins for milliseconds, which

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Console", "short"]
 
-# what an epoch's line shows at most, in this order, before it gets too wide to read
-WIDEST = 5
+# how many numbers an epoch shows before it gets too wide to read: on a line, and beside the bar
+ON_LINE, ON_BAR = 5, 3
+SHOW_EVERY = 0.1
 HIDDEN = {"seconds", "learning_rate"}
 
 
@@ -35,12 +37,12 @@ def short(value: float) -> str:
     return f"{value:.4g}"
 
 
-def sentence(metrics: Mapping[str, float]) -> str:
+def sentence(metrics: Mapping[str, float], most: int = ON_LINE) -> str:
     """Return the metrics of an epoch as `loss 0.12, accuracy 0.9`, the measured ones in front."""
     shown = [name for name in metrics if name not in HIDDEN and name != "running_loss"]
     if "loss" not in metrics and "running_loss" in metrics:
         shown.insert(0, "running_loss")
-    return ", ".join(f"{name} {short(metrics[name])}" for name in shown[:WIDEST])
+    return ", ".join(f"{name} {short(metrics[name])}" for name in shown[:most])
 
 
 class Console:
@@ -55,6 +57,7 @@ class Console:
     def __init__(self, lines: int = 15) -> None:
         self.lines = max(1, lines)
         self._progress: Progress | None = None
+        self._shown = -math.inf
 
     def cygd_run_start(self, run: Run) -> None:
         """Say what runs."""
@@ -67,7 +70,7 @@ class Console:
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
         """Show an epoch: on the bar, or every so many epochs as a line."""
         if self._progress is not None:
-            self._progress.update(self._progress.task_ids[0], completed=epoch, text=sentence(metrics))
+            self._show(self._progress, epoch, metrics)
         elif epoch % self._stride == 0 or epoch == self._epochs:
             width = len(str(self._epochs))
             print(f"epoch {epoch:>{width}}/{self._epochs}  {sentence(metrics)}".rstrip(), file=sys.stderr)
@@ -86,6 +89,13 @@ class Console:
         """Take the bar away, so that the error has the terminal for itself."""
         self._stop()
 
+    def _show(self, progress: Progress, epoch: int, metrics: dict[str, float]) -> None:
+        # epochs may be thousands a second, and nobody reads so fast
+        now = time.monotonic()
+        if now - self._shown >= SHOW_EVERY or epoch == self._epochs:
+            progress.update(progress.task_ids[0], completed=epoch, text=sentence(metrics, ON_BAR))
+            self._shown = now
+
     def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
@@ -97,7 +107,7 @@ def _progress_bar(epochs: int) -> Progress:
 
     bar = progress.Progress(
         progress.MofNCompleteColumn(),
-        progress.BarColumn(bar_width=None),
+        progress.BarColumn(bar_width=20),
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.fields[text]}", markup=False),
         console=console.Console(stderr=True),

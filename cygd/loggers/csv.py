@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
+from cygd.hookspecs import hookimpl
+
 if TYPE_CHECKING:
     from cygd.runner import Result, Run
 
@@ -63,6 +65,8 @@ class Csv:
         self._file = (run.directory / "metrics.csv").open("w", newline="")
         self._file.write(",".join(self._columns) + "\n")
 
+    # before all others, so that the row is there when one of them is interrupted
+    @hookimpl(tryfirst=True)
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
         """Write the row of one epoch."""
         if self._file is None:

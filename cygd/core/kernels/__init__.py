@@ -1,0 +1,1 @@
+"""The kernels of each dtype and CPU level; `cygd.core.dispatch` loads one pair of them."""

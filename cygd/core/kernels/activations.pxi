@@ -16,14 +16,14 @@ cdef double SELU_ALPHA = 1.6732632423543772
 cdef real LARGE = <real> 1e30           # as good as infinity in h / (1 + |h|)
 
 
-cdef inline vec normal_below(vec h) noexcept nogil:
-    """Return Phi(h), the share of the normal distribution below h, exact in both tails."""
-    return splat(<real> 0.5) * v_erfc(h * splat(<real> -0.7071067811865476))
+cdef inline vec unless_nan(vec x, vec value) noexcept nogil:
+    """Return value, and NaN where x is NaN."""
+    return select(eq(x, x), value, x)
 
 
 cdef inline vec gelu_argument(vec h) noexcept nogil:
     """Return 2 sqrt(2 / pi) (h + 0.044715 h^3)."""
-    return h * fma_(h * h, splat(<real> 0.07135481282553), splat(<real> 1.5957691216057308))
+    return h * fma_(h * h, splat(<real> 0.07135481627260025), splat(<real> 1.5957691216057308))
 
 
 cdef inline vec parameter(void *data, real default) noexcept nogil:
@@ -69,7 +69,7 @@ cdef inline vec identity(vec h, vec a) noexcept nogil:
 
 
 cdef inline vec identity_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return splat(1)
+    return unless_nan(h, splat(1))
 
 
 cdef void identity_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -84,11 +84,11 @@ cdef void identity_df(const real *h, const real *y_hat, real *out, Py_ssize_t n,
 # f(h) = 1 for h >= 0, else 0; f' = 0, the jump is not differentiated
 
 cdef inline vec step(vec h, vec a) noexcept nogil:
-    return select(lt(h, splat(0)), splat(0), select(le(splat(0), h), splat(1), h))
+    return select(lt(h, splat(0)), splat(0), unless_nan(h, splat(1)))
 
 
 cdef inline vec step_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(eq(h, h), splat(0), h)
+    return unless_nan(h, splat(0))
 
 
 cdef void step_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -141,11 +141,11 @@ cdef void tanh_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, voi
 # f(h) = max(h, 0); f'(0) = 0
 
 cdef inline vec relu(vec h, vec a) noexcept nogil:
-    return select(le(h, splat(0)), splat(0), h)
+    return at_least(h, 0)
 
 
 cdef inline vec relu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(splat(0), h), splat(1), select(eq(h, h), splat(0), h))
+    return select(lt(splat(0), h), splat(1), unless_nan(h, splat(0)))
 
 
 cdef void relu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -164,7 +164,7 @@ cdef inline vec leaky_relu(vec h, vec a) noexcept nogil:
 
 
 cdef inline vec leaky_relu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(splat(0), h), splat(1), select(eq(h, h), a, h))
+    return select(lt(splat(0), h), splat(1), unless_nan(h, a))
 
 
 cdef void leaky_relu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -235,14 +235,14 @@ cdef void celu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, voi
 
 
 # softplus -----------------------------------------------------------------------------------------
-# f(h) = log(1 + exp(h)); f' = sigmoid(h)
+# f(h) = log(1 + exp(h)); f' = sigmoid(h) = 1 - exp(-f), as accurate and without a division
 
 cdef inline vec softplus(vec h, vec a) noexcept nogil:
     return v_softplus(h)
 
 
 cdef inline vec softplus_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return v_sigmoid(h)
+    return -v_expm1(-y_hat)
 
 
 cdef void softplus_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -275,15 +275,15 @@ cdef void softsign_df(const real *h, const real *y_hat, real *out, Py_ssize_t n,
 
 
 # gelu ---------------------------------------------------------------------------------------------
-# f(h) = h Phi(h); f' = Phi(h) + h phi(h), with Phi(h) = erfc(-h / sqrt(2)) / 2   (Hendrycks & Gimpel 2016)
+# f(h) = h Phi(h); f' = Phi(h) + h phi(h), of the normal distribution   (Hendrycks & Gimpel 2016)
 
 cdef inline vec gelu(vec h, vec a) noexcept nogil:
-    return h * normal_below(at_least(h, -40))
+    return at_least(h, -40) * normal_at(h).below
 
 
 cdef inline vec gelu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    h = at_most(at_least(h, -40), 40)
-    return fma_(h, splat(<real> 0.3989422804014327) * v_exp(splat(<real> -0.5) * h * h), normal_below(h))
+    cdef normal z = normal_at(h)
+    return fma_(within(h, 40), z.density, z.below)
 
 
 cdef void gelu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -298,14 +298,16 @@ cdef void gelu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, voi
 # f(h) = h (1 + tanh(u)) / 2 = h sigmoid(2 u), u = sqrt(2 / pi) (h + 0.044715 h^3)
 
 cdef inline vec gelu_tanh(vec h, vec a) noexcept nogil:
-    return h * v_sigmoid(gelu_argument(at_least(h, -40)))
+    h = at_least(h, -40)
+    return h * v_sigmoid(gelu_argument(h))
 
 
 cdef inline vec gelu_tanh_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    cdef vec s
-    h = at_most(at_least(h, -40), 40)
-    s = v_sigmoid(gelu_argument(h))
-    return fma_(h * s * (splat(1) - s), fma_(h * h, splat(<real> 0.21406448348), splat(<real> 1.5957691216057308)), s)
+    cdef logistic s
+    h = within(h, 40)
+    s = logistic_at(gelu_argument(h))
+    # (2 u)' = 2 sqrt(2 / pi) (1 + 3 * 0.044715 h^2)
+    return fma_(h * s.slope, fma_(h * h, splat(0.21406444881780076), splat(1.5957691216057308)), s.value)
 
 
 cdef void gelu_tanh_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -317,17 +319,18 @@ cdef void gelu_tanh_df(const real *h, const real *y_hat, real *out, Py_ssize_t n
 
 
 # silu ---------------------------------------------------------------------------------------------
-# f(h) = h sigmoid(h); f' = s (1 + h (1 - s))                           (Elfwing et al. 2018)
+# f(h) = h sigmoid(h); f' = s + h s (1 - s)                             (Elfwing et al. 2018)
 
 cdef inline vec silu(vec h, vec a) noexcept nogil:
-    return h * v_sigmoid(at_least(h, -1000))
+    h = at_least(h, -1000)
+    return h * v_sigmoid(h)
 
 
 cdef inline vec silu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    cdef vec s
-    h = at_most(at_least(h, -1000), 1000)
-    s = v_sigmoid(h)
-    return s * fma_(h, splat(1) - s, splat(1))
+    cdef logistic s
+    h = within(h, 1000)
+    s = logistic_at(h)
+    return fma_(h, s.slope, s.value)
 
 
 cdef void silu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -372,14 +375,15 @@ cdef inline vec hard_sigmoid(vec h, vec a) noexcept nogil:
 
 
 cdef inline vec hard_sigmoid_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(abs_(h), splat(3)), splat(<real> (1.0 / 6)), select(eq(h, h), splat(0), h))
+    return select(lt(abs_(h), splat(3)), splat(<real> (1.0 / 6)), unless_nan(h, splat(0)))
 
 
 cdef void hard_sigmoid_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
     map_h(hard_sigmoid, NONE, h, out, n, data)
 
 
-cdef void hard_sigmoid_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void hard_sigmoid_df(const real *h, const real *y_hat, real *out,
+                          Py_ssize_t n, void *data) noexcept nogil:
     map_slope(hard_sigmoid_slope, NONE, h, y_hat, out, n, data)
 
 
@@ -391,7 +395,7 @@ cdef inline vec hard_tanh(vec h, vec a) noexcept nogil:
 
 
 cdef inline vec hard_tanh_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(abs_(h), splat(1)), splat(1), select(eq(h, h), splat(0), h))
+    return select(lt(abs_(h), splat(1)), splat(1), unless_nan(h, splat(0)))
 
 
 cdef void hard_tanh_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -445,11 +449,12 @@ cdef void sin_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void
 # f(h) = exp(-h^2); f' = -2 h f
 
 cdef inline vec gaussian(vec h, vec a) noexcept nogil:
-    return v_exp(-(h * h))
+    cdef exponential e = exp_minus_square(at_most(abs_(h), 10.29 if REAL_BITS == 32 else 27.38), 1)
+    return scale_(e.p + splat(1), e.n)
 
 
 cdef inline vec gaussian_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return splat(-2) * at_most(at_least(h, -1000), 1000) * y_hat
+    return splat(-2) * within(h, 1000) * y_hat
 
 
 cdef void gaussian_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -463,6 +468,12 @@ cdef void gaussian_df(const real *h, const real *y_hat, real *out, Py_ssize_t n,
 # softmax ------------------------------------------------------------------------------------------
 # f(h)_j = exp(h_j - m) / sum_k exp(h_k - m), m = max_k h_k;  delta_j = y_j (g_j - sum_k g_k y_k)
 # Blocks of units x rows: a lane is a row, so the sums run over the units without a horizontal step.
+# Units at +inf share the whole, and so do all units where all are at -inf: the limit of equal numbers.
+
+cdef inline vec below_most(vec h, vec most) noexcept nogil:
+    """Return h - most, and 0 where they are equal, also at infinity."""
+    return select(eq(h, most), splat(0), h - most)
+
 
 cdef void softmax_f(const real *h, real *out, Py_ssize_t units, Py_ssize_t rows,
                     void *data) noexcept nogil:
@@ -475,7 +486,7 @@ cdef void softmax_f(const real *h, real *out, Py_ssize_t units, Py_ssize_t rows,
             most = select(lt(most, x), x, most)
         total = splat(0)
         for j in range(units):
-            x = v_exp(load(h + j * rows + r) - most)
+            x = v_exp(below_most(load(h + j * rows + r), most))
             total = total + x
             store(out + j * rows + r, x)
         total = splat(1) / total

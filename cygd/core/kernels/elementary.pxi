@@ -4,9 +4,12 @@
 # One text for both dtypes: only constants and the length of a polynomial differ, chosen by
 # `if REAL_BITS == 32`, which the C compiler folds. No branch depends on a value: both sides are computed
 # and one is selected, special values last. What cancels is carried as an unevaluated sum of two numbers
-# (hi + lo); `fma_` may round twice (level base), so nothing relies on it being exact but `product`, which
+# (hi + lo); `fma_` may round twice (level base), so nothing relies on it being exact but `two_product`, which
 # asks. The polynomials are minimax; the comment above each names the call of tools/minimax.py that
 # printed it. Tables of values were rejected: gathers are slower than a longer polynomial.
+
+from libc.float cimport DBL_MAX, DBL_MIN, FLT_MAX, FLT_MIN
+from libc.math cimport INFINITY, NAN
 
 include "polynomial.pxi"
 
@@ -34,7 +37,7 @@ cdef inline pair two_sum(vec a, vec b) noexcept nogil:
     return s
 
 
-cdef inline pair product(vec a, vec b) noexcept nogil:
+cdef inline pair two_product(vec a, vec b) noexcept nogil:
     # a b exactly (where lo does not underflow): one fused step, else Dekker's product of halves
     cdef pair s
     cdef vec a_hi, a_lo, b_hi, b_lo
@@ -50,22 +53,28 @@ cdef inline pair product(vec a, vec b) noexcept nogil:
     return s
 
 
-cdef inline vec infinity() noexcept nogil:
-    return splat(<real> 1e300 * <real> 1e300 if REAL_BITS == 64 else <real> 1e38 * <real> 1e38)
+cdef inline real largest() noexcept nogil:
+    return FLT_MAX if REAL_BITS == 32 else <real> DBL_MAX
 
 
-cdef inline vec largest() noexcept nogil:
-    return splat(3.40282347e38 if REAL_BITS == 32 else 1.7976931348623157e308)
+cdef inline vec at_most(vec x, real limit) noexcept nogil:
+    # min(x, limit); NaN stays
+    return min_(splat(limit), x)
+
+
+cdef inline vec at_least(vec x, real limit) noexcept nogil:
+    # max(x, limit); NaN stays
+    return max_(splat(limit), x)
 
 
 cdef inline vec within(vec x, real limit) noexcept nogil:
     # x moved into [-limit, limit]; NaN stays
-    return max_(splat(-limit), min_(splat(limit), x))
+    return at_least(at_most(x, limit), -limit)
 
 
 cdef inline vec finite(vec x) noexcept nogil:
     # +-inf becomes the largest number of its sign; NaN stays
-    return max_(-largest(), min_(largest(), x))
+    return within(x, largest())
 
 
 # ---- e^x -----------------------------------------------------------------------------------------
@@ -73,8 +82,9 @@ cdef inline vec finite(vec x) noexcept nogil:
 # e^x = 2^n (1 + p): n = round(x / ln 2), r = x - n ln 2, p = e^r - 1 = r + r^2 q(r), |r| <= ln(2) / 2.
 # ln 2 comes in two parts, of which n times the first is exact.
 
-cdef struct exponential:
+cdef struct exponential:        # 2^n (1 + p + p_lo)
     vec p
+    vec p_lo
     vec n
 
 
@@ -96,41 +106,68 @@ cdef inline real ln2_lo() noexcept nogil:
 cdef inline vec exp_q(vec r) noexcept nogil:
     # tools/minimax.py exp
     if REAL_BITS == 32:
-        return poly6(r, 0.5, 0.166666672, 0.041666355, 0.00833327323, 0.00139411027, 0.000199140428)
-    return poly10(r, 0.50000000000000056, 0.16666666666666685, 0.04166666666657292, 0.0083333333333147942,
-                  0.0013888888932623077, 0.00019841269902628013, 2.4801504138260077e-05,
-                  2.7557228277131844e-06, 2.7626453968117968e-07, 2.5114382423941157e-08)
+        return poly6(r, 0.5, 0.166666672, 0.041666355, 0.00833327323, 0.00139410887, 0.000199142916)
+    return poly10(r, 0.50000000000000056, 0.16666666666666685, 0.041666666666573121, 0.0083333333333144854,
+                  0.0013888888932571696, 0.00019841269903303423, 2.4801504189797553e-05,
+                  2.7557227677427711e-06, 2.7626436216110276e-07, 2.5114569488843971e-08)
 
 
 cdef inline vec exp_limit(vec x) noexcept nogil:
     # beyond these e^x is 0 and inf
     if REAL_BITS == 32:
-        return max_(splat(-106), min_(splat(90), x))
-    return max_(splat(-750), min_(splat(711), x))
+        return at_least(at_most(x, 90), -106)
+    return at_least(at_most(x, 711), -750)
 
 
-cdef inline exponential exp_parts(vec x, vec low) noexcept nogil:
-    # of e^(x + low), low no larger than an ulp or so of x; x within the limits
+cdef inline exponential exp_rest(vec r, vec n) noexcept nogil:
+    # of e^(n ln 2 + r)
     cdef exponential e
-    cdef vec r
-    e.n = nearest(x * <real> 1.4426950408889634)
-    r = fma_(e.n, splat(-ln2_lo()), fma_(e.n, splat(-ln2_hi()), x)) + low
-    e.p = fma_(r * r, exp_q(r), r)
+    cdef vec q = exp_q(r)
+    e.n = n
+    e.p = fma_(r * r, q, r)
+    e.p_lo = fma_(r * r, q, r - e.p)
+    return e
+
+
+cdef inline exponential exp_parts(vec x) noexcept nogil:
+    # of e^x, x within the limits
+    cdef vec n = nearest(x * splat(1.4426950408889634))
+    return exp_rest(fma_(n, splat(-ln2_lo()), fma_(n, splat(-ln2_hi()), x)), n)
+
+
+cdef inline exponential exp_sum_parts(vec x, vec low) noexcept nogil:
+    # of e^(x + low), low no larger than an ulp or so of x; what rounding r loses goes to p_lo
+    cdef vec n = nearest(x * splat(1.4426950408889634))
+    cdef vec exact = fma_(n, splat(-ln2_hi()), x)
+    cdef vec correction = fma_(n, splat(-ln2_lo()), low)
+    cdef vec r = exact + correction
+    cdef exponential e = exp_rest(r, n)
+    e.p_lo = e.p_lo + ((exact - r) + correction)
     return e
 
 
 cdef inline vec v_exp(vec x) noexcept nogil:
-    cdef exponential e = exp_parts(exp_limit(x), splat(0))
-    return scale_(e.p + <real> 1, e.n)
+    cdef exponential e = exp_parts(exp_limit(x))
+    return scale_(e.p + splat(1), e.n)
+
+
+cdef inline pair expm1_parts(vec x) noexcept nogil:
+    # e^x - 1 = 2 (2^(n-1) p + (2^(n-1) - 1/2)) as hi + lo (lo for x <= 0 only); overflows at the end only,
+    # and is p itself where n = 0, so that small x keep all their bits
+    cdef exponential e = exp_parts(at_most(exp_limit(x), 88.73 if REAL_BITS == 32 else 709.79))
+    cdef vec s = scale_(splat(0.5), e.n)
+    cdef vec rest = s - splat(0.5)
+    cdef vec half = fma_(s, e.p, rest)
+    cdef vec lost = fma_(s, e.p_lo, fma_(s, e.p, rest - half))
+    cdef ivec plain = eq(e.n, splat(0))
+    cdef pair t
+    t.hi = select(plain, e.p, half + half)
+    t.lo = select(plain, e.p_lo, lost + lost)
+    return t
 
 
 cdef inline vec v_expm1(vec x) noexcept nogil:
-    # e^x - 1 = 2 (2^(n-1) p + (2^(n-1) - 1/2)), which does not overflow before its value does;
-    # p itself where n = 0, so that small x keep all their bits
-    cdef exponential e = exp_parts(exp_limit(x), splat(0))
-    cdef vec s = scale_(splat(0.5), e.n)
-    cdef vec big = fma_(s, e.p, s - <real> 0.5) * <real> 2
-    return copysign_(select(eq(e.n, splat(0)), e.p, big), x)
+    return copysign_(expm1_parts(x).hi, x)
 
 
 # ---- log -----------------------------------------------------------------------------------------
@@ -146,27 +183,27 @@ cdef struct binary:             # 2^k (1 + f)
 cdef inline binary split(vec x) noexcept nogil:
     # x positive and normal
     cdef binary b
-    cdef vec m = significand(x)
+    cdef vec m = mantissa(x)
     cdef ivec upper = lt(splat(1.41421356237309505), m)
-    b.k = exponent(x) - (<real> 127 if REAL_BITS == 32 else <real> 1023)
-    b.k = select(upper, b.k + <real> 1, b.k)
-    b.f = select(upper, m * <real> 0.5, m) - <real> 1
+    b.k = exponent_(x) - splat(127 if REAL_BITS == 32 else 1023)
+    b.k = select(upper, b.k + splat(1), b.k)
+    b.f = select(upper, m * splat(0.5), m) - splat(1)
     return b
 
 
 cdef inline vec log_l(vec z) noexcept nogil:
     # tools/minimax.py log
     if REAL_BITS == 32:
-        return poly3(z, 0.666667759, 0.399774939, 0.29873082)
-    return poly7(z, 0.66666666666667351, 0.39999999999411168, 0.28571428743244109, 0.22222198478031382,
-                 0.18183569627196017, 0.15313906272464872, 0.1479747614335345)
+        return poly3(z, 0.666667759, 0.399775624, 0.29871586)
+    return poly7(z, 0.66666666666667329, 0.39999999999424313, 0.28571428740757254, 0.22222198703494506,
+                 0.18183559023439158, 0.15314155851925992, 0.14795151177405305)
 
 
 cdef inline vec log_sum(vec f, vec low, vec k) noexcept nogil:
     # k ln 2 + log(1 + f + low); d log(1 + f) = 1 / (1 + f) = (1 - s) / (1 + s), and low is tiny
-    cdef vec s = f / (f + <real> 2)
+    cdef vec s = f / (f + splat(2))
     cdef vec z = s * s
-    cdef vec h = f * f * <real> 0.5
+    cdef vec h = f * f * splat(0.5)
     cdef vec rest = low * fma_(s, fma_(s, splat(2), splat(-2)), splat(1))
     rest = fma_(k, splat(ln2_lo()), rest)
     return k * ln2_hi() - ((h - fma_(s, fma_(z, log_l(z), h), rest)) - f)
@@ -174,13 +211,13 @@ cdef inline vec log_sum(vec f, vec low, vec k) noexcept nogil:
 
 cdef inline vec v_log(vec x) noexcept nogil:
     cdef real up = 8388608 if REAL_BITS == 32 else 4503599627370496     # 2^MANTISSA_BITS: subnormals
-    cdef ivec tiny = lt(x, splat(1.17549435e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
+    cdef ivec tiny = lt(x, splat(FLT_MIN if REAL_BITS == 32 else DBL_MIN))
     cdef binary b = split(select(tiny, x * up, x))
-    cdef vec k = select(tiny, b.k - <real> MANTISSA_BITS, b.k)
+    cdef vec k = select(tiny, b.k - splat(MANTISSA_BITS), b.k)
     cdef vec y = log_sum(b.f, splat(0), k)
-    y = select(lt(x, infinity()), y, x)                     # inf and NaN
-    y = select(eq(x, splat(0)), -infinity(), y)
-    return select(lt(x, splat(0)), infinity() - infinity(), y)
+    y = select(lt(x, splat(INFINITY)), y, x)                     # inf and NaN
+    y = select(eq(x, splat(0)), splat(-INFINITY), y)
+    return select(lt(x, splat(0)), splat(NAN), y)
 
 
 cdef inline vec log1p_sum(vec x, vec low) noexcept nogil:
@@ -192,61 +229,56 @@ cdef inline vec log1p_sum(vec x, vec low) noexcept nogil:
 
 cdef inline vec v_log1p(vec x) noexcept nogil:
     cdef vec y = log1p_sum(x, splat(0))
-    y = select(lt(x, infinity()), y, x)
+    y = select(lt(x, splat(INFINITY)), y, x)
     y = select(eq(x, splat(0)), x, y)                       # the sign of -0.0
-    y = select(eq(x, splat(-1)), -infinity(), y)
-    return select(lt(x, splat(-1)), infinity() - infinity(), y)
+    y = select(eq(x, splat(-1)), splat(-INFINITY), y)
+    return select(lt(x, splat(-1)), splat(NAN), y)
 
 
 # ---- from exp and log ----------------------------------------------------------------------------
 
 cdef inline vec v_softplus(vec x) noexcept nogil:
     # log(1 + e^x) = max(x, 0) + log1p(e^-|x|); what e^-|x| loses in 1 + p goes along
-    cdef exponential e = exp_parts(max_(splat(-750 if REAL_BITS == 64 else -106), -abs_(x)), splat(0))
+    cdef exponential e = exp_parts(exp_limit(-abs_(x)))
     cdef pair m = fast_two_sum(splat(1), e.p)
-    return max_(splat(0), x) + log1p_sum(scale_(m.hi, e.n), scale_(m.lo, e.n))
+    return at_least(x, 0) + log1p_sum(scale_(m.hi, e.n), scale_(m.lo, e.n))
+
+
+# A quotient q = a / d is off by what its terms have lost: a.lo / d - q d.lo / d. For that, 1 / d need
+# only be known to a tenth.
+cdef inline vec minus_inverse(vec d) noexcept nogil:
+    # -1 / d nearly, 1 <= d <= 2
+    return fma_(d, splat(0.5), splat(-1.46))
+
+
+cdef struct logistic:
+    vec value                   # s = 1 / (1 + e^-x)
+    vec slope                   # s (1 - s), without taking 1 - s
+
+
+cdef inline logistic logistic_at(vec x) noexcept nogil:
+    # with e = e^-|x| <= 1: s = 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0; s' = e / (1 + e)^2
+    cdef vec e = v_exp(-abs_(x))
+    cdef vec inverse = splat(1) / (e + splat(1))
+    cdef logistic s
+    s.value = select(lt(x, splat(0)), e * inverse, inverse)
+    s.slope = e * inverse * inverse
+    return s
 
 
 cdef inline vec v_sigmoid(vec x) noexcept nogil:
     # 1 / (1 + e^-x), with e = e^-|x| <= 1: 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0
     cdef vec e = v_exp(-abs_(x))
-    return select(lt(x, splat(0)), e, splat(1)) / (e + <real> 1)
+    cdef pair d = fast_two_sum(splat(1), e)
+    cdef vec q = select(lt(x, splat(0)), e, splat(1)) / d.hi
+    return fma_(q * d.lo, minus_inverse(d.hi), q)
 
 
 cdef inline vec v_tanh(vec x) noexcept nogil:
     # with t = e^(-2|x|) - 1 in (-1, 0]: tanh |x| = -t / (2 + t)
-    cdef vec t = v_expm1(abs_(x) * <real> -2)
-    return copysign_(t / (t + <real> 2), x)
-
-
-# ---- erf -----------------------------------------------------------------------------------------
-#
-# For a >= 0, erfc(a) = e^(-a^2) g(t) / (1 + 2 a), t = (a - K) / (a + K): the product (1 + 2 a) e^(a^2)
-# erfc(a) stays between 1 and 1.3 and is smooth in t all the way to infinity (M. M. Shepherd and
-# J. G. Laframboise, Mathematics of Computation 36 (1981) 249). a^2 is carried in two numbers, because
-# e^(-a^2) multiplies its error by a^2.
-
-cdef inline vec erfc_g(vec a) noexcept nogil:
-    # tools/minimax.py erfc
-    cdef vec t
-    if REAL_BITS == 32:
-        t = (a - <real> 2) / (a + <real> 2)
-        return poly12(t, 1.27697837, -0.0927638188, -0.166030511, 0.164051056, -0.0542179123,
-                      -0.00803101715, 0.00870944001, 0.00125323108, -0.00142129499, -0.00040151045,
-                      0.000169560182, 7.97219473e-05)
-    t = (a - <real> 4) / (a + <real> 4)
-    return fma_(power8(t) * ((t * t) * (t * t)),
-                poly12(t, -0.0007577732936140325, -0.00019925661654885776, 0.00015062170335731893,
-                       -2.4399480862179107e-05, -1.1222143739061637e-05, 5.7102981867084501e-06,
-                       2.9413319127630001e-07, -8.2612346193962074e-07, 7.4073505737501221e-08,
-                       1.1046002675516333e-07, -1.7395349970919205e-08, -1.4103877496367603e-08),
-                poly12(t, 1.2329951186255526, -0.13962111684056253, 0.015379652102619688,
-                       0.068097054254695408, -0.10103906603630146, 0.093732834998251913,
-                       -0.066330365812277706, 0.037167515539079592, -0.016197734057118211,
-                       0.0050319699636240086)) if False else fma_(
-                power8(t) * ((t * t) * (t * t)),
-                splat(0), t)
-
-
-cdef void fill_functions(kernels *t) noexcept:
-    t.n_functions = 0
+    cdef pair t = expm1_parts(abs_(x) * splat(-2))
+    cdef pair d = fast_two_sum(splat(2), t.hi)
+    cdef vec inverse = minus_inverse(d.hi)
+    cdef vec q = t.hi / d.hi
+    # d tanh / dt = 2 / d^2
+    return copysign_(fma_(fma_(t.lo + t.lo, inverse, q * d.lo), inverse, q), x)

@@ -1,13 +1,116 @@
-cdef inline vec v_erfc(vec x) noexcept nogil:
-    cdef vec t = splat(1) / fma_(splat(<real> 0.3275911), abs_(x), splat(1)), p
-    p = splat(<real> 1.061405429)
-    p = fma_(p, t, splat(<real> -1.453152027))
-    p = fma_(p, t, splat(<real> 1.421413741))
-    p = fma_(p, t, splat(<real> -0.284496736))
-    p = fma_(p, t, splat(<real> 0.254829592))
-    p = p * t * v_exp(-(x * x))
-    return select(lt(x, splat(0)), splat(2) - p, p)
+# erf and erfc over `vec`.
+#
+# For a >= 0, erfc(a) = e^(-a^2) g(t) / (1 + 2 a), t = (a - K) / (a + K): the product (1 + 2 a) e^(a^2)
+# erfc(a) stays between 1 and 1.3 and is smooth in t all the way to infinity (M. M. Shepherd and
+# J. G. Laframboise, Mathematics of Computation 36 (1981) 249). a^2 is carried in two numbers, because
+# e^(-a^2) multiplies its error by a^2.
+
+cdef inline real erfc_k() noexcept nogil:
+    return 2 if REAL_BITS == 32 else 4
+
+
+cdef inline vec erfc_q(vec t) noexcept nogil:
+    # tools/minimax.py erfc, without its first coefficient
+    if REAL_BITS == 32:
+        return poly11(t, -0.0927638188, -0.166030511, 0.164051056, -0.0542179123, -0.00803101715,
+                      0.00870944001, 0.00125323201, -0.00142129441, -0.000401511177, 0.000169559367,
+                      7.97217581e-05)
+    return fma_(power8(t) * ((t * t) * (t * t)),
+                poly11(t, -2.4399480824731787e-05, -1.1222143730375053e-05, 5.7102980877338699e-06,
+                       2.9413313435557912e-07, -8.261233167421852e-07, 7.4073634762053375e-08,
+                       1.1045992555404461e-07, -1.7395487129708188e-08, -1.4103869218261524e-08,
+                       1.6373616824295015e-09, 1.1885975554651269e-09),
+                poly12(t, -0.13962111684056253, 0.015379652102619688, 0.068097054254695408,
+                       -0.10103906603630146, 0.093732834998251899, -0.06633036581227772, 0.037167515539079633,
+                       -0.016197734057118038, 0.0050319699636246851, -0.00075777329361513112,
+                       -0.0001992566165566252, 0.00015062170335945342))
+
+
+cdef inline pair erfcx(vec a) noexcept nogil:
+    # e^(a^2) erfc(a) for a >= 0, as hi + lo
+    cdef real k = erfc_k()
+    cdef vec below = a - splat(k), above = a + splat(k)
+    cdef vec t = below / above, inverse
+    cdef pair p, d, back, g
+    # what the sum and the difference lost counts for small a, where p is steep in t; 1 / above = (1 - t) / 2k
+    below = a - (below + splat(k))
+    above = a - (above - splat(k))
+    t = fma_((below - t * above) * (splat(1) - t), splat(0.5 / k), t)
+    p = fast_two_sum(splat(1.27697837 if REAL_BITS == 32 else 1.2329951186255526), t * erfc_q(t))
+    # g = p / d with what the division leaves; 1 / d = g / p, and 1 / p = 2 - p nearly
+    d = two_sum(splat(1), a + a)
+    g.hi = p.hi / d.hi
+    back = two_product(g.hi, d.hi)
+    inverse = g.hi * (splat(2) - p.hi)
+    g.lo = (((p.hi - back.hi) - back.lo) + (p.lo - g.hi * d.lo)) * inverse
+    return g
+
+
+cdef inline real erfc_end() noexcept nogil:
+    # beyond it erfc is 0
+    return 10.1 if REAL_BITS == 32 else 27.3
+
+
+cdef inline exponential exp_minus_square(vec x, real factor) noexcept nogil:
+    # e^(-factor x^2), factor a power of two, x^2 carried in two numbers
+    cdef pair square = two_product(x, x)
+    return exp_sum_parts(square.hi * splat(-factor), square.lo * splat(-factor))
+
+
+cdef inline vec erfc_positive(vec a) noexcept nogil:
+    # a >= 0: 2^n (1 + p) (g.hi + g.lo), rounded at the end
+    cdef vec x = at_most(a, erfc_end())
+    cdef pair g = erfcx(x)
+    cdef exponential e = exp_minus_square(x, 1)
+    return scale_(g.hi + fma_(e.p, g.hi, fma_(e.p_lo, g.hi, g.lo)), e.n)
+
+
+cdef inline vec erf_tail(vec z) noexcept nogil:
+    # tools/minimax.py erf
+    if REAL_BITS == 32:
+        return poly8(z, -0.376126379, 0.112837911, -0.026866138, 0.00522379996, -0.000854295678,
+                     0.000119600532, -1.39295107e-05, 1.06372113e-06)
+    return poly12(z, -0.37612638903183748, 0.11283791670954935, -0.026866170645085233, 0.0052239776248877035,
+                  -0.00085483269843531005, 0.00012055331226953182, -1.4925597793907168e-05,
+                  1.6461037856177768e-06, -1.6350680898490553e-07, 1.4662090959701496e-08,
+                  -1.1381258688675888e-09, 5.9705936491383062e-11)
+
+
+cdef inline vec erf_small(vec a) noexcept nogil:
+    # a + a ((2 / sqrt(pi) - 1) + z T(z)), z = a^2, 0 <= a <= 1
+    cdef vec z = at_most(a * a, 1)
+    return fma_(a, fma_(z, erf_tail(z), splat(0.12837916709551256)), a)
 
 
 cdef inline vec v_erf(vec x) noexcept nogil:
-    return splat(1) - v_erfc(x)
+    cdef vec a = abs_(x)
+    return copysign_(select(lt(a, splat(1)), erf_small(a), splat(1) - erfc_positive(a)), x)
+
+
+cdef inline vec v_erfc(vec x) noexcept nogil:
+    # 1 - erf(x) for small x, where it is the more accurate
+    cdef vec a = abs_(x)
+    cdef vec y = select(lt(a, splat(0.5)), splat(1) - erf_small(a), erfc_positive(a))
+    return select(lt(x, splat(0)), splat(2) - y, y)
+
+
+# ---- the normal distribution ---------------------------------------------------------------------
+#
+# Phi(-a) = erfc(a / sqrt(2)) / 2 and phi(a) = e^(-a^2 / 2) / sqrt(2 pi) share the exponential of the given
+# a: rounding a / sqrt(2) first would cost a^2 / 2 ulp in the tail.
+
+cdef struct normal:             # of h: the share below h, and the density
+    vec below
+    vec density
+
+
+cdef inline normal normal_at(vec h) noexcept nogil:
+    # beyond the limit the density is 0, and the tail with it
+    cdef vec a = at_most(abs_(h), 14.5 if REAL_BITS == 32 else 38.65)
+    cdef exponential e = exp_minus_square(a, 0.5)
+    cdef pair g = erfcx(a * splat(0.70710678118654752))
+    cdef vec tail = scale_(g.hi + fma_(e.p, g.hi, g.lo), e.n) * splat(0.5)
+    cdef normal z
+    z.below = select(lt(h, splat(0)), tail, splat(1) - tail)
+    z.density = scale_(e.p + splat(1), e.n) * splat(0.3989422804014327)
+    return z

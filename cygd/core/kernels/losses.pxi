@@ -59,11 +59,13 @@ cdef inline vec squared_error_slope(vec y, vec y_hat, vec a) noexcept nogil:
     return splat(2) * (y_hat - y)
 
 
-cdef void squared_error_f(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void squared_error_f(const real *y, const real *y_hat, real *out,
+                          Py_ssize_t n, void *data) noexcept nogil:
     map_loss(squared_error, NONE, y, y_hat, out, n, data)
 
 
-cdef void squared_error_df(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void squared_error_df(const real *y, const real *y_hat, real *out,
+                           Py_ssize_t n, void *data) noexcept nogil:
     map_loss(squared_error_slope, NONE, y, y_hat, out, n, data)
 
 
@@ -95,7 +97,7 @@ cdef inline vec mae(vec y, vec y_hat, vec a) noexcept nogil:
 
 cdef inline vec mae_slope(vec y, vec y_hat, vec a) noexcept nogil:
     cdef vec d = y_hat - y
-    return select(eq(d, d), sign(d), d)
+    return unless_nan(d, sign(d))
 
 
 cdef void mae_f(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -177,7 +179,7 @@ cdef inline vec poisson(vec y, vec y_hat, vec a) noexcept nogil:
 
 
 cdef inline vec poisson_slope(vec y, vec y_hat, vec a) noexcept nogil:
-    return splat(1) - ratio_or_zero(y, y_hat)
+    return unless_nan(y_hat, splat(1) - ratio_or_zero(y, y_hat))
 
 
 cdef void poisson_f(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -199,11 +201,13 @@ cdef inline vec binary_cross_entropy_slope(vec y, vec y_hat, vec a) noexcept nog
     return ratio_or_zero(splat(1) - y, splat(1) - y_hat) - ratio_or_zero(y, y_hat)
 
 
-cdef void binary_cross_entropy_f(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void binary_cross_entropy_f(const real *y, const real *y_hat, real *out,
+                                 Py_ssize_t n, void *data) noexcept nogil:
     map_loss(binary_cross_entropy, NONE, y, y_hat, out, n, data)
 
 
-cdef void binary_cross_entropy_df(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void binary_cross_entropy_df(const real *y, const real *y_hat, real *out,
+                                  Py_ssize_t n, void *data) noexcept nogil:
     map_loss(binary_cross_entropy_slope, NONE, y, y_hat, out, n, data)
 
 
@@ -211,18 +215,20 @@ cdef void binary_cross_entropy_df(const real *y, const real *y_hat, real *out, P
 # l = -y log(y_hat)
 
 cdef inline vec cross_entropy(vec y, vec y_hat, vec a) noexcept nogil:
-    return -product_or_zero(y, v_log(y_hat))
+    return unless_nan(y_hat, -product_or_zero(y, v_log(y_hat)))
 
 
 cdef inline vec cross_entropy_slope(vec y, vec y_hat, vec a) noexcept nogil:
-    return -ratio_or_zero(y, y_hat)
+    return unless_nan(y_hat, -ratio_or_zero(y, y_hat))
 
 
-cdef void cross_entropy_f(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void cross_entropy_f(const real *y, const real *y_hat, real *out,
+                          Py_ssize_t n, void *data) noexcept nogil:
     map_loss(cross_entropy, NONE, y, y_hat, out, n, data)
 
 
-cdef void cross_entropy_df(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void cross_entropy_df(const real *y, const real *y_hat, real *out,
+                           Py_ssize_t n, void *data) noexcept nogil:
     map_loss(cross_entropy_slope, NONE, y, y_hat, out, n, data)
 
 
@@ -235,7 +241,7 @@ cdef inline vec hinge(vec y, vec y_hat, vec a) noexcept nogil:
 
 cdef inline vec hinge_slope(vec y, vec y_hat, vec a) noexcept nogil:
     cdef vec m = y * y_hat
-    return select(lt(m, splat(1)), -y, select(eq(m, m), splat(0), m))
+    return select(lt(m, splat(1)), -y, unless_nan(m, splat(0)))
 
 
 cdef void hinge_f(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -258,11 +264,13 @@ cdef inline vec squared_hinge_slope(vec y, vec y_hat, vec a) noexcept nogil:
     return splat(-2) * y * at_least(splat(1) - y * y_hat, 0)
 
 
-cdef void squared_hinge_f(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void squared_hinge_f(const real *y, const real *y_hat, real *out,
+                          Py_ssize_t n, void *data) noexcept nogil:
     map_loss(squared_hinge, NONE, y, y_hat, out, n, data)
 
 
-cdef void squared_hinge_df(const real *y, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+cdef void squared_hinge_df(const real *y, const real *y_hat, real *out,
+                           Py_ssize_t n, void *data) noexcept nogil:
     map_loss(squared_hinge_slope, NONE, y, y_hat, out, n, data)
 
 
@@ -271,15 +279,16 @@ cdef void squared_hinge_df(const real *y, const real *y_hat, real *out, Py_ssize
 # and the derivative of the one cancels against that of the other.
 
 # l = max(h, 0) - h y + log(1 + exp(-|h|));  delta = y - y_hat
+# max(h, 0) - h y is |h| (1 - y) for h > 0 and |h| y below: no two terms cancel for targets in [0, 1]
 cdef void sigmoid_cross_entropy(const real *h, const real *y, real *out, Py_ssize_t units,
                                 Py_ssize_t rows, void *data) noexcept nogil:
     cdef Py_ssize_t i
-    cdef vec x
+    cdef vec x, share
     for i from 0 <= i < units * rows by LANES:
         x = load(h + i)
-        # both terms are at least 0 for targets in [0, 1]: no cancellation
-        store(out + i, product_or_zero(load(y + i), v_softplus(-x))
-              + product_or_zero(splat(1) - load(y + i), v_softplus(x)))
+        share = load(y + i)
+        share = select(lt(splat(0), x), splat(1) - share, share)
+        store(out + i, v_softplus(-abs_(x)) + product_or_zero(share, abs_(x)))
 
 
 cdef void sigmoid_cross_entropy_delta(const real *y, const real *y_hat, real *delta, Py_ssize_t units,
@@ -299,10 +308,10 @@ cdef void softmax_cross_entropy(const real *h, const real *y, real *out, Py_ssiz
             most = select(lt(most, x), x, most)
         total = splat(0)
         for j in range(units):
-            total = total + v_exp(load(h + j * rows + r) - most)
+            total = total + v_exp(below_most(load(h + j * rows + r), most))
         total = v_log(total)
         for j in range(units):
-            x = total - (load(h + j * rows + r) - most)
+            x = total - below_most(load(h + j * rows + r), most)
             store(out + j * rows + r, product_or_zero(load(y + j * rows + r), x))
 
 

@@ -30,6 +30,10 @@ cdef inline vec poly10(vec x, real a, real b, real c, real d, real e, real f, re
                        real i, real j) noexcept nogil:
     return fma_(power8(x), poly2(x, i, j), poly8(x, a, b, c, d, e, f, g, h))
 
+cdef inline vec poly11(vec x, real a, real b, real c, real d, real e, real f, real g, real h,
+                       real i, real j, real k) noexcept nogil:
+    return fma_(power8(x), poly3(x, i, j, k), poly8(x, a, b, c, d, e, f, g, h))
+
 cdef inline vec poly12(vec x, real a, real b, real c, real d, real e, real f, real g, real h,
                        real i, real j, real k, real l) noexcept nogil:
     return fma_(power8(x), poly4(x, i, j, k, l), poly8(x, a, b, c, d, e, f, g, h))

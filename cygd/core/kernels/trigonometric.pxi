@@ -1,15 +1,189 @@
+# sin and cos over `vec`, for every finite argument.
+#
+# x = q pi/2 + r, |r| <= pi/4, and q mod 4 says which of +-sin(r), +-cos(r) it is. pi/2 comes in four
+# parts of which q times the first three is exact (W. J. Cody and W. Waite), so r = hi + lo is good even
+# beside a multiple of pi/2, while |q| < 2^20 (float64) or 2^8 (float32). A vector that holds a larger
+# number goes, lane by lane, through exact integers (M. Payne and R. Hanek): the only branch on values in
+# these files. That path is scalar, in double, without any fused step: the same bits at every level.
+
+from libc.string cimport memcpy
+
+
+cdef struct turned:             # q pi/2 + hi + lo
+    vec hi
+    vec lo
+    ivec q
+
+
+cdef inline vec sin_s(vec z) noexcept nogil:
+    # tools/minimax.py sin
+    if REAL_BITS == 32:
+        return poly3(z, -0.166666552, 0.0083321752, -0.000195168381)
+    return poly6(z, -0.16666666666666632, 0.0083333333333224027, -0.00019841269829781985,
+                 2.7557313678811795e-06, -2.5050755563395182e-08, 1.5896624172365249e-10)
+
+
+cdef inline vec cos_c(vec z) noexcept nogil:
+    # tools/minimax.py cos
+    if REAL_BITS == 32:
+        return poly3(z, 0.0416666456, -0.00138873677, 2.44383627e-05)
+    return poly6(z, 0.041666666666666602, -0.0013888888888874777, 2.4801587289821387e-05,
+                 -2.7557314435618863e-07, 2.0875733037098611e-09, -1.1360088273184203e-11)
+
+
+cdef inline real turn_limit() noexcept nogil:
+    # 2^8 pi/2 and 2^20 pi/2, a little less
+    return 400 if REAL_BITS == 32 else 1600000
+
+
+cdef inline turned turn_small(vec x) noexcept nogil:
+    # the parts of pi/2: tools/minimax.py parts
+    cdef real p1 = 1.570770263671875 if REAL_BITS == 32 else 1.5707963267341256
+    cdef real p2 = 2.6063062250614166e-05 if REAL_BITS == 32 else 6.077100506303966e-11
+    cdef real p3 = 6.077094383272197e-11 if REAL_BITS == 32 else 2.0222662487111665e-21
+    cdef real p4 = 6.123234262925839e-17 if REAL_BITS == 32 else 8.4784276603689e-32
+    cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744     # leaves q in the last bits
+    cdef vec shifted = x * splat(0.63661977236758134) + shift
+    cdef vec q = shifted - shift
+    cdef pair a = two_sum(x - q * p1, q * -p2)
+    cdef pair b = two_sum(a.hi, q * -p3)
+    cdef turned t
+    b = fast_two_sum(b.hi, fma_(q, splat(-p4), a.lo + b.lo))
+    t.hi = b.hi
+    t.lo = b.lo
+    t.q = bits(shifted)
+    return t
+
+
+# the bits of 2/pi behind the binary point, 32 in each word
+cdef unsigned int[40] TWO_OVER_PI = [
+    0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab, 0xdebbc561,
+    0xb7246e3a, 0x424dd2e0, 0x06492eea, 0x09d1921c, 0xfe1deb1c, 0xb129a73e, 0xe88235f5, 0x2ebb4484,
+    0xe99c7026, 0xb45f7e41, 0x3991d639, 0x835339f4, 0x9c845f8b, 0xbdf9283b, 0x1ff897ff, 0xde05980f,
+    0xef2f118b, 0x5a0a6d1f, 0x6d367ecf, 0x27cb09b7, 0x4f463f66, 0x9e5fea2d, 0x7527bac7, 0xebe5f17b,
+    0x3d0739f7, 0x8a5292ea, 0x6bfb5fb1, 0x1f8d5d08, 0x56033046, 0xfc7b6bab, 0xf0cfbc20, 0x9af4361d]
+
+
+cdef inline double upper_half(double a) noexcept nogil:
+    # the leading 26 bits of a (T. J. Dekker)
+    cdef double c = a * 134217729.0
+    return c - (c - a)
+
+
+cdef int turn_large(double x, double *r) noexcept nogil:
+    """x = q pi/2 + r[0] + r[1] for finite x >= 1: return q mod 4."""
+    cdef double pi_hi = 1.5707963267948966, pi_lo = 6.123233995736766e-17       # pi/2
+    cdef unsigned long long m, carry, part, f0, f1
+    cdef unsigned int window[6]
+    cdef unsigned int p[6]
+    cdef int e, word, skip, k, q, sign
+    cdef double hi, lo, a, b, c
+    # x = m 2^e, m whole. Of x 2/pi mod 4 only the bits of 2/pi from the one worth 2^(1 - e) on matter:
+    # each one before it makes a multiple of 4. 192 of them leave 75 good ones after the worst cancellation
+    memcpy(&m, &x, sizeof(m))
+    e = <int> (m >> 52) - 1075
+    m = ((m << 12) >> 12) | (<unsigned long long> 1 << 52)
+    word = (e - 2 + 64) // 32 - 2
+    skip = (e - 2 + 64) % 32
+    for k in range(6):                          # the last word of the window first
+        part = (<unsigned long long> word_of_two_over_pi(word + 5 - k) << 32
+                | word_of_two_over_pi(word + 6 - k))
+        window[k] = <unsigned int> ((part << skip) >> 32)
+    # p = m * window mod 2^192, in words
+    carry = 0
+    for k in range(6):
+        carry += <unsigned long long> window[k] * <unsigned int> m
+        p[k] = <unsigned int> carry
+        carry >>= 32
+    carry = 0
+    for k in range(1, 6):
+        carry += (m >> 32) * window[k - 1] + p[k]
+        p[k] = <unsigned int> carry
+        carry >>= 32
+    # two bits of q, then the fraction; a fraction from 1/2 on counts back from the next q
+    q = p[5] >> 30
+    f0 = <unsigned long long> p[5] << 34 | <unsigned long long> p[4] << 2 | p[3] >> 30
+    f1 = <unsigned long long> p[3] << 34 | <unsigned long long> p[2] << 2 | p[1] >> 30
+    sign = f0 >> 63
+    if sign:
+        q += 1
+        f1 = ~f1 + 1
+        f0 = ~f0 + (f1 == 0)
+    # (f0, f1) as hi + lo
+    a = <double> (f0 >> 32) * 2.3283064365386963e-10                            # 2^-32
+    b = <double> <unsigned int> f0 * 5.421010862427522e-20                      # 2^-64
+    c = <double> (f1 >> 32) * 1.262177448353619e-29                             # 2^-96
+    hi = a + b
+    lo = b - (hi - a)
+    a = hi + c
+    lo += (c - (a - hi)) + <double> <unsigned int> f1 * 2.938735877055719e-39      # 2^-128
+    hi = a + lo
+    lo -= hi - a
+    # times pi/2
+    a = upper_half(hi)
+    b = upper_half(pi_hi)
+    c = hi * pi_hi
+    lo = (((a * b - c) + a * (pi_hi - b) + (hi - a) * b) + (hi - a) * (pi_hi - b)) + (hi * pi_lo + lo * pi_hi)
+    r[0] = -(c + lo) if sign else c + lo
+    r[1] = -(lo - ((c + lo) - c)) if sign else lo - ((c + lo) - c)
+    return q & 3
+
+
+cdef inline unsigned int word_of_two_over_pi(int k) noexcept nogil:
+    return TWO_OVER_PI[k] if k >= 0 else 0
+
+
+cdef turned turn_lanes(turned t, vec a) noexcept nogil:
+    """Replace the lanes of t where a >= turn_limit by their exact reduction."""
+    cdef real x[LANES]
+    cdef real hi[LANES]
+    cdef real lo[LANES]
+    cdef ireal q[LANES]
+    cdef double r[2]
+    cdef int i
+    store(x, a)
+    store(hi, t.hi)
+    store(lo, t.lo)
+    store_integers(q, t.q)
+    for i in range(LANES):
+        if x[i] >= turn_limit():
+            if x[i] <= largest():
+                q[i] = turn_large(x[i], r)
+                hi[i] = <real> r[0]
+                lo[i] = <real> ((r[0] - hi[i]) + r[1])
+            else:
+                hi[i] = lo[i] = <real> NAN
+    t.hi = load(hi)
+    t.lo = load(lo)
+    t.q = load_integers(q)
+    return t
+
+
+cdef inline turned turn(vec a) noexcept nogil:
+    # a >= 0
+    cdef turned t = turn_small(a)
+    if any_lane(le(splat(turn_limit()), a)):
+        t = turn_lanes(t, a)
+    return t
+
+
+cdef inline vec sin_of(turned t) noexcept nogil:
+    # sin(hi + lo) = hi + (z hi S(z) + lo (1 - z/2)), cos(hi + lo) = 1 - (z/2 - (z^2 C(z) - hi lo)), z = hi^2
+    cdef vec z = t.hi * t.hi
+    cdef vec half = z * splat(0.5)
+    cdef vec s = t.hi + fma_(z * t.hi, sin_s(z), fma_(-half, t.lo, t.lo))
+    cdef vec u = splat(1) - half
+    cdef vec c = u + (((splat(1) - u) - half) + fma_(z * z, cos_c(z), -(t.hi * t.lo)))
+    return flip_bit1(select(odd(t.q), c, s), t.q)
+
+
 cdef inline vec v_sin(vec x) noexcept nogil:
-    cdef vec n = fma_(x, splat(<real> 0.3183098861837907), shift()) - shift(), r, p, sign_of
-    r = fma_(n, splat(<real> -3.141592653589793), x)
-    p = splat(<real> (-1.0/39916800))
-    p = fma_(p, r*r, splat(<real> (1.0/362880)))
-    p = fma_(p, r*r, splat(<real> (-1.0/5040)))
-    p = fma_(p, r*r, splat(<real> (1.0/120)))
-    p = fma_(p, r*r, splat(<real> (-1.0/6)))
-    p = fma_(p * r * r, r, r)
-    sign_of = n * splat(<real> 0.5) - (fma_(n, splat(<real> 0.5), shift()) - shift())
-    return select(eq(sign_of, splat(0)), p, -p)
+    # sin |x| with the sign of x; small |x| are their own sine, down to the last subnormal and -0.0
+    return flip_sign(sin_of(turn(abs_(x))), x)
 
 
 cdef inline vec v_cos(vec x) noexcept nogil:
-    return v_sin(x + splat(<real> 1.5707963267948966))
+    # cos x = sin(x + pi/2)
+    cdef turned t = turn(abs_(x))
+    t.q = next_quarter(t.q)
+    return sin_of(t)

@@ -1,6 +1,7 @@
 # What vec.h offers, as Cython sees it: `vec` is a number, masks are integers.
 cdef extern from "vec.h" nogil:
     ctypedef real vec
+    ctypedef long long ireal
     ctypedef long long ivec
     enum:
         LANES       # elements of a vector
@@ -35,3 +36,7 @@ cdef extern from "vec.h" nogil:
     bint any_lane(ivec mask) noexcept
     vec flip_bit1(vec a, ivec q) noexcept       # -a where bit 1 of q is set
     ivec odd(ivec q) noexcept                   # a mask: bit 0 of q
+    vec flip_sign(vec a, vec b) noexcept        # -a where b is negative
+    ivec next_quarter(ivec q) noexcept          # q + 1
+    void store_integers(ireal *p, ivec v) noexcept
+    ivec load_integers(const ireal *p) noexcept

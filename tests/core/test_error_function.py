@@ -1,0 +1,161 @@
+"""erf and erfc of the compiled core, against mpmath: the whole range, on every CPU level."""
+
+import mpmath
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+from cygd.core import _f32, _f64, dispatch
+
+CORE = {np.float32: _f32, np.float64: _f64}
+BOUND = {np.float32: 2, np.float64: 4}  # ulp
+FUNCTIONS = {"erf": mpmath.erf, "erfc": mpmath.erfc}
+# beyond the first erfc(x) is subnormal, beyond the second it is 0
+UNDERFLOW = {np.float32: (9.19, 10.06), np.float64: (26.54, 27.23)}
+
+both_types = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+both_functions = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+@pytest.fixture(autouse=True)
+def level_restored():
+    before = dispatch.level()
+    yield
+    dispatch.select(before)
+
+
+def computed(name, x, level):
+    dispatch.select(level)
+    out = np.empty_like(x)
+    CORE[x.dtype.type].block("function", name, x, out)
+    return out
+
+
+def ulps(got, exact, dtype):
+    """|got - exact| in units of the last place of exact."""
+    info = np.finfo(dtype)
+    if exact == 0:
+        return 0.0 if got == 0 else float("inf")
+    exponent = max(mp.frexp(abs(exact))[1] - 1, int(info.minexp))
+    return float(abs(mpf(float(got)) - exact) / mp.ldexp(1, exponent - info.nmant))
+
+
+def check(name, x):
+    """Compare with mpmath at every level; the exact values are computed once."""
+    dtype = x.dtype.type
+    with mp.workprec(160):
+        exact = [FUNCTIONS[name](mpf(float(value))) for value in x]
+        for level in dispatch.levels():
+            found = zip(computed(name, x, level), exact, x, strict=True)
+            worst, at = max((ulps(got, value, dtype), float(a)) for got, value, a in found)
+            assert worst <= BOUND[dtype], f"{name} at {level}: {worst:.2f} ulp at {at!r}"
+
+
+def any_bits(dtype, count, seed):
+    """Finite numbers of random bits: every exponent, both signs."""
+    unsigned = {np.float32: np.uint32, np.float64: np.uint64}[dtype]
+    bits = np.random.default_rng(seed).integers(0, np.iinfo(unsigned).max, count, unsigned, endpoint=True)
+    x = bits.view(dtype)
+    return x[np.isfinite(x)]
+
+
+@both_types
+@both_functions
+def test_all_exponents(name, dtype):
+    # no further than 2^20: there both are constant, and mpmath slow
+    x = any_bits(dtype, 2000, seed=1)
+    check(name, x[abs(x) < 2**20])
+
+
+@both_types
+@both_functions
+def test_the_ordinary_range(name, dtype):
+    check(name, np.random.default_rng(2).uniform(-7, 7, 1500).astype(dtype))
+
+
+@both_types
+@both_functions
+def test_around_one_where_the_two_forms_meet(name, dtype):
+    draw = np.random.default_rng(3)
+    x = np.concatenate(
+        [draw.uniform(0.3, 1.7, 1500), 0.5 + 1e-3 * draw.normal(size=150), 1 + 1e-3 * draw.normal(size=150)]
+    )
+    check(name, (x * draw.choice([-1, 1], x.size)).astype(dtype))
+
+
+@both_types
+@both_functions
+def test_small_numbers(name, dtype):
+    draw = np.random.default_rng(4)
+    check(name, (10 ** draw.uniform(-15, 0, 800) * draw.choice([-1, 1], 800)).astype(dtype))
+
+
+@both_types
+def test_the_tail_of_erfc(dtype):
+    subnormal, _ = UNDERFLOW[dtype]
+    check("erfc", np.random.default_rng(5).uniform(1, subnormal, 1500).astype(dtype))
+
+
+def test_the_worst_float32_arguments_of_erfc():
+    # from a search over all float32 in [2^-13, 10.2], on base, v3 and v4
+    check(
+        "erfc", np.array([7.963015079498291, 7.515202045440674, 7.786442279815674, 7.960289478302002], "f4")
+    )
+
+
+@both_types
+def test_erfc_runs_out_through_the_subnormals(dtype):
+    subnormal, zero = UNDERFLOW[dtype]
+    x = np.linspace(subnormal, zero + 0.1, 800).astype(dtype)
+    check("erfc", x)
+    tiniest = np.finfo(dtype).smallest_subnormal
+    for level in dispatch.levels():
+        y = computed("erfc", x, level)
+        assert ((y > 0) & (y < np.finfo(dtype).smallest_normal)).sum() > 500
+        assert y.min() == 0
+        assert y[y > 0].min() == tiniest
+
+
+@both_types
+@pytest.mark.parametrize("level", dispatch.levels())
+def test_special_values(dtype, level):
+    info = np.finfo(dtype)
+    ends = np.array([np.inf, -np.inf, info.max, -info.max, np.nan], dtype)
+    np.testing.assert_array_equal(computed("erf", ends, level), np.array([1, -1, 1, -1, np.nan], dtype))
+    np.testing.assert_array_equal(computed("erfc", ends, level), np.array([0, 2, 0, 2, np.nan], dtype))
+    zeros = np.array([0.0, -0.0], dtype)
+    assert computed("erf", zeros, level).tobytes() == zeros.tobytes()  # the sign of -0.0, too
+    assert (computed("erfc", zeros, level) == 1).all()
+    tiny = np.array([info.smallest_subnormal, info.smallest_normal / 3, info.smallest_normal], dtype)
+    check("erf", np.concatenate([tiny, -tiny]))
+    check("erfc", np.concatenate([tiny, -tiny]))
+
+
+@both_types
+@both_functions
+@pytest.mark.parametrize("level", dispatch.levels())
+def test_any_length_gives_the_same_numbers(name, dtype, level):
+    x = np.random.default_rng(6).uniform(-30, 30, 67).astype(dtype)  # no whole number of vectors
+    alone = np.concatenate([computed(name, x[k : k + 1], level) for k in range(x.size)])
+    assert computed(name, x, level).tobytes() == alone.tobytes()
+
+
+@both_types
+def test_symmetry_and_range(dtype):
+    x = any_bits(dtype, 20000, seed=7)
+    for level in dispatch.levels():
+        y = computed("erf", x, level)
+        np.testing.assert_array_equal(computed("erf", -x, level), -y)
+        assert (abs(y) <= 1).all()
+        y = computed("erfc", x, level)
+        assert ((y >= 0) & (y <= 2)).all()
+
+
+@pytest.mark.skipif(not {"v3", "v4"} <= set(dispatch.levels()), reason="needs both fused levels")
+@both_types
+@both_functions
+def test_fused_levels_agree_to_the_bit(name, dtype):
+    x = np.concatenate(
+        [any_bits(dtype, 50000, seed=8), np.random.default_rng(9).uniform(-28, 28, 50000).astype(dtype)]
+    )
+    assert computed(name, x, "v3").tobytes() == computed(name, x, "v4").tobytes()

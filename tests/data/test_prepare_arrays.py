@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from cygd.data import Dataset, DataSource
+from cygd.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def arrays(tmp_path, prepare):
+    """Prepare x.npy and y.npy."""
+
+    def run(x, y, **keys):
+        np.save(tmp_path / "x.npy", x)
+        np.save(tmp_path / "y.npy", y)
+        return prepare(**{"source": "npy", "x": "x.npy", "y": "y.npy", **keys})
+
+    return run
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_memory_mapped_array_is_passed_on_as_it_is(arrays, dtype):
+    prepared = arrays(np.ones((10, 2), dtype), np.arange(10), dtype=dtype, split={"test": 0.5})
+    assert isinstance(prepared.train.x, np.memmap)
+    assert prepared.test.x is prepared.train.x
+    assert prepared.train.y.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [">f8", "f2", "i4", "?"])
+def test_other_types_are_converted(arrays, dtype):
+    prepared = arrays(np.eye(4).astype(dtype), np.arange(4))
+    assert prepared.train.x.dtype == np.float64
+    assert prepared.train.x.tolist() == np.eye(4).tolist()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_named(arrays, bad):
+    x = np.zeros((9000, 3))
+    x[8999, 1] = bad
+    message = rf"x\.npy, .*y\.npy: row 8999 \(from 0\), column 'x1': the value is {bad}, not a finite number"
+    for scale in ("none", "standard"):
+        with pytest.raises(DataError, match=message):
+            arrays(x, np.arange(9000), scale=scale)
+    y = np.zeros(3)
+    y[2] = bad
+    with pytest.raises(DataError, match=r"row 2 \(from 0\), column 'y0': the value is"):
+        arrays(np.zeros((3, 1)), y)
+
+
+def test_class_numbers_of_an_array(arrays):
+    prepared = arrays(np.eye(4), [7, 3, 5, 3], classes=True, units=3)
+    assert prepared.classes == (3, 5, 7)
+    assert prepared.train.y.argmax(axis=1).tolist() == [2, 0, 1, 0]
+    with pytest.raises(ConfigError, match=r"if y holds class numbers, say so with data\.classes: true"):
+        arrays(np.eye(4), [7, 3, 5, 3], units=3)
+
+
+def test_columns_of_an_array_can_be_named(arrays):
+    x = np.array([[1, 2, np.nan], [4, 5, 1], [7, 8, 2]])
+    prepared = arrays(x, [1, 2, 3], inputs=("x1", 0))
+    assert prepared.train.x.tolist() == [[2, 1], [5, 4], [8, 7]]
+    prepared = arrays(x, [1, 2, 3], categorical=("x0",), missing="drop")
+    assert prepared.train.x.tolist() == [[1, 0, 5, 1], [0, 1, 8, 2]]
+    prepared = arrays(x, [1, 2, 3], missing="mean", sample_weight="x0")
+    assert prepared.train.x.tolist() == [[2, 1.5], [5, 1], [8, 2]]
+    with pytest.raises(DataError, match=r"row 0 \(from 0\), column 'x2': the value is missing"):
+        arrays(x, [1, 2, 3], inputs=("x2",))
+
+
+def test_other_arrays_must_have_the_same_columns(arrays, tmp_path):
+    np.save(tmp_path / "v.npy", np.eye(3))
+    with pytest.raises(DataError, match=r"has the shape \(3, 3\); \(n_samples, 2\) is needed"):
+        arrays(np.ones((3, 2)), [1, 2, 3], validation={"x": "v.npy"})
+
+
+def test_a_label_of_other_arrays_that_training_has_not_seen(arrays, tmp_path):
+    np.save(tmp_path / "v.npy", [0, 9, 1])
+    with pytest.raises(
+        DataError, match=r"row 1 \(from 0\), column 'y0': the label 9 was not seen in training"
+    ):
+        arrays(np.eye(3), [0, 1, 2], classes=True, units=3, validation={"y": "v.npy"})
+
+
+def test_one_hot_targets_of_a_dataset(prepare):
+    y = [[0, 1], [1, 0], [0, 1]]
+    source = DataSource("own", lambda folder: Dataset([1, 2, 3], y, classes=("no", "yes")))
+    assert prepare(source="own", component=source, units=2).train.y.tolist() == y
+    assert prepare(source="own", component=source, units=1).train.y.tolist() == [[1], [0], [1]]

@@ -1,0 +1,72 @@
+"""What belongs into a wheel and an sdist of cygd, and what does not.
+
+``python tools/distributions.py dist/*.whl dist/*.tar.gz`` prints every fault and ends with 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+# in an sdist, paths are below the folder name-version/
+SDIST = [
+    *("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "MANIFEST.in"),
+    *("pyproject.toml", "setup.py", "conftest.py", ".ci/run"),
+    *("cygd/py.typed", "cygd/core/vec.h", "cygd/core/table.pxi", "cygd/core/__init__.pxd"),
+    *("cygd/core/primitives.pyx", "cygd/core/engine.pxi", "cygd/core/kernels/f64_v4.pyx"),
+    *("cygd/core/kernels/activations.pxi", "cygd/core/primitives.pyi", "tests/cimport/user.pyx"),
+    *("tests/test_house.py", "tests/config/conftest.py", "experiments/penguins.yaml"),
+    *("experiments/data/penguins.csv", "experiments/data/digits.csv.gz", "experiments/data/README.md"),
+    *("plugins/swish.py", "plugins/test_swish.py", "docs/plugins.md", "tools/distributions.py"),
+]
+WHEEL = [
+    *("cygd/py.typed", "cygd/core/table.pxi", "cygd/core/__init__.pxd", "cygd/core/primitives.pxd"),
+    *("cygd/core/dispatch.pxd", "cygd/core/f32.pxd", "cygd/core/f64.pxd", "cygd/core/random.pxd"),
+    *("cygd/core/primitives.pyi", "cygd/core/random.pyi", "cygd/core/fixed.pyi", "cygd/core/dispatch.pyi"),
+    *("cygd/core/_f32.pyi", "cygd/core/_f64.pyi", "cygd/cli.py", "cygd/core/kernels/__init__.py"),
+]
+EXTENSIONS = [
+    *("primitives", "dispatch", "random", "fixed", "_f32", "_f64", "_cyutility"),
+    *("kernels/f32_base", "kernels/f64_base"),
+]
+
+
+def wheel_faults(names: Iterable[str]) -> list[str]:
+    """Return what is wrong with the files of a wheel, or of an installed cygd."""
+    found = [name for name in names if name.startswith("cygd/") and "__pycache__" not in name]
+    faults = [f"missing: {name}" for name in WHEEL if name not in found]
+    for name in EXTENSIONS:
+        if not any(re.fullmatch(rf"cygd/core/{name}\.[^/]*(so|pyd)", other) for other in found):
+            faults.append(f"missing: extension cygd/core/{name}")
+    allowed = re.compile(r".*\.(py|pyi|pxd|so|pyd)|cygd/py\.typed|cygd/core/table\.pxi")
+    return faults + [f"does not belong there: {name}" for name in found if not allowed.fullmatch(name)]
+
+
+def sdist_faults(names: Iterable[str]) -> list[str]:
+    """Return what is wrong with the files of an sdist."""
+    found = {name.partition("/")[2] for name in names}
+    faults = [f"missing: {name}" for name in SDIST if name not in found]
+    unwanted = re.compile(r".*\.(c|so|pyd|py[co])|(.*/)?(__pycache__|runs|build|\.git)(/.*)?")
+    return faults + [f"does not belong there: {name}" for name in sorted(found) if unwanted.fullmatch(name)]
+
+
+def main(paths: list[str]) -> int:
+    faults = 0
+    for path in map(Path, paths):
+        if path.suffix == ".whl":
+            with zipfile.ZipFile(path) as wheel:
+                found = wheel_faults(wheel.namelist())
+        else:
+            with tarfile.open(path) as sdist:
+                found = sdist_faults(sdist.getnames())
+        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {'; '.join(found) or 'as it should be'}")
+        faults += len(found)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
