@@ -296,7 +296,8 @@ def test_threads_change_no_bit(tmp_path):
     files = []
     for threads in (1, 2):
         out = tmp_path / str(threads)
-        cygd.run(FOLDER / "digits.yaml", ["train.epochs=4"], out=out, threads=threads)
+        # large batches, for which a second thread pays
+        cygd.run(FOLDER / "digits.yaml", ["train.epochs=4", "train.batch_size=256"], out=out, threads=threads)
         files.append((out / "weights.npz").read_bytes())
     assert files[0] == files[1]
 

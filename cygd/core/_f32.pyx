@@ -5,4 +5,6 @@ cdef kernels *current() noexcept nogil: return dispatch.kernels_f32
 include "primitives.pxi"
 include "components.pxi"
 include "engine.pxi"
+include "chunk.pxi"
+include "updater.pxi"
 include "epochs.pxi"

@@ -6,26 +6,35 @@
 # engine stops at the next chunk.
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+
+from threading import get_ident
+
 import numpy as np
 
 
 cdef class Failure:
-    """The first exception of a component, with the words that name the component."""
-    cdef object where, error
-    cdef int raised
+    """What components raised, by thread: calls of one network may run side by side.
+
+    A network with Python components runs each call on the thread that made it, so the thread tells
+    whose exception it is.
+    """
+    cdef dict raised
 
     def __cinit__(self):
-        self.raised = 0
+        self.raised = {}
 
     cdef void keep(self, where, error):
-        if not self.raised:
-            self.where = where
-            self.error = error
-            self.raised = 1
+        """Keep an exception, if it is its call's first."""
+        self.raised.setdefault(get_ident(), (where, error))
 
-    cdef clear(self):
-        self.raised = 0
-        self.where = self.error = None
+    cdef bint here(self) noexcept nogil:
+        """Return whether something was raised in this thread's call."""
+        with gil:
+            return get_ident() in self.raised
+
+    cdef take(self):
+        """Return (where, error) of this thread's call, or None."""
+        return self.raised.pop(get_ident(), None)
 
 
 cdef class Caller:
@@ -54,6 +63,8 @@ cdef class Caller:
             if values.dtype.kind not in "fiub":
                 raise TypeError(f"it returned dtype {values.dtype}, not real numbers")
             np.copyto(out, values, casting="unsafe")
+            if np.isnan(out).any() and all(np.isfinite(array).all() for array in arguments):
+                raise ValueError("it returned NaN for finite input")
         except BaseException as error:
             self.failure.keep(self.where, error)
             out[...] = 0

@@ -51,86 +51,6 @@ cdef double now() noexcept nogil:
     return t.tv_sec * 1e3 + t.tv_nsec * 1e-6
 
 
-cdef class Updater:
-    """An optimizer at work: its state, flat arrays like the parameters, and its step count.
-
-    Attributes
-    ----------
-    state : dict of str to array
-    step : int
-        Updates made so far.
-    memory : list of float
-        The numbers that some formulas carry from step to step besides the arrays.
-    """
-
-    cdef update_block_t f
-    cdef update_scalars_t scalars
-    cdef double parameters[MAX_OPTIMIZER_PARAMETERS]
-    cdef double carried[4]
-    cdef double s[8]
-    cdef real *arrays[MAX_STATE]
-    cdef readonly dict state
-    cdef readonly object optimizer
-    cdef public long long step
-    cdef Failure failure
-
-    def __init__(self, optimizer, Py_ssize_t n_parameters):
-        cdef update_row *row
-        cdef real[::1] array
-        self.optimizer = optimizer
-        self.failure = Failure()
-        if optimizer.kernel is None:
-            names = list(optimizer.state)
-        else:
-            row = find_update(current(), optimizer.kernel)
-            self.f = row.f
-            self.scalars = row.scalars
-            for k in range(row.n_parameters):
-                self.parameters[k] = optimizer.parameters.get((<bytes> row.parameters[k]).decode(),
-                                                              row.defaults[k])
-            names = [(<bytes> row.state[k]).decode() for k in range(row.n_state)]
-        dtype = np.float32 if sizeof(real) == 4 else np.float64
-        self.state = {name: np.zeros(n_parameters, dtype) for name in names}
-        if self.f != NULL:
-            for k, name in enumerate(names):
-                array = self.state[name]
-                self.arrays[k] = &array[0]
-        for k in range(4):
-            self.carried[k] = 0
-
-    @property
-    def memory(self):
-        return list(self.carried)
-
-    @memory.setter
-    def memory(self, values):
-        for k in range(4):
-            self.carried[k] = values[k]
-
-    cdef void prepare(self, double learning_rate) noexcept nogil:
-        """Count the step and compute its scalars."""
-        self.step += 1
-        if self.scalars != NULL:
-            self.scalars(self.parameters, learning_rate, self.step, self.carried, self.s)
-
-    cdef void apply(self, real *w, const real *g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-        cdef real *state[MAX_STATE]
-        cdef int k
-        for k in range(MAX_STATE):
-            state[k] = self.arrays[k] + start if self.arrays[k] != NULL else NULL
-        if stop > start:
-            self.f(w + start, g + start, state, stop - start, self.s)
-
-    cdef void call(self, real *w, real *g, Py_ssize_t n, double learning_rate) noexcept nogil:
-        """Let a Python optimizer update the parameters in place."""
-        with gil:
-            try:
-                self.optimizer.update(np.asarray(<real[:n]> w), np.asarray(<real[:n]> g), self.state,
-                                      learning_rate, self.step, **self.optimizer.parameters)
-            except BaseException as error:
-                self.failure.keep(f"optimizer {self.optimizer.name!r}", error)
-
-
 # What the threads of an epoch share.
 cdef struct job:
     batch q
@@ -215,10 +135,12 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
         a.written = False
         a.thread = thread
         for index in range(k * q.n_chunks // q.n_lanes, (k + 1) * q.n_chunks // q.n_lanes):
-            engine.run_chunk(q, a, index)
+            run_chunk(engine, q, a, index)
             if thread == 0:
                 poll(j)
-            if j.status != GOES_ON or engine.failure.raised:
+            if engine.python and engine.failure.here():
+                j.status = FAILED
+            if j.status != GOES_ON:
                 return
 
 
@@ -272,9 +194,6 @@ cdef void finish_batch(Engine engine, Updater updater, job *j) noexcept nogil:
     cdef double loss = lanes_loss(j), factor
     cdef real *g = j.lanes[0].gradient
     cdef Py_ssize_t n = engine.n_parameters
-    if engine.failure.raised:
-        j.status = FAILED
-        return
     j.loss += loss * weight if weight > 0 else loss
     j.weight += weight
     if j.clip_value > 0:
@@ -284,10 +203,8 @@ cdef void finish_batch(Engine engine, Updater updater, job *j) noexcept nogil:
         if factor < 1:
             engine.k.scale(factor, g, g, n)
     updater.prepare(j.learning_rate)
-    if updater.f == NULL:
-        updater.call(j.parameters, g, n, j.learning_rate)
-        if updater.failure.raised:
-            j.status = FAILED
+    if updater.f == NULL and not updater.call(j.parameters, g, n, j.learning_rate):
+        j.status = FAILED
 
 
 cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
@@ -337,10 +254,9 @@ cdef void side_by_side(Engine engine, job *j) noexcept nogil:
 
 
 cdef raise_failure(Failure failure):
-    """Raise what a component raised, under the name of the component."""
-    where, error = failure.where, failure.error
-    failure.clear()
-    if not isinstance(error, Exception):
+    """Raise what a component raised, under the name of the component; Ctrl-C as it is."""
+    where, error = failure.take()
+    if isinstance(error, KeyboardInterrupt):
         raise error
     raise ComponentError(where, error) from error
 
@@ -381,7 +297,7 @@ def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
     j.q.scale = engine.scale_of(&j.q)
     j.threads = engine.team(&j.q, threads)
     j.polled = now()
-    lanes = engine.take_lanes(&j.q)
+    lanes = engine.take_lanes(j.q.n_lanes, j.q.chunk)
     j.lanes = lanes.items
     with nogil:
         side_by_side(engine, &j)
@@ -398,7 +314,7 @@ def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
     engine.give_back(lanes, j.threads)
     if j.status == INTERRUPTED:
         raise pending.pop()
-    if engine.failure.raised:
+    if j.status == FAILED:
         raise_failure(engine.failure)
     return loss
 
@@ -434,7 +350,8 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
     """
     cdef job j
     cdef Lanes lanes
-    cdef Py_ssize_t epoch, done = 0, n = engine.n_parameters
+    cdef Py_ssize_t epoch, longest, done = 0, n = engine.n_parameters
+    cdef int most_lanes
     cdef int64_t[::1] order = np.empty(task.n_rows, np.int64)
     cdef real[::1] kept = np.array(parameters)
     if not task.n_rows:
@@ -451,16 +368,19 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
     j.q.step = first_step
     if shuffled:
         j.q.rows = &order[0]
+    engine.cut(&j.q, j.n_rows % j.batch_size)
+    most_lanes, longest = j.q.n_lanes, j.q.chunk        # the last batch may have the longer chunks
     engine.cut(&j.q, j.batch_size)
     j.threads = engine.team(&j.q, threads)
     j.polled = now()
-    lanes = engine.take_lanes(&j.q)
+    lanes = engine.take_lanes(max(most_lanes, j.q.n_lanes), max(longest, j.q.chunk))
     j.lanes = lanes.items
     with nogil:
         for epoch in range(learning_rates.shape[0]):
             if shuffled:
                 shuffle(seed, SHUFFLE, first_epoch + epoch, &order[0], task.n_rows)
             memcpy(&kept[0], j.parameters, n * sizeof(real))
+            updater.keep()
             j.learning_rate = learning_rates[epoch]
             j.loss = j.weight = 0
             run_epoch(engine, updater, &j)
@@ -471,11 +391,12 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
                     j.status = DIVERGED
             if j.status != GOES_ON:
                 memcpy(j.parameters, &kept[0], n * sizeof(real))
+                updater.restore()
                 break
             done += 1
     engine.give_back(lanes, j.threads)
     if j.status == INTERRUPTED:
         raise pending.pop()
     if j.status == FAILED:
-        raise_failure(engine.failure if engine.failure.raised else updater.failure)
+        raise_failure(updater.failure if updater.failure.here() else engine.failure)
     return done, j.status == DIVERGED

@@ -47,6 +47,12 @@ def kernels(request):
 
     module = _f32 if dtype == np.float32 else _f64
     return SimpleNamespace(
-        module=module, dtype=dtype, rng=rng, patterns=patterns, at_every_level=at_every_level, ulps=ulps,
-        width=64 // np.dtype(dtype).itemsize, info=np.finfo(dtype),
-    )  # fmt: skip
+        module=module,
+        dtype=dtype,
+        rng=rng,
+        patterns=patterns,
+        at_every_level=at_every_level,
+        ulps=ulps,
+        width=64 // np.dtype(dtype).itemsize,
+        info=np.finfo(dtype),
+    )

@@ -67,8 +67,14 @@ def test_accuracy(kernels, name):
     _, single, double, inside = FUNCTIONS[name]
     low, high = single if kernels.dtype == np.float32 else double
     rng = kernels.rng
-    near = np.concatenate([low + (high - low) * rng.random(700), 10.0 ** rng.uniform(-20, 0.5, 300),
-                           -(10.0 ** rng.uniform(-20, 0.5, 300)), rng.normal(size=700)])  # fmt: skip
+    near = np.concatenate(
+        [
+            low + (high - low) * rng.random(700),
+            10.0 ** rng.uniform(-20, 0.5, 300),
+            -(10.0 ** rng.uniform(-20, 0.5, 300)),
+            rng.normal(size=700),
+        ]
+    )
     near = np.concatenate([near, 1 + rng.normal(size=200) * 1e-4]).astype(kernels.dtype)
     x = np.concatenate([near, kernels.patterns(500)])
     x = x[np.array([bool(inside(value)) for value in x])]

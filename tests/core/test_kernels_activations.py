@@ -73,13 +73,31 @@ LIMITS = {
     "gaussian": ((0, 1, 0), (0, 0, 0)),
 }
 KINKS = {
-    "relu": {0: 0}, "leaky_relu": {0: 0.01}, "step": {0: 0}, "hard_sigmoid": {-3: 0, 3: 0},
-    "hard_tanh": {-1: 0, 1: 0}, "hard_swish": {-3: 0, 3: 1},
-}  # fmt: skip
+    "relu": {0: 0},
+    "leaky_relu": {0: 0.01},
+    "step": {0: 0},
+    "hard_sigmoid": {-3: 0, 3: 0},
+    "hard_tanh": {-1: 0, 1: 0},
+    "hard_swish": {-3: 0, 3: 1},
+}
 # ulp of the value itself, also in the tails; the derivatives' bound is in ulp of max(|f'|, 1)
 VALUE_ULP = {"gelu": 5, "mish": 6, "silu": 4, "selu": 4, "celu": 4}
-ODD_ZERO = ["identity", "tanh", "leaky_relu", "elu", "selu", "celu", "softsign", "gelu", "gelu_tanh", "silu", "mish",
-            "hard_tanh", "hard_swish", "sin"]  # fmt: skip
+ODD_ZERO = [
+    "identity",
+    "tanh",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "softsign",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "mish",
+    "hard_tanh",
+    "hard_swish",
+    "sin",
+]
 
 every_activation = pytest.mark.parametrize("name", FORMULAS)
 
@@ -145,8 +163,10 @@ def test_the_left_tail_keeps_its_digits(kernels, name):
 def test_derivatives(kernels, name):
     h = ordinary(kernels)
     with mp.workprec(140):
-        exact = [float(mp.diff(lambda x: FORMULAS[name](x, *given(name, None)), mpf(float(v)), h=mpf(2) ** -40))
-                 for v in h]  # fmt: skip
+        exact = [
+            float(mp.diff(lambda x: FORMULAS[name](x, *given(name, None)), mpf(float(v)), h=mpf(2) ** -40))
+            for v in h
+        ]
     for level, found in kernels.at_every_level(lambda: df(kernels, name, h)).items():
         error = np.abs(found - np.array(exact)) / np.maximum(np.abs(exact), 1) / kernels.info.eps
         worst = int(np.argmax(error))
@@ -157,8 +177,14 @@ def test_derivatives(kernels, name):
 def test_limits_nan_and_kinks(kernels, name):
     h = np.array([-INF, 0, INF, NAN], kernels.dtype)
     tiny = 8 * kernels.info.eps
-    for values, results in zip(LIMITS[name], (kernels.at_every_level(lambda: f(kernels, name, h)),
-                                              kernels.at_every_level(lambda: df(kernels, name, h))), strict=True):  # fmt: skip
+    for values, results in zip(
+        LIMITS[name],
+        (
+            kernels.at_every_level(lambda: f(kernels, name, h)),
+            kernels.at_every_level(lambda: df(kernels, name, h)),
+        ),
+        strict=True,
+    ):
         for found in results.values():
             np.testing.assert_allclose(found, [*values, NAN], rtol=tiny)
     kinks = np.array(list(KINKS.get(name, {})), kernels.dtype)
@@ -169,8 +195,12 @@ def test_limits_nan_and_kinks(kernels, name):
 @every_activation
 def test_no_finite_input_makes_nan(kernels, name):
     big = float(kernels.info.max)
-    h = np.concatenate([kernels.patterns(2000), np.array([big, -big, 1e30, -1e30, 90, -104, 710, -746, 40, -40],
-                                                         kernels.dtype)])  # fmt: skip
+    h = np.concatenate(
+        [
+            kernels.patterns(2000),
+            np.array([big, -big, 1e30, -1e30, 90, -104, 710, -746, 40, -40], kernels.dtype),
+        ]
+    )
     for values in (lambda: f(kernels, name, h), lambda: df(kernels, name, h)):
         for found in kernels.at_every_level(values).values():
             assert not np.isnan(found).any()
@@ -192,8 +222,10 @@ def test_parameters(kernels, name, value):
     params = np.array([value], kernels.dtype)
     with mp.workprec(140):
         exact = [FORMULAS[name](mpf(float(v)), *given(name, params)) for v in h]
-        slopes = [float(mp.diff(lambda x: FORMULAS[name](x, *given(name, params)), mpf(float(v)), h=mpf(2) ** -40))
-                  for v in h]  # fmt: skip
+        slopes = [
+            float(mp.diff(lambda x: FORMULAS[name](x, *given(name, params)), mpf(float(v)), h=mpf(2) ** -40))
+            for v in h
+        ]
     for found in kernels.at_every_level(lambda: f(kernels, name, h, params)).values():
         assert max(kernels.ulps(got, e) for got, e in zip(found, exact, strict=True)) <= 5
     for found in kernels.at_every_level(lambda: df(kernels, name, h, params)).values():

@@ -73,7 +73,9 @@ def test_every_loss_is_tested(kernels):
     assert set(names["joints"]) == {("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy")}
 
 
-@pytest.mark.parametrize(("name", "own"), [(name, False) for name in FORMULAS] + [(name, True) for name in OTHER])
+@pytest.mark.parametrize(
+    ("name", "own"), [(name, False) for name in FORMULAS] + [(name, True) for name in OTHER]
+)
 def test_values_and_derivatives(kernels, name, own):
     params = np.array([OTHER[name]], kernels.dtype) if own else None
     y, y_hat = samples(kernels, name)
@@ -81,8 +83,12 @@ def test_values_and_derivatives(kernels, name, own):
         pairs = [(mpf(float(a)), mpf(float(b))) for a, b in zip(y, y_hat, strict=True)]
         exact = np.array([float(FORMULAS[name](a, b, *arguments(name, params))) for a, b in pairs])
         step = mpf(2) ** -60
-        slope = np.array([float(mp.diff(lambda p, a=a: FORMULAS[name](a, p, *arguments(name, params)), b, h=step))
-                          for a, b in pairs])  # fmt: skip
+        slope = np.array(
+            [
+                float(mp.diff(lambda p, a=a: FORMULAS[name](a, p, *arguments(name, params)), b, h=step))
+                for a, b in pairs
+            ]
+        )
     # y - y_hat is rounded once; beside that the terms of one sign keep their digits
     scale = np.maximum(np.abs(exact), kernels.info.tiny)
     if name == "poisson":
@@ -196,11 +202,15 @@ def test_sigmoid_with_binary_cross_entropy(kernels):
     y = kernels.rng.random(h.shape).round(1).astype(kernels.dtype)
     h[0, :6], y[0, :6] = [INF, -INF, 1e4, -1e4, INF, NAN], [1, 0, 1, 0, 0, 1]
     with mp.workprec(200):
-        exact = np.array([
-            [float(b * mp.log1p(mp.exp(-a)) + (1 - b) * mp.log1p(mp.exp(a)))
-             for a, b in zip(*rows, strict=True)]
-            for rows in zip(h[1:].astype(float).tolist(), y[1:].astype(float).tolist(), strict=True)
-        ])  # fmt: skip
+        exact = np.array(
+            [
+                [
+                    float(b * mp.log1p(mp.exp(-a)) + (1 - b) * mp.log1p(mp.exp(a)))
+                    for a, b in zip(*rows, strict=True)
+                ]
+                for rows in zip(h[1:].astype(float).tolist(), y[1:].astype(float).tolist(), strict=True)
+            ]
+        )
     for found in kernels.at_every_level(
         lambda: joint(kernels, "sigmoid", "binary_cross_entropy", h, y)
     ).values():

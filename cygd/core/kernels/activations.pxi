@@ -2,8 +2,11 @@
 #
 # A new activation is two inline functions over a vector, two wrappers of a line that give them the
 # loop, and a row in `fill_activations`. `a` is the activation's parameter, where it has one. Where f'
-# is cheaper from the output, it takes y_hat. Net inputs are clamped where a factor has reached its
-# limit, so that inf times 0 never makes a NaN; NaN stays NaN.
+# is cheaper from the output, it takes y_hat: then it is the exact derivative at the rounded output, so
+# y (1 - y), 1 - y^2 and y + a are good to an ulp of 1, not of themselves, where y is next to its limit.
+# Values keep their digits in the left tail (but for gelu_tanh, whose argument h^3 costs as many ulp as it
+# is large). Net inputs are clamped where a factor has reached its limit, so that inf times 0 never
+# makes a NaN; NaN stays NaN.
 
 ctypedef vec (*activation_t)(vec h, vec a) noexcept nogil
 ctypedef vec (*slope_t)(vec h, vec y_hat, vec a) noexcept nogil
