@@ -10,17 +10,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cygd import core
+from cygd import core, saving
 from cygd.component import (
     Component,
     Components,
@@ -28,12 +26,11 @@ from cygd.component import (
     Metric,
     Optimizer,
     Schedule,
-    UnknownComponentError,
     resolve,
 )
 from cygd.core import _f32, _f64
 from cygd.core.random import Stream
-from cygd.errors import CheckpointError, PluginError
+from cygd.errors import PluginError
 from cygd.layers import Layer, read_layers
 
 if TYPE_CHECKING:
@@ -389,20 +386,7 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to an .npz file: arrays w0, b0, w1, ... and its description as JSON."""
-        arrays: dict[str, Any] = {f"w{k}": w for k, w in enumerate(self.weights)}
-        arrays |= {f"b{k}": b for k, b in enumerate(self.biases) if b is not None}
-        description = {
-            "format": 1,
-            "n_inputs": self.n_inputs,
-            "layers": [layer.description() for layer in self.layers],
-            "loss": {"name": self.loss_function.name, **self.loss_function.options},
-            "dtype": str(self.dtype),
-            "seed": self.seed,
-            "epochs": self.epochs,
-            "updates": self.updates,
-        }
-        with Path(path).open("wb") as file:
-            np.savez(file, network=np.array(json.dumps(description)), **arrays)
+        saving.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], components: Components | None = None) -> Network:
@@ -421,22 +405,9 @@ class Network:
         UnknownComponentError
             If it names a component that cannot be found.
         """
-        with Path(path).open("rb") as file:
-            try:
-                with np.load(file, allow_pickle=False) as stored:
-                    arrays = dict(stored)
-                description = json.loads(str(arrays.pop("network")))
-                layers = [
-                    {**layer, "weights": arrays[f"w{k}"], "bias": arrays.get(f"b{k}", False)}
-                    for k, layer in enumerate(description["layers"])
-                ]
-                chosen = {key: description[key] for key in ("n_inputs", "loss", "dtype", "seed")}
-                counts = int(description["epochs"]), int(description["updates"])
-                net = cls(layers=layers, components=components, **chosen)
-            except UnknownComponentError:
-                raise
-            except Exception as error:  # there is no end to what readers raise for damaged bytes
-                raise CheckpointError(f"{os.fspath(path)} is not a saved network: {error}") from error
+        description, counts = saving.load(path)
+        with saving.guarded(path):
+            net = cls(components=components, **description)
         net.epochs, net.updates = counts
         return net
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.component import Metric, Optimizer, Schedule
-from cygd.errors import did_you_mean
+from cygd.stopping import Monitor, Stop
 from cygd.threads import choose_threads
 
 if TYPE_CHECKING:
@@ -50,60 +50,6 @@ class Rows:
     y: Array
     sample_weight: Array | None = None
     rows: NDArray[np.int64] | None = None
-
-
-@dataclass(frozen=True)
-class Stop:
-    """When to stop early.
-
-    Attributes
-    ----------
-    monitor : str
-        What is watched: loss, validation_loss, a metric or validation_<metric>; by default
-        validation_loss where there are validation rows, else loss.
-    patience : int or None
-        Stop after so many measurements without improvement; None: never.
-    min_delta : float
-        What counts as an improvement.
-    mode : {"auto", "min", "max"}
-        Whether less or more is better; auto asks the metric.
-    restore_best : bool
-        Whether the best weights are kept in place of the last.
-    loss_below : float or None
-        Stop as soon as the loss is measured below this.
-    """
-
-    monitor: str = ""
-    patience: int | None = 20
-    min_delta: float = 0.0
-    mode: str = "auto"
-    restore_best: bool = True
-    loss_below: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("auto", "min", "max"):
-            raise ValueError(f"stop: mode must be auto, min or max, got {self.mode!r}")
-        whole = isinstance(self.patience, int | np.integer) and not isinstance(self.patience, bool)
-        if self.patience is not None and not (whole and self.patience >= 1):
-            wanted = "a whole number of at least 1, or None"
-            raise ValueError(f"stop: patience must be {wanted}, got {self.patience!r}")
-        if not (_is_finite(self.min_delta) and self.min_delta >= 0):
-            raise ValueError(f"stop: min_delta must be a finite number of at least 0, got {self.min_delta!r}")
-        if self.loss_below is not None and not _is_finite(self.loss_below):
-            raise ValueError(f"stop: loss_below must be a finite number, got {self.loss_below!r}")
-
-    @classmethod
-    def read(cls, value: Mapping[str, Any] | Stop | None) -> Stop | None:
-        """Return the `Stop` that a mapping describes; with `loss_below` alone nothing is monitored."""
-        if value is None or isinstance(value, Stop):
-            return value
-        for key in value:
-            if key not in cls.__dataclass_fields__:
-                hint = did_you_mean(key, list(cls.__dataclass_fields__))
-                raise ValueError(f"stop: unknown key {key!r}" + (f": {hint}" if hint else ""))
-        if set(value) == {"loss_below"}:
-            return cls(patience=None, restore_best=False, loss_below=value["loss_below"])
-        return cls(**value)
 
 
 class History(dict[str, list[float]]):
@@ -223,7 +169,7 @@ def train(
             unscale=unscale,
             threads=choose_threads(threads, "auto"),
             on_epoch=on_epoch,
-            stop=_Monitor(stop, metrics, validation is not None) if stop is not None else None,
+            stop=Monitor(stop, metrics, validation is not None) if stop is not None else None,
             optimizer=optimizer,
             schedule=schedule or Schedule("constant", lambda epoch, epochs: 1.0),
             clip=_limits(clip),
@@ -249,7 +195,7 @@ class _Loop:
     unscale: Callable[[Array], Array] | None
     threads: int
     on_epoch: OnEpoch | None
-    stop: _Monitor | None
+    stop: Monitor | None
     optimizer: Optimizer
     schedule: Schedule
     clip: tuple[float, float]
@@ -379,57 +325,13 @@ class _Loop:
         return values
 
 
-class _Monitor:
-    """Early stopping: the best value so far, and the weights that reached it."""
-
-    def __init__(self, stop: Any, metrics: Sequence[Metric], validated: bool) -> None:
-        self.stop = stop
-        self.name = stop.monitor or ("validation_loss" if validated else "loss")
-        known = ["loss", *(metric.name for metric in metrics)]
-        known += [f"validation_{name}" for name in known] if validated else []
-        if self.name not in known:
-            hint = did_you_mean(self.name, known) or f"one of {', '.join(known)}"
-            raise ValueError(f"stop: monitor {self.name!r} is not measured: {hint}")
-        plain = self.name.removeprefix("validation_")
-        upward = any(metric.name == plain and metric.greater_is_better for metric in metrics)
-        self.sign = -1.0 if stop.mode == "max" or (stop.mode == "auto" and upward) else 1.0
-        self.best = math.inf
-        self.best_epoch: int | None = None
-        self.best_parameters: Array | None = None
-        self.waited = 0
-
-    def see(self, epoch: int, values: Mapping[str, float], network: Network) -> bool:
-        """Take a measurement; return whether to stop."""
-        below, patience = self.stop.loss_below, self.stop.patience
-        if patience is not None or self.stop.restore_best:
-            value = self.sign * values[self.name]
-            if value < self.best - self.stop.min_delta or (self.best_epoch is None and value == value):
-                self.best, self.best_epoch, self.waited = value, epoch, 0
-                if self.stop.restore_best:
-                    self.best_parameters = network.parameters.copy()
-            else:
-                self.waited += 1
-        if below is not None and values["loss"] < below:
-            return True
-        return patience is not None and self.waited >= patience
-
-    def restore(self, network: Network) -> None:
-        """Put the best weights back, where they are wanted."""
-        if self.best_parameters is not None:
-            network.parameters[...] = self.best_parameters
-
-
 def _updater(network: Network, optimizer: Optimizer, same: Optimizer | None) -> Any:
     """Return the optimizer at work: with the state it had, if it is the same object as last time."""
     if same is not None and network._optimizer is not None and network._optimizer[0] is same:
         return network._optimizer[1]
-    updater = network._kernels.Updater(optimizer, network.parameters.size)
+    updater = network._kernels.Updater(optimizer, network._engine)
     network._optimizer = None if same is None else (same, updater)
     return updater
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _count(name: str, value: object) -> int:

@@ -454,7 +454,7 @@ def test_a_stop_that_makes_no_sense_is_refused(stop, message):
         ({"epochs": 1.5}, "epochs must be a whole number of at least 0, got 1.5"),
         ({"epochs": True}, "epochs must be a whole number of at least 0, got True"),
         ({"batch_size": 0}, 'batch_size must be a whole number of at least 1, or "full", got 0'),
-        ({"batch_size": "all"}, 'batch_size must be a whole number of at least 1, or "full", got \'all\''),
+        ({"batch_size": "all"}, "batch_size must be a whole number of at least 1, or \"full\", got 'all'"),
         ({"evaluate_every": -2}, "evaluate_every must be a whole number of at least 0, got -2"),
         ({"threads": 0}, "threads must be a whole number from 1 up, found 0"),
         ({"learning_rate": -0.1}, r"option 'learning_rate' of optimizer 'sgd' must lie in \[0, inf\)"),

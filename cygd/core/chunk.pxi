@@ -60,7 +60,7 @@ cdef void drop(Engine e, const batch *q, const layer *l, int index, lane *a, Py_
     cdef uint64_t limit = <uint64_t> (l.keep * 4294967296.0)
     cdef Py_ssize_t r, j, words = (l.n_out + 3) // 4 * 4
     cdef stream s = open_stream(q.seed, DROPOUT, index, q.step)
-    s.position = <uint32_t> (start * words)
+    s.position = start * words
     for r in range(rows):
         for j in range(words):
             if next_word(&s) < limit:
@@ -180,4 +180,3 @@ cdef void run_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcep
         backward(e, q, a, rows)
     if q.out != NULL:
         scatter(e, q, a, start, n, rows)
-    a.chunks += 1

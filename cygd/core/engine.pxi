@@ -51,8 +51,6 @@ cdef struct lane:
     real *gradient                  # n_parameters
     bint written                    # the gradient holds something
     double loss                     # sum of weight * loss over the rows so far
-    Py_ssize_t chunks               # how many it has computed, and by which thread
-    int thread
 
 
 # One batch of rows on its way through the network.
@@ -133,6 +131,8 @@ cdef class Engine:
     cdef list spare                 # lanes of finished calls
     cdef readonly list thread_chunks    # chunks that each thread has computed in the last call
     cdef double flops               # of one row, forward and backward
+    cdef double alone_until         # no team before this time, in milliseconds of the clock
+    cdef double patience            # how long it stays alone after the next failure of a team
 
     def __cinit__(self, Py_ssize_t n_inputs, list layers, loss):
         self.k = current()
@@ -140,6 +140,7 @@ cdef class Engine:
         self.spare = []
         self.failure = Failure()
         self.thread_chunks = []
+        self.patience = ALONE_MILLISECONDS
         self.n_inputs = n_inputs
         self.n_layers = len(layers)
         self.layers = <layer *> PyMem_Calloc(self.n_layers, sizeof(layer))
@@ -262,7 +263,9 @@ cdef class Engine:
 
     cdef int team(self, const batch *q, int threads) noexcept nogil:
         """Return how many threads a batch pays for; what they compute does not depend on it."""
-        if self.python or forked or self.flops * q.n_rows < 3e5:
+        if threads == 1 or self.python or forked or self.flops * q.n_rows < 3e5:
+            return 1
+        if self.alone_until and now() < self.alone_until:
             return 1
         return max(1, min(threads, q.n_lanes))
 
@@ -275,17 +278,11 @@ cdef class Engine:
                 break
         else:
             lanes = Lanes(n, chunk, self.row_elements, self.n_parameters)
-        for index in range(lanes.n):
-            lanes.items[index].chunks = 0
         return lanes
 
-    cdef give_back(self, Lanes lanes, int threads):
+    cdef give_back(self, Lanes lanes, const Py_ssize_t *chunks):
         """Keep the lanes for the next call and note which thread computed how many chunks."""
-        counts = [0] * threads
-        for index in range(lanes.n):
-            if lanes.items[index].thread < threads:
-                counts[lanes.items[index].thread] += lanes.items[index].chunks
-        self.thread_chunks = counts
+        self.thread_chunks = [chunks[thread] for thread in range(MAX_LANES) if chunks[thread]]
         if len(self.spare) < 2:
             self.spare.append(lanes)
 

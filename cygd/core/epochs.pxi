@@ -2,7 +2,9 @@
 #
 # The threads of a team run `epoch_worker` side by side and meet between its steps: lanes of a batch, then
 # their sum and the update, each thread on its own range of the parameters. The calling thread is
-# number 0; it alone looks for signals, by the clock, and calls what is Python.
+# number 0; it alone looks for signals, by the clock, and calls what is Python. Where a neighbour keeps a
+# core busy, waiting for a thread that does not run costs more than it saves: the calling thread then goes
+# on alone, and asks for company again after a while. No bit depends on it.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport parallel, threadid
@@ -36,6 +38,9 @@ if hasattr(os, "register_at_fork"):
 
 cdef enum:
     POLL_MILLISECONDS = 50
+    PATIENCE_MILLISECONDS = 4       # of waiting, before it is asked whether the others are any help
+    ALONE_MILLISECONDS = 50         # at first; twice as long after each failure
+    ALONE_MOST = 3200
     RANGE = 1024                    # a thread's range of the parameters is a multiple of this
 
 # why an epoch ended early
@@ -63,6 +68,10 @@ cdef struct job:
     double loss, weight                             # sums over the epoch's batches
     double polled                                   # when signals were last looked for
     int status
+    # of the calling thread, in milliseconds: since when, and how much of it waiting for the others
+    double began, waited
+    bint alone                                      # the others only hold it up: it goes on by itself
+    Py_ssize_t chunks[MAX_LANES]                    # computed, by thread
 
 
 cdef class Task:
@@ -106,6 +115,22 @@ cdef class Task:
                 self.q.subset = &self.subset[0]
 
 
+cdef void meet_others(job *j, int thread) noexcept nogil:
+    """Wait until every thread of the team is here; the calling thread takes the time."""
+    cdef double t
+    if thread or j.threads == 1:
+        meet(&j.meeting, j.threads)
+        return
+    t = now()
+    meet(&j.meeting, j.threads)
+    j.waited += now() - t
+
+
+cdef bint hold_up(job *j) noexcept nogil:
+    """Return whether most of the calling thread's time goes into waiting."""
+    return j.waited > PATIENCE_MILLISECONDS and j.waited > 0.6 * (now() - j.began)
+
+
 cdef void poll(job *j) noexcept nogil:
     """Look for signals, at most once in 50 ms: from the calling thread only."""
     cdef double t = now()
@@ -133,9 +158,9 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
         a = &j.lanes[k]
         a.loss = 0
         a.written = False
-        a.thread = thread
         for index in range(k * q.n_chunks // q.n_lanes, (k + 1) * q.n_chunks // q.n_lanes):
             run_chunk(engine, q, a, index)
+            j.chunks[thread] += 1
             if thread == 0:
                 poll(j)
             if engine.python and engine.failure.here():
@@ -209,26 +234,32 @@ cdef void finish_batch(Engine engine, Updater updater, job *j) noexcept nogil:
 
 cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
     """One thread's part of an epoch."""
-    cdef Py_ssize_t first, n = engine.n_parameters
-    # this thread's range of the parameters
+    cdef Py_ssize_t first, start, stop, n = engine.n_parameters
     cdef Py_ssize_t blocks = (n + RANGE - 1) // RANGE
-    cdef Py_ssize_t start = min(n, blocks * thread // j.threads * RANGE)
-    cdef Py_ssize_t stop = min(n, blocks * (thread + 1) // j.threads * RANGE)
     cdef real *g = j.lanes[0].gradient
     for first from 0 <= first < j.n_rows by j.batch_size:
         if thread == 0:
             begin_batch(engine, j, first)
-        meet(&j.meeting, j.threads)
+            if j.threads > 1 and hold_up(j):
+                j.alone = True          # and stays so: a thread may come late to read it
+        meet_others(j, thread)
+        if j.alone:
+            if thread:
+                return
+            j.threads = 1
+        # this thread's range of the parameters
+        start = min(n, blocks * thread // j.threads * RANGE)
+        stop = min(n, blocks * (thread + 1) // j.threads * RANGE)
         run_lanes(engine, j, thread)
-        meet(&j.meeting, j.threads)
+        meet_others(j, thread)
         if j.status != GOES_ON:
             return
         sum_lanes(engine, j, start, stop)
         add_penalties(engine, j.parameters, g, start, stop)
-        meet(&j.meeting, j.threads)
+        meet_others(j, thread)
         if thread == 0:
             finish_batch(engine, updater, j)
-        meet(&j.meeting, j.threads)
+        meet_others(j, thread)
         if j.status != GOES_ON:
             return
         if updater.f != NULL:
@@ -238,11 +269,20 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
 
 
 cdef void run_epoch(Engine engine, Updater updater, job *j) noexcept nogil:
-    if j.threads == 1:
+    cdef int threads = j.threads
+    j.began = now()
+    j.waited = 0
+    j.alone = False
+    if threads == 1:
         epoch_worker(engine, updater, j, 0)
+        return
+    with parallel(num_threads=threads):
+        epoch_worker(engine, updater, j, threadid())
+    if j.threads == threads:
+        engine.patience = ALONE_MILLISECONDS
     else:
-        with parallel(num_threads=j.threads):
-            epoch_worker(engine, updater, j, threadid())
+        engine.alone_until = now() + engine.patience
+        engine.patience = min(2 * engine.patience, ALONE_MOST)
 
 
 cdef void side_by_side(Engine engine, job *j) noexcept nogil:
@@ -253,12 +293,16 @@ cdef void side_by_side(Engine engine, job *j) noexcept nogil:
             run_lanes(engine, j, threadid())
 
 
-cdef raise_failure(Failure failure):
-    """Raise what a component raised, under the name of the component; Ctrl-C as it is."""
-    where, error = failure.take()
-    if isinstance(error, KeyboardInterrupt):
-        raise error
-    raise ComponentError(where, error) from error
+cdef end(job *j, Failure failure):
+    """Raise what ended the work early: Ctrl-C, or what a component raised, under its name."""
+    found = failure.take()
+    if j.status == INTERRUPTED:
+        raise pending.pop()
+    if j.status == FAILED:
+        where, error = found
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        raise ComponentError(where, error) from error
 
 
 class ComponentError(Exception):
@@ -311,11 +355,8 @@ def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
             flat[:] = 0
         add_penalties(engine, j.q.parameters, &flat[0], 0, engine.n_parameters)
     loss = lanes_loss(&j)
-    engine.give_back(lanes, j.threads)
-    if j.status == INTERRUPTED:
-        raise pending.pop()
-    if j.status == FAILED:
-        raise_failure(engine.failure)
+    engine.give_back(lanes, j.chunks)
+    end(&j, engine.failure)
     return loss
 
 
@@ -371,7 +412,6 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
     engine.cut(&j.q, j.n_rows % j.batch_size)
     most_lanes, longest = j.q.n_lanes, j.q.chunk        # the last batch may have the longer chunks
     engine.cut(&j.q, j.batch_size)
-    j.threads = engine.team(&j.q, threads)
     j.polled = now()
     lanes = engine.take_lanes(max(most_lanes, j.q.n_lanes), max(longest, j.q.chunk))
     j.lanes = lanes.items
@@ -381,6 +421,8 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
                 shuffle(seed, SHUFFLE, first_epoch + epoch, &order[0], task.n_rows)
             memcpy(&kept[0], j.parameters, n * sizeof(real))
             updater.keep()
+            engine.cut(&j.q, j.batch_size)
+            j.threads = engine.team(&j.q, threads)
             j.learning_rate = learning_rates[epoch]
             j.loss = j.weight = 0
             run_epoch(engine, updater, &j)
@@ -394,9 +436,6 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
                 updater.restore()
                 break
             done += 1
-    engine.give_back(lanes, j.threads)
-    if j.status == INTERRUPTED:
-        raise pending.pop()
-    if j.status == FAILED:
-        raise_failure(updater.failure if updater.failure.here() else engine.failure)
+    engine.give_back(lanes, j.chunks)
+    end(&j, updater.failure if updater.failure.here() else engine.failure)
     return done, j.status == DIVERGED

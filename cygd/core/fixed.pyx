@@ -14,32 +14,28 @@ ctypedef fused floating:
     double
 
 
-cdef void column(const floating[:, :] x, const int64_t[::1] rows, Py_ssize_t j,
-                 double[:, ::1] out) noexcept nogil:
-    # mean = sum x / n; deviation^2 = sum (x - mean)^2 / n, in double and in the order of the rows
-    cdef Py_ssize_t i, n = rows.shape[0]
-    cdef double total = 0, squares = 0, low, high, d
-    low = high = x[rows[0], j]
-    for i in range(n):
-        d = x[rows[i], j]
-        total += d
-        low = fmin(low, d)
-        high = fmax(high, d)
-    total /= n
-    for i in range(n):
-        d = x[rows[i], j] - total
-        squares += d * d
-    out[0, j] = total
-    out[1, j] = sqrt(squares / n)
-    out[2, j] = low
-    out[3, j] = high
-
-
 def _statistics(const floating[:, :] x, const int64_t[::1] rows, double[:, ::1] out):
-    cdef Py_ssize_t j
+    # mean = sum x / n; deviation^2 = sum (x - mean)^2 / n, in double, each column in the order of the rows
+    cdef Py_ssize_t i, j, n = rows.shape[0]
+    cdef double value
     with nogil:
         for j in range(x.shape[1]):
-            column(x, rows, j, out)
+            out[0, j] = out[1, j] = 0
+            out[2, j] = out[3, j] = x[rows[0], j]
+        for i in range(n):
+            for j in range(x.shape[1]):
+                value = x[rows[i], j]
+                out[0, j] += value
+                out[2, j] = fmin(out[2, j], value)
+                out[3, j] = fmax(out[3, j], value)
+        for j in range(x.shape[1]):
+            out[0, j] /= n
+        for i in range(n):
+            for j in range(x.shape[1]):
+                value = x[rows[i], j] - out[0, j]
+                out[1, j] += value * value
+        for j in range(x.shape[1]):
+            out[1, j] = sqrt(out[1, j] / n)
 
 
 def column_statistics(x, rows=None):
@@ -63,8 +59,9 @@ def column_statistics(x, rows=None):
     >>> float(mean[0]), float(deviation[0]), float(low[0]), float(high[0])
     (2.0, 1.0, 1.0, 3.0)
     """
+    x = np.asarray(x)
     if x.dtype not in (np.float32, np.float64):
-        x = np.asarray(x, np.float64)
+        x = x.astype(np.float64)
     chosen = np.arange(len(x)) if rows is None else np.ascontiguousarray(rows, np.int64)
     if not len(chosen):
         raise ValueError("column_statistics: no rows")

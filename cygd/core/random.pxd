@@ -33,12 +33,13 @@ cdef inline void philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint
     out[3] = c3
 
 
-# Words of one stream in order. Counter: position / 4, index (two words), purpose and layer.
+# Words of one stream in order. The counter's four words: position / 4, the high words of position / 4
+# and of the index together, the index, and purpose with layer.
 cdef struct stream:
     uint64_t seed
     uint64_t index
     uint32_t place
-    uint32_t position
+    uint64_t position
     uint32_t words[4]
 
 cdef stream open_stream(uint64_t seed, int purpose, int layer, uint64_t index) noexcept nogil

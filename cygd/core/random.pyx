@@ -22,8 +22,11 @@ cdef stream open_stream(uint64_t seed, int purpose, int layer, uint64_t index) n
 
 
 cdef uint32_t next_word(stream *s) noexcept nogil:
+    cdef uint64_t block
     if s.position % 4 == 0:
-        philox(s.position // 4, <uint32_t> (s.index >> 32), <uint32_t> s.index, s.place, s.seed, s.words)
+        block = s.position // 4
+        philox(<uint32_t> block, <uint32_t> (block >> 32) ^ <uint32_t> (s.index >> 32), <uint32_t> s.index,
+               s.place, s.seed, s.words)
     s.position += 1
     return s.words[(s.position - 1) % 4]
 
@@ -92,6 +95,8 @@ cdef class Stream:
     cdef stream s
 
     def __init__(self, seed=0, purpose="weights", index=0, layer=0):
+        if purpose not in PURPOSES:
+            raise ValueError(f"purpose must be one of {', '.join(PURPOSES)}, got {purpose!r}")
         self.s = open_stream(seed, PURPOSES[purpose], layer, index)
 
     def words(self, Py_ssize_t n):

@@ -29,14 +29,14 @@ cdef class Updater:
     cdef long long kept_step
     cdef Py_ssize_t n
 
-    def __init__(self, optimizer, Py_ssize_t n_parameters):
+    def __init__(self, optimizer, Engine engine):
         cdef update_row *row
         self.optimizer = optimizer
         self.failure = Failure()
-        self.n = n_parameters
+        self.n = engine.n_parameters
         names = optimizer.state
         if optimizer.kernel is not None:
-            row = find_update(current(), optimizer.kernel)
+            row = find_update(engine.k, optimizer.kernel)
             self.f = row.f
             self.scalars = row.scalars
             for k in range(row.n_parameters):
@@ -44,8 +44,8 @@ cdef class Updater:
                                                               row.defaults[k])
             names = [(<bytes> row.state[k]).decode() for k in range(row.n_state)]
         dtype = np.float32 if sizeof(real) == 4 else np.float64
-        self.state = {name: np.zeros(n_parameters, dtype) for name in names}
-        self.kept = {name: np.zeros(n_parameters, dtype) for name in names}
+        self.state = {name: np.zeros(self.n, dtype) for name in names}
+        self.kept = {name: np.zeros(self.n, dtype) for name in names}
         if self.f != NULL:
             for k, name in enumerate(names):
                 self.arrays[k] = start_out(self.state[name])

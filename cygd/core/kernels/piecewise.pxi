@@ -1,0 +1,200 @@
+# Activations that are put together from pieces: their kinks and what the derivative is there.
+
+cdef real LEAKY_SLOPE = <real> 0.01
+cdef real ALPHA = 1                     # of elu and celu
+cdef double SELU_SCALE = 1.0507009873554805
+cdef double SELU_ALPHA = 1.6732632423543772
+
+
+# identity -----------------------------------------------------------------------------------------
+# f(h) = h
+
+cdef inline vec identity(vec h, vec a) noexcept nogil:
+    return h
+
+
+cdef inline vec identity_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return unless_nan(h, splat(1))
+
+
+cdef void identity_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(identity, NONE, h, out, n, data)
+
+
+cdef void identity_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(identity_slope, NONE, h, y_hat, out, n, data)
+
+
+# step ---------------------------------------------------------------------------------------------
+# f(h) = 1 for h >= 0, else 0; f' = 0, the jump is not differentiated
+
+cdef inline vec step(vec h, vec a) noexcept nogil:
+    return select(lt(h, splat(0)), splat(0), unless_nan(h, splat(1)))
+
+
+cdef inline vec step_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return unless_nan(h, splat(0))
+
+
+cdef void step_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(step, NONE, h, out, n, data)
+
+
+cdef void step_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(step_slope, NONE, h, y_hat, out, n, data)
+
+
+# relu ---------------------------------------------------------------------------------------------
+# f(h) = max(h, 0); f'(0) = 0
+
+cdef inline vec relu(vec h, vec a) noexcept nogil:
+    return at_least(h, 0)
+
+
+cdef inline vec relu_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(1), unless_nan(h, splat(0)))
+
+
+cdef void relu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(relu, NONE, h, out, n, data)
+
+
+cdef void relu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(relu_slope, NONE, h, y_hat, out, n, data)
+
+
+# leaky_relu ---------------------------------------------------------------------------------------
+# f(h) = h for h > 0, else a h; f'(0) = a
+
+cdef inline vec leaky_relu(vec h, vec a) noexcept nogil:
+    return select(lt(splat(0), h), h, a * h)
+
+
+cdef inline vec leaky_relu_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(1), unless_nan(h, a))
+
+
+cdef void leaky_relu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(leaky_relu, LEAKY_SLOPE, h, out, n, data)
+
+
+cdef void leaky_relu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(leaky_relu_slope, LEAKY_SLOPE, h, y_hat, out, n, data)
+
+
+# elu ----------------------------------------------------------------------------------------------
+# f(h) = h for h > 0, else a (exp(h) - 1), whose slope is f + a; f'(0) = a  (Clevert et al. 2016)
+
+cdef inline vec elu(vec h, vec a) noexcept nogil:
+    return select(lt(splat(0), h), h, a * v_expm1(at_most(h, 0)))
+
+
+cdef inline vec elu_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(1), y_hat + a)
+
+
+cdef void elu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(elu, ALPHA, h, out, n, data)
+
+
+cdef void elu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(elu_slope, ALPHA, h, y_hat, out, n, data)
+
+
+# selu ---------------------------------------------------------------------------------------------
+# f(h) = s h for h > 0, else s a (exp(h) - 1)                     (Klambauer et al. 2017)
+
+cdef inline vec selu(vec h, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(<real> SELU_SCALE) * h,
+                  splat(<real> (SELU_SCALE * SELU_ALPHA)) * v_expm1(at_most(h, 0)))
+
+
+cdef inline vec selu_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(<real> SELU_SCALE),
+                  y_hat + splat(<real> (SELU_SCALE * SELU_ALPHA)))
+
+
+cdef void selu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(selu, NONE, h, out, n, data)
+
+
+cdef void selu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(selu_slope, NONE, h, y_hat, out, n, data)
+
+
+# celu ---------------------------------------------------------------------------------------------
+# f(h) = h for h > 0, else a (exp(h / a) - 1), whose slope is f / a + 1   (Barron 2017)
+
+cdef inline vec celu(vec h, vec a) noexcept nogil:
+    return select(lt(splat(0), h), h, a * v_expm1(at_most(h / a, 0)))
+
+
+cdef inline vec celu_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(1), y_hat / a + splat(1))
+
+
+cdef void celu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(celu, ALPHA, h, out, n, data)
+
+
+cdef void celu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(celu_slope, ALPHA, h, y_hat, out, n, data)
+
+
+# hard_sigmoid -------------------------------------------------------------------------------------
+# f(h) = h / 6 + 1/2 cut to [0, 1]; f'(-3) = f'(3) = 0
+
+cdef inline vec hard_sigmoid(vec h, vec a) noexcept nogil:
+    return at_most(at_least(fma_(h, splat(<real> (1.0 / 6)), splat(<real> 0.5)), 0), 1)
+
+
+cdef inline vec hard_sigmoid_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(abs_(h), splat(3)), splat(<real> (1.0 / 6)), unless_nan(h, splat(0)))
+
+
+cdef void hard_sigmoid_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(hard_sigmoid, NONE, h, out, n, data)
+
+
+cdef void hard_sigmoid_df(const real *h, const real *y_hat, real *out,
+                          Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(hard_sigmoid_slope, NONE, h, y_hat, out, n, data)
+
+
+# hard_tanh ----------------------------------------------------------------------------------------
+# f(h) = h cut to [-1, 1]; f'(-1) = f'(1) = 0
+
+cdef inline vec hard_tanh(vec h, vec a) noexcept nogil:
+    return at_most(at_least(h, -1), 1)
+
+
+cdef inline vec hard_tanh_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(abs_(h), splat(1)), splat(1), unless_nan(h, splat(0)))
+
+
+cdef void hard_tanh_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(hard_tanh, NONE, h, out, n, data)
+
+
+cdef void hard_tanh_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(hard_tanh_slope, NONE, h, y_hat, out, n, data)
+
+
+# hard_swish ---------------------------------------------------------------------------------------
+# f(h) = h hard_sigmoid(h); f'(-3) = 0, f'(3) = 1                        (Howard et al. 2019)
+
+cdef inline vec hard_swish(vec h, vec a) noexcept nogil:
+    return at_least(h, -3) * at_most(at_least(fma_(h, splat(<real> (1.0 / 6)), splat(<real> 0.5)), 0), 1)
+
+
+cdef inline vec hard_swish_slope(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(le(h, splat(-3)), splat(0),
+                  select(le(splat(3), h), splat(1), fma_(h, splat(<real> (1.0 / 3)), splat(<real> 0.5))))
+
+
+cdef void hard_swish_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_h(hard_swish, NONE, h, out, n, data)
+
+
+cdef void hard_swish_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    map_slope(hard_swish_slope, NONE, h, y_hat, out, n, data)
