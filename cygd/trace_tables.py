@@ -139,7 +139,7 @@ def short(number: SupportsFloat) -> str:
     >>> short(0.37754066879814546), short(-0.5)
     ('0.37754067', '-0.5')
     """
-    return f"{float(number):.8g}"
+    return f"{float(number) + 0.0:.8g}"  # + 0.0: a -0 is no news to a reader
 
 
 def _vector(values: Array) -> str:

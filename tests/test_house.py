@@ -24,7 +24,7 @@ FLOORS = [
     {"core", "errors"},
     {"component"},
     {"activations", "losses", "optimizers", "schedules", "initializers", "metrics"},
-    {"layers", "threads", "discovery"},
+    {"layers", "threads", "discovery", "saving", "stopping"},
     {"network"},
     {"training"},
     {"config", "data", "hookspecs", "rundir", "environment", "trial"},

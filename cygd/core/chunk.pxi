@@ -37,7 +37,7 @@ cdef void forward(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_
         h = a.memory + l.h * rows
         bias = q.parameters + l.b if l.b >= 0 else NULL
         e.k.product(q.parameters + l.w, 1, l.n_out, below, rows, bias, False, h, rows,
-                       l.n_out, rows, l.n_in)
+                    l.n_out, rows, l.n_in)
         if l.f_rows != NULL:
             l.f_rows(h, a.memory + l.y_hat * rows, l.n_out, rows, l.data)
         else:
@@ -128,12 +128,12 @@ cdef void backward(Engine e, const batch *q, lane *a, Py_ssize_t rows) noexcept 
         l = &e.layers[index]
         under = &e.layers[index - 1] if index else NULL
         weight_gradient(e, l, a, a.memory + (under.out if index and q.training else
-                                               under.y_hat if index else e.x) * rows, delta, rows)
+                                             under.y_hat if index else e.x) * rows, delta, rows)
         if not index:
             break
         # dE/dy_hat_i = sum_j w_ij dE/dh_j
         e.k.product(q.parameters + l.w, l.n_out, 1, delta, rows, NULL, False, below, rows,
-                       l.n_in, rows, l.n_out)
+                    l.n_in, rows, l.n_out)
         if q.training and under.keep < 1:
             e.k.multiply(below, a.memory + under.mask * rows, below, l.n_in * rows)
         through(e, under, a, below, rows)
@@ -148,12 +148,12 @@ cdef void weight_gradient(Engine e, const layer *l, lane *a, const real *below, 
     cdef Py_ssize_t j, width = padded(l.n_out)
     if l.n_out < WIDTH:
         e.k.product_dot(below, rows, delta, rows, a.written, a.gradient + l.w, l.n_out,
-                           l.n_in, l.n_out, rows)
+                        l.n_in, l.n_out, rows)
     else:
         for j in range(l.n_out):
             turn(delta + j * rows, rows, turned + j, width)
         e.k.product(below, rows, 1, turned, width, NULL, a.written, a.gradient + l.w, l.n_out,
-                       l.n_in, l.n_out, rows)
+                    l.n_in, l.n_out, rows)
     if l.b >= 0:
         e.k.sum_rows(delta, rows, a.written, a.gradient + l.b, l.n_out, rows)
 

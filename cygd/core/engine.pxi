@@ -60,7 +60,7 @@ cdef struct batch:
     const real *y                   # (n, n_outputs), or NULL to predict
     const real *weight              # (n), or NULL
     const int64_t *rows             # the rows of the batch, or NULL: first, first + 1, ...
-    const int64_t *subset           # what `rows` and `first` count, where not all rows of x take part; or NULL
+    const int64_t *subset           # what `rows` and `first` count, where not every row takes part; or NULL
     real *out                       # (n_rows, n_outputs): where predictions go, or NULL
     Py_ssize_t first, n_rows, chunk, n_chunks
     int n_lanes

@@ -124,8 +124,13 @@ def fit_scaling(
     with np.errstate(over="ignore"):
         shift, scale = (mean, deviation) if kind == "standard" else (low, high - low)
     constant = low == high
-    for name in np.asarray(names)[constant]:
-        log.warning("column %r is constant in the training rows: scaled (%s), it is 0 there", str(name), kind)
+    still = [str(name) for name in np.asarray(names)[constant]]
+    if still:
+        what = "column is" if len(still) == 1 else "columns are"
+        log.warning(
+            "%d %s constant in the training rows; scaled (%s) to 0: %s",
+            *(len(still), what, kind, ", ".join(still)),
+        )
     shift, scale = np.where(constant, low, shift), np.where(constant, 1.0, scale)
     wrong = ~(np.isfinite(shift) & np.isfinite(scale) & (scale > 0))
     if wrong.any():

@@ -63,7 +63,7 @@ class Console:
         """Say what runs."""
         self._epochs = int(run.config["train"]["epochs"])
         self._stride = max(1, math.ceil(self._epochs / self.lines))
-        print(f"{run.name}: {self._epochs} epochs, in {run.directory}", file=sys.stderr)
+        print(f"{run.name}: {epochs(self._epochs)}, in {run.directory}", file=sys.stderr)
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._progress = _progress_bar(self._epochs)
 
@@ -80,7 +80,7 @@ class Console:
         self._stop()
         best = f", best {result.best_epoch}" if result.best_epoch is not None else ""
         print(
-            f"{result.status} after {result.epochs} epochs{best}, {short(result.seconds)} s: "
+            f"{result.status} after {epochs(result.epochs)}{best}, {short(result.seconds)} s: "
             + ", ".join(f"{name} {short(value)}" for name, value in result.metrics.items()),
             file=sys.stderr,
         )
@@ -102,7 +102,7 @@ class Console:
             self._progress = None
 
 
-def _progress_bar(epochs: int) -> Progress:
+def _progress_bar(total: int) -> Progress:
     from rich import console, progress
 
     bar = progress.Progress(
@@ -114,6 +114,17 @@ def _progress_bar(epochs: int) -> Progress:
         refresh_per_second=5,
         redirect_stdout=False,  # the only line there is the folder's path, after the end
     )
-    bar.add_task("epochs", total=epochs, text="")
+    bar.add_task("epochs", total=total, text="")
     bar.start()
     return bar
+
+
+def epochs(count: int) -> str:
+    """Return a number of epochs as people say it.
+
+    Examples
+    --------
+    >>> epochs(1), epochs(20)
+    ('1 epoch', '20 epochs')
+    """
+    return "1 epoch" if count == 1 else f"{count} epochs"

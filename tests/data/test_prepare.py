@@ -310,7 +310,7 @@ def test_a_constant_column_becomes_zero_and_is_warned_of(table, prepare, tmp_pat
     assert (prepared.train.x[:, 0] == 0).all()
     assert np.isfinite(prepared.train.x).all()
     assert caplog.messages == [
-        f"column 'x0' is constant in the training rows: scaled ({kind}), it is 0 there"
+        f"1 column is constant in the training rows; scaled ({kind}) to 0: x0"
     ]
 
 
