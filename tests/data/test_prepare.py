@@ -309,9 +309,7 @@ def test_a_constant_column_becomes_zero_and_is_warned_of(table, prepare, tmp_pat
         prepared = prepare(source="npz", path="a.npz", scale=kind)
     assert (prepared.train.x[:, 0] == 0).all()
     assert np.isfinite(prepared.train.x).all()
-    assert caplog.messages == [
-        f"1 column is constant in the training rows; scaled ({kind}) to 0: x0"
-    ]
+    assert caplog.messages == [f"1 column is constant in the training rows; scaled ({kind}) to 0: x0"]
 
 
 def test_a_column_too_wide_to_scale_is_an_error(table):
