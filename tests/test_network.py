@@ -609,7 +609,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_after_a_fork_the_child_trains_with_one_thread_to_the_same_bits():
-    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=120)
+    subprocess.run([sys.executable, "-P", "-c", FORK], check=True, timeout=120)
 
 
 # files --------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ np.testing.assert_allclose(fast.parameters, slow.parameters, rtol=1e-11, atol=1e
 )
 def test_a_last_batch_is_as_right_when_its_chunks_are_larger(rows, batch, units):
     # in a process of its own: where a chunk outgrows its memory, the process is lost
-    arguments = [sys.executable, "-c", SHORT_BATCH, *map(str, (rows, batch, units))]
+    arguments = [sys.executable, "-P", "-c", SHORT_BATCH, *map(str, (rows, batch, units))]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 

@@ -19,7 +19,7 @@ def level_with(cygd_cpu):
     if cygd_cpu is not None:
         environment["CYGD_CPU"] = cygd_cpu
     done = subprocess.run(
-        [sys.executable, "-c", SHOW], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-P", "-c", SHOW], env=environment, capture_output=True, text=True, timeout=120
     )
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
