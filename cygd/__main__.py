@@ -1,8 +1,17 @@
-"""`python -m cygd` is the command `cygd`."""
+"""`python -m cygd` and the command `cygd`."""
 
 import sys
 
-from cygd.cli import main
+
+def main() -> int:
+    """Run the command; a Ctrl-C that comes while it is being imported ends it as quietly as a later one."""
+    try:
+        from cygd import cli
+
+        return cli.main()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

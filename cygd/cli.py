@@ -23,6 +23,7 @@ from typing import Any, NoReturn, TextIO
 
 import cygd
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
+from cygd.interrupts import undisturbed
 
 __all__ = ["main"]
 
@@ -51,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt as interrupt:
-        _say("interrupted" + "".join(f", kept: {directory}" for directory in _kept(interrupt)))
+        with undisturbed():
+            _say("interrupted" + "".join(f", kept: {directory}" for directory in _kept(interrupt)))
         return INTERRUPTED
     except SystemExit as leave:  # --help and --version
         return leave.code if isinstance(leave.code, int) else USAGE
@@ -169,8 +171,12 @@ def _remarks(component: object) -> list[str]:
 def info(options: argparse.Namespace) -> int:
     """Say which version, CPU level, threads and optional parts there are."""
     from cygd import environment
+    from cygd.assembly import requests
+    from cygd.plugins import Plugins
     from cygd.threads import choose_threads
 
+    if options.plugin:
+        Plugins.load(requests(options.plugin))  # a plugin that somebody names is looked at by every command
     core: dict[str, Any] = cygd.core.info()
     versions, threads = environment.versions(), choose_threads(None, "auto")
     parts = {"OpenMP": core["openmp"], **{name: environment.version(name) for name in environment.OPTIONAL}}

@@ -72,7 +72,7 @@ def read_layers(
     ValueError
         For anything that is no layer, naming it by its place.
     """
-    if isinstance(layers, str | Mapping) or not len(layers):
+    if not isinstance(layers, Sequence) or isinstance(layers, str) or not len(layers):
         raise ValueError(f"layers must be a list of at least one layer, got {layers!r}")
     found = []
     for index, spec in enumerate(layers):

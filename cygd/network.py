@@ -221,6 +221,8 @@ class Network:
 
         dE/dw = (E(w + step) - E(w - step)) / (2 step) for each parameter in turn, always in float64.
         """
+        if not 0 < step < np.inf:
+            raise ValueError(f"step must be a finite number above 0, got {step!r}")
         pair = self._pair(x, y, sample_weight, np.dtype(np.float64))
         engine = self._build(np.dtype(np.float64))
         w = self.parameters.astype(np.float64)
@@ -251,6 +253,7 @@ class Network:
         threads: int = 1,
     ) -> float:
         """Go once over rows that are ready for the engine."""
+        threads = _positive("threads", threads)
         task = self._kernels.Task(self._engine, self.parameters, x, y, sample_weight, rows)
         return float(self._guarded(self._kernels.one_pass, self._engine, task, threads, out, gradient))
 
@@ -360,7 +363,15 @@ class Network:
         assert isinstance(chosen, Optimizer)
         if learning_rate is not None:
             chosen = chosen.configured({"learning_rate": learning_rate})
+        if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
+            raise TypeError("validation must be a pair (x, y)")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be a function, got {callback!r}")
+        if not isinstance(shuffle, bool | np.bool):
+            raise TypeError(f"shuffle must be true or false, got {shuffle!r}")
         rows, targets, weight = self._pair(x, y, sample_weight)
+        if weight is not None and len(weight) and not weight.any():
+            raise ValueError("sample_weight is 0 in every row: there is nothing to learn from")
         self.loss_function.check_targets(targets)
         return training.train(
             self,

@@ -20,6 +20,7 @@ from cygd.assembly import Assembly, Source, assemble, resolved
 from cygd.data import Prepared
 from cygd.environment import facts, hashes, warn_if_changed
 from cygd.errors import CygdError, RunError
+from cygd.interrupts import undisturbed
 from cygd.journal import Journal
 from cygd.loggers import Console, Csv
 from cygd.model import Model, weights_of
@@ -174,7 +175,8 @@ class _Execution:
             history = self.train()
             result = self.close(history)
         except KeyboardInterrupt as interrupt:
-            self.interrupted(interrupt)
+            with undisturbed():
+                self.interrupted(interrupt)
             raise
         except (Exception, SystemExit) as error:
             self.failed(error)

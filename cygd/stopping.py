@@ -66,6 +66,8 @@ class Stop:
         """Return the `Stop` that a mapping describes; with `loss_below` alone nothing is monitored."""
         if value is None or isinstance(value, Stop):
             return value
+        if not isinstance(value, Mapping):
+            raise TypeError(f'stop must be a mapping such as {{"patience": 20}}, got {value!r}')
         for key in value:
             if key not in cls.__dataclass_fields__:
                 hint = did_you_mean(key, list(cls.__dataclass_fields__))

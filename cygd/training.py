@@ -352,7 +352,9 @@ def _limits(clip: Any) -> tuple[float, float]:
     """Return the limits on the gradient's norm and on its values; 0 is none."""
     if clip is None:
         return 0.0, 0.0
-    given = clip if isinstance(clip, Mapping) else {"norm": clip.norm, "value": clip.value}
+    given = (
+        clip if isinstance(clip, Mapping) else {key: getattr(clip, key, None) for key in ("norm", "value")}
+    )
     limits = {key: limit for key, limit in given.items() if limit is not None}
     if len(limits) != 1 or not set(limits) <= {"norm", "value"}:
         raise ValueError(f'clip must be {{"norm": limit}} or {{"value": limit}}, got {clip!r}')

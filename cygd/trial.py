@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.component import Activation, Component, Loss, Optimizer, Schedule, checked
+from cygd.component import Activation, Component, Loss, Optimizer, Schedule, checked, read_only
 from cygd.discovery import cause, file_of
 from cygd.errors import PluginError
 
@@ -120,17 +120,20 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
         If it returns no array of numbers of their shape.
     """
     what = f"{component}: {role}"
-    copies = [array.copy() for array in arrays]
+    copies = [read_only(array.copy()) for array in arrays]
+    changes = Unfit(f"{what} changes its input", "work on a copy, or write a = a + 1 in place of a += 1")
     function = getattr(component, role)
     try:
         with np.errstate(all="ignore"):
             result = function(*copies, **component.parameters)
     except (Exception, SystemExit) as error:
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            raise changes from error
         shape = f"an array of shape {arrays[-1].shape} of {arrays[-1].dtype}"
         raise Unfit(f"{what} failed on {shape}: {cause(error, file_of(function))}") from error
     for copy, array in zip(copies, arrays, strict=True):
         if not np.array_equal(copy, array, equal_nan=True):
-            raise Unfit(f"{what} changes its input", "work on a copy, or write a = a + 1 in place of a += 1")
+            raise changes
     return checked(result, arrays[-1], what)
 
 

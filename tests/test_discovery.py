@@ -144,7 +144,7 @@ def test_file_that_fails_leaves_the_module_of_the_last_time(folder):
 
 
 def test_file_that_is_no_text_is_an_error(folder):
-    (folder / "bad.py").write_bytes(b"\xff\xfe\x00")
+    (folder / "bad.py").write_bytes(b"\xff\xfe\n")
     assert "cannot be imported: SyntaxError" in error_of(Request("bad.py", "-p", folder)).message
 
 

@@ -24,7 +24,7 @@ FLOORS = [
     {"core", "errors"},
     {"component"},
     {"activations", "losses", "optimizers", "schedules", "initializers", "metrics"},
-    {"layers", "threads", "discovery", "saving", "stopping"},
+    {"layers", "threads", "interrupts", "discovery", "saving", "stopping"},
     {"network"},
     {"training"},
     {"config", "data", "hookspecs", "rundir", "environment", "trial"},

@@ -58,7 +58,7 @@ def select(section: DataSection, table: Table, inputs: tuple[str, ...], complain
         (weight,) = names.of("data.sample_weight", (section.sample_weight,))
         if weight in targets:
             raise complain("data.sample_weight", f"column {weight!r} is a target", None)
-    if section.inputs:
+    if section.inputs is not None:
         inputs = names.of("data.inputs", section.inputs)
         for name in inputs:
             if name in targets or name == weight:

@@ -1,0 +1,34 @@
+"""Arguments that cannot be meant get an error that names them."""
+
+import numpy as np
+import pytest
+
+from cygd import Network
+
+X, Y = np.zeros((4, 2)), np.zeros((4, 1))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"clip": 1}, ValueError, "clip must be"),
+        ({"validation": X}, TypeError, r"validation must be a pair \(x, y\)"),
+        ({"stop": 3}, TypeError, "stop must be a mapping"),
+        ({"callback": 3}, TypeError, "callback must be a function, got 3"),
+        ({"shuffle": "no"}, TypeError, "shuffle must be true or false, got 'no'"),
+        ({"sample_weight": np.zeros(4)}, ValueError, "sample_weight is 0 in every row"),
+    ],
+)
+def test_wrong_arguments_of_fit_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        Network(2, [1]).fit(X, Y, **options)
+
+
+def test_wrong_arguments_elsewhere_are_named():
+    net = Network(2, [1])
+    with pytest.raises(ValueError, match="threads must be a whole number of at least 1, got 0"):
+        net.predict(X, threads=0)
+    with pytest.raises(ValueError, match="step must be a finite number above 0, got 0"):
+        net.numerical_gradient(X, Y, step=0)
+    with pytest.raises(ValueError, match="layers must be a list of at least one layer, got None"):
+        Network(2, None)
