@@ -166,7 +166,7 @@ class Network:
         ----------
         x : array of shape (n_samples, n_inputs)
         out : array of shape (n_samples, n_outputs), optional
-            Where they go: C-contiguous, of the network's dtype, apart from x.
+            Where they go: C-contiguous, of the network's dtype; x itself, or memory apart from it.
         threads : int
             Never changes the result.
 
@@ -187,8 +187,9 @@ class Network:
             )
         elif not out.flags.writeable:
             raise ValueError("out is read-only")
-        elif np.may_share_memory(out, x):
-            raise ValueError("out overlaps x")
+        elif np.may_share_memory(out, x) and (out.ctypes.data, out.shape) != (x.ctypes.data, x.shape):
+            # a chunk is read whole before it is written, so x itself will do
+            raise ValueError("out overlaps x: give x itself, or separate memory")
         self._pass(x, None, out=out, threads=threads)
         return out
 
@@ -370,8 +371,6 @@ class Network:
         if not isinstance(shuffle, bool | np.bool):
             raise TypeError(f"shuffle must be true or false, got {shuffle!r}")
         rows, targets, weight = self._pair(x, y, sample_weight)
-        if weight is not None and len(weight) and not weight.any():
-            raise ValueError("sample_weight is 0 in every row: there is nothing to learn from")
         self.loss_function.check_targets(targets)
         return training.train(
             self,

@@ -365,9 +365,8 @@ def test_an_out_that_is_no_array_is_refused():
 
 def test_an_out_that_overlaps_the_input_is_refused():
     memory = np.zeros((4, 2))
-    for out in (memory[:3], memory[1:]):
-        with pytest.raises(ValueError, match="out overlaps x"):
-            small().predict(memory[:3], out=out)
+    with pytest.raises(ValueError, match="out overlaps x: give x itself, or separate memory"):
+        small().predict(memory[:3], out=memory[1:])
 
 
 def test_no_rows_give_no_predictions_and_no_loss():
@@ -596,8 +595,12 @@ def train():
     net = cygd.Network(8, [(64, "tanh"), (2, "identity")], loss="mse", seed=1)
     net.fit(x, y, epochs=2, batch_size=1000, threads=2)
     return net
-before = train()
-assert len(before._engine.thread_chunks) == 2, before._engine.thread_chunks
+for _ in range(100):  # beside a busy neighbour a network may train on one thread
+    before = train()
+    if len(before._engine.thread_chunks) == 2:
+        break
+else:
+    raise AssertionError(before._engine.thread_chunks)
 child = os.fork()
 if child == 0:
     after = train()

@@ -16,7 +16,6 @@ X, Y = np.zeros((4, 2)), np.zeros((4, 1))
         ({"stop": 3}, TypeError, "stop must be a mapping"),
         ({"callback": 3}, TypeError, "callback must be a function, got 3"),
         ({"shuffle": "no"}, TypeError, "shuffle must be true or false, got 'no'"),
-        ({"sample_weight": np.zeros(4)}, ValueError, "sample_weight is 0 in every row"),
     ],
 )
 def test_wrong_arguments_of_fit_are_named(options, error, message):
@@ -32,3 +31,11 @@ def test_wrong_arguments_elsewhere_are_named():
         net.numerical_gradient(X, Y, step=0)
     with pytest.raises(ValueError, match="layers must be a list of at least one layer, got None"):
         Network(2, None)
+
+
+def test_predictions_may_take_the_place_of_their_inputs():
+    net = Network(3, [(5, "tanh"), 3], seed=1)
+    x = np.random.default_rng(0).normal(size=(3000, 3))
+    expected = net.predict(x)
+    assert net.predict(x, out=x, threads=2) is x
+    np.testing.assert_array_equal(x, expected)

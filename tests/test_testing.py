@@ -126,6 +126,11 @@ BROKEN_ACTIVATIONS = {
         "is given as 1, measured 5",
     ),
     "changes its input": (fills_its_buffer, lambda h: 1 - np.tanh(h) ** 2, "function changes its input"),
+    "writes what is there": (
+        lambda h: np.multiply(h, 1.0, out=h),
+        np.ones_like,
+        "function changes its input",
+    ),
     "always float64": (
         lambda h: h.astype(np.float64) * 2,
         lambda h: np.full_like(h, 2),
