@@ -22,6 +22,7 @@ PACKAGE = CHECKOUT / "cygd"
 # from the ground up; subjects of one floor do not know each other
 FLOORS = [
     {"core", "errors"},
+    {"formula"},
     {"component"},
     {"activations", "losses", "optimizers", "schedules", "initializers", "metrics"},
     {"layers", "threads", "interrupts", "discovery", "saving", "stopping"},
