@@ -54,8 +54,8 @@ class Layer:
         """Return the layer as a mapping that JSON can hold, without the values of its parameters."""
         return {
             "units": self.units,
-            "activation": {"name": self.activation.name, **self.activation.options},
-            "initializer": {"name": self.initializer.name, **self.initializer.options},
+            "activation": self.activation.description,
+            "initializer": self.initializer.description,
             "dropout": self.dropout,
             "l1": self.l1,
             "l2": self.l2,

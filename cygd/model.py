@@ -13,11 +13,12 @@ import numpy as np
 from cygd.data import Preprocessing
 from cygd.errors import CheckpointError, ConfigError, CygdError
 from cygd.network import Network
+from cygd.saving import arrays_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "load", "weights_of"]
+__all__ = ["Model", "load"]
 
 
 class Model:
@@ -109,18 +110,8 @@ def load(directory: str | os.PathLike[str]) -> Model:
     return Model(network, preprocessing)
 
 
-def weights_of(network: Network) -> dict[str, NDArray[Any]]:
-    """Return the parameters of a network as weights.npz names them: views, w0, b0, w1, b1, ..."""
-    arrays = {}
-    for index, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
-        arrays[f"w{index}"] = w
-        if b is not None:
-            arrays[f"b{index}"] = b
-    return arrays
-
-
 def _fill(network: Network, arrays: dict[str, NDArray[Any]], path: Path) -> None:
-    views = weights_of(network)
+    views = arrays_of(network)
     if views.keys() != arrays.keys():
         odd = ", ".join(sorted(views.keys() ^ arrays.keys()))
         raise CheckpointError(f"{path} does not fit its config.yaml: {odd}")

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cygd import core, saving
 from cygd.component import (
+    Activation,
     Component,
     Components,
     Loss,
@@ -64,10 +65,10 @@ class Network:
     Attributes
     ----------
     parameters : array of shape (n_parameters,)
-        The flat vector w0, b0, w1, b1, ..., each w row by row. Writable.
-    weights, biases : list of arrays
-        Views of it, one per layer, of shape (n_inputs, n_outputs) and (n_outputs,); the bias of a
-        layer without one is None.
+        The flat vector w0, b0, a0, w1, b1, a1, ..., each w row by row. Writable.
+    weights, biases, trained : list of arrays
+        Views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
+        trainable parameter of the activation; None where a layer has no bias, or nothing to train.
     layers : tuple of Layer
     epochs, updates : int
         Made so far; they key the shuffles and the dropout masks of what comes next.
@@ -140,6 +141,7 @@ class Network:
     def _place_views(self) -> None:
         self.weights: list[Array] = []
         self.biases: list[Array | None] = []
+        self.trained: list[Array | None] = []
         at, n_in = 0, self.n_inputs
         for layer in self.layers:
             size = n_in * layer.units
@@ -147,15 +149,31 @@ class Network:
             at += size
             self.biases.append(self.parameters[at : at + layer.units] if layer.has_bias else None)
             at += layer.units if layer.has_bias else 0
+            n_trained = len(layer.activation.trainable)
+            self.trained.append(self.parameters[at : at + n_trained] if n_trained else None)
+            at += n_trained
             n_in = layer.units
 
     def _initialize(self) -> None:
-        """Draw the weights, layer by layer from a stream of its own; biases are 0 or given."""
+        """Draw the weights, layer by layer from a stream of its own; biases are 0, all else is given."""
+        for layer, a in zip(self.layers, self.trained, strict=True):
+            if a is not None:
+                a[...] = [layer.activation.parameters[name] for name in layer.activation.trainable]
         for index, (layer, w, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
             rng = Stream(self.seed, "weights", layer=index)
             w[...] = layer.initializer.draw(rng, *w.shape) if layer.weights is None else layer.weights
             if b is not None:
                 b[...] = 0.0 if isinstance(layer.bias, bool) else layer.bias
+
+    @property
+    def activations(self) -> list[Activation]:
+        """The activations of the layers, with the present values of their trainable parameters."""
+        return [
+            layer.activation
+            if a is None
+            else layer.activation.configured(dict(zip(layer.activation.trainable, a.tolist(), strict=True)))
+            for layer, a in zip(self.layers, self.trained, strict=True)
+        ]
 
     # evaluation -----------------------------------------------------------------------------------
 
@@ -395,7 +413,7 @@ class Network:
     # files ----------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to an .npz file: arrays w0, b0, w1, ... and its description as JSON."""
+        """Write the network to an .npz file: arrays w0, b0, a0, w1, ... and its description as JSON."""
         saving.save(self, path)
 
     @classmethod

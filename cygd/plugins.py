@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from cygd import hookspecs
-from cygd.component import Component, UnknownComponentError
+from cygd.component import Component, UnknownComponentError, written
 from cygd.discovery import Found, Request, cause, environment_requests, file_of, installed, load
 from cygd.errors import CygdError, PluginError, did_you_mean
 from cygd.registration import RUN_HOOKS, collect, hooks, run_hooks
@@ -156,6 +156,10 @@ class Plugins:
             what = f"{kind.replace('_', ' ')} {bare!r} is given by {len(found)} plugins"
             raise PluginError(f"{what}: {givers}", hint=f"write {choices}")
         return found[0].component
+
+    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
+        """Return the component that a mapping with a formula describes."""
+        return written(kind, spec)
 
     def names(self, kind: str) -> list[str]:
         """Return the names of all components of a kind, each once, in the order of loading."""

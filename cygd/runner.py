@@ -23,9 +23,10 @@ from cygd.errors import CygdError, RunError
 from cygd.interrupts import undisturbed
 from cygd.journal import Journal
 from cygd.loggers import Console, Csv
-from cygd.model import Model, weights_of
+from cygd.model import Model
 from cygd.network import Network
 from cygd.rundir import RunDirectory
+from cygd.saving import arrays_of
 from cygd.threads import choose_threads
 
 __all__ = ["Result", "Run", "run"]
@@ -236,7 +237,7 @@ class _Execution:
         self.rows.append(dict(values))
         every = self.experiment.checkpoint.every
         if every and epoch and epoch % every == 0:
-            self.directory.write_npz(f"checkpoints/{epoch:06d}.npz", weights_of(self.assembly.network))
+            self.directory.write_npz(f"checkpoints/{epoch:06d}.npz", arrays_of(self.assembly.network))
         return self.assembly.plugins.epoch_end(self.seen, epoch, values)
 
     def close(self, history: training.History) -> Result:
@@ -320,7 +321,7 @@ class _Execution:
 
     def write(self, result: Result, error: str | None = None) -> Result:
         """Write the weights, and result.json as the last file."""
-        self.directory.write_npz("weights.npz", weights_of(self.assembly.network))
+        self.directory.write_npz("weights.npz", arrays_of(self.assembly.network))
         content = {
             "status": result.status,
             "metrics": result.metrics,

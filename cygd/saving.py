@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cygd.component import UnknownComponentError
 from cygd.errors import CheckpointError
@@ -17,18 +18,27 @@ from cygd.errors import CheckpointError
 if TYPE_CHECKING:
     from cygd.network import Network
 
-__all__ = ["guarded", "load", "save"]
+__all__ = ["arrays_of", "guarded", "load", "save"]
+
+
+def arrays_of(network: Network) -> dict[str, NDArray[Any]]:
+    """Return the parameters of a network by the names of a file: views, w0, b0, a0, w1, b1, ..."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for index, views in enumerate(zip(network.weights, network.biases, network.trained, strict=True)):
+        arrays |= {
+            f"{name}{index}": view for name, view in zip("wba", views, strict=True) if view is not None
+        }
+    return arrays
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write arrays w0, b0, w1, ... and the description of a network."""
-    arrays: dict[str, Any] = {f"w{k}": w for k, w in enumerate(network.weights)}
-    arrays |= {f"b{k}": b for k, b in enumerate(network.biases) if b is not None}
+    """Write arrays w0, b0, a0, w1, ... and the description of a network."""
+    arrays: dict[str, Any] = arrays_of(network)
     description = {
         "format": 1,
         "n_inputs": network.n_inputs,
         "layers": [layer.description() for layer in network.layers],
-        "loss": {"name": network.loss_function.name, **network.loss_function.options},
+        "loss": network.loss_function.description,
         "dtype": str(network.dtype),
         "seed": network.seed,
         "epochs": network.epochs,
@@ -51,11 +61,23 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[int, int]]
             arrays = dict(stored)
         description = json.loads(str(arrays.pop("network")))
         layers = [
-            {**layer, "weights": arrays[f"w{k}"], "bias": arrays.get(f"b{k}", False)}
+            {
+                **layer,
+                "weights": arrays[f"w{k}"],
+                "bias": arrays.get(f"b{k}", False),
+                "activation": _trained(layer["activation"], arrays.get(f"a{k}")),
+            }
             for k, layer in enumerate(description["layers"])
         ]
         chosen = {key: description[key] for key in ("n_inputs", "loss", "dtype", "seed")}
         return {"layers": layers, **chosen}, (int(description["epochs"]), int(description["updates"]))
+
+
+def _trained(activation: dict[str, Any], values: NDArray[Any] | None) -> dict[str, Any]:
+    """Return the description of an activation with the values that its parameters have learned."""
+    if values is None:
+        return activation
+    return activation | dict(zip(activation["trainable"], values.tolist(), strict=True))
 
 
 @contextmanager

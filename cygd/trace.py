@@ -51,6 +51,8 @@ class LayerStep:
         dE/dw of the batch with penalties: by the equations, and by the limit of the definition.
     delta_w, delta_b, w_after, b_after : array or None
         The update, and what it leads to.
+    a, gradient_a, numerical_a, delta_a, a_after : array or None
+        The same of the activation's trainable parameters, None where there are none.
     """
 
     activation: Activation
@@ -69,6 +71,11 @@ class LayerStep:
     delta_b: Array | None
     w_after: Array
     b_after: Array | None
+    a: Array | None = None
+    gradient_a: Array | None = None
+    numerical_a: Array | None = None
+    delta_a: Array | None = None
+    a_after: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +169,10 @@ class _Update:
         """Make the update and return what happened."""
         ws = [np.array(w) for w in self.network.weights]
         bs = [None if b is None else np.array(b) for b in self.network.biases]
+        trained = [None if a is None else np.array(a) for a in self.network.trained]
+        self.activations = self.network.activations
         xs, hs, y_hats = self.forward(ws, bs)
-        deltas = self.backward(ws, hs, y_hats)
+        deltas, gs = self.backward(ws, hs, y_hats)
         gradients = [
             -core.weight_step(x, delta, 1.0) + spec.l1 * np.sign(w) + spec.l2 * w
             for x, delta, spec, w in zip(xs, deltas, self.specs, ws, strict=True)
@@ -172,12 +181,17 @@ class _Update:
             None if b is None else -core.weight_step(np.ones((len(x), 1)), delta, 1.0)[0]
             for x, delta, b in zip(xs, deltas, bs, strict=True)
         ]
+        trained_gradients = [
+            np.array([-np.sum(g * slope) for slope in activation.sensitivity(h, y_hat)], h.dtype)
+            for activation, h, y_hat, g in zip(self.activations, hs, y_hats, gs, strict=True)
+        ]
         numerical = self.numerical()
         loss = float(self.network.gradient(self.x, self.y, sample_weight=self.weight)[0])
-        self.advance(gradients, bias_gradients)
+        self.advance(gradients, bias_gradients, trained_gradients)
         layers = []
-        for k, spec in enumerate(self.specs):
-            activation, b, after = spec.activation.component, bs[k], self.network.biases[k]
+        for k in range(len(self.specs)):
+            activation, b, after = self.activations[k], bs[k], self.network.biases[k]
+            a, a_after = trained[k], self.network.trained[k]
             layers.append(
                 LayerStep(
                     activation=activation,
@@ -196,6 +210,11 @@ class _Update:
                     delta_b=None if b is None or after is None else after - b,
                     w_after=np.array(self.network.weights[k]),
                     b_after=None if after is None else np.array(after),
+                    a=a,
+                    gradient_a=None if a is None else trained_gradients[k],
+                    numerical_a=numerical[k][2],
+                    delta_a=None if a is None or a_after is None else a_after - a,
+                    a_after=None if a_after is None else np.array(a_after),
                 )
             )
         elements = loss_elements(self.loss, self.y, y_hats[-1])
@@ -207,52 +226,64 @@ class _Update:
         """Return x, h and y_hat of all layers: h = x w + b, y_hat = f(h)."""
         xs, hs, y_hats = [], [], []
         below = self.x
-        for spec, w, b in zip(self.specs, ws, bs, strict=True):
+        for activation, w, b in zip(self.activations, ws, bs, strict=True):
             h = core.net_input(below, w, b)
-            y_hat = spec.activation.component.evaluate(h)
+            y_hat = activation.evaluate(h)
             xs.append(below)
             hs.append(h)
             y_hats.append(y_hat)
             below = y_hat
         return xs, hs, y_hats
 
-    def backward(self, ws: list[Array], hs: list[Array], y_hats: list[Array]) -> list[Array]:
-        """Return delta of all layers, found from the last one down."""
-        deltas = [self.output_delta(hs[-1], y_hats[-1])]
+    def backward(
+        self, ws: list[Array], hs: list[Array], y_hats: list[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """Return delta and g = -dE/dy_hat of all layers, found from the last one down."""
+        gs = [self.output_error(hs[-1], y_hats[-1])]
+        deltas = [self.output_delta(hs[-1], y_hats[-1], gs[0])]
         for k in range(len(ws) - 1, 0, -1):
             # sum_j w_ij delta_j is the net input of a layer whose weights are turned around
             g = core.net_input(deltas[0], np.ascontiguousarray(ws[k].T))
-            activation = self.specs[k - 1].activation.component
-            deltas.insert(0, activation.backpropagate(hs[k - 1], y_hats[k - 1], g))
-        return deltas
+            gs.insert(0, g)
+            deltas.insert(0, self.activations[k - 1].backpropagate(hs[k - 1], y_hats[k - 1], g))
+        return deltas, gs
 
-    def output_delta(self, h: Array, y_hat: Array) -> Array:
-        """Return delta = -dE/dy_hat f'(h), where E is the loss of the whole batch."""
-        activation = self.specs[-1].activation.component
+    def share(self, h: Array) -> Array:
+        """Return what each row counts in the loss of the whole batch."""
         weight = np.ones(len(h)) if self.weight is None else self.weight
-        share = weight[:, None] / (self.loss.divisor(float(weight.sum()), h.shape[1]) or 1.0)
+        return np.asarray(weight[:, None] / (self.loss.divisor(float(weight.sum()), h.shape[1]) or 1.0))
+
+    def output_error(self, h: Array, y_hat: Array) -> Array:
+        """Return g = -dE/dy_hat, where E is the loss of the whole batch."""
+        return np.asarray(-loss_slope(self.loss, self.y, y_hat) * self.share(h), h.dtype)
+
+    def output_delta(self, h: Array, y_hat: Array, g: Array) -> Array:
+        """Return delta = -dE/dy_hat f'(h) of the last layer."""
+        activation = self.activations[-1]
         if activation.kernel and self.loss.kernel and _f64.has_joint(activation.kernel, self.loss.kernel):
             # f' cancels against the loss, which stays exact where f'(h) underflows
-            return np.asarray((self.y - y_hat) * share, h.dtype)
-        g = np.asarray(-loss_slope(self.loss, self.y, y_hat) * share, h.dtype)
-        delta: Array = activation.backpropagate(h, y_hat, g)
-        return delta
+            return np.asarray((self.y - y_hat) * self.share(h), h.dtype)
+        return activation.backpropagate(h, y_hat, g)
 
-    def numerical(self) -> list[tuple[Array | None, Array | None]]:
+    def numerical(self) -> list[tuple[Array | None, Array | None, Array | None]]:
         """Return the gradient by the limit of the definition, layer by layer."""
         if self.network.parameters.size > MOST_NUMERICAL:
-            return [(None, None)] * len(self.specs)
+            return [(None, None, None)] * len(self.specs)
         flat = self.network.numerical_gradient(self.x, self.y, sample_weight=self.weight)
-        found: list[tuple[Array | None, Array | None]] = []
+        found = []
         at = 0
-        for w, b in zip(self.network.weights, self.network.biases, strict=True):
-            part = flat[at : at + w.size].reshape(w.shape)
-            at += w.size
-            found.append((part, None if b is None else flat[at : at + b.size]))
-            at += 0 if b is None else b.size
+        for views in zip(self.network.weights, self.network.biases, self.network.trained, strict=True):
+            parts: list[Array | None] = []
+            for view in views:
+                size = 0 if view is None else view.size
+                parts.append(None if view is None else flat[at : at + size].reshape(view.shape))
+                at += size
+            found.append((parts[0], parts[1], parts[2]))
         return found
 
-    def advance(self, gradients: list[Array], bias_gradients: list[Array | None]) -> None:
+    def advance(
+        self, gradients: list[Array], bias_gradients: list[Array | None], trained_gradients: list[Array]
+    ) -> None:
         """Change the weights: w - eta gradient, or the step of the experiment's optimizer."""
         experiment = self.assembly.experiment
         optimizer = experiment.optimizer.component
@@ -263,6 +294,9 @@ class _Update:
             for b, bias_gradient in zip(self.network.biases, bias_gradients, strict=True):
                 if b is not None and bias_gradient is not None:
                     b -= self.learning_rate * bias_gradient
+            for a, trained_gradient in zip(self.network.trained, trained_gradients, strict=True):
+                if a is not None:
+                    a -= self.learning_rate * trained_gradient
             return
         factor = self.learning_rate / optimizer.learning_rate if optimizer.learning_rate else 0.0
         self.network.fit(

@@ -104,11 +104,11 @@ def _weight_table(layer: LayerStep, k: int) -> tuple[list[str], list[list[str]],
         if len(rows) == MOST_ROWS:
             break
         rows.append([name, *("-" if number is None else short(number) for number in numbers)])
-    return head, rows, layer.w.size + (0 if layer.b is None else layer.b.size)
+    return head, rows, sum(array.size for array in (layer.w, layer.b, layer.a) if array is not None)
 
 
 def _weights(layer: LayerStep, k: int) -> Iterator[tuple[str, list[float | None]]]:
-    """Yield the name of a weight or bias with its value, gradients, change and new value."""
+    """Yield the name of a parameter with its value, gradients, change and new value."""
     arrays = (layer.w, layer.gradient_w, layer.numerical_w, layer.delta_w, layer.w_after)
     for place in np.ndindex(*layer.w.shape):
         yield f"w{k}[{place[0]},{place[1]}]", [_at(array, place) for array in arrays]
@@ -116,6 +116,10 @@ def _weights(layer: LayerStep, k: int) -> Iterator[tuple[str, list[float | None]
         biases = (layer.b, layer.gradient_b, layer.numerical_b, layer.delta_b, layer.b_after)
         for place in np.ndindex(*layer.b.shape):
             yield f"b{k}[{place[0]}]", [_at(array, place) for array in biases]
+    if layer.a is not None:
+        trained = (layer.a, layer.gradient_a, layer.numerical_a, layer.delta_a, layer.a_after)
+        for index, name in enumerate(layer.activation.trainable):
+            yield f"a{k}[{index}] {name}", [_at(array, (index,)) for array in trained]
 
 
 def _at(array: Array | None, place: tuple[int, ...]) -> float | None:
@@ -170,6 +174,11 @@ def _csv_rows(step: Step, k: int) -> Iterator[list[object]]:
             if layer.b is not None:
                 biases = (layer.gradient_b, layer.numerical_b, layer.delta_b, layer.b, layer.b_after)
                 yield [*head, "b", "1.0", *unit, *(_exact(_at(array, (j,))) for array in biases)]
+            if layer.a is not None and not j:
+                trained = (layer.gradient_a, layer.numerical_a, layer.delta_a, layer.a, layer.a_after)
+                for index in range(len(layer.a)):
+                    values = [_exact(_at(array, (index,))) for array in trained]
+                    yield [*head, f"a{index}", "", *unit, *values]
 
 
 def _exact(number: float | None) -> str:

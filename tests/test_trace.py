@@ -9,7 +9,7 @@ import pytest
 import cygd
 from cygd.assembly import assemble
 from cygd.errors import ConfigError
-from cygd.model import weights_of
+from cygd.saving import arrays_of
 from cygd.trace import steps
 from cygd.trace_tables import CSV_COLUMNS, short, write_csv, write_text
 
@@ -271,7 +271,7 @@ def test_csv_numbers_are_exact_and_add_up():
 def test_the_trace_ends_where_the_network_is():
     assembly = assemble(moons())
     *_, last = steps(assembly, 3)
-    views = weights_of(assembly.network)
+    views = arrays_of(assembly.network)
     np.testing.assert_array_equal(last.layers[1].b_after, views["b1"])
 
 

@@ -4,10 +4,11 @@ A component is a name, the functions or the kernel behind it, and its parameters
 change: `configured` gives a copy with other values, and two components are the same only if they are
 the same object, which is how an optimizer finds its state again.
 
-Two tiers of one component look alike. The built-in tier names a kernel of the compiled core, which
-alone knows the kernel's parameters and their defaults; the NumPy tier is Python functions over
-arrays. Here are the classes, one kind a file; the rows of the built-in tables stand in
-`activations.py`, `losses.py` and so on, which import this package and never the other way.
+The tiers of one component look alike. The built-in tier names a kernel of the compiled core, which
+alone knows the kernel's parameters and their defaults; the formula tier is text that the core runs as a
+program; the NumPy tier is Python functions over arrays. Here are the classes, one kind a file; the rows
+of the built-in tables stand in `activations.py`, `losses.py` and so on, which import this package and
+never the other way.
 """
 
 from cygd.component.activation import Activation
@@ -20,6 +21,7 @@ from cygd.component.metric import Metric
 from cygd.component.optimizer import Optimizer
 from cygd.component.options import REQUIRED, OptionError
 from cygd.component.schedule import RunningSchedule, Schedule, Watcher
+from cygd.component.written import written
 
 __all__ = [
     "REQUIRED",
@@ -42,4 +44,5 @@ __all__ = [
     "read_only",
     "resolve",
     "spoken",
+    "written",
 ]

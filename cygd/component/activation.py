@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cygd import core
-from cygd.component.arrays import Array, checked, floats, measured, read_only
+from cygd.component.arrays import Array, checked, floats, measured, read_only, run_outputs, run_program
 from cygd.component.base import Component, Function, declared_numbers, kernel_row
-from cygd.component.options import Declared, check_call, signature_of
+from cygd.component.options import Declared, OptionError, check_call, signature_of
+from cygd.errors import FormulaError, did_you_mean
+from cygd.formula import ActivationPrograms, compile_activation
 
 __all__ = ["Activation"]
+
+USUAL = np.array([0.0, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 8.0, -8.0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +37,12 @@ class Activation(Component):
         one the derivative is measured by central differences, which is slow and less accurate.
     parameters : mapping of str to float
         Names and defaults.
+    formula : str
+        In place of functions: an expression in h and the parameters, such as "h * sigmoid(beta * h)". The
+        core runs it, and its derivative, at the speed of a built-in; `cygd.formula` says what it may hold.
+    trainable : sequence of str
+        The parameters of a formula that are learned like weights, one number a layer; their values
+        are where they begin.
     backward : callable
         For a row-wise activation, in place of `derivative`: backward(h, y_hat, g, **parameters) ->
         delta, with g = -dE/dy_hat; all of shape (n_samples, n_units).
@@ -55,6 +65,8 @@ class Activation(Component):
     >>> square = Activation("square", lambda h: h * h, lambda h: 2 * h)
     >>> square.evaluate([3.0]), square.slope([3.0])
     (array([9.]), array([6.]))
+    >>> Activation("square", formula="h**2").slope([3.0])
+    array([6.])
     """
 
     kind: ClassVar[str] = "activation"
@@ -62,6 +74,8 @@ class Activation(Component):
     function: Function | None = None
     derivative: Function | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
+    formula: str | None = field(default=None, kw_only=True)
+    trainable: Sequence[str] = field(default=(), kw_only=True)
     backward: Function | None = field(default=None, kw_only=True)
     surrogate: bool = field(default=False, kw_only=True)
     kernel: str | None = field(default=None, kw_only=True)
@@ -77,6 +91,12 @@ class Activation(Component):
             self._set(rowwise=row["rowwise"])
             return
         self._declare(Declared(declared_numbers(self, self.parameters)))
+        if self.formula is not None:
+            self._set(trainable=tuple(self.trainable))
+            self._compile()
+            return
+        if self.trainable:
+            raise TypeError(f"{self}: only a formula has trainable parameters; give formula= instead")
         check_call(str(self), "function", self.function, ("h",), self.parameters)
         if self.backward is not None:
             if self.derivative is not None:
@@ -93,11 +113,74 @@ class Activation(Component):
                 raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
             self._set(derivative=measured(self, self.function, "df(h)"), numerical=True)
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything that `configured` understands, with the values of now."""
+        trained = {"trainable": list(self.trainable)} if self.formula is not None and self.parameters else {}
+        return {**super().options, **trained}
+
+    def configured(self, options: Mapping[str, object]) -> Self:
+        """Return a copy with other values of some options; of a formula also which ones are trained."""
+        rest = dict(options)
+        trainable = rest.pop("trainable", None) if self.formula is not None else None
+        twin = super().configured(rest)
+        if trainable is None:
+            if rest and self.formula is not None:
+                twin._compile()
+            return twin
+        names = [trainable] if isinstance(trainable, str) else trainable
+        if not isinstance(names, Sequence):
+            raise OptionError(f"option 'trainable' of {self} must be a list of names", "trainable")
+        for name in names:
+            if name not in self.parameters:
+                hint = did_you_mean(str(name), list(self.parameters)) or f"give its value too: {name}: 1.0"
+                message = f"option 'trainable' of {self}: there is no parameter {name!r}"
+                raise OptionError(message, "trainable", hint=hint)
+        twin._set(trainable=tuple(dict.fromkeys(names)))
+        twin._compile()
+        return twin
+
+    def _compile(self) -> None:
+        """Check a formula, as the last step of construction."""
+        if any(given is not None for given in (self.function, self.derivative, self.backward)):
+            raise TypeError(
+                f"{self}: give formula= or functions, not both; a formula is differentiated for you"
+            )
+        if isinstance(self.trainable, str) or not all(isinstance(name, str) for name in self.trainable):
+            raise TypeError(f"{self}: trainable must be a list of names, found {self.trainable!r}")
+        assert self.formula is not None
+        try:
+            compile_activation(self.formula, self.parameters, self.trainable)
+        except FormulaError as error:
+            raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
+        self._check_values()
+
+    def _check_values(self) -> None:
+        """Raise a FormulaError if f or f' is not a number where net inputs usually lie, 0 among them."""
+        for what, values in (("f", self.evaluate(USUAL)), ("f'", self.slope(USUAL))):
+            wrong = np.flatnonzero(np.isnan(values) | (np.isinf(values) & (np.abs(USUAL) <= 1)))
+            if wrong.size:
+                h, value = USUAL[wrong[0]], values[wrong[0]]
+                raise FormulaError(
+                    f"{self}: {what}({h:g}) is {value} in {self.formula}",
+                    hint="a net input may be any number: write where(..., ..., ...) for what is undefined",
+                )
+
+    @property
+    def programs(self) -> ActivationPrograms | None:
+        """What the core runs for a formula."""
+        if self.formula is None:
+            return None
+        return compile_activation(self.formula, self.parameters, self.trainable)
+
     def evaluate(self, h: ArrayLike) -> Array:
         """Return f(h), for an array of shape (n_samples, n_units) or any other if f is elementwise."""
         if self.kernel:
             return np.asarray(core.activate(h, self.kernel, parameters=self.parameters))
         h = floats(h)
+        programs = self.programs
+        if programs is not None:
+            return run_program(programs.forward, [h], self._trained)
         return self._call("function", h, like=h)
 
     def slope(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
@@ -110,10 +193,21 @@ class Activation(Component):
         if self.kernel:
             return np.asarray(core.derivative(h, self.kernel, parameters=self.parameters))
         h = floats(h)
+        programs = self.programs
+        if programs is not None:
+            y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+            return run_program(programs.derivative, [h, y_hat], self._trained)
         if not self.derivative_takes_y_hat:
             return self._call("derivative", h, like=h)
         y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
         return self._call("derivative", h, y_hat, like=h)
+
+    def sensitivity(self, h: ArrayLike, y_hat: ArrayLike) -> list[Array]:
+        """Return the derivatives of f by each of its trainable parameters, of the shape of h."""
+        programs = self.programs
+        if programs is None or programs.gradient is None:
+            return []
+        return run_outputs(programs.gradient, [floats(h), floats(y_hat)], self._trained)[1:]
 
     def backpropagate(self, h: ArrayLike, y_hat: ArrayLike, g: ArrayLike) -> Array:
         """Return the error term delta for g = -dE/dy_hat, all of shape (n_samples, n_units)."""
@@ -125,6 +219,10 @@ class Activation(Component):
             below = np.eye(h.shape[-1], dtype=h.dtype)
             return np.asarray(core.hidden_error_term(below, g, h, activation=self.kernel))
         return self._call("backward", h, y_hat, g, like=h)
+
+    @property
+    def _trained(self) -> list[float]:
+        return [self.parameters[name] for name in self.trainable]
 
     def _call(self, role: str, *arrays: Array, like: Array) -> Array:
         result = getattr(self, role)(*map(read_only, arrays), **self.parameters)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cygd import core
 from cygd.component.base import Component, Function
 from cygd.errors import PluginError
+from cygd.formula import Program
 
-__all__ = ["Array", "checked", "floats", "measured", "read_only"]
+__all__ = ["Array", "checked", "floats", "measured", "read_only", "run_outputs", "run_program"]
 
 log = logging.getLogger("cygd")
 
@@ -42,6 +45,22 @@ def checked(result: object, like: Array, what: str) -> Array:
     if array.shape != like.shape:
         raise PluginError(f"{what} returned shape {array.shape} {wanted}")
     return array.astype(like.dtype, copy=False)
+
+
+def run_program(program: Program, arrays: Sequence[Array], uniforms: Sequence[float] = ()) -> Array:
+    """Return the output of a formula's program over arrays that broadcast to one shape."""
+    return run_outputs(program, arrays, uniforms)[0]
+
+
+def run_outputs(program: Program, arrays: Sequence[Array], uniforms: Sequence[float] = ()) -> list[Array]:
+    """Return all outputs of a formula's program over arrays that broadcast to one shape."""
+    dtype = np.result_type(*arrays)
+    module = core._f32 if dtype == np.float32 else core._f64
+    whole = np.broadcast_arrays(*arrays)
+    flat = [np.ascontiguousarray(array, dtype).reshape(-1) for array in whole]
+    out = [np.empty(flat[0].size, dtype) for _ in program.outputs]
+    module.Program(program).run(flat, out, uniforms)
+    return [values.reshape(whole[0].shape) for values in out]
 
 
 def measured(owner: Component, function: Function | None, missing: str) -> Function:

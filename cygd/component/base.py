@@ -101,11 +101,20 @@ class Component:
 
     @property
     def tier(self) -> str:
-        """How fast it is: "built-in" (a kernel, or a function of cygd itself) or "numpy"."""
+        """How it is run: "built-in" (a kernel, or a function of cygd itself), "formula" or "numpy"."""
+        if getattr(self, "formula", None) is not None:
+            return "formula"
         if hasattr(self, "kernel"):
             return "built-in" if self.kernel else "numpy"
         modules = (str(getattr(v, "__module__", "")) for v in self.__dict__.values() if callable(v))
         return "built-in" if any(module.startswith("cygd.") for module in modules) else "numpy"
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The component as a mapping that `resolve` reads back: name, formula if it is one, options."""
+        formula = getattr(self, "formula", None)
+        written = {} if formula is None else {"formula": formula}
+        return {"name": self.name, **written, **self.options}
 
     def configured(self, options: Mapping[str, object]) -> Self:
         """Return a copy with other values of some options.

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cygd.component.base import Component, spoken, with_article
 from cygd.component.options import OptionError
+from cygd.component.written import written
 from cygd.errors import CygdError, did_you_mean
 
 __all__ = ["BuiltIns", "Components", "UnknownComponentError", "resolve"]
@@ -42,6 +43,10 @@ class Components(Protocol):
         """Return the component, or raise an UnknownComponentError."""
         ...
 
+    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
+        """Return the component that a mapping with a formula describes."""
+        ...
+
 
 # The tables import this module, so they are imported by name and only when somebody asks.
 _TABLES = {
@@ -68,6 +73,10 @@ class BuiltIns:
             raise UnknownComponentError(kind, name, list(by_name))
         return by_name[name]
 
+    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
+        """Return the component that a mapping with a formula describes."""
+        return written(kind, spec)
+
 
 def resolve(
     kind: str, spec: Component | str | Mapping[str, object], components: Components | None = None
@@ -79,7 +88,7 @@ def resolve(
     kind : str
         "activation", "loss", "optimizer", "schedule", "initializer", "metric", "data_source", "logger".
     spec : Component, str or mapping
-        A mapping is {"name": ..., option: value, ...}.
+        A mapping is {"name": ..., option: value, ...}, or {"formula": ..., parameter: value, ...}.
     components : Components, optional
         Where names are looked up; the built-in tables by default.
 
@@ -89,6 +98,8 @@ def resolve(
         For a name that nothing has.
     OptionError
         For an option or a value that the component refuses.
+    FormulaError
+        For a formula that is none.
 
     Examples
     --------
@@ -102,8 +113,12 @@ def resolve(
     options: Mapping[str, object] = {}
     name: object = spec
     if isinstance(spec, Mapping):
+        if "formula" in spec:
+            return written(kind, spec)
         if "name" not in spec:
-            raise OptionError(f"{with_article(kind)} given as a mapping needs a 'name'", "name")
+            raise OptionError(
+                f"{with_article(kind)} given as a mapping needs a 'name' or a 'formula'", "name"
+            )
         name, options = spec["name"], {key: value for key, value in spec.items() if key != "name"}
     if not isinstance(name, str):
         raise TypeError(f"{with_article(kind)} is a name or a mapping with a name, found {name!r}")

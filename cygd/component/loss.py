@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cygd import core
-from cygd.component.arrays import Array, checked, floats, measured, read_only
+from cygd.component.arrays import Array, checked, floats, measured, read_only, run_program
 from cygd.component.base import Component, Function, declared_numbers, kernel_row
 from cygd.component.options import Declared, check_call
-from cygd.errors import DataError
+from cygd.errors import DataError, FormulaError
+from cygd.formula import LossPrograms, compile_loss
 
 __all__ = ["Loss"]
 
@@ -36,6 +37,8 @@ class Loss(Component):
         sum over outputs, which an experiment calls `mean` as well.
     parameters : mapping of str to float
         Names and defaults.
+    formula : str
+        In place of functions: an expression in y, y_hat and the parameters, such as "log(cosh(y_hat - y))".
     targets : {"any", "unit", "nonnegative", "signs"}
         Where y may lie: anywhere, in [0, 1], at or above 0, or only at -1 and 1.
     kernel : str
@@ -57,6 +60,7 @@ class Loss(Component):
     derivative: Function | None = None
     reduction: str = "mean"
     parameters: Mapping[str, float] = field(default_factory=dict)
+    formula: str | None = field(default=None, kw_only=True)
     targets: str = field(default="any", kw_only=True)
     kernel: str | None = field(default=None, kw_only=True)
     kinks: tuple[float, ...] = field(default=(), kw_only=True)
@@ -70,6 +74,9 @@ class Loss(Component):
             self._set(reduction=row["reduction"])
         else:
             self._declare(Declared(declared_numbers(self, self.parameters)))
+        if self.formula is not None:
+            self._compile()
+        elif not self.kernel:
             check_call(str(self), "function", self.function, ("y", "y_hat"), self.parameters)
             if self.derivative is None:
                 self._set(derivative=measured(self, self.function, "derivative(y, y_hat)"), numerical=True)
@@ -79,6 +86,23 @@ class Loss(Component):
         if self.targets not in _TARGETS:
             raise ValueError(f"{self}: targets must be one of {', '.join(_TARGETS)}, found {self.targets!r}")
         self._set(_mean="mean" if self.reduction == "sum" else self.reduction)
+
+    def _compile(self) -> None:
+        """Check a formula."""
+        if self.kernel or self.function is not None or self.derivative is not None:
+            raise TypeError(
+                f"{self}: give formula= or functions, not both; a formula is differentiated for you"
+            )
+        assert self.formula is not None
+        try:
+            compile_loss(self.formula, self.parameters)
+        except FormulaError as error:
+            raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
+
+    @property
+    def programs(self) -> LossPrograms | None:
+        """What the core runs for a formula."""
+        return None if self.formula is None else compile_loss(self.formula, self.parameters)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -90,6 +114,8 @@ class Loss(Component):
         twin = super().configured(options)
         if twin.reduction == "mean":
             twin._set(reduction=self._mean)
+        if self.formula is not None:
+            twin._compile()
         return twin
 
     def elements(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
@@ -124,6 +150,9 @@ class Loss(Component):
         y, y_hat = floats(y), floats(y_hat)
         if self.kernel:
             return _element_kernel(self.kernel, y, y_hat, role == "derivative", self.parameters)
+        programs = self.programs
+        if programs is not None:
+            return run_program(programs.derivative if role == "derivative" else programs.forward, [y, y_hat])
         result = getattr(self, role)(read_only(y), read_only(y_hat), **self.parameters)
         return checked(result, y_hat, f"{self}: {role}")
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["REQUIRED", "Declared", "OptionError", "check_call", "check_number", "within"]
+__all__ = ["REQUIRED", "Declared", "OptionError", "check_call", "check_number", "shown", "within"]
 
 
 class _Required:
@@ -130,7 +130,7 @@ def check_number(value: object) -> float | str:
     (3.0, 'must be a number, found True', 'must be finite, found nan')
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return f"must be a number, found {_shown(value)}"
+        return f"must be a number, found {shown(value)}"
     try:
         number = float(value)
     except OverflowError:
@@ -166,19 +166,19 @@ def check_option(
     result: Any = value
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise wrong(f"must be true or false, found {_shown(value)}")
+            raise wrong(f"must be true or false, found {shown(value)}")
     elif isinstance(default, numbers.Real):
         number = check_number(value)
         if isinstance(number, str):
             raise wrong(number)
         if integer and number != int(number):
-            raise wrong(f"must be a whole number, found {_shown(value)}")
+            raise wrong(f"must be a whole number, found {shown(value)}")
         result = int(number) if integer else number
     elif isinstance(default, str) and not isinstance(value, str):
-        raise wrong(f"must be text, found {_shown(value)}")
+        raise wrong(f"must be text, found {shown(value)}")
     if domain and not within(result, domain):
         words = "must be one of" if "|" in domain else "must lie in"
-        raise wrong(f"{words} {domain}, found {_shown(value)}")
+        raise wrong(f"{words} {domain}, found {shown(value)}")
     return result
 
 
@@ -190,7 +190,7 @@ def unknown_option(owner: str, option: object, known: list[str]) -> OptionError:
     return OptionError(f"{owner} has no option {name!r}", name, hint=hint)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Return a value for a message, cut where it would fill the screen."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -44,11 +44,18 @@ SYNONYMS = {  # what other tools call it -> what it is called here
 }
 
 
-class Components(Protocol):
-    """What finds components: the plugin registry."""
+class Named(Protocol):
+    """What finds a component by its name."""
 
     def get(self, kind: str, name: str) -> Any:
         """Return the component of a kind and a name."""
+
+
+class Components(Named, Protocol):
+    """What finds components: the plugin registry."""
+
+    def written(self, kind: str, spec: Mapping[str, Any]) -> Any:
+        """Return the component that a mapping with a formula describes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class ComponentSpec:
     Attributes
     ----------
     name : str
-        As it was written.
+        As it was written; "formula" for a formula without a name.
     options : dict
         What was written beside the name.
     component : Component
@@ -92,6 +99,8 @@ def component(kind: str, default: str = "", *, may_lack: bool = False) -> PlainV
     def check(value: Any, info: ValidationInfo[Any]) -> ComponentSpec:
         if value is None and may_lack:
             return ComponentSpec("")
+        if isinstance(value, Mapping) and "formula" in value:
+            return _formula(info.context, kind, value)
         name, options, at_name = _split(kind, value, default)
         chosen, faults = choose(info.context, kind, name, options, at_name)
         if faults:
@@ -102,7 +111,7 @@ def component(kind: str, default: str = "", *, may_lack: bool = False) -> PlainV
 
 
 def choose(
-    components: Components,
+    components: Named,
     kind: str,
     name: str,
     options: Mapping[str, Any],
@@ -113,7 +122,7 @@ def choose(
 
     Parameters
     ----------
-    components : Components
+    components : Named
         Where to look.
     kind, name, options
         What to look for, and what to tell it.
@@ -162,8 +171,6 @@ def _split(kind: str, value: Any, default: str) -> tuple[str, dict[str, Any], tu
     if not isinstance(value, Mapping):
         raise fail(Fault((), f"expected the name of {noun}, or {{name: ..., options}}, found {found(value)}"))
     options = dict(value)
-    if "name" not in options and "formula" in options:
-        raise fail(_formula(noun, options))
     if "name" not in options and not default:
         other = next((key for key in ("type", "kind", "class") if key in options), None)
         hint = f"did you mean 'name' by {other!r}?" if other else f"it says which {_spoken(kind)}"
@@ -174,15 +181,26 @@ def _split(kind: str, value: Any, default: str) -> tuple[str, dict[str, Any], tu
     return name, options, ("name",)
 
 
-def _formula(noun: str, options: Mapping[str, Any]) -> Fault:
-    """Return what is wrong with a formula in place of a name."""
-    text = options["formula"]
-    pieces = [key for key, value in options.items() if value is None]
-    if not isinstance(text, str) or pieces or text.count("(") != text.count(")"):
+def _formula(components: Components, kind: str, spec: Mapping[str, Any]) -> ComponentSpec:
+    """Return a component that is a formula, or fail with what is wrong with it."""
+    text = spec["formula"]
+    pieces = [key for key, value in spec.items() if value is None]
+    if not isinstance(text, str | Mapping) or pieces or (isinstance(text, str) and _unbalanced(text)):
         message = f"YAML took the formula apart, found {found(text)}"
-        return Fault(("formula",), message, 'put it in quotes: {formula: "..."}', unusable=())
-    hint = "write it as a function in a plugin"
-    return Fault(("formula",), f"{noun} cannot be given as a formula", hint, key=True, unusable=())
+        raise fail(Fault(("formula",), message, 'put it in quotes: {formula: "..."}', unusable=()))
+    try:
+        component = components.written(kind, spec)
+    except CygdError as error:
+        option = getattr(error, "option", "formula")
+        raise fail(Fault((option,), error.message, error.hint, unusable=())) from None
+    except (TypeError, ValueError) as error:
+        raise fail(Fault(("formula",), str(error), unusable=())) from None
+    options = {key: value for key, value in spec.items() if key != "name"}
+    return ComponentSpec(component.name, options, component)
+
+
+def _unbalanced(text: str) -> bool:
+    return text.count("(") != text.count(")")
 
 
 def _nearer(error: CygdError, name: str) -> str | None:

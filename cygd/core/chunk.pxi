@@ -25,12 +25,24 @@ cdef void gather(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t
         weight[r] = 0 if r >= n else q.weight[row] if q.weight != NULL else 1
 
 
+cdef inline void *present(const batch *q, const layer *l, formula_data *own) noexcept nogil:
+    """Return a layer's data; of a formula whose parameters are trained, a copy with their present values."""
+    cdef int k
+    if not l.n_trained:
+        return l.data
+    own[0] = (<formula_data *> l.data)[0]
+    for k in range(l.n_trained):
+        own.uniforms[k] = q.parameters[l.a + k]
+    return own
+
+
 cdef void forward(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
     """h = W^T x + b and y_hat = f(h), layer by layer."""
     cdef const real *below = a.memory + e.x * rows
     cdef const real *bias
     cdef real *h
     cdef layer *l
+    cdef formula_data own
     cdef Py_ssize_t index
     for index in range(e.n_layers):
         l = &e.layers[index]
@@ -40,8 +52,10 @@ cdef void forward(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_
                     l.n_out, rows, l.n_in)
         if l.f_rows != NULL:
             l.f_rows(h, a.memory + l.y_hat * rows, l.n_out, rows, l.data)
+        elif q.backward and l.both != NULL:
+            l.both(h, a.memory + l.y_hat * rows, h, l.n_out * rows, l.data)
         else:
-            l.f(h, a.memory + l.y_hat * rows, l.n_out * rows, l.data)
+            l.f(h, a.memory + l.y_hat * rows, l.n_out * rows, present(q, l, &own))
         below = a.memory + l.y_hat * rows
         if q.training and l.keep < 1:
             drop(e, q, l, <int> index, a, start, rows)
@@ -99,11 +113,15 @@ cdef void output_error(Engine e, const batch *q, lane *a, Py_ssize_t rows) noexc
         e.joint_prime(y, y_hat, delta, l.n_out, rows, e.loss_data)
     else:
         e.loss_prime(y, y_hat, delta, l.n_out * rows, e.loss_data)
-        through(e, l, a, delta, rows)
-    e.k.scale_rows(delta, signed, delta, l.n_out, rows)
+        if l.n_trained:             # their gradient is a sum over weighted rows
+            e.k.scale_rows(delta, signed, delta, l.n_out, rows)
+        through(e, q, l, a, delta, rows)
+    if not l.n_trained:
+        e.k.scale_rows(delta, signed, delta, l.n_out, rows)
 
 
-cdef void through(Engine e, const layer *l, lane *a, real *delta, Py_ssize_t rows) noexcept nogil:
+cdef void through(Engine e, const batch *q, const layer *l, lane *a, real *delta,
+                  Py_ssize_t rows) noexcept nogil:
     """dE/dh from dE/dy_hat, in place: times f'(h), or through the rows' Jacobian."""
     cdef real *h = a.memory + l.h * rows
     cdef real *y_hat = a.memory + l.y_hat * rows
@@ -111,9 +129,32 @@ cdef void through(Engine e, const layer *l, lane *a, real *delta, Py_ssize_t row
     if l.backward_rows != NULL:
         l.backward_rows(h, y_hat, delta, other, l.n_out, rows, l.data)
         memcpy(delta, other, l.n_out * rows * sizeof(real))
+    elif l.both != NULL:            # forward has left f'(h) in the place of h
+        e.k.multiply(delta, h, delta, l.n_out * rows)
+    elif l.n_trained:
+        train_parameters(e, q, l, a, delta, other, rows)
+        e.k.multiply(delta, other, delta, l.n_out * rows)
     else:
         l.df(h, y_hat, other, l.n_out * rows, l.data)
         e.k.multiply(delta, other, delta, l.n_out * rows)
+
+
+cdef void train_parameters(Engine e, const batch *q, const layer *l, lane *a, const real *g, real *slope,
+                           Py_ssize_t rows) noexcept nogil:
+    """dE/dp += sum over rows and units of g df/dp, g = dE/dy_hat, for each trainable p; and f'(h)."""
+    cdef formula_data own
+    cdef const real *inputs[2]
+    cdef real *outputs[1 + MAX_UNIFORMS]
+    cdef Py_ssize_t n = l.n_out * rows
+    cdef int k
+    present(q, l, &own)
+    inputs[0], inputs[1] = a.memory + l.h * rows, a.memory + l.y_hat * rows
+    outputs[0] = slope
+    for k in range(l.n_trained):
+        outputs[1 + k] = a.memory + e.sensitivity * rows + k * n
+    run_program(own.gradient, inputs, outputs, own.uniforms, n)
+    for k in range(l.n_trained):
+        e.k.product_dot(g, n, outputs[1 + k], n, a.written, a.gradient + l.a + k, 1, 1, 1, n)
 
 
 cdef void backward(Engine e, const batch *q, lane *a, Py_ssize_t rows) noexcept nogil:
@@ -136,7 +177,7 @@ cdef void backward(Engine e, const batch *q, lane *a, Py_ssize_t rows) noexcept 
                     l.n_in, rows, l.n_out)
         if q.training and under.keep < 1:
             e.k.multiply(below, a.memory + under.mask * rows, below, l.n_in * rows)
-        through(e, under, a, below, rows)
+        through(e, q, under, a, below, rows)
         delta, below = below, delta
     a.written = True
 

@@ -35,9 +35,12 @@ cdef enum:
 
 cdef struct layer:
     Py_ssize_t n_in, n_out
-    Py_ssize_t w, b                 # where weights and biases begin in the flat vector; b < 0: none
+    Py_ssize_t w, b, a              # where weights, biases and the activation's trainable parameters
+                                    # begin in the flat vector; b < 0: none
+    int n_trained
     block_t f
     derivative_t df
+    both_t both                     # f and f' in one pass, or NULL; the slope takes the place of h
     rowwise_t f_rows                  # row-wise activations have these two instead
     rowwise_backward_t backward_rows
     void *data
@@ -120,7 +123,7 @@ cdef class Engine:
     cdef layer *layers
     cdef int n_layers, reduction
     cdef readonly Py_ssize_t n_parameters, n_inputs, n_outputs
-    cdef Py_ssize_t x, y, weight, signed, values, delta, delta_below, delta_turned, row_elements
+    cdef Py_ssize_t x, y, weight, signed, values, delta, delta_below, delta_turned, sensitivity, row_elements
     cdef loss_block_t loss, loss_prime
     cdef joint_block_t joint
     cdef joint_delta_t joint_prime
@@ -154,7 +157,7 @@ cdef class Engine:
         PyMem_Free(self.layers)
 
     cdef place_layers(self, list layers):
-        """Lay the parameters out: w0, b0, w1, b1, ..., each w row by row."""
+        """Lay the parameters out: w0, b0, a0, w1, b1, a1, ..., each w row by row."""
         cdef Py_ssize_t n_in = self.n_inputs, end = 0
         cdef layer *l
         for index, given in enumerate(layers):
@@ -165,6 +168,9 @@ cdef class Engine:
             end += l.n_in * l.n_out
             l.b = end if given["bias"] else -1
             end += l.n_out if given["bias"] else 0
+            l.a = end
+            l.n_trained = len(given["activation"].trainable)
+            end += l.n_trained
             l.keep = 1 - given["dropout"]
             l.l1 = given["l1"]
             l.l2 = given["l2"]
@@ -176,6 +182,15 @@ cdef class Engine:
 
     cdef place_activation(self, layer *l, activation, where):
         cdef activation_row *row
+        cdef Formula formula
+        if activation.formula is not None:
+            formula = Formula(*activation.programs)
+            self.alive.append(formula)
+            l.data = &formula.data
+            l.f = formula_f
+            l.df = formula_df
+            l.both = NULL if l.n_trained else formula_both
+            return
         if activation.kernel is None:
             caller = Caller(activation, f"activation {activation.name!r} of {where}", self.failure)
             self.alive.append(caller)
@@ -200,7 +215,15 @@ cdef class Engine:
     cdef place_loss(self, loss, activation):
         cdef loss_row *row
         cdef joint_row *joint
+        cdef Formula formula
         self.reduction = {"sum": SUM, "mean": MEAN, "mean_rows": MEAN_ROWS}[loss.reduction]
+        if loss.formula is not None:
+            formula = Formula(*loss.programs)
+            self.alive.append(formula)
+            self.loss_data = &formula.data
+            self.loss = formula_loss
+            self.loss_prime = formula_loss_prime
+            return
         if loss.kernel is None:
             caller = Caller(loss, f"loss {loss.name!r}", self.failure)
             self.alive.append(caller)
@@ -222,7 +245,7 @@ cdef class Engine:
 
     cdef place_blocks(self):
         """Lay a lane's memory out, in elements per row of a chunk."""
-        cdef Py_ssize_t end = 0, widest = self.n_inputs, index
+        cdef Py_ssize_t end = 0, widest = self.n_inputs, trained = 0, index
         cdef layer *l
         self.x = end
         end += self.n_inputs
@@ -237,6 +260,7 @@ cdef class Engine:
                 l.out = end + l.n_out
                 end += 2 * l.n_out
             widest = max(widest, l.n_out)
+            trained = max(trained, l.n_trained * l.n_out)
         self.y = end
         self.values = end + self.n_outputs
         self.weight = end + 2 * self.n_outputs
@@ -244,7 +268,8 @@ cdef class Engine:
         self.delta = self.signed + 1
         self.delta_below = self.delta + widest
         self.delta_turned = self.delta_below + widest
-        self.row_elements = self.delta_turned + padded(widest)
+        self.sensitivity = self.delta_turned + padded(widest)
+        self.row_elements = self.sensitivity + trained
 
     # how a batch is cut ----------------------------------------------------------------------
 

@@ -228,7 +228,7 @@ cdef void finish_batch(Engine engine, Updater updater, job *j) noexcept nogil:
         if factor < 1:
             engine.k.scale(factor, g, g, n)
     updater.prepare(j.learning_rate)
-    if updater.f == NULL and not updater.call(j.parameters, g, n, j.learning_rate):
+    if updater.python and not updater.call(j.parameters, g, n, j.learning_rate):
         j.status = FAILED
 
 
@@ -262,7 +262,7 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
         meet_others(j, thread)
         if j.status != GOES_ON:
             return
-        if updater.f != NULL:
+        if not updater.python:
             updater.apply(j.parameters, g, start, stop)
         if thread == 0:
             j.q.step += 1

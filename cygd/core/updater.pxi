@@ -14,6 +14,9 @@ cdef class Updater:
 
     cdef update_block_t f
     cdef update_scalars_t scalars
+    cdef Program rule               # of formulas, in place of f
+    cdef double uniforms[2]         # learning_rate and step, for them
+    cdef bint python
     cdef double parameters[MAX_OPTIMIZER_PARAMETERS]
     cdef double carried[4]
     cdef double s[8]
@@ -43,10 +46,14 @@ cdef class Updater:
                 self.parameters[k] = optimizer.parameters.get((<bytes> row.parameters[k]).decode(),
                                                               row.defaults[k])
             names = [(<bytes> row.state[k]).decode() for k in range(row.n_state)]
+        elif optimizer.formula is not None:
+            self.rule = Program(optimizer.program)
+        else:
+            self.python = True
         dtype = np.float32 if sizeof(real) == 4 else np.float64
         self.state = {name: np.zeros(self.n, dtype) for name in names}
         self.kept = {name: np.zeros(self.n, dtype) for name in names}
-        if self.f != NULL:
+        if not self.python:
             for k, name in enumerate(names):
                 self.arrays[k] = start_out(self.state[name])
                 self.kept_arrays[k] = start_out(self.kept[name])
@@ -74,7 +81,7 @@ cdef class Updater:
 
     cdef void copy(self, real **source, real **target, bint back) noexcept nogil:
         cdef int k
-        if self.f == NULL:
+        if self.python:
             with gil:       # a Python optimizer may have replaced its arrays
                 for name in self.kept:
                     if back:
@@ -89,17 +96,27 @@ cdef class Updater:
     cdef void prepare(self, double learning_rate) noexcept nogil:
         """Count the step and compute its scalars."""
         self.step += 1
+        self.uniforms[0] = learning_rate
+        self.uniforms[1] = <double> self.step
         if self.scalars != NULL:
             self.scalars(self.parameters, learning_rate, self.step, self.carried, self.s)
 
     cdef void apply(self, real *w, const real *g, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
         """Update the parameters first ... stop."""
-        cdef real *state[MAX_STATE]
+        cdef real *blocks[2 + MAX_STATE]         # g, w, state: all but g are also what comes out
+        cdef const real *inputs[2 + MAX_STATE]
         cdef int k
+        blocks[0], blocks[1] = <real *> g + first, w + first
         for k in range(MAX_STATE):
-            state[k] = self.arrays[k] + first if self.arrays[k] != NULL else NULL
-        if stop > first:
-            self.f(w + first, g + first, state, stop - first, self.s)
+            blocks[2 + k] = self.arrays[k] + first if self.arrays[k] != NULL else NULL
+        if stop <= first:
+            return
+        if self.f != NULL:
+            self.f(blocks[1], blocks[0], blocks + 2, stop - first, self.s)
+            return
+        for k in range(2 + MAX_STATE):
+            inputs[k] = blocks[k]
+        run_program(&self.rule.items, inputs, blocks + 1, self.uniforms, stop - first)
 
     cdef bint call(self, real *w, real *g, Py_ssize_t n, double learning_rate) noexcept nogil:
         """Let a Python optimizer update the parameters in place; return whether it could."""

@@ -96,7 +96,7 @@ def compile_update(
     Examples
     --------
     >>> compile_update({"w": "w - learning_rate * g"}).body
-    (('fnma', 2, 1, 3, 0),)
+    (('fnma', 2, 0, 3, 1),)
     """
     return _update(tuple(formulas.items()), tuple(state), tuple(parameters.items()))
 
@@ -143,7 +143,7 @@ def _update(
 ) -> Program:
     graph = Graph()
     uniforms = ("learning_rate", "step")
-    names = _names(graph, ("w", "g", *state, *uniforms), parameters)
+    names = _names(graph, ("g", "w", *state, *uniforms), parameters)
     results: dict[str, Node] = {}
     used: set[str] = set()
     for name, text in formulas:
@@ -162,8 +162,9 @@ def _update(
     if missing:
         raise FormulaError(f"there is no formula for {missing[0]!r}", hint=f'add {{"{missing[0]}": "..."}}')
     _check_parameters(used, [name for name, _ in parameters])
-    outputs = {name: results[name] for name in ("w", *state)}
-    return assemble(graph, ("w", "g", *state), uniforms, outputs)
+    # state that has decayed below the normal numbers becomes 0: it would slow every step from then on
+    outputs = {"w": results["w"]} | {name: graph.make("settle", results[name]) for name in state}
+    return assemble(graph, ("g", "w", *state), uniforms, outputs)
 
 
 def _names(

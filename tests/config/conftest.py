@@ -77,6 +77,18 @@ ROWS = [
 
 
 class FakeComponents:
+    def written(self, kind, spec):
+        if kind not in ("activation", "loss", "optimizer"):
+            raise Refused(
+                f"{kind} cannot be given as a formula", "formula", "write it as a function in a plugin"
+            )
+        options = {key: value for key, value in spec.items() if key not in ("name", "formula")}
+        if "wrong" in spec["formula"]:
+            raise CygdError("unknown name 'wrong'", hint="it knows h")
+        if "beta" in options and isinstance(options["beta"], str):
+            raise Refused("parameter 'beta' of the formula must be a number", "beta")
+        return Fake(kind, spec.get("name", "formula"), options, tier="formula")
+
     def names(self, kind):
         return [row.name for row in ROWS if row.kind == kind]
 

@@ -143,9 +143,24 @@ def test_a_formula_that_yaml_split(errors, small, formula):
     assert 'hint: put it in quotes: {formula: "..."}' in message
 
 
-def test_a_formula(errors, small):
-    message = errors(small + '  activation: {formula: "max(h, 0)"}\n')
-    assert "model.activation.formula: an activation cannot be given as a formula" in message
+def test_a_formula(load, small):
+    spec = load(small + '  activation: {formula: "h * sigmoid(beta * h)", beta: 1.5}\n').model.activation
+    assert (spec.name, spec.options) == ("formula", {"formula": "h * sigmoid(beta * h)", "beta": 1.5})
+    assert spec.component.tier == "formula"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "message"),
+    [
+        ('activation: {formula: "wrong * h"}', "model.activation.formula", "unknown name 'wrong'"),
+        ('activation: {formula: "beta * h", beta: x}', "model.activation.beta", "must be a number"),
+        ('initializer: {formula: "h"}', "model.initializer.formula", "cannot be given as a formula"),
+    ],
+)
+def test_a_formula_that_is_refused(errors, small, line, key, message):
+    text = errors(small + f"  {line}\n")
+    assert f"{key}: " in text
+    assert message in text
 
 
 @pytest.mark.parametrize(
