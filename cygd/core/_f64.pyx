@@ -3,8 +3,10 @@ from cygd.core cimport dispatch
 from cygd.core.f64 cimport *
 cdef kernels *current() noexcept nogil: return dispatch.kernels_f64
 include "primitives.pxi"
+include "program.pxi"
 include "components.pxi"
 include "engine.pxi"
 include "chunk.pxi"
 include "updater.pxi"
 include "epochs.pxi"
+include "timing.pxi"

@@ -189,7 +189,8 @@ cdef class Engine:
             l.data = &formula.data
             l.f = formula_f
             l.df = formula_df
-            l.both = NULL if l.n_trained else formula_both
+            if not l.n_trained:
+                l.both = formula_both
             return
         if activation.kernel is None:
             caller = Caller(activation, f"activation {activation.name!r} of {where}", self.failure)

@@ -11,12 +11,15 @@
 cdef enum:
     MAX_PARAMETERS = 4      # of one activation or loss
     MAX_ROWS = 64           # rows of one table
+    MAX_OPERANDS = 4        # of one instruction of a formula
 
 # elementwise: out = f(h) and out = f'(h); out may be h. data: the parameters as `const real *`, or
 # NULL for the defaults
 ctypedef void (*block_t)(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil
 ctypedef void (*derivative_t)(const real *h, const real *y_hat, real *out, Py_ssize_t n,
                             void *data) noexcept nogil
+# both in one pass; slope may be h
+ctypedef void (*both_t)(const real *h, real *y_hat, real *slope, Py_ssize_t n, void *data) noexcept nogil
 # row-wise (softmax): out (units, rows) and delta = J^T g (units, rows), ld = rows
 ctypedef void (*rowwise_t)(const real *h, real *out, Py_ssize_t units, Py_ssize_t rows,
                          void *data) noexcept nogil
@@ -67,6 +70,21 @@ cdef struct function_row:               # elementary functions, by name: exp, lo
     const char *name
     block_t f
 
+# One instruction of a formula over a block of n elements, n a multiple of WIDTH. Element i of an operand
+# stands at p + i * step: step is 1 for a block, and 0 for a scalar, of which there are WIDTH equal copies, so
+# that one loop serves both. out may be a block operand. What has two outputs is given the second behind
+# its operands.
+cdef struct operand:
+    const real *p
+    Py_ssize_t step
+
+ctypedef void (*op_t)(const operand *x, real *out, Py_ssize_t n) noexcept nogil
+
+cdef struct op_row:
+    const char *name
+    op_t f
+    int operands, outputs
+
 # One update of n parameters in place. state: n_state arrays like w. s: the scalars of this step,
 # which the optimizer's row in updates.pxi computes from its parameters and the step number
 ctypedef void (*update_block_t)(real *w, const real *g, real **state, Py_ssize_t n,
@@ -91,11 +109,12 @@ cdef struct update_row:
 cdef struct kernels:
     int level                           # 2 (base), 3, 4
     int vector_bytes
-    int n_activations, n_losses, n_joints, n_functions, n_updates
+    int n_activations, n_losses, n_joints, n_functions, n_ops, n_updates
     activation_row activations[MAX_ROWS]
     loss_row losses[MAX_ROWS]
     joint_row joints[MAX_ROWS]
     function_row functions[MAX_ROWS]
+    op_row ops[MAX_ROWS]
     update_row updates[MAX_ROWS]
 
     # c (m, n) = [c +] a (m, k) b (k, n) [+ bias (m)], vectors along n; a has free strides

@@ -11,6 +11,7 @@ include "elementary.pxi"
 include "trigonometric.pxi"
 include "error_function.pxi"
 include "functions.pxi"
+include "formulas.pxi"
 include "activations.pxi"
 include "losses.pxi"
 include "updates.pxi"
@@ -21,6 +22,7 @@ cdef kernels table
 table.level = 2 if VBYTES <= 16 else 3 if VBYTES == 32 else 4
 table.vector_bytes = VBYTES
 fill_functions(&table)
+fill_ops(&table)
 fill_activations(&table)
 fill_losses(&table)
 fill_reductions(&table)
