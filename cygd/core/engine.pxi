@@ -13,8 +13,6 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cygd.core.random cimport DROPOUT, SHUFFLE, next_word, open_stream, shuffle, stream
 
 cdef extern from "vec.h" nogil:
-    enum:
-        WIDTH                       # rows of a block are padded to a multiple of this
     ctypedef struct meeting:
         pass
     void meet(meeting *m, int threads)
@@ -29,9 +27,9 @@ cdef enum:
 
 cdef struct layer:
     Py_ssize_t n_in, n_out
-    Py_ssize_t w, b, a              # where weights, biases and the activation's trainable parameters
-                                    # begin in the flat vector; b < 0: none
-    int n_trained
+    # where weights, biases and trainable parameters begin in the flat vector; b < 0: none
+    Py_ssize_t w, b, a
+    int n_trained                   # parameters of the activation
     block_t f
     derivative_t df
     both_t both                     # f and f' in one pass, or NULL; the slope takes the place of h
@@ -164,6 +162,8 @@ cdef class Engine:
             end += l.n_out if given["bias"] else 0
             l.a = end
             l.n_trained = len(given["activation"].trainable)
+            if l.n_trained > MAX_UNIFORMS:
+                raise ValueError(f"{given['activation']}: at most {MAX_UNIFORMS} parameters can be trained")
             end += l.n_trained
             l.keep = 1 - given["dropout"]
             l.l1 = given["l1"]

@@ -26,7 +26,7 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
     cdef real *slope
     cdef int k
     if l.f == NULL or l.n_out != 1 or n != h.shape[0] or not n or calls < 1:
-        raise ValueError(f"needs one elementwise unit, {WIDTH} net inputs or a multiple, and at least one call")
+        raise ValueError(f"needs one elementwise unit, a multiple of {WIDTH} net inputs, and calls")
     lanes = engine.take_lanes(1, n)
     x, y_hat = lanes.items[0].memory + l.h * n, lanes.items[0].memory + l.y_hat * n
     slope = lanes.items[0].memory + engine.delta * n
