@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cygd.errors import FormulaError
 from cygd.formula.graph import Graph
 from cygd.formula.nodes import Node, is_scaled
 
@@ -17,6 +18,7 @@ __all__ = ["Lowering", "Value"]
 # ("block", number of an input or of an instruction's result) or ("scalar", index into the scalars)
 Value = tuple[str, int]
 
+MAX_INSTRUCTIONS = 2000
 _LARGEST_POWER = 1 << 20  # of a whole exponent that is multiplied out
 
 
@@ -102,6 +104,11 @@ class Lowering:
             else:
                 known = self._block()
                 self.body.append((op, (known,), operands))
+                if len(self.body) > MAX_INSTRUCTIONS:
+                    raise FormulaError(
+                        f"the formula takes more than {MAX_INSTRUCTIONS} steps",
+                        hint="write it as a function in a plugin",
+                    )
             self._emitted[key] = known
         return known
 
