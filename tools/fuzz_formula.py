@@ -8,6 +8,7 @@ It wants atheris, which finds its way through the parser by what each input reac
 import sys
 import time
 import warnings
+from contextlib import suppress
 
 import atheris
 
@@ -46,14 +47,10 @@ def check(program: Program) -> None:
 def one_input(data: bytes) -> None:
     text = text_of(data)
     start = time.perf_counter()
-    try:
+    with suppress(FormulaError):
         check(compile_activation(text).both)
-    except FormulaError as error:
-        assert error.message, text
-    try:
+    with suppress(FormulaError):
         check(compile_loss(text, {"beta": 0.5} if "beta" in text else {}).derivative)
-    except FormulaError as error:
-        assert error.message, text
     assert time.perf_counter() - start < LIMIT, text
     _activation.cache_clear()
     _loss.cache_clear()

@@ -210,9 +210,7 @@ class _Reader:
         elif base.op == "number" and base.value <= 0:
             raise self.fault(f"{base.value:g} to a power that varies is not a real number", tree)
         elif exponent.op == "number" and abs(exponent.value) > MAX_EXPONENT:
-            raise self.fault(
-                f"the exponent is {exponent.value:g}, at most {MAX_EXPONENT:g} is possible", tree
-            )
+            raise self.fault(f"the exponent is {exponent.value:g}, at most {MAX_EXPONENT:g} can be", tree)
         return self.checked(self.graph.power(base, exponent), tree)
 
     def checked(self, node: Node, tree: ast.AST) -> Node:

@@ -89,7 +89,7 @@ _BESIDE_A_NUMBER: dict[str, Callable[[Graph, float, bool, Node], Node | None]] =
 
 
 def _with_its_inverse(graph: Graph, k: float, term: Node, constant: float, terms: Sum) -> Node | None:
-    """k e^g + k e^-g = 2 k cosh(g), and k e^g - k e^-g = 2 k sinh(g)."""
+    """Join k e^g + k e^-g = 2 k cosh(g) and k e^g - k e^-g = 2 k sinh(g)."""
     g = term.data[0]
     inverse = graph.call("exp", graph.scale(-1.0, g))
     for other_k, other in terms:
@@ -101,7 +101,7 @@ def _with_its_inverse(graph: Graph, k: float, term: Node, constant: float, terms
 
 
 def _softplus_and_line(graph: Graph, k: float, term: Node, constant: float, terms: Sum) -> Node | None:
-    """k softplus(g) - k g = k softplus(-g), of which nothing is cancelled."""
+    """Join k softplus(g) - k g = k softplus(-g), of which nothing is cancelled."""
     g = term.data[0]
     beside = {other: other_k for other_k, other in terms if other is not term}
     line = terms_of(g)
@@ -173,7 +173,7 @@ def logistic_of(graph: Graph, node: Node) -> tuple[float, Node, Node] | None:
 
 
 def _logistic_denominators(graph: Graph, factors: dict[Node, float], beside_exp: bool) -> float:
-    """(c e^a (1 + e^g))^-n = c^-n e^(-n a) sigmoid(-g)^n; a cosh is one if an exponential stands beside it."""
+    """(c e^a (1 + e^g))^-n = c^-n e^(-n a) sigmoid(-g)^n, also for a cosh beside an exponential."""
     k = 1.0
     for factor, n in list(factors.items()):
         found = None
@@ -207,7 +207,7 @@ def _join_exponentials(graph: Graph, factors: dict[Node, float]) -> None:
 
 
 def _join_sigmoids(graph: Graph, factors: dict[Node, float]) -> float:
-    """e^(t g) sigmoid(-g)^n = sigmoid(g)^t sigmoid(-g)^(n - t), 0 < t <= n: no factor grows beyond all numbers."""
+    """e^(t g) sigmoid(-g)^n = sigmoid(g)^t sigmoid(-g)^(n - t), 0 < t <= n, of which none grows beyond 1."""
     k = 1.0
     exponential = next((factor for factor in factors if factor.op == "exp"), None)
     for sigmoid, n in list(factors.items()):
@@ -226,11 +226,9 @@ def _join_sigmoids(graph: Graph, factors: dict[Node, float]) -> float:
         if rest.op == "number":
             k *= math.exp(rest.data[0])
         else:
-            exponential = graph.call("exp", rest)
-            if exponential.op != "exp":
-                _count(factors, exponential, 1.0)
-                return k
-            _count(factors, exponential, 1.0)
+            left = graph.call("exp", rest)
+            _count(factors, left, 1.0)
+            exponential = left if left.op == "exp" else None
     return k
 
 
