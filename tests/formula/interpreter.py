@@ -127,7 +127,7 @@ def run(program, inputs, uniforms=(), alias=()):
 
 def exact(program, inputs, uniforms=()):
     """Return the outputs for one number of each input, as mpmath has them at its precision."""
-    slots = [mpf(float(value)) for value in inputs]
+    slots = [mpf(value) for value in inputs]
     slots += [None] * (len(program.outputs) + program.temporaries)
     slots += scalars(program, uniforms, EXACT, mpf)
     for op, *places in program.body:
