@@ -110,7 +110,8 @@ class _Reader:
 
     def misread(self, error: SyntaxError) -> FormulaError:
         """Say where the parser gave up."""
-        at = min(max((error.offset or 1) - 1, 0), len(self.text) - 1)
+        # no place is said of a text that ends too early
+        at = min(error.offset - 1 if error.offset else len(self.text), len(self.text) - 1)
         words = (error.msg or "").split(". ")[0].removeprefix("invalid syntax").strip(" .:")
         if "nested" in words or "complex" in words:
             return self.fault("it is nested too deeply")
@@ -190,14 +191,13 @@ class _Reader:
     def chain(self, tree: ast.BinOp, depth: int) -> list[tuple[float, Node]]:
         """Return the members of a + b - c ... with 1 or -1 each, or of a * b / c ..."""
         pair = (ast.Add, ast.Sub) if isinstance(tree.op, ast.Add | ast.Sub) else (ast.Mult, ast.Div)
-        members: list[tuple[float, Node]] = []
+        members: list[tuple[float, ast.expr]] = []
         left: ast.expr = tree
         while isinstance(left, ast.BinOp) and isinstance(left.op, pair):
-            sign = -1.0 if isinstance(left.op, ast.Sub | ast.Div) else 1.0
-            members.append((sign, self.node(left.right, depth + 1)))
+            members.append((-1.0 if isinstance(left.op, ast.Sub | ast.Div) else 1.0, left.right))
             left = left.left
-        members.append((1.0, self.node(left, depth + 1)))
-        return members[::-1]
+        members.append((1.0, left))
+        return [(sign, self.node(member, depth + 1)) for sign, member in reversed(members)]
 
     def power(self, tree: ast.BinOp, base: Node, exponent: Node) -> Node:
         if base.op == "number" and exponent.op == "number":
