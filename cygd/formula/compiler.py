@@ -79,7 +79,8 @@ def compile_activation(
     """
     if isinstance(trainable, str):
         trainable = (trainable,)
-    return _compiled(_activation, text, _checked(parameters), tuple(dict.fromkeys(trainable)))
+    trained = tuple(dict.fromkeys(normalize("NFKC", name) for name in trainable))
+    return _compiled(_activation, _text(text), _checked(parameters), trained)
 
 
 def compile_loss(text: str, parameters: Mapping[str, float] = {}) -> LossPrograms:
@@ -90,7 +91,7 @@ def compile_loss(text: str, parameters: Mapping[str, float] = {}) -> LossProgram
     >>> compile_loss("(y - y_hat)**2").derivative.outputs
     ('slope',)
     """
-    return _compiled(_loss, text, _checked(parameters))
+    return _compiled(_loss, _text(text), _checked(parameters))
 
 
 def compile_update(
@@ -106,21 +107,24 @@ def compile_update(
     >>> compile_update({"w": "w - learning_rate * g"}).body
     (('fnma', 2, 0, 3, 1),)
     """
-    return _compiled(_update, tuple(formulas.items()), tuple(state), _checked(parameters))
+    texts = tuple((name, _text(text, f"formula of {name!r}: ")) for name, text in formulas.items())
+    return _compiled(_update, texts, tuple(state), _checked(parameters))
 
 
 def _compiled(function: Callable[..., Result], *arguments: object) -> Result:
-    """Return what a cached compilation gives, whatever it is given."""
+    """Return what a cached compilation gives, however deep the call already is."""
     try:
         return function(*arguments)
     except RecursionError:
         hint = "write it as a function in a plugin"
         raise FormulaError("the formula is nested too deeply", hint=hint) from None
-    except TypeError:
-        for text in arguments[0] if isinstance(arguments[0], tuple) else [("", arguments[0])]:
-            if not isinstance(text[1], str):
-                raise FormulaError(f"a formula is text, found {type(text[1]).__name__}") from None
-        raise
+
+
+def _text(formula: object, what: str = "") -> str:
+    """Return a formula, which a cache cannot ask for if it is a list."""
+    if not isinstance(formula, str):
+        raise FormulaError(f"{what}a formula is text, found {type(formula).__name__}")
+    return formula
 
 
 def _checked(parameters: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
@@ -129,8 +133,10 @@ def _checked(parameters: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
     for name, value in parameters.items():
         try:
             number = math.nan if isinstance(value, bool | str | bytes) else float(value)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             number = math.nan
+        except OverflowError:  # a whole number that may be too long to be shown
+            number = value = math.inf
         if not math.isfinite(number):
             raise FormulaError(f"the parameter {name!r} must be a finite number, found {value!r}")
         checked.append((normalize("NFKC", name) if isinstance(name, str) else name, number))

@@ -220,7 +220,7 @@ def test_nothing(text):
     assert refused(text) == "the formula is empty"
 
 
-@pytest.mark.parametrize("text", [None, 3, True, b"h", ["h"], {"h": 1}])
+@pytest.mark.parametrize("text", [None, 3, True, b"h", ["h"], {"h": 1}, ([],)])
 def test_what_is_no_text(text):
     message = f"^a formula is text, found {type(text).__name__}$"
     with pytest.raises(FormulaError, match=message):
