@@ -19,16 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cygd import core, saving
-from cygd.component import (
-    Activation,
-    Component,
-    Components,
-    Loss,
-    Metric,
-    Optimizer,
-    Schedule,
-    resolve,
-)
+from cygd.component import Activation, Component, Components, Loss, Metric, Optimizer, Schedule, resolve
 from cygd.core import _f32, _f64
 from cygd.core.random import Stream
 from cygd.errors import PluginError

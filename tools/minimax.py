@@ -117,6 +117,8 @@ def fits(bits: int) -> dict[str, Fit]:
     half = mp.log(2) / 2 * little_more
     s_squared = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * little_more
     quarter = (mp.pi / 4 * little_more) ** 2
+    half_squared = half**2
+    below_half = little_more / 4
     k, end = (2, mpf("10.1")) if single else (4, mpf("27.3"))
 
     def scaled_erfc(t: mpf) -> mpf:
@@ -129,6 +131,18 @@ def fits(bits: int) -> dict[str, Fit]:
             lambda r: series(lambda k: 1 / mp.factorial(k + 2), r),
             lambda r: abs(r) + half / 1000,  # r^2 against e^r - 1
             *(-half, half, 5 if single else 9),
+        ),
+        "sinh": Fit(
+            "(sinh(r) / r - 1) / z, z = r^2, |r| <= log(2) / 2",
+            lambda z: series(lambda k: 1 / mp.factorial(2 * k + 3), z),
+            lambda z: z + half_squared / 1000,
+            *(mpf(0), half_squared, 2 if single else 4),
+        ),
+        "cosh": Fit(
+            "(cosh(r) - 1 - z / 2) / z^2, z = r^2, |r| <= log(2) / 2",
+            lambda z: series(lambda k: 1 / mp.factorial(2 * k + 4), z),
+            lambda z: z**2 + half_squared / 1000,
+            *(mpf(0), half_squared, 1 if single else 3),
         ),
         "log": Fit(
             "(log((1 + s) / (1 - s)) / s - 2) / z, z = s^2, s = f / (2 + f)",
@@ -147,6 +161,12 @@ def fits(bits: int) -> dict[str, Fit]:
             lambda z: series(lambda k: (-1) ** k / mp.factorial(2 * k + 4), z),
             lambda z: z**2 + quarter / 1000,
             *(mpf(0), quarter, 2 if single else 5),
+        ),
+        "arctan": Fit(
+            "(arctan(x) / x - 1) / z, z = x^2, x <= 1 / 2",
+            lambda z: series(lambda k: (-1) ** (k + 1) / mpf(2 * k + 3), z),
+            lambda z: z + below_half / 1000,
+            *(mpf(0), below_half, 4 if single else 11),
         ),
         "erf": Fit(
             "(erf(x) / x - 2 / sqrt(pi)) / z, z = x^2, x <= 1",

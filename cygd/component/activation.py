@@ -116,7 +116,7 @@ class Activation(Component):
     @property
     def options(self) -> dict[str, Any]:
         """Everything that `configured` understands, with the values of now."""
-        trained = {"trainable": list(self.trainable)} if self.formula is not None and self.parameters else {}
+        trained = {"trainable": list(self.trainable)} if self.trainable else {}
         return {**super().options, **trained}
 
     def configured(self, options: Mapping[str, object]) -> Self:

@@ -4,22 +4,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mpmath import mp, mpf
 
 from cygd.core import _f32, _f64, dispatch
+from tests.accuracy import ulps
 
 
-def ulps(got, exact):
-    """|got - exact| in ulp of exact (an mpf), elementwise maximum is the caller's."""
-    info = np.finfo(got.dtype)
-    got = float(got)
-    if exact == 0:
-        return 0.0 if got == 0 else float("inf")
-    unit = mp.ldexp(1, max(mp.frexp(abs(exact))[1] - 1, int(info.minexp)) - info.nmant)
-    if not np.isfinite(got):
-        overflows = abs(exact) >= mpf(float(info.max)) + unit / 2
-        return 0.0 if overflows and (got > 0) == (exact > 0) else float("inf")
-    return float(abs(mpf(got) - exact) / unit)
+@pytest.fixture(autouse=True)
+def level_restored():
+    """Leave the CPU level as it was, whatever a test selects."""
+    before = dispatch.level()
+    yield
+    dispatch.select(before)
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])

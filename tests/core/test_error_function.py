@@ -1,66 +1,19 @@
 """erf and erfc of the compiled core, against mpmath: the whole range, on every CPU level."""
 
-import mpmath
 import numpy as np
 import pytest
-from mpmath import mp, mpf
 
-from cygd.core import _f32, _f64, dispatch
+from cygd.core import dispatch
+from tests.accuracy import any_bits, both_types, check, computed, every_level, needs_both_fused_levels
 
-CORE = {np.float32: _f32, np.float64: _f64}
-BOUND = {np.float32: 2, np.float64: 4}  # ulp
-FUNCTIONS = {"erf": mpmath.erf, "erfc": mpmath.erfc}
 # beyond the first erfc(x) is subnormal, beyond the second it is 0
 UNDERFLOW = {np.float32: (9.19, 10.06), np.float64: (26.54, 27.23)}
 
-both_types = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-both_functions = pytest.mark.parametrize("name", FUNCTIONS)
-
-
-@pytest.fixture(autouse=True)
-def level_restored():
-    before = dispatch.level()
-    yield
-    dispatch.select(before)
-
-
-def computed(name, x, level):
-    dispatch.select(level)
-    out = np.empty_like(x)
-    CORE[x.dtype.type].block("function", name, x, out)
-    return out
-
-
-def ulps(got, exact, dtype):
-    """|got - exact| in units of the last place of exact."""
-    info = np.finfo(dtype)
-    if exact == 0:
-        return 0.0 if got == 0 else float("inf")
-    exponent = max(mp.frexp(abs(exact))[1] - 1, int(info.minexp))
-    return float(abs(mpf(float(got)) - exact) / mp.ldexp(1, exponent - info.nmant))
-
-
-def check(name, x):
-    """Compare with mpmath at every level; the exact values are computed once."""
-    dtype = x.dtype.type
-    with mp.workprec(160):
-        exact = [FUNCTIONS[name](mpf(float(value))) for value in x]
-        for level in dispatch.levels():
-            found = zip(computed(name, x, level), exact, x, strict=True)
-            worst, at = max((ulps(got, value, dtype), float(a)) for got, value, a in found)
-            assert worst <= BOUND[dtype], f"{name} at {level}: {worst:.2f} ulp at {at!r}"
-
-
-def any_bits(dtype, count, seed):
-    """Finite numbers of random bits: every exponent, both signs."""
-    unsigned = {np.float32: np.uint32, np.float64: np.uint64}[dtype]
-    bits = np.random.default_rng(seed).integers(0, np.iinfo(unsigned).max, count, unsigned, endpoint=True)
-    x = bits.view(dtype)
-    return x[np.isfinite(x)]
+every_function = pytest.mark.parametrize("name", ["erf", "erfc"])
 
 
 @both_types
-@both_functions
+@every_function
 def test_all_exponents(name, dtype):
     # no further than 2^20: there both are constant, and mpmath slow
     x = any_bits(dtype, 2000, seed=1)
@@ -68,13 +21,13 @@ def test_all_exponents(name, dtype):
 
 
 @both_types
-@both_functions
+@every_function
 def test_the_ordinary_range(name, dtype):
     check(name, np.random.default_rng(2).uniform(-7, 7, 1500).astype(dtype))
 
 
 @both_types
-@both_functions
+@every_function
 def test_around_one_where_the_two_forms_meet(name, dtype):
     draw = np.random.default_rng(3)
     x = np.concatenate(
@@ -84,7 +37,7 @@ def test_around_one_where_the_two_forms_meet(name, dtype):
 
 
 @both_types
-@both_functions
+@every_function
 def test_small_numbers(name, dtype):
     draw = np.random.default_rng(4)
     check(name, (10 ** draw.uniform(-15, 0, 800) * draw.choice([-1, 1], 800)).astype(dtype))
@@ -117,7 +70,7 @@ def test_erfc_runs_out_through_the_subnormals(dtype):
 
 
 @both_types
-@pytest.mark.parametrize("level", dispatch.levels())
+@every_level
 def test_special_values(dtype, level):
     info = np.finfo(dtype)
     ends = np.array([np.inf, -np.inf, info.max, -info.max, np.nan], dtype)
@@ -132,8 +85,8 @@ def test_special_values(dtype, level):
 
 
 @both_types
-@both_functions
-@pytest.mark.parametrize("level", dispatch.levels())
+@every_function
+@every_level
 def test_any_length_gives_the_same_numbers(name, dtype, level):
     x = np.random.default_rng(6).uniform(-30, 30, 67).astype(dtype)  # no whole number of vectors
     alone = np.concatenate([computed(name, x[k : k + 1], level) for k in range(x.size)])
@@ -151,9 +104,9 @@ def test_symmetry_and_range(dtype):
         assert ((y >= 0) & (y <= 2)).all()
 
 
-@pytest.mark.skipif(not {"v3", "v4"} <= set(dispatch.levels()), reason="needs both fused levels")
+@needs_both_fused_levels
 @both_types
-@both_functions
+@every_function
 def test_fused_levels_agree_to_the_bit(name, dtype):
     x = np.concatenate(
         [any_bits(dtype, 50000, seed=8), np.random.default_rng(9).uniform(-28, 28, 50000).astype(dtype)]

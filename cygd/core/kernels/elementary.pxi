@@ -1,4 +1,4 @@
-# Elementary functions over `vec`: exp, log, tanh, erf and their kin, at most 2 ulp (float32) and 4 ulp
+# Elementary functions over `vec`: exp, log, tanh, sinh, erf and their kin, at most 2 ulp (float32) and 4 ulp
 # (float64) from the truth over the whole range.
 #
 # One text for both dtypes: only constants and the length of a polynomial differ, chosen by
@@ -168,6 +168,76 @@ cdef inline pair expm1_parts(vec x) noexcept nogil:
 
 cdef inline vec v_expm1(vec x) noexcept nogil:
     return copysign_(expm1_parts(x).hi, x)
+
+
+# ---- sinh and cosh -------------------------------------------------------------------------------
+#
+# |x| = n ln 2 + r: sinh |x| = S (1 + c) + C s and cosh x = C (1 + c) + S s, with s = sinh r, c = cosh r - 1,
+# and S, C = (2^n -+ 2^-n) / 2, the sinh and cosh of n ln 2: no division, and no second exponential. All of it
+# is halved, so that only the doubling at the end overflows.
+
+cdef struct hyperbolic:
+    vec n
+    vec r
+    vec s                       # sinh r - r, with what rounding r has lost
+    vec c
+    vec up                      # 2^n / 4
+    vec down                    # 2^-n / 4
+
+
+cdef inline vec sinh_s(vec z) noexcept nogil:
+    # tools/minimax.py sinh
+    if REAL_BITS == 32:
+        return poly3(z, 0.166666672, 0.00833328906, 0.000199050395)
+    return poly5(z, 0.16666666666666677, 0.0083333333333215926, 0.00019841269886266882,
+                 2.7557244033503094e-06, 2.5109108415127811e-08)
+
+
+cdef inline vec cosh_c(vec z) noexcept nogil:
+    # tools/minimax.py cosh
+    if REAL_BITS == 32:
+        return poly2(z, 0.041666463, 0.00139352691)
+    return poly4(z, 0.041666666666609731, 0.0013888888924802059, 2.4801510876791915e-05,
+                 2.7624409779115442e-07)
+
+
+cdef inline hyperbolic hyperbolic_parts(vec x) noexcept nogil:
+    # of |x|; beyond the limit sinh and cosh are inf
+    cdef vec a = at_most(abs_(x), 89.5 if REAL_BITS == 32 else 710.5)
+    cdef vec n = nearest(a * splat(1.4426950408889634))
+    cdef vec exact = fma_(n, splat(-ln2_hi()), a)
+    cdef vec correction = n * splat(-ln2_lo())
+    cdef vec r = exact + correction
+    cdef vec z = r * r
+    cdef hyperbolic h
+    h.n = n
+    h.r = r
+    h.s = fma_(z * r, sinh_s(z), (exact - r) + correction)
+    h.c = fma_(z * z, cosh_c(z), z * splat(0.5))
+    h.up = scale_(splat(0.25), n)
+    h.down = scale_(splat(0.25), -n)
+    return h
+
+
+cdef inline vec v_sinh(vec x) noexcept nogil:
+    # S + C r cancels for negative r: it is carried in two numbers. n = 0 is sinh r itself, so that small x
+    # keep all their bits
+    cdef hyperbolic h = hyperbolic_parts(x)
+    cdef vec half_s = h.up - h.down
+    cdef vec half_c = h.up + h.down
+    cdef vec half = fma_(half_c, h.r, half_s)
+    cdef vec lost = fma_(half_c, h.r, half_s - half)
+    half = half + (lost + fma_(half_c, h.s, half_s * h.c))
+    return copysign_(select(eq(h.n, splat(0)), h.r + h.s, half + half), x)
+
+
+cdef inline vec v_cosh(vec x) noexcept nogil:
+    # 2^n last: it is the largest term, and exact
+    cdef hyperbolic h = hyperbolic_parts(x)
+    cdef vec half_s = h.up - h.down
+    cdef vec half_c = h.up + h.down
+    cdef vec half = h.up + fma_(half_s, h.r, fma_(half_s, h.s, fma_(half_c, h.c, h.down)))
+    return half + half
 
 
 # ---- log -----------------------------------------------------------------------------------------

@@ -286,6 +286,22 @@ cdef void cos_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     over_function(v_cos, x, out, n)
 
 
+cdef void tan_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_function(v_tan, x, out, n)
+
+
+cdef void sinh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_function(v_sinh, x, out, n)
+
+
+cdef void cosh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_function(v_cosh, x, out, n)
+
+
+cdef void arctan_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_function(v_arctan, x, out, n)
+
+
 cdef void tanh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     over_function(v_tanh, x, out, n)
 
@@ -350,11 +366,6 @@ cdef void op(kernels *t, const char *name, op_t f, int operands, int outputs=1) 
     t.n_ops += 1
 
 
-# MERGE: tan, sinh, cosh and arctan wait for v_tan, v_sinh, v_cosh and v_arctan. For each, two lines here,
-#     cdef void tan_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-#         over_function(v_tan, x, out, n)
-# and one in fill_ops: op(t, "tan", tan_op, 1).
-
 cdef void fill_ops(kernels *t) noexcept:
     op(t, "copy", copy_op, 1)
     op(t, "neg", neg_op, 1)
@@ -382,7 +393,11 @@ cdef void fill_ops(kernels *t) noexcept:
     op(t, "log1p", log1p_op, 1)
     op(t, "sin", sin_op, 1)
     op(t, "cos", cos_op, 1)
+    op(t, "tan", tan_op, 1)
+    op(t, "sinh", sinh_op, 1)
+    op(t, "cosh", cosh_op, 1)
     op(t, "tanh", tanh_op, 1)
+    op(t, "arctan", arctan_op, 1)
     op(t, "sigmoid", sigmoid_op, 1)
     op(t, "softplus", softplus_op, 1)
     op(t, "erf", erf_op, 1)

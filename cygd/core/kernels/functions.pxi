@@ -37,6 +37,14 @@ cdef void tanh_block(const real *x, real *out, Py_ssize_t n, void *data) noexcep
     each_of(v_tanh, x, out, n)
 
 
+cdef void sinh_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    each_of(v_sinh, x, out, n)
+
+
+cdef void cosh_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    each_of(v_cosh, x, out, n)
+
+
 cdef void sigmoid_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept nogil:
     each_of(v_sigmoid, x, out, n)
 
@@ -55,6 +63,14 @@ cdef void sin_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept
 
 cdef void cos_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept nogil:
     each_of(v_cos, x, out, n)
+
+
+cdef void tan_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    each_of(v_tan, x, out, n)
+
+
+cdef void arctan_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept nogil:
+    each_of(v_arctan, x, out, n)
 
 
 cdef void erf_block(const real *x, real *out, Py_ssize_t n, void *data) noexcept nogil:
@@ -77,10 +93,14 @@ cdef void fill_functions(kernels *t) noexcept:
     function(t, "log", log_block)
     function(t, "log1p", log1p_block)
     function(t, "tanh", tanh_block)
+    function(t, "sinh", sinh_block)
+    function(t, "cosh", cosh_block)
     function(t, "sigmoid", sigmoid_block)
     function(t, "softplus", softplus_block)
     function(t, "sqrt", sqrt_block)
     function(t, "sin", sin_block)
     function(t, "cos", cos_block)
+    function(t, "tan", tan_block)
+    function(t, "arctan", arctan_block)
     function(t, "erf", erf_block)
     function(t, "erfc", erfc_block)

@@ -12,6 +12,9 @@ cdef inline vec poly3(vec x, real a, real b, real c) noexcept nogil:
 cdef inline vec poly4(vec x, real a, real b, real c, real d) noexcept nogil:
     return fma_(x * x, poly2(x, c, d), poly2(x, a, b))
 
+cdef inline vec poly5(vec x, real a, real b, real c, real d, real e) noexcept nogil:
+    return fma_((x * x) * (x * x), splat(e), poly4(x, a, b, c, d))
+
 cdef inline vec poly6(vec x, real a, real b, real c, real d, real e, real f) noexcept nogil:
     return fma_((x * x) * (x * x), poly2(x, e, f), poly4(x, a, b, c, d))
 

@@ -1,6 +1,6 @@
-# sin and cos over `vec`, for every finite argument.
+# sin, cos, tan and arctan over `vec`, for every finite argument.
 #
-# x = q pi/2 + r, |r| <= pi/4, and q mod 4 says which of +-sin(r), +-cos(r) it is. pi/2 comes in four
+# x = q pi/2 + r, |r| <= pi/4, and q mod 4 says which of +-sin(r), +-cos(r) sin x is. pi/2 comes in four
 # parts of which q times the first three is exact (W. J. Cody and W. Waite), so r = hi + lo is good even
 # beside a multiple of pi/2, while |q| < 2^20 (float64) or 2^8 (float32). A vector that holds a larger
 # number goes, lane by lane, through exact integers (M. Payne and R. Hanek): the only branch on values in
@@ -167,14 +167,28 @@ cdef inline turned turn(vec a) noexcept nogil:
     return t
 
 
-cdef inline vec sin_of(turned t) noexcept nogil:
-    # sin(hi + lo) = hi + (z hi S(z) + lo (1 - z/2)), cos(hi + lo) = 1 - (z/2 - (z^2 C(z) - hi lo)), z = hi^2
-    cdef vec z = t.hi * t.hi
+cdef inline pair sin_parts(turned t, vec z) noexcept nogil:
+    # sin(hi + lo) = hi + (z hi S(z) + lo (1 - z/2)), z = hi^2
+    cdef pair s
+    s.hi = t.hi
+    s.lo = fma_(z * t.hi, sin_s(z), fma_(z * splat(-0.5), t.lo, t.lo))
+    return s
+
+
+cdef inline pair cos_parts(turned t, vec z) noexcept nogil:
+    # cos(hi + lo) = 1 - (z/2 - (z^2 C(z) - hi lo)), z = hi^2
     cdef vec half = z * splat(0.5)
-    cdef vec s = t.hi + fma_(z * t.hi, sin_s(z), fma_(-half, t.lo, t.lo))
-    cdef vec u = splat(1) - half
-    cdef vec c = u + (((splat(1) - u) - half) + fma_(z * z, cos_c(z), -(t.hi * t.lo)))
-    return flip_bit1(select(odd(t.q), c, s), t.q)
+    cdef pair c
+    c.hi = splat(1) - half
+    c.lo = ((splat(1) - c.hi) - half) + fma_(z * z, cos_c(z), -(t.hi * t.lo))
+    return c
+
+
+cdef inline vec sin_of(turned t) noexcept nogil:
+    cdef vec z = t.hi * t.hi
+    cdef pair s = sin_parts(t, z)
+    cdef pair c = cos_parts(t, z)
+    return flip_bit1(select(odd(t.q), c.hi + c.lo, s.hi + s.lo), t.q)
 
 
 cdef inline vec v_sin(vec x) noexcept nogil:
@@ -187,3 +201,50 @@ cdef inline vec v_cos(vec x) noexcept nogil:
     cdef turned t = turn(abs_(x))
     t.q = next_quarter(t.q)
     return sin_of(t)
+
+
+cdef inline vec v_tan(vec x) noexcept nogil:
+    # s / c for even q and -c / s for odd, s = sin r and c = cos r, with what both have lost in rounding
+    cdef turned t = turn(abs_(x))
+    cdef ivec other = odd(t.q)
+    cdef vec z = t.hi * t.hi
+    cdef pair s = sin_parts(t, z)
+    cdef pair c = cos_parts(t, z)
+    cdef vec q, lost, inverse
+    s = fast_two_sum(s.hi, s.lo)
+    c = fast_two_sum(c.hi, c.lo)
+    q = select(other, c.hi, s.hi) / select(other, s.hi, c.hi)
+    # a quotient q = n / d is off by (n.lo - q d.lo) / d; for that 1 / c = 1 + 0.6 z and 1 / s = q / c will do
+    lost = fma_(-q, select(other, s.lo, c.lo), select(other, c.lo, s.lo))
+    inverse = fma_(z, splat(0.6), splat(1))
+    q = fma_(lost, select(other, q * inverse, inverse), q)
+    return flip_sign(flip_sign(q, from_bits(other)), x)
+
+
+# ---- arctan --------------------------------------------------------------------------------------
+#
+# arctan |x| = b + arctan t, |t| <= 1/2: below 1/2 with t = |x| and b = 0, below 2 with b = pi/4 and
+# t = (|x| - 1) / (|x| + 1), of which the difference is exact, from 2 on with t = -1 / |x| and b = pi/2.
+
+cdef inline vec arctan_a(vec z) noexcept nogil:
+    # tools/minimax.py arctan
+    if REAL_BITS == 32:
+        return poly5(z, -0.33333236, 0.199943289, -0.14176175, 0.101652756, -0.0514082313)
+    return poly12(z, -0.3333333333333301, 0.19999999999908111, -0.14285714276738712, 0.11111110672449907,
+                  -0.090908965201739855, 0.076920776795870976, -0.066638446327698567, 0.058585042742303112,
+                  -0.051228259516442526, 0.041885837013972957, -0.02746525309355527, 0.010136173346223508)
+
+
+cdef inline vec v_arctan(vec x) noexcept nogil:
+    # t + z t A(z), z = t^2, on top of b; NaN is neither small nor large
+    cdef real right = 1.5707963267948966        # pi/2, and what rounding it leaves
+    cdef real right_lo = -4.37113883e-08 if REAL_BITS == 32 else 6.123233995736766e-17
+    cdef vec a = abs_(x)
+    cdef ivec small = lt(a, splat(0.5))
+    cdef ivec large = le(splat(2), a)
+    cdef vec above = select(small, a, select(large, splat(-1), a - splat(1)))
+    cdef vec t = above / select(small, splat(1), select(large, a, a + splat(1)))
+    cdef vec z = t * t
+    cdef vec b = select(small, splat(0), select(large, splat(right), splat(right / 2)))
+    cdef vec b_lo = select(small, splat(0), select(large, splat(right_lo), splat(right_lo / 2)))
+    return copysign_(b + (t + fma_(z * t, arctan_a(z), b_lo)), x)

@@ -1,0 +1,73 @@
+"""arctan of the compiled core, against mpmath: the whole range, on every CPU level."""
+
+import numpy as np
+
+from cygd.core import dispatch
+from tests.accuracy import (
+    any_bits,
+    both_types,
+    check,
+    computed,
+    every_level,
+    needs_both_fused_levels,
+    neighbours,
+    tiny_numbers,
+)
+
+
+@both_types
+def test_all_exponents(dtype):
+    check("arctan", any_bits(dtype, 3000, seed=1))
+
+
+@both_types
+def test_the_ordinary_range(dtype):
+    check("arctan", np.random.default_rng(2).uniform(-4, 4, 4000).astype(dtype))
+
+
+@both_types
+def test_where_the_three_forms_meet(dtype):
+    draw = np.random.default_rng(3)
+    near = np.concatenate([at * (1 + 0.05 * draw.random(800)) for at in (0.48, 0.5, 1.95, 2)])
+    check("arctan", neighbours(np.array([0.5, -0.5, 1, -1, 2, -2], dtype)))
+    check("arctan", (near * draw.choice([-1, 1], near.size)).astype(dtype))
+
+
+@both_types
+@every_level
+def test_special_values(dtype, level):
+    largest = np.finfo(dtype).max
+    x = np.array([np.inf, -np.inf, largest, -largest, 1, -1, np.nan], dtype)
+    right = np.pi / 2
+    expected = np.array([right, -right, right, -right, right / 2, -right / 2, np.nan], dtype)
+    np.testing.assert_array_equal(computed("arctan", x, level), expected)
+    tiny = tiny_numbers(dtype)
+    assert computed("arctan", tiny, level).tobytes() == tiny.tobytes()  # the sign of -0.0, too
+
+
+@both_types
+@every_level
+def test_any_length_gives_the_same_numbers(dtype, level):
+    x = np.random.default_rng(4).uniform(-3, 3, 67).astype(dtype)  # no whole number of vectors
+    x[::7] = np.nan
+    alone = np.concatenate([computed("arctan", x[k : k + 1], level) for k in range(x.size)])
+    assert computed("arctan", x, level).tobytes() == alone.tobytes()
+
+
+@both_types
+def test_symmetry_and_range(dtype):
+    x = any_bits(dtype, 20000, seed=5)
+    for level in dispatch.levels():
+        y = computed("arctan", x, level)
+        np.testing.assert_array_equal(computed("arctan", -x, level), -y)
+        assert (abs(y) <= dtype(np.pi / 2)).all()
+        assert (abs(y) <= abs(x)).all()
+
+
+@needs_both_fused_levels
+@both_types
+def test_fused_levels_agree_to_the_bit(dtype):
+    x = np.concatenate(
+        [any_bits(dtype, 50000, seed=6), np.random.default_rng(7).uniform(-3, 3, 50000).astype(dtype)]
+    )
+    assert computed("arctan", x, "v3").tobytes() == computed("arctan", x, "v4").tobytes()
