@@ -156,11 +156,12 @@ def _activation(
     given = _given(graph, f, y_hat)
     gradient = None
     if trainable:
-        slopes = [("slope", slope), *((name, Derivative(graph, names[name]).of(f)) for name in trainable)]
+        slopes = [("slope", slope)]
+        slopes += [(f"slope by {name}", Derivative(graph, names[name]).of(f)) for name in trainable]
         apart = [name for name, _ in slopes]
         gradient = assemble(graph, ("h", "y_hat"), trainable, slopes, given=given, apart=apart)
     return ActivationPrograms(
-        assemble(graph, ("h",), trainable, [("y_hat", f)]),
+        assemble(graph, ("h",), trainable, [("y_hat", f)], beside=[slope]),
         assemble(graph, ("h", "y_hat"), trainable, [("slope", slope)], given=given),
         assemble(graph, ("h",), trainable, [("y_hat", f), ("slope", slope)], apart=("y_hat",)),
         gradient,

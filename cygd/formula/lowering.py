@@ -50,18 +50,21 @@ class Lowering:
         for index, node in enumerate(uniforms):
             self._values[node] = ("uniform", index)
 
-    def lower(self, roots: Iterable[Node]) -> list[Value]:
-        """Return the values of nodes."""
+    def lower(self, roots: Iterable[Node], beside: Iterable[Node] = ()) -> list[Value]:
+        """Return the values of nodes, computed as they would be beside others, to the same bits."""
         roots = list(roots)
-        self._survey(roots)
+        self._needed = self._survey(roots)
+        self._uses.clear()
+        self._inverted.clear()
+        self._reached = self._survey([*roots, *beside])
         return [self.value(root) for root in roots]
 
     def give(self, node: Node, other: Node) -> None:
         """Let the value of a node be that of another."""
         self._values[node] = self.value(other)
 
-    def _survey(self, roots: Iterable[Node]) -> None:
-        """Count what stands below a line, and how often each node is used."""
+    def _survey(self, roots: Sequence[Node]) -> set[Node]:
+        """Count what stands below a line, and how often each node is used; return all nodes."""
         seen: set[Node] = set()
         stack = list(roots)
         while stack:
@@ -78,7 +81,7 @@ class Lowering:
                         self._inverted[factor] = self._inverted.get(factor, 0) + (1 if n >= -1 else 2)
         for root in roots:
             self._uses[root] = self._uses.get(root, 0) + 1
-        self._reached = seen
+        return seen
 
     # instructions ---------------------------------------------------------------------------------
 
@@ -336,7 +339,7 @@ class Lowering:
     def _sigmoid(self, node: Node) -> Value:
         graph, g = self.graph, node.data[0]
         mirrored = graph.make("sigmoid", graph.scale(-1.0, g))
-        if mirrored not in self._reached or mirrored in self._values:
+        if mirrored not in self._needed or mirrored in self._values:
             return self.emit("sigmoid", self.value(g))
         # of g and -g the one that stands there already
         first, second = (node, mirrored) if g.index < mirrored.data[0].index else (mirrored, node)

@@ -52,6 +52,7 @@ def assemble(
     uniforms: Sequence[str],
     outputs: Sequence[tuple[str, Node]],
     *,
+    beside: Sequence[Node] = (),
     given: Mapping[Node, Node] | None = None,
     apart: Collection[str] = (),
 ) -> Program:
@@ -63,6 +64,8 @@ def assemble(
         Where the nodes are from; a name stands for its variable.
     inputs, uniforms : sequence of str
     outputs : sequence of (str, Node)
+    beside : sequence of Node, optional
+        What another program computes too: the outputs of this one get the same bits as there.
     given : mapping of Node to Node, optional
         Nodes that need not be computed, because an input holds them.
     apart : collection of str
@@ -78,7 +81,7 @@ def assemble(
     )
     for node, other in (given or {}).items():
         lowering.give(node, other)
-    values = lowering.lower([node for _, node in outputs])
+    values = lowering.lower([node for _, node in outputs], beside)
     # an input that goes out is read before any output may have taken its place
     values = [
         lowering.emit("copy", value) if value[0] == "block" and value[1] < len(inputs) else value

@@ -1,4 +1,4 @@
-"""Built-ins written as formulas against the built-ins themselves: values and gradients, all levels, all numbers."""
+"""Built-ins written as formulas against the built-ins themselves: values and gradients, at every level."""
 
 import numpy as np
 import pytest
@@ -50,6 +50,12 @@ def check(kernels, found, expected, at, what, allowed=ULP):
     )
 
 
+def off_kinks(name, formula, h):
+    """Leave out where two sides that vary meet, and where a rounded 1/6 h + 1/2 may be 0 a step aside."""
+    tied = formula == "maximum(slope * h, h)"
+    return h[(h != 0) | (not tied)] if not name.startswith("hard_s") else h[np.abs(h) != 3]
+
+
 def argument_ulp(name, h):
     """gelu_tanh: rounding h^3 costs as many ulp as the argument of the exponential is large."""
     if name != "gelu_tanh":
@@ -62,7 +68,7 @@ def argument_ulp(name, h):
 @every_activation
 def test_activations(kernels, name, formula, parameters):
     programs = compile_activation(formula, parameters)
-    h = finite_numbers(kernels)
+    h = off_kinks(name, formula, finite_numbers(kernels))
     k = kernels.module
 
     def built_in():
@@ -113,8 +119,9 @@ def pairs(kernels, name):
     elif "hinge" in name:
         y = np.sign(y)
     else:
-        y_hat[:100] = y[:100]
         y_hat[100:200] *= 1e5
+    if name not in ("quantile", "poisson"):  # at a tie of two sides that vary the second one counts
+        y_hat[:100] = np.clip(y[:100], 1e-6, 1 - 1e-6) if "entropy" in name else y[:100]
     return y.astype(kernels.dtype), y_hat.astype(kernels.dtype)
 
 
@@ -138,4 +145,6 @@ def test_losses(kernels, name, formula, parameters):
     expected = kernels.at_every_level(built_in)
     for level, found in kernels.at_every_level(own).items():
         for what, one, other in zip(("loss", "derivative"), found, expected[level], strict=True):
-            check(kernels, one, other, [y, y_hat], f"{what} {formula} at {level}")
+            # y_hat - y log(y_hat) is the difference of larger numbers
+            allowed = ULP * np.maximum(1, np.abs(y_hat)) if name == "poisson" else ULP
+            check(kernels, one, other, [y, y_hat], f"{what} {formula} at {level}", allowed)

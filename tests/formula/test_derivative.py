@@ -84,7 +84,7 @@ def test_parameters_and_their_gradients():
     text = "a * h * sigmoid(b * h) + b**2 * maximum(h, a)"
     programs = compile_activation(text, values, ["b", "a"])
     assert programs.gradient.uniforms == ("b", "a")
-    assert programs.gradient.outputs == ("slope", "b", "a")
+    assert programs.gradient.outputs == ("slope", "slope by b", "slope by a")
     with mp.workdps(50):
         for h in POINTS:
             f = lambda h, b, a: exact(programs.forward, [h], [b, a])[0]  # noqa: E731

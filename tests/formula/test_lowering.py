@@ -123,7 +123,7 @@ def test_commutation_costs_next_to_nothing(a, b):
     one, other = compile_activation(a), compile_activation(b)
     assert costly(one.both) == costly(other.both)
     assert abs(len(one.both.body) - len(other.both.body)) <= 1
-    assert abs(len(one.forward.body) - len(other.forward.body)) == 0
+    assert abs(len(one.forward.body) - len(other.forward.body)) <= 1
     h = np.linspace(-5, 5, 101)
     for x, y in zip(run(one.both, [h]), run(other.both, [h]), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-14, atol=1e-14)

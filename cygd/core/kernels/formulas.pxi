@@ -275,10 +275,6 @@ cdef void tanh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     over_1(v_tanh, x, out, n)
 
 
-cdef void sigmoid_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_sigmoid, x, out, n)
-
-
 cdef void softplus_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     over_1(v_softplus, x, out, n)
 
@@ -303,6 +299,15 @@ cdef inline pair logistics(vec a) noexcept nogil:
     s.hi = select(negative, e, q)
     s.lo = select(negative, q, e)
     return s
+
+
+cdef inline vec v_logistic(vec a) noexcept nogil:
+    # the first of the two, to the same bits, so that a formula has one value with and without its derivative
+    return logistics(a).hi
+
+
+cdef void sigmoid_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_1(v_logistic, x, out, n)
 
 
 cdef void logistic_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
