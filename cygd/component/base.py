@@ -101,7 +101,9 @@ class Component:
 
     @property
     def tier(self) -> str:
-        """How it is run: "built-in" (a kernel, or a function of cygd itself), "formula" or "numpy"."""
+        """How it is run: "built-in" (a kernel, or a function of cygd itself), "formula", "pointer" or "numpy"."""
+        if getattr(self, "pointers", None) is not None:
+            return "pointer"
         if getattr(self, "formula", None) is not None:
             return "formula"
         if hasattr(self, "kernel"):

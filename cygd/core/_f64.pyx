@@ -5,6 +5,7 @@ cdef kernels *current() noexcept nogil: return dispatch.kernels_f64
 include "primitives.pxi"
 include "program.pxi"
 include "components.pxi"
+include "pointers.pxi"
 include "engine.pxi"
 include "chunk.pxi"
 include "updater.pxi"
