@@ -113,6 +113,7 @@ class Activation(Component):
     rowwise: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
+        pointed = self._is_pointed()
         if self.kernel:
             row = kernel_row("activations", self.kernel)
             self._declare(Declared(row["parameters"]))
@@ -125,7 +126,8 @@ class Activation(Component):
             return
         if self.trainable:
             raise TypeError(f"{self}: only a formula has trainable parameters; give formula= instead")
-        if self._point():
+        if pointed:
+            self._point()
             return
         check_call(str(self), "function", self.function, ("h",), self.parameters)
         if self.backward is not None:
@@ -143,15 +145,21 @@ class Activation(Component):
                 raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
             self._set(derivative=measured(self, self.function, "df(h)"), numerical=True)
 
-    def _point(self) -> bool:
-        """Read the pointers, if there are some, as the last step of construction."""
-        if self.pointer is None:
-            for name in ("derivative_pointer", "dtype", "signature"):
-                if getattr(self, name) is not None:
-                    raise TypeError(f"{self}: {name}= goes with pointer=, which is missing")
+    def _is_pointed(self) -> bool:
+        """Return whether pointers are given, after a look at what else is."""
+        about = ("pointer", "derivative_pointer", "dtype", "signature")
+        given = [name for name in about if getattr(self, name) is not None]
+        if not given:
             return False
-        if any(given is not None for given in (self.function, self.derivative, self.backward)):
-            raise TypeError(f"{self}: give pointer= and derivative_pointer=, or functions, not both")
+        others = ("function", "derivative", "backward", "formula", "kernel")
+        for other in (name for name in others if getattr(self, name) is not None):
+            raise TypeError(f"{self}: give {other}= or {given[0]}=, not both")
+        if self.pointer is None:
+            raise TypeError(f"{self}: {given[0]}= goes with pointer=, which is missing")
+        return True
+
+    def _point(self) -> None:
+        """Read the pointers, as the last step of construction."""
         if self.surrogate and self.derivative_pointer is None:
             raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
         pointers = Pointers(str(self), self.pointer, self.derivative_pointer, self.dtype, self.signature)
@@ -164,7 +172,6 @@ class Activation(Component):
             say_measured(self, "derivative_pointer=")
             self._set(numerical=True)
         self._set(pointers=pointers)
-        return True
 
     @property
     def options(self) -> dict[str, Any]:
@@ -199,8 +206,6 @@ class Activation(Component):
             raise TypeError(
                 f"{self}: give formula= or functions, not both; a formula is differentiated for you"
             )
-        if self.pointer is not None:
-            raise TypeError(f"{self}: give formula= or pointer=, not both")
         if isinstance(self.trainable, str) or not all(isinstance(name, str) for name in self.trainable):
             raise TypeError(f"{self}: trainable must be a list of names, found {self.trainable!r}")
         assert self.formula is not None

@@ -80,7 +80,8 @@ def run_pointer(pointers: Pointers, values: Sequence[float], h: Array, y_hat: Ar
     module = core._f32 if dtype == "float32" else core._f64
     pointer = module.Pointer(pointers.of(dtype), values)
     whole = np.broadcast_arrays(h, h if y_hat is None else y_hat)
-    flat = [np.require(array, dtype, ["C", "A"]).reshape(-1) for array in whole]
+    with np.errstate(over="ignore"):
+        flat = [np.require(array, dtype, ["C", "A"]).reshape(-1) for array in whole]
     out = np.empty(flat[0].size, dtype)
     if y_hat is None:
         pointer.run(flat[0], out)

@@ -14,7 +14,6 @@ integer has only what is said beside it.
 from __future__ import annotations
 
 import ctypes
-import operator
 import re
 import sys
 from collections.abc import Mapping
@@ -91,7 +90,9 @@ class Pointers:
         For an address at which there is no function, and for keywords that it contradicts.
     """
 
-    def __init__(self, owner: str, pointer: object, derivative: object, dtype: object, signature: object):
+    def __init__(
+        self, owner: str, pointer: object, derivative: object, dtype: object, signature: object
+    ) -> None:
         self.owner = owner
         if signature is not None and signature not in FORMS:
             raise ValueError(f"{owner}: signature must be block or scalar, found {shown(signature)}")
@@ -160,7 +161,7 @@ def _by_dtype(owner: str, role: str, given: object, dtype: str | None, form: obj
 class _Reader:
     """Reads one pointer; knows whose it is, and what has been said beside it."""
 
-    def __init__(self, owner: str, role: str, dtype: str | None, form: object):
+    def __init__(self, owner: str, role: str, dtype: str | None, form: object) -> None:
         self.what = f"{owner}: {role}"
         self.derivative = role.startswith("derivative")
         self.dtype = dtype
@@ -169,8 +170,8 @@ class _Reader:
     def read(self, given: object) -> Pointer:
         if isinstance(given, bool | np.bool_):
             raise TypeError(f"{self.what} must be {KINDS}, found {given!r}")
-        if hasattr(given, "__index__"):
-            address = operator.index(given)
+        if isinstance(given, int | np.integer):
+            address = int(given)
             return self.pointer(address, self.dtype or "float64", self.form == "scalar", 0, given)
         if type(given).__name__ == "LowLevelCallable" and isinstance(given, tuple):
             # its first item is a capsule with the signature as its name and the user's data as its context
@@ -180,7 +181,7 @@ class _Reader:
         if hasattr(given, "_sig") and hasattr(given, "address"):
             signature = given._sig
             types = (str(signature.return_type), *map(str, signature.args))
-            return self.seen(operator.index(given.address), types, 0, given)
+            return self.seen(int(given.address), types, 0, given)
         if isinstance(given, ctypes._CFuncPtr):  # type: ignore[attr-defined]
             return self.of_ctypes(given)
         if type(given).__module__ == "_cffi_backend":
@@ -191,14 +192,15 @@ class _Reader:
     def capsule(self, capsule: object, owner: object) -> Pointer:
         found = read_capsule(capsule)
         assert found is not None
-        name, address, context = found
-        if name is not None and "(" in name:
+        given, address, context = found
+        name = given or ""
+        if "(" in name:
             return self.seen(address, _split(name), context, owner)
-        known = re.fullmatch(r"cygd\.(block|derivative)_(f64|f32)\.v(\w+)", name or "")
+        known = re.fullmatch(r"cygd\.(block|derivative)_(f64|f32)\.v(\w+)", name)
         role = "derivative" if self.derivative else "block"
         wanted = f"cygd.{role}_f64.v1 or cygd.{role}_f32.v1"
         if known is None:
-            raise TypeError(f"{self.what} is a capsule named {name!r}, expected {wanted}")
+            raise TypeError(f"{self.what} is a capsule named {given!r}, expected {wanted}")
         kind, dtype, version = known.groups()
         if version != "1":
             raise TypeError(
@@ -214,6 +216,8 @@ class _Reader:
                 f"{self.what} is a function of ctypes that does not say its arguments; set its argtypes and "
                 f"restype: expected {self.expected()}"
             )
+        if function._flags_ & ctypes._FUNCFLAG_PYTHONAPI:  # type: ignore[attr-defined]
+            raise TypeError(f"{self.what} is a function that needs the GIL; the core calls it without")
         types = tuple(map(_ctypes_name, (function.restype, *function.argtypes)))
         address = ctypes.cast(function, ctypes.c_void_p).value
         return self.seen(address or 0, types, 0, function)
@@ -235,13 +239,13 @@ class _Reader:
     def seen(self, address: int, types: tuple[str, ...], context: int, owner: object) -> Pointer:
         """Return a pointer whose signature can be read: the type of the result, then of the arguments."""
         plain = tuple(map(_plain, types))
+        text = f"{plain[0]} ({', '.join(plain[1:])})"
         for dtype, real in DTYPES.items():
             blocks = [f"{real}*"] * (3 if self.derivative else 2)
             block = plain[:-1] == ("void", *blocks, "ssize_t") and plain[-1] in ("void*", f"{real}*")
             if block or plain == (real, real):
-                text = f"{types[0]} ({', '.join(types[1:])})"
                 return self.checked(address, dtype, not block, context, owner, text)
-        raise TypeError(f"{self.what} is a {types[0]} ({', '.join(types[1:])}), expected {self.expected()}")
+        raise TypeError(f"{self.what} is a function {text}, expected {self.expected()}")
 
     def expected(self) -> str:
         real = DTYPES[self.dtype or "float64"]
@@ -270,8 +274,8 @@ class _Reader:
             raise ValueError(f"{self.what} is no address: {shown(address)}")
         if address < FIRST_PAGE or not _holds_code(address):
             raise ValueError(
-                f"{self.what} is {address:#x}, where there is no code; an address is good only in the process "
-                "that got it, and as long as its library is loaded"
+                f"{self.what} is {address:#x}, where there is no code; an address is good only in the "
+                "process that got it, and as long as its library is loaded"
             )
         return Pointer(address, dtype, scalar, context, owner)
 
@@ -292,11 +296,12 @@ def _holds_code(address: int) -> bool:
 
 # -- the types of C in one spelling ---------------------------------------------------------------
 
-_LONG = {"long", "long int", "signed long", "long long", "long long int"}
 _SIGNED = {"Py_ssize_t", "ssize_t", "ptrdiff_t", "intptr_t", "npy_intp", "intp"}
 _SIGNED |= {"int64_t", "int64"} if sys.maxsize > 2**32 else {"int32_t", "int32", "int"}
-_SIGNED |= {name for name in _LONG if ctypes.sizeof(ctypes.c_long if "long long" not in name else ctypes.c_longlong)
-            == ctypes.sizeof(ctypes.c_ssize_t)}  # fmt: skip
+if ctypes.sizeof(ctypes.c_long) == ctypes.sizeof(ctypes.c_ssize_t):
+    _SIGNED |= {"long", "long int", "signed long"}
+if ctypes.sizeof(ctypes.c_longlong) == ctypes.sizeof(ctypes.c_ssize_t):
+    _SIGNED |= {"long long", "long long int", "longlong"}
 _NAMES = {
     "float64": "double",
     "float32": "float",
