@@ -128,8 +128,9 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
     try:
         with np.errstate(all="ignore"):
             result = run(*copies)
-            # what writes the values that are there already is found out when it may not write at all
-            run(*(read_only(array) for array in arrays))
+            if function is not None:
+                # what writes the values that are there already is found out when it may not write at all
+                run(*(read_only(array) for array in arrays))
     except (Exception, SystemExit) as error:
         if isinstance(error, ValueError) and "read-only" in str(error):
             raise changes from error
