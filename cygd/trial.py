@@ -16,6 +16,7 @@ wrong sign or factor:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def targets_for(loss: Loss, rows: int, columns: int) -> Array:
 
 
 def try_component(component: Component) -> None:
-    """Try a component of the NumPy tier; a kernel of the core needs no trial.
+    """Try a component that is not built in; a kernel of the core needs no trial.
 
     Raises
     ------
@@ -123,11 +124,13 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
     copies = [array.copy() for array in arrays]
     changes = Unfit(f"{what} changes its input", "work on a copy, or write a = a + 1 in place of a += 1")
     function = getattr(component, role)
+    run = _in_core(component, role) if function is None else partial(function, **component.parameters)
     try:
         with np.errstate(all="ignore"):
-            result = function(*copies, **component.parameters)
-            # what writes the values that are there already is found out when it may not write at all
-            function(*(read_only(array) for array in arrays), **component.parameters)
+            result = run(*copies)
+            if function is not None:
+                # what writes the values that are there already is found out when it may not write at all
+                run(*(read_only(array) for array in arrays))
     except (Exception, SystemExit) as error:
         if isinstance(error, ValueError) and "read-only" in str(error):
             raise changes from error
@@ -137,6 +140,13 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
         if not np.array_equal(copy, array, equal_nan=True):
             raise changes
     return checked(result, arrays[-1], what)
+
+
+def _in_core(component: Activation | Loss, role: str) -> Callable[..., Array]:
+    """Return what evaluates a function that is no Python function: a formula or a pointer."""
+    if role == "derivative":
+        return component.slope
+    return component.evaluate if isinstance(component, Activation) else component.elements
 
 
 def compare(slopes: Slopes, x: Array, claimed: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
@@ -195,8 +205,11 @@ def check_slope(activation: Activation, h: Array, hint: str | None = None) -> No
         what = f"unit {j} of h = [{row}] gets delta {given[i, j]:.6g}"
     else:
         what = f"f'({h[i, j]:.6g}) is given as {given[i, j]:.6g}"
+    function = "function"
+    if activation.tier == "pointer":
+        role, function = "derivative_pointer", "pointer"
     raise Unfit(
-        f"{activation}: {role} is not the derivative of function: {what}, "
+        f"{activation}: {role} is not the derivative of {function}: {what}, "
         f"measured {measured[i, j]:.6g}" + _factor(given, measured, finite),
         hint,
     )
@@ -220,7 +233,8 @@ def _try_activation(activation: Activation) -> None:
                 f"{activation}: the output of a unit depends on the values of others",
                 "such an activation is row-wise: give backward=f(h, y_hat, g) in place of derivative=",
             )
-        arguments = (h, y_hat) if activation.derivative_takes_y_hat else (h,)
+        takes_y_hat = activation.derivative_takes_y_hat or activation.function is None
+        arguments = (h, y_hat) if takes_y_hat else (h,)
         slope = call(activation, "derivative", *arguments)
         _require_finite(activation, "f'({:.6g}) is {}", slope, h)
     if not activation.surrogate and not activation.numerical:
@@ -264,11 +278,12 @@ def check_loss_slope(loss: Loss, y: Array, y_hat: Array) -> None:
 
 
 def _try_optimizer(optimizer: Optimizer) -> None:
+    update = optimizer.update
+    if update is None:
+        return  # formulas, which are checked where they are compiled
     w, g = spread(-1, 1, 1, 4)[0], spread(-2, 1, 1, 4)[0]
     before = w.copy()
     state = {name: np.zeros_like(w) for name in optimizer.state}
-    update = optimizer.update
-    assert update is not None
     try:
         with np.errstate(all="ignore"):
             result = update(w, g, state, optimizer.learning_rate, 1, **optimizer.parameters)

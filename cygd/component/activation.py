@@ -10,9 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cygd import core
-from cygd.component.arrays import Array, checked, floats, measured, read_only, run_outputs, run_program
+from cygd.component.arrays import (
+    Array,
+    checked,
+    floats,
+    measured,
+    read_only,
+    run_outputs,
+    run_pointer,
+    run_program,
+    say_measured,
+)
 from cygd.component.base import Component, Function, declared_numbers, kernel_row
 from cygd.component.options import Declared, OptionError, check_call, signature_of
+from cygd.component.pointer import Pointers
 from cygd.errors import FormulaError, did_you_mean
 from cygd.formula import ActivationPrograms, compile_activation
 
@@ -43,6 +54,16 @@ class Activation(Component):
     trainable : sequence of str
         The parameters of a formula that are learned like weights, one number a layer; their values
         are where they begin.
+    pointer, derivative_pointer : object
+        In place of functions: f and f' compiled elsewhere, as a PyCapsule of `cygd.core`, an integer address,
+        a numba.cfunc, a function pointer of ctypes or cffi, or a scipy.LowLevelCallable; or a mapping of
+        "float64" and "float32" to such. A block function is void (const double *h, double *out,
+        Py_ssize_t n, void *data), its derivative (h, y_hat, out, n, data); a function of one number is
+        double (double). `data` is an array of the values of the parameters where there are some, else a
+        capsule's context. Without a derivative it is measured. What holds the pointer is kept alive.
+    dtype, signature : str
+        Of what does not tell itself, an integer above all: "float64" (the default) or "float32", and "block"
+        (the default) or "scalar".
     backward : callable
         For a row-wise activation, in place of `derivative`: backward(h, y_hat, g, **parameters) ->
         delta, with g = -dE/dy_hat; all of shape (n_samples, n_units).
@@ -55,6 +76,8 @@ class Activation(Component):
 
     Attributes
     ----------
+    pointers : Pointers or None
+        The pointers as they were read.
     derivative_takes_y_hat : bool
         Whether the derivative wants y_hat behind h.
     numerical : bool
@@ -76,15 +99,21 @@ class Activation(Component):
     parameters: Mapping[str, float] = field(default_factory=dict)
     formula: str | None = field(default=None, kw_only=True)
     trainable: Sequence[str] = field(default=(), kw_only=True)
+    pointer: object = field(default=None, kw_only=True)
+    derivative_pointer: object = field(default=None, kw_only=True)
+    dtype: str | None = field(default=None, kw_only=True)
+    signature: str | None = field(default=None, kw_only=True)
     backward: Function | None = field(default=None, kw_only=True)
     surrogate: bool = field(default=False, kw_only=True)
     kernel: str | None = field(default=None, kw_only=True)
     kinks: tuple[float, ...] = field(default=(), kw_only=True)
+    pointers: Pointers | None = field(init=False, default=None)
     derivative_takes_y_hat: bool = field(init=False, default=False)
     numerical: bool = field(init=False, default=False)
     rowwise: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
+        pointed = self._is_pointed()
         if self.kernel:
             row = kernel_row("activations", self.kernel)
             self._declare(Declared(row["parameters"]))
@@ -99,6 +128,9 @@ class Activation(Component):
             return
         if self.trainable:
             raise TypeError(f"{self}: only a formula has trainable parameters; give formula= instead")
+        if pointed:
+            self._point()
+            return
         check_call(str(self), "function", self.function, ("h",), self.parameters)
         if self.backward is not None:
             if self.derivative is not None:
@@ -114,6 +146,34 @@ class Activation(Component):
             if self.surrogate:
                 raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
             self._set(derivative=measured(self, self.function, "df(h)"), numerical=True)
+
+    def _is_pointed(self) -> bool:
+        """Return whether pointers are given, after a look at what else is."""
+        about = ("pointer", "derivative_pointer", "dtype", "signature")
+        given = [name for name in about if getattr(self, name) is not None]
+        if not given:
+            return False
+        others = ("function", "derivative", "backward", "formula", "kernel")
+        for other in (name for name in others if getattr(self, name) is not None):
+            raise TypeError(f"{self}: give {other}= or {given[0]}=, not both")
+        if self.pointer is None:
+            raise TypeError(f"{self}: {given[0]}= goes with pointer=, which is missing")
+        return True
+
+    def _point(self) -> None:
+        """Read the pointers, as the last step of construction."""
+        if self.surrogate and self.derivative_pointer is None:
+            raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
+        pointers = Pointers(str(self), self.pointer, self.derivative_pointer, self.dtype, self.signature)
+        if pointers.scalar and self.parameters:
+            raise TypeError(
+                f"{self}: a function of one number takes no parameters; write a block function, which has "
+                "their values in `data`"
+            )
+        if self.derivative_pointer is None:
+            say_measured(self, "derivative_pointer=")
+            self._set(numerical=True)
+        self._set(pointers=pointers)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -181,6 +241,8 @@ class Activation(Component):
         programs = self.programs
         if programs is not None:
             return run_program(programs.forward, [h], self._trained)
+        if self.pointers is not None:
+            return run_pointer(self.pointers, list(self.parameters.values()), h)
         return self._call("function", h, like=h)
 
     def slope(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
@@ -197,6 +259,9 @@ class Activation(Component):
         if programs is not None:
             y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
             return run_program(programs.derivative, [h, y_hat], self._trained)
+        if self.pointers is not None:
+            y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+            return run_pointer(self.pointers, list(self.parameters.values()), h, y_hat)
         if not self.derivative_takes_y_hat:
             return self._call("derivative", h, like=h)
         y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)

@@ -11,10 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from cygd import core
 from cygd.component.base import Component, Function
+from cygd.component.pointer import Pointers
 from cygd.errors import PluginError
 from cygd.formula import Program
 
-__all__ = ["Array", "checked", "floats", "measured", "read_only", "run_outputs", "run_program"]
+__all__ = [
+    "Array",
+    "checked",
+    "floats",
+    "measured",
+    "read_only",
+    "run_outputs",
+    "run_pointer",
+    "run_program",
+    "say_measured",
+]
 
 log = logging.getLogger("cygd")
 
@@ -63,14 +74,35 @@ def run_outputs(program: Program, arrays: Sequence[Array], uniforms: Sequence[fl
     return [values.reshape(whole[0].shape) for values in out]
 
 
-def measured(owner: Component, function: Function | None, missing: str) -> Function:
-    """Return the derivative of a function by its last array, by central differences, and say so."""
+def run_pointer(pointers: Pointers, values: Sequence[float], h: Array, y_hat: Array | None = None) -> Array:
+    """Return f(h), or with y_hat f'(h), of the shape and dtype of h, computed in a dtype that there is."""
+    dtype = h.dtype.name if h.dtype.name in pointers.pairs else next(iter(pointers.pairs))
+    module = core._f32 if dtype == "float32" else core._f64
+    pointer = module.Pointer(pointers.of(dtype), values)
+    whole = np.broadcast_arrays(h, h if y_hat is None else y_hat)
+    with np.errstate(over="ignore"):
+        flat = [np.require(array, dtype, ["C", "A"]).reshape(-1) for array in whole]
+    out = np.empty(flat[0].size, dtype)
+    if y_hat is None:
+        pointer.run(flat[0], out)
+    else:
+        pointer.run_derivative(*flat, out)
+    return out.reshape(whole[0].shape).astype(h.dtype, copy=False)
+
+
+def say_measured(owner: Component, missing: str) -> None:
+    """Warn that a derivative is missing, and say how to give one."""
     log.warning(
         "%s has no derivative: it is measured by central differences, which takes two evaluations and "
-        "costs half of the digits; give derivative=%s",
+        "costs half of the digits; give %s",
         owner,
         missing,
     )
+
+
+def measured(owner: Component, function: Function | None, missing: str) -> Function:
+    """Return the derivative of a function by its last array, by central differences, and say so."""
+    say_measured(owner, f"derivative={missing}")
     assert function is not None
 
     def slope(*arrays: Array, **parameters: float) -> Array:

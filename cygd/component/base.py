@@ -101,7 +101,12 @@ class Component:
 
     @property
     def tier(self) -> str:
-        """How it is run: "built-in" (a kernel, or a function of cygd itself), "formula" or "numpy"."""
+        """How it is run: "built-in", "formula", "pointer" or "numpy".
+
+        Built-in is a kernel of the core, or a function of cygd itself.
+        """
+        if getattr(self, "pointers", None) is not None:
+            return "pointer"
         if getattr(self, "formula", None) is not None:
             return "formula"
         if hasattr(self, "kernel"):

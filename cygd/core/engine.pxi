@@ -177,6 +177,15 @@ cdef class Engine:
     cdef place_activation(self, layer *l, activation, where):
         cdef activation_row *row
         cdef Formula formula
+        cdef Pointer pointer
+        if activation.pointers is not None:
+            values = list(activation.parameters.values())
+            pointer = Pointer(activation.pointers.of("float32" if sizeof(real) == 4 else "float64"), values)
+            self.alive.append(pointer)
+            l.data = &pointer.data
+            l.f = pointer_f
+            l.df = pointer.derivative
+            return
         if activation.formula is not None:
             formula = Formula(*activation.programs)
             self.alive.append(formula)

@@ -16,6 +16,13 @@ cdef block_f64 activation_f64(str name) except NULL
 cdef derivative_f32 activation_derivative_f32(str name) except NULL
 cdef derivative_f64 activation_derivative_f64(str name) except NULL
 
+# a function as Activation(pointer=..., derivative_pointer=...) takes it: a capsule named after its type,
+# which the compiler checks here; a ValueError for NULL
+cdef object block_capsule_f32(block_f32 f)
+cdef object block_capsule_f64(block_f64 f)
+cdef object derivative_capsule_f32(derivative_f32 df)
+cdef object derivative_capsule_f64(derivative_f64 df)
+
 # 1/2 sum (y - y_hat)^2 over n elements
 cdef float sse_f32(const float *y, const float *y_hat, Py_ssize_t n) noexcept nogil
 cdef double sse_f64(const double *y, const double *y_hat, Py_ssize_t n) noexcept nogil

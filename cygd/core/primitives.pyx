@@ -9,6 +9,10 @@ None, masked, object and complex arrays are refused.
 Checks stand here, in front of the kernels, so that the kernels need none.
 """
 
+from cpython.pycapsule cimport (
+    PyCapsule_CheckExact, PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_New,
+)
+
 from cygd.core cimport dispatch
 
 import numpy as np
@@ -43,6 +47,38 @@ cdef derivative_f32 activation_derivative_f32(str name) except NULL:
 
 cdef derivative_f64 activation_derivative_f64(str name) except NULL:
     return <derivative_f64> <size_t> _f64.addresses(name)[1]
+
+
+cdef object capsule(void *address, const char *name):
+    if address == NULL:
+        raise ValueError(f"{(<bytes> name).decode()}: the function is NULL")
+    return PyCapsule_New(address, name, NULL)
+
+
+cdef object block_capsule_f32(block_f32 f):
+    return capsule(<void *> f, "cygd.block_f32.v1")
+
+
+cdef object block_capsule_f64(block_f64 f):
+    return capsule(<void *> f, "cygd.block_f64.v1")
+
+
+cdef object derivative_capsule_f32(derivative_f32 df):
+    return capsule(<void *> df, "cygd.derivative_f32.v1")
+
+
+cdef object derivative_capsule_f64(derivative_f64 df):
+    return capsule(<void *> df, "cygd.derivative_f64.v1")
+
+
+def read_capsule(given):
+    """Return the name of a capsule (or None), its pointer and its context; None for what is no capsule."""
+    cdef const char *name
+    if not PyCapsule_CheckExact(given):
+        return None
+    name = PyCapsule_GetName(given)
+    text = None if name == NULL else (<bytes> name).decode("utf-8", "replace")
+    return text, <size_t> PyCapsule_GetPointer(given, name), <size_t> PyCapsule_GetContext(given)
 
 
 cdef float sse_f32(const float *y, const float *y_hat, Py_ssize_t n) noexcept nogil:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import cygd
-from cygd import core
+from cygd import Activation, Network, core
+from cygd.trial import try_component
 
 HERE = Path(__file__).parent
 ELEMENTWISE = [row["name"] for row in core.names()["activations"] if not row["rowwise"]]
@@ -78,3 +79,80 @@ def test_rowwise_activations_raise(user, dtype):
     h = sample(dtype)
     with pytest.raises(ValueError, match="activation 'softmax' is row-wise: it has no elementwise function"):
         getattr(user, f"activate_{dtype}")("softmax", h, h.copy())
+
+
+# -- an activation written in Cython --------------------------------------------------------------
+
+
+def bent(user, **keywords):
+    f, df = user.bent()
+    return Activation("bent", pointer=f, derivative_pointer=df, **keywords)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_activation_of_ones_own(user, dtype):
+    h = sample(dtype)
+    activation = bent(user)
+    assert activation.tier == "pointer"
+    assert not activation.numerical
+    tolerance = 4 * np.finfo(h.dtype).eps
+    np.testing.assert_allclose(activation.evaluate(h), core.activate(h, "softsign"), atol=tolerance)
+    np.testing.assert_allclose(activation.slope(h), core.derivative(h, "softsign"), atol=tolerance)
+    try_component(activation)
+    steep = bent(user, parameters={"slope": 3.0})
+    assert steep.evaluate(h[-1:]) == pytest.approx(4 / 13)
+    assert steep.configured({"slope": 0}).slope(h).tolist() == [1] * len(h)
+    try_component(steep)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_it_is_trained_with(user, dtype):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(1000, 10)), rng.normal(size=(1000, 2))
+
+    def trained(activation, threads):
+        layers = [(32, activation), 2]
+        net = Network(10, layers, loss="mse", dtype=dtype.replace("f", "float"), seed=3)
+        before = net.loss(x, y)
+        net.fit(x, y, epochs=5, batch_size=250, learning_rate=0.2, threads=threads)
+        assert net.loss(x, y) < before
+        return net.parameters
+
+    alone = trained(bent(user), 1)
+    np.testing.assert_allclose(alone, trained("softsign", 1), atol=1e-12 if dtype == "f64" else 1e-4)
+    for threads in (2, 4):
+        np.testing.assert_array_equal(trained(bent(user), threads), alone)
+
+
+def test_a_built_in_by_its_capsules_is_the_built_in(user):
+    f, df = user.built_in("mish")
+    activation = Activation("mine", pointer=f, derivative_pointer=df)
+    h = sample("f64")
+    np.testing.assert_array_equal(activation.evaluate(h), core.activate(h, "mish"))
+    np.testing.assert_array_equal(activation.slope(h), core.derivative(h, "mish"))
+
+
+def test_null_becomes_no_capsule(user):
+    with pytest.raises(ValueError, match="cygd.block_f64.v1: the function is NULL"):
+        user.nothing()
+
+
+WRONG = {
+    "other dtype": "cdef void f(const float *h, float *out, Py_ssize_t n, void *data) noexcept nogil: pass",
+    "no data": "cdef void f(const double *h, double *out, Py_ssize_t n) noexcept nogil: pass",
+    "a derivative": "cdef void f(const double *h, const double *y_hat, double *out, Py_ssize_t n,"
+    " void *data) noexcept nogil: pass",
+    "with the GIL": "cdef void f(const double *h, double *out, Py_ssize_t n, void *data) noexcept: pass",
+    "may raise": "cdef void f(const double *h, double *out, Py_ssize_t n, void *data) except * nogil: pass",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_compiler_refuses_another_type(tmp_path, name):
+    text = f"from cygd.core cimport block_capsule_f64\n{WRONG[name]}\ncapsule = block_capsule_f64(f)\n"
+    (tmp_path / "wrong.pyx").write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
+    command = [sys.executable, "-m", "cython", "-3", "wrong.pyx"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Cannot assign type" in done.stderr

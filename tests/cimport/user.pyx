@@ -1,13 +1,19 @@
 # A module of a user's own that calls cygd's functions without the GIL.
 
+from libc.math cimport fabs, fabsf
+
 from cygd.core cimport (
     API_VERSION,
     activation_derivative_f32,
     activation_derivative_f64,
     activation_f32,
     activation_f64,
+    block_capsule_f32,
+    block_capsule_f64,
     block_f32,
     block_f64,
+    derivative_capsule_f32,
+    derivative_capsule_f64,
     derivative_f32,
     derivative_f64,
     sse_f32,
@@ -49,3 +55,53 @@ def half_squares_f64(const double[::1] y, const double[::1] y_hat):
 
 def half_squares_f32(const float[::1] y, const float[::1] y_hat):
     return sse_f32(&y[0], &y_hat[0], y.shape[0])
+
+
+# An activation: f(h) = h / (1 + slope |h|), f'(h) = 1 / (1 + slope |h|)^2; data holds the slope.
+
+cdef void bent_f64(const double *h, double *out, Py_ssize_t n, void *data) noexcept nogil:
+    cdef double slope = (<const double *> data)[0] if data != NULL else 1
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = h[i] / (1 + slope * fabs(h[i]))
+
+
+cdef void bent_prime_f64(const double *h, const double *y_hat, double *out, Py_ssize_t n,
+                         void *data) noexcept nogil:
+    cdef double u, slope = (<const double *> data)[0] if data != NULL else 1
+    cdef Py_ssize_t i
+    for i in range(n):
+        u = 1 + slope * fabs(h[i])
+        out[i] = 1 / (u * u)
+
+
+cdef void bent_f32(const float *h, float *out, Py_ssize_t n, void *data) noexcept nogil:
+    cdef float slope = (<const float *> data)[0] if data != NULL else 1
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = h[i] / (1 + slope * fabsf(h[i]))
+
+
+cdef void bent_prime_f32(const float *h, const float *y_hat, float *out, Py_ssize_t n,
+                         void *data) noexcept nogil:
+    cdef float u, slope = (<const float *> data)[0] if data != NULL else 1
+    cdef Py_ssize_t i
+    for i in range(n):
+        u = 1 + slope * fabsf(h[i])
+        out[i] = 1 / (u * u)
+
+
+def bent():
+    """Return the function and its derivative as Activation takes them."""
+    f = {"float64": block_capsule_f64(bent_f64), "float32": block_capsule_f32(bent_f32)}
+    df = {"float64": derivative_capsule_f64(bent_prime_f64), "float32": derivative_capsule_f32(bent_prime_f32)}
+    return f, df
+
+
+def built_in(str name):
+    """Return a built-in's own functions, once more as a capsule each."""
+    return block_capsule_f64(activation_f64(name)), derivative_capsule_f64(activation_derivative_f64(name))
+
+
+def nothing():
+    return block_capsule_f64(NULL)
