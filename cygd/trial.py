@@ -78,14 +78,14 @@ def targets_for(loss: Loss, rows: int, columns: int) -> Array:
 
 
 def try_component(component: Component) -> None:
-    """Try a component of the NumPy tier; a kernel of the core needs no trial.
+    """Try a component of the NumPy tier; what the core runs, kernel or formula, needs no trial.
 
     Raises
     ------
     Unfit
         If it raises, or returns what it should not.
     """
-    if getattr(component, "kernel", None):
+    if getattr(component, "kernel", None) or component.tier == "formula":
         return
     try:
         if isinstance(component, Activation):
