@@ -133,21 +133,21 @@ def draw(
     --------
     >>> x = samples(0, 1, 20)
     >>> print("\\n".join(draw(x, [1 - v for v in x], width=20, height=4, style=ASCII)))
-      1 +'.
-        |  ''..
-        |      ''..
-      0 +----------''...
+      1 +':..
+        |   '':..
+        |       '':..
+      0 +-----------'':.
         `+------+------+
          0     0.5     1
     """
     low, high = limits(y)
     width, height = max(20, width), max(3, height)
-    marks = _marks(low, high, height)
+    marks = _marks(low, high, height, style)
     margin = max(3, *(len(label) for label in marks.values()))
     columns = width - margin - 2
     dots = _dots(x, y, (low, high), columns, height, style)
-    zero_row = height - 1 - round(-low / (high - low) * (height - 1)) if low <= 0 <= high else None
-    zero_column = round(-x[0] / (x[-1] - x[0]) * (columns - 1)) if x[0] < 0 < x[-1] else None
+    zero_row = _cell(high, high - low, height, style.rows) if low <= 0 <= high else None
+    zero_column = _cell(-x[0], x[-1] - x[0], columns, style.columns) if x[0] < 0 < x[-1] else None
     lines = []
     for row in range(height):
         cells = [
@@ -190,11 +190,16 @@ def _dots(
     return found
 
 
-def _marks(low: float, high: float, height: int) -> dict[int, str]:
+def _cell(distance: float, span: float, cells: int, dots: int) -> int:
+    """Return the cell that lies at a distance from the first one, where so many dots make a cell."""
+    return round(distance / span * (cells * dots - 1)) // dots
+
+
+def _marks(low: float, high: float, height: int, style: Style) -> dict[int, str]:
     """Return the numbers beside the rows."""
     found = {}
-    for value in ticks(low, high, max(2, height // 2)):
-        found[height - 1 - round((value - low) / (high - low) * (height - 1))] = f"{value:.6g}"
+    for value in ticks(low, high, max(3, height // 2)):
+        found[_cell(high - value, high - low, height, style.rows)] = f"{value:.6g}"
     return found
 
 
@@ -202,7 +207,7 @@ def _below(low: float, high: float, margin: int, columns: int, style: Style) -> 
     """Return the axis below the plot, and its numbers."""
     for most in (9, 7, 5, 4, 3, 2, 1):
         values = ticks(low, high, most)
-        places = {round((value - low) / (high - low) * (columns - 1)): f"{value:.6g}" for value in values}
+        places = {_cell(value - low, high - low, columns, style.columns): f"{value:.6g}" for value in values}
         spans = [(at - len(text) // 2, at - len(text) // 2 + len(text)) for at, text in places.items()]
         if all(first[1] + 2 <= second[0] for first, second in pairwise(spans)):
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,37 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([_facts(entry) for entry in found], indent=2))
         return DONE
-    _show(found)
+    if not options.plot and not options.check:
+        _show(found)
+    if options.plot:
+        _plot(found, options)
     return DONE
+
+
+def _plot(entries: list[Entry], options: argparse.Namespace) -> None:
+    """Draw what can be drawn."""
+    from cygd.commands.plot import drawable, show
+    from cygd.plotting import ASCII, usable
+
+    curves = [entry.component for entry in entries if drawable(entry.component)]
+    if not curves:
+        raise UsageError(f"{entries[0].component} has no plot", "activations, losses and schedules have one")
+    style = ASCII if options.ascii else usable(sys.stdout.encoding)
+    for number, component in enumerate(curves):
+        if number:
+            print()
+        show(_title(component), component, style, options.range and tuple(options.range))
+
+
+def _title(component: Component) -> str:
+    """Return the name of a component with its parameters."""
+    from cygd.component import REQUIRED
+
+    formula = getattr(component, "formula", None)
+    name = formula if component.name == "formula" else component.name
+    known = {k: v for k, v in component.parameters.items() if v is not REQUIRED}
+    told = ", ".join(f"{option} = {_written(value)}" for option, value in known.items())
+    return f"{component.kind.replace('_', ' ')} {name}" + (f", {told}" if told else "")
 
 
 def _refuse_what_does_not_fit(
