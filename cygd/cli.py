@@ -1,4 +1,4 @@
-"""The command line: `cygd run`, `check`, `trace`, `plugins` and `info`.
+"""The command line: `cygd run`, `check`, `trace`, `plugins`, `new` and `info`.
 
 Data goes to stdout and talk to stderr. A user's mistake is one `error:` line (and a `hint:`), never a
 traceback; `--traceback` shows it all the same. Exit codes: 0 done, 1 the run failed or diverged,
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cygd
-from cygd.commands import plugins
+from cygd.commands import new, plugins
 from cygd.commands.arguments import split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
@@ -181,6 +181,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "check": (check, "FILE ... [KEY=VALUE ...]"),
     "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
     "plugins": (plugins.run, plugins.USAGE),
+    "new": (new.run, new.USAGE),
     "info": (info, "[--json]"),
 }
 
@@ -255,6 +256,8 @@ def _parser(name: str) -> _Parser:
         parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
     if name == "plugins":
         plugins.declare(parser)
+    if name == "new":
+        new.declare(parser)
     if name == "info":
         parser.add_argument("--json", action="store_true", help="print JSON")
     _common(parser)

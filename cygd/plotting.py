@@ -1,6 +1,7 @@
 """Curves drawn with characters: braille, eight dots a cell, or plain ASCII, two.
 
-    print("\\n".join(draw(x, y, width=60, height=10)))
+    for line in draw(x, y, width=60, height=10):
+        print(line)
 
 A curve is given as so many points that neighbours fall into the same dot or the next, so nothing has to be
 joined up, and a jump is a gap. Everything here is a function of its arguments alone.
@@ -25,15 +26,15 @@ class Style:
     name : str
     columns, rows : int
         The dots of a cell.
-    frame : str
+    frame : sequence of str
         A line up, one with a tick, the corner, a line across, one with a tick, and the lines for 0 up, across
         and where they meet.
     """
 
-    def __init__(self, name: str, columns: int, rows: int, frame: str) -> None:
+    def __init__(self, name: str, columns: int, rows: int, frame: Sequence[str]) -> None:
         self.name, self.columns, self.rows = name, columns, rows
-        self.up, self.up_tick, self.corner, self.across, self.across_tick, *zero = frame
-        self.zero_up, self.zero_across, self.zero = zero
+        self.up, self.up_tick, self.corner, self.across, self.across_tick = frame[:5]
+        self.zero_up, self.zero_across, self.zero = frame[5:]
 
     def cell(self, dots: set[tuple[int, int]]) -> str:
         """Return the character with these dots, (column, row) from the upper left."""
@@ -43,8 +44,8 @@ class Style:
 
 
 BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a braille character, by column and row
-BRAILLE = Style("braille", 2, 4, "│┤└─┬╎╌┼")
-ASCII = Style("ascii", 1, 2, "|+`-+|-+")
+BRAILLE = Style("braille", 2, 4, list("│┤└─┬╎╌┼"))
+ASCII = Style("ascii", 1, 2, list("|+`-+|-+"))
 
 
 def usable(encoding: str | None) -> Style:
@@ -100,7 +101,7 @@ def limits(y: Sequence[float]) -> tuple[float, float]:
     >>> limits([1.0, 3.0, float("nan")]), limits([2.0, 2.0]), limits([])
     ((1.0, 3.0), (1.0, 3.0), (-1.0, 1.0))
     >>> limits([*range(100), 1e6])
-    (0.0, 148.5)
+    (0.0, 140.0)
     """
     known = sorted(value for value in y if math.isfinite(value))
     if not known:
@@ -109,7 +110,7 @@ def limits(y: Sequence[float]) -> tuple[float, float]:
     # a pole: what lies far outside of the middle nine tenths is cut off
     first, last = (known[int(part * (len(known) - 1))] for part in (0.05, 0.95))
     if 0 < 10 * (last - first) < high - low:
-        aside = (last - first) * 0.5625
+        aside = (last - first) / 2
         low, high = max(low, first - aside), min(high, last + aside)
     return (low, high) if low < high else (low - 1, high + 1)
 
@@ -132,10 +133,11 @@ def draw(
     Examples
     --------
     >>> x = samples(0, 1, 20)
-    >>> print("\\n".join(draw(x, [1 - v for v in x], width=20, height=4, style=ASCII)))
+    >>> for line in draw(x, [1 - v for v in x], width=20, height=4, style=ASCII):
+    ...     print(line)
       1 +':..
         |   '':..
-        |       '':..
+    0.5 +       '':..
       0 +-----------'':.
         `+------+------+
          0     0.5     1

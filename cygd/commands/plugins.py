@@ -63,7 +63,26 @@ def run(options: argparse.Namespace) -> int:
         _show(found)
     if options.plot:
         _plot(found, options)
-    return DONE
+    if options.plot and options.check:
+        print()
+    return _check(found) if options.check else DONE
+
+
+def _check(entries: list[Entry]) -> int:
+    """Run the suites of what has one."""
+    from cygd.commands.check import check
+    from cygd.testing.report import SUITES
+
+    suited = [entry for entry in entries if entry.component.kind in SUITES]
+    if not suited:
+        kinds = ", ".join(SUITES)
+        raise UsageError(f"there is no suite for {entries[0].component}", f"there is one for: {kinds}")
+    codes = []
+    for number, entry in enumerate(suited):
+        if number:
+            print()
+        codes.append(check(entry.component, _title(entry.component)))
+    return max(codes)
 
 
 def _plot(entries: list[Entry], options: argparse.Namespace) -> None:
@@ -86,7 +105,9 @@ def _title(component: Component) -> str:
     from cygd.component import REQUIRED
 
     formula = getattr(component, "formula", None)
-    name = formula if component.name == "formula" else component.name
+    name = component.name
+    if name == "formula" and formula is not None:
+        name = ", ".join(_lines(formula))
     known = {k: v for k, v in component.parameters.items() if v is not REQUIRED}
     told = ", ".join(f"{option} = {_written(value)}" for option, value in known.items())
     return f"{component.kind.replace('_', ' ')} {name}" + (f", {told}" if told else "")
