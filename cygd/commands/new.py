@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import re
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,8 +52,9 @@ def _plugin(name: str, options: argparse.Namespace) -> int:
     _check_name(name)
     _check_free(files)
     _check_unknown(name, options.plugin)
+    words = {"NAME": name, "CONSTANT": name.upper(), "KIND": kind}
     texts = [
-        template.replace("NAME", name).replace("CONSTANT", name.upper()).replace("KIND", kind)
+        re.sub("|".join(words), lambda word: words[word[0]], template)
         for template in (PLUGINS[kind], TESTS[kind])
     ]
     _write(files, texts)
@@ -60,15 +62,10 @@ def _plugin(name: str, options: argparse.Namespace) -> int:
         print(file)
     say(f"now edit {files[0]}, and try it:")
     plot = "" if kind == "optimizer" else " --plot"
-    for line in dict.fromkeys(
-        [
-            f"cygd plugins {name} -p {files[0]}{plot}",
-            f"cygd plugins {name} -p {files[0]} --check",
-            f"pytest {files[1]}",
-            f"cygd run EXPERIMENT.yaml -p {files[0]} {_override(kind, name)}",
-        ]
-    ):
-        say(f"  {line}")
+    say(f"  cygd plugins {name} -p {files[0]}{plot}")
+    say(f"  cygd plugins {name} -p {files[0]} --check")
+    say(f"  pytest {files[1]}")
+    say(f"  cygd run EXPERIMENT.yaml -p {files[0]} {_override(kind, name)}")
     return DONE
 
 
@@ -99,9 +96,8 @@ def _check_unknown(name: str, plugins: Sequence[str]) -> None:
         registry = Plugins.load(requests(plugins))
     for entry in registry.entries:
         if entry.component.name == name:
-            raise UsageError(
-                f"there is a {entry.component} already, of plugin {entry.plugin!r}", "take another name"
-            )
+            what = f"{entry.component} is there already, from plugin {entry.plugin!r}"
+            raise UsageError(what, "take another name")
     if find_spec(name) is not None:
         raise UsageError(f"{name!r} is a module of Python, which {name}.py would hide", "take another name")
 
