@@ -206,6 +206,8 @@ def test_a_name_of_two_plugins_has_to_say_whose(command, here):
         (["rleu"], "unknown component 'rleu'", "did you mean 'relu'?"),
         (["cygg:relu"], "'cygg:relu': there is no plugin 'cygg'", "did you mean 'cygd'?"),
         (["cygd:rleu"], "unknown component 'rleu'", "did you mean 'relu'?"),
+        (["quite_else"], "unknown component 'quite_else'", "`cygd plugins` lists all of them"),
+        (["own"], "unknown component 'own'", "-p own.py loads the plugin own.py"),
         (["relu", "--kind", "loss"], "unknown loss 'relu'", None),
         (["relu", "--kind", "los"], "unknown kind 'los'", "did you mean 'loss'?"),
         (["relu", "slope=1"], "activation 'relu' has no option 'slope'", "it takes no options"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,11 +71,11 @@ def show(title: str, component: Component, style: Style, span: tuple[float, floa
     curves = list(panels(component, width, span))
     # two plots with titles and axes, and a prompt below them
     height = max(5, min((terminal.lines - 3) // len(curves) - 4, 12))
-    print(title)
+    print(fill(title, width, subsequent_indent="  "))
     for number, panel in enumerate(curves):
         if number:
             print()
-        print(panel.title + _cut(panel.y))
+        print(fill(panel.title + _cut(panel.y), width, subsequent_indent="  "))
         print("\n".join(draw(panel.x, panel.y, width=width, height=height, style=style)))
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cygd.commands.arguments import mapping, split
@@ -146,8 +147,23 @@ def _chosen(
     if not names:
         yield Entry(written(kind or _kind_of(told["formula"]), told), "-", WRITTEN)
         return
-    for entry in registry.find(names[0]) if kind is None else [registry.entry(kind, names[0])]:
+    for entry in _found(registry, names[0], kind):
         yield replace(entry, component=entry.component.configured(told)) if told else entry
+
+
+def _found(registry: Plugins, name: str, kind: str | None) -> list[Entry]:
+    """Return the components of a name."""
+    from cygd.component import UnknownComponentError
+    from cygd.errors import did_you_mean
+
+    try:
+        return registry.find(name) if kind is None else [registry.entry(kind, name)]
+    except UnknownComponentError as error:
+        if Path(f"{name}.py").is_file():
+            error.hint = f"-p {name}.py loads the plugin {name}.py"
+        elif kind is None and not did_you_mean(error.name, error.known):
+            error.hint = "`cygd plugins` lists all of them"
+        raise
 
 
 def _kind_of(formula: object) -> str:
