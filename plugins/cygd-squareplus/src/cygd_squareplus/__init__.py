@@ -1,7 +1,7 @@
 """Squareplus: (h + sqrt(h^2 + b)) / 2, a smooth relu that takes a root where softplus takes exponentials.
 
-`b` says how round the corner is: 0 is relu, and with 4 the second derivative at 0 is that of softplus. Barron,
-"Squareplus: a softplus-like algebraic rectifier", 2021.
+`b` says how round the corner is: 0 would be relu, and with 4 the second derivative at 0 is that of softplus.
+Barron, "Squareplus: a softplus-like algebraic rectifier", 2021.
 """
 
 from cygd import Activation, hookimpl
