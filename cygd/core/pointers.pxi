@@ -4,6 +4,8 @@
 # Nothing here takes the GIL, so that threads run side by side; a function that needs it (a callback of
 # ctypes, say) takes it itself.
 
+from libc.math cimport fabs
+
 cdef enum:
     MEASURED = 256              # elements of which the slope is measured at once
 
