@@ -105,9 +105,18 @@ def extensions() -> list[Extension]:
     return found
 
 
+def stale() -> bool:
+    """Return whether a .pxd or what it includes has changed: Cython does not look behind such an include."""
+    made = [path.stat().st_mtime for path in BUILD.rglob("*.c")]
+    return bool(made) and max(p.stat().st_mtime for p in [CORE / "table.pxi", *CORE.rglob("*.pxd")]) > min(
+        made
+    )
+
+
 setup(
     ext_modules=cythonize(
         extensions(),
+        force=stale(),
         build_dir=str(BUILD),
         nthreads=JOBS,
         compiler_directives=DIRECTIVES,

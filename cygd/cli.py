@@ -1,4 +1,4 @@
-"""The command line: `cygd run`, `check`, `trace`, `plugins` and `info`.
+"""The command line: `cygd run`, `check`, `trace`, `plugins`, `new` and `info`.
 
 Data goes to stdout and talk to stderr. A user's mistake is one `error:` line (and a `hint:`), never a
 traceback; `--traceback` shows it all the same. Exit codes: 0 done, 1 the run failed or diverged,
@@ -9,26 +9,24 @@ traceback; `--traceback` shows it all the same. Exit codes: 0 done, 1 the run fa
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import cygd
+from cygd.commands import new, plugins
+from cygd.commands.arguments import split
+from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
 from cygd.interrupts import undisturbed
 
 __all__ = ["main"]
-
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt as interrupt:
         with undisturbed():
-            _say("interrupted" + "".join(f", kept: {directory}" for directory in _kept(interrupt)))
+            say("interrupted" + "".join(f", kept: {directory}" for directory in _kept(interrupt)))
         return INTERRUPTED
     except SystemExit as leave:  # --help and --version
         return leave.code if isinstance(leave.code, int) else USAGE
@@ -73,14 +71,14 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         from cygd import assembly, config
 
-        with _talking():
+        with talking():
             reading = assembly.read(file, overrides, options.plugin)
         sys.stdout.write(config.dump(assembly.resolved(reading)))
         return DONE
     from cygd import runner
 
     try:
-        with _talking():
+        with talking():
             result = runner.run(
                 *(file, overrides, options.plugin),
                 out=options.out,
@@ -97,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         raise
     print(result.directory)
     if result.status == "diverged":
-        _say(
+        say(
             f"error: the run diverged in epoch {result.epochs + 1}: loss or weights are no longer finite; "
             "the last finite weights are kept",
             "a smaller optimizer.learning_rate, clip={norm: 1.0} or data.scale=standard may help",
@@ -108,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Validate experiments without training."""
-    files, overrides = _split(options.arguments)
+    files, overrides = split(options.arguments)
     if not files:
         raise UsageError("check needs a file", "cygd check FILE ... [KEY=VALUE ...]")
     from cygd.assembly import assemble
@@ -116,7 +114,7 @@ def check(options: argparse.Namespace) -> int:
     code = DONE
     for file in files:
         try:
-            with _talking():
+            with talking():
                 assemble(file, overrides, options.plugin)
         except CygdError as error:
             code = _report(error, show=options.traceback)
@@ -131,41 +129,11 @@ def trace(options: argparse.Namespace) -> int:
     from cygd import trace, trace_tables
     from cygd.assembly import assemble
 
-    with _talking():
+    with talking():
         experiment = assemble(file, overrides, options.plugin)
     write = trace_tables.write_csv if options.csv else trace_tables.write_text
     write(trace.steps(experiment, options.steps), sys.stdout)
     return DONE
-
-
-def plugins(options: argparse.Namespace) -> int:
-    """List every component: name, kind, speed tier, where it came from."""
-    from cygd.assembly import requests
-    from cygd.plugins import Plugins
-
-    with _talking():
-        registry = Plugins.load(requests(options.plugin))
-    rows = [
-        {
-            "name": entry.component.name,
-            "kind": entry.component.kind,
-            "tier": ", ".join([entry.component.tier, *_remarks(entry.component)]),
-            "plugin": entry.plugin,
-            "origin": entry.origin,
-        }
-        for entry in registry.entries
-    ]
-    if options.json:
-        print(json.dumps(rows, indent=2))
-    else:
-        _table(rows)
-    return DONE
-
-
-def _remarks(component: object) -> list[str]:
-    """Return what is special about a component's derivative."""
-    known = {"surrogate": "surrogate derivative", "numerical": "derivative measured"}
-    return [words for attribute, words in known.items() if getattr(component, attribute, False)]
 
 
 def info(options: argparse.Namespace) -> int:
@@ -196,13 +164,6 @@ def info(options: argparse.Namespace) -> int:
 # -- parsing ----------------------------------------------------------------------------------------
 
 
-class UsageError(CygdError):
-    """A command line that cannot be understood."""
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-
-
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line as every other error is reported."""
 
@@ -219,7 +180,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "run": (run, "FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]"),
     "check": (check, "FILE ... [KEY=VALUE ...]"),
     "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
-    "plugins": (plugins, "[--json]"),
+    "plugins": (plugins.run, plugins.USAGE),
+    "new": (new.run, new.USAGE),
     "info": (info, "[--json]"),
 }
 
@@ -292,7 +254,11 @@ def _parser(name: str) -> _Parser:
             "--steps", type=_count, default=3, metavar="N", help="how many updates (default 3)"
         )
         parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
-    if name in {"plugins", "info"}:
+    if name == "plugins":
+        plugins.declare(parser)
+    if name == "new":
+        new.declare(parser)
+    if name == "info":
         parser.add_argument("--json", action="store_true", help="print JSON")
     _common(parser)
     return parser
@@ -307,14 +273,8 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tell files and overrides apart; a file whose name looks like an override is still a file."""
-    overrides = [text for text in arguments if OVERRIDE.match(text) and not Path(text).is_file()]
-    return [text for text in arguments if text not in overrides], overrides
-
-
 def _one_file(options: argparse.Namespace) -> tuple[str, list[str]]:
-    files, overrides = _split(options.arguments)
+    files, overrides = split(options.arguments)
     if not files:
         raise UsageError("which experiment? a YAML file is missing", f"{options.prog} FILE [KEY=VALUE ...]")
     if len(files) > 1:
@@ -332,18 +292,7 @@ class _Talk(logging.Handler):
         super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        _say(f"{record.levelname.lower()}: {record.getMessage()}", getattr(record, "hint", None))
-
-
-def _talking() -> contextlib.redirect_stdout[TextIO]:
-    """Send to stderr what plugins print."""
-    return contextlib.redirect_stdout(sys.stderr)
-
-
-def _say(text: str, hint: str | None = None) -> None:
-    print(text, file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        say(f"{record.levelname.lower()}: {record.getMessage()}", getattr(record, "hint", None))
 
 
 def _kept(interrupt: KeyboardInterrupt) -> list[str]:
@@ -359,25 +308,17 @@ def _report(error: Exception, *, show: bool) -> int:
     if isinstance(error, ConfigError):
         for problem in error.problems:
             place = " ".join(part for part in (problem.where, problem.key) if part)
-            _say(f"error: {place}: {problem.message}" if place else f"error: {problem.message}", problem.hint)
+            say(f"error: {place}: {problem.message}" if place else f"error: {problem.message}", problem.hint)
         return error.exit_code
     if isinstance(error, CygdError):
-        _say(f"error: {error.message}", error.hint)
+        say(f"error: {error.message}", error.hint)
         return error.exit_code
     if isinstance(error, ImportError) and "CYGD_CPU" in str(error):
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return USAGE
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    _say(f"error: unexpected {text}", None if show else "--traceback shows where it comes from")
+    say(f"error: unexpected {text}", None if show else "--traceback shows where it comes from")
     return FAILED
-
-
-def _table(rows: Sequence[dict[str, str]]) -> None:
-    """Print rows as aligned columns with a head."""
-    head = {name: name.upper() for name in rows[0]}
-    widths = {name: max(len(row[name]) for row in [head, *rows]) for name in head}
-    for row in [head, *rows]:
-        print("  ".join(row[name].ljust(widths[name]) for name in head).rstrip())
 
 
 def _core_is_built() -> bool:

@@ -143,6 +143,10 @@ class Plugins:
         PluginError
             If two plugins give it and the name does not say whose.
         """
+        return self.entry(kind, name).component
+
+    def entry(self, kind: str, name: str) -> Entry:
+        """Return a component with who gives it; it is found, or not, as by `get`."""
         plugin, _, bare = name.rpartition(":")
         same = [
             entry for entry in self.entries if entry.component.kind == kind and entry.component.name == bare
@@ -155,7 +159,25 @@ class Plugins:
             choices = " or ".join(repr(f"{entry.plugin}:{bare}") for entry in found)
             what = f"{kind.replace('_', ' ')} {bare!r} is given by {len(found)} plugins"
             raise PluginError(f"{what}: {givers}", hint=f"write {choices}")
-        return found[0].component
+        return found[0]
+
+    def find(self, name: str) -> list[Entry]:
+        """Return the components of a name, one of each kind that has it.
+
+        Raises
+        ------
+        UnknownComponentError, PluginError
+            As by `get`.
+        """
+        plugin, _, bare = name.rpartition(":")
+        kinds = dict.fromkeys(
+            entry.component.kind
+            for entry in self.entries
+            if entry.component.name == bare and plugin in ("", entry.plugin)
+        )
+        if not kinds:
+            raise self._unknown("component", name)
+        return [self.entry(kind, name) for kind in kinds]
 
     def written(self, kind: str, spec: Mapping[str, object]) -> Component:
         """Return the component that a mapping with a formula describes."""
@@ -270,7 +292,9 @@ class Plugins:
             near = did_you_mean(plugin, list(self._found))
             return PluginError(f"{name!r}: there is no plugin {plugin!r}", hint=near)
         known = [
-            e.component.name for e in self.entries if e.component.kind == kind and plugin in ("", e.plugin)
+            e.component.name
+            for e in self.entries
+            if kind in ("component", e.component.kind) and plugin in ("", e.plugin)
         ]
         error = UnknownComponentError(kind, bare, list(dict.fromkeys(known)))
         if self.broken:

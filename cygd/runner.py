@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from cygd.network import Network
 from cygd.rundir import RunDirectory
 from cygd.saving import arrays_of
 from cygd.threads import choose_threads
+from cygd.tiers import foreign
 
 __all__ = ["Result", "Run", "run"]
 
@@ -119,7 +121,7 @@ def run(
     threads : int, optional
         How many threads; never changes the result.
     quiet : bool
-        Leave the console logger away.
+        Leave the console logger away, and do not say which components are not built in.
 
     Raises
     ------
@@ -146,6 +148,10 @@ def run(
         with assembly.plugins.with_objects(*_listeners(assembly.experiment, quiet)):
             directory = RunDirectory.create(assembly.experiment.name, out)
             journal.open(directory.path / "log.txt")
+            for line in foreign(assembly):
+                log.info("%s", line)
+                if not quiet:
+                    print(line, file=sys.stderr)
             return _Execution(assembly, directory, count).run()
 
 

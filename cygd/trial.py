@@ -86,7 +86,7 @@ def try_component(component: Component) -> None:
     Unfit
         If it raises, or returns what it should not.
     """
-    if getattr(component, "kernel", None):
+    if getattr(component, "kernel", None) or component.tier == "formula":
         return
     try:
         if isinstance(component, Activation):

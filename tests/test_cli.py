@@ -68,7 +68,7 @@ COUNT = "expected a whole number from 1 up"
     ("arguments", "message", "hint"),
     [
         (["rnu", "xor.yaml"], "unknown command 'rnu'", "did you mean 'run'?"),
-        (["fly"], "unknown command 'fly'", "one of run, check, trace, plugins, info"),
+        (["fly"], "unknown command 'fly'", "one of run, check, trace, plugins, new, info"),
         (["run"], "which experiment? a YAML file is missing", "cygd run FILE [KEY=VALUE ...]"),
         (["run", "seed=1"], "which experiment? a YAML file is missing", "cygd run FILE [KEY=VALUE ...]"),
         (["run", "a.yaml", "b.yaml"], "one file at a time; 'b.yaml' is no KEY=VALUE either", None),
@@ -84,7 +84,7 @@ COUNT = "expected a whole number from 1 up"
         (["trace"], "which experiment? a YAML file is missing", "cygd trace FILE [KEY=VALUE ...]"),
         (["trace", "xor.yaml", "--steps", "0"], f"argument --steps: {COUNT}, found '0'",
          "cygd trace --help"),
-        (["plugins", "extra"], "unknown argument 'extra'", "cygd plugins --help"),
+        (["plugins", "relu", "extra"], "one name at a time; 'extra' is no KEY=VALUE either", None),
         (["--fast"], "unrecognized arguments: --fast", "cygd --help"),
         (["-p"], "argument -p/--plugin: expected one argument", "cygd --help"),
     ],
@@ -107,11 +107,11 @@ def test_no_command_prints_the_help_to_stderr(command):
 def test_help_names_every_command(command, arguments):
     code, out, _ = command(*arguments)
     assert code == 0
-    for name in ("run", "check", "trace", "plugins", "info"):
+    for name in ("run", "check", "trace", "plugins", "new", "info"):
         assert f"cygd {name}" in out
 
 
-@pytest.mark.parametrize("name", ["run", "check", "trace", "plugins", "info"])
+@pytest.mark.parametrize("name", ["run", "check", "trace", "plugins", "new", "info"])
 def test_every_command_has_help_and_the_common_options(command, name):
     code, out, _ = command(name, "--help")
     assert code == 0

@@ -21,7 +21,7 @@ PACKAGE = CHECKOUT / "cygd"
 
 # from the ground up; subjects of one floor do not know each other
 FLOORS = [
-    {"core", "errors"},
+    {"core", "errors", "plotting"},
     {"formula"},
     {"component"},
     {"activations", "losses", "optimizers", "schedules", "initializers", "metrics"},
@@ -33,9 +33,10 @@ FLOORS = [
     {"builtins", "registration"},
     {"plugins"},
     {"assembly"},
-    {"model", "journal", "trace"},
+    {"model", "journal", "trace", "tiers"},
     {"runner", "trace_tables"},
     {"sweep", "testing"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,15 +1,22 @@
 """What the plugin guide shows is run as it stands."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import cygd
 from cygd.errors import PluginError
 from cygd.plugins import Plugins, Request
 from cygd.testing import check_logger, load_plugin
 
-GUIDE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text()
+CHECKOUT = Path(__file__).parent.parent
+GUIDE = (CHECKOUT / "docs" / "plugins.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
 
 
@@ -54,5 +61,75 @@ def test_shown_logger_passes_its_suite(tmp_path):
     check_logger(load_plugin(path).cygd_loggers())
 
 
-def test_shown_package_is_found_by_its_entry_point():
-    assert '[project.entry-points.cygd]\nbent = "cygd_bent"' in block("[project]")
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    """A folder with the files of the walk; commands run there against the cygd that is tested."""
+    folder = tmp_path_factory.mktemp("walk")
+    (folder / "plugins").symlink_to(CHECKOUT / "plugins", target_is_directory=True)
+    section = GUIDE.partition("## From a formula to a package")[2].partition("\n## ")[0]
+    for name, text in re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", section, re.DOTALL):
+        (folder / name).write_text(text)
+    return folder, section
+
+
+def run(folder, command):
+    words = shlex.split(command)
+    if words[0] == "pip":  # into a folder of its own, not into the environment that is tested
+        words = [
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            "site",
+            words[-1],
+        ]
+    elif words[0] == "cygd":
+        words = ["-m", *words]
+    else:
+        assert words[0] == "python"
+        words = words[1:]
+    paths = [str(folder / "site"), str(folder), str(Path(cygd.__file__).parents[1])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80"}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"$ {words}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("step", ["1. ", "2. ", "3. ", "4. ", "5. "])
+def test_every_step_of_the_walk(walk, step):
+    folder, section = walk
+    part = section.partition(f"### {step}")[2].partition("\n### ")[0]
+    if "numba" in part:
+        pytest.importorskip("numba")
+    shown = "\n".join(
+        text for kind, text in re.findall(r"```(\w+)\n(.*?)```", part, re.DOTALL) if kind == "console"
+    )
+    found = [line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ ")]
+    assert found
+    for command in found:
+        run(folder, command)
+
+
+def test_the_package_is_the_one_shown():
+    shown = block("[project.entry-points.cygd]")
+    assert shown == (CHECKOUT / "plugins" / "cygd-squareplus" / "pyproject.toml").read_text()
+    assert 'squareplus = "cygd_squareplus"' in shown
+
+
+def test_all_four_ways_give_the_same_activation(walk):
+    """The formula, the package and the compiled functions, where they were built by the walk."""
+    folder, _ = walk
+    h = np.linspace(-5, 5, 101)
+    expected = (h + np.sqrt(h * h + 4)) / 2
+    plugins = Plugins.load(
+        [Request(str(folder / "squareplus.py"), "-p")], environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    )
+    np.testing.assert_allclose(plugins.get("activation", "squareplus").evaluate(h), expected, rtol=1e-15)
+    code = "import numpy as np, fast; [a] = fast.cygd_activations(); h = np.linspace(-5, 5, 101); "
+    code += "print(a.evaluate(h).tolist())"
+    np.testing.assert_allclose(eval(run(folder, f'python -c "{code}"')), expected, rtol=1e-15)

@@ -278,7 +278,7 @@ def test_unknown_component():
     with pytest.raises(UnknownComponentError) as caught:
         load().get("activation", "rleu")
     assert caught.value.message == "unknown activation 'rleu'"
-    assert caught.value.hint.startswith("did you mean 'relu'? (known: ")
+    assert caught.value.hint == "did you mean 'relu'?"
 
 
 def test_name_that_two_plugins_give(folder):
@@ -313,7 +313,7 @@ def test_plugin_of_a_name_that_is_unknown(folder):
     assert (error.message, error.hint) == ("'mien:square': there is no plugin 'mien'", "did you mean 'mine'?")
     with pytest.raises(UnknownComponentError) as caught:
         plugins.get("activation", "mine:sqare")
-    assert caught.value.hint == "did you mean 'square'? (known: square)"
+    assert caught.value.hint == "did you mean 'square'?"
 
 
 def test_kinds_have_names_of_their_own(folder):

@@ -121,6 +121,8 @@ class Activation(Component):
             return
         self._declare(Declared(declared_numbers(self, self.parameters)))
         if self.formula is not None:
+            if isinstance(self.trainable, str) or not all(isinstance(name, str) for name in self.trainable):
+                raise TypeError(f"{self}: trainable must be a list of names, found {self.trainable!r}")
             self._set(trainable=tuple(self.trainable))
             self._compile()
             return
@@ -206,8 +208,6 @@ class Activation(Component):
             raise TypeError(
                 f"{self}: give formula= or functions, not both; a formula is differentiated for you"
             )
-        if isinstance(self.trainable, str) or not all(isinstance(name, str) for name in self.trainable):
-            raise TypeError(f"{self}: trainable must be a list of names, found {self.trainable!r}")
         assert self.formula is not None
         try:
             compile_activation(self.formula, self.parameters, self.trainable)

@@ -100,6 +100,11 @@ class Component:
         return {**{option: getattr(self, option) for option in self._own}, **self.parameters}
 
     @property
+    def domains(self) -> dict[str, str]:
+        """Where the values of options must lie, as in `bounds`, for those that are not free."""
+        return {**self.bounds, **self._own}
+
+    @property
     def tier(self) -> str:
         """How it is run: "built-in", "formula", "pointer" or "numpy".
 
@@ -146,7 +151,7 @@ class Component:
                 value,
                 default=known.get(option),
                 integer=option in self._integers,
-                domain={**self.bounds, **self._own}.get(option, ""),
+                domain=self.domains.get(option, ""),
             )
         own = {option: value for option, value in checked.items() if option in self._own}
         parameters = {**self.parameters, **{o: value for o, value in checked.items() if o not in own}}

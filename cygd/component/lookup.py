@@ -28,9 +28,9 @@ class UnknownComponentError(CygdError, ValueError):
     """
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
-        near = did_you_mean(name, known)
+        near = did_you_mean(name, known) or did_you_mean(name.lower().replace("-", "_"), known)
         listed = f"known: {', '.join(known)}" if known else f"there is no {spoken(kind)} at all"
-        super().__init__(f"unknown {spoken(kind)} {name!r}", hint=f"{near} ({listed})" if near else listed)
+        super().__init__(f"unknown {spoken(kind)} {name!r}", hint=near or listed)
         self.kind = kind
         self.name = name
         self.known = tuple(known)

@@ -140,7 +140,7 @@ def choose(
     try:
         chosen = components.get(kind, name)
     except CygdError as error:
-        return None, [Fault(at_name, error.message, _nearer(error, name), unusable=unusable)]
+        return None, [Fault(at_name, error.message, error.hint, unusable=unusable)]
     except ValueError as error:
         return None, [Fault(at_name, str(error), unusable=unusable)]
     faults: list[Fault] = []
@@ -201,16 +201,6 @@ def _formula(components: Components, kind: str, spec: Mapping[str, Any]) -> Comp
 
 def _unbalanced(text: str) -> bool:
     return text.count("(") != text.count(")")
-
-
-def _nearer(error: CygdError, name: str) -> str | None:
-    """Return the hint of an unknown name, trying lower case where nothing was near."""
-    known = getattr(error, "known", ())
-    if known and not did_you_mean(name, known):
-        near = did_you_mean(name.lower().replace("-", "_"), known)
-        if near:
-            return f"{near} ({error.hint})" if error.hint else near
-    return error.hint
 
 
 def _spoken(kind: str) -> str:

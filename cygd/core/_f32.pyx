@@ -2,8 +2,9 @@
 from cygd.core cimport dispatch
 from cygd.core.f32 cimport *
 cdef kernels *current() noexcept nogil: return dispatch.kernels_f32
-include "primitives.pxi"
 include "program.pxi"
+include "formula.pxi"
+include "primitives.pxi"
 include "components.pxi"
 include "pointers.pxi"
 include "engine.pxi"

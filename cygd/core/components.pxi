@@ -5,11 +5,18 @@
 # block. An exception cannot leave a nogil function, so it is kept in the engine's `Failure`, and the
 # engine stops at the next chunk.
 
+from cpython.buffer cimport PyBUF_ND, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
 
 from threading import get_ident
 
 import numpy as np
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
 
 
 cdef class Failure:
@@ -37,96 +44,166 @@ cdef class Failure:
         return self.raised.pop(get_ident(), None)
 
 
+cdef class Memory:
+    """Bytes on lines of 64, which arrays that show a part of them keep alive; Python may not write them."""
+    cdef char *start
+    cdef Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        self.size = (size + 127) // 64 * 64
+        self.start = <char *> aligned_alloc(64, self.size)
+        if self.start == NULL:
+            raise MemoryError(f"no memory for {size} bytes of blocks and gradients")
+
+    def __dealloc__(self):
+        free(self.start)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.start, self.size, True, flags)
+
+
+cdef object frombuffer = np.frombuffer
+cdef object REAL_DTYPE = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
+
+
 cdef class Caller:
-    """A component given as Python functions, bound to its parameters and its place."""
-    cdef object component, where
+    """A component given as Python functions, bound to its parameters and its place.
+
+    A call costs a microsecond besides the function itself: the arguments are read-only arrays over the
+    engine's own memory, and a result of the usual kind is copied and looked through for NaN in one pass.
+    """
+    cdef object component, where, function, derivative, backward
     cdef dict parameters
+    cdef list lent                  # the Lanes at work, in whose memory the blocks lie
     cdef Failure failure
     cdef bint takes_y_hat
 
-    def __init__(self, component, where, Failure failure):
+    def __init__(self, component, where, Failure failure, list lent):
         self.component = component
+        self.function = component.function
+        self.derivative = component.derivative
+        self.backward = getattr(component, "backward", None)
         self.where = where
         self.failure = failure
+        self.lent = lent
         self.parameters = dict(component.parameters)
         self.takes_y_hat = getattr(component, "derivative_takes_y_hat", False)
 
-    cdef void call(self, function, tuple arguments, out):
-        """out = function(*arguments), checked; what goes wrong is kept, and out is 0."""
+    cdef void call(self, function, tuple arguments, real *out, Py_ssize_t units, Py_ssize_t rows):
+        """out = function(*arguments), checked; what goes wrong is kept, and out is 0.
+
+        units is 0 for an elementwise function over `rows` elements, else the arrays are (rows, units).
+        """
+        cdef int found
         try:
-            values = function(*arguments, **self.parameters)
-            if values is None:
-                raise TypeError("it returned None")
-            values = np.asarray(values)
-            if values.shape != out.shape:
-                raise ValueError(f"it returned shape {values.shape} for input of shape {out.shape}")
-            if values.dtype.kind not in "fiub":
-                raise TypeError(f"it returned dtype {values.dtype}, not real numbers")
-            np.copyto(out, values, casting="unsafe")
-            if np.isnan(out).any() and all(np.isfinite(array).all() for array in arguments):
+            values = function(*arguments, **self.parameters) if self.parameters else function(*arguments)
+            found = USUAL if units else taken(values, out, rows)
+            if found == UNUSUAL or units:
+                found = self.take_slowly(values, out, units, rows)
+            if found == HAS_NAN and all(np.isfinite(array).all() for array in arguments):
                 raise ValueError("it returned NaN for finite input")
         except BaseException as error:
             self.failure.keep(self.where, error)
-            out[...] = 0
+            memset(out, 0, max(units, 1) * rows * sizeof(real))
+
+    cdef int take_slowly(self, values, real *out, Py_ssize_t units, Py_ssize_t rows) except -1:
+        """Copy a result of any kind that holds real numbers in the right shape."""
+        target = np.asarray(<real[:max(units, 1), :rows]> out).T if units else np.asarray(<real[:rows]> out)
+        if values is None:
+            raise TypeError("it returned None")
+        values = np.asarray(values)
+        if values.shape != target.shape:
+            raise ValueError(f"it returned shape {values.shape} for input of shape {target.shape}")
+        if values.dtype.kind not in "fiub":
+            raise TypeError(f"it returned dtype {values.dtype}, not real numbers")
+        np.copyto(target, values, casting="unsafe")
+        return HAS_NAN if np.isnan(target).any() else USUAL
+
+    cdef object view(self, const real *p, Py_ssize_t n):
+        """Return a block as an array of one dimension that cannot be written."""
+        cdef Lanes lanes
+        cdef Memory memory
+        cdef Py_ssize_t offset
+        for lanes in self.lent:
+            for memory in lanes.memory:
+                offset = <char *> p - memory.start
+                if 0 <= offset < memory.size:
+                    return frombuffer(memory, REAL_DTYPE, n, offset)
+        # a block from elsewhere, whose owner is not known
+        return frombuffer(PyBytes_FromStringAndSize(<char *> p, n * sizeof(real)), REAL_DTYPE)
+
+    cdef object rows_view(self, const real *p, Py_ssize_t units, Py_ssize_t rows):
+        """Return a block of units x rows as a read-only array (rows, units)."""
+        return self.view(p, units * rows).reshape(units, rows).T
 
 
-cdef object view(const real *p, Py_ssize_t n):
-    """Return a block as an array of one dimension that cannot be written."""
-    array = np.asarray(<real[:n]> <real *> p)
-    array.flags.writeable = False
-    return array
+cdef enum:
+    UNUSUAL, USUAL, HAS_NAN         # what a function has returned
 
 
-cdef object rows_view(const real *p, Py_ssize_t units, Py_ssize_t rows):
-    """Return a block of units x rows as a read-only array (rows, units)."""
-    array = np.asarray(<real[:units, :rows]> <real *> p).T
-    array.flags.writeable = False
-    return array
+cdef int taken(values, real *out, Py_ssize_t n) except -1:
+    """Copy an array of n numbers of this dtype, side by side; anything else is unusual."""
+    cdef Py_buffer buffer
+    cdef Py_ssize_t i
+    cdef bint finite
+    if type(values) is not np.ndarray or values.dtype is not REAL_DTYPE or not values.flags.c_contiguous:
+        return UNUSUAL
+    PyObject_GetBuffer(values, &buffer, PyBUF_ND)
+    try:
+        if buffer.ndim != 1 or buffer.shape[0] != n:
+            return UNUSUAL
+        finite = current().copy_finite(<const real *> buffer.buf, out, n)
+    finally:
+        PyBuffer_Release(&buffer)
+    if not finite:
+        for i in range(n):
+            if out[i] != out[i]:
+                return HAS_NAN
+    return USUAL
 
 
 cdef void call_function(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
     with gil:
         caller = <Caller> data
-        caller.call(caller.component.function, (view(h, n),), np.asarray(<real[:n]> out))
+        caller.call(caller.function, (caller.view(h, n),), out, 0, n)
 
 
 cdef void call_derivative(const real *h, const real *y_hat, real *out, Py_ssize_t n,
                           void *data) noexcept nogil:
     with gil:
         caller = <Caller> data
-        arguments = (view(h, n), view(y_hat, n)) if caller.takes_y_hat else (view(h, n),)
-        caller.call(caller.component.derivative, arguments, np.asarray(<real[:n]> out))
+        arguments = (caller.view(h, n), caller.view(y_hat, n)) if caller.takes_y_hat else (caller.view(h, n),)
+        caller.call(caller.derivative, arguments, out, 0, n)
 
 
 cdef void call_rowwise(const real *h, real *out, Py_ssize_t units, Py_ssize_t rows,
                        void *data) noexcept nogil:
     with gil:
         caller = <Caller> data
-        caller.call(caller.component.function, (rows_view(h, units, rows),),
-                    np.asarray(<real[:units, :rows]> out).T)
+        caller.call(caller.function, (caller.rows_view(h, units, rows),), out, units, rows)
 
 
 cdef void call_rowwise_backward(const real *h, const real *y_hat, const real *g, real *delta,
                                 Py_ssize_t units, Py_ssize_t rows, void *data) noexcept nogil:
     with gil:
         caller = <Caller> data
-        arguments = (rows_view(h, units, rows), rows_view(y_hat, units, rows), rows_view(g, units, rows))
-        caller.call(caller.component.backward, arguments, np.asarray(<real[:units, :rows]> delta).T)
+        arguments = (caller.rows_view(h, units, rows), caller.rows_view(y_hat, units, rows),
+                     caller.rows_view(g, units, rows))
+        caller.call(caller.backward, arguments, delta, units, rows)
 
 
 cdef void call_loss(const real *y, const real *y_hat, real *out, Py_ssize_t n,
                     void *data) noexcept nogil:
     with gil:
         caller = <Caller> data
-        caller.call(caller.component.function, (view(y, n), view(y_hat, n)), np.asarray(<real[:n]> out))
+        caller.call(caller.function, (caller.view(y, n), caller.view(y_hat, n)), out, 0, n)
 
 
 cdef void call_loss_derivative(const real *y, const real *y_hat, real *out, Py_ssize_t n,
                                void *data) noexcept nogil:
     with gil:
         caller = <Caller> data
-        caller.call(caller.component.derivative, (view(y, n), view(y_hat, n)),
-                    np.asarray(<real[:n]> out))
+        caller.call(caller.derivative, (caller.view(y, n), caller.view(y_hat, n)), out, 0, n)
 
 
 cdef class Parameters:

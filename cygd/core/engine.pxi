@@ -10,17 +10,9 @@
 # one accumulator per thread, whose sums depend on the number of threads.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
-
 from cygd.core.random cimport DROPOUT, SHUFFLE, next_word, open_stream, shuffle, stream
 
-cdef extern from "<stdlib.h>" nogil:
-    void *aligned_alloc(size_t alignment, size_t size)
-
 cdef extern from "vec.h" nogil:
-    enum:
-        WIDTH                       # rows of a block are padded to a multiple of this
     ctypedef struct meeting:
         pass
     void meet(meeting *m, int threads)
@@ -35,9 +27,9 @@ cdef enum:
 
 cdef struct layer:
     Py_ssize_t n_in, n_out
-    Py_ssize_t w, b, a              # where weights, biases and the activation's trainable parameters
-                                    # begin in the flat vector; b < 0: none
-    int n_trained
+    # where weights, biases and trainable parameters begin in the flat vector; b < 0: none
+    Py_ssize_t w, b, a
+    int n_trained                   # parameters of the activation
     block_t f
     derivative_t df
     both_t both                     # f and f' in one pass, or NULL; the slope takes the place of h
@@ -75,27 +67,26 @@ cdef struct batch:
 cdef class Lanes:
     """The memory of n lanes with chunks of up to `chunk` rows, on lines of 64 bytes."""
     cdef lane *items
+    cdef list memory                # of each lane
     cdef readonly int n
     cdef readonly Py_ssize_t chunk
 
     def __cinit__(self, int n, Py_ssize_t chunk, Py_ssize_t row_elements, Py_ssize_t n_parameters):
-        cdef Py_ssize_t size = (row_elements * chunk + n_parameters) * sizeof(real)
+        cdef Memory memory
         self.items = <lane *> PyMem_Calloc(max(n, 1), sizeof(lane))
         if self.items == NULL:
             raise MemoryError()
         self.n = n
         self.chunk = chunk
+        self.memory = []
         for index in range(n):
-            self.items[index].memory = <real *> aligned_alloc(64, (size + 127) // 64 * 64)
-            if self.items[index].memory == NULL:
-                raise MemoryError(f"no memory for {n} x {size} bytes of blocks and gradients")
+            memory = Memory((row_elements * chunk + n_parameters) * sizeof(real))
+            self.memory.append(memory)
+            self.items[index].memory = <real *> memory.start
             self.items[index].gradient = self.items[index].memory + row_elements * chunk
 
     def __dealloc__(self):
-        if self.items != NULL:
-            for index in range(self.n):
-                free(self.items[index].memory)
-            PyMem_Free(self.items)
+        PyMem_Free(self.items)
 
 
 cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
@@ -131,7 +122,7 @@ cdef class Engine:
     cdef list alive                 # owns what the data pointers point at
     cdef Failure failure
     cdef readonly bint python       # some component is Python: threads would only wait for the GIL
-    cdef list spare                 # lanes of finished calls
+    cdef list spare, lent           # lanes of finished calls, and of those that run
     cdef readonly list thread_chunks    # chunks that each thread has computed in the last call
     cdef double flops               # of one row, forward and backward
     cdef double alone_until         # no team before this time, in milliseconds of the clock
@@ -141,6 +132,7 @@ cdef class Engine:
         self.k = current()
         self.alive = []
         self.spare = []
+        self.lent = []
         self.failure = Failure()
         self.thread_chunks = []
         self.patience = ALONE_MILLISECONDS
@@ -170,6 +162,8 @@ cdef class Engine:
             end += l.n_out if given["bias"] else 0
             l.a = end
             l.n_trained = len(given["activation"].trainable)
+            if l.n_trained > MAX_UNIFORMS:
+                raise ValueError(f"{given['activation']}: at most {MAX_UNIFORMS} parameters can be trained")
             end += l.n_trained
             l.keep = 1 - given["dropout"]
             l.l1 = given["l1"]
@@ -202,7 +196,7 @@ cdef class Engine:
                 l.both = formula_both
             return
         if activation.kernel is None:
-            caller = Caller(activation, f"activation {activation.name!r} of {where}", self.failure)
+            caller = Caller(activation, f"activation {activation.name!r} of {where}", self.failure, self.lent)
             self.alive.append(caller)
             self.python = True
             l.data = <void *> caller
@@ -235,7 +229,7 @@ cdef class Engine:
             self.loss_prime = formula_loss_prime
             return
         if loss.kernel is None:
-            caller = Caller(loss, f"loss {loss.name!r}", self.failure)
+            caller = Caller(loss, f"loss {loss.name!r}", self.failure, self.lent)
             self.alive.append(caller)
             self.python = True
             self.loss_data = <void *> caller
@@ -313,11 +307,14 @@ cdef class Engine:
                 break
         else:
             lanes = Lanes(n, chunk, self.row_elements, self.n_parameters)
+        self.lent.append(lanes)
         return lanes
 
     cdef give_back(self, Lanes lanes, const Py_ssize_t *chunks):
         """Keep the lanes for the next call and note which thread computed how many chunks."""
-        self.thread_chunks = [chunks[thread] for thread in range(MAX_LANES) if chunks[thread]]
+        if chunks != NULL:
+            self.thread_chunks = [chunks[thread] for thread in range(MAX_LANES) if chunks[thread]]
+        self.lent.remove(lanes)
         if len(self.spare) < 2:
             self.spare.append(lanes)
 

@@ -143,6 +143,7 @@ cdef struct kernels:
     double (*square_sum)(const real *a, Py_ssize_t n) noexcept nogil
     # 1 when all n elements are finite
     bint (*all_finite)(const real *a, Py_ssize_t n) noexcept nogil
+    bint (*copy_finite)(const real *a, real *out, Py_ssize_t n) noexcept nogil
     # g += l1 * sign(w) + l2 * w, and the penalty sum(l1 |w| + l2 w^2 / 2) itself
     void (*penalty_gradient)(const real *w, double l1, double l2, real *g, Py_ssize_t n) noexcept nogil
     double (*penalty)(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil

@@ -7,7 +7,7 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
     ----------
     engine : Engine
     h : array of shape (n,)
-        Net inputs.
+        Net inputs, n a multiple of 64 bytes.
     calls : int
         How often each function is called.
 
@@ -19,27 +19,35 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
     """
     cdef layer *l = &engine.layers[0]
     cdef double[4] t
+    cdef Py_ssize_t n = padded(h.shape[0])
+    cdef Lanes lanes
+    cdef real *x
+    cdef real *y_hat
+    cdef real *slope
     cdef int k
-    cdef Py_ssize_t n = h.shape[0]
-    cdef real[::1] y_hat = np.empty(n, np.asarray(h).dtype), slope = np.empty(n, np.asarray(h).dtype)
-    if l.f == NULL or not n or calls < 1:
-        raise ValueError("needs an elementwise activation, some net inputs and at least one call")
-    l.f(&h[0], &y_hat[0], n, l.data)
+    if l.f == NULL or l.n_out != 1 or n != h.shape[0] or not n or calls < 1:
+        raise ValueError(f"needs one elementwise unit, a multiple of {WIDTH} net inputs, and calls")
+    lanes = engine.take_lanes(1, n)
+    x, y_hat = lanes.items[0].memory + l.h * n, lanes.items[0].memory + l.y_hat * n
+    slope = lanes.items[0].memory + engine.delta * n
+    memcpy(x, &h[0], n * sizeof(real))
+    l.f(x, y_hat, n, l.data)
     with nogil:
         t[0] = now()
         for k in range(calls):
-            l.f(&h[0], &y_hat[0], n, l.data)
+            l.f(x, y_hat, n, l.data)
         t[1] = now()
         for k in range(calls):
-            l.df(&h[0], &y_hat[0], &slope[0], n, l.data)
+            l.df(x, y_hat, slope, n, l.data)
         t[2] = now()
         for k in range(calls):
             if l.both != NULL:
-                l.both(&h[0], &y_hat[0], &slope[0], n, l.data)
+                l.both(x, y_hat, slope, n, l.data)
             else:
-                l.f(&h[0], &y_hat[0], n, l.data)
-                l.df(&h[0], &y_hat[0], &slope[0], n, l.data)
+                l.f(x, y_hat, n, l.data)
+                l.df(x, y_hat, slope, n, l.data)
         t[3] = now()
+    engine.give_back(lanes, NULL)
     found = engine.failure.take()
     if found is not None:
         raise ComponentError(*found) from found[1]

@@ -116,7 +116,7 @@ cdef class Updater:
             return
         for k in range(2 + MAX_STATE):
             inputs[k] = blocks[k]
-        run_program(&self.rule.items, inputs, blocks + 1, self.uniforms, stop - first)
+        run_program(&self.rule.p, inputs, blocks + 1, self.uniforms, stop - first)
 
     cdef bint call(self, real *w, real *g, Py_ssize_t n, double learning_rate) noexcept nogil:
         """Let a Python optimizer update the parameters in place; return whether it could."""

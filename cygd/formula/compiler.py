@@ -5,9 +5,12 @@ Parameters that are not trained are numbers to the compiler, so each set of valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from keyword import iskeyword
+from typing import NamedTuple, TypeVar
+from unicodedata import normalize
 
 from cygd.errors import FormulaError, did_you_mean
 from cygd.formula.derivative import Derivative
@@ -17,6 +20,9 @@ from cygd.formula.parsing import CONSTANTS, FUNCTIONS, parse
 from cygd.formula.program import Program, assemble
 
 __all__ = ["ActivationPrograms", "LossPrograms", "compile_activation", "compile_loss", "compile_update"]
+
+
+Result = TypeVar("Result")
 
 
 class ActivationPrograms(NamedTuple):
@@ -71,7 +77,10 @@ def compile_activation(
     >>> compile_activation("h * sigmoid(beta * h)", {"beta": 1.0}).forward.body
     (('sigmoid', 2, 0), ('mul', 1, 0, 2))
     """
-    return _activation(text, tuple(parameters.items()), tuple(trainable))
+    if isinstance(trainable, str):
+        trainable = (trainable,)
+    trained = tuple(dict.fromkeys(normalize("NFKC", name) for name in trainable))
+    return _compiled(_activation, _text(text), _checked(parameters), trained)
 
 
 def compile_loss(text: str, parameters: Mapping[str, float] = {}) -> LossPrograms:
@@ -82,7 +91,7 @@ def compile_loss(text: str, parameters: Mapping[str, float] = {}) -> LossProgram
     >>> compile_loss("(y - y_hat)**2").derivative.outputs
     ('slope',)
     """
-    return _loss(text, tuple(parameters.items()))
+    return _compiled(_loss, _text(text), _checked(parameters))
 
 
 def compile_update(
@@ -98,7 +107,40 @@ def compile_update(
     >>> compile_update({"w": "w - learning_rate * g"}).body
     (('fnma', 2, 0, 3, 1),)
     """
-    return _update(tuple(formulas.items()), tuple(state), tuple(parameters.items()))
+    texts = tuple((name, _text(text, f"formula of {name!r}: ")) for name, text in formulas.items())
+    return _compiled(_update, texts, tuple(state), _checked(parameters))
+
+
+def _compiled(function: Callable[..., Result], *arguments: object) -> Result:
+    """Return what a cached compilation gives, however deep the call already is."""
+    try:
+        return function(*arguments)
+    except RecursionError:
+        hint = "write it as a function in a plugin"
+        raise FormulaError("the formula is nested too deeply", hint=hint) from None
+
+
+def _text(formula: object, what: str = "") -> str:
+    """Return a formula, which a cache cannot ask for if it is a list."""
+    if not isinstance(formula, str):
+        raise FormulaError(f"{what}a formula is text, found {type(formula).__name__}")
+    return formula
+
+
+def _checked(parameters: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Return the parameters as finite numbers: to a cache, True would be 1.0."""
+    checked = []
+    for name, value in parameters.items():
+        try:
+            number = math.nan if isinstance(value, bool | str | bytes) else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        except OverflowError:  # a whole number that may be too long to be shown
+            number = value = math.inf
+        if not math.isfinite(number):
+            raise FormulaError(f"the parameter {name!r} must be a finite number, found {value!r}")
+        checked.append((normalize("NFKC", name) if isinstance(name, str) else name, number))
+    return tuple(checked)
 
 
 @lru_cache(maxsize=256)
@@ -107,19 +149,21 @@ def _activation(
 ) -> ActivationPrograms:
     graph = Graph()
     h, y_hat = graph.variable("h"), graph.variable("y_hat")
-    names = _names(graph, ("h",), parameters, trainable)
+    names = _names(graph, ("h",), parameters, trainable, reserved=("y_hat",))
     f, used = parse(graph, text, names)
     _check_used(f, used, "h", [name for name, _ in parameters])
     slope = Derivative(graph, h).of(f)
     given = _given(graph, f, y_hat)
     gradient = None
     if trainable:
-        slopes = {"slope": slope} | {name: Derivative(graph, names[name]).of(f) for name in trainable}
-        gradient = assemble(graph, ("h", "y_hat"), trainable, slopes, given=given, apart=slopes)
+        slopes = [("slope", slope)]
+        slopes += [(f"slope by {name}", Derivative(graph, names[name]).of(f)) for name in trainable]
+        apart = [name for name, _ in slopes]
+        gradient = assemble(graph, ("h", "y_hat"), trainable, slopes, given=given, apart=apart)
     return ActivationPrograms(
-        assemble(graph, ("h",), trainable, {"y_hat": f}),
-        assemble(graph, ("h", "y_hat"), trainable, {"slope": slope}, given=given),
-        assemble(graph, ("h",), trainable, {"y_hat": f, "slope": slope}, apart=("y_hat",)),
+        assemble(graph, ("h",), trainable, [("y_hat", f)], beside=[slope]),
+        assemble(graph, ("h", "y_hat"), trainable, [("slope", slope)], given=given),
+        assemble(graph, ("h",), trainable, [("y_hat", f), ("slope", slope)], apart=("y_hat",)),
         gradient,
     )
 
@@ -132,8 +176,8 @@ def _loss(text: str, parameters: tuple[tuple[str, float], ...]) -> LossPrograms:
     _check_used(f, used, "y_hat", [name for name, _ in parameters])
     slope = Derivative(graph, names["y_hat"]).of(f)
     return LossPrograms(
-        assemble(graph, ("y", "y_hat"), (), {"loss": f}),
-        assemble(graph, ("y", "y_hat"), (), {"slope": slope}),
+        assemble(graph, ("y", "y_hat"), (), [("loss", f)]),
+        assemble(graph, ("y", "y_hat"), (), [("slope", slope)]),
     )
 
 
@@ -143,6 +187,7 @@ def _update(
 ) -> Program:
     graph = Graph()
     uniforms = ("learning_rate", "step")
+    _check_names("the state", state, ("g", "w", *uniforms))
     names = _names(graph, ("g", "w", *state, *uniforms), parameters)
     results: dict[str, Node] = {}
     used: set[str] = set()
@@ -163,7 +208,7 @@ def _update(
         raise FormulaError(f"there is no formula for {missing[0]!r}", hint=f'add {{"{missing[0]}": "..."}}')
     _check_parameters(used, [name for name, _ in parameters])
     # state that has decayed below the normal numbers becomes 0: it would slow every step from then on
-    outputs = {"w": results["w"]} | {name: graph.make("settle", results[name]) for name in state}
+    outputs = [("w", results["w"]), *((name, graph.make("settle", results[name])) for name in state)]
     return assemble(graph, ("g", "w", *state), uniforms, outputs)
 
 
@@ -172,14 +217,13 @@ def _names(
     variables: Sequence[str],
     parameters: Sequence[tuple[str, float]],
     trainable: Sequence[str] = (),
+    reserved: Sequence[str] = (),
 ) -> dict[str, Node]:
     """Return what the names of a formula stand for."""
+    _check_names("the parameter", [name for name, _ in parameters], (*variables, *reserved))
     names = {name: graph.variable(name) for name in variables}
     for name, value in parameters:
-        taken = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "a variable"
-        if name in names or name in FUNCTIONS or name in CONSTANTS:
-            raise FormulaError(f"the parameter {name!r} has the name of {taken}", hint="give it another name")
-        names[name] = graph.variable(name) if name in trainable else graph.number(float(value))
+        names[name] = graph.variable(name) if name in trainable else graph.number(value)
     for name in trainable:
         if name not in names or name in variables:
             known = [parameter for parameter, _ in parameters]
@@ -188,11 +232,39 @@ def _names(
     return names
 
 
+def _check_names(what: str, names: Sequence[str], variables: Sequence[str]) -> None:
+    """Raise a FormulaError for a name that no formula could hold, or that stands for something else."""
+    for place, name in enumerate(names):
+        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
+            raise FormulaError(
+                f"{what} {name!r} has a name that cannot stand in a formula",
+                hint="a name is made of letters, digits and _, and begins with no digit",
+            )
+        taken = {name: "another"} if name in names[:place] else {}
+        taken |= dict.fromkeys(variables, "a variable") | dict.fromkeys(CONSTANTS, "a constant")
+        taken |= dict.fromkeys(FUNCTIONS, "a function")
+        if name in taken:
+            raise FormulaError(f"{what} {name!r} has the name of {taken[name]}", hint="give it another name")
+
+
 def _check_used(f: Node, used: set[str], variable: str, parameters: Sequence[str]) -> None:
     """Raise a FormulaError for a formula without its variable, or without one of its parameters."""
-    if variable not in used or f.op == "number":
+    if variable not in used or not _depends(f, variable):
         raise FormulaError(f"the formula does not depend on {variable}")
     _check_parameters(used, parameters)
+
+
+def _depends(node: Node, variable: str) -> bool:
+    """Return whether a variable is left in an expression: h - h + beta has none."""
+    seen, stack = {node}, [node]
+    while stack:
+        node = stack.pop()
+        if node.op == "variable" and node.data[0] == variable:
+            return True
+        parts = [part for part in node.parts if part not in seen]
+        seen.update(parts)
+        stack += parts
+    return False
 
 
 def _check_parameters(used: set[str], parameters: Sequence[str]) -> None:

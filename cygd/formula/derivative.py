@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from cygd.errors import FormulaError
 from cygd.formula.graph import Graph
 from cygd.formula.nodes import Node
 
 __all__ = ["Derivative"]
+
+_FEW_FACTORS = 12
+_MANY_FACTORS = 100  # the terms of whose derivative take thousands of steps
 
 
 class Derivative:
@@ -57,6 +61,11 @@ class Derivative:
         """Sum over the factors x^n of n x^(n-1) x' times the others."""
         graph, factors = self.graph, node.data[0]
         terms = []
+        if len(factors) > _MANY_FACTORS:
+            raise FormulaError(
+                f"the formula has a product of {len(factors)} factors, at most {_MANY_FACTORS} are possible",
+                hint="write it as a function in a plugin",
+            )
         for place, (factor, n) in enumerate(factors):
             inner = self.of(factor)
             if inner is not graph.zero:
@@ -65,7 +74,8 @@ class Derivative:
                     (1.0, graph.product([*others, (graph.number(n), 1.0), (factor, n - 1), (inner, 1.0)]))
                 )
         plain = graph.total(0.0, terms)
-        if len(terms) < 2 or plain.op != "sum" or all(n > 0 for _, n in factors):
+        few = 2 <= len(terms) <= _FEW_FACTORS  # of many it takes long, and is hardly shorter
+        if not few or plain.op != "sum" or all(n > 0 for _, n in factors):
             return plain
         return self._over_one_denominator(plain)
 

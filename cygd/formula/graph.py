@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cygd.formula.folding import FOLD
 from cygd.formula.nodes import Node, is_scaled, power_of
-from cygd.formula.rewriting import FOLD, RULES, known_factors, known_sum
+from cygd.formula.rewriting import RULES, known_factors, known_sum
 
 __all__ = ["Graph"]
 
@@ -108,8 +109,10 @@ class Graph:
             if n == 0.0:
                 continue
             if is_scaled(factor) and (n == int(n) or factor.data[1][0][0] > 0):
-                k *= power_of(factor.data[1][0][0], n)
-                factor = factor.data[1][0][1]
+                outside = power_of(factor.data[1][0][0], n)
+                if n == 1.0 or 1e-300 < abs(outside) < 1e300:  # (h / 1000)^200 has no such number
+                    k *= outside
+                    factor = factor.data[1][0][1]
             if factor.op == "number":
                 k *= power_of(factor.data[0], n)
             elif factor.op == "product" and n == int(n):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cygd.errors import FormulaError
 from cygd.formula.graph import Graph
 from cygd.formula.nodes import Node, is_scaled
 
@@ -17,6 +18,7 @@ __all__ = ["Lowering", "Value"]
 # ("block", number of an input or of an instruction's result) or ("scalar", index into the scalars)
 Value = tuple[str, int]
 
+MAX_INSTRUCTIONS = 2000
 _LARGEST_POWER = 1 << 20  # of a whole exponent that is multiplied out
 
 
@@ -42,23 +44,27 @@ class Lowering:
         self._blocks = 0
         self._inverted: dict[Node, int] = {}  # factor -> how often it stands below a line
         self._uses: dict[Node, int] = {}
+        self._degrees: dict[Node, float] = {}
         for node in inputs:
             self._values[node] = self._block()
         for index, node in enumerate(uniforms):
             self._values[node] = ("uniform", index)
 
-    def lower(self, roots: Iterable[Node]) -> list[Value]:
-        """Return the values of nodes."""
+    def lower(self, roots: Iterable[Node], beside: Iterable[Node] = ()) -> list[Value]:
+        """Return the values of nodes, computed as they would be beside others, to the same bits."""
         roots = list(roots)
-        self._survey(roots)
+        self._needed = self._survey(roots)
+        self._uses.clear()
+        self._inverted.clear()
+        self._reached = self._survey([*roots, *beside])
         return [self.value(root) for root in roots]
 
     def give(self, node: Node, other: Node) -> None:
         """Let the value of a node be that of another."""
         self._values[node] = self.value(other)
 
-    def _survey(self, roots: Iterable[Node]) -> None:
-        """Count what stands below a line, and how often each node is used."""
+    def _survey(self, roots: Sequence[Node]) -> set[Node]:
+        """Count what stands below a line, and how often each node is used; return all nodes."""
         seen: set[Node] = set()
         stack = list(roots)
         while stack:
@@ -75,7 +81,7 @@ class Lowering:
                         self._inverted[factor] = self._inverted.get(factor, 0) + (1 if n >= -1 else 2)
         for root in roots:
             self._uses[root] = self._uses.get(root, 0) + 1
-        self._reached = seen
+        return seen
 
     # instructions ---------------------------------------------------------------------------------
 
@@ -102,6 +108,11 @@ class Lowering:
             else:
                 known = self._block()
                 self.body.append((op, (known,), operands))
+                if len(self.body) > MAX_INSTRUCTIONS:
+                    raise FormulaError(
+                        f"the formula takes more than {MAX_INSTRUCTIONS} steps",
+                        hint="write it as a function in a plugin",
+                    )
             self._emitted[key] = known
         return known
 
@@ -147,6 +158,10 @@ class Lowering:
         return result
 
     def _scaled(self, k: float, term: Node) -> Value:
+        if abs(k) < 1.0 and term.op == "product" and self._uses.get(term, 0) < 2 and term not in self._values:
+            split = self._split(term.data[0])
+            if split is not None:  # k (a b) would overflow for the largest numbers
+                return self.emit("mul", split[0], self.emit("mul", split[1], self.number(k)))
         value = self.value(term)
         if k == 1.0:
             return value
@@ -238,14 +253,54 @@ class Lowering:
             else:
                 value = self._inverse_power(factor, -n)
                 result = value if result is None else self.emit("mul", result, value)
-        for factor, n in factors:
+        growing = self._growing(factors)
+        for factor, n in sorted(factors, key=lambda pair: growing.get(pair[0], 0.0)) if growing else factors:
             if n > 0:
                 value = self._power(factor, n)
+                if growing.get(factor, 0.0) >= 2:
+                    value = self.emit("finite", value)
                 result = value if result is None else self.emit("mul", result, value)
         if below is None:
             assert result is not None
             return result
         return self.emit("inverse", below) if result is None else self.emit("div", result, below)
+
+    def _growing(self, factors: Sequence[tuple[Node, float]]) -> dict[Node, float]:
+        """Return the degrees of factors that may overflow beside one that vanishes, which then comes first.
+
+        Of h sigmoid(-h) (1 + h^2), for large h, the last is infinite and the others 0, as is the whole.
+        """
+        if len(factors) < 2 or not any(_vanishes(factor) for factor, n in factors if n > 0):
+            return {}
+        degrees = {factor: n * self._degree(factor) for factor, n in factors if n > 0}
+        if sum(degrees.values()) < 2:
+            return {}
+        first = next((factor for factor, n in factors if n > 0), None)
+        return {factor: n for factor, n in degrees.items() if n >= 2 or (n > 0 and factor is not first)}
+
+    def _degree(self, node: Node) -> float:
+        """Return the power of its variables that a node grows with."""
+        known = self._degrees.get(node)
+        if known is None:
+            if node.op == "variable":
+                known = 1.0
+            elif node.op == "product":
+                known = sum(n * self._degree(factor) for factor, n in node.data[0])
+            elif node.op in (
+                "sum",
+                "abs",
+                "log_cosh",
+                "softplus",
+                "minimum",
+                "maximum",
+                "where",
+                "exp_finite",
+            ):
+                known = max(self._degree(part) for part in node.parts)
+            else:
+                known = 0.0
+            self._degrees[node] = known
+        return known
 
     def _inverse_power(self, factor: Node, n: float) -> Value:
         if n % 1 == 0:
@@ -284,7 +339,7 @@ class Lowering:
     def _sigmoid(self, node: Node) -> Value:
         graph, g = self.graph, node.data[0]
         mirrored = graph.make("sigmoid", graph.scale(-1.0, g))
-        if mirrored not in self._reached or mirrored in self._values:
+        if mirrored not in self._needed or mirrored in self._values:
             return self.emit("sigmoid", self.value(g))
         # of g and -g the one that stands there already
         first, second = (node, mirrored) if g.index < mirrored.data[0].index else (mirrored, node)
@@ -348,6 +403,14 @@ _SPECIAL = {
     "tanh_log": Lowering._tanh_log,
     "log_cosh": Lowering._log_cosh,
 }
+
+
+def _vanishes(node: Node) -> bool:
+    """Return whether a factor is next to 0 for large arguments of a kind: 1 - tanh^2 is one too."""
+    if node.op == "sum" and len(node.data[1]) == 1:
+        node = node.data[1][0][1]
+        return node.op == "product" and len(node.data[0]) == 1 and node.data[0][0][0].op == "tanh"
+    return node.op in ("sigmoid", "exp", "erfc")
 
 
 def _polynomial(terms: Sequence[tuple[float, Node]]) -> Node | None:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Mapping
 
 from cygd.errors import FormulaError, did_you_mean
 from cygd.formula.graph import Graph
-from cygd.formula.nodes import Node
+from cygd.formula.nodes import Node, power_of
 
 __all__ = ["CONSTANTS", "FUNCTIONS", "parse"]
 
 MAX_LENGTH = 4000  # characters
 MAX_DEPTH = 100  # of nested operations; a sum or product of many is one
+MAX_EXPONENT = 1e9
+
+# names whole, and numbers, which no name may follow: Python only warns of 1if
+_TOKEN = re.compile(r"[^\W0-9]\w*|(?>[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?>(?:[eE][+-]?[0-9]+)?)(\w)?")
 
 FUNCTIONS = {  # name -> how many arguments
     **dict.fromkeys(("exp", "expm1", "log", "log1p", "sqrt", "abs", "sign"), 1),
@@ -80,6 +85,7 @@ class _Reader:
             )
         if "#" in self.text:
             raise error_at(self.text, self.text.index("#"), len(self.text), "a formula has no comments")
+        self.check_tokens()
         try:
             tree = ast.parse(self.text, mode="eval")
         except SyntaxError as error:
@@ -89,16 +95,28 @@ class _Reader:
             raise self.fault(message) from None
         return self.node(tree.body, 0)
 
+    def check_tokens(self) -> None:
+        """Refuse what Python would warn of: strings with odd escapes, and numbers that run into names."""
+        for quote in "'\"\\":
+            if quote in self.text:
+                at = self.text.index(quote)
+                raise error_at(self.text, at, at + 1, "a formula has no quotes and no backslashes")
+        for token in _TOKEN.finditer(self.text):
+            if token[1] and token[1] not in "jJ":
+                message = "a number and a name stand side by side"
+                raise error_at(self.text, *token.span(), message, "write the sign of a product: 2 * h")
+            if token[1] and self.text[token.end() :][:1].isidentifier():
+                raise error_at(self.text, *token.span(), "a formula is made of real numbers")
+
     def misread(self, error: SyntaxError) -> FormulaError:
         """Say where the parser gave up."""
-        at = min(max((error.offset or 1) - 1, 0), len(self.text) - 1)
+        # no place is said of a text that ends too early
+        at = min(error.offset - 1 if error.offset else len(self.text), len(self.text) - 1)
         words = (error.msg or "").split(". ")[0].removeprefix("invalid syntax").strip(" .:")
         if "nested" in words or "complex" in words:
             return self.fault("it is nested too deeply")
         hint = None
-        if "literal" in words:
-            hint = "write the sign of a product: 2 * h"
-        elif "=" in self.text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
+        if "=" in self.text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
             hint = "a formula is only what stands to the right of the ="
         message = "it cannot be read here" + (f": {words}" if words else "")
         return error_at(self.text, at, at + 1, message, hint)
@@ -159,8 +177,8 @@ class _Reader:
         if isinstance(tree.op, ast.Mult | ast.Div):
             factors = []
             for n, factor in self.chain(tree, depth):
-                if n < 0 and factor is self.graph.zero:
-                    raise self.fault("division by zero", tree)
+                if n < 0 and factor.op == "number" and math.isinf(power_of(factor.value, -1.0)):
+                    raise self.fault("division by zero", tree)  # or by next to nothing
                 factors.append((factor, n))
             return self.checked(self.graph.product(factors), tree)
         if isinstance(tree.op, ast.Pow):
@@ -173,14 +191,13 @@ class _Reader:
     def chain(self, tree: ast.BinOp, depth: int) -> list[tuple[float, Node]]:
         """Return the members of a + b - c ... with 1 or -1 each, or of a * b / c ..."""
         pair = (ast.Add, ast.Sub) if isinstance(tree.op, ast.Add | ast.Sub) else (ast.Mult, ast.Div)
-        members: list[tuple[float, Node]] = []
+        members: list[tuple[float, ast.expr]] = []
         left: ast.expr = tree
         while isinstance(left, ast.BinOp) and isinstance(left.op, pair):
-            sign = -1.0 if isinstance(left.op, ast.Sub | ast.Div) else 1.0
-            members.append((sign, self.node(left.right, depth + 1)))
+            members.append((-1.0 if isinstance(left.op, ast.Sub | ast.Div) else 1.0, left.right))
             left = left.left
-        members.append((1.0, self.node(left, depth + 1)))
-        return members[::-1]
+        members.append((1.0, left))
+        return [(sign, self.node(member, depth + 1)) for sign, member in reversed(members)]
 
     def power(self, tree: ast.BinOp, base: Node, exponent: Node) -> Node:
         if base.op == "number" and exponent.op == "number":
@@ -192,10 +209,20 @@ class _Reader:
             raise self.fault(f"the exponent is {exponent.value}", tree.right)
         elif base.op == "number" and base.value <= 0:
             raise self.fault(f"{base.value:g} to a power that varies is not a real number", tree)
+        elif exponent.op == "number" and abs(exponent.value) > MAX_EXPONENT:
+            raise self.fault(f"the exponent is {exponent.value:g}, at most {MAX_EXPONENT:g} can be", tree)
         return self.checked(self.graph.power(base, exponent), tree)
 
     def checked(self, node: Node, tree: ast.AST) -> Node:
-        if node.op == "number" and node.data[0] != node.data[0]:
+        """Return a node without the nan of inf - inf, and without powers of powers beyond all bounds."""
+        numbers: list[float] = []
+        if node.op == "number":
+            numbers = [node.value]
+        elif node.op == "sum":
+            numbers = [node.data[0], *[k for k, _ in node.data[1]]]
+        elif node.op == "product" and max(abs(n) for _, n in node.data[0]) > MAX_EXPONENT:
+            raise self.fault(f"a power above {MAX_EXPONENT:g}", tree)
+        if any(number != number for number in numbers):
             raise self.fault("this is not a number (nan)", tree)
         return node
 
@@ -236,6 +263,9 @@ class _Reader:
         """Return x where a condition holds, else y."""
         if depth > MAX_DEPTH:
             raise self.fault(f"it is nested more than {MAX_DEPTH} deep", condition)
+        many = getattr(condition, "values", None) or getattr(condition, "comparators", [])
+        if len(many) > MAX_DEPTH:  # each is a choice within the one before
+            raise self.fault(f"more than {MAX_DEPTH} comparisons", condition)
         if isinstance(condition, ast.BoolOp):
             for part in reversed(condition.values):
                 if isinstance(condition.op, ast.And):
@@ -266,7 +296,7 @@ class _Reader:
             return where("eq", a, b, x, y)
         if isinstance(op, ast.NotEq):
             return where("eq", a, b, y, x)
-        raise self.refusal(tree)
+        raise self.fault("a comparison is one of < <= > >= == !=", tree)
 
     def refusal(self, tree: ast.AST) -> FormulaError:
         """Say that a part has no place in a formula, and what to write instead."""

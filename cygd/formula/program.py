@@ -13,7 +13,6 @@ from cygd.formula.nodes import Node
 __all__ = ["Program", "assemble"]
 
 MAX_TEMPORARIES = 32  # registers of the core
-MAX_INSTRUCTIONS = 2000
 
 
 Instruction = tuple[str | int, ...]
@@ -51,8 +50,9 @@ def assemble(
     graph: Graph,
     inputs: Sequence[str],
     uniforms: Sequence[str],
-    outputs: Mapping[str, Node],
+    outputs: Sequence[tuple[str, Node]],
     *,
+    beside: Sequence[Node] = (),
     given: Mapping[Node, Node] | None = None,
     apart: Collection[str] = (),
 ) -> Program:
@@ -63,7 +63,9 @@ def assemble(
     graph : Graph
         Where the nodes are from; a name stands for its variable.
     inputs, uniforms : sequence of str
-    outputs : mapping of str to Node
+    outputs : sequence of (str, Node)
+    beside : sequence of Node, optional
+        What another program computes too: the outputs of this one get the same bits as there.
     given : mapping of Node to Node, optional
         Nodes that need not be computed, because an input holds them.
     apart : collection of str
@@ -79,22 +81,17 @@ def assemble(
     )
     for node, other in (given or {}).items():
         lowering.give(node, other)
-    values = lowering.lower(outputs.values())
+    values = lowering.lower([node for _, node in outputs], beside)
     # an input that goes out is read before any output may have taken its place
     values = [
         lowering.emit("copy", value) if value[0] == "block" and value[1] < len(inputs) else value
         for value in values
     ]
-    if len(lowering.body) > MAX_INSTRUCTIONS:
-        raise FormulaError(
-            f"the formula takes {len(lowering.body)} steps, at most {MAX_INSTRUCTIONS} are possible",
-            hint="write it as a function in a plugin",
-        )
-    allocation = _Allocation(lowering, inputs, uniforms, values, [name in apart for name in outputs])
+    allocation = _Allocation(lowering, inputs, uniforms, values, [name in apart for name, _ in outputs])
     return Program(
         tuple(inputs),
         tuple(uniforms),
-        tuple(outputs),
+        tuple(name for name, _ in outputs),
         tuple(lowering.constants),
         tuple(allocation.prologue),
         tuple(allocation.body),
@@ -145,7 +142,12 @@ class _Allocation:
 
     def _homes(self, lowering: Lowering, outputs: Sequence[Value], apart: Sequence[bool]) -> dict[Value, int]:
         """Return the output that a value may be computed into."""
-        made = {value: at for at, (_, results, _) in enumerate(lowering.body) for value in results}
+        # the second result of two would overwrite what is read at the same time
+        made = {
+            value: at - (len(results) > 1)
+            for at, (_, results, _) in enumerate(lowering.body)
+            for value in results
+        }
         homes: dict[Value, int] = {}
         for k, (value, own) in enumerate(zip(outputs, apart, strict=True)):
             if value in made and value not in homes and (own or made[value] >= self.inputs_end):

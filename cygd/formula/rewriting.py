@@ -18,12 +18,12 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cygd.formula.nodes import Node, is_scaled
+from cygd.formula.nodes import Node, is_scaled, power_of
 
 if TYPE_CHECKING:
     from cygd.formula.graph import Graph
 
-__all__ = ["FOLD", "RULES", "known_factors", "known_sum"]
+__all__ = ["RULES", "known_factors", "known_sum"]
 
 Sum = list[tuple[float, Node]]
 
@@ -39,12 +39,14 @@ def known_sum(graph: Graph, constant: float, terms: Sum) -> Node | None:
             known = rule(graph, k, constant == k, term.data[0])
             if known is not None:
                 return graph.total(0.0, [(1.0, known), *terms[:place], *terms[place + 1 :]])
-        if term.op == "exp":
-            pair = _with_its_inverse(graph, k, term, terms)
-            if pair is not None:
-                sinh_or_cosh, inverse = pair
-                rest = [other for other in terms if other[1] is not term and other[1] is not inverse]
-                return graph.total(constant, [(1.0, sinh_or_cosh), *rest])
+        if term.op == "exp" and len(terms) > 1:
+            known = _with_its_inverse(graph, k, term, constant, terms)
+            if known is not None:
+                return known
+        if term.op == "softplus" and len(terms) > 1:
+            known = _softplus_and_line(graph, k, term, constant, terms)
+            if known is not None:
+                return known
     return None
 
 
@@ -86,17 +88,31 @@ _BESIDE_A_NUMBER: dict[str, Callable[[Graph, float, bool, Node], Node | None]] =
 }
 
 
-def _with_its_inverse(graph: Graph, k: float, term: Node, terms: Sum) -> tuple[Node, Node] | None:
-    """Return k e^g +- k e^-g as a cosh or a sinh, and the other term, where it is among the terms."""
-    if len(terms) < 2:
-        return None
+def _with_its_inverse(graph: Graph, k: float, term: Node, constant: float, terms: Sum) -> Node | None:
+    """Join k e^g + k e^-g = 2 k cosh(g) and k e^g - k e^-g = 2 k sinh(g)."""
+    g = term.data[0]
+    inverse = graph.call("exp", graph.scale(-1.0, g))
     for other_k, other in terms:
-        if other.op == "exp" and other.index > term.index and other_k in (k, -k):
-            g = term.data[0]
-            if graph.add(g, other.data[0]) is graph.zero:
-                name = "cosh" if other_k == k else "sinh"
-                return graph.scale(2 * k, graph.call(name, g)), other
+        if other is inverse and other_k in (k, -k):
+            rest = [pair for pair in terms if pair[1] is not term and pair[1] is not inverse]
+            name = "cosh" if other_k == k else "sinh"
+            return graph.total(constant, [(2 * k, graph.call(name, g)), *rest])
     return None
+
+
+def _softplus_and_line(graph: Graph, k: float, term: Node, constant: float, terms: Sum) -> Node | None:
+    """Join k softplus(g) - k g = k softplus(-g), of which nothing is cancelled."""
+    g = term.data[0]
+    beside = {other: other_k for other_k, other in terms if other is not term}
+    line = terms_of(g)
+    if any(beside.get(part) != -k * inner for inner, part in line):
+        return None
+    for _, part in line:
+        del beside[part]
+    rest = [(other_k, other) for other, other_k in beside.items()]
+    if g.op == "sum":
+        constant += k * g.data[0]
+    return graph.total(constant, [(k, graph.call("softplus", graph.scale(-1.0, g))), *rest])
 
 
 # products -----------------------------------------------------------------------------------------
@@ -106,17 +122,19 @@ def known_factors(graph: Graph, factors: dict[Node, float]) -> float:
     """Bring the factors of a product into their shortest stable form; return a number for before them."""
     k = 1.0
     ops = {factor.op for factor in factors}
-    if "sum" in ops:
-        k = _logistic_denominators(graph, factors)
-        ops = {factor.op for factor in factors}
-    if "exp" in ops:
-        _join_exponentials(graph, factors)
-    if "sigmoid" in ops and ("exp" in ops or "expm1" in ops):
-        k *= _join_sigmoids(graph, factors)
     if "cosh" in ops and "sinh" in ops:
         _join_quotient(graph, factors, "sinh", "cosh", "tanh")
     if "cos" in ops and "sin" in ops:
         _join_quotient(graph, factors, "sin", "cos", "tan")
+    if "sum" in ops or ("cosh" in ops and "exp" in ops):
+        k = _logistic_denominators(graph, factors, "exp" in ops)
+        ops = {factor.op for factor in factors}
+    if "exp" in ops:
+        _join_exponentials(graph, factors)
+    if "sigmoid" in ops and "exp" in ops:
+        k *= _join_sigmoids(graph, factors)
+    if "sigmoid" in ops and "expm1" in ops:
+        k *= _join_tanh(graph, factors)
     if "abs" in ops or "sign" in ops:
         _join_signs(graph, factors)
     return k
@@ -129,30 +147,50 @@ def _count(factors: dict[Node, float], factor: Node, n: float) -> None:
         del factors[factor]
 
 
-def logistic_of(graph: Graph, node: Node) -> tuple[float, Node] | None:
-    """Return (c, g) where a node is c (1 + e^g) with c > 0, or None."""
-    if node.op != "sum" or len(node.data[1]) != 1:
-        return None
-    constant, ((k, term),) = node.data
-    if term.op not in ("exp", "expm1"):
-        return None
-    if term.op == "expm1":
-        constant -= k
-    if not (constant > 0 and 0 < k < math.inf and constant < math.inf):
-        return None
-    return constant, graph.plus(math.log(k / constant), term.data[0])
+def terms_of(node: Node) -> Sum:
+    """Return what varies in a node as terms with factors."""
+    return list(node.data[1]) if node.op == "sum" else [(1.0, node)]
 
 
-def _logistic_denominators(graph: Graph, factors: dict[Node, float]) -> float:
-    """(c (1 + e^g))^-n = c^-n sigmoid(-g)^n."""
+def logistic_of(graph: Graph, node: Node) -> tuple[float, Node, Node] | None:
+    """Return (c, a, g) where a node is c e^a (1 + e^g) with c > 0, or None."""
+    if node.op != "sum" or len(node.data[1]) > 2:
+        return None
+    c, ((k, term), *others) = node.data
+    if others:
+        [(c_other, other)] = others
+        if c != 0.0 or term.op != "exp" or other.op != "exp":
+            return None
+        c, k, a, g = k, c_other, term.data[0], graph.subtract(other.data[0], term.data[0])
+    elif term.op in ("exp", "expm1"):
+        a, g = graph.zero, term.data[0]
+        c = c - k if term.op == "expm1" else c
+    else:
+        return None
+    if not (0 < c < math.inf and 0 < k < math.inf):
+        return None
+    return c, a, graph.plus(math.log(k) - math.log(c) if k != c else 0.0, g)
+
+
+def _logistic_denominators(graph: Graph, factors: dict[Node, float], beside_exp: bool) -> float:
+    """(c e^a (1 + e^g))^-n = c^-n e^(-n a) sigmoid(-g)^n, also for a cosh beside an exponential."""
     k = 1.0
     for factor, n in list(factors.items()):
-        found = logistic_of(graph, factor) if n < 0 else None
-        if found is not None:
-            c, g = found
+        found = None
+        if n < 0 and factor.op == "cosh" and beside_exp:
+            found = 0.5, factor.data[0], graph.scale(-2.0, factor.data[0])
+        elif n < 0:
+            found = logistic_of(graph, factor)
+        if found is None:
+            continue
+        c, a, g = found
+        outside = power_of(c, n)
+        if 0.0 < outside < math.inf:
             del factors[factor]
+            k *= outside
             _count(factors, graph.call("sigmoid", graph.scale(-1.0, g)), -n)
-            k *= c**n
+            if a is not graph.zero:
+                _count(factors, graph.call("exp", a), n)
     return k
 
 
@@ -169,25 +207,46 @@ def _join_exponentials(graph: Graph, factors: dict[Node, float]) -> None:
 
 
 def _join_sigmoids(graph: Graph, factors: dict[Node, float]) -> float:
-    """e^g sigmoid(-g) = sigmoid(g), and (e^g - 1) sigmoid(-g) = tanh(g / 2)."""
+    """e^(t g) sigmoid(-g)^n = sigmoid(g)^t sigmoid(-g)^(n - t), 0 < t <= n, of which none grows beyond 1."""
     k = 1.0
-    for exponential, times in list(factors.items()):
-        if exponential.op not in ("exp", "expm1") or times < 1:
+    exponential = next((factor for factor in factors if factor.op == "exp"), None)
+    for sigmoid, n in list(factors.items()):
+        if exponential is None or sigmoid.op != "sigmoid" or n <= 0:
             continue
-        for sigmoid, n in list(factors.items()):
-            if sigmoid.op != "sigmoid" or n < 1 or exponential not in factors:
-                continue
-            g, minus = exponential.data[0], sigmoid.data[0]
-            gap = graph.add(g, minus)
-            if gap.op != "number" or (exponential.op == "expm1" and gap.data[0] != 0.0):
-                continue
-            _count(factors, exponential, -1.0)
-            _count(factors, sigmoid, -1.0)
-            if exponential.op == "expm1":
-                _count(factors, graph.call("tanh", graph.scale(0.5, g)), 1.0)
-            else:
-                k *= math.exp(gap.data[0])
-                _count(factors, graph.call("sigmoid", graph.scale(-1.0, minus)), 1.0)
+        minus, a = sigmoid.data[0], exponential.data[0]
+        inner, part = terms_of(minus)[0]
+        t = min(n, next((-outer / inner for outer, other in terms_of(a) if other is part), 0.0))
+        rest = graph.total(0.0, [(1.0, a), (t, minus)])
+        if t <= 0 or (rest.op == "number" and abs(rest.data[0]) > 700):
+            continue
+        _count(factors, exponential, -1.0)
+        _count(factors, sigmoid, -t)
+        _count(factors, graph.call("sigmoid", graph.scale(-1.0, minus)), t)
+        exponential = None
+        if rest.op == "number":
+            k *= math.exp(rest.data[0])
+        else:
+            left = graph.call("exp", rest)
+            _count(factors, left, 1.0)
+            exponential = left if left.op == "exp" else None
+    return k
+
+
+def _join_tanh(graph: Graph, factors: dict[Node, float]) -> float:
+    """(e^g - 1) sigmoid(-g) = tanh(g / 2)."""
+    k = 1.0
+    for factor, n in list(factors.items()):
+        if factor.op == "expm1" and n > 0:
+            sigmoid = graph.call("sigmoid", graph.scale(-1.0, factor.data[0]))
+            times = min(n, factors.get(sigmoid, 0.0))
+            if times > 0 and times % 1 == 0:
+                _count(factors, factor, -times)
+                _count(factors, sigmoid, -times)
+                tanh = graph.call("tanh", graph.scale(0.5, factor.data[0]))
+                if is_scaled(tanh):  # tanh(-g) = -tanh(g)
+                    k *= tanh.data[1][0][0] ** times
+                    tanh = tanh.data[1][0][1]
+                _count(factors, tanh, times)
     return k
 
 
@@ -242,8 +301,8 @@ def _log(graph: Graph, x: Node) -> Node | None:
         return graph.make("log_cosh", x.data[0])
     found = logistic_of(graph, x)
     if found is not None:
-        c, g = found
-        return graph.plus(math.log(c), graph.call("softplus", g))
+        c, a, g = found
+        return graph.total(math.log(c), [(1.0, a), (1.0, graph.call("softplus", g))])
     if is_scaled(x):
         k, term = x.data[1][0]
         if k > 0 and (term.op == "cosh" or logistic_of(graph, term) is not None):
@@ -336,60 +395,4 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "cosh": _even("cosh"),
     "minimum": _extreme,
     "maximum": _extreme,
-}
-
-
-# numbers ------------------------------------------------------------------------------------------
-
-
-def _guarded(function: Callable[[float], float], beyond: float = math.nan) -> Callable[[float], float]:
-    """Return a function that gives `beyond` where the math module raises an overflow, and nan outside."""
-
-    def safe(x: float) -> float:
-        try:
-            return function(x)
-        except OverflowError:
-            return beyond
-        except ValueError:
-            return math.nan
-
-    return safe
-
-
-def _log_number(x: float) -> float:
-    return -math.inf if x == 0 else math.log(x)
-
-
-def _sigmoid_number(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
-
-
-def _sinh_number(x: float) -> float:
-    try:
-        return math.sinh(x)
-    except OverflowError:
-        return math.copysign(math.inf, x)
-
-
-FOLD: dict[str, Callable[..., float]] = {
-    "exp": _guarded(math.exp, math.inf),
-    "expm1": _guarded(math.expm1, math.inf),
-    "log": _guarded(_log_number),
-    "log1p": _guarded(lambda x: -math.inf if x == -1 else math.log1p(x)),
-    "sqrt": _guarded(math.sqrt),
-    "abs": abs,
-    "sign": lambda x: math.nan if x != x else float((x > 0) - (x < 0)),
-    "sin": _guarded(math.sin),
-    "cos": _guarded(math.cos),
-    "tan": _guarded(math.tan),
-    "sinh": _sinh_number,
-    "cosh": _guarded(math.cosh, math.inf),
-    "tanh": math.tanh,
-    "arctan": math.atan,
-    "sigmoid": _sigmoid_number,
-    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
-    "erf": math.erf,
-    "erfc": math.erfc,
-    "minimum": lambda a, b: math.nan if a != a or b != b else min(a, b),
-    "maximum": lambda a, b: math.nan if a != a or b != b else max(a, b),
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import numpy as np
 
 from cygd.component import Activation
@@ -16,9 +19,10 @@ from cygd.testing.arrays import (
     require_dtype,
     same_bits,
 )
+from cygd.testing.levels import Check, levels_agree, on_every_level
 from cygd.trial import Unfit, call, check_slope, spread, try_component
 
-__all__ = ["check_activation"]
+__all__ = ["check_activation", "checks"]
 
 FAR = (20.0, 100.0, 1e3, 1e4)
 CORNERS = (-3.0, -1.0, 0.0, 1.0, 3.0)  # where kinks usually are
@@ -30,7 +34,8 @@ def check_activation(activation: Activation) -> None:
     It keeps shape and type for float32 and float64, for one row, no row, strided and read-only arrays,
     leaves its input as it was, gives the same bits twice, sees no element but its own (row-wise: no row
     but its own), does not hide a NaN, makes none of a large h, and its derivative is the derivative: at
-    ordinary points, in the tails and around kinks (unless it is a surrogate).
+    ordinary points, in the tails and around kinks (unless it is a surrogate). What the core runs is checked
+    at every CPU level of this machine, and the levels must agree.
 
     Parameters
     ----------
@@ -50,30 +55,43 @@ def check_activation(activation: Activation) -> None:
         ...
     cygd.trial.Unfit: activation 'square': derivative is not the derivative of function: ...
     """
+    for _, check in checks(activation):
+        check()
+
+
+def checks(activation: Activation) -> Iterator[Check]:
+    """Yield the checks of `check_activation`, each with what it is about."""
     if not isinstance(activation, Activation):
         raise Unfit(f"{activation!r} is no Activation")
-    try_component(activation)
-    for dtype in DTYPES:
-        _shapes(activation, dtype)
-    _determinism(activation)
-    for what, h in layouts(-4, 4):
-        _layout(activation, what, h)
-    _independence(activation)
-    _nan(activation)
-    _tails(activation)
-    _precision(activation)
+    compiled = activation.function is None
+
+    def check(function: Callable[[Activation], None]) -> Callable[[], None]:
+        return lambda: on_every_level(function, activation, compiled)
+
+    yield "first trial", lambda: try_component(activation)
+    yield "shapes and types", check(_shapes)
+    yield "same bits twice", check(_determinism)
+    yield "layouts in memory", check(_layouts)
+    yield "each unit by itself" if not activation.rowwise else "each row by itself", check(_independence)
+    yield "NaN stays NaN", check(_nan)
+    yield "tails", check(_tails)
+    yield "float32 and float64", check(_precision)
     if not activation.surrogate:
-        _derivative(activation)
+        yield "derivative", check(_derivative)
+        if not activation.rowwise:
+            yield "kinks", check(_kinks)
+    if compiled:
+        yield "CPU levels agree", lambda: _levels(activation)
 
 
 def _f(activation: Activation, h: Array) -> Array:
     """Return f(h), having looked that h stays as it is."""
-    if not activation.kernel:
+    if activation.function is not None:
         return call(activation, "function", h)
     before = h.copy()
     y_hat = activation.evaluate(h)
     if not same_bits(h, before):
-        raise Unfit(f"{activation}: the kernel changes its input")
+        raise Unfit(f"{activation}: f changes its input")
     return y_hat
 
 
@@ -89,7 +107,12 @@ def _role(activation: Activation) -> str:
     return "backward" if activation.rowwise else "derivative"
 
 
-def _shapes(activation: Activation, dtype: type) -> None:
+def _shapes(activation: Activation) -> None:
+    for dtype in DTYPES:
+        _shapes_of(activation, dtype)
+
+
+def _shapes_of(activation: Activation, dtype: type) -> None:
     flat = () if activation.rowwise else ((5,), (1,), (0,))
     for shape in (*SHAPES, *flat):
         h: Array = spread(-4, 4, 1, int(np.prod(shape))).reshape(shape).astype(dtype)
@@ -97,16 +120,20 @@ def _shapes(activation: Activation, dtype: type) -> None:
         for found in (guarded(what, _f, activation, h), guarded(what, _back, activation, h)):
             if found.shape != shape or found.dtype != dtype:
                 raise Unfit(f"{what} gives shape {found.shape} of {found.dtype}")
-    if activation.kernel:
+    function, values = activation.function, activation.parameters
+    if function is None:
         return
     h = read_only(spread(-4, 4, 4, 3).astype(dtype))
-    function, values = activation.function, activation.parameters
-    assert function is not None
     require_dtype(activation, "function", lambda: function(h, **values), dtype)
     derivative = activation.derivative
     if derivative is not None and not activation.numerical:
         arguments = (h, activation.evaluate(h)) if activation.derivative_takes_y_hat else (h,)
         require_dtype(activation, "derivative", lambda: derivative(*arguments, **values), dtype)
+
+
+def _layouts(activation: Activation) -> None:
+    for what, h in layouts(-4, 4):
+        _layout(activation, what, h)
 
 
 def _layout(activation: Activation, what: str, h: Array) -> None:
@@ -141,20 +168,21 @@ def _independence(activation: Activation) -> None:
 
 
 def _nan(activation: Activation) -> None:
-    h = spread(-4, 4, 4, 3)
-    clean = guarded(f"{activation}", activation.evaluate, h)
-    h[1, 2] = np.nan
-    found = guarded(f"{activation} failed on a NaN", activation.evaluate, h)
-    if not np.isnan(found[1, 2]):
-        raise Unfit(
-            f"{activation}: f(nan) is {found[1, 2]:.6g}, so a run that went wrong would look well",
-            "np.where(h > 0, ...) is false for NaN; np.maximum and arithmetic keep it",
-        )
-    touched = [1] if activation.rowwise else []
-    others = np.delete(found, touched, axis=0), np.delete(clean, touched, axis=0)
-    if not activation.rowwise:
-        others[0][1, 2] = others[1][1, 2] = 0
-    require_close(f"{activation}: a NaN elsewhere changes the output", *others, 1e-12)
+    for dtype in DTYPES:
+        h: Array = spread(-4, 4, 4, 3).astype(dtype)
+        clean = guarded(f"{activation}", activation.evaluate, h)
+        h[1, 2] = np.nan
+        found = guarded(f"{activation} failed on a NaN", activation.evaluate, h)
+        if not np.isnan(found[1, 2]):
+            raise Unfit(
+                f"{activation}: f(nan) is {found[1, 2]:.6g}, so a run that went wrong would look well",
+                "np.where(h > 0, ...) is false for NaN; np.maximum and arithmetic keep it",
+            )
+        touched = [1] if activation.rowwise else []
+        others = np.delete(found, touched, axis=0), np.delete(clean, touched, axis=0)
+        if not activation.rowwise:
+            others[0][1, 2] = others[1][1, 2] = 0
+        require_close(f"{activation}: a NaN elsewhere changes the output", *others, 1e-12)
 
 
 def _tails(activation: Activation) -> None:
@@ -185,12 +213,23 @@ def _precision(activation: Activation) -> None:
         require_close(what, function(single).astype(np.float64), function(double), 1e-4)
 
 
+HINT = "if it is not f' on purpose, say so: surrogate=True"
+
+
 def _derivative(activation: Activation) -> None:
-    hint = "if it is not f' on purpose, say so: surrogate=True"
-    check_slope(activation, spread(-4, 4, 32, 3), hint)
-    check_slope(activation, spread(-50, 50, 32, 3), hint)
-    if activation.rowwise:
-        return
+    check_slope(activation, spread(-4, 4, 32, 3), HINT)
+    check_slope(activation, spread(-50, 50, 32, 3), HINT)
+
+
+def _kinks(activation: Activation) -> None:
     at = np.array(sorted({*CORNERS, *activation.kinks}))
     around = np.array([-1e-2, -1e-3, -1e-4, 0, 1e-4, 1e-3, 1e-2])
-    check_slope(activation, np.add.outer(at, around), hint)
+    check_slope(activation, np.add.outer(at, around), HINT)
+
+
+def _levels(activation: Activation) -> None:
+    """Compare the levels of this machine with the lowest one."""
+    for dtype, tolerance in zip(DTYPES, (1e-12, 1e-5), strict=True):
+        h: Array = spread(-50, 50, 64, 3).astype(dtype)
+        levels_agree(f"{activation}: f", partial(activation.evaluate, h), tolerance)
+        levels_agree(f"{activation}: {_role(activation)}", partial(_back, activation, h), tolerance)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import numpy as np
 
 from cygd.component import Loss
@@ -16,9 +19,10 @@ from cygd.testing.arrays import (
     require_dtype,
     same_bits,
 )
+from cygd.testing.levels import Check, levels_agree, on_every_level
 from cygd.trial import Unfit, call, check_loss_slope, spread, targets_for, try_component
 
-__all__ = ["check_loss"]
+__all__ = ["check_loss", "checks"]
 
 ROLES = ("function", "derivative")
 
@@ -34,8 +38,8 @@ def check_loss(loss: Loss) -> None:
     Parameters
     ----------
     loss : Loss
-        The loss, with the values of its parameters that are to be checked. A kernel of the core has no
-        functions in Python; it is checked within a network.
+        The loss, with the values of its parameters that are to be checked. What the core runs is checked
+        at every CPU level of this machine, and the levels must agree.
 
     Raises
     ------
@@ -49,43 +53,92 @@ def check_loss(loss: Loss) -> None:
         ...
     cygd.trial.Unfit: loss 'fourth': derivative is not dE/dy_hat: at y = ...
     """
+    for _, check in checks(loss):
+        check()
+
+
+def checks(loss: Loss) -> Iterator[Check]:
+    """Yield the checks of `check_loss`, each with what it is about."""
     if not isinstance(loss, Loss):
         raise Unfit(f"{loss!r} is no Loss")
-    if not loss.kernel:
-        try_component(loss)
-        for dtype in DTYPES:
-            _shapes(loss, dtype)
-        _determinism(loss)
-        for what, y_hat in layouts(0.02, 0.98):
-            _layout(loss, what, y_hat)
-        _independence(loss)
-        _nan(loss)
-        if not loss.numerical:
-            check_loss_slope(loss, targets_for(loss, 32, 3), spread(-4, 4, 32, 3))
-            check_loss_slope(loss, targets_for(loss, 32, 3), spread(0.02, 0.98, 32, 3))
+    compiled = loss.function is None
+
+    def check(function: Callable[[Loss], None]) -> Callable[[], None]:
+        return lambda: on_every_level(function, loss, compiled)
+
+    yield "first trial", lambda: try_component(loss)
+    yield "shapes and types", check(_shapes)
+    yield "same bits twice", check(_determinism)
+    yield "layouts in memory", check(_layouts)
+    yield "each element by itself", check(_independence)
+    yield "NaN stays NaN", check(_nan)
+    if not loss.numerical:
+        yield "derivative", check(_derivative)
+    if compiled:
+        yield "CPU levels agree", lambda: _levels(loss)
     for reduction in ("sum", "mean"):
-        _within_network(loss.configured({"reduction": reduction}))
+        twin = loss.configured({"reduction": reduction})
+        within = partial(on_every_level, _within_network, twin, compiled)
+        yield f"within a network, {reduction}", within
+
+
+def _derivative(loss: Loss) -> None:
+    check_loss_slope(loss, targets_for(loss, 32, 3), spread(-4, 4, 32, 3))
+    check_loss_slope(loss, targets_for(loss, 32, 3), spread(0.02, 0.98, 32, 3))
+
+
+def _levels(loss: Loss) -> None:
+    """Compare the levels of this machine with the lowest one."""
+    for dtype, tolerance in zip(DTYPES, (1e-12, 1e-5), strict=True):
+        y: Array = targets_for(loss, 64, 3).astype(dtype)
+        y_hat: Array = spread(0.02, 0.98, 64, 3).astype(dtype)
+        for role in ROLES:
+            levels_agree(f"{loss}: {role}", partial(_apply, loss, role, y, y_hat), tolerance)
 
 
 def _apply(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
     return loss.elements(y, y_hat) if role == "function" else loss.slope(y, y_hat)
 
 
-def _shapes(loss: Loss, dtype: type) -> None:
+def _called(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
+    """Return what a function of a loss gives, having looked that its input stays as it is."""
+    if loss.function is not None:
+        return call(loss, role, y, y_hat)
+    before = y.copy(), y_hat.copy()
+    found = _apply(loss, role, y, y_hat)
+    if not same_bits(y, before[0]) or not same_bits(y_hat, before[1]):
+        raise Unfit(f"{loss}: {role} changes its input")
+    return found
+
+
+def _shapes(loss: Loss) -> None:
+    for dtype in DTYPES:
+        _shapes_of(loss, dtype)
+
+
+def _shapes_of(loss: Loss, dtype: type) -> None:
     for shape in (*SHAPES, (5,), (0,)):
         size = int(np.prod(shape))
         y: Array = targets_for(loss, 1, size).reshape(shape).astype(dtype)
         y_hat: Array = spread(0.02, 0.98, 1, size).reshape(shape).astype(dtype)
         for role in ROLES:
-            guarded(f"{loss}: {role} failed on shape {shape}", call, loss, role, y, y_hat)
+            found = guarded(f"{loss}: {role} failed on shape {shape}", _called, loss, role, y, y_hat)
+            if found.shape != shape or found.dtype != dtype:
+                what = f"shape {found.shape} of {found.dtype}"
+                raise Unfit(f"{loss}: {role} gives {what} for shape {shape} of {np.dtype(dtype)}")
     y = read_only(targets_for(loss, 4, 3).astype(dtype))
     y_hat = read_only(spread(0.02, 0.98, 4, 3).astype(dtype))
     function, derivative, values = loss.function, loss.derivative, loss.parameters
-    assert function is not None
-    assert derivative is not None
+    if function is None or derivative is None:
+        return
     require_dtype(loss, "function", lambda: function(y, y_hat, **values), dtype)
     if not loss.numerical:
         require_dtype(loss, "derivative", lambda: derivative(y, y_hat, **values), dtype)
+
+
+def _layouts(loss: Loss) -> None:
+    for what, y_hat in layouts(0.02, 0.98):
+        _layout(loss, what, y_hat)
 
 
 def _layout(loss: Loss, what: str, y_hat: Array) -> None:
@@ -112,13 +165,15 @@ def _independence(loss: Loss) -> None:
 
 
 def _nan(loss: Loss) -> None:
-    y, y_hat = targets_for(loss, 4, 3), spread(0.02, 0.98, 4, 3)
-    y_hat[1, 2] = np.nan
-    found = guarded(f"{loss} failed on a NaN", loss.elements, y, y_hat)
-    if not np.isnan(found[1, 2]):
-        raise Unfit(
-            f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, so a run that went wrong would look well"
-        )
+    for dtype in DTYPES:
+        y: Array = targets_for(loss, 4, 3).astype(dtype)
+        y_hat: Array = spread(0.02, 0.98, 4, 3).astype(dtype)
+        y[1, 2] = max(y[1, 2], 0.5)  # a loss may leave y_hat out where y is 0
+        y_hat[1, 2] = np.nan
+        found = guarded(f"{loss} failed on a NaN", loss.elements, y, y_hat)
+        if not np.isnan(found[1, 2]):
+            words = "so a run that went wrong would look well"
+            raise Unfit(f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, {words}")
 
 
 def _within_network(loss: Loss) -> None:

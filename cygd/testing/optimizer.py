@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from cygd import core
 from cygd.component import Optimizer
 from cygd.discovery import cause
+from cygd.formula import Program
 from cygd.testing.arrays import DTYPES, Array, same_bits
+from cygd.testing.levels import Check, on_every_level
 from cygd.trial import Unfit, spread, try_component
 
-__all__ = ["check_optimizer"]
+__all__ = ["check_optimizer", "checks"]
 
 Function = Callable[[Array], tuple[float, Array]]  # w -> value and gradient
 
@@ -69,17 +73,28 @@ def check_optimizer(optimizer: Optimizer) -> None:
         ...
     cygd.trial.Unfit: optimizer 'climb': does not go down a parabola: ...
     """
+    for _, check in checks(optimizer):
+        check()
+
+
+def checks(optimizer: Optimizer) -> Iterator[Check]:
+    """Yield the checks of `check_optimizer`, each with what it is about."""
     if not isinstance(optimizer, Optimizer):
         raise Unfit(f"{optimizer!r} is no Optimizer")
+    compiled = optimizer.update is None
+
+    def check(function: Callable[[Optimizer], None]) -> Callable[[], None]:
+        return lambda: on_every_level(function, optimizer, compiled)
+
     if not optimizer.kernel:
-        try_component(optimizer)
-        for dtype in DTYPES:
-            _rules(optimizer, dtype)
-        _zero_gradient(optimizer)
-        _memory(optimizer)
+        yield "first trial", lambda: try_component(optimizer)
+        yield "rules of an update", check(_rules)
+        yield "a gradient of zeros", check(_zero_gradient)
+        yield "no memory but its state", check(_memory)
         for name, function, start in PROBLEMS:
-            _goes_down(optimizer, name, function, start)
-    _learns(optimizer)
+            down = partial(_goes_down, name=name, function=function, start=start)
+            yield f"down {name}", check(down)
+    yield "a network learns", check(_learns)
 
 
 @dataclass
@@ -97,10 +112,13 @@ class _Walk:
 
     def go(self, g: Array, factor: float = 1.0) -> object:
         """Make one step and return what `update` returns."""
-        update = self.optimizer.update
-        assert update is not None
+        update, program = self.optimizer.update, self.optimizer.program
         self.step += 1
         rate = self.optimizer.learning_rate * factor
+        if update is None:
+            assert program is not None
+            run_update(program, self.w, g, self.state, (rate, self.step))
+            return None
         try:
             with np.errstate(all="ignore"):
                 return update(self.w, g, self.state, rate, self.step, **self.optimizer.parameters)
@@ -112,7 +130,24 @@ def _gradients(steps: int, dtype: type) -> list[Array]:
     return list(spread(-1, 2, steps, 6).astype(dtype))
 
 
-def _rules(optimizer: Optimizer, dtype: type) -> None:
+def run_update(
+    program: Program, w: Array, g: Array, state: dict[str, Array], uniforms: tuple[float, float]
+) -> None:
+    """Run the formulas of an update rule over w and its state."""
+    module = core._f32 if w.dtype == np.float32 else core._f64
+    arrays = [w, *state.values()]
+    outputs = [np.empty_like(array) for array in arrays]
+    module.Program(program).run([np.ascontiguousarray(g), *arrays], outputs, uniforms)
+    for array, output in zip(arrays, outputs, strict=True):
+        array[:] = output
+
+
+def _rules(optimizer: Optimizer) -> None:
+    for dtype in DTYPES:
+        _rules_of(optimizer, dtype)
+
+
+def _rules_of(optimizer: Optimizer, dtype: type) -> None:
     walk = _Walk.start(optimizer, spread(-1, 1, 1, 6)[0].astype(dtype))
     before, arrays = walk.w.copy(), dict(walk.state)
     for g in _gradients(20, dtype):

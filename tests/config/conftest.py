@@ -97,7 +97,8 @@ class FakeComponents:
             if (row.kind, row.name) == (kind, name):
                 return row
         known = self.names(kind)
-        hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
+        near = did_you_mean(name, known) or did_you_mean(name.lower().replace("-", "_"), known)
+        hint = near or f"known: {', '.join(known)}"
         raise Unknown(f"unknown {kind.replace('_', ' ')} {name!r}", known, hint)
 
 

@@ -1,8 +1,8 @@
 # The instructions of formulas: one pass over a block each, in first-level cache.
 #
 # The loads of a step come before its stores, so `out` may be an operand, and the compiler need not ask
-# whether they overlap. Arithmetic takes four vectors at a time and runs as fast as the cache; functions take
-# two, so that one's latency hides behind the other.
+# whether they overlap. Two vectors at a time: a function's latency hides behind the other, and arithmetic is
+# as fast as the cache (four at a time gain nothing over whole programs).
 
 ctypedef vec (*map2_t)(vec a, vec b) noexcept nogil
 ctypedef vec (*map3_t)(vec a, vec b, vec c) noexcept nogil
@@ -15,36 +15,17 @@ cdef inline vec at(const operand *x, Py_ssize_t i) noexcept nogil:
     return load(x.p + i * x.step)
 
 
-cdef inline void over_function(map_t f, const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    """out = f(a)."""
-    cdef operand a = x[0]
-    cdef Py_ssize_t i = 0
-    cdef vec first, second
-    while i + 2 * LANES <= n:
-        first, second = f(at(&a, i)), f(at(&a, i + LANES))
-        store(out + i, first)
-        store(out + i + LANES, second)
-        i += 2 * LANES
-    while i < n:
-        store(out + i, f(at(&a, i)))
-        i += LANES
-
-
 cdef inline void over_1(map_t f, const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     """out = f(a)."""
     cdef operand a = x[0]
     cdef Py_ssize_t i = 0
-    cdef vec v0, v1, v2, v3
-    while i + 4 * LANES <= n:
+    cdef vec v0, v1
+    while i + 2 * LANES <= n:
         v0 = f(at(&a, i))
         v1 = f(at(&a, i + LANES))
-        v2 = f(at(&a, i + 2 * LANES))
-        v3 = f(at(&a, i + 3 * LANES))
         store(out + i, v0)
         store(out + i + LANES, v1)
-        store(out + i + 2 * LANES, v2)
-        store(out + i + 3 * LANES, v3)
-        i += 4 * LANES
+        i += 2 * LANES
     while i < n:
         store(out + i, f(at(&a, i)))
         i += LANES
@@ -54,17 +35,13 @@ cdef inline void over_2(map2_t f, const operand *x, real *out, Py_ssize_t n) noe
     """out = f(a, b)."""
     cdef operand a = x[0], b = x[1]
     cdef Py_ssize_t i = 0
-    cdef vec v0, v1, v2, v3
-    while i + 4 * LANES <= n:
+    cdef vec v0, v1
+    while i + 2 * LANES <= n:
         v0 = f(at(&a, i), at(&b, i))
         v1 = f(at(&a, i + LANES), at(&b, i + LANES))
-        v2 = f(at(&a, i + 2 * LANES), at(&b, i + 2 * LANES))
-        v3 = f(at(&a, i + 3 * LANES), at(&b, i + 3 * LANES))
         store(out + i, v0)
         store(out + i + LANES, v1)
-        store(out + i + 2 * LANES, v2)
-        store(out + i + 3 * LANES, v3)
-        i += 4 * LANES
+        i += 2 * LANES
     while i < n:
         store(out + i, f(at(&a, i), at(&b, i)))
         i += LANES
@@ -74,17 +51,13 @@ cdef inline void over_3(map3_t f, const operand *x, real *out, Py_ssize_t n) noe
     """out = f(a, b, c)."""
     cdef operand a = x[0], b = x[1], c = x[2]
     cdef Py_ssize_t i = 0
-    cdef vec v0, v1, v2, v3
-    while i + 4 * LANES <= n:
+    cdef vec v0, v1
+    while i + 2 * LANES <= n:
         v0 = f(at(&a, i), at(&b, i), at(&c, i))
         v1 = f(at(&a, i + LANES), at(&b, i + LANES), at(&c, i + LANES))
-        v2 = f(at(&a, i + 2 * LANES), at(&b, i + 2 * LANES), at(&c, i + 2 * LANES))
-        v3 = f(at(&a, i + 3 * LANES), at(&b, i + 3 * LANES), at(&c, i + 3 * LANES))
         store(out + i, v0)
         store(out + i + LANES, v1)
-        store(out + i + 2 * LANES, v2)
-        store(out + i + 3 * LANES, v3)
-        i += 4 * LANES
+        i += 2 * LANES
     while i < n:
         store(out + i, f(at(&a, i), at(&b, i), at(&c, i)))
         i += LANES
@@ -94,17 +67,13 @@ cdef inline void over_4(map4_t f, const operand *x, real *out, Py_ssize_t n) noe
     """out = f(a, b, c, d)."""
     cdef operand a = x[0], b = x[1], c = x[2], d = x[3]
     cdef Py_ssize_t i = 0
-    cdef vec v0, v1, v2, v3
-    while i + 4 * LANES <= n:
+    cdef vec v0, v1
+    while i + 2 * LANES <= n:
         v0 = f(at(&a, i), at(&b, i), at(&c, i), at(&d, i))
         v1 = f(at(&a, i + LANES), at(&b, i + LANES), at(&c, i + LANES), at(&d, i + LANES))
-        v2 = f(at(&a, i + 2 * LANES), at(&b, i + 2 * LANES), at(&c, i + 2 * LANES), at(&d, i + 2 * LANES))
-        v3 = f(at(&a, i + 3 * LANES), at(&b, i + 3 * LANES), at(&c, i + 3 * LANES), at(&d, i + 3 * LANES))
         store(out + i, v0)
         store(out + i + LANES, v1)
-        store(out + i + 2 * LANES, v2)
-        store(out + i + 3 * LANES, v3)
-        i += 4 * LANES
+        i += 2 * LANES
     while i < n:
         store(out + i, f(at(&a, i), at(&b, i), at(&c, i), at(&d, i)))
         i += LANES
@@ -151,12 +120,12 @@ cdef inline vec v_div(vec a, vec b) noexcept nogil:
 
 
 cdef inline vec v_minimum(vec a, vec b) noexcept nogil:
-    # min_ gives b where a is NaN
-    return select(eq(a, a), min_(a, b), a)
+    # one of the two is NaN where a or b is, else they are equal, but for the sign of zero
+    return from_bits(bits(min_(a, b)) | bits(min_(b, a)))
 
 
 cdef inline vec v_maximum(vec a, vec b) noexcept nogil:
-    return select(eq(a, a), max_(a, b), a)
+    return from_bits(bits(max_(a, b)) | bits(max_(b, a)))
 
 
 cdef inline vec v_fms(vec a, vec b, vec c) noexcept nogil:
@@ -263,63 +232,59 @@ cdef void where_eq_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
 # functions ----------------------------------------------------------------------------------------
 
 cdef void exp_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_exp, x, out, n)
+    over_1(v_exp, x, out, n)
 
 
 cdef void expm1_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_expm1, x, out, n)
+    over_1(v_expm1, x, out, n)
 
 
 cdef void log_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_log, x, out, n)
+    over_1(v_log, x, out, n)
 
 
 cdef void log1p_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_log1p, x, out, n)
+    over_1(v_log1p, x, out, n)
 
 
 cdef void sin_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_sin, x, out, n)
+    over_1(v_sin, x, out, n)
 
 
 cdef void cos_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_cos, x, out, n)
+    over_1(v_cos, x, out, n)
 
 
 cdef void tan_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_tan, x, out, n)
+    over_1(v_tan, x, out, n)
 
 
 cdef void sinh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_sinh, x, out, n)
+    over_1(v_sinh, x, out, n)
 
 
 cdef void cosh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_cosh, x, out, n)
+    over_1(v_cosh, x, out, n)
 
 
 cdef void arctan_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_arctan, x, out, n)
+    over_1(v_arctan, x, out, n)
 
 
 cdef void tanh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_tanh, x, out, n)
-
-
-cdef void sigmoid_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_sigmoid, x, out, n)
+    over_1(v_tanh, x, out, n)
 
 
 cdef void softplus_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_softplus, x, out, n)
+    over_1(v_softplus, x, out, n)
 
 
 cdef void erf_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_erf, x, out, n)
+    over_1(v_erf, x, out, n)
 
 
 cdef void erfc_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_function(v_erfc, x, out, n)
+    over_1(v_erfc, x, out, n)
 
 
 cdef inline pair logistics(vec a) noexcept nogil:
@@ -334,6 +299,15 @@ cdef inline pair logistics(vec a) noexcept nogil:
     s.hi = select(negative, e, q)
     s.lo = select(negative, q, e)
     return s
+
+
+cdef inline vec v_logistic(vec a) noexcept nogil:
+    # the first of the two, to the same bits, so that a formula has one value with and without its derivative
+    return logistics(a).hi
+
+
+cdef void sigmoid_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_1(v_logistic, x, out, n)
 
 
 cdef void logistic_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:

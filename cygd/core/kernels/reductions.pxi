@@ -136,6 +136,32 @@ cdef bint all_finite(const real *a, Py_ssize_t n) noexcept nogil:
     return True
 
 
+cdef bint copy_finite(const real *a, real *out, Py_ssize_t n) noexcept nogil:
+    # out = a, and whether all of it is finite; four sums, so that none waits for its last addition
+    cdef vec v0, v1, v2, v3, s0 = splat(0), s1 = splat(0), s2 = splat(0), s3 = splat(0)
+    cdef Py_ssize_t i = 0
+    cdef real part[LANES]
+    while i + 4 * LANES <= n:
+        v0, v1 = load(a + i), load(a + i + LANES)
+        v2, v3 = load(a + i + 2 * LANES), load(a + i + 3 * LANES)
+        store(out + i, v0)
+        store(out + i + LANES, v1)
+        store(out + i + 2 * LANES, v2)
+        store(out + i + 3 * LANES, v3)
+        s0 = s0 + splat(0) * v0
+        s1 = s1 + splat(0) * v1
+        s2 = s2 + splat(0) * v2
+        s3 = s3 + splat(0) * v3
+        i += 4 * LANES
+    while i < n:
+        v0 = load_up_to(a + i, n - i)
+        store_up_to(out + i, v0, n - i)
+        s0 = s0 + splat(0) * v0
+        i += LANES
+    store(part, (s0 + s1) + (s2 + s3))
+    return all_finite(part, LANES)
+
+
 cdef inline vec sign(vec x) noexcept nogil:
     """Return -1, 0 or 1; NaN gives 0."""
     return select(lt(splat(0), x), splat(1), select(lt(x, splat(0)), splat(-1), splat(0)))
@@ -178,6 +204,7 @@ cdef void fill_reductions(kernels *t) noexcept:
     t.scale = scale
     t.square_sum = square_sum
     t.all_finite = all_finite
+    t.copy_finite = copy_finite
     t.penalty_gradient = penalty_gradient
     t.penalty = penalty
     t.clip = clip

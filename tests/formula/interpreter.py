@@ -1,0 +1,139 @@
+"""What a program means, in NumPy and in mpmath: the operations one by one, nothing of the core.
+
+`run` executes over float64 arrays; outputs may lie in the memory of inputs, as the core has them. `exact`
+executes the same program in mpmath's numbers, so that what the two differ by is rounding.
+"""
+
+import math
+
+import numpy as np
+from mpmath import mp, mpf
+
+MAX = float(np.finfo(np.float64).max)
+
+
+@np.vectorize
+def _erf(x):
+    return math.erf(x)
+
+
+@np.vectorize
+def _erfc(x):
+    return math.erfc(x)
+
+
+def sigmoid(a):
+    e = np.exp(-np.abs(a))
+    return np.where(a >= 0, 1 / (1 + e), e / (1 + e)) + 0 * np.sign(a)
+
+
+def where(holds, a, b, x, y):
+    return np.where(np.isnan(a) | np.isnan(b), np.nan, np.where(holds, x, y))
+
+
+OPS = {
+    "copy": lambda a: a,
+    "settle": lambda a: np.where(np.abs(a) < np.finfo(np.float64).tiny, 0.0, a),
+    "finite": lambda a: np.clip(a, -MAX, MAX),
+    "neg": np.negative,
+    "abs": np.abs,
+    "sign": np.sign,
+    "sqrt": np.sqrt,
+    "inverse": lambda a: 1 / a,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "arctan": np.arctan,
+    "sigmoid": sigmoid,
+    "softplus": lambda a: np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))),
+    "erf": _erf,
+    "erfc": _erfc,
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "minimum": np.minimum,
+    "maximum": np.maximum,
+    "fma": lambda a, b, c: a * b + c,
+    "fms": lambda a, b, c: a * b - c,
+    "fnma": lambda a, b, c: c - a * b,
+    "where_lt": lambda a, b, x, y: where(a < b, a, b, x, y),
+    "where_le": lambda a, b, x, y: where(a <= b, a, b, x, y),
+    "where_eq": lambda a, b, x, y: where(a == b, a, b, x, y),
+}
+
+EXACT = {
+    **OPS,
+    "settle": lambda a: a,
+    "finite": lambda a: a,
+    "sign": mp.sign,
+    "sqrt": mp.sqrt,
+    "abs": abs,
+    "neg": lambda a: -a,
+    **{
+        name: getattr(mp, name)
+        for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh")
+    },
+    **{name: getattr(mp, name) for name in ("tanh", "erf", "erfc")},
+    "arctan": mp.atan,
+    "sigmoid": lambda a: 1 / (1 + mp.exp(-a)),
+    "softplus": lambda a: mp.log1p(mp.exp(a)),
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "minimum": min,
+    "maximum": max,
+    "where_lt": lambda a, b, x, y: x if a < b else y,
+    "where_le": lambda a, b, x, y: x if a <= b else y,
+    "where_eq": lambda a, b, x, y: x if a == b else y,
+}
+
+
+def scalars(program, uniforms, ops, number):
+    u = [number(value) for value in (*uniforms, *program.constants)]
+    for op, *operands in program.prologue:
+        u.append(ops[op](*[u[operand] for operand in operands]))
+    return u
+
+
+def run(program, inputs, uniforms=(), alias=()):
+    """Return the outputs; alias holds pairs (output, input) that share memory."""
+    shape = np.shape(inputs[0])
+    slots = [np.array(np.broadcast_to(values, shape), np.float64) for values in inputs]
+    slots += [np.full(shape, np.nan) for _ in range(len(program.outputs) + program.temporaries)]
+    for out, into in alias:
+        slots[len(inputs) + out] = slots[into]
+    n = len(slots)
+    with np.errstate(all="ignore"):
+        slots += [np.full(shape, value) for value in scalars(program, uniforms, OPS, np.float64)]
+        for op, *places in program.body:
+            if op == "logistic":
+                first, second, operand = places
+                slots[first][...] = sigmoid(slots[operand])  # one after the other: the harder order
+                slots[second][...] = sigmoid(-slots[operand])
+            else:
+                assert len(inputs) <= places[0] < n, "a program writes outputs and temporaries alone"
+                slots[places[0]][...] = OPS[op](*[slots[place] for place in places[1:]])
+    return slots[len(inputs) : len(inputs) + len(program.outputs)]
+
+
+def exact(program, inputs, uniforms=()):
+    """Return the outputs for one number of each input, as mpmath has them at its precision."""
+    slots = [mpf(value) for value in inputs]
+    slots += [None] * (len(program.outputs) + program.temporaries)
+    slots += scalars(program, uniforms, EXACT, mpf)
+    for op, *places in program.body:
+        if op == "logistic":
+            a = slots[places[2]]
+            slots[places[0]], slots[places[1]] = EXACT["sigmoid"](a), EXACT["sigmoid"](-a)
+        else:
+            slots[places[0]] = EXACT[op](*[slots[place] for place in places[1:]])
+    return slots[len(inputs) : len(inputs) + len(program.outputs)]
