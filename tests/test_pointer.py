@@ -5,8 +5,13 @@ import ctypes.util
 import gc
 import logging
 import math
+import os
 import re
+import subprocess
+import sys
+import sysconfig
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -298,6 +303,19 @@ def test_a_context_is_the_data_where_there_are_no_parameters():
     assert Activation("line", pointer=named).evaluate([1.0]).tolist() == [4]
 
 
+def test_data_may_be_declared_as_an_array():
+    numba = pytest.importorskip("numba")
+    array = numba.types.CPointer(numba.float64)
+
+    @numba.cfunc(numba.void(array, array, numba.intp, array))
+    def scaled(h, out, n, data):
+        for i in range(n):
+            out[i] = data[0] * h[i]
+
+    activation = Activation("scaled", pointer=scaled, parameters={"a": 3.0})
+    assert activation.evaluate([1.0, 2.0]).tolist() == [3, 6]
+
+
 def test_without_either_the_data_is_null():
     seen = []
     _, f, _ = ctypes_types("float64")
@@ -432,7 +450,7 @@ BAD = {
         r"void \(double\*\*, double\*,",
     ),
     "cffi": (cffi_of("double(double, int)"), TypeError, r"a function double \(double, int\), expected"),
-    "cffi long double": (cffi_of("float(double)"), TypeError, r"a function float \(double\), expected"),
+    "cffi of two dtypes": (cffi_of("float(double)"), TypeError, r"a function float \(double\), expected"),
     "cffi object": (
         lambda: pytest.importorskip("cffi").FFI().cast("void *", KERNEL),
         TypeError,
@@ -466,7 +484,7 @@ def test_bad_pointer(name):
         Activation("mine", pointer=make())
 
 
-@pytest.mark.skipif(not __import__("os").path.exists("/proc/self/maps"), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_an_address_of_data_is_no_function():
     with pytest.raises(ValueError, match="where there is no code; an address is good only in the process"):
         Activation("mine", pointer=H.ctypes.data)
@@ -576,6 +594,34 @@ def test_the_engine_keeps_a_callback_alive_and_lets_it_go():
     del engine
     gc.collect()
     assert all(callback() is None for callback in callbacks)
+
+
+LIBRARY = "void f(const double *h, double *out, long n, void *data) { while (n--) out[n] = 2 * h[n] + 1; }"
+USER = """
+import gc, sys, cffi
+from cygd import Activation
+ffi = cffi.FFI()
+ffi.cdef("void f(const double *h, double *out, long n, void *data);")
+library = ffi.dlopen(sys.argv[1])
+activation = Activation("mine", pointer=library.f)
+del library, ffi
+gc.collect()
+print(activation.evaluate([3.0]).tolist())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_a_library_that_its_owner_closes_stays_loaded(tmp_path):
+    pytest.importorskip("cffi")
+    (tmp_path / "f.c").write_text(LIBRARY)
+    library = tmp_path / "f.so"
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
+    subprocess.run([*compiler, "-shared", "-fPIC", str(tmp_path / "f.c"), "-o", str(library)], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
+    command = [sys.executable, "-c", USER, str(library)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout == "[7.0]\n", done.stderr
+    assert done.returncode == 0
 
 
 # -- the trial at registration --------------------------------------------------------------------

@@ -13,7 +13,9 @@ integer has only what is said beside it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -272,26 +274,38 @@ class _Reader:
             raise ValueError(f"{self.what} is NULL: there is no function to call")
         if address < 0 or address >= 1 << 8 * ctypes.sizeof(ctypes.c_void_p):
             raise ValueError(f"{self.what} is no address: {shown(address)}")
-        if address < FIRST_PAGE or not _holds_code(address):
+        executable, file = _place_of(address)
+        if address < FIRST_PAGE or not executable:
             raise ValueError(
                 f"{self.what} is {address:#x}, where there is no code; an address is good only in the "
                 "process that got it, and as long as its library is loaded"
             )
+        _keep_loaded(file)
         return Pointer(address, dtype, scalar, context, owner)
 
 
-def _holds_code(address: int) -> bool:
-    """Return whether an address lies in memory that can be executed, as far as the system tells."""
+def _place_of(address: int) -> tuple[bool, str]:
+    """Return whether the memory at an address can be executed, and the file that it comes from, if any.
+
+    Where the system does not tell, the address is believed.
+    """
     try:
         lines = Path("/proc/self/maps").read_text().splitlines()
     except OSError:
-        return True
+        return True, ""
     for line in lines:
-        span, rights = line.split(maxsplit=2)[:2]
+        span, rights, *_, file = [*line.split(maxsplit=5), ""][:6]
         first, last = (int(end, 16) for end in span.split("-"))
         if first <= address < last:
-            return "x" in rights
-    return False
+            return "x" in rights, file
+    return False, ""
+
+
+def _keep_loaded(file: str) -> None:
+    """Open a library once more, so that it stays when its other owners close it, as cffi does."""
+    if file.startswith("/"):
+        with contextlib.suppress(OSError):  # the interpreter itself, say, which stays anyhow
+            ctypes.CDLL(file, mode=os.RTLD_NOLOAD)
 
 
 # -- the types of C in one spelling ---------------------------------------------------------------

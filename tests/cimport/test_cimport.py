@@ -133,7 +133,7 @@ def test_a_built_in_by_its_capsules_is_the_built_in(user):
 
 
 def test_null_becomes_no_capsule(user):
-    with pytest.raises(ValueError, match=r"cygd.block_f64\.v1: the function is NULL"):
+    with pytest.raises(ValueError, match=r"cygd\.block_f64\.v1: the function is NULL"):
         user.nothing()
 
 

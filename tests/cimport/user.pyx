@@ -94,8 +94,8 @@ cdef void bent_prime_f32(const float *h, const float *y_hat, float *out, Py_ssiz
 def bent():
     """Return the function and its derivative as Activation takes them."""
     f = {"float64": block_capsule_f64(bent_f64), "float32": block_capsule_f32(bent_f32)}
-    df = {"float64": derivative_capsule_f64(bent_prime_f64), "float32": derivative_capsule_f32(bent_prime_f32)}
-    return f, df
+    df_64, df_32 = derivative_capsule_f64(bent_prime_f64), derivative_capsule_f32(bent_prime_f32)
+    return f, {"float64": df_64, "float32": df_32}
 
 
 def built_in(str name):
