@@ -15,6 +15,7 @@ from itertools import pairwise
 
 __all__ = ["ASCII", "BRAILLE", "Style", "draw", "limits", "samples", "ticks", "usable"]
 
+LARGEST = 1e307  # so that no difference overflows
 PER_DOT = 16  # points for each column of dots: as steep as so many dots, a curve has no gaps
 
 
@@ -106,13 +107,16 @@ def limits(y: Sequence[float]) -> tuple[float, float]:
     known = sorted(value for value in y if math.isfinite(value))
     if not known:
         return -1.0, 1.0
-    low, high = float(known[0]), float(known[-1])
+    low, high = max(float(known[0]), -LARGEST), min(float(known[-1]), LARGEST)
     # a pole: what lies far outside of the middle nine tenths is cut off
     first, last = (known[int(part * (len(known) - 1))] for part in (0.05, 0.95))
     if 0 < 10 * (last - first) < high - low:
         aside = (last - first) / 2
         low, high = max(low, first - aside), min(high, last + aside)
-    return (low, high) if low < high else (low - 1, high + 1)
+    size = max(abs(low), abs(high))
+    if high - low > max(1e-9 * size, 1e-300):
+        return low, high
+    return low - max(1, size / 2), high + max(1, size / 2)  # a constant, but for rounding
 
 
 def draw(

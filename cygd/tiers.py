@@ -51,7 +51,8 @@ def nearby(origin: str) -> str:
 def _chosen(reading: Reading) -> Iterator[ComponentSpec]:
     """Yield all components that an experiment uses."""
     experiment = reading.experiment
-    yield ComponentSpec(experiment.data.source, experiment.data.options, experiment.data.component)
+    data = experiment.data
+    yield ComponentSpec(data.source, data.options, data.component)
     for layer in experiment.model.layers:
         yield layer.activation
         if layer.weights is None:

@@ -150,6 +150,15 @@ def test_details_with_options_of_one_kind(command):
     assert "loss" not in out
 
 
+def test_options_say_which_kind_is_meant(command):
+    code, out, _ = command("plugins", "swish", "beta=0.25", "-p", "own.py")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("swish")] == ["swish: activation, formula"]
+    code, _, err = command("plugins", "swish", "gamma=1", "-p", "own.py")
+    assert code == 2
+    assert err.startswith("error: activation 'swish' has no option 'gamma'\n")
+
+
 def test_details_of_what_has_to_be_told_something(command):
     _, out, _ = command("plugins", "npy")
     assert "parameters  x (must be given)\n" in out
@@ -230,15 +239,20 @@ def test_a_name_of_two_plugins_has_to_say_whose(command, here):
         (["adam", "--plot"], "optimizer 'adam' has no plot", "activations, losses and schedules have one"),
         (["accuracy", "--check"], "there is no suite for metric 'accuracy'",
          "there is one for: activation, loss, optimizer, logger"),
-        (["formula=2 * b"], None, None),
+        (["formula=2 * b"], "activation 'formula': ", None),
+        (["formula=h * foo(h)"], "activation 'formula': unknown function 'foo'", None),
+        (["formula=h", "--kind", "metric"], "a metric cannot be given as a formula", None),
+        *[([f"formula={text}"], f"a formula is text, found {found}",
+           'formula="h * sigmoid(h)", or formula.w=... for an update rule')
+          for text, found in (("3", "3"), ("[h]", "['h']"), ("", "None"), ("{}", "{}"))],
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_error(command, arguments, message, hint):
     code, out, err = command("plugins", *arguments)
     assert (code, out) == (2, "")
     lines = err.splitlines()
-    assert lines[0].startswith(f"error: {message}" if message else "error: ")
-    assert lines[1:] == [f"hint: {hint}"] or hint is None
+    assert lines[0].startswith(f"error: {message}")
+    assert hint is None or lines[1:] == [f"hint: {hint}"]
     assert "Traceback" not in err
 
 
@@ -303,6 +317,21 @@ def test_plot_of_a_formula_and_of_all_kinds_of_a_name(command):
 def test_plot_says_what_is_cut_off(command):
     _, out, _ = command("plugins", "formula=1 / (1e-6 + h**2)", "--plot", "--range", "-1", "1")
     assert "f(h) (cut off: it goes to 1e+06)" in out.splitlines()
+
+
+def test_plot_of_a_function_that_fails_names_it(command, here):
+    text = PLUGIN.replace("np.where(np.abs(h) < 10, h, 2 * h)", "h if h.size < 500 else 1 // 0")
+    (here / "own.py").write_text(text)
+    code, out, err = command("plugins", "bad", "--plot", "-p", "own.py")
+    assert (code, out) == (2, "")
+    assert err == "error: activation 'bad' failed: ZeroDivisionError: integer division or modulo by zero\n"
+
+
+@pytest.mark.parametrize("span", [("0", "1e-310"), ("0", "inf"), ("1", "1.000001"), ("-1", "1e301")])
+def test_a_range_that_cannot_be_drawn(command, span):
+    code, out, err = command("plugins", "relu", "--plot", "--range", *span)
+    assert (code, out) == (2, "")
+    assert "cannot be drawn" in err
 
 
 def test_plot_of_a_schedule_has_its_epochs(command):

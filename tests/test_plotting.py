@@ -4,6 +4,8 @@ import math
 from itertools import pairwise
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cygd.plotting import ASCII, BRAILLE, draw, limits, samples, ticks, usable
 
@@ -86,6 +88,26 @@ def test_a_pole_does_not_hide_the_rest():
     assert low == 1
     assert high < 100
     assert limits([0.0] * 100 + [1.0]) == (0.0, 1.0)  # a spike on a plain is what there is to see
+
+
+@given(
+    st.lists(st.floats(), min_size=2, max_size=40),
+    st.integers(-5, 120),
+    st.integers(-5, 30),
+    st.sampled_from([ASCII, BRAILLE]),
+)
+@example([1.7e308, -1.7e308], 40, 8, ASCII)
+@example([5e-324, 1e-323], 40, 8, ASCII)
+@example([1e300, 1e300], 40, 8, BRAILLE)
+@example([1.0, 1.0 + 3e-16], 40, 8, BRAILLE)
+def test_any_numbers_can_be_drawn(y, width, height, style):
+    lines = draw(list(range(len(y))), y, width=width, height=height, style=style)
+    assert len(lines) == max(3, height) + 2
+    assert max(map(len, lines)) <= max(20, width)
+
+
+def test_rounding_is_not_blown_up():
+    assert limits([1.0, 1.0 + 2e-16]) == (0.0, pytest.approx(2.0))
 
 
 def test_ticks_are_round_and_lie_within():

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.commands.talk import UsageError
+from cygd.commands.talk import UsageError, talking
 from cygd.component import Activation, Component, Loss, Schedule
+from cygd.discovery import cause
+from cygd.errors import CygdError, PluginError
 from cygd.plotting import Style, draw, limits, samples
 
 __all__ = ["Panel", "drawable", "panels", "show"]
@@ -54,8 +56,8 @@ def panels(component: Component, columns: int, span: tuple[float, float] | None 
     UsageError
         For a range that is none.
     """
-    if span is not None and not (np.isfinite(span).all() and span[0] < span[1]):
-        raise UsageError(f"--range: {span[0]:g} is not below {span[1]:g}", "--range LOW HIGH, such as -6 6")
+    if span is not None:
+        _check(*span)
     if isinstance(component, Activation):
         yield from _activation(component, columns, span or (-4.0, 4.0))
     elif isinstance(component, Loss):
@@ -64,11 +66,26 @@ def panels(component: Component, columns: int, span: tuple[float, float] | None 
         yield _schedule(component, columns, span or (0.0, float(EPOCHS)))
 
 
+def _check(low: float, high: float) -> None:
+    """Refuse a range that is none, or too far out or too narrow for numbers at the axis."""
+    if not low < high:
+        raise UsageError(f"--range: {low:g} is not below {high:g}", "--range LOW HIGH, such as -6 6")
+    size = max(abs(low), abs(high))
+    if not size <= 1e300 or high - low < max(1e-300, 1e-5 * size):
+        raise UsageError(f"--range: {low} to {high} cannot be drawn", "--range LOW HIGH, such as -6 6")
+
+
 def show(title: str, component: Component, style: Style, span: tuple[float, float] | None = None) -> None:
     """Print the plot of a component, as large as the terminal allows."""
     terminal = shutil.get_terminal_size()
     width = max(20, min(terminal.columns - 1, WIDEST))
-    curves = list(panels(component, width, span))
+    try:
+        with talking():  # a plugin may print
+            curves = list(panels(component, width, span))
+    except CygdError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{component} failed: {cause(error)}") from error
     # two plots with titles and axes, and a prompt below them
     height = max(5, min((terminal.lines - 3) // len(curves) - 4, 12))
     print(fill(title, width, subsequent_indent="  "))

@@ -120,6 +120,9 @@ def _refuse_what_does_not_fit(
     """Raise a UsageError for options that mean nothing together."""
     if not names and told and "formula" not in told:
         raise UsageError(f"{next(iter(told))}=... of which component? a name is missing", "cygd plugins NAME")
+    if "formula" in told and (not told["formula"] or not isinstance(told["formula"], str | Mapping)):
+        hint = 'formula="h * sigmoid(h)", or formula.w=... for an update rule'
+        raise UsageError(f"a formula is text, found {told['formula']!r}", hint)
     if names and "formula" in told:
         raise UsageError("a name and a formula are two components", "leave out one of them")
     if (options.plot or options.check) and not names and not told:
@@ -137,7 +140,7 @@ def _chosen(
     """Yield the components that are meant, with their options."""
     from dataclasses import replace
 
-    from cygd.component import written
+    from cygd.component import OptionError, written
     from cygd.errors import did_you_mean
     from cygd.plugins import Entry
 
@@ -147,8 +150,15 @@ def _chosen(
     if not names:
         yield Entry(written(kind or _kind_of(told["formula"]), told), "-", WRITTEN)
         return
-    for entry in _found(registry, names[0], kind):
-        yield replace(entry, component=entry.component.configured(told)) if told else entry
+    refused: list[OptionError] = []
+    entries = _found(registry, names[0], kind)
+    for entry in entries:
+        try:
+            yield replace(entry, component=entry.component.configured(told)) if told else entry
+        except OptionError as error:
+            refused.append(error)
+    if len(refused) == len(entries):  # the options say which of several kinds is meant
+        raise refused[0]
 
 
 def _found(registry: Plugins, name: str, kind: str | None) -> list[Entry]:
