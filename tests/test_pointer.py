@@ -570,14 +570,14 @@ def test_capsules_of_any_other_name_are_refused(name):
 def test_nothing_else_need_be_kept(way):
     activation = tanh(way, "float64")
     expected = fitted(activation, "float64").parameters
-    engine = Network(20, [(16, activation), 3])._engine
+    engine = Network(1, [(1, activation)])._engine
     for _ in range(3):
         gc.collect()
         [by_ctypes_scalar("float64") for _ in range(200)]  # takes the place of what has been freed
     np.testing.assert_array_equal(fitted(activation, "float64").parameters, expected)
     del activation
     gc.collect()
-    seconds = core._f64.block_seconds(engine, H, 1)
+    seconds = core._f64.block_seconds(engine, H[:40], 1)
     assert all(part >= 0 for part in seconds)
 
 
@@ -590,7 +590,7 @@ def test_the_engine_keeps_a_callback_alive_and_lets_it_go():
     del f, df, activation
     gc.collect()
     assert all(callback() is not None for callback in callbacks)
-    core._f64.block_seconds(engine, H, 1)
+    core._f64.block_seconds(engine, H[:40], 1)
     del engine
     gc.collect()
     assert all(callback() is None for callback in callbacks)

@@ -23,6 +23,9 @@ CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text()
 CONTRIBUTING = (CHECKOUT / "CONTRIBUTING.md").read_text()
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+NAMED = re.compile(
+    r"(?:^|\s)`([\w.]+\.(?:py|yaml))`(?: is .*|:)\Z", re.DOTALL
+)  # what a block is, said above it
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
 
 # installing and testing cygd are not for a test of cygd: `.ci/run` does it
@@ -73,7 +76,7 @@ def folder(tmp_path_factory):
     shutil.copytree(CHECKOUT / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("runs"))
     shutil.copytree(CHECKOUT / "plugins", folder / "plugins")
     for language, content, before in blocks(README):
-        named = re.match(r"`([\w.]+)` is ", before)
+        named = NAMED.search(before)
         if language in {"python", "yaml"} and named:
             (folder / named[1]).write_text(content)
     return folder
@@ -116,7 +119,7 @@ def test_sessions_print_what_is_shown(folder):
 def test_no_block_is_left_out(folder):
     """Every block is a file, a session, or commands."""
     for language, content, before in blocks(README):
-        named = re.match(r"`([\w.]+)` is ", before)
+        named = NAMED.search(before)
         assert language == "console" or ">>>" in content or (named and (folder / named[1]).is_file())
     assert {"pip install . && cygd run experiments/penguins.yaml", 'pip install ".[test]" && pytest'} <= {
         command for language, content, _ in blocks(README) if language == "console"
