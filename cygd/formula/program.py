@@ -13,6 +13,7 @@ from cygd.formula.nodes import Node
 __all__ = ["Program", "assemble"]
 
 MAX_TEMPORARIES = 32  # registers of the core
+MAX_SCALARS = 128  # uniforms, constants and results of the prologue together
 
 
 Instruction = tuple[str | int, ...]
@@ -74,7 +75,7 @@ def assemble(
     Raises
     ------
     FormulaError
-        If it takes more registers than there are.
+        If it takes more registers or scalars than there are.
     """
     lowering = Lowering(
         graph, [graph.variable(name) for name in inputs], [graph.variable(name) for name in uniforms]
@@ -87,6 +88,10 @@ def assemble(
         lowering.emit("copy", value) if value[0] == "block" and value[1] < len(inputs) else value
         for value in values
     ]
+    if len(uniforms) + len(lowering.constants) + len(lowering.prologue) > MAX_SCALARS:
+        raise FormulaError(
+            "the formula holds too many different numbers", hint="write it as a function in a plugin"
+        )
     allocation = _Allocation(lowering, inputs, uniforms, values, [name in apart for name, _ in outputs])
     return Program(
         tuple(inputs),

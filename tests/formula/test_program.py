@@ -98,6 +98,12 @@ def test_too_many_values_at_the_same_time():
         compile_activation(text)
 
 
+def test_too_many_numbers():
+    text = " + ".join(f"{k}.5 * tanh({k} * h)" for k in range(1, 80))
+    with pytest.raises(FormulaError, match="too many different numbers"):
+        compile_activation(text)
+
+
 def test_too_many_steps():
     text = "*".join(f"(h + {n})" for n in range(99))
     with pytest.raises(FormulaError, match="takes more than 2000 steps"):
