@@ -618,8 +618,8 @@ def test_a_library_that_its_owner_closes_stays_loaded(tmp_path):
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
     subprocess.run([*compiler, "-shared", "-fPIC", str(tmp_path / "f.c"), "-o", str(library)], check=True)
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
-    command = [sys.executable, "-c", USER, str(library)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-P", "-c", USER, str(library)]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "[7.0]\n", done.stderr
     assert done.returncode == 0
 
