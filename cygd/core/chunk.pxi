@@ -1,28 +1,54 @@
 # One chunk of rows: into blocks, forward, loss, backward, out.
 #
-# Free functions of an engine and a lane, in the order in which `run_chunk` at the end calls them.
+# A chunk is cut into panels of PANEL rows or fewer, a multiple of WIDTH. A block of a chunk is a row of panels,
+# each of units x (rows of the panel), so what works element by element does not see them. A span of one panel
+# goes through all layers and back while it is in L1 and L2, and leaves the error terms of every layer behind;
+# from them come the weight gradients, over the whole chunk at once. Where a component is Python, the span is
+# the chunk: a call costs more than a trip to L2.
 
-cdef inline void turn(const real *values, Py_ssize_t n, real *out, Py_ssize_t stride) noexcept nogil:
-    """Write a row as a column."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i * stride] = values[i]
+# Part of a chunk on its way through the network.
+cdef struct span:
+    lane *a
+    Py_ssize_t chunk            # rows of the whole chunk, with padding
+    Py_ssize_t first, rows      # the span's rows in it: whole panels
+    Py_ssize_t start, n         # the batch's first row in the span, and how many there are
 
 
-cdef void gather(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t n,
-                 Py_ssize_t rows) noexcept nogil:
-    """Turn rows start ... start + n of a batch into blocks; the padding repeats the last row.
+cdef inline real *at(const span *s, Py_ssize_t offset, Py_ssize_t units) noexcept nogil:
+    """Return where the span begins in a block of so many units."""
+    return s.a.memory + offset * s.chunk + units * s.first
+
+
+cdef inline real *scratch(const span *s, Py_ssize_t offset) noexcept nogil:
+    """Return the beginning of a block that only lives as long as the span: the same for every span."""
+    return s.a.memory + offset * s.chunk
+
+
+cdef inline Py_ssize_t panel_rows(const span *s, Py_ssize_t r) noexcept nogil:
+    """Return the rows of the panel that begins at row r of the span."""
+    return min(s.rows - r, <Py_ssize_t> PANEL)
+
+
+cdef void gather(Engine e, const batch *q, const span *s) noexcept nogil:
+    """Turn rows of a batch into blocks; the padding repeats the last row.
 
     Padded rows have the weight 0, so they add 0 to every sum.
     """
-    cdef real *weight = a.memory + e.weight * rows
-    cdef Py_ssize_t r, row
-    for r in range(rows):
-        row = row_of(q, start + min(r, n - 1))
-        turn(q.x + row * e.n_inputs, e.n_inputs, a.memory + e.x * rows + r, rows)
+    cdef const real *x[PANEL]
+    cdef const real *y[PANEL]
+    cdef real *weight = at(s, e.weight, 1)
+    cdef Py_ssize_t r, i, row, rows
+    for r from 0 <= r < s.rows by PANEL:
+        rows = panel_rows(s, r)
+        for i in range(rows):
+            row = row_of(q, s.start + min(r + i, s.n - 1))
+            x[i] = q.x + row * e.n_inputs
+            if q.y != NULL:
+                y[i] = q.y + row * e.n_outputs
+            weight[r + i] = 0 if r + i >= s.n else q.weight[row] if q.weight != NULL else 1
+        e.k.turn(x, rows, e.n_inputs, at(s, e.x, e.n_inputs) + r * e.n_inputs, rows)
         if q.y != NULL:
-            turn(q.y + row * e.n_outputs, e.n_outputs, a.memory + e.y * rows + r, rows)
-        weight[r] = 0 if r >= n else q.weight[row] if q.weight != NULL else 1
+            e.k.turn(y, rows, e.n_outputs, at(s, e.y, e.n_outputs) + r * e.n_outputs, rows)
 
 
 cdef inline void *present(const batch *q, const layer *l, formula_data *own) noexcept nogil:
@@ -36,188 +62,249 @@ cdef inline void *present(const batch *q, const layer *l, formula_data *own) noe
     return own
 
 
-cdef void forward(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
     """h = W^T x + b and y_hat = f(h), layer by layer."""
-    cdef const real *below = a.memory + e.x * rows
+    cdef const real *below = at(s, e.x, e.n_inputs)
     cdef const real *bias
     cdef real *h
+    cdef real *y_hat
     cdef layer *l
     cdef formula_data own
-    cdef Py_ssize_t index
+    cdef Py_ssize_t index, r, rows
     for index in range(e.n_layers):
         l = &e.layers[index]
-        h = a.memory + l.h * rows
+        h, y_hat = at(s, l.h, l.n_out), at(s, l.y_hat, l.n_out)
         bias = q.parameters + l.b if l.b >= 0 else NULL
-        e.k.product(q.parameters + l.w, 1, l.n_out, below, rows, bias, False, h, rows,
-                    l.n_out, rows, l.n_in)
-        if l.f_rows != NULL:
-            l.f_rows(h, a.memory + l.y_hat * rows, l.n_out, rows, l.data)
-        elif q.backward and l.both != NULL:
-            l.both(h, a.memory + l.y_hat * rows, h, l.n_out * rows, l.data)
-        else:
-            l.f(h, a.memory + l.y_hat * rows, l.n_out * rows, present(q, l, &own))
-        below = a.memory + l.y_hat * rows
+        for r from 0 <= r < s.rows by PANEL:
+            rows = panel_rows(s, r)
+            e.k.product(q.parameters + l.w, 1, l.n_out, below + r * l.n_in, rows, bias, False, h + r * l.n_out,
+                        rows, l.n_out, rows, l.n_in)
+            if l.f_rows != NULL:
+                l.f_rows(h + r * l.n_out, y_hat + r * l.n_out, l.n_out, rows, l.data)
+        if l.f_rows == NULL:
+            if q.backward and l.both != NULL:
+                l.both(h, y_hat, h, l.n_out * s.rows, l.data)
+            else:
+                l.f(h, y_hat, l.n_out * s.rows, present(q, l, &own))
+        below = y_hat
         if q.training and l.keep < 1:
-            drop(e, q, l, <int> index, a, start, rows)
-            below = a.memory + l.out * rows
+            drop(e, q, l, <int> index, s)
+            below = at(s, l.out, l.n_out)
 
 
-cdef void drop(Engine e, const batch *q, const layer *l, int index, lane *a, Py_ssize_t start,
-               Py_ssize_t rows) noexcept nogil:
+cdef void drop(Engine e, const batch *q, const layer *l, int index, const span *s) noexcept nogil:
     """Inverted dropout: out = y_hat * mask, the mask 0 or 1 / keep (Srivastava et al. 2014).
 
     The word of a unit is counted by its row's position in the batch, so that the mask depends on
     neither chunks nor threads.
     """
-    cdef real *mask = a.memory + l.mask * rows
+    cdef real *mask = at(s, l.mask, l.n_out)
+    cdef real *panel
     cdef real kept = <real> (1 / l.keep)
     cdef uint64_t limit = <uint64_t> (l.keep * 4294967296.0)
-    cdef Py_ssize_t r, j, words = (l.n_out + 3) // 4 * 4
-    cdef stream s = open_stream(q.seed, DROPOUT, index, q.step)
-    s.position = start * words
-    for r in range(rows):
-        for j in range(words):
-            if next_word(&s) < limit:
-                if j < l.n_out:
-                    mask[j * rows + r] = kept
-            elif j < l.n_out:
-                mask[j * rows + r] = 0
-    e.k.multiply(a.memory + l.y_hat * rows, mask, a.memory + l.out * rows, l.n_out * rows)
+    cdef Py_ssize_t r, i, j, rows, words = (l.n_out + 3) // 4 * 4
+    cdef stream words_of = open_stream(q.seed, DROPOUT, index, q.step)
+    words_of.position = s.start * words
+    for r from 0 <= r < s.rows by PANEL:
+        rows = panel_rows(s, r)
+        panel = mask + r * l.n_out
+        for i in range(rows):
+            for j in range(words):
+                if next_word(&words_of) < limit:
+                    if j < l.n_out:
+                        panel[j * rows + i] = kept
+                elif j < l.n_out:
+                    panel[j * rows + i] = 0
+    e.k.multiply(at(s, l.y_hat, l.n_out), mask, at(s, l.out, l.n_out), l.n_out * s.rows)
 
 
-cdef void measure(Engine e, lane *a, Py_ssize_t rows) noexcept nogil:
+cdef void measure(Engine e, const span *s) noexcept nogil:
     """Add sum_r weight_r l(y_r, y_hat_r) to the lane's loss."""
     cdef layer *l = &e.layers[e.n_layers - 1]
-    cdef real *y = a.memory + e.y * rows
-    cdef real *values = a.memory + e.values * rows
-    if e.joint != NULL:
-        e.joint(a.memory + l.h * rows, y, values, l.n_out, rows, e.loss_data)
-    else:
-        e.loss(y, a.memory + l.y_hat * rows, values, l.n_out * rows, e.loss_data)
-    a.loss += e.k.weighted_sum(values, a.memory + e.weight * rows, l.n_out, rows)
+    cdef real *y = at(s, e.y, l.n_out)
+    cdef real *values = scratch(s, e.values)
+    cdef Py_ssize_t r, k, rows
+    if e.joint == NULL:
+        e.loss(y, at(s, l.y_hat, l.n_out), values, l.n_out * s.rows, e.loss_data)
+    for r from 0 <= r < s.rows by PANEL:
+        rows, k = panel_rows(s, r), r * l.n_out
+        if e.joint != NULL:
+            e.joint(at(s, l.h, l.n_out) + k, y + k, values + k, l.n_out, rows, e.loss_data)
+        s.a.loss += e.k.weighted_sum(values + k, at(s, e.weight, 1) + r, l.n_out, rows)
 
 
-cdef void output_error(Engine e, const batch *q, lane *a, Py_ssize_t rows) noexcept nogil:
+cdef void output_error(Engine e, const batch *q, const span *s) noexcept nogil:
     """dE/dh of the output layer, which is -delta: the gradient's own sign from here on."""
     cdef layer *l = &e.layers[e.n_layers - 1]
-    cdef real *y = a.memory + e.y * rows
-    cdef real *y_hat = a.memory + l.y_hat * rows
-    cdef real *delta = a.memory + e.delta * rows
-    cdef real *signed = a.memory + e.signed * rows
-    cdef real *weight = a.memory + e.weight * rows
-    cdef real scale = <real> (-q.scale if e.joint != NULL else q.scale)
-    cdef Py_ssize_t r
-    for r in range(rows):
-        signed[r] = scale * weight[r]
-    if e.joint != NULL:
-        e.joint_prime(y, y_hat, delta, l.n_out, rows, e.loss_data)
-    else:
-        e.loss_prime(y, y_hat, delta, l.n_out * rows, e.loss_data)
+    cdef real *y = at(s, e.y, l.n_out)
+    cdef real *y_hat = at(s, l.y_hat, l.n_out)
+    cdef real *delta = at(s, e.delta, l.n_out)
+    cdef real *signed = at(s, e.signed, 1)
+    cdef double scale = -q.scale if e.joint != NULL else q.scale
+    cdef Py_ssize_t r, k
+    e.k.scale(scale, at(s, e.weight, 1), signed, s.rows)
+    if e.joint == NULL:
+        e.loss_prime(y, y_hat, delta, l.n_out * s.rows, e.loss_data)
         if l.n_trained:             # their gradient is a sum over weighted rows
-            e.k.scale_rows(delta, signed, delta, l.n_out, rows)
-        through(e, q, l, a, delta, rows)
-    if not l.n_trained:
-        e.k.scale_rows(delta, signed, delta, l.n_out, rows)
-
-
-cdef void through(Engine e, const batch *q, const layer *l, lane *a, real *delta,
-                  Py_ssize_t rows) noexcept nogil:
-    """dE/dh from dE/dy_hat, in place: times f'(h), or through the rows' Jacobian."""
-    cdef real *h = a.memory + l.h * rows
-    cdef real *y_hat = a.memory + l.y_hat * rows
-    cdef real *other = a.memory + e.delta_turned * rows
-    if l.backward_rows != NULL:
-        l.backward_rows(h, y_hat, delta, other, l.n_out, rows, l.data)
-        memcpy(delta, other, l.n_out * rows * sizeof(real))
-    elif l.both != NULL:            # forward has left f'(h) in the place of h
-        e.k.multiply(delta, h, delta, l.n_out * rows)
-    elif l.n_trained:
-        train_parameters(e, q, l, a, delta, other, rows)
-        e.k.multiply(delta, other, delta, l.n_out * rows)
+            scale_panels(e, s, delta, signed, l.n_out)
+        through(e, q, l, s, delta)
     else:
-        l.df(h, y_hat, other, l.n_out * rows, l.data)
-        e.k.multiply(delta, other, delta, l.n_out * rows)
+        for r from 0 <= r < s.rows by PANEL:
+            k = r * l.n_out
+            e.joint_prime(y + k, y_hat + k, delta + k, l.n_out, panel_rows(s, r), e.loss_data)
+    if not l.n_trained:
+        scale_panels(e, s, delta, signed, l.n_out)
 
 
-cdef void train_parameters(Engine e, const batch *q, const layer *l, lane *a, const real *g, real *slope,
-                           Py_ssize_t rows) noexcept nogil:
+cdef void scale_panels(Engine e, const span *s, real *delta, const real *factors, Py_ssize_t units) noexcept nogil:
+    """delta_jr *= factor_r."""
+    cdef Py_ssize_t r
+    for r from 0 <= r < s.rows by PANEL:
+        e.k.scale_rows(delta + r * units, factors + r, delta + r * units, units, panel_rows(s, r))
+
+
+cdef void through(Engine e, const batch *q, const layer *l, const span *s, real *delta) noexcept nogil:
+    """dE/dh from dE/dy_hat, in place: times f'(h), or through the rows' Jacobian."""
+    cdef real *h = at(s, l.h, l.n_out)
+    cdef real *y_hat = at(s, l.y_hat, l.n_out)
+    cdef real *other = scratch(s, e.slope)
+    cdef Py_ssize_t n = l.n_out * s.rows, r, k
+    if l.backward_rows != NULL:
+        for r from 0 <= r < s.rows by PANEL:
+            k = r * l.n_out
+            l.backward_rows(h + k, y_hat + k, delta + k, other + k, l.n_out, panel_rows(s, r), l.data)
+        memcpy(delta, other, n * sizeof(real))
+    elif l.both != NULL:            # forward has left f'(h) in the place of h
+        e.k.multiply(delta, h, delta, n)
+    elif l.n_trained:
+        train_parameters(e, q, l, s, delta, other)
+        e.k.multiply(delta, other, delta, n)
+    else:
+        l.df(h, y_hat, other, n, l.data)
+        e.k.multiply(delta, other, delta, n)
+
+
+cdef void train_parameters(Engine e, const batch *q, const layer *l, const span *s, const real *g,
+                           real *slope) noexcept nogil:
     """dE/dp += sum over rows and units of g df/dp, g = dE/dy_hat, for each trainable p; and f'(h)."""
     cdef formula_data own
     cdef const real *inputs[2]
     cdef real *outputs[1 + MAX_UNIFORMS]
-    cdef Py_ssize_t n = l.n_out * rows
+    cdef Py_ssize_t n = l.n_out * s.rows
     cdef int k
     present(q, l, &own)
-    inputs[0], inputs[1] = a.memory + l.h * rows, a.memory + l.y_hat * rows
+    inputs[0], inputs[1] = at(s, l.h, l.n_out), at(s, l.y_hat, l.n_out)
     outputs[0] = slope
     for k in range(l.n_trained):
-        outputs[1 + k] = a.memory + e.sensitivity * rows + k * n
+        outputs[1 + k] = scratch(s, e.sensitivity) + k * n
     run_program(own.gradient, inputs, outputs, own.uniforms, n)
     for k in range(l.n_trained):
-        e.k.product_dot(g, n, outputs[1 + k], n, a.written, a.gradient + l.a + k, 1, 1, 1, n)
+        e.k.product_dot(g, n, outputs[1 + k], n, s.a.written or s.first > 0, s.a.gradient + l.a + k, 1, 1, 1, n)
 
 
-cdef void backward(Engine e, const batch *q, lane *a, Py_ssize_t rows) noexcept nogil:
-    """Add the chunk's gradient to the lane's, from the last layer to the first."""
-    cdef real *delta = a.memory + e.delta * rows
-    cdef real *below = a.memory + e.delta_below * rows
+cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
+    """Leave the error terms of every layer in its block, from the last layer to the first."""
+    cdef real *delta
+    cdef real *below
     cdef layer *l
     cdef layer *under
-    cdef Py_ssize_t index
-    output_error(e, q, a, rows)
+    cdef Py_ssize_t index, r, rows
+    output_error(e, q, s)
+    delta = at(s, e.delta, e.n_outputs)
     for index in range(e.n_layers - 1, -1, -1):
         l = &e.layers[index]
-        under = &e.layers[index - 1] if index else NULL
-        weight_gradient(e, l, a, a.memory + (under.out if index and q.training else
-                                             under.y_hat if index else e.x) * rows, delta, rows)
+        turn_error(e, l, s, delta)
         if not index:
             break
         # dE/dy_hat_i = sum_j w_ij dE/dh_j
-        e.k.product(q.parameters + l.w, l.n_out, 1, delta, rows, NULL, False, below, rows,
-                    l.n_in, rows, l.n_out)
+        under = &e.layers[index - 1]
+        below = at(s, under.delta, l.n_in)
+        for r from 0 <= r < s.rows by PANEL:
+            rows = panel_rows(s, r)
+            e.k.product(q.parameters + l.w, l.n_out, 1, delta + r * l.n_out, rows, NULL, False,
+                        below + r * l.n_in, rows, l.n_in, rows, l.n_out)
         if q.training and under.keep < 1:
-            e.k.multiply(below, a.memory + under.mask * rows, below, l.n_in * rows)
-        through(e, q, under, a, below, rows)
-        delta, below = below, delta
+            e.k.multiply(below, at(s, under.mask, l.n_in), below, l.n_in * s.rows)
+        through(e, q, under, s, below)
+        delta = below
+
+
+cdef void turn_error(Engine e, const layer *l, const span *s, const real *delta) noexcept nogil:
+    """Turn the error terms of a wide layer into blocks of rows x PANEL units, for its weight gradient."""
+    cdef const real *units[PANEL]
+    cdef real *out = at(s, l.turned, padded(l.n_out))
+    cdef Py_ssize_t r, i, j, rows, wide
+    if not l.wide:
+        return
+    for r from 0 <= r < s.rows by PANEL:
+        rows = panel_rows(s, r)
+        for j from 0 <= j < l.n_out by PANEL:
+            wide = min(l.n_out - j, <Py_ssize_t> PANEL)
+            for i in range(wide):
+                units[i] = delta + r * l.n_out + (j + i) * rows
+            e.k.turn(units, wide, rows, out + r * padded(l.n_out) + j * rows, padded(wide))
+
+
+cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t chunk) noexcept nogil:
+    """dE/dw_ij += sum_r x_ir delta_jr and dE/db_j += sum_r delta_jr, over the chunk."""
+    cdef panels p
+    cdef panel_block x, d
+    cdef layer *l
+    cdef layer *under
+    cdef Py_ssize_t index
+    p.n = (chunk + PANEL - 1) // PANEL
+    p.width = min(chunk, <Py_ssize_t> PANEL)
+    p.last = chunk - (p.n - 1) * PANEL
+    for index in range(e.n_layers):
+        l = &e.layers[index]
+        under = &e.layers[index - 1] if index else NULL
+        x.units = l.n_in
+        x.p = a.memory + (e.x if not index else under.out if q.training else under.y_hat) * chunk
+        d.units = padded(l.n_out) if l.wide else l.n_out
+        d.p = a.memory + (l.turned if l.wide else l.delta) * chunk
+        if l.wide:
+            e.k.outer(&p, &x, &d, a.written, a.gradient + l.w, l.n_in, l.n_out)
+        else:
+            e.k.dots(&p, &x, &d, a.written, a.gradient + l.w, l.n_in, l.n_out)
+        if l.b < 0:
+            continue
+        if l.wide:
+            e.k.outer_ones(&p, &d, a.written, a.gradient + l.b, l.n_out)
+        else:
+            e.k.dots(&p, &d, NULL, a.written, a.gradient + l.b, l.n_out, 1)
     a.written = True
 
 
-cdef void weight_gradient(Engine e, const layer *l, lane *a, const real *below, const real *delta,
-                          Py_ssize_t rows) noexcept nogil:
-    """dE/dw_ij += sum_r x_ir delta_jr and dE/db_j += sum_r delta_jr."""
-    cdef real *turned = a.memory + e.delta_turned * rows
-    cdef Py_ssize_t j, width = padded(l.n_out)
-    if l.n_out < WIDTH:
-        e.k.product_dot(below, rows, delta, rows, a.written, a.gradient + l.w, l.n_out,
-                        l.n_in, l.n_out, rows)
-    else:
-        for j in range(l.n_out):
-            turn(delta + j * rows, rows, turned + j, width)
-        e.k.product(below, rows, 1, turned, width, NULL, a.written, a.gradient + l.w, l.n_out,
-                    l.n_in, l.n_out, rows)
-    if l.b >= 0:
-        e.k.sum_rows(delta, rows, a.written, a.gradient + l.b, l.n_out, rows)
-
-
-cdef void scatter(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t n,
-                  Py_ssize_t rows) noexcept nogil:
-    """Write a chunk's predictions, row by row."""
-    cdef real *y_hat = a.memory + e.layers[e.n_layers - 1].y_hat * rows
-    cdef Py_ssize_t r, j
-    for r in range(n):
-        for j in range(e.n_outputs):
-            q.out[(start + r) * e.n_outputs + j] = y_hat[j * rows + r]
+cdef void scatter(Engine e, const batch *q, const span *s) noexcept nogil:
+    """Write a span's predictions, row by row."""
+    cdef real *y_hat = at(s, e.layers[e.n_layers - 1].y_hat, e.n_outputs)
+    cdef Py_ssize_t r, i, j, rows
+    for r from 0 <= r < s.n by PANEL:
+        rows = panel_rows(s, r)
+        for i in range(min(rows, s.n - r)):
+            for j in range(e.n_outputs):
+                q.out[(s.start + r + i) * e.n_outputs + j] = y_hat[r * e.n_outputs + j * rows + i]
 
 
 cdef void run_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcept nogil:
+    cdef span s
     cdef Py_ssize_t start = index * q.chunk
     cdef Py_ssize_t n = min(q.chunk, q.n_rows - start)
-    cdef Py_ssize_t rows = padded(n)
-    gather(e, q, a, start, n, rows)
-    forward(e, q, a, start, rows)
-    if q.y != NULL:
-        measure(e, a, rows)
+    s.a = a
+    s.chunk = padded(n)
+    s.first = 0
+    while s.first < s.chunk:
+        s.rows = s.chunk if e.python else min(s.chunk - s.first, <Py_ssize_t> PANEL)
+        s.start = start + s.first
+        s.n = min(s.rows, n - s.first)
+        gather(e, q, &s)
+        forward(e, q, &s)
+        if q.y != NULL:
+            measure(e, &s)
+        if q.backward:
+            backward(e, q, &s)
+        if q.out != NULL:
+            scatter(e, q, &s)
+        s.first += s.rows
     if q.backward:
-        backward(e, q, a, rows)
-    if q.out != NULL:
-        scatter(e, q, a, start, n, rows)
+        weight_gradients(e, q, a, s.chunk)

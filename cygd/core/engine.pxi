@@ -37,8 +37,9 @@ cdef struct layer:
     rowwise_backward_t backward_rows
     void *data
     double keep, l1, l2             # keep rate of dropout; penalties on the weights
+    bint wide                       # its weight gradient has the units for vector axis, else the rows
     # a chunk's blocks, in elements per row from the start of the lane's memory
-    Py_ssize_t h, y_hat, out, mask
+    Py_ssize_t h, y_hat, out, mask, delta, turned
 
 
 cdef struct lane:
@@ -114,7 +115,7 @@ cdef class Engine:
     cdef layer *layers
     cdef int n_layers, reduction
     cdef readonly Py_ssize_t n_parameters, n_inputs, n_outputs
-    cdef Py_ssize_t x, y, weight, signed, values, delta, delta_below, delta_turned, sensitivity, row_elements
+    cdef Py_ssize_t x, y, weight, signed, values, delta, slope, sensitivity, row_elements
     cdef loss_block_t loss, loss_prime
     cdef joint_block_t joint
     cdef joint_delta_t joint_prime
@@ -249,30 +250,33 @@ cdef class Engine:
 
     cdef place_blocks(self):
         """Lay a lane's memory out, in elements per row of a chunk."""
-        cdef Py_ssize_t end = 0, widest = self.n_inputs, trained = 0, index
+        cdef Py_ssize_t end = 0, widest = 0, trained = 0, index
         cdef layer *l
         self.x = end
         end += self.n_inputs
         for index in range(self.n_layers):
             l = &self.layers[index]
+            l.wide = l.n_out >= WIDTH // 2
             l.h = end
-            l.y_hat = end + l.n_out
-            l.out = l.y_hat
-            end += 2 * l.n_out
+            l.y_hat = l.out = end + l.n_out
+            l.delta = end + 2 * l.n_out
+            end += 3 * l.n_out
             if l.keep < 1:
                 l.mask = end
                 l.out = end + l.n_out
                 end += 2 * l.n_out
+            if l.wide:
+                l.turned = end
+                end += padded(l.n_out)
             widest = max(widest, l.n_out)
             trained = max(trained, l.n_trained * l.n_out)
+        self.delta = self.layers[self.n_layers - 1].delta
         self.y = end
         self.values = end + self.n_outputs
         self.weight = end + 2 * self.n_outputs
         self.signed = self.weight + 1
-        self.delta = self.signed + 1
-        self.delta_below = self.delta + widest
-        self.delta_turned = self.delta_below + widest
-        self.sensitivity = self.delta_turned + padded(widest)
+        self.slope = self.signed + 1
+        self.sensitivity = self.slope + widest
         self.row_elements = self.sensitivity + trained
 
     # how a batch is cut ----------------------------------------------------------------------

@@ -12,6 +12,7 @@ cdef enum:
     MAX_PARAMETERS = 4      # of one activation or loss
     MAX_ROWS = 64           # rows of one table
     MAX_OPERANDS = 4        # of one instruction of a formula
+    PANEL = 128 // sizeof(real)     # rows of a panel: two vectors at the highest level
 
 # elementwise: out = f(h) and out = f'(h); out may be h. data: the parameters as `const real *`, or
 # NULL for the defaults
@@ -106,6 +107,15 @@ cdef struct update_row:
     const char *parameters[MAX_OPTIMIZER_PARAMETERS]
     double defaults[MAX_OPTIMIZER_PARAMETERS]
 
+# A chunk of rows: n panels of `width` rows each but for the `last` one. A block of a chunk: its panels one
+# behind the other, each of `units` x (rows of the panel) elements.
+cdef struct panels:
+    Py_ssize_t n, width, last
+
+cdef struct panel_block:
+    const real *p
+    Py_ssize_t units
+
 cdef struct kernels:
     int level                           # 2 (base), 3, 4
     int vector_bytes
@@ -125,6 +135,16 @@ cdef struct kernels:
     void (*product_dot)(const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
                         bint accumulate, real *c, Py_ssize_t ldc,
                         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # c (m, n) = [c +] x d^T over the rows of a chunk: x a block of units x rows, d one of rows x units in blocks
+    # of PANEL units (as `turn` leaves them); outer_ones: the same with one row of x that is 1
+    void (*outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
+                  Py_ssize_t n) noexcept nogil
+    void (*outer_ones)(const panels *q, const panel_block *d, bint accumulate, real *c, Py_ssize_t n) noexcept nogil
+    # the same with d a block of units x rows, for few units; d NULL: the sums of x, n = 1
+    void (*dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
+                 Py_ssize_t n) noexcept nogil
+    # out (n, ldo): rows 0 ... m - 1, of n elements each, as columns; zeros behind them
+    void (*turn)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil
     # out (m) = [out +] sum over k of a (m, k)
     void (*sum_rows)(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
                      Py_ssize_t k) noexcept nogil

@@ -85,6 +85,15 @@ INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec v) { *(vec *)p = v; }
 
 /* The first `n` elements (0 < n < LANES); the rest read as zero and are not written. */
+#if VBYTES == 64 && defined(X86)
+#if REAL_BITS == 32
+#define FIRST(n) ((__mmask16)((1u << (n)) - 1))
+#else
+#define FIRST(n) ((__mmask8)((1u << (n)) - 1))
+#endif
+INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskz_loadu)(FIRST(n), p); }
+INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(mask_storeu)(p, FIRST(n), v); }
+#else
 INLINE vec load_part(const real *p, ptrdiff_t n) {
     real part[LANES] = {0};
     memcpy(part, p, (size_t)n * sizeof(real));
@@ -94,6 +103,56 @@ INLINE void store_part(real *p, vec v, ptrdiff_t n) {
     real part[LANES];
     store(part, v);
     memcpy(p, part, (size_t)n * sizeof(real));
+}
+#endif
+
+/* Two vectors interleaved, a0 b0 a1 b1 ...: the first half of it, and the second. */
+#if defined(__GNUC__) || defined(__clang__)
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+#if LANES == 16
+INLINE vec zip_low(vec a, vec b) {
+    return PICK(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+INLINE vec zip_high(vec a, vec b) {
+    return PICK(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#elif LANES == 8
+INLINE vec zip_low(vec a, vec b) { return PICK(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+INLINE vec zip_high(vec a, vec b) { return PICK(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#elif LANES == 4
+INLINE vec zip_low(vec a, vec b) { return PICK(a, b, 0, 4, 1, 5); }
+INLINE vec zip_high(vec a, vec b) { return PICK(a, b, 2, 6, 3, 7); }
+#else
+INLINE vec zip_low(vec a, vec b) { return PICK(a, b, 0, 2); }
+INLINE vec zip_high(vec a, vec b) { return PICK(a, b, 1, 3); }
+#endif
+/* LANES vectors of rows become LANES vectors of columns: log2(LANES) rounds of interleaving */
+INLINE void transpose(vec *v) {
+    vec t[LANES];
+#pragma GCC unroll 4
+    for (int round = 1; round < LANES; round *= 2) {
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES / 2; i++) {
+            t[2 * i] = zip_low(v[i], v[i + LANES / 2]);
+            t[2 * i + 1] = zip_high(v[i], v[i + LANES / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) v[i] = t[i];
+    }
+}
+#else
+INLINE void transpose(vec *v) { (void)v; }
+#endif
+INLINE void prefetch(const real *p) {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 1);
+#else
+    (void)p;
+#endif
 }
 
 #if defined(__GNUC__) || defined(__clang__)

@@ -1,18 +1,16 @@
 # Matrix products: what a layer spends its time in.
 #
-# Three products make a layer, in blocks of units x rows (rows contiguous):
+# Rows of a batch go through the network in panels (chunk.pxi), blocks of units x rows, PANEL rows or fewer.
+# Three products make a layer:
 #
-#     h     = W^T x        (n_out, rows)    product:      a = W read by columns, b = x
-#     g_x   = W delta      (n_in, rows)     product:      a = W read by rows,    b = delta
-#     Delta = x delta^T    (n_in, n_out)    product with delta transposed once, vectors along the
-#                                           units; or product_dot, vectors along the rows, where the
-#                                           layer is narrower than a vector
+#     h     = W^T x        (n_out, rows)    product: a = W read by columns, b = x
+#     g_x   = W delta      (n_in, rows)     product: a = W read by rows,    b = delta
+#     Delta = x delta^T    (n_in, n_out)    outer: delta is transposed once, vectors lie along the units; or
+#                                           dots: vectors lie along the rows, where a layer is narrow
 #
-# `product` is a register tile: MR x 2 vectors of c stay in registers while k runs. Every element is
-# one chain of fused multiply-adds over k = 0, 1, 2, ..., so its bits depend on neither the tile nor
-# the vector's size. Rows of b are read in whole vectors: the caller pads them to a multiple of WIDTH.
-# `product_dot` adds along the vector, over the fixed virtual width of 64 bytes; its k is a multiple
-# of WIDTH.
+# `product` and `outer` are a register tile: MR x 2 vectors of c stay in registers while k runs. Every element is
+# one chain of fused multiply-adds over k = 0, 1, 2, ..., so its bits depend on neither the tile nor the
+# vector's size. `dots` adds along the vector, over the fixed virtual width of 64 bytes.
 
 cdef extern from *:
     """
@@ -20,6 +18,9 @@ cdef extern from *:
     #define MR (VBYTES == 64 ? 8 : 6)
     """
     enum: MR
+
+cdef enum:
+    DEPTH = 256     # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
 
 
 cdef inline void tile(int rows, int vectors, Py_ssize_t last, const real *a, Py_ssize_t a_row,
@@ -94,15 +95,223 @@ cdef void product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const re
                   Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
                   Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     # c_ij = [c_ij +] bias_i + sum_p a_ip b_pj
-    cdef Py_ssize_t j = 0
-    while n - j >= 2 * LANES:
-        panel(2, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, k)
-        j += 2 * LANES
-    if n - j >= LANES:
-        panel(1, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, k)
-        j += LANES
-    if n > j:
-        panel(1, n - j, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, k)
+    cdef Py_ssize_t j, p = 0, depth
+    while True:
+        depth = min(k - p, DEPTH)
+        j = 0
+        while n - j >= 2 * LANES:
+            panel(2, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
+            j += 2 * LANES
+        if n > j:
+            panel(1, min(n - j, LANES), a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
+        if n - j > LANES:
+            j += LANES
+            panel(1, n - j, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
+        p += depth
+        if p >= k:
+            return
+        a += depth * a_column
+        b += depth * ldb
+        bias = NULL
+        accumulate = True
+
+
+cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels *q, const panel_block *x, Py_ssize_t i0,
+                            const panel_block *d, Py_ssize_t j0, Py_ssize_t shift, Py_ssize_t ldb, bint accumulate,
+                            real *c, Py_ssize_t ldc) noexcept nogil:
+    """c (rows, vectors * LANES) = [c +] x d^T over all panels; the last vector of c has `last` elements.
+
+    What is added to is asked for at the start and added at the end, so that nothing waits for it.
+    """
+    cdef vec acc[8][2]
+    cdef vec b0, b1 = splat(0), v
+    cdef const real *a
+    cdef const real *b
+    cdef Py_ssize_t p, r, width
+    cdef int i
+    for i in range(rows):
+        prefetch(c + i * ldc)
+        if vectors == 2:
+            prefetch(c + i * ldc + LANES)
+        acc[i][0] = splat(0)
+        acc[i][1] = splat(0)
+    for p in range(q.n):
+        width = q.last if p == q.n - 1 else q.width
+        a = x.p + p * x.units * q.width + i0 * width
+        b = d.p + p * d.units * q.width + j0 * width + shift
+        for r in range(width):
+            b0 = load(b)
+            if vectors == 2:
+                b1 = load(b + LANES)
+            for i in range(rows):
+                v = splat(a[i * width])
+                acc[i][0] = fma_(v, b0, acc[i][0])
+                if vectors == 2:
+                    acc[i][1] = fma_(v, b1, acc[i][1])
+            a += 1
+            b += ldb
+    for i in range(rows):
+        if accumulate:
+            if vectors == 2:
+                acc[i][0] = acc[i][0] + load(c + i * ldc)
+                acc[i][1] = acc[i][1] + load_up_to(c + i * ldc + LANES, last)
+            else:
+                acc[i][0] = acc[i][0] + load_up_to(c + i * ldc, last)
+        if vectors == 2:
+            store(c + i * ldc, acc[i][0])
+            store_up_to(c + i * ldc + LANES, acc[i][1], last)
+        else:
+            store_up_to(c + i * ldc, acc[i][0], last)
+
+
+cdef inline void outer_columns(int vectors, Py_ssize_t last, const panels *q, const panel_block *x, const panel_block *d,
+                               Py_ssize_t j0, Py_ssize_t shift, Py_ssize_t ldb, bint accumulate, real *c, Py_ssize_t ldc,
+                               Py_ssize_t m) noexcept nogil:
+    """All rows of c under one or two vectors of d."""
+    cdef Py_ssize_t i = 0
+    while m - i >= MR:
+        outer_tile(MR, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
+        i += MR
+    if m - i >= 4:
+        outer_tile(4, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
+        i += 4
+    if m - i >= 2:
+        outer_tile(2, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
+        i += 2
+    if m > i:
+        outer_tile(1, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
+
+
+cdef void outer(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
+                Py_ssize_t n) noexcept nogil:
+    # c_ij = [c_ij +] sum_r x_ir d_rj; d in blocks of rows x PANEL units
+    cdef Py_ssize_t j = 0, shift, wide, ldb
+    while j < n:
+        wide = min(n - j, PANEL)
+        ldb = (wide + WIDTH - 1) // WIDTH * WIDTH
+        shift = 0
+        while wide - shift >= 2 * LANES:
+            outer_columns(2, LANES, q, x, d, j, shift, ldb, accumulate, c + j + shift, n, m)
+            shift += 2 * LANES
+        if wide - shift > LANES:
+            outer_columns(2, wide - shift - LANES, q, x, d, j, shift, ldb, accumulate, c + j + shift, n, m)
+        elif wide > shift:
+            outer_columns(1, wide - shift, q, x, d, j, shift, ldb, accumulate, c + j + shift, n, m)
+        j += PANEL
+
+
+cdef void outer_ones(const panels *q, const panel_block *d, bint accumulate, real *c, Py_ssize_t n) noexcept nogil:
+    # c_j = [c_j +] sum_r d_rj; d as in outer
+    cdef Py_ssize_t j = 0, v, r, p, wide, ldb, width
+    cdef const real *b
+    cdef vec acc
+    while j < n:
+        wide = min(n - j, PANEL)
+        ldb = (wide + WIDTH - 1) // WIDTH * WIDTH
+        for v from 0 <= v < wide by LANES:
+            acc = splat(0)
+            for p in range(q.n):
+                width = q.last if p == q.n - 1 else q.width
+                b = d.p + p * d.units * q.width + j * width + v
+                for r in range(width):
+                    acc = acc + load(b + r * ldb)
+            if accumulate:
+                acc = acc + load_up_to(c + j + v, wide - v)
+            store_up_to(c + j + v, acc, wide - v)
+        j += PANEL
+
+
+cdef inline vec sums_of(int rows, vec (*acc)[VECS]) noexcept nogil:
+    """Return the sums of `rows` virtual vectors, each in the order of tree_sum, as the lanes of one."""
+    cdef vec s[LANES]
+    cdef int i, v, half = VECS // 2
+    while half:
+        for i in range(rows):
+            for v in range(half):
+                acc[i][v] = acc[i][v] + acc[i][v + half]
+        half //= 2
+    for i in range(LANES):
+        s[i] = acc[i][0] if i < rows else splat(0)
+    transpose(s)
+    half = LANES // 2
+    while half:
+        for i in range(half):
+            s[i] = s[i] + s[i + half]
+        half //= 2
+    return s[0]
+
+
+cdef inline void dots_tile(int rows, const panels *q, const panel_block *x, Py_ssize_t i0, const panel_block *d, Py_ssize_t j0,
+                           bint accumulate, real *c, Py_ssize_t ldc) noexcept nogil:
+    """c (rows, 1) = [c +] x . d over all panels, or the sums of x alone."""
+    cdef vec acc[LANES][VECS]
+    cdef vec y = splat(1)
+    cdef const real *a
+    cdef const real *b = NULL
+    cdef Py_ssize_t p, r, width
+    cdef real part[LANES]
+    cdef int i, v
+    for i in range(rows):
+        for v in range(VECS):
+            acc[i][v] = splat(0)
+    for p in range(q.n):
+        width = q.last if p == q.n - 1 else q.width
+        a = x.p + p * x.units * q.width + i0 * width
+        if d != NULL:
+            b = d.p + p * d.units * q.width + j0 * width
+        for r from 0 <= r < width by WIDTH:
+            for v in range(VECS):
+                if d != NULL:
+                    y = load(b + r + v * LANES)
+                for i in range(rows):
+                    acc[i][v] = fma_(load(a + i * width + r + v * LANES), y, acc[i][v])
+    store(part, sums_of(rows, acc))
+    for i in range(rows):
+        c[i * ldc] = c[i * ldc] + part[i] if accumulate else part[i]
+
+
+cdef void dots(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
+               Py_ssize_t n) noexcept nogil:
+    # c_ij = [c_ij +] sum_r x_ir d_jr; without d: c_i0 = [c_i0 +] sum_r x_ir
+    cdef Py_ssize_t i, j
+    for j in range(n):
+        i = 0
+        while m - i >= LANES:
+            dots_tile(LANES, q, x, i, d, j, accumulate, c + i * n + j, n)
+            i += LANES
+        while m > i:
+            dots_tile(1, q, x, i, d, j, accumulate, c + i * n + j, n)
+            i += 1
+
+
+cdef inline void turn_block(bint whole, const real **rows, Py_ssize_t m, Py_ssize_t j, Py_ssize_t n,
+                            real *out, Py_ssize_t ldo) noexcept nogil:
+    """Turn LANES rows, from their column j on."""
+    cdef vec v[LANES]
+    cdef Py_ssize_t i
+    if whole:
+        for i in range(LANES):
+            v[i] = load(rows[i] + j)
+        transpose(v)
+        for i in range(LANES):
+            store(out + i * ldo, v[i])
+        return
+    for i in range(LANES):
+        v[i] = load_up_to(rows[i] + j, n - j) if i < m else splat(0)
+    transpose(v)
+    for i in range(min(LANES, n - j)):
+        store(out + i * ldo, v[i])
+
+
+cdef void turn_rows(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil:
+    # out_ji = rows_i[j], 0 for m <= i < ldo; ldo is a multiple of LANES
+    cdef Py_ssize_t i, j
+    for i from 0 <= i < ldo by LANES:
+        for j from 0 <= j < n by LANES:
+            if m - i >= LANES and n - j >= LANES:
+                turn_block(True, rows + i, LANES, j, n, out + j * ldo + i, ldo)
+            else:
+                turn_block(False, rows + i, m - i, j, n, out + j * ldo + i, ldo)
 
 
 cdef inline void dot_tile(int rows, const real *a, Py_ssize_t lda, const real *b, bint accumulate,
@@ -145,3 +354,7 @@ cdef void product_dot(const real *a, Py_ssize_t lda, const real *b, Py_ssize_t l
 cdef void fill_products(kernels *t) noexcept:
     t.product = product
     t.product_dot = product_dot
+    t.outer = outer
+    t.outer_ones = outer_ones
+    t.dots = dots
+    t.turn = turn_rows

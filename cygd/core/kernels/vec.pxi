@@ -15,6 +15,8 @@ cdef extern from "vec.h" nogil:
     void store(real *p, vec v) noexcept
     vec load_part(const real *p, Py_ssize_t n) noexcept
     void store_part(real *p, vec v, Py_ssize_t n) noexcept
+    void transpose(vec *v) noexcept             # LANES rows into LANES columns
+    void prefetch(const real *p) noexcept       # what is about to be written
     vec splat(real x) noexcept
     ivec lt(vec a, vec b) noexcept
     ivec le(vec a, vec b) noexcept
