@@ -29,6 +29,15 @@ cdef inline Py_ssize_t panel_rows(const span *s, Py_ssize_t r) noexcept nogil:
     return min(s.rows - r, <Py_ssize_t> PANEL)
 
 
+cdef inline panels panels_of(Py_ssize_t rows) noexcept nogil:
+    """Return how so many rows are cut into panels."""
+    cdef panels p
+    p.n = (rows + PANEL - 1) // PANEL
+    p.width = min(rows, <Py_ssize_t> PANEL)
+    p.last = rows - (p.n - 1) * PANEL
+    return p
+
+
 cdef void gather(Engine e, const batch *q, const span *s) noexcept nogil:
     """Turn rows of a batch into blocks; the padding repeats the last row.
 
@@ -70,22 +79,22 @@ cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
     cdef real *y_hat
     cdef layer *l
     cdef formula_data own
-    cdef Py_ssize_t index, r, rows
+    cdef panels p = panels_of(s.rows)
+    cdef panel_block x
+    cdef Py_ssize_t index, r
     for index in range(e.n_layers):
         l = &e.layers[index]
         h, y_hat = at(s, l.h, l.n_out), at(s, l.y_hat, l.n_out)
         bias = q.parameters + l.b if l.b >= 0 else NULL
-        for r from 0 <= r < s.rows by PANEL:
-            rows = panel_rows(s, r)
-            e.k.product(q.parameters + l.w, 1, l.n_out, below + r * l.n_in, rows, bias, False, h + r * l.n_out,
-                        rows, l.n_out, rows, l.n_in)
-            if l.f_rows != NULL:
-                l.f_rows(h + r * l.n_out, y_hat + r * l.n_out, l.n_out, rows, l.data)
-        if l.f_rows == NULL:
-            if q.backward and l.both != NULL:
-                l.both(h, y_hat, h, l.n_out * s.rows, l.data)
-            else:
-                l.f(h, y_hat, l.n_out * s.rows, present(q, l, &own))
+        x.p, x.units = below, l.n_in
+        e.k.panel_product(q.parameters + l.w, 1, l.n_out, &p, &x, bias, h, l.n_out, l.n_in)
+        if l.f_rows != NULL:
+            for r from 0 <= r < s.rows by PANEL:
+                l.f_rows(h + r * l.n_out, y_hat + r * l.n_out, l.n_out, panel_rows(s, r), l.data)
+        elif q.backward and l.both != NULL:
+            l.both(h, y_hat, h, l.n_out * s.rows, l.data)
+        else:
+            l.f(h, y_hat, l.n_out * s.rows, present(q, l, &own))
         below = y_hat
         if q.training and l.keep < 1:
             drop(e, q, l, <int> index, s)
@@ -208,7 +217,9 @@ cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
     cdef real *below
     cdef layer *l
     cdef layer *under
-    cdef Py_ssize_t index, r, rows
+    cdef panels p = panels_of(s.rows)
+    cdef panel_block d
+    cdef Py_ssize_t index
     output_error(e, q, s)
     delta = at(s, e.delta, e.n_outputs)
     for index in range(e.n_layers - 1, -1, -1):
@@ -219,10 +230,8 @@ cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
         # dE/dy_hat_i = sum_j w_ij dE/dh_j
         under = &e.layers[index - 1]
         below = at(s, under.delta, l.n_in)
-        for r from 0 <= r < s.rows by PANEL:
-            rows = panel_rows(s, r)
-            e.k.product(q.parameters + l.w, l.n_out, 1, delta + r * l.n_out, rows, NULL, False,
-                        below + r * l.n_in, rows, l.n_in, rows, l.n_out)
+        d.p, d.units = delta, l.n_out
+        e.k.panel_product(q.parameters + l.w, l.n_out, 1, &p, &d, NULL, below, l.n_in, l.n_out)
         if q.training and under.keep < 1:
             e.k.multiply(below, at(s, under.mask, l.n_in), below, l.n_in * s.rows)
         through(e, q, under, s, below)
@@ -247,14 +256,11 @@ cdef void turn_error(Engine e, const layer *l, const span *s, const real *delta)
 
 cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t chunk) noexcept nogil:
     """dE/dw_ij += sum_r x_ir delta_jr and dE/db_j += sum_r delta_jr, over the chunk."""
-    cdef panels p
+    cdef panels p = panels_of(chunk)
     cdef panel_block x, d
     cdef layer *l
     cdef layer *under
     cdef Py_ssize_t index
-    p.n = (chunk + PANEL - 1) // PANEL
-    p.width = min(chunk, <Py_ssize_t> PANEL)
-    p.last = chunk - (p.n - 1) * PANEL
     for index in range(e.n_layers):
         l = &e.layers[index]
         under = &e.layers[index - 1] if index else NULL
@@ -294,7 +300,7 @@ cdef void run_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcep
     s.chunk = padded(n)
     s.first = 0
     while s.first < s.chunk:
-        s.rows = s.chunk if e.python else min(s.chunk - s.first, <Py_ssize_t> PANEL)
+        s.rows = min(s.chunk - s.first, e.span * <Py_ssize_t> PANEL)
         s.start = start + s.first
         s.n = min(s.rows, n - s.first)
         gather(e, q, &s)

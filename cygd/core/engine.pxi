@@ -22,6 +22,8 @@ cdef enum:
     MIN_CHUNK = 32                  # rows; fewer do not fill the register tiles
     MAX_CHUNK = 256
     CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: half of a common L2
+    WIDE_LAYER = 16 * 1024          # weights of a layer that leaves L1: several panels then share its strips
+    WIDE_SPAN = 4
     LANE_BYTES = 8 * 1024 * 1024    # of all lanes' gradients together
 
 
@@ -125,6 +127,7 @@ cdef class Engine:
     cdef readonly bint python       # some component is Python: threads would only wait for the GIL
     cdef list spare, lent           # lanes of finished calls, and of those that run
     cdef readonly list thread_chunks    # chunks that each thread has computed in the last call
+    cdef Py_ssize_t span            # panels that go through the layers together
     cdef double flops               # of one row, forward and backward
     cdef double alone_until         # no team before this time, in milliseconds of the clock
     cdef double patience            # how long it stays alone after the next failure of a team
@@ -250,7 +253,7 @@ cdef class Engine:
 
     cdef place_blocks(self):
         """Lay a lane's memory out, in elements per row of a chunk."""
-        cdef Py_ssize_t end = 0, widest = 0, trained = 0, index
+        cdef Py_ssize_t end = 0, widest = 0, trained = 0, largest = 0, index
         cdef layer *l
         self.x = end
         end += self.n_inputs
@@ -270,6 +273,8 @@ cdef class Engine:
                 end += padded(l.n_out)
             widest = max(widest, l.n_out)
             trained = max(trained, l.n_trained * l.n_out)
+            largest = max(largest, l.n_in * l.n_out)
+        self.span = MAX_CHUNK if self.python else WIDE_SPAN if largest >= WIDE_LAYER else 1
         self.delta = self.layers[self.n_layers - 1].delta
         self.y = end
         self.values = end + self.n_outputs

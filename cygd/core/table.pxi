@@ -135,6 +135,10 @@ cdef struct kernels:
     void (*product_dot)(const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
                         bint accumulate, real *c, Py_ssize_t ldc,
                         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # c = a (m, k) b [+ bias (m)] in every panel: b a block of k units, c one of m
+    void (*panel_product)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
+                          const panel_block *b, const real *bias, real *c, Py_ssize_t m,
+                          Py_ssize_t k) noexcept nogil
     # c (m, n) = [c +] x d^T over the rows of a chunk: x a block of units x rows, d one of rows x units in blocks
     # of PANEL units (as `turn` leaves them); outer_ones: the same with one row of x that is 1
     void (*outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,

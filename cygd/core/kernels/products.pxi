@@ -20,7 +20,9 @@ cdef extern from *:
     enum: MR
 
 cdef enum:
-    DEPTH = 256     # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
+    DEPTH = 256             # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
+    STRIP_PANELS = 2        # for fewer a copy of the columns does not pay,
+    STRIP_COLUMNS = 32      # nor where they lie close together
 
 
 cdef inline void tile(int rows, int vectors, Py_ssize_t last, const real *a, Py_ssize_t a_row,
@@ -114,6 +116,35 @@ cdef void product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const re
         b += depth * ldb
         bias = NULL
         accumulate = True
+
+
+cdef void panel_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
+                        const panel_block *b, const real *bias, real *c, Py_ssize_t m,
+                        Py_ssize_t k) noexcept nogil:
+    # c_ir = bias_i + sum_p a_ip b_pr in every panel. Columns of a wide matrix lie far apart: a strip of them is
+    # copied once for all panels
+    cdef real strip[DEPTH * 2 * MR]
+    cdef Py_ssize_t p = 0, i, depth, wide, at, width, s
+    if q.n < STRIP_PANELS or a_row != 1 or a_column < STRIP_COLUMNS:
+        for s in range(q.n):
+            width = q.last if s == q.n - 1 else q.width
+            product(a, a_row, a_column, b.p + s * k * q.width, width, bias, False, c + s * m * q.width, width, m,
+                    width, k)
+        return
+    while True:
+        depth = min(k - p, DEPTH)
+        for i from 0 <= i < m by 2 * MR:
+            wide = min(m - i, 2 * MR)
+            for at in range(depth):
+                memcpy(strip + at * 2 * MR, a + (p + at) * a_column + i, wide * sizeof(real))
+            for s in range(q.n):
+                width = q.last if s == q.n - 1 else q.width
+                product(strip, 1, 2 * MR, b.p + s * k * q.width + p * width, width,
+                        bias + i if bias != NULL and not p else NULL, p > 0,
+                        c + s * m * q.width + i * width, width, wide, width, depth)
+        p += depth
+        if p >= k:
+            return
 
 
 cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels *q, const panel_block *x, Py_ssize_t i0,
@@ -354,6 +385,7 @@ cdef void product_dot(const real *a, Py_ssize_t lda, const real *b, Py_ssize_t l
 cdef void fill_products(kernels *t) noexcept:
     t.product = product
     t.product_dot = product_dot
+    t.panel_product = panel_product
     t.outer = outer
     t.outer_ones = outer_ones
     t.dots = dots
