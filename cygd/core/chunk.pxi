@@ -147,16 +147,17 @@ cdef void output_error(Engine e, const batch *q, const span *s) noexcept nogil:
     cdef layer *l = &e.layers[e.n_layers - 1]
     cdef real *y = at(s, e.y, l.n_out)
     cdef real *y_hat = at(s, l.y_hat, l.n_out)
-    cdef real *delta = at(s, e.delta, l.n_out)
+    cdef real *delta = at(s, l.delta, l.n_out)
+    cdef real *g = scratch(s, e.g)
     cdef real *signed = at(s, e.signed, 1)
     cdef double scale = -q.scale if e.joint != NULL else q.scale
     cdef Py_ssize_t r, k
     e.k.scale(scale, at(s, e.weight, 1), signed, s.rows)
     if e.joint == NULL:
-        e.loss_prime(y, y_hat, delta, l.n_out * s.rows, e.loss_data)
+        e.loss_prime(y, y_hat, g, l.n_out * s.rows, e.loss_data)
         if l.n_trained:             # their gradient is a sum over weighted rows
-            scale_panels(e, s, delta, signed, l.n_out)
-        through(e, q, l, s, delta)
+            scale_panels(e, s, g, signed, l.n_out)
+        through(e, q, l, s, g, delta)
     else:
         for r from 0 <= r < s.rows by PANEL:
             k = r * l.n_out
@@ -172,25 +173,26 @@ cdef void scale_panels(Engine e, const span *s, real *delta, const real *factors
         e.k.scale_rows(delta + r * units, factors + r, delta + r * units, units, panel_rows(s, r))
 
 
-cdef void through(Engine e, const batch *q, const layer *l, const span *s, real *delta) noexcept nogil:
-    """dE/dh from dE/dy_hat, in place: times f'(h), or through the rows' Jacobian."""
+cdef void through(Engine e, const batch *q, const layer *l, const span *s, const real *g,
+                  real *delta) noexcept nogil:
+    """dE/dh from g = dE/dy_hat: times f'(h), or through the rows' Jacobian. It takes the place of h."""
     cdef real *h = at(s, l.h, l.n_out)
     cdef real *y_hat = at(s, l.y_hat, l.n_out)
-    cdef real *other = scratch(s, e.slope)
+    cdef real *slope = scratch(s, e.slope)
     cdef Py_ssize_t n = l.n_out * s.rows, r, k
     if l.backward_rows != NULL:
         for r from 0 <= r < s.rows by PANEL:
             k = r * l.n_out
-            l.backward_rows(h + k, y_hat + k, delta + k, other + k, l.n_out, panel_rows(s, r), l.data)
-        memcpy(delta, other, n * sizeof(real))
+            l.backward_rows(h + k, y_hat + k, g + k, slope + k, l.n_out, panel_rows(s, r), l.data)
+        memcpy(delta, slope, n * sizeof(real))
     elif l.both != NULL:            # forward has left f'(h) in the place of h
-        e.k.multiply(delta, h, delta, n)
+        e.k.multiply(g, h, delta, n)
     elif l.n_trained:
-        train_parameters(e, q, l, s, delta, other)
-        e.k.multiply(delta, other, delta, n)
+        train_parameters(e, q, l, s, g, slope)
+        e.k.multiply(g, slope, delta, n)
     else:
-        l.df(h, y_hat, other, n, l.data)
-        e.k.multiply(delta, other, delta, n)
+        l.df(h, y_hat, slope, n, l.data)
+        e.k.multiply(g, slope, delta, n)
 
 
 cdef void train_parameters(Engine e, const batch *q, const layer *l, const span *s, const real *g,
@@ -214,14 +216,14 @@ cdef void train_parameters(Engine e, const batch *q, const layer *l, const span 
 cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
     """Leave the error terms of every layer in its block, from the last layer to the first."""
     cdef real *delta
-    cdef real *below
+    cdef real *g = scratch(s, e.g)
     cdef layer *l
     cdef layer *under
     cdef panels p = panels_of(s.rows)
     cdef panel_block d
     cdef Py_ssize_t index
     output_error(e, q, s)
-    delta = at(s, e.delta, e.n_outputs)
+    delta = at(s, e.layers[e.n_layers - 1].delta, e.n_outputs)
     for index in range(e.n_layers - 1, -1, -1):
         l = &e.layers[index]
         turn_error(e, l, s, delta)
@@ -229,13 +231,12 @@ cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
             break
         # dE/dy_hat_i = sum_j w_ij dE/dh_j
         under = &e.layers[index - 1]
-        below = at(s, under.delta, l.n_in)
         d.p, d.units = delta, l.n_out
-        e.k.panel_product(q.parameters + l.w, l.n_out, 1, &p, &d, NULL, below, l.n_in, l.n_out)
+        e.k.panel_product(q.parameters + l.w, l.n_out, 1, &p, &d, NULL, g, l.n_in, l.n_out)
         if q.training and under.keep < 1:
-            e.k.multiply(below, at(s, under.mask, l.n_in), below, l.n_in * s.rows)
-        through(e, q, under, s, below)
-        delta = below
+            e.k.multiply(g, at(s, under.mask, l.n_in), g, l.n_in * s.rows)
+        delta = at(s, under.delta, l.n_in)
+        through(e, q, under, s, g, delta)
 
 
 cdef void turn_error(Engine e, const layer *l, const span *s, const real *delta) noexcept nogil:

@@ -19,9 +19,8 @@ cdef extern from "vec.h" nogil:
 
 cdef enum:
     MAX_LANES = 8
-    MIN_CHUNK = 32                  # rows; fewer do not fill the register tiles
     MAX_CHUNK = 256
-    CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: half of a common L2
+    CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: a part of a common L2
     WIDE_LAYER = 16 * 1024          # weights of a layer that leaves L1: several panels then share its strips
     WIDE_SPAN = 4
     LANE_BYTES = 8 * 1024 * 1024    # of all lanes' gradients together
@@ -117,7 +116,7 @@ cdef class Engine:
     cdef layer *layers
     cdef int n_layers, reduction
     cdef readonly Py_ssize_t n_parameters, n_inputs, n_outputs
-    cdef Py_ssize_t x, y, weight, signed, values, delta, slope, sensitivity, row_elements
+    cdef Py_ssize_t x, y, weight, signed, values, g, slope, sensitivity, row_elements
     cdef loss_block_t loss, loss_prime
     cdef joint_block_t joint
     cdef joint_delta_t joint_prime
@@ -260,10 +259,9 @@ cdef class Engine:
         for index in range(self.n_layers):
             l = &self.layers[index]
             l.wide = l.n_out >= WIDTH // 2
-            l.h = end
+            l.h = l.delta = end         # which is needed no more when the error term is there
             l.y_hat = l.out = end + l.n_out
-            l.delta = end + 2 * l.n_out
-            end += 3 * l.n_out
+            end += 2 * l.n_out
             if l.keep < 1:
                 l.mask = end
                 l.out = end + l.n_out
@@ -274,13 +272,13 @@ cdef class Engine:
             widest = max(widest, l.n_out)
             trained = max(trained, l.n_trained * l.n_out)
             largest = max(largest, l.n_in * l.n_out)
-        self.span = MAX_CHUNK if self.python else WIDE_SPAN if largest >= WIDE_LAYER else 1
-        self.delta = self.layers[self.n_layers - 1].delta
+        self.span = MAX_CHUNK // PANEL if self.python else WIDE_SPAN if largest >= WIDE_LAYER else 1
         self.y = end
         self.values = end + self.n_outputs
         self.weight = end + 2 * self.n_outputs
         self.signed = self.weight + 1
-        self.slope = self.signed + 1
+        self.g = self.signed + 1
+        self.slope = self.g + widest
         self.sensitivity = self.slope + widest
         self.row_elements = self.sensitivity + trained
 
@@ -289,9 +287,9 @@ cdef class Engine:
     cdef void cut(self, batch *q, Py_ssize_t n_rows) noexcept nogil:
         """Choose chunks and lanes for a batch: from the network, the batch and the dtype alone."""
         cdef Py_ssize_t most = CHUNK_BYTES // (self.row_elements * <Py_ssize_t> sizeof(real))
-        most = min(max(most // WIDTH * WIDTH, MIN_CHUNK), MAX_CHUNK)
+        most = min(max(most // PANEL * PANEL, self.span * <Py_ssize_t> PANEL), MAX_CHUNK)
         cdef Py_ssize_t n = (n_rows + most - 1) // most
-        if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > 1e6:
+        if n == 1 and n_rows >= 2 * PANEL and self.flops * n_rows > 1e6:
             n = 2
         q.n_rows = n_rows
         q.chunk = padded((n_rows + n - 1) // n) if n else WIDTH

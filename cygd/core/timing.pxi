@@ -29,7 +29,7 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
         raise ValueError(f"needs one elementwise unit, a multiple of {WIDTH} net inputs, and calls")
     lanes = engine.take_lanes(1, n)
     x, y_hat = lanes.items[0].memory + l.h * n, lanes.items[0].memory + l.y_hat * n
-    slope = lanes.items[0].memory + engine.delta * n
+    slope = lanes.items[0].memory + engine.slope * n
     memcpy(x, &h[0], n * sizeof(real))
     l.f(x, y_hat, n, l.data)
     with nogil:

@@ -20,7 +20,7 @@ cdef extern from *:
     enum: MR
 
 cdef enum:
-    DEPTH = 256             # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
+    DEPTH = 128             # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
     STRIP_PANELS = 2        # for fewer a copy of the columns does not pay,
     STRIP_COLUMNS = 32      # nor where they lie close together
 
