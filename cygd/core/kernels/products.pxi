@@ -9,8 +9,8 @@
 #                                           dots: vectors lie along the rows, where a layer is narrow
 #
 # `product` and `outer` are a register tile: MR x 2 vectors of c stay in registers while k runs. Every element is
-# one chain of fused multiply-adds over k = 0, 1, 2, ..., so its bits depend on neither the tile nor the
-# vector's size. `dots` adds along the vector, over the fixed virtual width of 64 bytes.
+# a chain of fused multiply-adds over k = 0, 1, 2, ..., so its bits depend on neither the tile nor the
+# vector's size, and what is added to it comes last. `dots` adds along the vector, over the fixed virtual width of 64 bytes.
 
 cdef extern from *:
     """
@@ -28,25 +28,18 @@ cdef enum:
 cdef inline void tile(int rows, int vectors, Py_ssize_t last, const real *a, Py_ssize_t a_row,
                       Py_ssize_t a_column, const real *b, Py_ssize_t ldb, const real *bias,
                       bint accumulate, real *c, Py_ssize_t ldc, Py_ssize_t k) noexcept nogil:
-    """c (rows, vectors * LANES) = [c +] a b [+ bias]; the last vector of c has `last` elements.
+    """c (rows, vectors * LANES) = a b [+ c] [+ bias]; the last vector of c has `last` elements.
 
-    `rows` and `vectors` are literals at every call, so that the accumulators become registers.
+    `rows` and `vectors` are literals at every call, so that the accumulators become registers; what they are
+    added to comes at the end, so that nothing waits for it.
     """
     cdef vec acc[8][2]
     cdef vec b0, b1 = splat(0), x
-    cdef Py_ssize_t p
     cdef int i
     for i in range(rows):
-        acc[i][0] = splat(bias[i]) if bias != NULL else splat(0)
-        acc[i][1] = acc[i][0]
-    if accumulate:
-        for i in range(rows):
-            if vectors == 2:
-                acc[i][0] = acc[i][0] + load(c + i * ldc)
-                acc[i][1] = acc[i][1] + load_up_to(c + i * ldc + LANES, last)
-            else:
-                acc[i][0] = acc[i][0] + load_up_to(c + i * ldc, last)
-    for p in range(k):
+        acc[i][0] = splat(0)
+        acc[i][1] = splat(0)
+    while True:             # at least once, so that the accumulators stay where they are
         b0 = load(b)
         if vectors == 2:
             b1 = load(b + LANES)
@@ -57,6 +50,28 @@ cdef inline void tile(int rows, int vectors, Py_ssize_t last, const real *a, Py_
                 acc[i][1] = fma_(x, b1, acc[i][1])
         a += a_column
         b += ldb
+        k -= 1
+        if k == 0:
+            break
+    if bias != NULL:
+        for i in range(rows):
+            x = splat(bias[i])
+            acc[i][0] = acc[i][0] + x
+            acc[i][1] = acc[i][1] + x
+    put(rows, vectors, last, acc, accumulate, c, ldc)
+
+
+cdef inline void put(int rows, int vectors, Py_ssize_t last, vec (*acc)[2], bint accumulate, real *c,
+                     Py_ssize_t ldc) noexcept nogil:
+    """c = [c +] acc."""
+    cdef int i
+    if accumulate:
+        for i in range(rows):
+            if vectors == 2:
+                acc[i][0] = acc[i][0] + load(c + i * ldc)
+                acc[i][1] = acc[i][1] + load_up_to(c + i * ldc + LANES, last)
+            else:
+                acc[i][0] = acc[i][0] + load_up_to(c + i * ldc, last)
     for i in range(rows):
         if vectors == 2:
             store(c + i * ldc, acc[i][0])
@@ -97,7 +112,12 @@ cdef void product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const re
                   Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
                   Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     # c_ij = [c_ij +] bias_i + sum_p a_ip b_pj
-    cdef Py_ssize_t j, p = 0, depth
+    cdef Py_ssize_t i, j, p = 0, depth
+    if k == 0:
+        for i in range(m):
+            for j in range(n):
+                c[i * ldc + j] = (c[i * ldc + j] if accumulate else 0) + (bias[i] if bias != NULL else 0)
+        return
     while True:
         depth = min(k - p, DEPTH)
         j = 0
@@ -150,10 +170,7 @@ cdef void panel_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, co
 cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels *q, const panel_block *x, Py_ssize_t i0,
                             const panel_block *d, Py_ssize_t j0, Py_ssize_t shift, Py_ssize_t ldb, bint accumulate,
                             real *c, Py_ssize_t ldc) noexcept nogil:
-    """c (rows, vectors * LANES) = [c +] x d^T over all panels; the last vector of c has `last` elements.
-
-    What is added to is asked for at the start and added at the end, so that nothing waits for it.
-    """
+    """c (rows, vectors * LANES) = [c +] x d^T over all panels; the last vector of c has `last` elements."""
     cdef vec acc[8][2]
     cdef vec b0, b1 = splat(0), v
     cdef const real *a
@@ -170,7 +187,8 @@ cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels
         width = q.last if p == q.n - 1 else q.width
         a = x.p + p * x.units * q.width + i0 * width
         b = d.p + p * d.units * q.width + j0 * width + shift
-        for r in range(width):
+        r = width
+        while True:
             b0 = load(b)
             if vectors == 2:
                 b1 = load(b + LANES)
@@ -181,18 +199,10 @@ cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels
                     acc[i][1] = fma_(v, b1, acc[i][1])
             a += 1
             b += ldb
-    for i in range(rows):
-        if accumulate:
-            if vectors == 2:
-                acc[i][0] = acc[i][0] + load(c + i * ldc)
-                acc[i][1] = acc[i][1] + load_up_to(c + i * ldc + LANES, last)
-            else:
-                acc[i][0] = acc[i][0] + load_up_to(c + i * ldc, last)
-        if vectors == 2:
-            store(c + i * ldc, acc[i][0])
-            store_up_to(c + i * ldc + LANES, acc[i][1], last)
-        else:
-            store_up_to(c + i * ldc, acc[i][0], last)
+            r -= 1
+            if r == 0:
+                break
+    put(rows, vectors, last, acc, accumulate, c, ldc)
 
 
 cdef inline void outer_columns(int vectors, Py_ssize_t last, const panels *q, const panel_block *x, const panel_block *d,
