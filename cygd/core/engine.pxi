@@ -16,6 +16,7 @@ cdef extern from "vec.h" nogil:
     ctypedef struct meeting:
         pass
     void meet(meeting *m, int threads)
+    int take(int *count)            # one number after the other, to each caller its own
 
 cdef enum:
     MAX_LANES = 8

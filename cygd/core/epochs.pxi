@@ -68,6 +68,7 @@ cdef struct job:
     double loss, weight                             # sums over the epoch's batches
     double polled                                   # when signals were last looked for
     int status
+    int taken                                       # lanes of the batch that somebody took besides his own
     # of the calling thread, in milliseconds: since when, and how much of it waiting for the others
     double began, waited
     bint alone                                      # the others only hold it up: it goes on by itself
@@ -149,12 +150,12 @@ pending = []        # what a signal handler raised, on its way out of an epoch
 
 
 cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
-    """Compute the lanes of a batch that fall to this thread: chunks in order, lane by lane."""
+    """Compute lanes of a batch, chunks in order: the thread's own first, then whichever is next."""
     cdef batch *q = &j.q
     cdef lane *a
     cdef Py_ssize_t index
-    cdef int k
-    for k from thread <= k < q.n_lanes by j.threads:
+    cdef int k = thread
+    while k < q.n_lanes:
         a = &j.lanes[k]
         a.loss = 0
         a.written = False
@@ -167,11 +168,12 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
                 j.status = FAILED
             if j.status != GOES_ON:
                 return
+        k = j.threads + take(&j.taken)
 
 
-cdef void sum_lanes(Engine engine, job *j, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Add the lanes' gradients into the first, in a fixed tree."""
-    cdef int k, step = 1, n = j.q.n_lanes
+cdef void sum_lanes(Engine engine, job *j, int n, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Add the n lanes' gradients into the first, in a fixed tree."""
+    cdef int k, step = 1
     while step < n:
         for k from 0 <= k < n - step by 2 * step:
             engine.k.add(j.lanes[k].gradient + start, j.lanes[k + step].gradient + start,
@@ -211,32 +213,66 @@ cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
     j.q.first = first
     engine.cut(&j.q, min(j.batch_size, j.n_rows - first))
     j.q.scale = engine.scale_of(&j.q)
+    j.taken = 0
 
 
-cdef void finish_batch(Engine engine, Updater updater, job *j) noexcept nogil:
-    """What one thread does between the gradient and the update: loss, clipping, the step's scalars."""
+cdef void add_loss(Engine engine, job *j) noexcept nogil:
+    """Add the batch's loss to the epoch's."""
     cdef double weight = 0 if engine.reduction == SUM else engine.weight_of(&j.q)
-    cdef double loss = lanes_loss(j), factor
-    cdef real *g = j.lanes[0].gradient
-    cdef Py_ssize_t n = engine.n_parameters
+    cdef double loss = lanes_loss(j)
     j.loss += loss * weight if weight > 0 else loss
     j.weight += weight
+
+
+cdef void clip(Engine engine, job *j) noexcept nogil:
+    """Clip the whole gradient: by value, or by its norm."""
+    cdef real *g = j.lanes[0].gradient
+    cdef Py_ssize_t n = engine.n_parameters
+    cdef double factor
     if j.clip_value > 0:
         engine.k.clip(j.clip_value, g, n)
     if j.clip_norm > 0:
         factor = norm_factor(engine, j)
         if factor < 1:
             engine.k.scale(factor, g, g, n)
-    updater.prepare(j.learning_rate)
-    if updater.python and not updater.call(j.parameters, g, n, j.learning_rate):
-        j.status = FAILED
+
+
+cdef void update_range(Engine engine, Updater updater, job *j, int n_lanes, Py_ssize_t start,
+                       Py_ssize_t stop) noexcept nogil:
+    """Lanes, penalties, update: block by block, so that a gradient is read once and from L1."""
+    cdef real *g = j.lanes[0].gradient
+    cdef Py_ssize_t end
+    while start < stop:
+        end = min(start + RANGE, stop)
+        sum_lanes(engine, j, n_lanes, start, end)
+        add_penalties(engine, j.parameters, g, start, end)
+        updater.apply(j.parameters, g, start, end)
+        start = end
+
+
+cdef void update_whole(Engine engine, Updater updater, job *j, int thread, int n_lanes, Py_ssize_t start,
+                       Py_ssize_t stop) noexcept nogil:
+    """The same where somebody has to see the whole gradient: what clips it, or an optimizer in Python."""
+    cdef real *g = j.lanes[0].gradient
+    cdef Py_ssize_t n = engine.n_parameters
+    sum_lanes(engine, j, n_lanes, start, stop)
+    add_penalties(engine, j.parameters, g, start, stop)
+    meet_others(j, thread)
+    if thread == 0:
+        clip(engine, j)
+        if updater.python and not updater.call(j.parameters, g, n, j.learning_rate):
+            j.status = FAILED
+    meet_others(j, thread)
+    if not updater.python:
+        updater.apply(j.parameters, g, start, stop)
 
 
 cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
     """One thread's part of an epoch."""
     cdef Py_ssize_t first, start, stop, n = engine.n_parameters
     cdef Py_ssize_t blocks = (n + RANGE - 1) // RANGE
-    cdef real *g = j.lanes[0].gradient
+    cdef int n_lanes
+    cdef bint whole = j.clip_value > 0 or j.clip_norm > 0 or updater.python
     for first from 0 <= first < j.n_rows by j.batch_size:
         if thread == 0:
             begin_batch(engine, j, first)
@@ -247,24 +283,24 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
             if thread:
                 return
             j.threads = 1
-        # this thread's range of the parameters
+        if thread == 0:                 # behind the meeting: others may still have updated until then
+            updater.prepare(j.learning_rate)
+        # this thread's range of the parameters; the next batch may begin before a late thread has read its lanes
         start = min(n, blocks * thread // j.threads * RANGE)
         stop = min(n, blocks * (thread + 1) // j.threads * RANGE)
+        n_lanes = j.q.n_lanes
         run_lanes(engine, j, thread)
         meet_others(j, thread)
         if j.status != GOES_ON:
             return
-        sum_lanes(engine, j, start, stop)
-        add_penalties(engine, j.parameters, g, start, stop)
-        meet_others(j, thread)
-        if thread == 0:
-            finish_batch(engine, updater, j)
-        meet_others(j, thread)
+        if whole:
+            update_whole(engine, updater, j, thread, n_lanes, start, stop)
+        else:
+            update_range(engine, updater, j, n_lanes, start, stop)
         if j.status != GOES_ON:
             return
-        if not updater.python:
-            updater.apply(j.parameters, g, start, stop)
         if thread == 0:
+            add_loss(engine, j)
             j.q.step += 1
 
 
@@ -346,7 +382,7 @@ def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
     with nogil:
         side_by_side(engine, &j)
         if j.q.backward and j.q.n_lanes and j.status == GOES_ON:
-            sum_lanes(engine, &j, 0, engine.n_parameters)
+            sum_lanes(engine, &j, j.q.n_lanes, 0, engine.n_parameters)
     if gradient is not None:
         flat = gradient
         if j.q.n_lanes:

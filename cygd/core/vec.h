@@ -272,6 +272,15 @@ INLINE vec sqrt_(vec a) {
 #endif
 }
 
+/* 0, 1, 2, ...: every number to one caller, whichever asks first */
+INLINE int take(int *count) {
+#if defined(__GNUC__) || defined(__clang__)
+    return __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
+#else
+    return (*count)++;
+#endif
+}
+
 /* Where the threads of a team wait for each other. OpenMP's own barrier spins for milliseconds, which
  * on a core that a neighbour keeps busy stops the very thread that is waited for; this one spins for a
  * few microseconds and then gives the core away. */
