@@ -147,6 +147,32 @@ def test_the_weight_gradient_is_exact_over_whole_numbers(rows, units, dtype, lev
     np.testing.assert_array_equal(gradient, np.concatenate([(-x.T @ y).ravel(), -y.sum(axis=0)]))
 
 
+BOUNDARIES = (1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 100)
+
+
+@NEAR
+@pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129, 255, 256, 257, 300])
+def test_two_layers_are_exact_over_whole_numbers(rows, dtype, level):
+    """Every width of a panel and of a chunk, next to every width of a tile: layers' products and their sums."""
+    for n_in, hidden, n_out in zip(
+        BOUNDARIES, BOUNDARIES[::-1], BOUNDARIES[5:] + BOUNDARIES[:5], strict=True
+    ):
+        x = RNG.integers(-2, 3, size=(rows, n_in)).astype(float)
+        y = RNG.integers(-2, 3, size=(rows, n_out)).astype(float)
+        net = Network(n_in, [(hidden, "identity"), n_out], loss="sse", dtype=dtype)
+        net.parameters[:] = RNG.integers(-1, 2, size=net.parameters.size) * (
+            RNG.random(net.parameters.size) < 0.2
+        )
+        (w, v), (b, c) = [[array.astype(float) for array in arrays] for arrays in (net.weights, net.biases)]
+        h = x @ w + b
+        error = h @ v + c - y
+        below = error @ v.T
+        parts = [x.T @ below, below.sum(axis=0), h.T @ error, error.sum(axis=0)]
+        objective, gradient = net.gradient(x, y)
+        assert objective == (error**2).sum() / 2
+        np.testing.assert_array_equal(gradient, np.concatenate([part.ravel() for part in parts]))
+
+
 # sums and passes ----------------------------------------------------------------------------------
 
 

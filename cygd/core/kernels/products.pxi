@@ -23,6 +23,7 @@ cdef enum:
     DEPTH = 128             # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
     STRIP_PANELS = 2        # for fewer a copy of the columns does not pay,
     STRIP_COLUMNS = 32      # nor where they lie close together
+    FEW_COLUMNS = 6         # are turned faster one by one
 
 
 cdef inline void tile(int rows, int vectors, Py_ssize_t last, const real *a, Py_ssize_t a_row,
@@ -347,6 +348,11 @@ cdef inline void turn_block(bint whole, const real **rows, Py_ssize_t m, Py_ssiz
 cdef void turn_rows(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil:
     # out_ji = rows_i[j], 0 for m <= i < ldo; ldo is a multiple of LANES
     cdef Py_ssize_t i, j
+    if n < FEW_COLUMNS:
+        for i in range(ldo):
+            for j in range(n):
+                out[j * ldo + i] = rows[i][j] if i < m else 0
+        return
     for i from 0 <= i < ldo by LANES:
         for j from 0 <= j < n by LANES:
             if m - i >= LANES and n - j >= LANES:
