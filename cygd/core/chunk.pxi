@@ -86,7 +86,7 @@ cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
         l = &e.layers[index]
         h, y_hat = at(s, l.h, l.n_out), at(s, l.y_hat, l.n_out)
         bias = q.parameters + l.b if l.b >= 0 else NULL
-        x.p, x.units = below, l.n_in
+        x.p, x.units, x.first = below, l.n_in, 0
         e.k.panel_product(q.parameters + l.w, 1, l.n_out, &p, &x, bias, h, l.n_out, l.n_in)
         if l.f_rows != NULL:
             for r from 0 <= r < s.rows by PANEL:
@@ -231,7 +231,7 @@ cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
             break
         # dE/dy_hat_i = sum_j w_ij dE/dh_j
         under = &e.layers[index - 1]
-        d.p, d.units = delta, l.n_out
+        d.p, d.units, d.first = delta, l.n_out, 0
         e.k.panel_product(q.parameters + l.w, l.n_out, 1, &p, &d, NULL, g, l.n_in, l.n_out)
         if q.training and under.keep < 1:
             e.k.multiply(g, at(s, under.mask, l.n_in), g, l.n_in * s.rows)
@@ -255,13 +255,14 @@ cdef void turn_error(Engine e, const layer *l, const span *s, const real *delta)
             e.k.turn(units, wide, rows, out + r * padded(l.n_out) + j * rows, padded(wide))
 
 
-cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t chunk) noexcept nogil:
+cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t chunk) noexcept nogil:
     """dE/dw_ij += sum_r x_ir delta_jr and dE/db_j += sum_r delta_jr, over the chunk."""
     cdef panels p = panels_of(chunk)
     cdef panel_block x, d
     cdef layer *l
     cdef layer *under
-    cdef Py_ssize_t index
+    cdef Py_ssize_t index, i
+    x.first = d.first = 0
     for index in range(e.n_layers):
         l = &e.layers[index]
         under = &e.layers[index - 1] if index else NULL
@@ -269,17 +270,34 @@ cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t chunk) 
         x.p = a.memory + (e.x if not index else under.out if q.training else under.y_hat) * chunk
         d.units = padded(l.n_out) if l.wide else l.n_out
         d.p = a.memory + (l.turned if l.wide else l.delta) * chunk
-        if l.wide:
-            e.k.outer(&p, &x, &d, a.written, a.gradient + l.w, l.n_in, l.n_out)
-        else:
+        if not l.wide:
             e.k.dots(&p, &x, &d, a.written, a.gradient + l.w, l.n_in, l.n_out)
-        if l.b < 0:
+            if l.b >= 0:
+                e.k.dots(&p, &d, NULL, a.written, a.gradient + l.b, l.n_out, 1)
             continue
-        if l.wide:
+        for i from 0 <= i < l.n_in by STRIP:
+            x.first = i
+            e.k.outer(&p, &x, &d, a.written, a.gradient + l.w + i * l.n_out, min(l.n_in - i, <Py_ssize_t> STRIP),
+                      l.n_out)
+            if not index and q.training:
+                fetch(e, q, start, chunk, i)
+        x.first = 0
+        if l.b >= 0:
             e.k.outer_ones(&p, &d, a.written, a.gradient + l.b, l.n_out)
-        else:
-            e.k.dots(&p, &d, NULL, a.written, a.gradient + l.b, l.n_out, 1)
     a.written = True
+
+
+cdef void fetch(Engine e, const batch *q, Py_ssize_t start, Py_ssize_t n, Py_ssize_t i) noexcept nogil:
+    """Ask for a strip of the rows that the next batch has in the place of these, from input i on.
+
+    They come from memory, and what turns them into blocks would wait for every line.
+    """
+    cdef Py_ssize_t r, column, end = min(i + STRIP, e.n_inputs)
+    if n * e.n_inputs * <Py_ssize_t> sizeof(real) > FETCH_BYTES:
+        return
+    for r from q.n_rows + start <= r < min(q.n_rows + start + n, q.total - q.first):
+        for column from i <= column < end by WIDTH:
+            prefetch_next(q.x + row_of(q, r) * e.n_inputs + column)
 
 
 cdef void scatter(Engine e, const batch *q, const span *s) noexcept nogil:
@@ -314,4 +332,4 @@ cdef void run_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcep
             scatter(e, q, &s)
         s.first += s.rows
     if q.backward:
-        weight_gradients(e, q, a, s.chunk)
+        weight_gradients(e, q, a, start, s.chunk)

@@ -16,6 +16,7 @@ cdef extern from "vec.h" nogil:
     ctypedef struct meeting:
         pass
     void meet(meeting *m, int threads)
+    void prefetch_next(const real *p)
     int take(int *count)            # one number after the other, to each caller its own
 
 cdef enum:
@@ -24,6 +25,8 @@ cdef enum:
     CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: a part of a common L2
     WIDE_LAYER = 16 * 1024          # weights of a layer that leaves L1: several panels then share its strips
     WIDE_SPAN = 4
+    STRIP = 64                      # inputs whose weight gradient is computed while the next rows' are fetched
+    FETCH_BYTES = 512 * 1024        # of them, at most: they have to find room beside the blocks
     LANE_BYTES = 8 * 1024 * 1024    # of all lanes' gradients together
 
 
@@ -61,6 +64,7 @@ cdef struct batch:
     const int64_t *subset           # what `rows` and `first` count, where not every row takes part; or NULL
     real *out                       # (n_rows, n_outputs): where predictions go, or NULL
     Py_ssize_t first, n_rows, chunk, n_chunks
+    Py_ssize_t total                # rows of the epoch, of which the batch begins at `first`
     int n_lanes
     double scale                    # 1 for sums, 1 / (sum of weights [* n_outputs]) for means
     bint backward, training

@@ -211,6 +211,7 @@ cdef double norm_factor(Engine engine, job *j) noexcept nogil:
 
 cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
     j.q.first = first
+    j.q.total = j.n_rows
     engine.cut(&j.q, min(j.batch_size, j.n_rows - first))
     j.q.scale = engine.scale_of(&j.q)
     j.taken = 0

@@ -108,13 +108,14 @@ cdef struct update_row:
     double defaults[MAX_OPTIMIZER_PARAMETERS]
 
 # A chunk of rows: n panels of `width` rows each but for the `last` one. A block of a chunk: its panels one
-# behind the other, each of `units` x (rows of the panel) elements.
+# behind the other, each of `units` x (rows of the panel) elements, of which a product may take some from the
+# unit `first` on.
 cdef struct panels:
     Py_ssize_t n, width, last
 
 cdef struct panel_block:
     const real *p
-    Py_ssize_t units
+    Py_ssize_t units, first
 
 cdef struct kernels:
     int level                           # 2 (base), 3, 4

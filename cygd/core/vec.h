@@ -147,9 +147,17 @@ INLINE void transpose(vec *v) {
 #else
 INLINE void transpose(vec *v) { (void)v; }
 #endif
+/* Ask for a line that is about to be written, and for one that is read a while later. */
 INLINE void prefetch(const real *p) {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(p, 1);
+#else
+    (void)p;
+#endif
+}
+INLINE void prefetch_next(const real *p) {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 0, 2);
 #else
     (void)p;
 #endif

@@ -186,7 +186,7 @@ cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels
         acc[i][1] = splat(0)
     for p in range(q.n):
         width = q.last if p == q.n - 1 else q.width
-        a = x.p + p * x.units * q.width + i0 * width
+        a = x.p + p * x.units * q.width + (x.first + i0) * width
         b = d.p + p * d.units * q.width + j0 * width + shift
         r = width
         while True:
@@ -298,7 +298,7 @@ cdef inline void dots_tile(int rows, const panels *q, const panel_block *x, Py_s
             acc[i][v] = splat(0)
     for p in range(q.n):
         width = q.last if p == q.n - 1 else q.width
-        a = x.p + p * x.units * q.width + i0 * width
+        a = x.p + p * x.units * q.width + (x.first + i0) * width
         if d != NULL:
             b = d.p + p * d.units * q.width + j0 * width
         for r from 0 <= r < width by WIDTH:
