@@ -521,21 +521,22 @@ def test_the_best_weights_are_restored_after_a_divergence():
 
 @pytest.fixture
 def engine_calls(monkeypatch):
-    """The calls of the compiled `train`, as a list that grows."""
+    """The calls of the compiled `Training`, as a list that grows."""
     calls = []
     for module in (_f32, _f64):
 
-        def counted(*arguments, _train=module.train, **options):
-            calls.append(options)
-            return _train(*arguments, **options)
+        class Counted(module.Training):
+            def run(self, rates):
+                calls.append(rates)
+                return super().run(rates)
 
-        monkeypatch.setattr(module, "train", counted)
+        monkeypatch.setattr(module, "Training", Counted)
     return calls
 
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Let a thread send SIGINT as soon as the engine has released the GIL in `train`."""
+    """Let a thread send SIGINT as soon as the engine has released the GIL in `Training.run`."""
     entered = threading.Event()
     interval = sys.getswitchinterval()
 
@@ -545,11 +546,12 @@ def interrupt(monkeypatch):
 
     for module in (_f32, _f64):
 
-        def announced(*arguments, _train=module.train, **options):
-            entered.set()
-            return _train(*arguments, **options)
+        class Announced(module.Training):
+            def run(self, rates):
+                entered.set()
+                return super().run(rates)
 
-        monkeypatch.setattr(module, "train", announced)
+        monkeypatch.setattr(module, "Training", Announced)
     # nobody takes the GIL from a thread that keeps it: only a release lets the sender run
     sys.setswitchinterval(1000)
     thread = threading.Thread(target=send)
