@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.component import Metric, Optimizer, Schedule
+from cygd.component import Metric, Optimizer, Schedule, constant
 from cygd.stopping import Monitor, Stop
 from cygd.threads import choose_threads
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["History", "Part", "Rows", "Stop", "evaluate", "train"]
 
 Array = NDArray[Any]
+# of every epoch, measured or not: they have lists of their own
+UNMEASURED = {"running_loss", "learning_rate"}
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
 
 
@@ -39,7 +41,7 @@ class Part(Protocol):
     @property
     def sample_weight(self) -> Array | None: ...  # noqa: D102
     @property
-    def rows(self) -> NDArray[np.int64] | None: ...  # noqa: D102
+    def rows(self) -> NDArray[np.integer[Any]] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Rows:
     x: Array
     y: Array
     sample_weight: Array | None = None
-    rows: NDArray[np.int64] | None = None
+    rows: NDArray[np.integer[Any]] | None = None
 
 
 class History(dict[str, list[float]]):
@@ -142,7 +144,7 @@ def train(
     x: Array,
     y: Array,
     *,
-    rows: NDArray[np.int64] | None = None,
+    rows: NDArray[np.integer[Any]] | None = None,
     sample_weight: Array | None = None,
     optimizer: Optimizer,
     schedule: Schedule | None = None,
@@ -164,8 +166,8 @@ def train(
     Parameters
     ----------
     x, y, sample_weight : arrays in the network's dtype, C-contiguous
-    rows : array of int64, optional
-        The rows that take part; x is never copied.
+    rows : array of int, optional
+        The rows that take part; x is never copied, nor are they where they are uint32.
     clip : mapping or object with `norm` and `value`, optional
     stop : Stop or object with its attributes, optional
     on_epoch : callable, optional
@@ -196,7 +198,7 @@ def train(
             on_epoch=on_epoch,
             stop=Monitor(stop, metrics, validation is not None) if stop is not None else None,
             optimizer=optimizer,
-            schedule=schedule or Schedule("constant", lambda epoch, epochs: 1.0),
+            schedule=schedule or Schedule("constant", constant),
             clip=_limits(clip),
             updater=_updater(network, optimizer, keep_state_of),
         )
@@ -288,12 +290,13 @@ class _Loop:
             block = min(block, self.every - epoch % self.every)
         if self.on_epoch is not None or self.rate.watches:
             block = 1
-        rates = []
-        for k in range(epoch, epoch + block):
-            factor = self.rate.factor(k, self.epochs, self.watched)
-            self.watched = None  # every measurement is seen once
-            rates.append(float(self.optimizer.learning_rate * factor))
-        return rates
+        if self.rate.steady:
+            return [float(self.optimizer.learning_rate)] * block
+        rate, factor, epochs = float(self.optimizer.learning_rate), self.rate.factor, self.epochs
+        watched, self.watched = self.watched, None  # every measurement is seen once
+        return [rate * factor(epoch, epochs, watched)] + [
+            rate * factor(k, epochs) for k in range(epoch + 1, epoch + block)
+        ]
 
     def advance(self, rates: list[float]) -> tuple[list[float], bool]:
         """Run epochs in the engine; return their running losses, and whether the next diverged."""
@@ -326,10 +329,8 @@ class _Loop:
 
     def note(self, epoch: int, values: Mapping[str, float]) -> None:
         """Add what was measured at an epoch to the history."""
-        seconds = {"seconds": time.perf_counter() - self.began}
-        unmeasured = ("running_loss", "learning_rate")
-        row = {"epoch": epoch} | seconds | dict(values)
-        self.history.append({name: value for name, value in row.items() if name not in unmeasured})
+        row = {"epoch": epoch, "seconds": time.perf_counter() - self.began, **values}
+        self.history.append({name: row[name] for name in row if name not in UNMEASURED})
 
     def measure(self) -> dict[str, float]:
         """Return what the present weights achieve on the training and validation rows."""

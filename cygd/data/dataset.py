@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Array", "Dataset", "Label", "Part", "Prepared", "Rows"]
 
 Array: TypeAlias = npt.NDArray[Any]
-Rows: TypeAlias = npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.integer[Any]]
 Label: TypeAlias = int | float | str
 
 
@@ -102,8 +102,8 @@ class Dataset:
 class Part:
     """The training, validation or test rows; without `rows` it is all of `x` and `y`.
 
-    The parts of a split share `x` and `y`, and `rows` are the indices of their own rows in them, so
-    that a big memory-mapped array is never copied.
+    The parts of a split share `x` and `y`, and `rows` are the indices of their own rows in them (uint32,
+    which the core takes as they are), so that a big memory-mapped array is never copied.
     """
 
     x: Array
