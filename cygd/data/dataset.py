@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -151,7 +152,8 @@ class Prepared:
 
 def real_array(values: object, name: str) -> Array:
     """Return values as an array of real numbers, or say why they are none."""
-    if isinstance(values, np.ma.MaskedArray):
+    # NumPy imports this module when somebody asks for it: where nobody has, nothing is masked
+    if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; fill it first")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)

@@ -34,7 +34,7 @@ class Column:
     whole column has no text.
     """
 
-    numbers: npt.NDArray[np.float64]
+    numbers: npt.NDArray[np.float64 | np.float32]
     texts: npt.NDArray[np.int32] | None = None
     words: tuple[str, ...] = ()
 
@@ -200,7 +200,8 @@ class Table:
             targets = targets if len(targets) == 1 else ("y",)
             columns[targets[0]] = class_column(data.class_indices(), tuple(data.classes))
         else:
-            y = np.asarray(data.y, np.float64)
+            # float32 stays as it is, mapped if it is mapped: what is computed of it is computed in double
+            y = np.asarray(data.y, np.float32 if data.y.dtype == np.float32 else np.float64)
             columns.update((name, Column(y[:, i])) for i, name in enumerate(targets))
         return cls(
             columns,
