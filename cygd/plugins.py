@@ -91,7 +91,9 @@ class Plugins:
         self._found: dict[str, Found] = {}
         self._silenced: set[str] = set()
         self._told: set[tuple[str, str]] = set()
-        self._ready: dict[str, list[_Call]] = {}  # who is called by which hook, as long as nobody comes or goes
+        self._ready: dict[
+            str, list[_Call]
+        ] = {}  # who is called by which hook, as long as nobody comes or goes
 
     @classmethod
     def load(

@@ -56,7 +56,7 @@ def split_rows(
     if n_validation + n_test >= n:
         taken = f"validation {validation:g} ({n_validation} rows) and test {test:g} ({n_test} rows)"
         raise DataError(f"the split leaves no row of {n} for training: {taken}")
-    order = Stream(seed, purpose="split").order(n)
+    order: Rows = Stream(seed, purpose="split").order(n)
     if classes is not None:
         order, n_test, n_validation = stratified(order, classes, n_test, n_validation)
     # pieces of one array, which big data can do without a copy of

@@ -34,7 +34,7 @@ class Column:
     whole column has no text.
     """
 
-    numbers: npt.NDArray[np.float64 | np.float32]
+    numbers: npt.NDArray[np.floating[Any]]
     texts: npt.NDArray[np.int32] | None = None
     words: tuple[str, ...] = ()
 
@@ -201,7 +201,8 @@ class Table:
             columns[targets[0]] = class_column(data.class_indices(), tuple(data.classes))
         else:
             # float32 stays as it is, mapped if it is mapped: what is computed of it is computed in double
-            y = np.asarray(data.y, np.float32 if data.y.dtype == np.float32 else np.float64)
+            single = data.y.dtype == np.float32
+            y = np.asarray(data.y) if single else np.asarray(data.y, np.float64)
             columns.update((name, Column(y[:, i])) for i, name in enumerate(targets))
         return cls(
             columns,
