@@ -272,6 +272,7 @@ class Preparation:
         x = preprocessing.transform_inputs(raw, self.dtype, table.where)
         if not classes:
             y = preprocessing.transform_targets(self.numbers(table), self.dtype)
+            y = np.require(y, requirements=["C", "A"])  # a column of a wider array is not
             if not np.isfinite(y).all():
                 raise DataError(f"{table.where}: a target is beyond the range of {self.dtype.name}")
         else:

@@ -51,7 +51,7 @@ class Column:
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
         """Whether each row has no value."""
-        absent = np.isnan(self.numbers)
+        absent: npt.NDArray[np.bool_] = np.isnan(self.numbers)
         return absent if self.texts is None else absent & (self.texts < 0)
 
     @property
