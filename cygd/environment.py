@@ -22,7 +22,7 @@ __all__ = ["OPTIONAL", "facts", "hashes", "version", "versions", "warn_if_change
 
 log = logging.getLogger("cygd")
 
-PACKAGES = ("numpy", "pyyaml", "pluggy", "pydantic")
+PACKAGES = ("numpy", "pyyaml", "pluggy")
 OPTIONAL = ("rich",)
 
 
