@@ -136,7 +136,8 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
     copy : callable
         Takes a plugin file to where it is kept, and returns the name by which to find it there.
     """
-    points = {point.name for point in installed()}
+    blocks = any(request.blocks for request in reading.requests)
+    points = {point.name for point in installed()} if blocks else set()  # a search of every distribution
     plugins = []
     for request in reading.requests:
         if request.blocks:

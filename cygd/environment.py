@@ -22,7 +22,7 @@ __all__ = ["OPTIONAL", "facts", "hashes", "version", "versions", "warn_if_change
 
 log = logging.getLogger("cygd")
 
-PACKAGES = ("numpy", "pyyaml", "pluggy", "pydantic")
+PACKAGES = ("numpy", "pyyaml", "pluggy")
 OPTIONAL = ("rich",)
 
 
@@ -42,7 +42,7 @@ def facts(threads: int, files: Mapping[str, Mapping[str, str]]) -> dict[str, Any
         "cpu": {"level": info["level"], "model": _cpu_model(), "count": os.cpu_count()},
         "threads": threads,
         "openmp": info["openmp"],
-        "host": {"name": platform.node(), "platform": platform.platform(), "machine": platform.machine()},
+        "host": {"name": platform.node(), "platform": _platform(), "machine": platform.machine()},
         "git_commit": _git_commit(),
         "sha256": files,
     }
@@ -94,6 +94,14 @@ def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str,
                     "%s %s has changed since the run in %s: the result will not be the same",
                     *(what, name, folder),
                 )
+
+
+def _platform() -> str:
+    """Return what `platform.platform()` says, which on Linux starts `uname` for a word that it leaves out."""
+    here = platform.uname()
+    if here.system != "Linux":
+        return platform.platform()
+    return f"{here.system}-{here.release}-{here.machine}-with-{''.join(platform.libc_ver())}"
 
 
 def _cpu_model() -> str:

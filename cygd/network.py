@@ -199,21 +199,22 @@ class Network:
         elif np.may_share_memory(out, x) and (out.ctypes.data, out.shape) != (x.ctypes.data, x.shape):
             # a chunk is read whole before it is written, so x itself will do
             raise ValueError("out overlaps x: give x itself, or separate memory")
-        self._pass(x, None, out=out, threads=threads)
+        self._pass(self._task(x, None), out=out, threads=threads)
         return out
 
     def loss(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, threads: int = 1
     ) -> float:
         """Return the loss of targets y (n_samples, n_outputs), without penalties."""
-        return self._pass(*self._pair(x, y, sample_weight), threads=threads)
+        return self._pass(self._task(*self._pair(x, y, sample_weight)), threads=threads)
 
     def gradient(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, threads: int = 1
     ) -> tuple[float, Array]:
         """Return the objective (loss and penalties) and its gradient, in the order of `parameters`."""
         gradient = np.empty_like(self.parameters)
-        loss = self._pass(*self._pair(x, y, sample_weight), gradient=gradient, threads=threads)
+        task = self._task(*self._pair(x, y, sample_weight))
+        loss = self._pass(task, gradient=gradient, threads=threads)
         return loss + self.penalty(), gradient
 
     def penalty(self) -> float:
@@ -251,20 +252,21 @@ class Network:
             w[k] = kept
         return gradient
 
-    def _pass(
+    def _task(
         self,
         x: Array,
         y: Array | None,
         sample_weight: Array | None = None,
-        rows: NDArray[np.int64] | None = None,
-        *,
-        out: Array | None = None,
-        gradient: Array | None = None,
-        threads: int = 1,
+        rows: NDArray[np.integer[Any]] | None = None,
+    ) -> Any:
+        """Return arrays that are ready for the engine as what it takes."""
+        return self._kernels.Task(self._engine, self.parameters, x, y, sample_weight, rows)
+
+    def _pass(
+        self, task: Any, *, out: Array | None = None, gradient: Array | None = None, threads: int = 1
     ) -> float:
-        """Go once over rows that are ready for the engine."""
+        """Go once over the rows of a task."""
         threads = _positive("threads", threads)
-        task = self._kernels.Task(self._engine, self.parameters, x, y, sample_weight, rows)
         return float(self._guarded(self._kernels.one_pass, self._engine, task, threads, out, gradient))
 
     def _guarded(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -91,6 +91,9 @@ class Plugins:
         self._found: dict[str, Found] = {}
         self._silenced: set[str] = set()
         self._told: set[tuple[str, str]] = set()
+        self._ready: dict[
+            str, list[_Call]
+        ] = {}  # who is called by which hook, as long as nobody comes or goes
 
     @classmethod
     def load(
@@ -210,6 +213,7 @@ class Plugins:
                 self._found[found.name] = found
                 self._manager.register(listener, found.name)
                 added.append(listener)
+            self._ready.clear()
             yield self
         finally:
             for listener in added:
@@ -217,11 +221,12 @@ class Plugins:
                 self._manager.unregister(listener)
             self._silenced.clear()
             self._told.clear()
+            self._ready.clear()
 
     @property
     def listens(self) -> bool:
         """Whether anybody wants to hear of every epoch."""
-        return bool(self._implementations("cygd_epoch_end"))
+        return bool(self._calls("cygd_epoch_end"))
 
     def run_start(self, run: Run) -> None:
         """Tell all listeners that a run starts."""
@@ -272,6 +277,7 @@ class Plugins:
         components = collect(found, implemented)
         self._manager.register(found.plugin, found.name)
         self._found[found.name] = found
+        self._ready.clear()
         self.entries += [Entry(component, found.name, found.origin) for component in components]
 
     def _free(self, name: str) -> str:
@@ -304,26 +310,34 @@ class Plugins:
 
     # -- calling ------------------------------------------------------------------------------------
 
-    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
-        """Return who implements a hook: the tryfirst ones, the others as they were loaded, the trylast."""
-        found = [
-            implementation
-            for implementation in getattr(self._manager.hook, hook).get_hookimpls()
-            if implementation.plugin_name not in self._silenced
-        ]
-        return sorted(found, key=lambda implementation: (not implementation.tryfirst, implementation.trylast))
+    def _calls(self, hook: str) -> list[_Call]:
+        """Return what a hook calls: the tryfirst ones, the others as they were loaded, the trylast."""
+        if hook not in self._ready:
+            found = [
+                implementation
+                for implementation in getattr(self._manager.hook, hook).get_hookimpls()
+                if implementation.plugin_name not in self._silenced
+            ]
+            found.sort(key=lambda implementation: (not implementation.tryfirst, implementation.trylast))
+            self._ready[hook] = [
+                _Call(
+                    self._found[each.plugin_name],
+                    each.function,
+                    [name for name in RUN_HOOKS[hook] if name in (*each.argnames, *each.kwargnames)],
+                )
+                for each in found
+            ]
+        return self._ready[hook]
 
     def _tell(self, hook: str, arguments: Callable[[], Mapping[str, object]]) -> list[object]:
         """Call the implementations of a hook one by one and return what they answer."""
         answers = []
-        for implementation in self._implementations(hook):
-            found = self._found[implementation.plugin_name]
-            names = [*implementation.argnames, *implementation.kwargnames]
-            given = {name: value for name, value in arguments().items() if name in names}
+        for found, function, names in self._calls(hook):
+            given = arguments()
             try:
-                answer = implementation.function(**given)
+                answer = function(**{name: given[name] for name in names})
             except (Exception, SystemExit) as error:
-                self._silence(found, hook, error, implementation.function)
+                self._silence(found, hook, error, function)
                 continue
             answers.append(answer)
             if answer is not None and not (hook == "cygd_epoch_end" and answer == "stop"):
@@ -332,6 +346,7 @@ class Plugins:
 
     def _silence(self, found: Found, hook: str, error: BaseException, function: object) -> None:
         self._silenced.add(found.name)
+        self._ready.clear()
         why = cause(error, file_of(function))
         log.warning("%s, hook %s failed: %s; it is switched off, the run goes on", found, hook, why)
         log.debug("traceback of %s", found, exc_info=error)
@@ -341,6 +356,14 @@ class Plugins:
             self._told.add((found.name, hook))
             allowed = 'only "stop" and None mean something' if hook == "cygd_epoch_end" else "nobody reads it"
             log.warning("%s, hook %s returned %.100r; %s", found, hook, answer, allowed)
+
+
+class _Call(NamedTuple):
+    """One implementation of a hook, and the arguments that it asks for."""
+
+    found: Found
+    function: Callable[..., object]
+    names: list[str]
 
 
 class _Listener:

@@ -240,7 +240,7 @@ class _Execution:
     def on_epoch(self, epoch: int, values: dict[str, float]) -> bool:
         """Take the row of an epoch; return whether a listener wants to stop."""
         assert self.seen is not None
-        self.rows.append(dict(values))
+        self.rows.append(values)  # ours alone: listeners get copies
         every = self.experiment.checkpoint.every
         if every and epoch and epoch % every == 0:
             self.directory.write_npz(f"checkpoints/{epoch:06d}.npz", arrays_of(self.assembly.network))

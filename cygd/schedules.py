@@ -7,14 +7,9 @@ from __future__ import annotations
 
 from math import cos, inf, pi
 
-from cygd.component import Schedule
+from cygd.component import Schedule, constant
 
 __all__ = ["SCHEDULES", "ReduceOnPlateau"]
-
-
-def constant(epoch: int, epochs: int) -> float:
-    """Return 1."""
-    return 1.0
 
 
 def step(epoch: int, epochs: int, *, every: int = 30, factor: float = 0.1) -> float:

@@ -52,7 +52,7 @@ def _chosen(reading: Reading) -> Iterator[ComponentSpec]:
     """Yield all components that an experiment uses."""
     experiment = reading.experiment
     data = experiment.data
-    yield ComponentSpec(data.source, data.options, data.component)
+    yield ComponentSpec(data.source, dict(data.options), data.component)
     for layer in experiment.model.layers:
         yield layer.activation
         if layer.weights is None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.component import Metric, Optimizer, Schedule
+from cygd.component import Metric, Optimizer, Schedule, constant
 from cygd.stopping import Monitor, Stop
 from cygd.threads import choose_threads
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["History", "Part", "Rows", "Stop", "evaluate", "train"]
 
 Array = NDArray[Any]
+# of every epoch, measured or not: they have lists of their own
+UNMEASURED = {"running_loss", "learning_rate"}
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
 
 
@@ -39,7 +41,7 @@ class Part(Protocol):
     @property
     def sample_weight(self) -> Array | None: ...  # noqa: D102
     @property
-    def rows(self) -> NDArray[np.int64] | None: ...  # noqa: D102
+    def rows(self) -> NDArray[np.integer[Any]] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Rows:
     x: Array
     y: Array
     sample_weight: Array | None = None
-    rows: NDArray[np.int64] | None = None
+    rows: NDArray[np.integer[Any]] | None = None
 
 
 class History(dict[str, list[float]]):
@@ -99,17 +101,42 @@ def evaluate(
     unscale : callable, optional
         Brings targets and outputs into original units.
     """
-    n_rows = len(part.x) if part.rows is None else len(part.rows)
-    out = np.empty((n_rows, network.n_outputs), network.dtype) if metrics else None
-    # the engine is called as it is: a part's arrays were checked when it was made
-    loss = network._pass(part.x, part.y, part.sample_weight, part.rows, out=out, threads=threads)
-    values = {"loss": loss}
-    if out is not None:
-        y = part.y if part.rows is None else part.y[part.rows]
-        if unscale is not None:
-            y, out = unscale(y), unscale(out)
-        values.update({metric.name: metric.measure(y, out) for metric in metrics})
-    return values
+    return _Meter(network, part, metrics, unscale, threads).measure()
+
+
+class _Meter:
+    """Measures some rows as often as is asked: what stays the same is looked at once."""
+
+    def __init__(
+        self,
+        network: Network,
+        part: Part,
+        metrics: Sequence[Metric],
+        unscale: Callable[[Array], Array] | None,
+        threads: int,
+        prefix: str = "",
+    ) -> None:
+        self.network, self.metrics, self.unscale, self.threads = network, metrics, unscale, threads
+        self.task = network._task(part.x, part.y, part.sample_weight, part.rows)
+        self.names = [prefix + metric.name for metric in metrics]
+        self.loss_name = f"{prefix}loss"
+        if metrics:
+            y = part.y if part.rows is None else part.y[part.rows]
+            self.y = y if unscale is None else unscale(y)
+
+    def measure(self) -> dict[str, float]:
+        """Return the loss and the metrics at the present weights, by their names."""
+        network = self.network
+        if not self.metrics:
+            return {self.loss_name: network._pass(self.task, threads=self.threads)}
+        # fresh each time: a metric may keep what it was given
+        out = np.empty((len(self.y), network.n_outputs), network.dtype)
+        values = {self.loss_name: network._pass(self.task, out=out, threads=self.threads)}
+        if self.unscale is not None:
+            out = self.unscale(out)
+        for name, metric in zip(self.names, self.metrics, strict=True):
+            values[name] = metric.measure(self.y, out)
+        return values
 
 
 def train(
@@ -117,7 +144,7 @@ def train(
     x: Array,
     y: Array,
     *,
-    rows: NDArray[np.int64] | None = None,
+    rows: NDArray[np.integer[Any]] | None = None,
     sample_weight: Array | None = None,
     optimizer: Optimizer,
     schedule: Schedule | None = None,
@@ -139,8 +166,8 @@ def train(
     Parameters
     ----------
     x, y, sample_weight : arrays in the network's dtype, C-contiguous
-    rows : array of int64, optional
-        The rows that take part; x is never copied.
+    rows : array of int, optional
+        The rows that take part; x is never copied, nor are they where they are uint32.
     clip : mapping or object with `norm` and `value`, optional
     stop : Stop or object with its attributes, optional
     on_epoch : callable, optional
@@ -171,7 +198,7 @@ def train(
             on_epoch=on_epoch,
             stop=Monitor(stop, metrics, validation is not None) if stop is not None else None,
             optimizer=optimizer,
-            schedule=schedule or Schedule("constant", lambda epoch, epochs: 1.0),
+            schedule=schedule or Schedule("constant", constant),
             clip=_limits(clip),
             updater=_updater(network, optimizer, keep_state_of),
         )
@@ -205,31 +232,55 @@ class _Loop:
     def run(self) -> History:
         """Go from row 0 to the end, or to where something ends it."""
         self.began = time.perf_counter()
-        self.rate = self.schedule.start()
-        self.penalised = any(layer.l1 or layer.l2 for layer in self.network.layers)
-        self.watched: float | None = None
-        if self.stop is not None and not self.every:
-            self.every = 1  # what is never measured cannot stop anything
+        self.prepare()
         history = self.history
         going = self.row(0, {})
         while going and history.epochs < self.epochs:
             rates = self.rates()
             losses, diverged = self.advance(rates)
-            for rate, loss in zip(rates, losses, strict=False):
-                history.epochs += 1
-                history["learning_rate"].append(float(rate))
-                history["running_loss"].append(float(loss))
+            history.epochs += len(losses)
+            history["learning_rate"] += rates[: len(losses)]
+            history["running_loss"] += losses
             if diverged:
                 history.status = "diverged"
                 break
             going = self.row(history.epochs, {"running_loss": losses[-1], "learning_rate": rates[-1]})
-        if history.epochs not in history.get("epoch", []):
+        if history.epochs not in history.get("epoch", [])[-1:]:
             self.note(history.epochs, self.measure())  # it ended before its time
         if self.stop is not None:
             history.best_epoch = self.stop.best_epoch
             self.stop.restore(self.network)
         history.seconds = time.perf_counter() - self.began
         return history
+
+    def prepare(self) -> None:
+        """Make what lasts for the whole training, so that an epoch takes nothing but its work."""
+        network, part = self.network, self.part
+        self.rate = self.schedule.start()
+        self.penalised = any(layer.l1 or layer.l2 for layer in network.layers)
+        self.watched: float | None = None
+        if self.stop is not None and not self.every:
+            self.every = 1  # what is never measured cannot stop anything
+        shared = (self.metrics, self.unscale, self.threads)
+        self.meters = [_Meter(network, part, *shared)]
+        if self.validation is not None:
+            self.meters.append(_Meter(network, self.validation, *shared, prefix="validation_"))
+        self.training: Any = None
+        if self.epochs:
+            self.training = network._kernels.Training(
+                network._engine,
+                self.meters[0].task,
+                network.parameters,
+                self.updater,
+                batch_size=self.batch_size,
+                shuffled=self.shuffle,
+                seed=network.seed,
+                epochs=network.epochs,
+                updates=network.updates,
+                clip_norm=self.clip[0],
+                clip_value=self.clip[1],
+                threads=self.threads,
+            )
 
     def rates(self) -> list[float]:
         """Return the learning rates of the epochs that can run without anybody looking."""
@@ -239,51 +290,23 @@ class _Loop:
             block = min(block, self.every - epoch % self.every)
         if self.on_epoch is not None or self.rate.watches:
             block = 1
-        rates = []
-        for k in range(epoch, epoch + block):
-            factor = self.rate.factor(k, self.epochs, self.watched)
-            self.watched = None  # every measurement is seen once
-            rates.append(self.optimizer.learning_rate * factor)
-        return rates
+        if self.rate.steady:
+            return [float(self.optimizer.learning_rate)] * block
+        rate, factor, epochs = float(self.optimizer.learning_rate), self.rate.factor, self.epochs
+        watched, self.watched = self.watched, None  # every measurement is seen once
+        return [rate * factor(epoch, epochs, watched)] + [
+            rate * factor(k, epochs) for k in range(epoch + 1, epoch + block)
+        ]
 
     def advance(self, rates: list[float]) -> tuple[list[float], bool]:
         """Run epochs in the engine; return their running losses, and whether the next diverged."""
-        network, kernels = self.network, self.network._kernels
-        losses = np.full(len(rates), np.nan)
-        task = kernels.Task(
-            network._engine,
-            network.parameters,
-            self.part.x,
-            self.part.y,
-            self.part.sample_weight,
-            self.part.rows,
-        )
-        done: int | None = None
+        network, training = self.network, self.training
         try:
-            done, diverged = network._guarded(
-                kernels.train,
-                network._engine,
-                task,
-                network.parameters,
-                self.updater,
-                np.array(rates),
-                losses,
-                first_epoch=network.epochs,
-                batch_size=self.batch_size,
-                shuffled=self.shuffle,
-                seed=network.seed,
-                first_step=network.updates,
-                clip_norm=self.clip[0],
-                clip_value=self.clip[1],
-                threads=self.threads,
-            )
+            losses, diverged = network._guarded(training.run, rates)
         finally:
-            # an epoch that an exception broke off has no loss, and has left nothing behind
-            whole = int(np.isfinite(losses).sum()) if done is None else done
-            n_rows = len(self.part.x) if self.part.rows is None else len(self.part.rows)
-            network.epochs += whole
-            network.updates += whole * -(-n_rows // self.batch_size)
-        return losses[:done].tolist(), diverged
+            # an epoch that an exception broke off has left nothing behind
+            network.epochs, network.updates = training.epochs, training.updates
+        return losses, diverged
 
     def row(self, epoch: int, values: dict[str, float]) -> bool:
         """Measure where it is time to, tell who listens, and say whether to go on."""
@@ -306,20 +329,14 @@ class _Loop:
 
     def note(self, epoch: int, values: Mapping[str, float]) -> None:
         """Add what was measured at an epoch to the history."""
-        seconds = {"seconds": time.perf_counter() - self.began}
-        unmeasured = ("running_loss", "learning_rate")
-        row = {"epoch": epoch} | seconds | dict(values)
-        self.history.append({name: value for name, value in row.items() if name not in unmeasured})
+        row = {"epoch": epoch, "seconds": time.perf_counter() - self.began, **values}
+        self.history.append({name: row[name] for name in row if name not in UNMEASURED})
 
     def measure(self) -> dict[str, float]:
         """Return what the present weights achieve on the training and validation rows."""
-
-        def of(part: Part) -> dict[str, float]:
-            return evaluate(self.network, part, self.metrics, unscale=self.unscale, threads=self.threads)
-
-        values = of(self.part)
-        if self.validation is not None:
-            values |= {f"validation_{name}": value for name, value in of(self.validation).items()}
+        values = self.meters[0].measure()
+        for meter in self.meters[1:]:
+            values |= meter.measure()
         if self.penalised:
             values["penalty"] = self.network.penalty()
         return values

@@ -181,3 +181,11 @@ def test_schedules_that_cannot_work():
 def test_options_out_of_range(spec, text):
     with pytest.raises(OptionError, match=text):
         resolve("schedule", spec)
+
+
+def test_only_what_never_changes_is_steady():
+    named = {row.name: row.start().steady for row in SCHEDULES}
+    assert [name for name, steady in named.items() if steady] == ["constant"]
+    [constant] = [row for row in SCHEDULES if row.name == "constant"]
+    assert not constant.configured({"warmup": 2}).start().steady
+    assert not Schedule("ours", lambda epoch, epochs: 1.0).start().steady

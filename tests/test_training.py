@@ -11,7 +11,7 @@ import pytest
 from cygd import Activation, Loss, Metric, Network, Optimizer, PluginError, Schedule
 from cygd.core import _f32, _f64
 from cygd.optimizers import OPTIMIZERS
-from cygd.training import Stop
+from cygd.training import Stop, train
 from tests.reference import Reference
 
 RNG = np.random.default_rng(0)
@@ -521,21 +521,22 @@ def test_the_best_weights_are_restored_after_a_divergence():
 
 @pytest.fixture
 def engine_calls(monkeypatch):
-    """The calls of the compiled `train`, as a list that grows."""
+    """The calls of the compiled `Training`, as a list that grows."""
     calls = []
     for module in (_f32, _f64):
 
-        def counted(*arguments, _train=module.train, **options):
-            calls.append(options)
-            return _train(*arguments, **options)
+        class Counted(module.Training):
+            def run(self, rates):
+                calls.append(rates)
+                return super().run(rates)
 
-        monkeypatch.setattr(module, "train", counted)
+        monkeypatch.setattr(module, "Training", Counted)
     return calls
 
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Let a thread send SIGINT as soon as the engine has released the GIL in `train`."""
+    """Let a thread send SIGINT as soon as the engine has released the GIL in `Training.run`."""
     entered = threading.Event()
     interval = sys.getswitchinterval()
 
@@ -545,11 +546,12 @@ def interrupt(monkeypatch):
 
     for module in (_f32, _f64):
 
-        def announced(*arguments, _train=module.train, **options):
-            entered.set()
-            return _train(*arguments, **options)
+        class Announced(module.Training):
+            def run(self, rates):
+                entered.set()
+                return super().run(rates)
 
-        monkeypatch.setattr(module, "train", announced)
+        monkeypatch.setattr(module, "Training", Announced)
     # nobody takes the GIL from a thread that keeps it: only a release lets the sender run
     sys.setswitchinterval(1000)
     thread = threading.Thread(target=send)
@@ -610,6 +612,54 @@ def test_python_is_entered_where_somebody_watches(engine_calls):
     assert len(engine_calls) == 3
     network().fit(X, Y, epochs=7, callback=lambda epoch, values: None)
     assert len(engine_calls) == 3 + 7
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.int8, ">u4"])
+def test_rows_are_counted_in_any_type(dtype, shuffle):
+    chosen = np.array([3, 1, 4, 0, 9, 2, 6], dtype)
+    nets = [network(), network()]
+    options = {"epochs": 3, "batch_size": 2, "shuffle": shuffle, "threads": 1}
+    for net, (x, y, rows) in zip(nets, [(X, Y, chosen), (X[chosen], Y[chosen], None)], strict=True):
+        history = train(net, x, y, rows=rows, optimizer=optimizer("adam"), **options)
+        assert len(history["loss"]) == 4
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+    assert [net.updates for net in nets] == [12, 12]
+
+
+@pytest.mark.parametrize("rows", [[-1], [0, len(X)], [2**32]])
+def test_rows_that_are_not_there_are_refused(rows):
+    net = network()
+    with pytest.raises(IndexError, match="rows out of range"):
+        train(net, X, Y, rows=np.array(rows), optimizer=optimizer("sgd"))
+    net.fit(X, Y, epochs=1)  # nothing is left behind
+
+
+def test_a_training_counts_on_from_where_the_network_was():
+    net = network()
+    net.fit(X, Y, epochs=2, batch_size=5)
+    steps = -(-len(X) // 5)
+    task = net._task(X, Y)
+    options = {
+        "batch_size": 5,
+        "shuffled": True,
+        "seed": 1,
+        "clip_norm": 0.0,
+        "clip_value": 0.0,
+        "threads": 1,
+    }
+    updater = net._kernels.Updater(optimizer("sgd"), net._engine)
+    training = _f64.Training(
+        net._engine, task, net.parameters, updater, epochs=2, updates=2 * steps, **options
+    )
+    assert (training.epochs, training.updates) == (2, 2 * steps)
+    assert training.run([]) == ([], False)
+    losses, diverged = training.run([0.1, 0.1, 0.1])
+    assert (len(losses), diverged) == (3, False)
+    assert (training.epochs, training.updates) == (5, 5 * steps)
+    losses, diverged = training.run([0.1, float("inf"), 0.1])
+    assert (len(losses), diverged) == (1, True)
+    assert (training.epochs, training.updates) == (6, 6 * steps)
 
 
 def test_a_second_fit_at_the_same_time_is_refused():

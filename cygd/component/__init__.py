@@ -20,7 +20,7 @@ from cygd.component.loss import Loss
 from cygd.component.metric import Metric
 from cygd.component.optimizer import Optimizer
 from cygd.component.options import REQUIRED, OptionError
-from cygd.component.schedule import RunningSchedule, Schedule, Watcher
+from cygd.component.schedule import RunningSchedule, Schedule, Watcher, constant
 from cygd.component.written import written
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "UnknownComponentError",
     "Watcher",
     "checked",
+    "constant",
     "declared_by",
     "floats",
     "read_only",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cygd import core
+from cygd import formula as formulas
 from cygd.component.arrays import (
     Array,
     checked,
@@ -25,7 +26,9 @@ from cygd.component.base import Component, Function, declared_numbers, kernel_ro
 from cygd.component.options import Declared, OptionError, check_call, signature_of
 from cygd.component.pointer import Pointers
 from cygd.errors import FormulaError, did_you_mean
-from cygd.formula import ActivationPrograms, compile_activation
+
+if TYPE_CHECKING:
+    from cygd.formula import ActivationPrograms
 
 __all__ = ["Activation"]
 
@@ -210,7 +213,7 @@ class Activation(Component):
             )
         assert self.formula is not None
         try:
-            compile_activation(self.formula, self.parameters, self.trainable)
+            formulas.compile_activation(self.formula, self.parameters, self.trainable)
         except FormulaError as error:
             raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
         self._check_values()
@@ -231,7 +234,7 @@ class Activation(Component):
         """What the core runs for a formula."""
         if self.formula is None:
             return None
-        return compile_activation(self.formula, self.parameters, self.trainable)
+        return formulas.compile_activation(self.formula, self.parameters, self.trainable)
 
     def evaluate(self, h: ArrayLike) -> Array:
         """Return f(h), for an array of shape (n_samples, n_units) or any other if f is elementwise."""

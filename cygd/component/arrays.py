@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,9 @@ from cygd import core
 from cygd.component.base import Component, Function
 from cygd.component.pointer import Pointers
 from cygd.errors import PluginError
-from cygd.formula import Program
+
+if TYPE_CHECKING:
+    from cygd.formula import Program
 
 __all__ = [
     "Array",

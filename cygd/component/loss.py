@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cygd import core
+from cygd import formula as formulas
 from cygd.component.arrays import Array, checked, floats, measured, read_only, run_program
 from cygd.component.base import Component, Function, declared_numbers, kernel_row
 from cygd.component.options import Declared, check_call
 from cygd.errors import DataError, FormulaError
-from cygd.formula import LossPrograms, compile_loss
+
+if TYPE_CHECKING:
+    from cygd.formula import LossPrograms
 
 __all__ = ["Loss"]
 
@@ -95,14 +98,14 @@ class Loss(Component):
             )
         assert self.formula is not None
         try:
-            compile_loss(self.formula, self.parameters)
+            formulas.compile_loss(self.formula, self.parameters)
         except FormulaError as error:
             raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
 
     @property
     def programs(self) -> LossPrograms | None:
         """What the core runs for a formula."""
-        return None if self.formula is None else compile_loss(self.formula, self.parameters)
+        return None if self.formula is None else formulas.compile_loss(self.formula, self.parameters)
 
     @property
     def options(self) -> dict[str, Any]:

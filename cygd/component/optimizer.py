@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from cygd import formula as formulas
 from cygd.component.base import Component, Function, declared_numbers, kernel_row
 from cygd.component.options import Declared, check_call, check_option
 from cygd.errors import FormulaError
-from cygd.formula import Program, compile_update
+
+if TYPE_CHECKING:
+    from cygd.formula import Program
 
 __all__ = ["Optimizer"]
 
@@ -91,11 +94,15 @@ class Optimizer(Component):
                 f'{self}: formula must map names to formulas, such as {{"w": "w - learning_rate * g"}}'
             )
         try:
-            compile_update(self.formula, self.state, self.parameters)
+            formulas.compile_update(self.formula, self.state, self.parameters)
         except FormulaError as error:
             raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
 
     @property
     def program(self) -> Program | None:
         """What the core runs for formulas."""
-        return None if self.formula is None else compile_update(self.formula, self.state, self.parameters)
+        return (
+            None
+            if self.formula is None
+            else formulas.compile_update(self.formula, self.state, self.parameters)
+        )

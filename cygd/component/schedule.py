@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, ClassVar, Protocol
 
 from cygd.component.base import Component, Function, declared_by
 from cygd.component.options import check_number
 from cygd.errors import PluginError
 
-__all__ = ["RunningSchedule", "Schedule", "Watcher"]
+__all__ = ["RunningSchedule", "Schedule", "Watcher", "constant"]
 
 
 class Watcher(Protocol):
@@ -19,6 +20,11 @@ class Watcher(Protocol):
     def __call__(self, monitored: float | None, /) -> float:
         """Return the factor for the coming epoch; None: nothing was measured since the last call."""
         ...
+
+
+def constant(epoch: int, epochs: int) -> float:
+    """Return 1."""
+    return 1.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,12 +85,15 @@ class RunningSchedule:
     ----------
     watches : bool
         Whether it wants to know what was measured (the validation loss, or else the loss).
+    steady : bool
+        Whether the factor is 1 from beginning to end, so that nobody has to ask.
     """
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self._watcher = None if schedule.watcher is None else schedule.watcher(**schedule.parameters)
         self.watches = self._watcher is not None
+        self.steady = schedule.function is constant and not schedule.warmup
 
     def factor(self, epoch: int, epochs: int, monitored: float | None = None) -> float:
         """Return the factor on the learning rate in an epoch.
@@ -110,6 +119,8 @@ class RunningSchedule:
         else:
             assert schedule.function is not None
             factor = schedule.function(epoch, epochs, **schedule.parameters)
+        if type(factor) is float and 0 <= factor < inf:
+            return factor  # asked before every epoch: what is right goes through at once
         number = check_number(factor)
         if isinstance(number, float) and number < 0:
             number = f"must not be negative, found {number}"

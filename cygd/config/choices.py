@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydantic import PlainValidator, ValidationInfo
-
-from cygd.config.values import Fault, fail
+from cygd.config.values import Exactly, Fault, fail
 from cygd.config.words import found
 from cygd.errors import CygdError, did_you_mean
 
@@ -89,25 +87,25 @@ def synonym(word: str, known: Sequence[str]) -> str | None:
     return did_you_mean(word, known) or did_you_mean(word.lower(), known)
 
 
-def component(kind: str, default: str = "", *, may_lack: bool = False) -> PlainValidator:
+def component(kind: str, default: str = "", *, may_lack: bool = False) -> Exactly:
     """Return the type of a component.
 
     Null, or a mapping without a name, means the default; `may_lack` lets null mean no choice, for a
     layer that follows its model.
     """
 
-    def check(value: Any, info: ValidationInfo[Any]) -> ComponentSpec:
+    def check(value: Any, components: Components) -> ComponentSpec:
         if value is None and may_lack:
             return ComponentSpec("")
         if isinstance(value, Mapping) and "formula" in value:
-            return _formula(info.context, kind, value)
+            return _formula(components, kind, value)
         name, options, at_name = _split(kind, value, default)
-        chosen, faults = choose(info.context, kind, name, options, at_name)
+        chosen, faults = choose(components, kind, name, options, at_name)
         if faults:
             raise fail(*faults)
         return ComponentSpec(name, options, chosen)
 
-    return PlainValidator(check)
+    return Exactly(check, with_components=True)
 
 
 def choose(

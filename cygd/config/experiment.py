@@ -106,8 +106,9 @@ def _build(document: Document, sections: ExperimentSection, components: Componen
     stop = sections.stop
     if stop is not None and not stop.monitor:
         monitor = "validation_loss" if has_validation(sections.data) else "loss"
-        stop = stop.model_copy(update={"monitor": monitor})
-    clip = sections.clip.model_dump(exclude_none=True) if sections.clip else None
+        stop = stop.changed(monitor=monitor)
+    limits = None if sections.clip is None else sections.clip.plain()
+    clip = limits and {key: limit for key, limit in limits.items() if limit is not None}
     model = sections.model
     return Experiment(
         document=document,
@@ -139,7 +140,7 @@ def _layers(sections: ExperimentSection, components: Components) -> tuple[LayerS
             "activation": layer.activation or (model.activation if hidden else _identity(components)),
             "initializer": layer.initializer or model.initializer,
         }
-        layers.append(layer.model_copy(update=update))
+        layers.append(layer.changed(**update))
     return tuple(layers)
 
 

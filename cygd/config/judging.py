@@ -1,6 +1,6 @@
 """Document -> sections, with everything that is wrong in one list.
 
-pydantic stops at the first error of a value, and a section with an error does not come into being. So
+A value has one error at a time, and a section with an error does not come into being. So
 whatever is wrong is noted, taken out, and the rest is looked at again, until the rest is sound: then
 the checks that compare several places run on it, but for those that would read what was taken out.
 """
@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import ValidationError
-
 from cygd.config.choices import Components
 from cygd.config.document import Document
 from cygd.config.nodes import KeyPath, parse_key, show_key
 from cygd.config.sections import ExperimentSection
-from cygd.config.values import Fault
+from cygd.config.values import Fault, Faulty
 from cygd.errors import Problem
 
 __all__ = ["Judgement", "judge"]
@@ -87,9 +85,9 @@ def judge(document: Document, components: Components) -> tuple[ExperimentSection
     plain = document.root.plain()
     while True:
         try:
-            return ExperimentSection.model_validate(plain, context=components), judgement
-        except ValidationError as error:
-            faults = _faults(error)
+            return ExperimentSection.read(plain, components), judgement
+        except Faulty as error:
+            faults = _from_behind(error.faults)
         for fault in faults:
             if fault.path not in document.kept:
                 judgement.note(fault)
@@ -97,12 +95,8 @@ def judge(document: Document, components: Components) -> tuple[ExperimentSection
             return None, judgement  # a default is at fault: nothing is left to take out
 
 
-def _faults(error: ValidationError) -> list[Fault]:
-    """Return what pydantic carried, by whole paths; later items first, so that indices hold."""
-    faults = []
-    for detail in error.errors(include_url=False, include_input=False):
-        carried = detail.get("ctx", {}).get("faults") or (Fault((), "this value is not understood"),)
-        faults += [fault.below(*detail["loc"]) for fault in carried]
+def _from_behind(faults: Iterable[Fault]) -> list[Fault]:
+    """Return faults with those of later items first, so that indices hold."""
     return sorted(faults, key=lambda fault: [(isinstance(s, int), s) for s in fault.path], reverse=True)
 
 

@@ -37,10 +37,10 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
         "optimizer": _component(experiment.optimizer),
         "schedule": _component(experiment.schedule),
         "clip": experiment.clip,
-        "train": experiment.train.model_dump(),
+        "train": experiment.train.plain(),
         "metrics": [_component(spec) for spec in experiment.metrics],
-        "stop": experiment.stop and experiment.stop.model_dump(),
-        "checkpoint": experiment.checkpoint.model_dump(),
+        "stop": experiment.stop and experiment.stop.plain(),
+        "checkpoint": experiment.checkpoint.plain(),
         "log": [_component(spec) for spec in experiment.log],
     }
 
@@ -65,10 +65,10 @@ def _data(experiment: Experiment) -> dict[str, Any]:
         "targets": list(data.targets or ()),
         "categorical": list(data.categorical),
         "missing": data.missing,
-        "split": data.split and data.split.model_dump(),
+        "split": data.split and data.split.plain(),
         "validation": _absolute_files(experiment, data.validation),
         "test": _absolute_files(experiment, data.test),
-        "scale": data.scale.model_dump(),
+        "scale": data.scale.plain(),
         "sample_weight": data.sample_weight,
     }
     said = {key: value for key, value in common.items() if value not in (None, [], {}) and key not in options}

@@ -1,4 +1,4 @@
-"""Every key of an experiment: its type, its range and its default, as pydantic models.
+"""Every key of an experiment: its type, its range and its default, one class a section.
 
 What concerns one value, or one mapping, stands here; what concerns several places stands in `checks`.
 Every key has a default, so that what is sound can still be checked after what is not was taken out;
@@ -8,14 +8,15 @@ the keys that must be given are asked for in `checks`. docs/configuration.md exp
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
-
 from cygd.config.choices import Components, ComponentSpec, choose, component, synonym
+from cygd.config.section import Section
 from cygd.config.values import (
     Column,
     Columns,
+    Exactly,
     Fault,
     Flag,
     Matrix,
@@ -62,36 +63,11 @@ Count = Annotated[int, whole(0)]
 AtLeastOne = Annotated[int, whole(1)]
 
 
-class Section(BaseModel):
-    """A mapping with known keys; null, which a key without a value is, means an empty one."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, validate_default=True)
-
-    internal: ClassVar[tuple[str, ...]] = ()  # attributes that are no keys
-    shape: ClassVar[str] = "a mapping"
+class Known(Section):
+    """A section that knows all its keys."""
 
     @classmethod
-    def key_names(cls) -> list[str]:
-        """Return the keys that may be written."""
-        return [key for key in cls.model_fields if key not in cls.internal]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _arrange(cls, value: Any, info: ValidationInfo[Any]) -> Any:
-        value = cls.unfold(value)
-        if not isinstance(value, Mapping):
-            names = cls.key_names()
-            words = f"{cls.shape} with the key{'s' if len(names) > 1 else ''} {', '.join(names)}"
-            raise fail(Fault((), f"expected {words}, found {found(value)}"))
-        return cls.place_keys(dict(value), info)
-
-    @classmethod
-    def unfold(cls, value: Any) -> Any:
-        """Return the mapping that a short form stands for."""
-        return {} if value is None else value
-
-    @classmethod
-    def place_keys(cls, value: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
         """Refuse unknown keys."""
         known = cls.key_names()
         unknown = [key for key in value if key not in known]
@@ -102,7 +78,7 @@ class Section(BaseModel):
         return value
 
 
-class Split(Section):
+class Split(Known):
     """Which part of the rows is for validation and for the test."""
 
     validation: Share = 0.0
@@ -111,7 +87,7 @@ class Split(Section):
     stratify: Flag = False
 
 
-class Scale(Section):
+class Scale(Known):
     """How columns are scaled, by statistics of the training rows."""
 
     shape: ClassVar[str] = "none, standard or minmax, or a mapping"
@@ -131,7 +107,7 @@ class DataSection(Section):
     internal: ClassVar[tuple[str, ...]] = ("options", "component")
 
     source: str = ""
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     component: Any = None
     inputs: Columns | None = None
     targets: Columns | None = None
@@ -144,19 +120,19 @@ class DataSection(Section):
     sample_weight: Column | None = None
 
     @classmethod
-    def place_keys(cls, value: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
         """Hand the source's own keys to the source, and let it judge them."""
         known = cls.key_names()
         source = value.get("source")
         if source is not None and (not isinstance(source, str) or not source):
             raise fail(Fault(("source",), f"expected the name of a data source, found {found(source)}"))
-        declared = cls._declared(source, info.context) - {"source", "validation", "test"}
+        declared = cls._declared(source, components) - {"source", "validation", "test"}
         own = {key: value.pop(key) for key in list(value) if key not in known or key in declared}
         if source is None:
             return {key: value[key] for key in value if key != "source"}
         value["options"] = own
         value["component"], faults = choose(
-            info.context, "data_source", source, own, ("source",), unusable=("source",)
+            components, "data_source", source, own, ("source",), unusable=("source",)
         )
         faults = [cls._either_hint(fault, known) for fault in faults]
         for part in ("validation", "test"):
@@ -206,15 +182,16 @@ class _Only:
         return self.component
 
 
-class LayerSpec(Section):
+class LayerSpec(Known):
     """One layer; a number is its units."""
 
+    unread: ClassVar[tuple[str, ...]] = ("units",)
     shape: ClassVar[str] = "a number of units, or a mapping"
 
-    units: Annotated[int, whole(1, MOST_UNITS)] = Field(0, validate_default=False)
+    units: Annotated[int, whole(1, MOST_UNITS)] = 0
     activation: Annotated[ComponentSpec, component("activation", may_lack=True)] = DEFAULT
     initializer: Annotated[ComponentSpec, component("initializer", may_lack=True)] = DEFAULT
-    bias: Annotated[bool | tuple[float, ...], PlainValidator(check_bias)] = True
+    bias: Annotated[bool | tuple[float, ...], Exactly(check_bias)] = True
     weights: Matrix | None = None
     dropout: DropRate = 0.0
     l1: Penalty = 0.0
@@ -228,7 +205,7 @@ class LayerSpec(Section):
         return value  # null too is no layer
 
 
-class ModelSection(Section):
+class ModelSection(Known):
     """The network."""
 
     dtype: Annotated[Literal["float64", "float32"], choice("float64", "float32")] = "float64"
@@ -237,14 +214,14 @@ class ModelSection(Section):
     layers: Annotated[tuple[LayerSpec, ...], as_list("layers")] = ()
 
 
-class Clip(Section):
+class Clip(Known):
     """The limit on a gradient: on its norm, or on each of its values."""
 
     norm: Positive | None = None
     value: Positive | None = None
 
 
-class Train(Section):
+class Train(Known):
     """How long and in which steps."""
 
     epochs: Count = 100
@@ -256,10 +233,12 @@ class Train(Section):
     evaluate_every: Count = 1
 
 
-class Stop(Section):
+class Stop(Known):
     """When to stop early."""
 
-    monitor: Text = Field("", validate_default=False)  # "" until it is known whether there is validation data
+    unread: ClassVar[tuple[str, ...]] = ("monitor",)
+
+    monitor: Text = ""  # "" until it is known whether there is validation data
     patience: AtLeastOne | None = 20
     min_delta: Penalty = 0.0
     mode: Annotated[Literal["auto", "min", "max"], choice("auto", "min", "max")] = "auto"
@@ -267,9 +246,9 @@ class Stop(Section):
     loss_below: Annotated[float, number()] | None = None
 
     @classmethod
-    def place_keys(cls, value: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
         """With loss_below alone nothing is monitored, so there is no patience and no best."""
-        value = super().place_keys(value, info)
+        value = super().place_keys(value, components)
         if value.get("loss_below") is not None and not set(value) - {"loss_below"}:
             value["patience"] = None
         if "patience" in value and value["patience"] is None:
@@ -277,16 +256,16 @@ class Stop(Section):
         return value
 
 
-class Checkpoint(Section):
+class Checkpoint(Known):
     """How often the state of training is kept, in epochs; 0 is never."""
 
     every: Count = 0
 
 
-class ExperimentSection(Section):
+class ExperimentSection(Known):
     """The whole of an experiment; one name per key, in the order in which they are written."""
 
-    name: Annotated[str, PlainValidator(check_name)] | None = None
+    name: Annotated[str, Exactly(check_name)] | None = None
     seed: Seed = 0
     threads: Annotated[
         int | Literal["auto"], either("auto", check_whole(1, 1024), "auto, or a whole number from 1 to 1024")

@@ -1,8 +1,7 @@
 """The kinds of values that an experiment holds, each with the words for what is allowed.
 
-pydantic runs these checks and says at which path each failed; what it would say itself never reaches a
-user. A check that fails raises one pydantic error that carries `Fault`s in our words: the path below
-the value, the message, a hint.
+A check that fails raises a `Faulty`, which carries `Fault`s: the path below the value, the message, a
+hint. `section` runs the checks, and puts the path above the value in front.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from pydantic import BeforeValidator, PlainValidator
-from pydantic_core import PydanticCustomError
 
 from cygd.config.nodes import KeyPath
 from cygd.config.scalars import read_scalar
@@ -24,7 +21,10 @@ from cygd.errors import did_you_mean
 __all__ = [
     "Column",
     "Columns",
+    "Exactly",
     "Fault",
+    "Faulty",
+    "First",
     "Flag",
     "Matrix",
     "Text",
@@ -74,16 +74,37 @@ class Fault(NamedTuple):
         return self._replace(path=(*steps, *self.path), unusable=unusable)
 
 
-def fail(*faults: Fault) -> PydanticCustomError:
-    """Return the error that carries faults through pydantic."""
-    return PydanticCustomError("cygd", "wrong", {"faults": faults})
+class Faulty(ValueError):
+    """What is wrong with a value and with what it holds."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(fault.message for fault in faults))
+        self.faults = list(faults)
 
 
-def _expected(words: str, value: Any, hint: str | None = None) -> PydanticCustomError:
+def fail(*faults: Fault) -> Faulty:
+    """Return the exception that carries faults."""
+    return Faulty(faults)
+
+
+class Exactly(NamedTuple):
+    """Marks a type whose values are what a check returns; some checks look for components."""
+
+    check: Callable[..., Any]  # check(value) or check(value, components)
+    with_components: bool = False
+
+
+class First(NamedTuple):
+    """Marks a type whose values go through a check first."""
+
+    check: Check
+
+
+def _expected(words: str, value: Any, hint: str | None = None) -> Faulty:
     return fail(Fault((), f"expected {words}, found {found(value)}", hint))
 
 
-Check: TypeAlias = Callable[[Any], Any]  # value -> value, or a PydanticCustomError
+Check: TypeAlias = Callable[[Any], Any]  # value -> value, or a Faulty
 
 
 def check_whole(low: int, high: int | None = None) -> Check:
@@ -174,15 +195,15 @@ def either(word: str, check: Check, words: str) -> Any:
             return value
         try:
             return check(value)
-        except PydanticCustomError as error:
+        except Faulty as error:
             near = did_you_mean(value.lower(), [word]) if isinstance(value, str) else None
-            inner = (error.context or {})["faults"][0].hint
+            inner = error.faults[0].hint
             raise _expected(words, value, near or inner) from None
 
-    return PlainValidator(check_either)
+    return Exactly(check_either)
 
 
-def as_list(words: str) -> BeforeValidator:
+def as_list(words: str) -> First:
     """Return the type of a list, before its items are looked at; null is an empty one."""
 
     def check(value: Any) -> tuple[Any, ...]:
@@ -193,7 +214,7 @@ def as_list(words: str) -> BeforeValidator:
         hint = f"write [{value}]" if isinstance(value, str | int | float) else None
         raise _expected(f"a list of {words}", value, hint)
 
-    return BeforeValidator(check)
+    return First(check)
 
 
 def check_row(value: Any) -> tuple[float, ...]:
@@ -207,8 +228,8 @@ def check_row(value: Any) -> tuple[float, ...]:
     for index, item in enumerate(value):
         try:
             row.append(finite(item))
-        except PydanticCustomError as error:
-            faults += [fault.below(index) for fault in (error.context or {})["faults"]]
+        except Faulty as error:
+            faults += [fault.below(index) for fault in error.faults]
     if faults:
         raise fail(*(fault._replace(unusable=()) for fault in faults))
     return tuple(row)
@@ -222,8 +243,8 @@ def check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
     for index, item in enumerate(value):
         try:
             rows.append(check_row(item))
-        except PydanticCustomError as error:
-            faults += [fault.below(index) for fault in (error.context or {})["faults"]]
+        except Faulty as error:
+            faults += [fault.below(index) for fault in error.faults]
             continue
         if len(rows[-1]) != len(rows[0]):
             message = f"the row has {_count(rows[-1], 'number')}, the first one {len(rows[0])}"
@@ -280,25 +301,25 @@ def _unquoted(value: Any, kind: Any) -> str | None:
     return None
 
 
-def whole(low: int, high: int | None = None) -> PlainValidator:
+def whole(low: int, high: int | None = None) -> Exactly:
     """Return the type of whole numbers in a closed range."""
-    return PlainValidator(check_whole(low, high))
+    return Exactly(check_whole(low, high))
 
 
 def number(
     low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
 ) -> Any:
     """Return the type of finite numbers in a range; `above` and `below` leave out its ends."""
-    return PlainValidator(check_number(low, high, above=above, below=below))
+    return Exactly(check_number(low, high, above=above, below=below))
 
 
-def choice(*allowed: str) -> PlainValidator:
+def choice(*allowed: str) -> Exactly:
     """Return the type of one of several words."""
-    return PlainValidator(check_choice(*allowed))
+    return Exactly(check_choice(*allowed))
 
 
-Flag = Annotated[bool, PlainValidator(check_flag)]
-Text = Annotated[str, PlainValidator(check_text)]
-Column = Annotated[str | int, PlainValidator(check_column)]
+Flag = Annotated[bool, Exactly(check_flag)]
+Text = Annotated[str, Exactly(check_text)]
+Column = Annotated[str | int, Exactly(check_column)]
 Columns = Annotated[tuple[Column, ...], as_list("columns")]
-Matrix = Annotated[tuple[tuple[float, ...], ...], PlainValidator(check_matrix)]
+Matrix = Annotated[tuple[tuple[float, ...], ...], Exactly(check_matrix)]

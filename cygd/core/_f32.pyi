@@ -53,7 +53,7 @@ class Task:
         x: _Array,
         y: _Array | None = None,
         weight: _Array | None = None,
-        subset: NDArray[np.int64] | None = None,
+        rows: NDArray[np.integer[Any]] | None = None,
     ) -> None: ...
 
 @disjoint_base
@@ -66,27 +66,34 @@ class Updater:
     @property
     def state(self) -> dict[str, _Array]: ...
 
+@disjoint_base
+class Training:
+    def __init__(
+        self,
+        engine: Engine,
+        task: Task,
+        parameters: _Array,
+        updater: Updater,
+        *,
+        batch_size: int,
+        shuffled: bool,
+        seed: int,
+        epochs: int,
+        updates: int,
+        clip_norm: float,
+        clip_value: float,
+        threads: int,
+    ) -> None: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def updates(self) -> int: ...
+    def run(self, learning_rates: list[float]) -> tuple[list[float], bool]: ...
+
 def one_pass(
     engine: Engine, task: Task, threads: int, out: _Array | None = None, gradient: _Array | None = None
 ) -> float: ...
 def penalty(engine: Engine, parameters: _Array) -> float: ...
-def train(
-    engine: Engine,
-    task: Task,
-    parameters: _Array,
-    updater: Updater,
-    learning_rates: NDArray[np.double],
-    running_loss: NDArray[np.double],
-    *,
-    first_epoch: int,
-    batch_size: int,
-    shuffled: bool,
-    seed: int,
-    first_step: int,
-    clip_norm: float,
-    clip_value: float,
-    threads: int,
-) -> tuple[int, bool]: ...
 def names() -> Mapping[str, Any]: ...
 def addresses(name: str) -> tuple[int, int]: ...
 def has_joint(activation: str, loss: str) -> bool: ...

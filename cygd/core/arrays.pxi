@@ -4,7 +4,8 @@ def real_array(value, name):
     """Return a value as an array of float32 or float64, or raise a TypeError that names it."""
     if value is None:
         raise TypeError(f"{name}: expected an array, got None")
-    if isinstance(value, np.ma.MaskedArray):
+    # NumPy imports this module when somebody asks for it: where nobody has, nothing is masked
+    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: masked arrays are not supported; fill it first ({name}.filled(...))")
     array = np.asarray(value)
     kind, size = array.dtype.kind, array.dtype.itemsize

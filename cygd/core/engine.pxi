@@ -9,7 +9,7 @@
 # Rejected: samples x units blocks, which waste the vector on narrow layers and need W transposed;
 # one accumulator per thread, whose sums depend on the number of threads.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from cygd.core.random cimport DROPOUT, SHUFFLE, next_word, open_stream, shuffle, stream
 
 cdef extern from "vec.h" nogil:
@@ -60,8 +60,7 @@ cdef struct batch:
     const real *x                   # (n, n_inputs), rows of n_inputs elements
     const real *y                   # (n, n_outputs), or NULL to predict
     const real *weight              # (n), or NULL
-    const int64_t *rows             # the rows of the batch, or NULL: first, first + 1, ...
-    const int64_t *subset           # what `rows` and `first` count, where not every row takes part; or NULL
+    const uint32_t *rows            # the rows that take part, in their order, or NULL: 0, 1, 2, ...
     real *out                       # (n_rows, n_outputs): where predictions go, or NULL
     Py_ssize_t first, n_rows, chunk, n_chunks
     Py_ssize_t total                # rows of the epoch, of which the batch begins at `first`
@@ -102,8 +101,7 @@ cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
 
 cdef inline Py_ssize_t row_of(const batch *q, Py_ssize_t position) noexcept nogil:
     """Return the row of x at a position of the batch."""
-    cdef Py_ssize_t row = q.rows[q.first + position] if q.rows != NULL else q.first + position
-    return q.subset[row] if q.subset != NULL else row
+    return q.rows[q.first + position] if q.rows != NULL else q.first + position
 
 
 cdef class Engine:

@@ -80,11 +80,11 @@ cdef class Task:
     cdef const real[:, ::1] x
     cdef const real[:, ::1] y
     cdef const real[::1] weight
-    cdef const int64_t[::1] subset
+    cdef const uint32_t[::1] rows
     cdef batch q
     cdef Py_ssize_t n_rows
 
-    def __init__(self, Engine engine, const real[::1] parameters, x, y=None, weight=None, subset=None):
+    def __init__(self, Engine engine, const real[::1] parameters, x, y=None, weight=None, rows=None):
         if parameters.shape[0] != engine.n_parameters:
             raise ValueError(f"{parameters.shape[0]} parameters for a network of {engine.n_parameters}")
         self.x = x
@@ -107,13 +107,19 @@ cdef class Task:
                 raise ValueError(f"{len(weight)} sample weights for {len(x)} rows")
             if self.n_rows:
                 self.q.weight = &self.weight[0]
-        if subset is not None:
-            self.subset = subset
-            if len(subset) and (min(subset) < 0 or max(subset) >= self.n_rows):
-                raise IndexError("rows out of range")
-            self.n_rows = self.subset.shape[0]
+        if rows is not None:
+            self.rows = row_numbers(rows, self.n_rows)
+            self.n_rows = self.rows.shape[0]
             if self.n_rows:
-                self.q.subset = &self.subset[0]
+                self.q.rows = &self.rows[0]
+
+
+cdef row_numbers(rows, Py_ssize_t n):
+    """Return the numbers of some of n rows as the engine takes them: no copy of what split_rows gave."""
+    rows = np.ascontiguousarray(rows)
+    if rows.size and (rows.min() < 0 or rows.max() >= n):
+        raise IndexError("rows out of range")
+    return rows.astype(np.uint32, copy=False)
 
 
 cdef void meet_others(job *j, int thread) noexcept nogil:
@@ -406,73 +412,3 @@ def penalty(Engine engine, const real[::1] parameters):
         if l.l1 or l.l2:
             total += engine.k.penalty(&parameters[l.w], l.l1, l.l2, l.n_in * l.n_out)
     return total
-
-
-def train(Engine engine, Task task, real[::1] parameters, Updater updater, const double[::1] learning_rates,
-          double[::1] running_loss, *, long long first_epoch, Py_ssize_t batch_size, bint shuffled,
-          uint64_t seed, long long first_step, double clip_norm, double clip_value, int threads):
-    """Run epochs in one call without the GIL.
-
-    Parameters
-    ----------
-    learning_rates, running_loss : arrays of shape (n_epochs,)
-        The rate of each epoch, and where its running loss goes.
-    first_epoch, first_step : int
-        Updates and epochs made before: they key the shuffles and the dropout masks.
-
-    Returns
-    -------
-    tuple of int and bool
-        How many epochs were completed, and whether the next one diverged. The parameters are
-        those after the last whole, finite epoch, also when an exception leaves.
-    """
-    cdef job j
-    cdef Lanes lanes
-    cdef Py_ssize_t epoch, longest, done = 0, n = engine.n_parameters
-    cdef int most_lanes
-    cdef int64_t[::1] order = np.empty(task.n_rows, np.int64)
-    cdef real[::1] kept = np.array(parameters)
-    if not task.n_rows:
-        raise ValueError("no rows to train on")
-    memset(&j, 0, sizeof(job))
-    j.q = task.q
-    j.parameters = &parameters[0]
-    j.q.parameters = j.parameters
-    j.n_rows = task.n_rows
-    j.batch_size = min(batch_size, task.n_rows)
-    j.clip_norm, j.clip_value = clip_norm, clip_value
-    j.q.backward = j.q.training = True
-    j.q.seed = seed
-    j.q.step = first_step
-    if shuffled:
-        j.q.rows = &order[0]
-    engine.cut(&j.q, j.n_rows % j.batch_size)
-    most_lanes, longest = j.q.n_lanes, j.q.chunk        # the last batch may have the longer chunks
-    engine.cut(&j.q, j.batch_size)
-    j.polled = now()
-    lanes = engine.take_lanes(max(most_lanes, j.q.n_lanes), max(longest, j.q.chunk))
-    j.lanes = lanes.items
-    with nogil:
-        for epoch in range(learning_rates.shape[0]):
-            if shuffled:
-                shuffle(seed, SHUFFLE, first_epoch + epoch, &order[0], task.n_rows)
-            memcpy(&kept[0], j.parameters, n * sizeof(real))
-            updater.keep()
-            engine.cut(&j.q, j.batch_size)
-            j.threads = engine.team(&j.q, threads)
-            j.learning_rate = learning_rates[epoch]
-            j.loss = j.weight = 0
-            run_epoch(engine, updater, &j)
-            if j.status == GOES_ON:
-                running_loss[epoch] = j.loss / j.weight if j.weight > 0 else j.loss
-                if not (running_loss[epoch] - running_loss[epoch] == 0
-                        and engine.k.all_finite(j.parameters, n)):
-                    j.status = DIVERGED
-            if j.status != GOES_ON:
-                memcpy(j.parameters, &kept[0], n * sizeof(real))
-                updater.restore()
-                break
-            done += 1
-    engine.give_back(lanes, j.chunks)
-    end(&j, updater.failure if updater.failure.here() else engine.failure)
-    return done, j.status == DIVERGED

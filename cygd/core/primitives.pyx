@@ -15,6 +15,8 @@ from cpython.pycapsule cimport (
 
 from cygd.core cimport dispatch
 
+import sys
+
 import numpy as np
 
 from cygd.core import _f32, _f64

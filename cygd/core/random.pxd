@@ -1,7 +1,7 @@
 # Counted randomness: a word of random bits is a function of (seed, purpose, index, position) and of
 # nothing else, so whoever resumes a run draws what the uninterrupted run would have drawn.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
     WEIGHTS = 0
@@ -44,5 +44,5 @@ cdef struct stream:
 
 cdef stream open_stream(uint64_t seed, int purpose, int layer, uint64_t index) noexcept nogil
 cdef uint32_t next_word(stream *s) noexcept nogil
-cdef void shuffle(uint64_t seed, int purpose, uint64_t index, int64_t *order,
+cdef void shuffle(uint64_t seed, int purpose, uint64_t index, uint32_t *order,
                   Py_ssize_t n) noexcept nogil

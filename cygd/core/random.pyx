@@ -6,6 +6,8 @@ deviates here are ours: the same on every version, and reachable without the GIL
 
 from cygd.core cimport dispatch, f64
 
+from libc.stdint cimport int64_t
+
 import numpy as np
 
 PURPOSES = {"weights": WEIGHTS, "shuffle": SHUFFLE, "dropout": DROPOUT, "split": SPLIT, "data": DATA}
@@ -42,19 +44,22 @@ cdef uint32_t below(stream *s, uint32_t n) noexcept nogil:
     return <uint32_t> (product >> 32)
 
 
-cdef void shuffle(uint64_t seed, int purpose, uint64_t index, int64_t *order,
-                  Py_ssize_t n) noexcept nogil:
-    # Fisher and Yates: order starts as 0 ... n - 1, so it depends on no shuffle before
-    cdef stream s = open_stream(seed, purpose, 0, index)
+cdef void permute(stream *s, uint32_t *order, Py_ssize_t n) noexcept nogil:
+    # Fisher and Yates
     cdef Py_ssize_t i, j
-    cdef int64_t kept
-    for i in range(n):
-        order[i] = i
+    cdef uint32_t kept
     for i in range(n - 1, 0, -1):
-        j = below(&s, <uint32_t> (i + 1))
+        j = below(s, <uint32_t> (i + 1))
         kept = order[i]
         order[i] = order[j]
         order[j] = kept
+
+
+cdef void shuffle(uint64_t seed, int purpose, uint64_t index, uint32_t *order,
+                  Py_ssize_t n) noexcept nogil:
+    """Bring numbers into another order; it depends on the order in which they come."""
+    cdef stream s = open_stream(seed, purpose, 0, index)
+    permute(&s, order, n)
 
 
 cdef object apply(const char *name, double[::1] values):
@@ -156,16 +161,18 @@ cdef class Stream:
 
     def permutation(self, x):
         """Return the numbers 0 ... x - 1, or the rows of an array, in random order."""
-        cdef Py_ssize_t n = x if isinstance(x, (int, np.integer)) else len(x)
+        if isinstance(x, (int, np.integer)):
+            return self.order(x).astype(np.int64)
+        return np.asarray(x)[self.order(len(x))]
+
+    def order(self, Py_ssize_t n):
+        """Return the numbers 0 ... n - 1 in random order, in half the memory of `permutation`."""
         if n >= 2**32:
             raise ValueError("permutation: at most 2**32 - 1 elements")
-        cdef int64_t[::1] order = np.arange(n)
-        cdef Py_ssize_t i, j
-        for i in range(n - 1, 0, -1):
-            j = below(&self.s, <uint32_t> (i + 1))
-            order[i], order[j] = order[j], order[i]
-        rows = np.asarray(order)
-        return rows if isinstance(x, (int, np.integer)) else np.asarray(x)[rows]
+        cdef uint32_t[::1] order = np.arange(n, dtype=np.uint32)
+        if n:
+            permute(&self.s, &order[0], n)
+        return np.asarray(order)
 
 
 def shaped(values, size):
@@ -175,10 +182,10 @@ def shaped(values, size):
 
 def epoch_order(seed, epoch, Py_ssize_t n):
     """Return the order in which an epoch visits n rows, as the compiled epoch draws it."""
-    cdef int64_t[::1] order = np.empty(n, np.int64)
+    cdef uint32_t[::1] order = np.arange(n, dtype=np.uint32)
     if n:
         shuffle(seed, SHUFFLE, epoch, &order[0], n)
-    return np.asarray(order)
+    return np.asarray(order).astype(np.int64)
 
 
 def philox_block(counter, uint64_t key):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Array", "Dataset", "Label", "Part", "Prepared", "Rows"]
 
 Array: TypeAlias = npt.NDArray[Any]
-Rows: TypeAlias = npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.integer[Any]]
 Label: TypeAlias = int | float | str
 
 
@@ -102,8 +103,8 @@ class Dataset:
 class Part:
     """The training, validation or test rows; without `rows` it is all of `x` and `y`.
 
-    The parts of a split share `x` and `y`, and `rows` are the indices of their own rows in them, so
-    that a big memory-mapped array is never copied.
+    The parts of a split share `x` and `y`, and `rows` are the indices of their own rows in them (uint32,
+    which the core takes as they are), so that a big memory-mapped array is never copied.
     """
 
     x: Array
@@ -151,7 +152,8 @@ class Prepared:
 
 def real_array(values: object, name: str) -> Array:
     """Return values as an array of real numbers, or say why they are none."""
-    if isinstance(values, np.ma.MaskedArray):
+    # NumPy imports this module when somebody asks for it: where nobody has, nothing is masked
+    if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array; fill it first")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ BLOCK = 8192  # rows at a time, so that a memory-mapped array never comes into m
 MISSING_HINT = "data.missing: drop leaves such rows out, data.missing: mean fills the gaps of inputs"
 
 
-def numbers_of(table: Table, name: str, fill: Label | None = None) -> npt.NDArray[np.float64]:
+def numbers_of(table: Table, name: str, fill: Label | None = None) -> npt.NDArray[np.floating[Any]]:
     """Return a column of numbers; `fill` stands in for missing values.
 
     Raises

@@ -252,7 +252,8 @@ class Preparation:
 
     def numbers(self, table: Table) -> Array:
         """Return the target columns of a table."""
-        return np.stack([self.target(numbers_of, table, name) for name in self.selection.targets], axis=1)
+        columns = [self.target(numbers_of, table, name) for name in self.selection.targets]
+        return columns[0][:, None] if len(columns) == 1 else np.stack(columns, axis=1)  # one is not copied
 
     def target(self, read: Callable[..., Array], table: Table, *arguments: Any) -> Array:
         """Return a target column; unlike an input it is never filled in."""
@@ -271,6 +272,7 @@ class Preparation:
         x = preprocessing.transform_inputs(raw, self.dtype, table.where)
         if not classes:
             y = preprocessing.transform_targets(self.numbers(table), self.dtype)
+            y = np.require(y, requirements=["C", "A"])  # a column of a wider array is not
             if not np.isfinite(y).all():
                 raise DataError(f"{table.where}: a target is beyond the range of {self.dtype.name}")
         else:

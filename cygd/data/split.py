@@ -24,7 +24,7 @@ __all__ = ["SplitRows", "split_rows"]
 
 @dataclass(frozen=True, eq=False)
 class SplitRows:
-    """The rows of each part, ascending; None for a part that was not asked for."""
+    """The rows of each part, ascending, in uint32; None for a part that was not asked for."""
 
     train: Rows
     validation: Rows | None
@@ -44,7 +44,7 @@ def split_rows(
         Their fractions of all rows.
     seed : int
         Of the split alone.
-    classes : array of int64, optional
+    classes : array of int, optional
         The class of each row: the split is stratified by it.
 
     Raises
@@ -56,21 +56,31 @@ def split_rows(
     if n_validation + n_test >= n:
         taken = f"validation {validation:g} ({n_validation} rows) and test {test:g} ({n_test} rows)"
         raise DataError(f"the split leaves no row of {n} for training: {taken}")
-    order = np.asarray(Stream(seed, purpose="split").permutation(n))
-    groups = [order] if classes is None else [order[classes[order] == k] for k in np.unique(classes)]
-    sizes = np.array([len(group) for group in groups])
-    in_test = allot(sizes, sizes, n_test)
-    in_validation = allot(sizes, sizes - in_test, n_validation)
-    parts: tuple[list[Rows], ...] = ([], [], [])
-    for group, a, b in zip(groups, in_test, in_validation, strict=True):
-        for part, rows in zip(parts, np.split(group, [a, a + b]), strict=True):
-            part.append(rows)
-    test_rows, validation_rows, train_rows = (np.sort(np.concatenate(part)) for part in parts)
+    order: Rows = Stream(seed, purpose="split").order(n)
+    if classes is not None:
+        order, n_test, n_validation = stratified(order, classes, n_test, n_validation)
+    # pieces of one array, which big data can do without a copy of
+    parts = np.split(order, [n_test, n_test + n_validation])
+    for part in parts:
+        part.sort()
+    test_rows, validation_rows, train_rows = parts
     return SplitRows(
         train_rows,
         validation_rows if n_validation else None,
         test_rows if n_test else None,
     )
+
+
+def stratified(order: Rows, classes: Rows, n_test: int, n_validation: int) -> tuple[Rows, int, int]:
+    """Return the permutation with the rows of the test in front, those of the validation behind them."""
+    groups = [order[classes[order] == k] for k in np.unique(classes)]
+    sizes = np.array([len(group) for group in groups])
+    in_test = allot(sizes, sizes, n_test)
+    in_validation = allot(sizes, sizes - in_test, n_validation)
+    ends = zip(in_test.tolist(), (in_test + in_validation).tolist(), strict=True)
+    cut = [np.split(group, [a, b]) for group, (a, b) in zip(groups, ends, strict=True)]
+    pieces = [part[k] for k in range(3) for part in cut]
+    return np.concatenate(pieces), int(in_test.sum()), int(in_validation.sum())
 
 
 def count(n: int, fraction: float, name: str) -> int:

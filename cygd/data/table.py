@@ -34,7 +34,7 @@ class Column:
     whole column has no text.
     """
 
-    numbers: npt.NDArray[np.float64]
+    numbers: npt.NDArray[np.floating[Any]]
     texts: npt.NDArray[np.int32] | None = None
     words: tuple[str, ...] = ()
 
@@ -51,7 +51,7 @@ class Column:
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
         """Whether each row has no value."""
-        absent = np.isnan(self.numbers)
+        absent: npt.NDArray[np.bool_] = np.isnan(self.numbers)
         return absent if self.texts is None else absent & (self.texts < 0)
 
     @property
@@ -200,7 +200,9 @@ class Table:
             targets = targets if len(targets) == 1 else ("y",)
             columns[targets[0]] = class_column(data.class_indices(), tuple(data.classes))
         else:
-            y = np.asarray(data.y, np.float64)
+            # float32 stays as it is, mapped if it is mapped: what is computed of it is computed in double
+            single = data.y.dtype == np.float32
+            y = np.asarray(data.y) if single else np.asarray(data.y, np.float64)
             columns.update((name, Column(y[:, i])) for i, name in enumerate(targets))
         return cls(
             columns,

@@ -2,18 +2,25 @@
 
     text --parsing--> nodes --derivative--> nodes --lowering--> instructions --program--> registers
 
-Nothing but the standard library is needed, and nothing is evaluated by Python.
+Nothing but the standard library is needed, and nothing is evaluated by Python. Names are imported when
+they are first used: most runs have no formula.
 """
 
-from cygd.formula.compiler import (
-    ActivationPrograms,
-    LossPrograms,
-    compile_activation,
-    compile_loss,
-    compile_update,
-)
-from cygd.formula.parsing import FUNCTIONS
-from cygd.formula.program import Program
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cygd.formula.compiler import (
+        ActivationPrograms,
+        LossPrograms,
+        compile_activation,
+        compile_loss,
+        compile_update,
+    )
+    from cygd.formula.parsing import FUNCTIONS
+    from cygd.formula.program import Program
 
 __all__ = [
     "FUNCTIONS",
@@ -24,3 +31,13 @@ __all__ = [
     "compile_loss",
     "compile_update",
 ]
+
+_HOMES = {"FUNCTIONS": "cygd.formula.parsing", "Program": "cygd.formula.program"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'cygd.formula' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "cygd.formula.compiler")), name)
+    globals()[name] = value
+    return value

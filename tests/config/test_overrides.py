@@ -127,8 +127,8 @@ def test_option_of_a_default_component(load, small):
 
 def test_the_component_paths_are_those_of_the_sections():
     def paths(section, at=()):
-        for key, field in section.model_fields.items():
-            text = str(field.rebuild_annotation())
+        for key, field in section.fields().items():
+            text = str(field.annotation)
             inner = next((cls for cls in section_classes if cls.__name__ in text), None)
             many = ("*",) if "tuple" in text else ()
             if "ComponentSpec" in text:

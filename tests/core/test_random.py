@@ -132,6 +132,13 @@ def test_permutations_hold_every_number_once():
         assert sorted(Stream(7).permutation(n).tolist()) == list(range(n))
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 50])
+def test_an_order_is_the_permutation_in_half_the_memory(n):
+    order = Stream(7, "split").order(n)
+    assert order.dtype == np.uint32
+    assert order.tolist() == Stream(7, "split").permutation(n).tolist()
+
+
 def test_every_permutation_is_equally_likely():
     rng, n = Stream(8), 12_000
     counts = {}

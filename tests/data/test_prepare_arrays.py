@@ -85,3 +85,34 @@ def test_one_hot_targets_of_a_dataset(prepare):
     source = DataSource("own", lambda folder: Dataset([1, 2, 3], y, classes=("no", "yes")))
     assert prepare(source="own", component=source, units=2).train.y.tolist() == y
     assert prepare(source="own", component=source, units=1).train.y.tolist() == [[1], [0], [1]]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "f2"])
+@pytest.mark.parametrize("wanted", ["float32", "float64"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("keys", "columns"), [({}, [0, 1]), ({"targets": ("y1",)}, [1])])
+def test_targets_of_any_layout_become_rows(arrays, dtype, wanted, order, keys, columns):
+    y = np.arange(8).reshape(4, 2) / 4
+    x = np.eye(4, dtype=wanted)
+    prepared = arrays(x, np.array(y, dtype, order=order), units=len(columns), dtype=wanted, **keys)
+    assert prepared.train.y.dtype == wanted
+    assert prepared.train.y.flags.c_contiguous
+    np.testing.assert_array_equal(prepared.train.y, y[:, columns])
+
+
+def test_one_column_of_targets_is_passed_on_as_it_is(arrays, tmp_path):
+    prepared = arrays(np.eye(4, dtype="f4"), np.arange(4, dtype="f4"), dtype="float32", split={"test": 0.5})
+    y = prepared.train.y
+    while not isinstance(y, np.memmap):
+        assert y.base is not None
+        y = y.base
+    assert y.filename == tmp_path / "y.npy"
+
+
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_targets_of_single_precision_are_computed_in_double(arrays, scale):
+    y = (np.arange(50) / 7).astype("f4")
+    single = arrays(np.eye(50), y, scale={"targets": scale})
+    double = arrays(np.eye(50), y.astype("f8"), scale={"targets": scale})
+    np.testing.assert_array_equal(single.train.y, double.train.y)
+    assert single.preprocessing == double.preprocessing

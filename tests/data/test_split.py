@@ -14,7 +14,7 @@ def test_every_row_is_in_one_part(classes):
     rows = split_rows(442, validation=0.2, test=0.1, classes=classes)
     assert [len(part) for part in parts(rows)] == [310, 88, 44]
     assert np.sort(np.concatenate(parts(rows))).tolist() == list(range(442))
-    assert all((np.diff(part) > 0).all() and part.dtype == np.int64 for part in parts(rows))
+    assert all((np.diff(part) > 0).all() and part.dtype == np.uint32 for part in parts(rows))
 
 
 def test_the_seed_decides():
