@@ -38,6 +38,7 @@ if hasattr(os, "register_at_fork"):
 
 cdef enum:
     POLL_MILLISECONDS = 50
+    POLL_FLOPS = 1000000            # of work between two looks at the clock: a millisecond on a slow CPU
     PATIENCE_MILLISECONDS = 4       # of waiting, before it is asked whether the others are any help
     ALONE_MILLISECONDS = 50         # at first; twice as long after each failure
     ALONE_MOST = 3200
@@ -66,7 +67,7 @@ cdef struct job:
     Py_ssize_t n_rows, batch_size
     double learning_rate, clip_norm, clip_value     # 0: no clipping
     double loss, weight                             # sums over the epoch's batches
-    double polled                                   # when signals were last looked for
+    double polled, unseen                           # when signals were last looked for; work since the clock was
     int status
     int taken                                       # lanes of the batch that somebody took besides his own
     # of the calling thread, in milliseconds: since when, and how much of it waiting for the others
@@ -138,10 +139,15 @@ cdef bint hold_up(job *j) noexcept nogil:
     return j.waited > PATIENCE_MILLISECONDS and j.waited > 0.6 * (now() - j.began)
 
 
-cdef void poll(job *j) noexcept nogil:
-    """Look for signals, at most once in 50 ms: from the calling thread only."""
-    cdef double t = now()
-    if t - j.polled < POLL_MILLISECONDS or j.status != GOES_ON:
+cdef void poll(Engine engine, job *j) noexcept nogil:
+    """Look for signals, at most once in 50 ms, and for the time only where some of it may have passed."""
+    cdef double t
+    j.unseen += engine.flops * j.q.chunk
+    if j.unseen < POLL_FLOPS and not engine.python or j.status != GOES_ON:
+        return
+    j.unseen = 0
+    t = now()
+    if t - j.polled < POLL_MILLISECONDS:
         return
     j.polled = t
     with gil:
@@ -169,7 +175,7 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
             run_chunk(engine, q, a, index)
             j.chunks[thread] += 1
             if thread == 0:
-                poll(j)
+                poll(engine, j)
             if engine.python and engine.failure.here():
                 j.status = FAILED
             if j.status != GOES_ON:
