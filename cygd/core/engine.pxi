@@ -21,10 +21,11 @@ cdef extern from "vec.h" nogil:
 
 cdef enum:
     MAX_LANES = 8
+    MIN_CHUNK = 2 * WIDTH           # rows; fewer do not fill the register tiles
     MAX_CHUNK = 256
     CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: a part of a common L2
     WIDE_LAYER = 16 * 1024          # weights of a layer that leaves L1: several panels then share its strips
-    WIDE_SPAN = 4
+    WIDE_SPAN = 2
     STRIP = 64                      # inputs whose weight gradient is computed while the next rows' are fetched
     FETCH_BYTES = 512 * 1024        # of them, at most: they have to find room beside the blocks
     LANE_BYTES = 8 * 1024 * 1024    # of all lanes' gradients together
@@ -292,7 +293,7 @@ cdef class Engine:
         cdef Py_ssize_t most = CHUNK_BYTES // (self.row_elements * <Py_ssize_t> sizeof(real))
         most = min(max(most // PANEL * PANEL, self.span * <Py_ssize_t> PANEL), MAX_CHUNK)
         cdef Py_ssize_t n = (n_rows + most - 1) // most
-        if n == 1 and n_rows >= 2 * PANEL and self.flops * n_rows > 1e6:
+        if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > 1e6:
             n = 2
         q.n_rows = n_rows
         q.chunk = padded((n_rows + n - 1) // n) if n else WIDTH

@@ -14,15 +14,19 @@
 
 cdef extern from *:
     """
-    /* rows of a register tile: 2 x MR accumulators, 2 vectors of b and 1 of a must fit the level */
+    /* a register tile is MR rows of 2 vectors, or TALL rows of 4, which read less of a and b for each
+       multiply-add: accumulators, vectors of b and one of a must fit the registers of the level */
     #define MR (VBYTES == 64 ? 8 : 6)
+    #define TALL 6
+    #define WIDE_TILES (VBYTES == 64)
     """
-    enum: MR
+    enum: MR, TALL, WIDE_TILES
 
 cdef enum:
     DEPTH = 128             # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
     STRIP_PANELS = 2        # for fewer a copy of the columns does not pay,
     STRIP_COLUMNS = 32      # nor where they lie close together
+    STRIP_WIDTH = 96 // sizeof(real)
     FEW_COLUMNS = 6         # are turned faster one by one
 
 
@@ -34,21 +38,20 @@ cdef inline void tile(int rows, int vectors, Py_ssize_t last, const real *a, Py_
     `rows` and `vectors` are literals at every call, so that the accumulators become registers; what they are
     added to comes at the end, so that nothing waits for it.
     """
-    cdef vec acc[8][2]
-    cdef vec b0, b1 = splat(0), x
-    cdef int i
+    cdef vec acc[8][4]
+    cdef vec y[4]
+    cdef vec x
+    cdef int i, v
     for i in range(rows):
-        acc[i][0] = splat(0)
-        acc[i][1] = splat(0)
+        for v in range(vectors):
+            acc[i][v] = splat(0)
     while True:             # at least once, so that the accumulators stay where they are
-        b0 = load(b)
-        if vectors == 2:
-            b1 = load(b + LANES)
+        for v in range(vectors):
+            y[v] = load(b + v * LANES)
         for i in range(rows):
             x = splat(a[i * a_row])
-            acc[i][0] = fma_(x, b0, acc[i][0])
-            if vectors == 2:
-                acc[i][1] = fma_(x, b1, acc[i][1])
+            for v in range(vectors):
+                acc[i][v] = fma_(x, y[v], acc[i][v])
         a += a_column
         b += ldb
         k -= 1
@@ -57,44 +60,39 @@ cdef inline void tile(int rows, int vectors, Py_ssize_t last, const real *a, Py_
     if bias != NULL:
         for i in range(rows):
             x = splat(bias[i])
-            acc[i][0] = acc[i][0] + x
-            acc[i][1] = acc[i][1] + x
+            for v in range(vectors):
+                acc[i][v] = acc[i][v] + x
     put(rows, vectors, last, acc, accumulate, c, ldc)
 
 
-cdef inline void put(int rows, int vectors, Py_ssize_t last, vec (*acc)[2], bint accumulate, real *c,
+cdef inline void put(int rows, int vectors, Py_ssize_t last, vec (*acc)[4], bint accumulate, real *c,
                      Py_ssize_t ldc) noexcept nogil:
     """c = [c +] acc."""
-    cdef int i
-    if accumulate:
-        for i in range(rows):
-            if vectors == 2:
-                acc[i][0] = acc[i][0] + load(c + i * ldc)
-                acc[i][1] = acc[i][1] + load_up_to(c + i * ldc + LANES, last)
-            else:
-                acc[i][0] = acc[i][0] + load_up_to(c + i * ldc, last)
+    cdef int i, v, end = vectors - 1
     for i in range(rows):
-        if vectors == 2:
-            store(c + i * ldc, acc[i][0])
-            store_up_to(c + i * ldc + LANES, acc[i][1], last)
-        else:
-            store_up_to(c + i * ldc, acc[i][0], last)
+        for v in range(end):
+            if accumulate:
+                acc[i][v] = acc[i][v] + load(c + i * ldc + v * LANES)
+            store(c + i * ldc + v * LANES, acc[i][v])
+        if accumulate:
+            acc[i][end] = acc[i][end] + load_up_to(c + i * ldc + end * LANES, last)
+        store_up_to(c + i * ldc + end * LANES, acc[i][end], last)
 
 
-cdef inline void panel(int vectors, Py_ssize_t last, const real *a, Py_ssize_t a_row,
+cdef inline void panel(int most, int vectors, Py_ssize_t last, const real *a, Py_ssize_t a_row,
                        Py_ssize_t a_column, const real *b, Py_ssize_t ldb, const real *bias,
                        bint accumulate, real *c, Py_ssize_t ldc, Py_ssize_t m,
                        Py_ssize_t k) noexcept nogil:
-    """All rows of c under one or two vectors of b."""
+    """All rows of c under a few vectors of b, at most `most` of them in a tile."""
     cdef Py_ssize_t i = 0
     cdef const real *shift = NULL
     while i < m:
         if bias != NULL:
             shift = bias + i
-        if m - i >= MR:
-            tile(MR, vectors, last, a + i * a_row, a_row, a_column, b, ldb, shift, accumulate,
+        if m - i >= most:
+            tile(most, vectors, last, a + i * a_row, a_row, a_column, b, ldb, shift, accumulate,
                  c + i * ldc, ldc, k)
-            i += MR
+            i += most
         elif m - i >= 4:
             tile(4, vectors, last, a + i * a_row, a_row, a_column, b, ldb, shift, accumulate,
                  c + i * ldc, ldc, k)
@@ -109,95 +107,120 @@ cdef inline void panel(int vectors, Py_ssize_t last, const real *a, Py_ssize_t a
             i += 1
 
 
-cdef void product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
-                  Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
-                  Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    # c_ij = [c_ij +] bias_i + sum_p a_ip b_pj
-    cdef Py_ssize_t i, j, p = 0, depth
-    if k == 0:
-        for i in range(m):
-            for j in range(n):
-                c[i * ldc + j] = (c[i * ldc + j] if accumulate else 0) + (bias[i] if bias != NULL else 0)
-        return
-    while True:
+cdef inline void strided_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
+                                 Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
+                                 Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """Every column of c. One of the strides of a is a literal 1 at every call: the tiles' loops need it."""
+    cdef Py_ssize_t j, p = 0, depth
+    while p < k:
         depth = min(k - p, DEPTH)
         j = 0
+        while WIDE_TILES and n - j >= 4 * LANES:
+            panel(TALL, 4, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
+            j += 4 * LANES
         while n - j >= 2 * LANES:
-            panel(2, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
+            panel(MR, 2, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
             j += 2 * LANES
-        if n > j:
-            panel(1, min(n - j, LANES), a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
-        if n - j > LANES:
+        while n > j:
+            panel(MR, 1, min(n - j, LANES), a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
             j += LANES
-            panel(1, n - j, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
         p += depth
-        if p >= k:
-            return
         a += depth * a_column
         b += depth * ldb
         bias = NULL
         accumulate = True
 
 
+cdef void product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
+                  Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
+                  Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    # c_ij = [c_ij +] bias_i + sum_p a_ip b_pj
+    cdef panels q
+    cdef panel_block block
+    cdef Py_ssize_t i, j
+    if k == 0:
+        for i in range(m):
+            for j in range(n):
+                c[i * ldc + j] = (c[i * ldc + j] if accumulate else 0) + (bias[i] if bias != NULL else 0)
+    elif a_row == 1:
+        strided_product(a, 1, a_column, b, ldb, bias, accumulate, c, ldc, m, n, k)
+    elif a_column == 1:
+        strided_product(a, a_row, 1, b, ldb, bias, accumulate, c, ldc, m, n, k)
+    else:
+        q.n, q.width, q.last = 1, ldb, ldb
+        block.p, block.units, block.first = b, k, 0
+        strip_product(a, a_row, a_column, &q, &block, bias, accumulate, c, ldc, m, n, k)
+
+
 cdef void panel_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
                         const panel_block *b, const real *bias, real *c, Py_ssize_t m,
                         Py_ssize_t k) noexcept nogil:
-    # c_ir = bias_i + sum_p a_ip b_pr in every panel. Columns of a wide matrix lie far apart: a strip of them is
-    # copied once for all panels
-    cdef real strip[DEPTH * 2 * MR]
-    cdef Py_ssize_t p = 0, i, depth, wide, at, width, s
-    if q.n < STRIP_PANELS or a_row != 1 or a_column < STRIP_COLUMNS:
-        for s in range(q.n):
-            width = q.last if s == q.n - 1 else q.width
-            product(a, a_row, a_column, b.p + s * k * q.width, width, bias, False, c + s * m * q.width, width, m,
-                    width, k)
+    # c_ir = bias_i + sum_p a_ip b_pr in every panel
+    cdef Py_ssize_t s, width
+    if q.n >= STRIP_PANELS and a_row == 1 and a_column >= STRIP_COLUMNS:
+        strip_product(a, a_row, a_column, q, b, bias, False, c, 0, m, 0, k)
         return
-    while True:
+    for s in range(q.n):
+        width = q.last if s == q.n - 1 else q.width
+        product(a, a_row, a_column, b.p + s * k * q.width, width, bias, False, c + s * m * q.width, width, m,
+                width, k)
+
+
+cdef void strip_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q, const panel_block *b,
+                        const real *bias, bint accumulate, real *c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n,
+                        Py_ssize_t k) noexcept nogil:
+    """The product in every panel, over strips of a that are copied once for all: elsewhere they lie far apart.
+
+    c is a block of panels, or a matrix of n columns, ldc apart.
+    """
+    cdef real strip[DEPTH * STRIP_WIDTH]
+    cdef Py_ssize_t i, p = 0, depth, wide, s, width, at, r
+    while p < k:
         depth = min(k - p, DEPTH)
-        for i from 0 <= i < m by 2 * MR:
-            wide = min(m - i, 2 * MR)
+        for i from 0 <= i < m by STRIP_WIDTH:
+            wide = min(m - i, <Py_ssize_t> STRIP_WIDTH)
             for at in range(depth):
-                memcpy(strip + at * 2 * MR, a + (p + at) * a_column + i, wide * sizeof(real))
+                if a_row == 1 and wide == STRIP_WIDTH:      # a literal size: a few loads and stores
+                    memcpy(strip + at * STRIP_WIDTH, a + (p + at) * a_column + i, STRIP_WIDTH * sizeof(real))
+                else:
+                    for r in range(wide):
+                        strip[at * STRIP_WIDTH + r] = a[(i + r) * a_row + (p + at) * a_column]
             for s in range(q.n):
                 width = q.last if s == q.n - 1 else q.width
-                product(strip, 1, 2 * MR, b.p + s * k * q.width + p * width, width,
-                        bias + i if bias != NULL and not p else NULL, p > 0,
-                        c + s * m * q.width + i * width, width, wide, width, depth)
+                strided_product(strip, 1, STRIP_WIDTH, b.p + s * k * q.width + p * width, width,
+                                bias + i if bias != NULL and not p else NULL, accumulate or p > 0,
+                                c + s * m * q.width + i * (ldc if ldc else width), ldc if ldc else width,
+                                wide, n if n else width, depth)
         p += depth
-        if p >= k:
-            return
 
 
-cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels *q, const panel_block *x, Py_ssize_t i0,
-                            const panel_block *d, Py_ssize_t j0, Py_ssize_t shift, Py_ssize_t ldb, bint accumulate,
-                            real *c, Py_ssize_t ldc) noexcept nogil:
+cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels *q, const panel_block *x,
+                            Py_ssize_t i0, const panel_block *d, Py_ssize_t j0, Py_ssize_t shift,
+                            Py_ssize_t ldb, bint accumulate, real *c, Py_ssize_t ldc) noexcept nogil:
     """c (rows, vectors * LANES) = [c +] x d^T over all panels; the last vector of c has `last` elements."""
-    cdef vec acc[8][2]
-    cdef vec b0, b1 = splat(0), v
+    cdef vec acc[8][4]
+    cdef vec y[4]
+    cdef vec w
     cdef const real *a
     cdef const real *b
     cdef Py_ssize_t p, r, width
-    cdef int i
+    cdef int i, v
     for i in range(rows):
-        prefetch(c + i * ldc)
-        if vectors == 2:
-            prefetch(c + i * ldc + LANES)
-        acc[i][0] = splat(0)
-        acc[i][1] = splat(0)
+        for v in range(vectors):
+            prefetch(c + i * ldc + v * LANES)
+            acc[i][v] = splat(0)
     for p in range(q.n):
         width = q.last if p == q.n - 1 else q.width
         a = x.p + p * x.units * q.width + (x.first + i0) * width
         b = d.p + p * d.units * q.width + j0 * width + shift
         r = width
         while True:
-            b0 = load(b)
-            if vectors == 2:
-                b1 = load(b + LANES)
+            for v in range(vectors):
+                y[v] = load(b + v * LANES)
             for i in range(rows):
-                v = splat(a[i * width])
-                acc[i][0] = fma_(v, b0, acc[i][0])
-                if vectors == 2:
-                    acc[i][1] = fma_(v, b1, acc[i][1])
+                w = splat(a[i * width])
+                for v in range(vectors):
+                    acc[i][v] = fma_(w, y[v], acc[i][v])
             a += 1
             b += ldb
             r -= 1
@@ -206,14 +229,14 @@ cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels
     put(rows, vectors, last, acc, accumulate, c, ldc)
 
 
-cdef inline void outer_columns(int vectors, Py_ssize_t last, const panels *q, const panel_block *x, const panel_block *d,
-                               Py_ssize_t j0, Py_ssize_t shift, Py_ssize_t ldb, bint accumulate, real *c, Py_ssize_t ldc,
-                               Py_ssize_t m) noexcept nogil:
-    """All rows of c under one or two vectors of d."""
+cdef inline void outer_columns(int most, int vectors, Py_ssize_t last, const panels *q, const panel_block *x,
+                               const panel_block *d, Py_ssize_t j0, Py_ssize_t shift, Py_ssize_t ldb,
+                               bint accumulate, real *c, Py_ssize_t ldc, Py_ssize_t m) noexcept nogil:
+    """All rows of c under a few vectors of d, at most `most` of them in a tile."""
     cdef Py_ssize_t i = 0
-    while m - i >= MR:
-        outer_tile(MR, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
-        i += MR
+    while m - i >= most:
+        outer_tile(most, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
+        i += most
     if m - i >= 4:
         outer_tile(4, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
         i += 4
@@ -224,21 +247,27 @@ cdef inline void outer_columns(int vectors, Py_ssize_t last, const panels *q, co
         outer_tile(1, vectors, last, q, x, i, d, j0, shift, ldb, accumulate, c + i * ldc, ldc)
 
 
-cdef void outer(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
-                Py_ssize_t n) noexcept nogil:
+cdef void outer(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
+                Py_ssize_t m, Py_ssize_t n) noexcept nogil:
     # c_ij = [c_ij +] sum_r x_ir d_rj; d in blocks of rows x PANEL units
-    cdef Py_ssize_t j = 0, shift, wide, ldb
+    cdef Py_ssize_t j = 0, shift, wide, ldb, left
     while j < n:
         wide = min(n - j, PANEL)
         ldb = (wide + WIDTH - 1) // WIDTH * WIDTH
         shift = 0
-        while wide - shift >= 2 * LANES:
-            outer_columns(2, LANES, q, x, d, j, shift, ldb, accumulate, c + j + shift, n, m)
-            shift += 2 * LANES
-        if wide - shift > LANES:
-            outer_columns(2, wide - shift - LANES, q, x, d, j, shift, ldb, accumulate, c + j + shift, n, m)
-        elif wide > shift:
-            outer_columns(1, wide - shift, q, x, d, j, shift, ldb, accumulate, c + j + shift, n, m)
+        while shift < wide:
+            left = wide - shift
+            if WIDE_TILES and left > 3 * LANES:
+                outer_columns(TALL, 4, min(left - 3 * LANES, LANES), q, x, d, j, shift, ldb, accumulate,
+                              c + j + shift, n, m)
+                shift += 4 * LANES
+            elif left > LANES:
+                outer_columns(MR, 2, min(left - LANES, LANES), q, x, d, j, shift, ldb, accumulate,
+                              c + j + shift, n, m)
+                shift += 2 * LANES
+            else:
+                outer_columns(MR, 1, left, q, x, d, j, shift, ldb, accumulate, c + j + shift, n, m)
+                shift += LANES
         j += PANEL
 
 
