@@ -11,7 +11,7 @@ cdef extern from *:
 
 
 cdef double peak(Py_ssize_t rounds) noexcept nogil:
-    # acc = acc / 2 + 1, which goes to 2; returns how many operations that were: multiply and add count as two
+    # acc = acc / 2 + 1, which goes to 2; returns the operations, two for a multiply-add
     cdef vec[16] acc
     cdef vec half = splat(<real> 0.5), one = splat(1)
     cdef Py_ssize_t r
