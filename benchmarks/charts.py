@@ -128,25 +128,28 @@ def bars(groups: Mapping[str, Mapping[str, float]], title: str, unit: str = "tim
 def curves(
     parts: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
     unit: str,
-    titles: Mapping[str, str] | None = None,
+    title: str,
+    linear: bool = False,
 ) -> Any:
-    """Draw panels of curves, log-log with base 2 across; the key of a panel is its axis."""
-    figure, [axes] = _figure(len(parts), size=(2.5 * len(parts) + 0.6, 3.0), sharey=True)
+    """Draw panels of curves over powers of two; the key of a panel names its axis. Upwards: log, or from 0."""
+    figure, [axes] = _figure(len(parts), size=(max(2.4 * len(parts), 6.4) + 0.6, 3.2), sharey=True)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     for one, (across, lines) in zip(axes, parts.items(), strict=True):
         for index, (label, points) in enumerate(lines.items()):
             x, y = zip(*points, strict=True)
             one.plot(x, y, marker="o", color=_color(label, index), label=label)
-        _powers(one, across)
-        if titles:
-            one.set_title(titles[across])
+        _powers(one, across, linear)
     axes[0].set_ylabel(unit)
     axes[0].legend()
     return figure
 
 
-def _powers(axes: Any, label: str) -> None:
+def _powers(axes: Any, label: str, linear: bool = False) -> None:
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
+    if linear:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel(label)
 

@@ -22,7 +22,7 @@ reached the same loss after two epochs (to 1e-3, which is checked). JAX runs an 
 batches that were cut before and donates its parameters; PyTorch uses its fused optimizers; nobody shuffles.
 "Faster by" is a peer's time by cygd's: the median over the rounds, with the middle half of them in brackets. The
 share of the peak is that of the multiply-adds which the products of a step need, by what the cores do on
-registers alone, measured in the same rounds.
+registers alone, measured in the same rounds: the best round by the best.
 """
 
 
@@ -85,8 +85,7 @@ class Result:
 
     def share(self, side: tuple[str, int], most: int) -> float:
         """Return which part of the peak of so many cores a side reaches."""
-        rates = zip(self.times[side], self.peak[most], strict=True)
-        return statistics.median(self.case.operations / seconds / peak for seconds, peak in rates)
+        return self.case.operations / min(self.times[side]) / max(self.peak[most])
 
 
 def cases(quick: bool) -> list[tuple[Case, dict[str, float]]]:
@@ -244,9 +243,9 @@ def _charts(results: list[Result], labels: list[str], read: dict[int, float]) ->
         ours, found = result.against(most)
         groups[_name(result.case)] = {label: found[label].ratios[label] for label in labels if label in found}
         moved = 4 * (result.case.widths[0] + result.case.widths[-1]) * result.case.batch
-        rate = result.case.operations / statistics.median(result.times[ours])
+        rate = result.case.operations / min(result.times[ours])
         points[_name(result.case)] = (result.case.operations / moved, rate)
-    peak = {threads: statistics.median(rates) for threads, rates in shown[0].peak.items()}
+    peak = {threads: max(rates) for threads, rates in shown[0].peak.items()}
     cores_used = "one core" if most == 1 else "two cores"
     caption = f"Time of a training step, tanh, Adam, float32, {cores_used}"
     roofs = "What the machine allows, and what the training steps reach"
