@@ -57,7 +57,7 @@ class Case:
 
     @property
     def operations(self) -> int:
-        """Additions and multiplications of a step's matrix products: forward, weights, inputs but the first."""
+        """Additions and multiplications of a step's products: forward, and back to weights and inputs."""
         products = [n_in * n_out for n_in, n_out in zip(self.widths, self.widths[1:], strict=False)]
         return 2 * self.batch * (3 * sum(products) - products[0])
 

@@ -91,20 +91,32 @@ def _color(label: str, index: int) -> str:
     return COLORS.get(label.partition(",")[0], OTHERS[index % len(OTHERS)])
 
 
+def _dashes(labels: Sequence[str]) -> dict[str, str]:
+    """Return the line styles: a library's first curve is solid, further ones are dashed."""
+    seen: list[str] = []
+    found = {}
+    for label in labels:
+        library = label.partition(",")[0]
+        found[label] = ("-", "--", ":")[min(2, seen.count(library))]
+        seen.append(library)
+    return found
+
+
 def bars(groups: Mapping[str, Mapping[str, float]], title: str, unit: str = "time, cygd = 1") -> Any:
     """Draw each group's ratios side by side over a line at 1, with their numbers."""
     labels = list(dict.fromkeys(label for group in groups.values() for label in group))
     figure, [[axes]] = _figure(size=(1.2 + 1.5 * len(groups), 3.4))
     width = 0.84 / max(1, len(labels))
     for index, label in enumerate(labels):
-        at = [k + (index - (len(labels) - 1) / 2) * width for k, g in enumerate(groups.values()) if label in g]
-        values = [group[label] for group in groups.values() if label in group]
+        shown = [(k, group[label]) for k, group in enumerate(groups.values()) if label in group]
+        at = [k + (index - (len(labels) - 1) / 2) * width for k, _ in shown]
+        values = [value for _, value in shown]
         # bars grow from 1, so that a loss points down
         axes.bar(at, [v - 1 for v in values], width * 0.92, bottom=1, color=_color(label, index), label=label)
         for x, value in zip(at, values, strict=True):
             above = value >= 1
             axes.annotate(
-                f"{value:.3g}" if value < 100 else f"{value:.0f}",
+                f"{value:.2g}" if value < 1 else f"{value:.3g}" if value < 100 else f"{value:.0f}",
                 (x, value),
                 xytext=(0, 2 if above else -2),
                 textcoords="offset points",
@@ -115,7 +127,7 @@ def bars(groups: Mapping[str, Mapping[str, float]], title: str, unit: str = "tim
     axes.axhline(1, color=OURS, linewidth=1.4)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0.7), high * 1.3)
+    axes.set_ylim(min(0.7 * low, 0.7), high * 1.3)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xticks(range(len(groups)), list(groups))
     axes.grid(axis="x", visible=False)
@@ -131,13 +143,14 @@ def curves(
     title: str,
     linear: bool = False,
 ) -> Any:
-    """Draw panels of curves over powers of two; the key of a panel names its axis. Upwards: log, or from 0."""
+    """Draw panels of curves over powers of two, each named by its axis; upwards log, or from 0 to 1."""
     figure, [axes] = _figure(len(parts), size=(max(2.4 * len(parts), 6.4) + 0.6, 3.2), sharey=True)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     for one, (across, lines) in zip(axes, parts.items(), strict=True):
+        dashes = _dashes(list(lines))
         for index, (label, points) in enumerate(lines.items()):
             x, y = zip(*points, strict=True)
-            one.plot(x, y, marker="o", color=_color(label, index), label=label)
+            one.plot(x, y, dashes[label], marker="o", color=_color(label, index), label=label)
         _powers(one, across, linear)
     axes[0].set_ylabel(unit)
     axes[0].legend()
@@ -147,7 +160,7 @@ def curves(
 def _powers(axes: Any, label: str, linear: bool = False) -> None:
     axes.set_xscale("log", base=2)
     if linear:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.02)
     else:
         axes.set_yscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -155,7 +168,11 @@ def _powers(axes: Any, label: str, linear: bool = False) -> None:
 
 
 def panels(
-    parts: Mapping[str, Mapping[int, Sequence[tuple[float, float]]]], across: str, unit: str, line: str
+    parts: Mapping[str, Mapping[int, Sequence[tuple[float, float]]]],
+    across: str,
+    unit: str,
+    line: str,
+    title: str,
 ) -> Any:
     """Draw a panel for each part, all to one scale, with a curve for each number, dark for the largest."""
     from matplotlib import colormaps
@@ -163,14 +180,16 @@ def panels(
     columns = min(3, len(parts))
     rows = -(-len(parts) // columns)
     figure, axes = _figure(columns, rows, (3.0 * columns + 1, 2.8 * rows), sharey=True, sharex=True)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     spare = [one for row in axes for one in row]
-    for one, (title, lines) in zip(spare, parts.items(), strict=False):
+    for one, (name, lines) in zip(spare, parts.items(), strict=False):
         for index, (number, points) in enumerate(sorted(lines.items())):
             x, y = zip(*points, strict=True)
             shade = colormaps["viridis_r"](0.1 + 0.9 * index / max(1, len(lines) - 1))
             one.plot(x, y, marker=".", color=shade, label=f"{number}")
         _powers(one, across)
-        one.set_title(title)
+        one.tick_params(labelbottom=True)
+        one.set_title(name)
     for one in spare[len(parts) :]:
         one.set_visible(False)
     for row in axes:
@@ -192,9 +211,20 @@ def roofline(
         label = f"{threads} core{'s' if threads > 1 else ''}: {read[threads] / 1e9:.0f} GB/s, "
         y = [low * read[threads] / 1e9, peak[threads] / 1e9, peak[threads] / 1e9]
         axes.plot(x, y, style, color="#555555", label=f"{label}{peak[threads] / 1e9:.0f} GFLOP/s")
-    for name, (x, rate) in points.items():
+    above = False
+    for name, (x, rate) in sorted(points.items(), key=lambda item: item[1]):
         axes.plot([x], [rate / 1e9], "o", color=OURS)
-        axes.annotate(name, (x, rate / 1e9), xytext=(5, -3), textcoords="offset points", fontsize=7, va="top")
+        above = not above  # neighbours' names on two sides
+        right = x > high / 8
+        axes.annotate(
+            name,
+            (x, rate / 1e9),
+            xytext=(5 if right else -5, 4 if above else -4),
+            textcoords="offset points",
+            fontsize=7,
+            ha="right" if right else "left",
+            va="bottom" if above else "top",
+        )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):

@@ -160,7 +160,8 @@ def _small_networks(rounds: int) -> Table | None:
             ratio = found.ratios[form]
             target = f"at least {least}" if ratio >= least else f"at least {least}: missed"
             cells = [1e6 * found.seconds[side] / steps for side in (form, "cygd")]
-            table.rows.append([name, form, f"{cells[0]:.0f}", f"{cells[1]:.1f}", ratio_cell(found, form), target])
+            times = [f"{cells[0]:.0f}", f"{cells[1]:.1f}"]
+            table.rows.append([name, form, *times, ratio_cell(found, form), target])
     return table
 
 

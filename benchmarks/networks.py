@@ -15,14 +15,14 @@ from benchmarks.report import Section, Table, ratio_cell, verdict, versions
 from benchmarks.workers import PeerError, Worker, cores, present
 
 TEXT = """
-Mini-batches in float32, mse on identity outputs for the first two networks, cross_entropy on softmax for the
-larger two; 4-32-16-4 takes all rows in each step. Every side works in a process of its own, held on one core or
-on two, and they take turns; each starts from the same weights with the same rows in the same order, and has
-reached the same loss after two epochs (to 1e-3, which is checked). JAX runs an epoch as one jitted lax.scan over
-batches that were cut before and donates its parameters; PyTorch uses its fused optimizers; nobody shuffles.
-"Faster by" is a peer's time by cygd's: the median over the rounds, with the middle half of them in brackets. The
-share of the peak is that of the multiply-adds which the products of a step need, by what the cores do on
-registers alone, measured in the same rounds: the best round by the best.
+Mini-batches in float32, mse on identity outputs for the first two networks, cross_entropy on softmax for
+the larger two; 4-32-16-4 takes all rows in each step. Every side works in a process of its own, held on one
+core or on two, and they take turns; each starts from the same weights with the same rows in the same order,
+and has reached the same loss after two epochs (to 1e-3, which is checked). JAX runs an epoch as one jitted
+lax.scan over batches that were cut before and donates its parameters; PyTorch uses its fused optimizers;
+nobody shuffles. "Faster by" is a peer's time by cygd's: the median over the rounds, with the middle half of
+them in brackets. The share of the peak is that of the multiply-adds which the products of a step need, by
+what the cores do on registers alone, measured in the same rounds: the best round by the best.
 """
 
 
@@ -33,16 +33,19 @@ class Peer:
     label: str
     module: str
     package: str
-    slow: bool = False  # to begin with: left out where it must be quick
+    compiles: bool = (
+        False  # for many seconds: left out where it must be quick, and taken for one case a network
+    )
 
 
 PEERS = [
     Peer("JAX", "jax_scan", "jax"),
     Peer("PyTorch", "torch_nn", "torch"),
-    Peer("torch.compile", "torch_nn:compiled", "torch", slow=True),
+    Peer("torch.compile", "torch_nn:compiled", "torch", compiles=True),
     Peer("scikit-learn", "sklearn_mlp", "sklearn"),
     Peer("NumPy", "numpy_loops", "numpy"),
 ]
+COMPILE = {peer.label for peer in PEERS if peer.compiles}
 
 # network, softmax, rows of a batch, batches; at least so much faster than JAX and PyTorch with two cores
 NETWORKS = [
@@ -52,6 +55,7 @@ NETWORKS = [
     ((784, 512, 256, 10), True, 256, 32, 1.2, 2.0),
 ]
 FULL = Case((4, 32, 16, 4), "tanh", False, "adam", 10_000, 20, full=True)
+UNIT = Case((100, 1), "tanh", False, "sgd", 500_000, 4, full=True)  # for the roofline: memory limits it
 ONE_CORE = 1.3  # faster than JAX with one core
 SHARE = 0.8  # of the peak of two cores, which will do instead
 SIDES = dict[tuple[str, int], Worker]
@@ -65,7 +69,7 @@ class Result:
     least: dict[str, float]
     times: dict[tuple[str, int], list[float]] = field(default_factory=dict)
     beside: dict[tuple[str, int], list[float]] = field(default_factory=dict)
-    peak: dict[int, list[float]] = field(default_factory=dict)
+    peak: dict[int, float] = field(default_factory=dict)  # of the machine: one for all cases
 
     def best(self, label: str, most: int) -> tuple[str, int] | None:
         """Return the side of a library that is the fastest with at most so many threads."""
@@ -85,7 +89,7 @@ class Result:
 
     def share(self, side: tuple[str, int], most: int) -> float:
         """Return which part of the peak of so many cores a side reaches."""
-        return self.case.operations / min(self.times[side]) / max(self.peak[most])
+        return self.case.operations / min(self.times[side]) / self.peak[most]
 
 
 def cases(quick: bool) -> list[tuple[Case, dict[str, float]]]:
@@ -116,13 +120,15 @@ def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None 
             machine[threads] = stack.enter_context(Worker("machine", threads))
             for peer in PEERS:
                 # what does not gain by a second thread on networks like these is not waited for
-                waits = peer.slow or (threads > 1 and peer.label not in ("JAX", "cygd"))
+                waits = peer.compiles or (threads > 1 and peer.label not in ("JAX", "cygd"))
                 if present(peer.package) and not (quick and waits):
                     sides[peer.label, threads] = stack.enter_context(Worker(peer.module, threads))
-        results = []
+        results, peak = [], dict[int, float]()
         for case, least in cases(quick) if chosen is None else chosen:
-            result = Result(case, least)
-            ready = prepare(sides, machine, case, 0.005 if quick else 0.05, absent)
+            result = Result(case, least, peak=peak)
+            main = (case.activation, case.optimizer) == ("tanh", "adam")
+            taken = {side: worker for side, worker in sides.items() if main or side[0] not in COMPILE}
+            ready = prepare(taken, machine, case, 0.005 if quick else 0.05, absent)
             take_turns(ready, machine, result, rounds)
             if most > 1:
                 with Worker("machine", 1, cores()[:1]) as neighbour:
@@ -131,8 +137,11 @@ def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None 
                     ours = {side: worker for side, worker in ready.items() if side[0] == "cygd"}
                     take_turns(ours, {}, result, rounds, beside=True)
             results.append(result)
+        unit = Result(replace(UNIT, batch=50_000) if quick else UNIT, {}, peak=peak)
+        ours = {side: worker for side, worker in sides.items() if side[0] == "cygd"}
+        take_turns(prepare(ours, {}, unit.case, 0.0, absent), {}, unit, rounds)
         read = {n: worker.ask("figure", "read_rate", 64 if quick else 512) for n, worker in machine.items()}
-    return section(results, read, absent)
+    return section(results, unit, read, absent)
 
 
 def prepare(
@@ -161,15 +170,15 @@ def take_turns(
     sides: SIDES, machine: dict[int, Worker], result: Result, rounds: int, beside: bool = False
 ) -> None:
     """Time the sides, one after the other, there and back."""
-    times = result.beside if beside else result.times
+    times, peak = (result.beside if beside else result.times), result.peak
     for turn in range(rounds):
         for side in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
             times.setdefault(side, []).append(sides[side].ask("seconds") / result.case.steps)
         for threads, worker in machine.items():
-            result.peak.setdefault(threads, []).append(worker.ask("figure", "rate"))
+            peak[threads] = max(peak.get(threads, 0.0), worker.ask("figure", "rate"))
 
 
-def section(results: list[Result], read: dict[int, float], absent: list[str]) -> Section:
+def section(results: list[Result], unit: Result, read: dict[int, float], absent: list[str]) -> Section:
     """Put the tables and the charts together."""
     most = max(read)
     labels = [peer.label for peer in PEERS if any(result.best(peer.label, most) for result in results)]
@@ -179,7 +188,7 @@ def section(results: list[Result], read: dict[int, float], absent: list[str]) ->
     text = TEXT.strip() + f"\n\nPeers: {versions('jax', 'torch', 'scikit-learn', 'numpy')}."
     if absent:
         text += "\n\nLeft out: " + "; ".join(dict.fromkeys(absent)) + "."
-    return Section("networks", "Networks", text, tables, _charts(results, labels, read))
+    return Section("networks", "Networks", text, tables, _charts(results, unit, labels, read))
 
 
 def _name(case: Case) -> str:
@@ -188,7 +197,9 @@ def _name(case: Case) -> str:
 
 def _against(results: list[Result], labels: list[str], most: int) -> Table:
     head = ["network, batch", "hidden", "optimizer", "cygd, us", "of the peak"]
-    title = "One thread each: faster by" if most == 1 else "Two cores, each side with the threads it uses best"
+    title = (
+        "One thread each: faster by" if most == 1 else "Two cores, each side with the threads it uses best"
+    )
     table = Table(title, [*head, *labels, "target"])
     for result in results:
         ours, found = result.against(most)
@@ -234,18 +245,19 @@ def _threads(results: list[Result]) -> Table:
     return table
 
 
-def _charts(results: list[Result], labels: list[str], read: dict[int, float]) -> list[Chart]:
+def _charts(results: list[Result], unit: Result, labels: list[str], read: dict[int, float]) -> list[Chart]:
     most = max(read)
     shown = [r for r in results if (r.case.activation, r.case.optimizer) == ("tanh", "adam")] or results
-    groups = {}
-    points = {}
+    groups, points = {}, {}
     for result in shown:
-        ours, found = result.against(most)
+        _, found = result.against(most)
         groups[_name(result.case)] = {label: found[label].ratios[label] for label in labels if label in found}
+    for result in [*shown, unit]:
+        ours, _ = result.against(most)
         moved = 4 * (result.case.widths[0] + result.case.widths[-1]) * result.case.batch
         rate = result.case.operations / min(result.times[ours])
         points[_name(result.case)] = (result.case.operations / moved, rate)
-    peak = {threads: max(rates) for threads, rates in shown[0].peak.items()}
+    peak = shown[0].peak
     cores_used = "one core" if most == 1 else "two cores"
     caption = f"Time of a training step, tanh, Adam, float32, {cores_used}"
     roofs = "What the machine allows, and what the training steps reach"

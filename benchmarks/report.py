@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 import cygd
+from benchmarks import CHECKOUT
 from benchmarks.charts import Chart, drawable
 from benchmarks.measure import Comparison
 from cygd import core
 
 __all__ = ["Section", "Table", "machine", "ratio_cell", "verdict", "versions", "write"]
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 
 
 @dataclass

@@ -14,14 +14,14 @@ from benchmarks.report import Section, Table, versions
 from benchmarks.workers import Worker, cores, present
 
 TEXT = """
-Training in float32, sgd, tanh, mse, the rows in their order. Every side works in a process of its own, held on
-one core or on two; a figure is the lowest of some rounds, in which the sides take turns, because a curve is to
-show the code and not the neighbours.
+Training in float32, sgd, tanh, mse, the rows in their order. Every side works in a process of its own, held
+on one core or on two; a figure is the lowest of some rounds, in which the sides take turns, because a curve
+is to show the code and not the neighbours.
 
-The slope is that of a straight line through the last half of the points, log over log: 1 is in proportion. Time
-over inputs and units begins flat, where the rows cost more than what is done with them. A jump is what a step to
-the next size costs beyond its arithmetic: time by time over operations by operations, where 1 is in proportion,
-less than 1 is usual, and a cliff is much more.
+The slope is that of a straight line through the last half of the points, log over log: 1 is in proportion.
+Time over inputs and units begins flat, where the rows cost more than what is done with them. A jump is what
+a step to the next size costs beyond its arithmetic: time by time over operations by operations, where 1 is
+in proportion, less than 1 is usual, and a cliff is much more.
 """
 BASE = Case((32, 64, 64, 1), "tanh", False, "sgd", 64, 64)
 ROWS = [2**k for k in range(6, 17)]
@@ -66,9 +66,8 @@ def run(quick: bool = False, small: bool = False) -> Section:
                 for label, seconds in _lowest(ours, case, rounds, at_least).items():
                     lines.setdefault(label, []).append((size, seconds))
         peers = {}
-        for label, module, package in (("JAX", "jax_scan", "jax"), ("PyTorch", "torch_nn", "torch")):
-            # two threads of a library that waits for them on tiny work are not waited for here
-            for threads in range(1, 1 + (most if label == "JAX" and not quick else 1)):
+        for threads in range(1, 1 + (1 if quick else most)):
+            for label, module, package in (("JAX", "jax_scan", "jax"), ("PyTorch", "torch_nn", "torch")):
                 if present(package) and not small:
                     peers[_side(label, threads)] = stack.enter_context(Worker(module, threads))
         steps = _steps(ours | peers, quick, small, rounds, at_least)
@@ -77,7 +76,11 @@ def run(quick: bool = False, small: bool = False) -> Section:
     steps_caption = "A training step of a network of three layers as wide as its input"
     charts = [
         Chart("scaling", caption, lambda: curves(parts, "seconds of an epoch", title=_base())),
-        Chart("steps", steps_caption, lambda: panels(steps, "rows of a batch", "us per step", "width")),
+        Chart(
+            "steps",
+            steps_caption,
+            lambda: panels(steps, "rows of a batch", "us per step", "width", steps_caption),
+        ),
     ]
     text = f"{TEXT.strip()}\n\nPeers: {versions('jax', 'torch')}."
     return Section("scaling", "How cost grows", text, tables, charts)
@@ -88,7 +91,9 @@ def _side(label: str, threads: int) -> str:
 
 
 def _base() -> str:
-    return f"An epoch of {BASE.label}, {BASE.rows} rows in batches of {BASE.batch}, one of these at a time varied"
+    return (
+        f"An epoch of {BASE.label}, {BASE.rows} rows in batches of {BASE.batch}, one of them varied at a time"
+    )
 
 
 def _lowest(sides: dict[str, Worker], case: Case, rounds: int, at_least: float) -> dict[str, float]:
@@ -114,7 +119,8 @@ def _steps(
         widths, batches = widths[::5], batches[::4]
     if small:
         widths, batches = widths[:2], batches[:2]
-    found: dict[str, dict[int, Points]] = {label: {} for label in sides}
+    order = sorted(sides, key=lambda label: label.partition(", ")[2])  # by threads
+    found: dict[str, dict[int, Points]] = {label: {} for label in order}
     for width in widths:
         for batch in batches:
             case = square(width, batch)
@@ -146,7 +152,9 @@ def jumps(steps: dict[int, Points]) -> list[tuple[float, str]]:
     widths, batches = (sorted({key[k] for key in grid}) for k in (0, 1))
     found = []
     for width, batch in grid:
-        for other in [(w, batch) for w in widths if w > width][:1] + [(width, b) for b in batches if b > batch][:1]:
+        wider = [(w, batch) for w in widths if w > width][:1]
+        longer = [(width, b) for b in batches if b > batch][:1]
+        for other in wider + longer:
             work = square(*other).operations / square(width, batch).operations
             ratio = grid[other] / grid[width, batch] / work
             found.append((ratio, f"{width} wide, {batch} rows to {other[0]} wide, {other[1]} rows"))
@@ -161,6 +169,11 @@ def _jump_table(steps: dict[str, dict[int, Points]]) -> Table:
         width = max(grid)
         batch, us = grid[width][-1]
         rate = square(width, int(batch)).operations / us / 1e3
-        cells = [f"{statistics.median(r for r, _ in found):.2f}", f"{found[0][0]:.2f}", found[0][1], f"{rate:.0f}"]
+        cells = [
+            f"{statistics.median(r for r, _ in found):.2f}",
+            f"{found[0][0]:.2f}",
+            found[0][1],
+            f"{rate:.0f}",
+        ]
         table.rows.append([label, *cells])
     return table

@@ -1,8 +1,8 @@
 """Peers in processes of their own, on cores of their own, taking turns with each other.
 
-A library reads its number of threads from the environment when it is loaded, and from the CPUs that it is given.
-So every side of a comparison, ours too, works in a process of its own that was told both before it imported
-anything, and waits for its turn on a pipe. A peer is a module of `benchmarks.peers` with
+A library reads its number of threads from the environment when it is loaded, and from the CPUs that it is
+given. So every side of a comparison, ours too, works in a process of its own that was told both before it
+imported anything, and waits for its turn on a pipe. A peer is a module of `benchmarks.peers` with
 
     build(case, threads) -> an object with epochs(n), which trains, and loss(), over all rows
 
@@ -11,6 +11,7 @@ and everything else is here: starting, waiting, timing.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -22,6 +23,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from benchmarks import CHECKOUT
 
 __all__ = ["PeerError", "Worker", "cores", "present"]
 
@@ -78,7 +81,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=own,
-            cwd=Path(__file__).parent.parent,
+            cwd=CHECKOUT,
         )
 
     def ask(self, method: str, *arguments: Any) -> Any:
@@ -92,7 +95,7 @@ class Worker:
         try:
             pickle.dump((method, arguments), self._process.stdin)
             self._process.stdin.flush()
-        except BrokenPipeError as error:
+        except (BrokenPipeError, ValueError) as error:  # ended by itself, or closed
             raise PeerError("it ended") from error
 
     def answer(self) -> Any:
@@ -114,10 +117,8 @@ class Worker:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
         self._process.wait()
 
     def __enter__(self) -> Self:
@@ -156,7 +157,7 @@ class Server:
         return self.count
 
     def seconds(self) -> float:
-        """Return the seconds of an epoch; short ones after a first, with which threads and caches are there."""
+        """Return the seconds of an epoch; short ones after a first, which wakes threads and fills caches."""
         if self.count > 1:
             self.training.epochs(1)
         return self._timed(self.count) / self.count

@@ -16,8 +16,9 @@ class Training:
     def __init__(self, case: Case) -> None:
         self.case = case
         kind = MLPClassifier if case.softmax else MLPRegressor
-        # its squared error is half of mse
-        rate = case.learning_rate * (1 if case.softmax or case.optimizer == "adam" else 2)
+        # its step follows half the squared error, summed over the outputs; Adam does not mind
+        halved = case.optimizer == "sgd" and not case.softmax
+        rate = case.learning_rate * (2 / case.widths[-1] if halved else 1)
         self.model: Any = kind(
             hidden_layer_sizes=case.widths[1:-1],
             activation=case.activation,
