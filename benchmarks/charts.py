@@ -202,34 +202,27 @@ def roofline(
     points: Mapping[str, tuple[float, float]], peak: Mapping[int, float], read: Mapping[int, float]
 ) -> Any:
     """Draw what memory and arithmetic allow, and where work is: (operations a byte, operations a second)."""
-    figure, [[axes]] = _figure(size=(7.2, 3.9))
+    figure, [[axes]] = _figure(size=(8.4, 3.6))
     low = min([0.25, *(x / 2 for x, _ in points.values())])
     high = max([1024.0, *(2 * x for x, _ in points.values())])
+    roofs = []
     for threads, style in zip(sorted(peak), ("-", "--"), strict=False):
         ridge = peak[threads] / read[threads]
         x = [low, ridge, high]
         label = f"{threads} core{'s' if threads > 1 else ''}: {read[threads] / 1e9:.0f} GB/s, "
         y = [low * read[threads] / 1e9, peak[threads] / 1e9, peak[threads] / 1e9]
-        axes.plot(x, y, style, color="#555555", label=f"{label}{peak[threads] / 1e9:.0f} GFLOP/s")
-    above = False
-    for name, (x, rate) in sorted(points.items(), key=lambda item: item[1]):
-        axes.plot([x], [rate / 1e9], "o", color=OURS)
-        above = not above  # neighbours' names on two sides
-        right = x > high / 8
-        axes.annotate(
-            name,
-            (x, rate / 1e9),
-            xytext=(5 if right else -5, 4 if above else -4),
-            textcoords="offset points",
-            fontsize=7,
-            ha="right" if right else "left",
-            va="bottom" if above else "top",
-        )
+        label += f"{peak[threads] / 1e9:.0f} GFLOP/s"
+        roofs += axes.plot(x, y, style, color="#555555", label=label)
+    marks = [
+        axes.plot([x], [rate / 1e9], "o", color=OTHERS[index % len(OTHERS)], markersize=6, label=name)[0]
+        for index, (name, (x, rate)) in enumerate(points.items())
+    ]
+    figure.legend(handles=marks, loc="outside right upper")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("operations per byte from memory")
     axes.set_ylabel("GFLOP/s")
-    axes.legend(loc="lower right")
+    axes.legend(handles=roofs, loc="lower right")
     return figure

@@ -84,7 +84,7 @@ def _table(results: list[Result]) -> Table:
 
 def _chart(results: list[Result]) -> Chart:
     parts: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for result in results:
+    for result in sorted(results, key=lambda r: r.case.level, reverse=True):
         case = result.case
         lines = parts.setdefault(f"rows and columns, {case.dtype}", {})
         peak = _peak(results, case)
