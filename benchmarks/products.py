@@ -44,7 +44,7 @@ class Result:
 
 def run(quick: bool = False, sizes: tuple[int, ...] = ()) -> Section:
     """Measure all products."""
-    levels = [level for level in ("v3", "v4") if level in dispatch.levels()] or [dispatch.level()]
+    levels: list[str] = [level for level in ("v3", "v4") if level in dispatch.levels()] or [dispatch.level()]
     sizes = sizes or (SIZES[::4] if quick else SIZES)
     rounds, at_least = (3, 0.002) if quick else (11, 0.02)
     results = []

@@ -144,7 +144,7 @@ class _Listening:
             inside += time.perf_counter() - began
             return result
 
-        training._Loop.advance = timed  # type: ignore[method-assign]
+        training._Loop.advance = timed  # type: ignore[assignment,method-assign]
         try:
             began = time.perf_counter()
             self.fit(self.EPOCHS)

@@ -1,7 +1,7 @@
 # What the machine can do at most: multiply-adds on registers alone, for the benchmarks to measure against.
 #
-# Every accumulator is a chain of its own, so that their latency (4 or 5 cycles, begun twice a cycle) is hidden;
-# 12 of them and two constants fit into the 16 registers below v4.
+# Every accumulator is a chain of its own, so that the latency (4 or 5 cycles, begun twice a cycle) is
+# hidden; 12 chains and two constants fit into the 16 registers below v4.
 
 cdef extern from *:
     """
