@@ -156,18 +156,21 @@ def test_networks_name_the_peers_that_are_absent(alone, benchmarks, monkeypatch)
 def test_networks_stop_where_a_side_computes_something_else(benchmarks, monkeypatch):
     networks = benchmarks.networks
 
-    class Wrong:
-        def ask(self, method, *arguments):
-            return (1.0, 0.5)
+    class Side:
+        def __init__(self, loss=0.4, seconds=1.0):
+            self.answers = {"build": (1.0, loss), "seconds": seconds, "calibrate": 1}
 
-    class Right(Wrong):
         def ask(self, method, *arguments):
-            return (1.0, 0.4)
+            return self.answers[method]
 
-    sides = {("cygd", 1): Right(), ("JAX", 1): Right()}
+    sides = {("cygd", 1): Side(), ("cygd", 2): Side(seconds=9), ("JAX", 1): Side(), ("JAX", 2): Side()}
     assert networks.prepare(sides, {}, small(benchmarks), 0.0, []) == sides
-    with pytest.raises(AssertionError, match="JAX"):
-        networks.prepare(sides | {("JAX", 1): Wrong()}, {}, small(benchmarks), 0.0, [])
+    for loss in (0.5, float("nan"), 1.0):
+        with pytest.raises(AssertionError, match="JAX"):
+            networks.prepare(sides | {("JAX", 1): Side(loss)}, {}, small(benchmarks), 0.0, [])
+    # a second thread that makes a peer much slower is not waited for, ours is
+    hopeless = sides | {("JAX", 2): Side(seconds=3)}
+    assert list(networks.prepare(hopeless, {}, small(benchmarks), 0.0, [])) == list(sides)[:3]
 
 
 def test_products(benchmarks):
