@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.cases import Case
 from benchmarks.charts import Chart, bars, roofline
 from benchmarks.measure import Comparison, summarized
-from benchmarks.report import Section, Table, ratio_cell, verdict, versions
+from benchmarks.report import Section, Table, progress, ratio_cell, verdict, versions
 from benchmarks.workers import PeerError, Worker, cores, present
 
 TEXT = """
@@ -112,7 +112,7 @@ def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None 
     """Measure all networks."""
     most = min(2, len(cores()))
     absent = [f"{p.label}: not installed" for p in PEERS if not present(p.package)]
-    rounds = 3 if quick else 11
+    rounds = 3 if quick else 9
     with ExitStack() as stack:
         sides: SIDES = {}
         machine: dict[int, Worker] = {}
@@ -126,10 +126,11 @@ def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None 
                     sides[peer.label, threads] = stack.enter_context(Worker(peer.module, threads))
         results, peak = [], dict[int, float]()
         for case, least in cases(quick) if chosen is None else chosen:
+            progress(f"{case.label}, {case.activation}, {case.optimizer}")
             result = Result(case, least, peak=peak)
             main = (case.activation, case.optimizer) == ("tanh", "adam")
             taken = {side: worker for side, worker in sides.items() if main or side[0] not in COMPILE}
-            ready = prepare(taken, machine, case, 0.005 if quick else 0.05, absent)
+            ready = prepare(taken, machine, case, 0.005 if quick else 0.03, absent)
             take_turns(ready, machine, result, rounds)
             if most > 1:
                 with Worker("machine", 1, cores()[:1]) as neighbour:

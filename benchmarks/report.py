@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -18,7 +19,7 @@ from benchmarks.charts import Chart, drawable
 from benchmarks.measure import Comparison
 from cygd import core
 
-__all__ = ["Section", "Table", "machine", "ratio_cell", "verdict", "versions", "write"]
+__all__ = ["Section", "Table", "machine", "progress", "ratio_cell", "verdict", "versions", "write"]
 
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 
@@ -83,6 +84,11 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = f"cygd {cygd.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     return f"{name}, {cores} cores, CPU level {core.dispatch.level()}, {versions}"
+
+
+def progress(text: str) -> None:
+    """Say what is being measured, to where it does not mix with the tables."""
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def versions(*packages: str) -> str:

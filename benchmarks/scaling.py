@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.cases import Case
 from benchmarks.charts import Chart, curves, panels
-from benchmarks.report import Section, Table, versions
+from benchmarks.report import Section, Table, progress, versions
 from benchmarks.workers import Worker, cores, present
 
 TEXT = """
@@ -61,6 +61,7 @@ def run(quick: bool = False, small: bool = False) -> Section:
             for threads in range(1, most + 1)
         }
         for axis, cases in growth(quick).items():
+            progress(axis)
             lines = parts.setdefault(axis, {})
             for size, case in cases[:2] if small else cases:
                 for label, seconds in _lowest(ours, case, rounds, at_least).items():
@@ -122,6 +123,7 @@ def _steps(
     order = sorted(sides, key=lambda label: label.partition(", ")[2])  # by threads
     found: dict[str, dict[int, Points]] = {label: {} for label in order}
     for width in widths:
+        progress(f"layers of {width} units")
         for batch in batches:
             case = square(width, batch)
             for label, seconds in _lowest(sides, case, rounds, at_least).items():
