@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.cases import Case
 from benchmarks.charts import Chart, bars, roofline
 from benchmarks.measure import Comparison, summarized
+from benchmarks.peaks import share_cell
 from benchmarks.report import Section, Table, progress, ratio_cell, verdict, versions
 from benchmarks.workers import PeerError, Worker, cores, present
 
@@ -88,9 +89,12 @@ class Result:
                 found[peer.label] = summarized({"cygd": self.times[ours], peer.label: self.times[theirs]})
         return ours, found
 
-    def share(self, side: tuple[str, int], most: int) -> float:
-        """Return which part of the peak of so many cores a side reaches."""
-        return self.case.operations / min(self.times[side]) / self.peak[most]
+    def share(self, side: tuple[str, int], most: int) -> tuple[str, float]:
+        """Return which part of the peak of so many cores a side reaches; 0 where it does not count."""
+        share = self.case.operations / min(self.times[side]) / self.peak[most]
+        # two cores that are not much faster than one were not both free
+        cell, good = share_cell(share, most == 1 or self.peak[most] > 1.5 * self.peak[1])
+        return cell, share if good else 0.0
 
 
 def cases(quick: bool) -> list[tuple[Case, dict[str, float]]]:
@@ -208,10 +212,10 @@ def _against(results: list[Result], labels: list[str], most: int) -> Table:
     table = Table(title, [*head, *labels, "target"])
     for result in results:
         ours, found = result.against(most)
-        share = result.share(ours, most)
+        cell, share = result.share(ours, most)
         micro = f"{1e6 * statistics.median(result.times[ours]):.2f}"
         cells = [_name(result.case), result.case.activation, result.case.optimizer]
-        cells += [micro if most == 1 else f"{micro} ({ours[1]})", f"{100 * share:.0f} %"]
+        cells += [micro if most == 1 else f"{micro} ({ours[1]})", cell]
         cells += [ratio_cell(found[label], label) if label in found else "-" for label in labels]
         table.rows.append([*cells, _target(result, found, share, most)])
     if most > 1:

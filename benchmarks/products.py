@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.charts import Chart, curves
 from benchmarks.measure import summarized
+from benchmarks.peaks import share_cell
 from benchmarks.report import Section, Table, ratio_cell, verdict
 from benchmarks.workers import Worker
 from cygd.core import dispatch
@@ -73,10 +74,11 @@ def _table(results: list[Result]) -> Table:
     table = Table("The product of the engine", head)
     for result in results:
         share = max(result.ours) / _peak(results, result.case)
+        cell, good = share_cell(share)
         found = summarized({"cygd": [1 / r for r in result.ours], "NumPy": [1 / r for r in result.numpy]})
         case = result.case
         cells = [case.level, case.dtype, str(case.size), f"{statistics.median(result.ours) / 1e9:.0f}"]
-        cells += [f"{100 * share:.0f} %", verdict(f"{100 * LEAST:.0f} %", share >= LEAST)]
+        cells += [cell, verdict(f"{100 * LEAST:.0f} %", good and share >= LEAST)]
         cells += [f"{statistics.median(result.numpy) / 1e9:.0f}", ratio_cell(found, "NumPy")]
         table.rows.append(cells)
     return table

@@ -134,6 +134,23 @@ def test_the_machine_has_peaks(benchmarks, monkeypatch):
     assert benchmarks.peaks.read_rate(2, 1) > 0
 
 
+def test_nothing_is_faster_than_the_peak(benchmarks):
+    share_cell = benchmarks.peaks.share_cell
+    assert share_cell(0.856) == ("86 %", True)
+    assert share_cell(1.02) == ("102 %", True)
+    assert share_cell(1.08) == ("peak disturbed", False)
+    assert share_cell(0.5, trusted=False) == ("peak disturbed", False)
+
+
+def test_a_disturbed_peak_meets_no_target(benchmarks):
+    case = small(benchmarks)
+    for two, expected in ((1.9, ("90 %", 0.9)), (1.0, ("peak disturbed", 0.0))):
+        second = case.operations / 0.9 / two  # seconds with which the share is 0.9 of two cores' peak
+        result = benchmarks.networks.Result(case, {}, {("cygd", 2): [second]}, peak={1: 1.0, 2: two})
+        cell, share = result.share(("cygd", 2), 2)
+        assert (cell, share) == (expected[0], pytest.approx(expected[1]))
+
+
 # sections ---------------------------------------------------------------------------------------------------
 
 
