@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Comparison, compare, summarized
-from benchmarks.report import Section, Table
+from benchmarks.report import Section, Table, ratio_cell
 from cygd import Activation, Network, core
 
 SIZE = 4096
@@ -50,11 +50,6 @@ def _verdict(ratio: float, most: float) -> str:
     return f"at most {most:g}" if ratio <= most else f"at most {most:g}: missed"
 
 
-def _ratio(found: Comparison, side: str) -> str:
-    low, high = found.spread[side]
-    return f"{found.ratios[side]:.2f} [{low:.2f}, {high:.2f}]"
-
-
 def _engine(activation: Any, dtype: str) -> Any:
     return Network(1, [(1, activation)], dtype=dtype)._engine
 
@@ -91,7 +86,7 @@ def _elementwise(rounds: int) -> Table:
                     f"{ours:.2f}",
                     kernel,
                     f"{theirs:.2f}",
-                    _ratio(found, "formula"),
+                    ratio_cell(found, "formula"),
                     target,
                 ]
                 table.rows.append(cells)
@@ -135,7 +130,7 @@ def _training(rounds: int) -> Table:
                 steps = EPOCHS * -(-rows // batch)
                 per_step = f"{1e6 * found.seconds['formula'] / steps:.1f}"
                 target = _verdict(found.ratios["formula"], 1.15)
-                table.rows.append([label, dtype, "1", name, per_step, _ratio(found, "formula"), target])
+                table.rows.append([label, dtype, "1", name, per_step, ratio_cell(found, "formula"), target])
     return table
 
 
@@ -165,7 +160,8 @@ def _small_networks(rounds: int) -> Table | None:
             ratio = found.ratios[form]
             target = f"at least {least}" if ratio >= least else f"at least {least}: missed"
             cells = [1e6 * found.seconds[side] / steps for side in (form, "cygd")]
-            table.rows.append([name, form, f"{cells[0]:.0f}", f"{cells[1]:.1f}", _ratio(found, form), target])
+            times = [f"{cells[0]:.0f}", f"{cells[1]:.1f}"]
+            table.rows.append([name, form, *times, ratio_cell(found, form), target])
     return table
 
 
@@ -223,7 +219,7 @@ def _libraries(rounds: int) -> Table:
                 ratio = found.ratios[library]
                 target = "faster" if ratio > 1 else "faster: missed"
                 times = [f"{1e6 * found.seconds[side]:.1f}" for side in (library, "cygd")]
-                table.rows.append([name, dtype, library, *times, _ratio(found, library), target])
+                table.rows.append([name, dtype, library, *times, ratio_cell(found, library), target])
     return table
 
 
@@ -258,7 +254,7 @@ def _pointer(rounds: int) -> Table:
             own = Activation("own", pointer=f, derivative_pointer=df, dtype=dtype)
             found = _blocks({"built-in": kernel, "pointer": own}, dtype, rounds)
             table.rows.append(
-                [kernel, dtype, _ratio(found, "pointer"), _verdict(found.ratios["pointer"], 1.05)]
+                [kernel, dtype, ratio_cell(found, "pointer"), _verdict(found.ratios["pointer"], 1.05)]
             )
     return table
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 import cygd
+from benchmarks import CHECKOUT
+from benchmarks.charts import Chart, drawable
+from benchmarks.measure import Comparison
 from cygd import core
 
-__all__ = ["Section", "Table", "machine", "write"]
+__all__ = ["Section", "Table", "machine", "progress", "ratio_cell", "verdict", "versions", "write"]
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 
 
 @dataclass
@@ -49,10 +54,12 @@ class Section:
     title: str
     text: str
     tables: list[Table] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
 
-    def lines(self) -> list[str]:
+    def lines(self, charts: bool = False) -> list[str]:
         """Return the section in Markdown, between marks by which the next run finds it."""
-        body = [line for table in self.tables for line in table.lines()]
+        body = [line for chart in self.charts if charts for line in (_picture(chart), "")]
+        body += [line for table in self.tables for line in table.lines()]
         return [
             f"<!-- begin {self.name} -->",
             f"## {self.title}",
@@ -79,10 +86,47 @@ def machine() -> str:
     return f"{name}, {cores} cores, CPU level {core.dispatch.level()}, {versions}"
 
 
-def write(section: Section) -> None:
-    """Put a section into docs/benchmarks.md, in place of its last version."""
-    text = DOCUMENT.read_text() if DOCUMENT.exists() else "# Benchmarks\n"
-    new = "\n".join(section.lines())
+def progress(text: str) -> None:
+    """Say what is being measured, to where it does not mix with the tables."""
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def versions(*packages: str) -> str:
+    """Return the packages that are installed, with their versions."""
+    found = []
+    for package in packages:
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found) or "none"
+
+
+def verdict(target: str, met: bool) -> str:
+    """Return a target, and that it was missed where it was."""
+    return target if met else f"{target}: missed"
+
+
+def ratio_cell(found: Comparison, side: str) -> str:
+    """Return a ratio with the middle half of the rounds."""
+    low, high = found.spread[side]
+    digits = 2 if found.ratios[side] < 99.5 else 0
+    return f"{found.ratios[side]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _picture(chart: Chart) -> str:
+    return f"![{chart.caption}](charts/{chart.name}.svg)"
+
+
+def write(section: Section, document: Path = DOCUMENT) -> None:
+    """Put a section into docs/benchmarks.md, in place of its last version, and its charts beside it."""
+    folder = document.parent / "charts"
+    if drawable():
+        for chart in section.charts:
+            chart.write(folder)
+    text = document.read_text() if document.exists() else "# Benchmarks\n"
+    # without matplotlib, pictures of an earlier run would not belong to these figures
+    new = "\n".join(section.lines(charts=drawable()))
     marks = re.compile(f"<!-- begin {section.name} -->.*?<!-- end {section.name} -->", re.DOTALL)
     text = marks.sub(lambda _: new, text) if marks.search(text) else f"{text.rstrip()}\n\n{new}\n"
-    DOCUMENT.write_text(text)
+    document.write_text(text)

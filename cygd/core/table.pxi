@@ -174,3 +174,5 @@ cdef struct kernels:
     double (*penalty)(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil
     # g = clip(g, -limit, limit)
     void (*clip)(double limit, real *g, Py_ssize_t n) noexcept nogil
+    # multiply-adds on registers alone; returns how many operations that were, two each
+    double (*peak)(Py_ssize_t rounds) noexcept nogil

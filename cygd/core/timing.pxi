@@ -1,4 +1,8 @@
-# How long the functions of a layer take, called as the engine calls them.
+# How long the functions of a layer and its products take, called as the engine calls them, and how fast the
+# machine itself is.
+
+from cython.parallel cimport prange
+
 
 def block_seconds(Engine engine, const real[::1] h, int calls):
     """Time the activation of a network's first layer over one block.
@@ -52,3 +56,53 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
     if found is not None:
         raise ComponentError(*found) from found[1]
     return tuple((t[k + 1] - t[k]) / (1e3 * calls) for k in range(3))
+
+
+def product_seconds(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] c, int calls):
+    """Time c = a b.
+
+    Parameters
+    ----------
+    a, b, c : arrays of shape (m, k), (k, n) and (m, n)
+        n a multiple of 64 bytes.
+
+    Returns
+    -------
+    float
+        Seconds per call.
+    """
+    cdef Py_ssize_t m = c.shape[0], n = c.shape[1], k = a.shape[1]
+    cdef double t
+    cdef int i
+    if (a.shape[0], b.shape[0], b.shape[1]) != (m, k, n) or not (m and k and n) or n % WIDTH or calls < 1:
+        raise ValueError(f"needs shapes (m, k), (k, n), (m, n), n a multiple of {WIDTH}, and calls")
+    with nogil:
+        t = now()
+        for i in range(calls):
+            current().product(&a[0, 0], k, 1, &b[0, 0], n, NULL, False, &c[0, 0], n, m, n, k)
+        t = now() - t
+    return t / (1e3 * calls)
+
+
+def multiply_add_rate(Py_ssize_t rounds, int threads=1):
+    """Return the operations per second of multiply-adds on registers: the most the CPU level can do.
+
+    Parameters
+    ----------
+    rounds : int
+        A million of them take some two milliseconds.
+    threads : int
+        So many cores at once, where there are so many.
+    """
+    cdef double operations = 0, t
+    if rounds < 1 or threads < 1:
+        raise ValueError("needs at least one round and one thread")
+    threads = 1 if forked else threads
+    with nogil:
+        with parallel(num_threads=threads):
+            current().peak(1000)                # the threads are there, and awake
+        t = now()
+        for _ in prange(threads, num_threads=threads, schedule="static"):
+            operations += current().peak(rounds)
+        t = now() - t
+    return operations / (1e-3 * t)

@@ -1,0 +1,1 @@
+"""The libraries that cygd is compared with, each in a module of its own."""

