@@ -159,7 +159,7 @@ cdef inline pair expm1_parts(vec x) noexcept nogil:
     cdef vec rest = s - splat(0.5)
     cdef vec half = fma_(s, e.p, rest)
     cdef vec lost = fma_(s, e.p_lo, fma_(s, e.p, rest - half))
-    cdef ivec plain = eq(e.n, splat(0))
+    cdef vmask plain = eq(e.n, splat(0))
     cdef pair t
     t.hi = select(plain, e.p, half + half)
     t.lo = select(plain, e.p_lo, lost + lost)
@@ -254,7 +254,7 @@ cdef inline binary split(vec x) noexcept nogil:
     # x positive and normal
     cdef binary b
     cdef vec m = mantissa(x)
-    cdef ivec upper = lt(splat(1.41421356237309505), m)
+    cdef vmask upper = lt(splat(1.41421356237309505), m)
     b.k = exponent_(x) - splat(127 if REAL_BITS == 32 else 1023)
     b.k = select(upper, b.k + splat(1), b.k)
     b.f = select(upper, m * splat(0.5), m) - splat(1)
@@ -281,7 +281,7 @@ cdef inline vec log_sum(vec f, vec low, vec k) noexcept nogil:
 
 cdef inline vec v_log(vec x) noexcept nogil:
     cdef real up = 8388608 if REAL_BITS == 32 else 4503599627370496     # 2^MANTISSA_BITS: subnormals
-    cdef ivec tiny = lt(x, splat(FLT_MIN if REAL_BITS == 32 else DBL_MIN))
+    cdef vmask tiny = lt(x, splat(FLT_MIN if REAL_BITS == 32 else DBL_MIN))
     cdef binary b = split(select(tiny, x * up, x))
     cdef vec k = select(tiny, b.k - splat(MANTISSA_BITS), b.k)
     cdef vec y = log_sum(b.f, splat(0), k)

@@ -206,7 +206,7 @@ cdef inline vec v_cos(vec x) noexcept nogil:
 cdef inline vec v_tan(vec x) noexcept nogil:
     # s / c for even q and -c / s for odd, s = sin r and c = cos r, with what both have lost in rounding
     cdef turned t = turn(abs_(x))
-    cdef ivec other = odd(t.q)
+    cdef vmask other = odd(t.q)
     cdef vec z = t.hi * t.hi
     cdef pair s = sin_parts(t, z)
     cdef pair c = cos_parts(t, z)
@@ -218,7 +218,7 @@ cdef inline vec v_tan(vec x) noexcept nogil:
     lost = fma_(-q, select(other, s.lo, c.lo), select(other, c.lo, s.lo))
     inverse = fma_(z, splat(0.6), splat(1))
     q = fma_(lost, select(other, q * inverse, inverse), q)
-    return flip_sign(flip_sign(q, from_bits(other)), x)
+    return flip_sign(select(other, -q, q), x)
 
 
 # ---- arctan --------------------------------------------------------------------------------------
@@ -240,8 +240,8 @@ cdef inline vec v_arctan(vec x) noexcept nogil:
     cdef real right = 1.5707963267948966        # pi/2, and what rounding it leaves
     cdef real right_lo = -4.37113883e-08 if REAL_BITS == 32 else 6.123233995736766e-17
     cdef vec a = abs_(x)
-    cdef ivec small = lt(a, splat(0.5))
-    cdef ivec large = le(splat(2), a)
+    cdef vmask small = lt(a, splat(0.5))
+    cdef vmask large = le(splat(2), a)
     cdef vec above = select(small, a, select(large, splat(-1), a - splat(1)))
     cdef vec t = above / select(small, splat(1), select(large, a, a + splat(1)))
     cdef vec z = t * t
