@@ -86,7 +86,7 @@ cdef void leaky_relu_df(const real *h, const real *y_hat, real *out, Py_ssize_t 
 # f(h) = h for h > 0, else a (exp(h) - 1), whose slope is f + a; f'(0) = a  (Clevert et al. 2016)
 
 cdef inline vec elu(vec h, vec a) noexcept nogil:
-    return select(lt(splat(0), h), h, a * v_expm1(at_most(h, 0)))
+    return select(lt(splat(0), h), h, a * expm1_low(at_most(h, 0)))
 
 
 cdef inline vec elu_slope(vec h, vec y_hat, vec a) noexcept nogil:
@@ -106,7 +106,7 @@ cdef void elu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void
 
 cdef inline vec selu(vec h, vec a) noexcept nogil:
     return select(lt(splat(0), h), splat(<real> SELU_SCALE) * h,
-                  splat(<real> (SELU_SCALE * SELU_ALPHA)) * v_expm1(at_most(h, 0)))
+                  splat(<real> (SELU_SCALE * SELU_ALPHA)) * expm1_low(at_most(h, 0)))
 
 
 cdef inline vec selu_slope(vec h, vec y_hat, vec a) noexcept nogil:
@@ -126,7 +126,7 @@ cdef void selu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, voi
 # f(h) = h for h > 0, else a (exp(h / a) - 1), whose slope is f / a + 1   (Barron 2017)
 
 cdef inline vec celu(vec h, vec a) noexcept nogil:
-    return select(lt(splat(0), h), h, a * v_expm1(at_most(h / a, 0)))
+    return select(lt(splat(0), h), h, a * expm1_low(at_most(h / a, 0)))
 
 
 cdef inline vec celu_slope(vec h, vec y_hat, vec a) noexcept nogil:
