@@ -145,8 +145,20 @@ INLINE vec from_bits(ivec a) { vec r; memcpy(&r, &a, sizeof r); return r; }
 #define EXPONENT_ONE ((ireal)((REAL_BITS == 32 ? 127LL : 1023LL) << MANTISSA_BITS))    /* of 1.0 */
 INLINE vec abs_(vec a) { return from_bits(bits(a) & ~SIGN_BIT); }
 INLINE vec minus_abs(vec a) { return from_bits(bits(a) | SIGN_BIT); }
+/* AVX-512 has one instruction for any function of three bits, given by its table */
+#if VBYTES == 64 && defined(X86) && REAL_BITS == 32
+#define BITWISE(a, b, c, table) (vec)_mm512_ternarylogic_epi32((__m512i)(a), (__m512i)(b), c, table)
+#define SIGN_BITS _mm512_set1_epi32(SIGN_BIT)
+#elif VBYTES == 64 && defined(X86)
+#define BITWISE(a, b, c, table) (vec)_mm512_ternarylogic_epi64((__m512i)(a), (__m512i)(b), c, table)
+#define SIGN_BITS _mm512_set1_epi64(SIGN_BIT)
+#endif
 INLINE vec copysign_(vec size, vec sign) {
+#ifdef BITWISE
+    return BITWISE(size, sign, SIGN_BITS, 0xd8);        /* c ? b : a */
+#else
     return from_bits((bits(size) & ~SIGN_BIT) | (bits(sign) & SIGN_BIT));
+#endif
 }
 /* 2**n from n + 1.5 * 2**MANTISSA_BITS, whose last bits are n; n in the range of normal numbers */
 INLINE vec pow2(vec shifted) { return from_bits((bits(shifted) << MANTISSA_BITS) + EXPONENT_ONE); }
@@ -188,10 +200,14 @@ INLINE int any_lane(vmask m) {
 INLINE void store_integers(ireal *p, ivec v) { *(ivec *)p = v; }
 INLINE ivec load_integers(const ireal *p) { return *(const ivec *)p; }
 INLINE ivec next_quarter(ivec q) { return q + 1; }
-INLINE vec flip_sign(vec a, vec b) { return from_bits(bits(a) ^ (bits(b) & SIGN_BIT)); }
-INLINE vec flip_bit1(vec a, ivec q) {
-    return from_bits(bits(a) ^ ((q << (REAL_BITS - 2)) & SIGN_BIT));
+INLINE vec flip_sign(vec a, vec b) {
+#ifdef BITWISE
+    return BITWISE(a, b, SIGN_BITS, 0x78);              /* a ^ (b & c) */
+#else
+    return from_bits(bits(a) ^ (bits(b) & SIGN_BIT));
+#endif
 }
+INLINE vec flip_bit1(vec a, ivec q) { return flip_sign(a, from_bits(q << (REAL_BITS - 2))); }
 INLINE vmask odd(ivec q) {
 #if VBYTES == 64 && defined(X86) && REAL_BITS == 32
     return _mm512_test_epi32_mask((__m512i)q, _mm512_set1_epi32(1));

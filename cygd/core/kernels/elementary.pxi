@@ -153,14 +153,20 @@ cdef inline exponential exp_sum_parts(vec x, vec low) noexcept nogil:
     return e
 
 
-cdef inline vec exp_within(vec x) noexcept nogil:
-    # e^x, x within the limits
-    cdef exponential e = exp_parts(x)
+cdef inline vec v_exp(vec x) noexcept nogil:
+    cdef exponential e = exp_parts(exp_limit(x))
     return scale_(e.p + splat(1), e.n)
 
 
-cdef inline vec v_exp(vec x) noexcept nogil:
-    return exp_within(exp_limit(x))
+cdef inline vec exp_low_parts(exponential e) noexcept nogil:
+    # 2^n + 2^n p: rounded once, and 2^n is ready before p is, but it overflows where n does
+    cdef vec s = scale_(splat(1), e.n)
+    return fma_(s, e.p, s)
+
+
+cdef inline vec exp_within(vec x) noexcept nogil:
+    # e^x, x within the limits and far from the upper one
+    return exp_low_parts(exp_parts(x))
 
 
 cdef inline pair expm1_parts(vec x) noexcept nogil:
@@ -381,9 +387,9 @@ cdef inline vec v_sigmoid(vec x) noexcept nogil:
 cdef inline vec v_tanh(vec x) noexcept nogil:
     # with t = e^(-2|x|) - 1 = 2^n p + (2^n - 1) in (-1, 0]: tanh |x| = -t / (2 + t). Beyond 21 it is 1, and
     # what ln 2 in one part is off by counts for large n, where t is -1 nearly
-    cdef vec a = at_least(minus_abs(x) * splat(2), -42)
-    cdef vec n = nearest(a, 1.4426950408889634)
-    cdef exponential e = exp_rest(fma_(n, splat(-0.6931471805599453), a), n)
+    cdef vec a = at_least(minus_abs(x), -21)
+    cdef vec n = nearest(a, 2.8853900817779268)
+    cdef exponential e = exp_rest(fma_(n, splat(-0.6931471805599453), a + a), n)
     cdef vec s = scale_(splat(1), n)
     cdef vec t = fma_(s, e.p, s - splat(1))
     return copysign_(t / fma_(s, e.p, s + splat(1)), x)

@@ -282,8 +282,7 @@ cdef void sin_both(const real *h, real *y_hat, real *slope, Py_ssize_t n, void *
 # f(h) = exp(-h^2); f' = -2 h f
 
 cdef inline vec gaussian(vec h, vec a) noexcept nogil:
-    cdef exponential e = exp_minus_square(at_most(abs_(h), 10.29 if REAL_BITS == 32 else 27.38), 1)
-    return scale_(e.p + splat(1), e.n)
+    return exp_low_parts(exp_minus_square(at_most(abs_(h), 10.29 if REAL_BITS == 32 else 27.38), 1))
 
 
 cdef inline vec gaussian_slope(vec h, vec y_hat, vec a) noexcept nogil:
