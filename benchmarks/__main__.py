@@ -8,7 +8,7 @@ import logging
 
 from benchmarks.report import write
 
-NAMES = ("networks", "products", "scaling", "startup", "formulas")
+NAMES = ("networks", "products", "scaling", "startup", "activations", "formulas")
 
 
 def main() -> None:

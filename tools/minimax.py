@@ -63,6 +63,43 @@ def minimax(
     return coefficients, worst
 
 
+def quotient(f: Function, degree: int, high: float) -> tuple[list[mpf], list[mpf], mpf]:
+    """Return p (of one degree less) and q (q(0) = 1) that make max |p / (q f) - 1| over [0, high] smallest.
+
+    Remez's exchange as above: p(x) = f(x) (1 + e) q(x) at 2 degree + 1 points, where q beside e is that of
+    the step before. The points start where those of a polynomial in t = (x - 3) / (x + 3) would.
+    """
+    n = 2 * degree + 1
+    end = mpf(high)
+    t = [(end / (end + 3)) * (1 - mp.cos(mp.pi * k / (n - 1))) - 1 for k in range(n)]
+    points = [3 * (1 + a) / (1 - a) for a in t]
+    q = [mpf(1)] + [mpf(0)] * degree
+    p, worst = [mpf(0)], mpf(0)
+    for _ in range(25):
+        exact = [f(x) for x in points]
+        levelled, before = mpf(0), mpf(1)
+        while abs(levelled - before) > abs(levelled) * mpf("1e-10"):
+            a, b = mp.matrix(n, n), mp.matrix(n, 1)
+            for i, (x, y) in enumerate(zip(points, exact, strict=True)):
+                for j in range(degree):
+                    a[i, j] = x**j
+                    a[i, degree + j] = -y * x ** (j + 1)
+                a[i, n - 1] = -((-1) ** i) * y * value(q, x)
+                b[i] = y
+            solution = [mp.lu_solve(a, b)[j] for j in range(n)]
+            p, q = solution[:degree], [mpf(1), *solution[degree:-1]]
+            before, levelled = levelled, solution[-1]
+
+        def error(x: mpf, p: list[mpf] = p, q: list[mpf] = q) -> mpf:
+            return value(p, x) / (value(q, x) * f(x)) - 1
+
+        points = extrema(error, mpf(0), end, points)
+        worst = max(abs(error(x)) for x in points)
+        if worst <= abs(levelled) * mpf("1.001"):
+            break
+    return p, q, worst
+
+
 def extrema(error: Function, low: mpf, high: mpf, points: list[mpf]) -> list[mpf]:
     """Return the point of largest error on each side of the error's sign changes."""
     roots = [bisect(error, a, b) for a, b in pairwise(points)]
@@ -116,6 +153,7 @@ def fits(bits: int) -> dict[str, Fit]:
     little_more = mpf("1.001")
     half = mp.log(2) / 2 * little_more
     s_squared = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * little_more
+    third_squared = mpf(1) / 9 * little_more
     quarter = (mp.pi / 4 * little_more) ** 2
     half_squared = half**2
     below_half = little_more / 4
@@ -149,6 +187,12 @@ def fits(bits: int) -> dict[str, Fit]:
             lambda z: series(lambda k: mpf(2) / (2 * k + 3), z),
             lambda z: z / 2 + s_squared / 1000,
             *(mpf(0), s_squared, 2 if single else 6),
+        ),
+        "softplus": Fit(
+            "(log((1 + s) / (1 - s)) / s - 2) / z, z = s^2, s = e / (2 + e), 0 <= e <= 1",
+            lambda z: series(lambda k: mpf(2) / (2 * k + 3), z),
+            lambda z: z / 2 + third_squared / 1000,
+            *(mpf(0), third_squared, 4 if single else 9),
         ),
         "sin": Fit(
             "(sin(x) / x - 1) / z, z = x^2, x <= pi / 4",
@@ -200,6 +244,17 @@ def show(name: str, fit: Fit, bits: int) -> None:
         print(f"    {coefficient:.{9 if bits == 32 else 17}g}")
 
 
+def show_normal(bits: int) -> None:
+    """Derive and print the tail of the normal distribution as a quotient: p, then q."""
+    found = quotient(
+        lambda x: mp.exp(x * x / 2) * mp.erfc(x / mp.sqrt(2)) / 2,
+        *((5, 14.5) if bits == 32 else (11, 38.65)),
+    )
+    print(f"normal, float{bits}: e^(x^2 / 2) Phi(-x), x >= 0; error 2^{float(mp.log(found[2], 2)):.1f}")
+    for coefficients in found[:2]:
+        print("   ", ", ".join(f"{rounded(c, bits):.{9 if bits == 32 else 17}g}" for c in coefficients))
+
+
 def parts(x: mpf, width: int, count: int, bits: int) -> list[float]:
     """Cut x into `count` parts of `width` significant bits each, and the rest rounded to the type."""
     found = []
@@ -215,6 +270,8 @@ def main(name: str | None = None) -> None:
         if name in (None, "parts"):  # n has up to 11 or 9 bits in exp and log, 20 or 8 in sin and cos
             print(f"log(2), float{bits}:", *parts(mp.log(2), 42 if bits == 64 else 15, 1, bits))
             print(f"pi / 2, float{bits}:", *parts(mp.pi / 2, 33 if bits == 64 else 16, 3, bits))
+        if name in (None, "normal"):
+            show_normal(bits)
         for key, fit in fits(bits).items():
             if name in (None, key):
                 show(key, fit, bits)

@@ -220,6 +220,7 @@ cdef class Engine:
         l.data = parameters.values
         l.f = row.f
         l.df = row.df
+        l.both = row.both
         l.f_rows = row.f_rows
         l.backward_rows = row.backward_rows
 
@@ -251,6 +252,7 @@ cdef class Engine:
         self.loss_prime = row.df
         joint = find_joint(self.k, activation.kernel or "", loss.kernel)
         if joint != NULL:
+            self.layers[self.n_layers - 1].both = NULL      # it would overwrite h, which the joint form reads
             self.joint = joint.f
             self.joint_prime = joint.delta
 

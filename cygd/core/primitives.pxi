@@ -75,6 +75,16 @@ def derivative_block(str name, const real[::1] h, const real[::1] y_hat, real[::
                                         data_of(parameters))
 
 
+def both_blocks(str name, const real[::1] h, real[::1] y_hat, real[::1] slope, params=None):
+    """y_hat = f(h) and slope = f'(h) in one pass; returns False for an activation without such a kernel."""
+    cdef Parameters parameters = given_parameters(params)
+    cdef activation_row *row = find_activation(current(), name)
+    if row.both == NULL:
+        return False
+    row.both(start(h), start_out(y_hat), start_out(slope), h.shape[0], data_of(parameters))
+    return True
+
+
 def rowwise(str name, const real[:, ::1] h, real[:, ::1] out):
     """out = f(h) of a row-wise activation; blocks of units x rows."""
     if h.shape[0] and h.shape[1]:

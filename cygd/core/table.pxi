@@ -41,6 +41,8 @@ cdef struct activation_row:
     const char *name
     block_t f
     derivative_t df
+    both_t both                           # NULL where f and df one after the other are as cheap
+    bint df_reads_y_hat                   # else it may be given anything
     rowwise_t f_rows                      # both NULL but for row-wise activations, whose f and df are NULL
     rowwise_backward_t backward_rows
     int n_parameters

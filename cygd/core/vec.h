@@ -166,29 +166,43 @@ INLINE void prefetch_next(const real *p) {
 #if defined(__GNUC__) || defined(__clang__)
 /* x - 0 keeps -0.0 and costs nothing; 0 + x does neither */
 INLINE vec splat(real x) { vec zero = {0}; return x - zero; }
-/* masks: all bits of a lane set or clear */
-INLINE ivec lt(vec a, vec b) { return (ivec)(a < b); }
-INLINE ivec le(vec a, vec b) { return (ivec)(a <= b); }
-INLINE ivec eq(vec a, vec b) { return (ivec)(a == b); }
-INLINE vec select_(ivec m, vec a, vec b) {
-#if VBYTES == 64 && defined(X86) && REAL_BITS == 32
-    return (vec)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)m), b, a);
-#elif VBYTES == 64 && defined(X86)
-    return (vec)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)m), b, a);
-#elif defined(X86)
+/* masks: a bit for each lane where the level has registers for that, else all bits of a lane set or clear */
+#if VBYTES == 64 && defined(X86)
+#if REAL_BITS == 32
+typedef __mmask16 vmask;
+INLINE vmask lt(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+INLINE vmask le(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+INLINE vmask eq(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+INLINE vec select_(vmask m, vec a, vec b) { return (vec)_mm512_mask_blend_ps(m, b, a); }
+#else
+typedef __mmask8 vmask;
+INLINE vmask lt(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+INLINE vmask le(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
+INLINE vmask eq(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
+INLINE vec select_(vmask m, vec a, vec b) { return (vec)_mm512_mask_blend_pd(m, b, a); }
+#endif
+#else
+typedef ivec vmask;
+INLINE vmask lt(vec a, vec b) { return (ivec)(a < b); }
+INLINE vmask le(vec a, vec b) { return (ivec)(a <= b); }
+INLINE vmask eq(vec a, vec b) { return (ivec)(a == b); }
+INLINE vec select_(vmask m, vec a, vec b) {
+#if defined(X86)
     return (vec)X86(blendv)(b, a, (vec)m);
 #else
     return (vec)((m & (ivec)a) | (~m & (ivec)b));
 #endif
 }
+#endif
 INLINE ivec bits(vec a) { return (ivec)a; }
 INLINE vec from_bits(ivec a) { return (vec)a; }
 #else
 INLINE vec splat(real x) { return x; }
-INLINE ivec lt(vec a, vec b) { return -(ireal)(a < b); }
-INLINE ivec le(vec a, vec b) { return -(ireal)(a <= b); }
-INLINE ivec eq(vec a, vec b) { return -(ireal)(a == b); }
-INLINE vec select_(ivec m, vec a, vec b) { return m ? a : b; }
+typedef ivec vmask;
+INLINE vmask lt(vec a, vec b) { return -(ireal)(a < b); }
+INLINE vmask le(vec a, vec b) { return -(ireal)(a <= b); }
+INLINE vmask eq(vec a, vec b) { return -(ireal)(a == b); }
+INLINE vec select_(vmask m, vec a, vec b) { return m ? a : b; }
 INLINE ivec bits(vec a) { ivec r; memcpy(&r, &a, sizeof r); return r; }
 INLINE vec from_bits(ivec a) { vec r; memcpy(&r, &a, sizeof r); return r; }
 #endif
@@ -197,8 +211,21 @@ INLINE vec from_bits(ivec a) { vec r; memcpy(&r, &a, sizeof r); return r; }
 #define SIGN_BIT ((ireal)((uint64_t)1 << (REAL_BITS - 1)))
 #define EXPONENT_ONE ((ireal)((REAL_BITS == 32 ? 127LL : 1023LL) << MANTISSA_BITS))    /* of 1.0 */
 INLINE vec abs_(vec a) { return from_bits(bits(a) & ~SIGN_BIT); }
+INLINE vec minus_abs(vec a) { return from_bits(bits(a) | SIGN_BIT); }
+/* AVX-512 has one instruction for any function of three bits, given by its table */
+#if VBYTES == 64 && defined(X86) && REAL_BITS == 32
+#define BITWISE(a, b, c, table) (vec)_mm512_ternarylogic_epi32((__m512i)(a), (__m512i)(b), c, table)
+#define SIGN_BITS _mm512_set1_epi32(SIGN_BIT)
+#elif VBYTES == 64 && defined(X86)
+#define BITWISE(a, b, c, table) (vec)_mm512_ternarylogic_epi64((__m512i)(a), (__m512i)(b), c, table)
+#define SIGN_BITS _mm512_set1_epi64(SIGN_BIT)
+#endif
 INLINE vec copysign_(vec size, vec sign) {
+#ifdef BITWISE
+    return BITWISE(size, sign, SIGN_BITS, 0xd8);        /* c ? b : a */
+#else
     return from_bits((bits(size) & ~SIGN_BIT) | (bits(sign) & SIGN_BIT));
+#endif
 }
 /* 2**n from n + 1.5 * 2**MANTISSA_BITS, whose last bits are n; n in the range of normal numbers */
 INLINE vec pow2(vec shifted) { return from_bits((bits(shifted) << MANTISSA_BITS) + EXPONENT_ONE); }
@@ -224,21 +251,39 @@ INLINE vec max_(vec a, vec b) { return select_(lt(b, a), a, b); }
 /* a with the lower half of its significand cleared: a product of two such numbers is exact */
 INLINE vec leading(vec a) { return from_bits(bits(a) & ~(((ireal)1 << (MANTISSA_BITS / 2 + 1)) - 1)); }
 /* 1 where any lane of the mask is set */
-INLINE int any_lane(ivec m) {
+INLINE int any_lane(vmask m) {
+#if VBYTES == 64 && defined(X86)
+    return m != 0;
+#elif defined(X86)
+    return X86(movemask)((vec)m) != 0;
+#else
     ireal found = 0;
     for (int i = 0; i < LANES; i++) found |= LANE(m, i);
     return found != 0;
+#endif
 }
 /* whole numbers, of which sin and cos need the last two bits: -a where the second is set, a mask of the
  * first, and the next number; and a with its sign turned over where b is negative */
 INLINE void store_integers(ireal *p, ivec v) { *(ivec *)p = v; }
 INLINE ivec load_integers(const ireal *p) { return *(const ivec *)p; }
 INLINE ivec next_quarter(ivec q) { return q + 1; }
-INLINE vec flip_sign(vec a, vec b) { return from_bits(bits(a) ^ (bits(b) & SIGN_BIT)); }
-INLINE vec flip_bit1(vec a, ivec q) {
-    return from_bits(bits(a) ^ ((q << (REAL_BITS - 2)) & SIGN_BIT));
+INLINE vec flip_sign(vec a, vec b) {
+#ifdef BITWISE
+    return BITWISE(a, b, SIGN_BITS, 0x78);              /* a ^ (b & c) */
+#else
+    return from_bits(bits(a) ^ (bits(b) & SIGN_BIT));
+#endif
 }
-INLINE ivec odd(ivec q) { return -(q & 1); }
+INLINE vec flip_bit1(vec a, ivec q) { return flip_sign(a, from_bits(q << (REAL_BITS - 2))); }
+INLINE vmask odd(ivec q) {
+#if VBYTES == 64 && defined(X86) && REAL_BITS == 32
+    return _mm512_test_epi32_mask((__m512i)q, _mm512_set1_epi32(1));
+#elif VBYTES == 64 && defined(X86)
+    return _mm512_test_epi64_mask((__m512i)q, _mm512_set1_epi64(1));
+#else
+    return -(q & 1);
+#endif
+}
 /* x 2**n, rounded once: n is a whole number, the halves of which are exponents of normal numbers.
  * AVX-512 has an instruction for it; elsewhere two exact factors, of which the first rounds nothing */
 INLINE vec scale_(vec x, vec n) {

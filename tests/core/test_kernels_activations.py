@@ -274,6 +274,66 @@ def test_every_length_aliasing_and_nothing_behind_it(kernels, name):
     kernels.at_every_level(everything)
 
 
+# f and f' in one pass ------------------------------------------------------------------------------
+
+ONE_PASS = ["softplus", "softsign", "gelu", "gelu_tanh", "silu", "mish", "sin"]
+
+
+def in_one_pass(kernels, name, h):
+    y_hat, slope = np.empty_like(h), np.empty_like(h)
+    assert kernels.module.both_blocks(name, h, y_hat, slope)
+    return np.stack([y_hat, slope])
+
+
+def test_which_have_one_pass(kernels):
+    empty = np.empty(0, kernels.dtype)
+    rows = [row["name"] for row in kernels.module.names()["activations"]]
+    assert [name for name in rows if kernels.module.both_blocks(name, empty, empty, empty)] == ONE_PASS
+
+
+@pytest.mark.parametrize("name", ONE_PASS)
+def test_one_pass_gives_the_bits_of_two(kernels, name):
+    edges = [0.0, -0.0, INF, -INF, NAN, -NAN, 22, 40, -40, -106, 1e30, -1e30, kernels.info.max]
+    ends = np.array([*edges, kernels.info.smallest_subnormal], kernels.dtype)
+    h = np.concatenate([ends, ordinary(kernels, 10), kernels.patterns(5000)])
+
+    def compared():
+        found = in_one_pass(kernels, name, h)
+        expected = np.stack([f(kernels, name, h), df(kernels, name, h)])
+        assert found.tobytes() == expected.tobytes()
+        return found
+
+    kernels.at_every_level(compared)
+
+
+@pytest.mark.parametrize("name", ONE_PASS)
+def test_one_pass_of_every_length_over_h_and_nothing_behind_it(kernels, name):
+    n_all = 4 * kernels.width + 3
+    h = (kernels.rng.normal(size=n_all) * 3).astype(kernels.dtype)
+
+    def everything():
+        whole = in_one_pass(kernels, name, h)
+        for n in range(n_all + 1):
+            y_hat, slope = np.full(n_all + 5, 7, kernels.dtype), np.full(n_all + 5, 7, kernels.dtype)
+            slope[:n] = h[:n]  # the slope takes the place of h, as in training
+            assert kernels.module.both_blocks(name, slope[:n], y_hat[:n], slope[:n])
+            np.testing.assert_array_equal(y_hat[:n], whole[0, :n])
+            np.testing.assert_array_equal(slope[:n], whole[1, :n])
+            assert (y_hat[n:] == 7).all()
+            assert (slope[n:] == 7).all()
+        return whole
+
+    kernels.at_every_level(everything)
+
+
+@every_activation
+def test_levels_agree_on_the_sign_of_nan(kernels, name):
+    h = np.array([NAN, -NAN, 1.0] * kernels.width, kernels.dtype)
+    for values in (lambda: f(kernels, name, h), lambda: df(kernels, name, h)):
+        for found in kernels.at_every_level(values).values():
+            np.testing.assert_array_equal(np.isnan(found), np.isnan(h))
+
+
 # softmax -----------------------------------------------------------------------------------------
 
 

@@ -67,6 +67,10 @@ cdef inline vec at_least(vec x, real limit) noexcept nogil:
     return max_(splat(limit), x)
 
 
+# Of two NaN in a product or a sum the sign of the first one stays, and compilers swap the operands. So that
+# all levels give the same NaN, only one operand may be NaN, or both have it from one source: the other takes
+# min_ and max_ with the limit behind, which leave NaN out.
+
 cdef inline vec within(vec x, real limit) noexcept nogil:
     # x moved into [-limit, limit]; NaN stays
     return at_least(at_most(x, limit), -limit)
@@ -88,10 +92,10 @@ cdef struct exponential:        # 2^n (1 + p + p_lo)
     vec n
 
 
-cdef inline vec nearest(vec x) noexcept nogil:
-    # the nearest whole number, |x| < 2^(MANTISSA_BITS - 1)
+cdef inline vec nearest(vec x, real factor) noexcept nogil:
+    # the whole number nearest to factor x, |factor x| < 2^(MANTISSA_BITS - 1)
     cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744
-    return (x + shift) - shift
+    return fma_(x, splat(factor), splat(shift)) - shift
 
 
 # the parts of ln 2: tools/minimax.py parts
@@ -112,11 +116,14 @@ cdef inline vec exp_q(vec r) noexcept nogil:
                   2.7557227677427711e-06, 2.7626436216110276e-07, 2.5114569488843971e-08)
 
 
+cdef inline vec exp_low(vec x) noexcept nogil:
+    # below it e^x is 0
+    return at_least(x, -106 if REAL_BITS == 32 else -750)
+
+
 cdef inline vec exp_limit(vec x) noexcept nogil:
-    # beyond these e^x is 0 and inf
-    if REAL_BITS == 32:
-        return at_least(at_most(x, 90), -106)
-    return at_least(at_most(x, 711), -750)
+    # beyond the other end e^x is inf
+    return exp_low(at_most(x, 90 if REAL_BITS == 32 else 711))
 
 
 cdef inline exponential exp_rest(vec r, vec n) noexcept nogil:
@@ -131,13 +138,13 @@ cdef inline exponential exp_rest(vec r, vec n) noexcept nogil:
 
 cdef inline exponential exp_parts(vec x) noexcept nogil:
     # of e^x, x within the limits
-    cdef vec n = nearest(x * splat(1.4426950408889634))
+    cdef vec n = nearest(x, 1.4426950408889634)
     return exp_rest(fma_(n, splat(-ln2_lo()), fma_(n, splat(-ln2_hi()), x)), n)
 
 
 cdef inline exponential exp_sum_parts(vec x, vec low) noexcept nogil:
     # of e^(x + low), low no larger than an ulp or so of x; what rounding r loses goes to p_lo
-    cdef vec n = nearest(x * splat(1.4426950408889634))
+    cdef vec n = nearest(x, 1.4426950408889634)
     cdef vec exact = fma_(n, splat(-ln2_hi()), x)
     cdef vec correction = fma_(n, splat(-ln2_lo()), low)
     cdef vec r = exact + correction
@@ -151,6 +158,17 @@ cdef inline vec v_exp(vec x) noexcept nogil:
     return scale_(e.p + splat(1), e.n)
 
 
+cdef inline vec exp_low_parts(exponential e) noexcept nogil:
+    # 2^n + 2^n p: rounded once, and 2^n is ready before p is, but it overflows where n does
+    cdef vec s = scale_(splat(1), e.n)
+    return fma_(s, e.p, s)
+
+
+cdef inline vec exp_within(vec x) noexcept nogil:
+    # e^x, x within the limits and far from the upper one
+    return exp_low_parts(exp_parts(x))
+
+
 cdef inline pair expm1_parts(vec x) noexcept nogil:
     # e^x - 1 = 2 (2^(n-1) p + (2^(n-1) - 1/2)) as hi + lo (lo for x <= 0 only); overflows at the end only,
     # and is p itself where n = 0, so that small x keep all their bits
@@ -159,7 +177,7 @@ cdef inline pair expm1_parts(vec x) noexcept nogil:
     cdef vec rest = s - splat(0.5)
     cdef vec half = fma_(s, e.p, rest)
     cdef vec lost = fma_(s, e.p_lo, fma_(s, e.p, rest - half))
-    cdef ivec plain = eq(e.n, splat(0))
+    cdef vmask plain = eq(e.n, splat(0))
     cdef pair t
     t.hi = select(plain, e.p, half + half)
     t.lo = select(plain, e.p_lo, lost + lost)
@@ -168,6 +186,14 @@ cdef inline pair expm1_parts(vec x) noexcept nogil:
 
 cdef inline vec v_expm1(vec x) noexcept nogil:
     return copysign_(expm1_parts(x).hi, x)
+
+
+cdef inline vec expm1_low(vec x) noexcept nogil:
+    # e^x - 1 for x <= 0, where it needs no halves: 2^n p + (2^n - 1), of which the second is exact while it
+    # counts. 2^-60 is nothing beside 1
+    cdef exponential e = exp_parts(at_least(x, -42))
+    cdef vec s = scale_(splat(1), e.n)
+    return copysign_(fma_(s, e.p, s - splat(1)), x)
 
 
 # ---- sinh and cosh -------------------------------------------------------------------------------
@@ -204,7 +230,7 @@ cdef inline vec cosh_c(vec z) noexcept nogil:
 cdef inline hyperbolic hyperbolic_parts(vec x) noexcept nogil:
     # of |x|; beyond the limit sinh and cosh are inf
     cdef vec a = at_most(abs_(x), 89.5 if REAL_BITS == 32 else 710.5)
-    cdef vec n = nearest(a * splat(1.4426950408889634))
+    cdef vec n = nearest(a, 1.4426950408889634)
     cdef vec exact = fma_(n, splat(-ln2_hi()), a)
     cdef vec correction = n * splat(-ln2_lo())
     cdef vec r = exact + correction
@@ -254,7 +280,7 @@ cdef inline binary split(vec x) noexcept nogil:
     # x positive and normal
     cdef binary b
     cdef vec m = mantissa(x)
-    cdef ivec upper = lt(splat(1.41421356237309505), m)
+    cdef vmask upper = lt(splat(1.41421356237309505), m)
     b.k = exponent_(x) - splat(127 if REAL_BITS == 32 else 1023)
     b.k = select(upper, b.k + splat(1), b.k)
     b.f = select(upper, m * splat(0.5), m) - splat(1)
@@ -281,7 +307,7 @@ cdef inline vec log_sum(vec f, vec low, vec k) noexcept nogil:
 
 cdef inline vec v_log(vec x) noexcept nogil:
     cdef real up = 8388608 if REAL_BITS == 32 else 4503599627370496     # 2^MANTISSA_BITS: subnormals
-    cdef ivec tiny = lt(x, splat(FLT_MIN if REAL_BITS == 32 else DBL_MIN))
+    cdef vmask tiny = lt(x, splat(FLT_MIN if REAL_BITS == 32 else DBL_MIN))
     cdef binary b = split(select(tiny, x * up, x))
     cdef vec k = select(tiny, b.k - splat(MANTISSA_BITS), b.k)
     cdef vec y = log_sum(b.f, splat(0), k)
@@ -307,11 +333,31 @@ cdef inline vec v_log1p(vec x) noexcept nogil:
 
 # ---- from exp and log ----------------------------------------------------------------------------
 
+cdef inline vec softplus_l(vec z) noexcept nogil:
+    # tools/minimax.py softplus
+    if REAL_BITS == 32:
+        return poly5(z, 0.666666746, 0.39998886, 0.286167502, 0.214286506, 0.242986411)
+    return poly10(z, 0.6666666666666633, 0.4000000000015099, 0.2857142854846134, 0.22222223939608865,
+                  0.18181744788861484, 0.15386544779065056, 0.13301137907015223, 0.121050128701663,
+                  0.08343952059198285, 0.17012782484675512)
+
+
+cdef inline vec softplus_of(vec x, vec e) noexcept nogil:
+    # max(x, 0) + log1p(e), e = e^-|x|. With s = e / (2 + e) <= 1/3 and z = s^2, log1p(e) = 2 atanh(s)
+    # = e - s (e - z L(z)): what s loses counts less than half, and no power of two is split off
+    cdef vec s = e / (e + splat(2))
+    cdef vec z = s * s
+    return max_(x, splat(0)) + fma_(-s, fma_(-z, softplus_l(z), e), e)
+
+
+cdef inline vec exp_minus_abs(vec x) noexcept nogil:
+    # e^-|x|
+    return exp_within(exp_low(minus_abs(x)))
+
+
 cdef inline vec v_softplus(vec x) noexcept nogil:
-    # log(1 + e^x) = max(x, 0) + log1p(e^-|x|); what e^-|x| loses in 1 + p goes along
-    cdef exponential e = exp_parts(exp_limit(-abs_(x)))
-    cdef pair m = fast_two_sum(splat(1), e.p)
-    return at_least(x, 0) + log1p_sum(scale_(m.hi, e.n), scale_(m.lo, e.n))
+    # log(1 + e^x)
+    return softplus_of(x, exp_minus_abs(x))
 
 
 # A quotient q = a / d is off by what its terms have lost: a.lo / d - q d.lo / d. For that, 1 / d need
@@ -321,34 +367,29 @@ cdef inline vec minus_inverse(vec d) noexcept nogil:
     return fma_(d, splat(0.5), splat(-1.46))
 
 
-cdef struct logistic:
-    vec value                   # s = 1 / (1 + e^-x)
-    vec slope                   # s (1 - s), without taking 1 - s
-
-
-cdef inline logistic logistic_at(vec x) noexcept nogil:
-    # with e = e^-|x| <= 1: s = 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0; s' = e / (1 + e)^2
-    cdef vec e = v_exp(-abs_(x))
-    cdef vec inverse = splat(1) / (e + splat(1))
-    cdef logistic s
-    s.value = select(lt(x, splat(0)), e * inverse, inverse)
-    s.slope = e * inverse * inverse
-    return s
-
-
-cdef inline vec v_sigmoid(vec x) noexcept nogil:
+cdef inline vec sigmoid_of(vec x, vec e) noexcept nogil:
     # 1 / (1 + e^-x), with e = e^-|x| <= 1: 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0
-    cdef vec e = v_exp(-abs_(x))
-    cdef pair d = fast_two_sum(splat(1), e)
-    cdef vec q = select(lt(x, splat(0)), e, splat(1)) / d.hi
+    cdef vec above = select(lt(x, splat(0)), e, splat(1))
+    cdef pair d
+    cdef vec q
+    if REAL_BITS == 64:
+        return above / (e + splat(1))
+    # what 1 + e has lost, for the narrower bound
+    d = fast_two_sum(splat(1), e)
+    q = above / d.hi
     return fma_(q * d.lo, minus_inverse(d.hi), q)
 
 
+cdef inline vec v_sigmoid(vec x) noexcept nogil:
+    return sigmoid_of(x, exp_minus_abs(x))
+
+
 cdef inline vec v_tanh(vec x) noexcept nogil:
-    # with t = e^(-2|x|) - 1 in (-1, 0]: tanh |x| = -t / (2 + t)
-    cdef pair t = expm1_parts(abs_(x) * splat(-2))
-    cdef pair d = fast_two_sum(splat(2), t.hi)
-    cdef vec inverse = minus_inverse(d.hi)
-    cdef vec q = t.hi / d.hi
-    # d tanh / dt = 2 / d^2
-    return copysign_(fma_(fma_(t.lo + t.lo, inverse, q * d.lo), inverse, q), x)
+    # with t = e^(-2|x|) - 1 = 2^n p + (2^n - 1) in (-1, 0]: tanh |x| = -t / (2 + t). Beyond 21 it is 1, and
+    # what ln 2 in one part is off by counts for large n, where t is -1 nearly
+    cdef vec a = at_least(minus_abs(x), -21)
+    cdef vec n = nearest(a, 2.8853900817779268)
+    cdef exponential e = exp_rest(fma_(n, splat(-0.6931471805599453), a + a), n)
+    cdef vec s = scale_(splat(1), n)
+    cdef vec t = fma_(s, e.p, s - splat(1))
+    return copysign_(t / fma_(s, e.p, s + splat(1)), x)

@@ -11,11 +11,13 @@ cdef inline real erfc_k() noexcept nogil:
 
 cdef inline vec erfc_q(vec t) noexcept nogil:
     # tools/minimax.py erfc, without its first coefficient
+    cdef vec x4
     if REAL_BITS == 32:
         return poly11(t, -0.0927638188, -0.166030511, 0.164051056, -0.0542179123, -0.00803101715,
                       0.00870944001, 0.00125323201, -0.00142129441, -0.000401511177, 0.000169559367,
                       7.97217581e-05)
-    return fma_(power8(t) * ((t * t) * (t * t)),
+    x4 = (t * t) * (t * t)
+    return fma_(x4 * x4 * x4,
                 poly11(t, -2.4399480824731787e-05, -1.1222143730375053e-05, 5.7102980877338699e-06,
                        2.9413313435557912e-07, -8.261233167421852e-07, 7.4073634762053375e-08,
                        1.1045992555404461e-07, -1.7395487129708188e-08, -1.4103869218261524e-08,
@@ -96,21 +98,39 @@ cdef inline vec v_erfc(vec x) noexcept nogil:
 
 # ---- the normal distribution ---------------------------------------------------------------------
 #
-# Phi(-a) = erfc(a / sqrt(2)) / 2 and phi(a) = e^(-a^2 / 2) / sqrt(2 pi) share the exponential of the given
-# a: rounding a / sqrt(2) first would cost a^2 / 2 ulp in the tail.
+# Phi(-a) = e^(-a^2 / 2) G(a) for a >= 0, with the exponential of the given a: rounding a / sqrt(2) first
+# would cost a^2 / 2 ulp in the tail. G falls from 1/2 like 1 / (a sqrt(2 pi)) and is a quotient of two polynomials
+# with positive coefficients, in which nothing cancels.
 
 cdef struct normal:             # of h: the share below h, and the density
     vec below
     vec density
 
 
+cdef inline vec normal_g(vec a) noexcept nogil:
+    # tools/minimax.py normal; the constant terms are added last, so that they are rounded once
+    cdef vec p, q
+    if REAL_BITS == 32:
+        p = poly4(a, 0.438295275, 0.183235377, 0.0406333059, 0.00411632098)
+        q = poly5(a, 1.67447555, 1.20250416, 0.469471246, 0.101859041, 0.010317967)
+    else:
+        p = poly10(a, 0.8277035561115316, 0.6792650974552382, 0.3570804122149538, 0.13191693667863488,
+                   0.03562398144288661, 0.007112222477936806, 0.001037857707634571,
+                   0.00010634778556098256, 6.958675198257508e-06, 2.2352961682002737e-07)
+        q = poly11(a, 2.453291673025929, 2.8159737439640886, 2.000298482119865, 0.9793354602730824,
+                   0.34796686833224016, 0.09186271728797041, 0.018093151704364787,
+                   0.002618966287215554, 0.00026713467188603924, 1.744281200595655e-05,
+                   5.603056577383808e-07)
+    return fma_(a, p, splat(0.5)) / fma_(a, q, splat(1))
+
+
 cdef inline normal normal_at(vec h) noexcept nogil:
     # beyond the limit the density is 0, and the tail with it
     cdef vec a = at_most(abs_(h), 14.5 if REAL_BITS == 32 else 38.65)
     cdef exponential e = exp_minus_square(a, 0.5)
-    cdef pair g = erfcx(a * splat(0.70710678118654752))
-    cdef vec tail = scale_(g.hi + fma_(e.p, g.hi, g.lo), e.n) * splat(0.5)
+    cdef vec g = normal_g(a)
+    cdef vec tail = scale_(fma_(e.p, g, g), e.n)
     cdef normal z
     z.below = select(lt(h, splat(0)), tail, splat(1) - tail)
-    z.density = scale_(e.p + splat(1), e.n) * splat(0.3989422804014327)
+    z.density = scale_(fma_(e.p, splat(0.3989422804014327), splat(0.3989422804014327)), e.n)
     return z

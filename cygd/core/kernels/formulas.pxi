@@ -293,7 +293,7 @@ cdef inline pair logistics(vec a) noexcept nogil:
     cdef vec e = v_exp(-abs_(a))
     cdef pair d = fast_two_sum(splat(1), e), s
     cdef vec q = splat(1) / d.hi
-    cdef ivec negative = lt(a, splat(0))
+    cdef vmask negative = lt(a, splat(0))
     q = fma_(q * d.lo, minus_inverse(d.hi), q)
     e = e * q
     s.hi = select(negative, e, q)

@@ -288,7 +288,8 @@ cdef void sigmoid_cross_entropy(const real *h, const real *y, real *out, Py_ssiz
         x = load(h + i)
         share = load(y + i)
         share = select(lt(splat(0), x), splat(1) - share, share)
-        store(out + i, v_softplus(-abs_(x)) + product_or_zero(share, abs_(x)))
+        x = minus_abs(x)
+        store(out + i, v_softplus(x) - product_or_zero(share, x))
 
 
 cdef void sigmoid_cross_entropy_delta(const real *y, const real *y_hat, real *delta, Py_ssize_t units,

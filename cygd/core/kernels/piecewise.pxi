@@ -86,7 +86,7 @@ cdef void leaky_relu_df(const real *h, const real *y_hat, real *out, Py_ssize_t 
 # f(h) = h for h > 0, else a (exp(h) - 1), whose slope is f + a; f'(0) = a  (Clevert et al. 2016)
 
 cdef inline vec elu(vec h, vec a) noexcept nogil:
-    return select(lt(splat(0), h), h, a * v_expm1(at_most(h, 0)))
+    return select(lt(splat(0), h), h, a * expm1_low(at_most(h, 0)))
 
 
 cdef inline vec elu_slope(vec h, vec y_hat, vec a) noexcept nogil:
@@ -106,7 +106,7 @@ cdef void elu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void
 
 cdef inline vec selu(vec h, vec a) noexcept nogil:
     return select(lt(splat(0), h), splat(<real> SELU_SCALE) * h,
-                  splat(<real> (SELU_SCALE * SELU_ALPHA)) * v_expm1(at_most(h, 0)))
+                  splat(<real> (SELU_SCALE * SELU_ALPHA)) * expm1_low(at_most(h, 0)))
 
 
 cdef inline vec selu_slope(vec h, vec y_hat, vec a) noexcept nogil:
@@ -125,12 +125,28 @@ cdef void selu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, voi
 # celu ---------------------------------------------------------------------------------------------
 # f(h) = h for h > 0, else a (exp(h / a) - 1), whose slope is f / a + 1   (Barron 2017)
 
+# 1 / a is the same for all elements: it is taken once, with what the division leaves
+
+cdef inline vec inverse(vec a) noexcept nogil:
+    # 1 / a for a > 0, and the largest number where that overflows
+    return at_most(splat(1) / a, largest())
+
+
+cdef inline vec inverse_left(vec a, vec q) noexcept nogil:
+    # 1 / a - q for q = inverse(a)
+    cdef pair p = two_product(q, a)
+    return ((splat(1) - p.hi) - p.lo) * q
+
+
 cdef inline vec celu(vec h, vec a) noexcept nogil:
-    return select(lt(splat(0), h), h, a * v_expm1(at_most(h / a, 0)))
+    # below -50 a the exponential is nothing beside 1
+    cdef vec q = inverse(a), c = max_(a * splat(-50), at_most(h, 0))
+    cdef vec y = a * expm1_low(fma_(c, inverse_left(a, q), c * q))
+    return select(lt(splat(0), h), h, copysign_(y, h))
 
 
 cdef inline vec celu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(splat(0), h), splat(1), y_hat / a + splat(1))
+    return select(lt(splat(0), h), splat(1), fma_(y_hat, inverse(a), splat(1)))
 
 
 cdef void celu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:

@@ -1,7 +1,8 @@
-# Polynomials in Estrin's form: c0 + c1 x + c2 x^2 + ... as a tree of fused steps.
+# Polynomials c0 + c1 x + c2 x^2 + ... in blocks of four: Estrin's tree within a block, Horner's form in x^4.
 #
-# A step of Horner's form waits for the one before; the tree is half a dozen steps deep at most, and
-# the powers of x come for free beside it. The tree is the same at every level, so the bits are too.
+# A step of Horner's form waits for the one before; the tree is half a dozen steps deep at most. Beyond four
+# terms, Horner's form over the blocks is as deep and saves the higher powers. The order is the same at every
+# level, so the bits are too.
 
 cdef inline vec poly2(vec x, real a, real b) noexcept nogil:
     return fma_(x, splat(b), splat(a))
@@ -25,18 +26,14 @@ cdef inline vec poly8(vec x, real a, real b, real c, real d,
                       real e, real f, real g, real h) noexcept nogil:
     return fma_((x * x) * (x * x), poly4(x, e, f, g, h), poly4(x, a, b, c, d))
 
-cdef inline vec power8(vec x) noexcept nogil:
-    cdef vec x4 = (x * x) * (x * x)
-    return x4 * x4
-
 cdef inline vec poly10(vec x, real a, real b, real c, real d, real e, real f, real g, real h,
                        real i, real j) noexcept nogil:
-    return fma_(power8(x), poly2(x, i, j), poly8(x, a, b, c, d, e, f, g, h))
+    return fma_((x * x) * (x * x), poly6(x, e, f, g, h, i, j), poly4(x, a, b, c, d))
 
 cdef inline vec poly11(vec x, real a, real b, real c, real d, real e, real f, real g, real h,
                        real i, real j, real k) noexcept nogil:
-    return fma_(power8(x), poly3(x, i, j, k), poly8(x, a, b, c, d, e, f, g, h))
+    return fma_((x * x) * (x * x), poly7(x, e, f, g, h, i, j, k), poly4(x, a, b, c, d))
 
 cdef inline vec poly12(vec x, real a, real b, real c, real d, real e, real f, real g, real h,
                        real i, real j, real k, real l) noexcept nogil:
-    return fma_(power8(x), poly4(x, i, j, k, l), poly8(x, a, b, c, d, e, f, g, h))
+    return fma_((x * x) * (x * x), poly8(x, e, f, g, h, i, j, k, l), poly4(x, a, b, c, d))

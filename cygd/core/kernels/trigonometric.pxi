@@ -36,22 +36,29 @@ cdef inline real turn_limit() noexcept nogil:
     return 400 if REAL_BITS == 32 else 1600000
 
 
-cdef inline turned turn_small(vec x) noexcept nogil:
+cdef inline turned turn_small(vec x, bint both) noexcept nogil:
     # the parts of pi/2: tools/minimax.py parts
     cdef real p1 = 1.570770263671875 if REAL_BITS == 32 else 1.5707963267341256
     cdef real p2 = 2.6063062250614166e-05 if REAL_BITS == 32 else 6.077100506303966e-11
     cdef real p3 = 6.077094383272197e-11 if REAL_BITS == 32 else 2.0222662487111665e-21
     cdef real p4 = 6.123234262925839e-17 if REAL_BITS == 32 else 8.4784276603689e-32
     cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744     # leaves q in the last bits
-    cdef vec shifted = x * splat(0.63661977236758134) + shift
+    cdef vec shifted = fma_(x, splat(0.63661977236758134), splat(shift))
     cdef vec q = shifted - shift
-    cdef pair a = two_sum(x - q * p1, q * -p2)
-    cdef pair b = two_sum(a.hi, q * -p3)
+    cdef vec first = fma_(q, splat(-p1), x), second
+    cdef pair a, b
     cdef turned t
+    t.q = bits(shifted)
+    if not both:                # what the second step rounds off goes with the third
+        second = fma_(q, splat(-p2), first)
+        t.hi = second + fma_(q, splat(-(p3 + p4)), fma_(q, splat(-p2), first - second))
+        t.lo = splat(0)
+        return t
+    a = two_sum(first, q * -p2)
+    b = two_sum(a.hi, q * -p3)
     b = fast_two_sum(b.hi, fma_(q, splat(-p4), a.lo + b.lo))
     t.hi = b.hi
     t.lo = b.lo
-    t.q = bits(shifted)
     return t
 
 
@@ -159,9 +166,9 @@ cdef turned turn_lanes(turned t, vec a) noexcept nogil:
     return t
 
 
-cdef inline turned turn(vec a) noexcept nogil:
-    # a >= 0
-    cdef turned t = turn_small(a)
+cdef inline turned turn(vec a, bint both) noexcept nogil:
+    # a >= 0; `both` asks for lo
+    cdef turned t = turn_small(a, both)
     if any_lane(le(splat(turn_limit()), a)):
         t = turn_lanes(t, a)
     return t
@@ -184,29 +191,47 @@ cdef inline pair cos_parts(turned t, vec z) noexcept nogil:
     return c
 
 
+cdef inline turned turn_for_sin(vec x) noexcept nogil:
+    # of |x|. float32 is good to 2 ulp without lo
+    return turn(abs_(x), REAL_BITS == 64)
+
+
 cdef inline vec sin_of(turned t) noexcept nogil:
-    cdef vec z = t.hi * t.hi
-    cdef pair s = sin_parts(t, z)
-    cdef pair c = cos_parts(t, z)
-    return flip_bit1(select(odd(t.q), c.hi + c.lo, s.hi + s.lo), t.q)
+    cdef vec z = t.hi * t.hi, sine, cosine
+    cdef pair s, c
+    if REAL_BITS == 32:
+        sine = fma_(z * t.hi, sin_s(z), t.hi)
+        cosine = fma_(z, fma_(z, cos_c(z), splat(-0.5)), splat(1))
+    else:
+        s = sin_parts(t, z)
+        c = cos_parts(t, z)
+        sine, cosine = s.hi + s.lo, c.hi + c.lo
+    return flip_bit1(select(odd(t.q), cosine, sine), t.q)
 
 
-cdef inline vec v_sin(vec x) noexcept nogil:
+cdef inline vec sin_with_sign(turned t, vec x) noexcept nogil:
     # sin |x| with the sign of x; small |x| are their own sine, down to the last subnormal and -0.0
-    return flip_sign(sin_of(turn(abs_(x))), x)
+    return flip_sign(sin_of(t), x)
 
 
-cdef inline vec v_cos(vec x) noexcept nogil:
+cdef inline vec cos_turned(turned t) noexcept nogil:
     # cos x = sin(x + pi/2)
-    cdef turned t = turn(abs_(x))
     t.q = next_quarter(t.q)
     return sin_of(t)
 
 
+cdef inline vec v_sin(vec x) noexcept nogil:
+    return sin_with_sign(turn_for_sin(x), x)
+
+
+cdef inline vec v_cos(vec x) noexcept nogil:
+    return cos_turned(turn_for_sin(x))
+
+
 cdef inline vec v_tan(vec x) noexcept nogil:
     # s / c for even q and -c / s for odd, s = sin r and c = cos r, with what both have lost in rounding
-    cdef turned t = turn(abs_(x))
-    cdef ivec other = odd(t.q)
+    cdef turned t = turn(abs_(x), True)
+    cdef vmask other = odd(t.q)
     cdef vec z = t.hi * t.hi
     cdef pair s = sin_parts(t, z)
     cdef pair c = cos_parts(t, z)
@@ -218,7 +243,7 @@ cdef inline vec v_tan(vec x) noexcept nogil:
     lost = fma_(-q, select(other, s.lo, c.lo), select(other, c.lo, s.lo))
     inverse = fma_(z, splat(0.6), splat(1))
     q = fma_(lost, select(other, q * inverse, inverse), q)
-    return flip_sign(flip_sign(q, from_bits(other)), x)
+    return flip_sign(select(other, -q, q), x)
 
 
 # ---- arctan --------------------------------------------------------------------------------------
@@ -240,8 +265,8 @@ cdef inline vec v_arctan(vec x) noexcept nogil:
     cdef real right = 1.5707963267948966        # pi/2, and what rounding it leaves
     cdef real right_lo = -4.37113883e-08 if REAL_BITS == 32 else 6.123233995736766e-17
     cdef vec a = abs_(x)
-    cdef ivec small = lt(a, splat(0.5))
-    cdef ivec large = le(splat(2), a)
+    cdef vmask small = lt(a, splat(0.5))
+    cdef vmask large = le(splat(2), a)
     cdef vec above = select(small, a, select(large, splat(-1), a - splat(1)))
     cdef vec t = above / select(small, splat(1), select(large, a, a + splat(1)))
     cdef vec z = t * t

@@ -1,8 +1,9 @@
-# What vec.h offers, as Cython sees it: `vec` is a number, masks are integers.
+# What vec.h offers, as Cython sees it: `vec` is a number, masks and lanes of whole numbers are integers.
 cdef extern from "vec.h" nogil:
     ctypedef real vec
     ctypedef long long ireal
     ctypedef long long ivec
+    ctypedef long long vmask                    # of a comparison, for `select`
     enum:
         LANES       # elements of a vector
         VECS        # vectors in the virtual width of 64 bytes
@@ -18,15 +19,16 @@ cdef extern from "vec.h" nogil:
     void transpose(vec *v) noexcept             # LANES rows into LANES columns
     void prefetch(const real *p) noexcept       # what is about to be written
     vec splat(real x) noexcept
-    ivec lt(vec a, vec b) noexcept
-    ivec le(vec a, vec b) noexcept
-    ivec eq(vec a, vec b) noexcept
-    vec select "select_"(ivec mask, vec a, vec b) noexcept      # POSIX owns the plain name
+    vmask lt(vec a, vec b) noexcept
+    vmask le(vec a, vec b) noexcept
+    vmask eq(vec a, vec b) noexcept
+    vec select "select_"(vmask mask, vec a, vec b) noexcept      # POSIX owns the plain name
     ivec bits(vec a) noexcept
     vec from_bits(ivec a) noexcept
     vec fma_(vec a, vec b, vec c) noexcept      # a * b + c, one rounding where the level has it
     vec sqrt_(vec a) noexcept
     vec abs_(vec a) noexcept
+    vec minus_abs(vec a) noexcept               # -|a|
     vec copysign_(vec size, vec sign) noexcept
     vec pow2(vec shifted) noexcept              # 2**n from n + 1.5 * 2**MANTISSA_BITS
     vec exponent_(vec a)noexcept                # the biased exponent of a positive normal number
@@ -35,9 +37,9 @@ cdef extern from "vec.h" nogil:
     vec max_(vec a, vec b) noexcept
     vec leading(vec a) noexcept                 # the lower half of the significand cleared
     vec scale_(vec x, vec n) noexcept           # x 2**n, rounded once
-    bint any_lane(ivec mask) noexcept
+    bint any_lane(vmask mask) noexcept
     vec flip_bit1(vec a, ivec q) noexcept       # -a where bit 1 of q is set
-    ivec odd(ivec q) noexcept                   # a mask: bit 0 of q
+    vmask odd(ivec q) noexcept                   # a mask: bit 0 of q
     vec flip_sign(vec a, vec b) noexcept        # -a where b is negative
     ivec next_quarter(ivec q) noexcept          # q + 1
     void store_integers(ireal *p, ivec v) noexcept
