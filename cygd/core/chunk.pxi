@@ -71,6 +71,21 @@ cdef inline void *present(const batch *q, const layer *l, formula_data *own) noe
     return own
 
 
+cdef void activate(Engine e, const batch *q, const layer *l, const span *s) noexcept nogil:
+    """y_hat = f(h)."""
+    cdef real *h = at(s, l.h, l.n_out)
+    cdef real *y_hat = at(s, l.y_hat, l.n_out)
+    cdef formula_data own
+    cdef Py_ssize_t r
+    if l.f_rows != NULL:
+        for r from 0 <= r < s.rows by PANEL:
+            l.f_rows(h + r * l.n_out, y_hat + r * l.n_out, l.n_out, panel_rows(s, r), l.data)
+    elif q.backward and l.both != NULL:
+        l.both(h, y_hat, h, l.n_out * s.rows, l.data)
+    else:
+        l.f(h, y_hat, l.n_out * s.rows, present(q, l, &own))
+
+
 cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
     """h = W^T x + b and y_hat = f(h), layer by layer."""
     cdef const real *below = at(s, e.x, e.n_inputs)
@@ -78,23 +93,16 @@ cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
     cdef real *h
     cdef real *y_hat
     cdef layer *l
-    cdef formula_data own
     cdef panels p = panels_of(s.rows)
     cdef panel_block x
-    cdef Py_ssize_t index, r
+    cdef Py_ssize_t index
     for index in range(e.n_layers):
         l = &e.layers[index]
         h, y_hat = at(s, l.h, l.n_out), at(s, l.y_hat, l.n_out)
         bias = q.parameters + l.b if l.b >= 0 else NULL
         x.p, x.units = below, l.n_in
         e.k.panel_product(q.parameters + l.w, 1, l.n_out, &p, &x, bias, h, l.n_out, l.n_in)
-        if l.f_rows != NULL:
-            for r from 0 <= r < s.rows by PANEL:
-                l.f_rows(h + r * l.n_out, y_hat + r * l.n_out, l.n_out, panel_rows(s, r), l.data)
-        elif q.backward and l.both != NULL:
-            l.both(h, y_hat, h, l.n_out * s.rows, l.data)
-        else:
-            l.f(h, y_hat, l.n_out * s.rows, present(q, l, &own))
+        activate(e, q, l, s)
         below = y_hat
         if q.training and l.keep < 1:
             drop(e, q, l, <int> index, s)

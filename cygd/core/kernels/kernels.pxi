@@ -16,6 +16,7 @@ include "activations.pxi"
 include "losses.pxi"
 include "updates.pxi"
 include "products.pxi"
+include "rows.pxi"
 
 cdef kernels table
 
@@ -28,5 +29,6 @@ fill_losses(&table)
 fill_reductions(&table)
 fill_updates(&table)
 fill_products(&table)
+fill_rows(&table)
 
 capsule = PyCapsule_New(&table, "cygd.kernels.v1", NULL)

@@ -11,12 +11,14 @@ cdef extern from "vec.h" nogil:
         REAL_BITS
         MANTISSA_BITS
         FUSED       # 1 where fma_ rounds once
+        SUMS        # accumulators that sum_lines adds up together
     vec load(const real *p) noexcept
     void store(real *p, vec v) noexcept
     vec load_part(const real *p, Py_ssize_t n) noexcept
     void store_part(real *p, vec v, Py_ssize_t n) noexcept
     void transpose(vec *v) noexcept             # LANES rows into LANES columns
     void prefetch(const real *p) noexcept       # what is about to be written
+    void prefetch_next(const real *p) noexcept  # what is read a while later
     vec splat(real x) noexcept
     ivec lt(vec a, vec b) noexcept
     ivec le(vec a, vec b) noexcept
@@ -42,3 +44,4 @@ cdef extern from "vec.h" nogil:
     ivec next_quarter(ivec q) noexcept          # q + 1
     void store_integers(ireal *p, ivec v) noexcept
     ivec load_integers(const ireal *p) noexcept
+    void sum_lines(const vec *a, real *out) noexcept    # SUMS sums of VECS vectors each, by tree_sum's tree

@@ -1,0 +1,257 @@
+# A layer of few outputs over rows of x as they lie in memory: linear, logistic and softmax regression.
+#
+#     h_jr   = sum_i w_ij x_ri + b_j        dot products along the rows of x, SUMS rows at a time
+#     g_ji  += sum_r delta_jr x_ri          vectors along the rows of x too
+#
+# Both have the inputs for vector axis, so x is never turned; w and g are instead, (outputs, inputs), where there
+# is more than one output. A dot product runs over the fixed virtual width of 64 bytes and ends in tree_sum's tree,
+# an element of g is one sum over the rows, so v3 and v4 give the same bits, whatever the tile. The ends of rows
+# are read by parts: what lies behind them may be NaN, or not be there.
+
+cdef extern from *:
+    """
+    /* Accumulators of VECS vectors for dot products: rows x outputs of them in registers. The outputs of a
+     * gradient's tile and its vectors */
+    #define DOT_OUTPUTS (VBYTES == 64 ? 24 / SUMS : 3)
+    #define DOT_ROWS(outputs) (VBYTES == 64 ? SUMS : VBYTES == 32 ? (outputs == 1 ? 4 : 2) : 1)
+    #define GRADIENT_OUTPUTS 6
+    #define GRADIENT_VECTORS (VBYTES == 64 ? 4 : 2)
+    """
+    enum:
+        DOT_OUTPUTS
+        GRADIENT_OUTPUTS
+        GRADIENT_VECTORS
+    int DOT_ROWS(int outputs) noexcept nogil
+
+cdef enum:
+    GROUP = 8                   # rows whose part of a single output's gradient is added at once
+
+
+cdef inline Py_ssize_t share(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """Return the first of as few and as equal parts of n as can be, none above `most`."""
+    cdef Py_ssize_t parts = (n + most - 1) // most
+    return (n + parts - 1) // parts
+
+
+cdef inline void dot_lines(int rows, int outputs, const real *const *x, const real *w, Py_ssize_t ldw,
+                           Py_ssize_t d, vec *lines) noexcept nogil:
+    """lines (outputs, SUMS, VECS): the virtual width of x_r . w_j, for `rows` rows of each SUMS."""
+    cdef vec acc[24]
+    cdef vec b[6]
+    cdef vec a
+    cdef Py_ssize_t p = 0
+    cdef int r, j, v
+    for r in range(rows * outputs * VECS):
+        acc[r] = splat(0)
+    while p + WIDTH <= d:
+        for v in range(VECS):
+            for j in range(outputs):
+                b[j] = load(w + j * ldw + p + v * LANES)
+            for r in range(rows):
+                a = load(x[r] + p + v * LANES)
+                for j in range(outputs):
+                    acc[(j * rows + r) * VECS + v] = fma_(a, b[j], acc[(j * rows + r) * VECS + v])
+        p += WIDTH
+    for v in range(VECS):
+        if p + v * LANES < d:
+            for j in range(outputs):
+                b[j] = load_up_to(w + j * ldw + p + v * LANES, d - p - v * LANES)
+            for r in range(rows):
+                a = load_up_to(x[r] + p + v * LANES, d - p - v * LANES)
+                for j in range(outputs):
+                    acc[(j * rows + r) * VECS + v] = fma_(a, b[j], acc[(j * rows + r) * VECS + v])
+    for j in range(outputs):
+        for r in range(rows * VECS):
+            lines[j * SUMS * VECS + r] = acc[j * rows * VECS + r]
+
+
+cdef inline void row_tile(int outputs, const real *const *x, const real *w, Py_ssize_t ldw, Py_ssize_t d,
+                          real *h, Py_ssize_t ldh, Py_ssize_t n) noexcept nogil:
+    """h (outputs, n) = w x^T for n rows, a multiple of SUMS."""
+    cdef vec lines[6 * SUMS * VECS]
+    cdef Py_ssize_t r
+    cdef int k, j
+    for r from 0 <= r < n by SUMS:
+        for k from 0 <= k < SUMS by DOT_ROWS(outputs):
+            dot_lines(DOT_ROWS(outputs), outputs, x + r + k, w, ldw, d, lines + k * VECS)
+        for j in range(outputs):
+            sum_lines(lines + j * SUMS * VECS, h + j * ldh + r)
+
+
+cdef void row_products(const real *const *x, const panels *q, Py_ssize_t d, const real *w, Py_ssize_t ldw,
+                       const real *bias, real *h, Py_ssize_t m) noexcept nogil:
+    # h_jr = sum_i w_ji x_ri + bias_j
+    cdef Py_ssize_t k, j, r, n, outputs
+    for k in range(q.n):
+        n = q.width if k < q.n - 1 else q.last
+        j = 0
+        while j < m:
+            outputs = share(m - j, DOT_OUTPUTS)
+            if outputs == 1:
+                row_tile(1, x, w + j * ldw, ldw, d, h + j * n, n, n)
+            elif outputs == 2:
+                row_tile(2, x, w + j * ldw, ldw, d, h + j * n, n, n)
+            elif outputs == 3:
+                row_tile(3, x, w + j * ldw, ldw, d, h + j * n, n, n)
+            elif DOT_OUTPUTS > 3:
+                if outputs == 4:
+                    row_tile(4, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                elif outputs == 5:
+                    row_tile(5, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                else:
+                    row_tile(6, x, w + j * ldw, ldw, d, h + j * n, n, n)
+            j += outputs
+        if bias != NULL:
+            for j in range(m):
+                for r from 0 <= r < n by LANES:
+                    store(h + j * n + r, load(h + j * n + r) + splat(bias[j]))
+        x += n
+        h += m * n
+
+
+cdef inline void add_group(int rows, const real *const *x, const real *const *next, Py_ssize_t d, const real *delta,
+                           bint accumulate, real *g) noexcept nogil:
+    """g = [g +] sum over `rows` rows of delta_r x_r."""
+    cdef vec factor[GROUP]
+    cdef vec t
+    cdef Py_ssize_t i
+    cdef int r
+    for r in range(rows):
+        factor[r] = splat(delta[r])
+    for i from 0 <= i <= d - LANES by LANES:
+        t = factor[0] * load(x[0] + i)
+        for r in range(1, rows):
+            t = fma_(factor[r], load(x[r] + i), t)
+        store(g + i, load(g + i) + t if accumulate else t)
+        if i % WIDTH == 0:
+            for r in range(rows):
+                prefetch_next(next[r] + i)
+    i = d // LANES * LANES
+    if i < d:
+        t = factor[0] * load_part(x[0] + i, d - i)
+        for r in range(1, rows):
+            t = fma_(factor[r], load_part(x[r] + i, d - i), t)
+        store(g + i, load(g + i) + t if accumulate else t)
+        for r in range(rows):
+            prefetch_next(next[r] + i)
+
+
+cdef inline void gradient_tile(int outputs, int vectors, bint whole, Py_ssize_t first, const real *const *x,
+                            const real *const *next, Py_ssize_t n, const panels *q, Py_ssize_t i, Py_ssize_t d,
+                            const real *delta, Py_ssize_t m, bint accumulate, real *g,
+                            Py_ssize_t ldg) noexcept nogil:
+    """g (outputs, vectors) = [g +] sum over n rows of delta_jr x_ri, from output `first` and column i on."""
+    cdef vec acc[24]
+    cdef vec a[4]
+    cdef vec factor
+    cdef Py_ssize_t k, r, rows
+    cdef int j, c
+    for j in range(outputs * vectors):
+        acc[j] = splat(0)
+    for k in range(q.n):
+        rows = q.width if k < q.n - 1 else q.last
+        for r in range(min(rows, n - k * PANEL)):
+            for c in range(vectors):
+                if whole:
+                    a[c] = load(x[r] + i + c * LANES)
+                else:
+                    a[c] = load_part(x[r] + i, d - i)
+                if not first:
+                    prefetch_next(next[r] + i + c * LANES)
+            for j in range(outputs):
+                factor = splat(delta[(first + j) * rows + r])
+                for c in range(vectors):
+                    acc[j * vectors + c] = fma_(factor, a[c], acc[j * vectors + c])
+        x += rows
+        next += rows
+        delta += m * rows
+    g += first * ldg + i
+    for j in range(outputs):
+        for c in range(vectors):
+            if accumulate:
+                acc[j * vectors + c] = load(g + j * ldg + c * LANES) + acc[j * vectors + c]
+            store(g + j * ldg + c * LANES, acc[j * vectors + c])
+
+
+cdef inline void gradient_columns(int outputs, Py_ssize_t first, const real *const *x, const real *const *next,
+                               Py_ssize_t n, const panels *q, Py_ssize_t d, const real *delta, Py_ssize_t m,
+                               bint accumulate, real *g, Py_ssize_t ldg) noexcept nogil:
+    """All columns of some outputs."""
+    cdef Py_ssize_t i = 0
+    while d - i >= GRADIENT_VECTORS * LANES:
+        gradient_tile(outputs, GRADIENT_VECTORS, True, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
+        i += GRADIENT_VECTORS * LANES
+    if GRADIENT_VECTORS > 2 and d - i >= 2 * LANES:
+        gradient_tile(outputs, 2, True, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
+        i += 2 * LANES
+    if d - i >= LANES:
+        gradient_tile(outputs, 1, True, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
+        i += LANES
+    if d > i:
+        gradient_tile(outputs, 1, False, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
+
+
+cdef void row_gradient(const real *const *x, const real *const *next, Py_ssize_t n, const panels *q, Py_ssize_t d,
+                       const real *delta, Py_ssize_t m, bint accumulate, real *g, Py_ssize_t ldg) noexcept nogil:
+    # g_ji = [g_ji +] sum_r delta_jr x_ri
+    cdef Py_ssize_t j = 0, r = 0, outputs
+    if m == 1:
+        while r + GROUP <= n:
+            add_group(GROUP, x + r, next + r, d, delta + r, accumulate or r > 0, g)
+            r += GROUP
+        while r < n:
+            add_group(1, x + r, next + r, d, delta + r, accumulate or r > 0, g)
+            r += 1
+        return
+    while j < m:
+        outputs = share(m - j, GRADIENT_OUTPUTS)
+        if outputs == 1:
+            gradient_columns(1, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
+        elif outputs == 2:
+            gradient_columns(2, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
+        elif outputs == 3:
+            gradient_columns(3, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
+        elif outputs == 4:
+            gradient_columns(4, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
+        elif outputs == 5:
+            gradient_columns(5, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
+        else:
+            gradient_columns(6, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
+        j += outputs
+
+
+cdef void turn_weights(const real *a, Py_ssize_t d, Py_ssize_t m, real *out, Py_ssize_t ldo) noexcept nogil:
+    # out_ji = a_ij, 0 for d <= i < ldo
+    cdef vec block[LANES]
+    cdef Py_ssize_t i, j
+    cdef int k
+    for i from 0 <= i < ldo by LANES:
+        for j from 0 <= j < m by LANES:
+            for k in range(LANES):
+                block[k] = load_up_to(a + (i + k) * m + j, m - j) if i + k < d else splat(0)
+            transpose(block)
+            for k in range(LANES):
+                if j + k < m:
+                    store(out + (j + k) * ldo + i, block[k])
+
+
+cdef void turn_back(const real *a, Py_ssize_t lda, Py_ssize_t d, Py_ssize_t m, real *out) noexcept nogil:
+    # out_ij = a_ji
+    cdef vec block[LANES]
+    cdef Py_ssize_t i, j
+    cdef int k
+    for i from 0 <= i < d by LANES:
+        for j from 0 <= j < m by LANES:
+            for k in range(LANES):
+                block[k] = load(a + (j + k) * lda + i) if j + k < m else splat(0)
+            transpose(block)
+            for k in range(LANES):
+                if i + k < d:
+                    store_up_to(out + (i + k) * m + j, block[k], m - j)
+
+
+cdef void fill_rows(kernels *t) noexcept:
+    t.row_products = row_products
+    t.row_gradient = row_gradient
+    t.turn_weights = turn_weights
+    t.turn_back = turn_back
