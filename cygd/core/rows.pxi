@@ -60,22 +60,22 @@ cdef void point_at(const batch *q, Py_ssize_t start, Py_ssize_t n, Py_ssize_t ro
 
 cdef void take_targets(Engine e, const batch *q, const span *s) noexcept nogil:
     """Turn the targets and weights of a chunk into blocks; the padding has the weight 0."""
-    cdef const real *y[PANEL]
+    cdef const real *y[MAX_CHUNK]
     cdef real *weight = at(s, e.weight, 1)
     cdef real *targets = at(s, e.y, e.n_outputs)
-    cdef Py_ssize_t r, i, row, rows
+    cdef Py_ssize_t r, row
     for r in range(s.rows):
         row = row_of(q, s.start + min(r, s.n - 1))
         weight[r] = 0 if r >= s.n else q.weight[row] if q.weight != NULL else 1
-        if e.n_outputs == 1 and q.y != NULL:
-            targets[r] = q.y[row]
-    if e.n_outputs == 1 or q.y == NULL:
+        if q.y != NULL:
+            y[r] = q.y + row * e.n_outputs
+    if q.y == NULL:
         return
-    for r from 0 <= r < s.rows by PANEL:
-        rows = panel_rows(s, r)
-        for i in range(rows):
-            y[i] = q.y + row_of(q, s.start + min(r + i, s.n - 1)) * e.n_outputs
-        e.k.turn(y, rows, e.n_outputs, targets + r * e.n_outputs, rows)
+    if e.n_outputs > 1:
+        e.k.turn(y, s.rows, e.n_outputs, targets, s.rows)
+    else:
+        for r in range(s.rows):
+            targets[r] = y[r][0]
 
 
 cdef void run_rows_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcept nogil:
@@ -83,32 +83,30 @@ cdef void run_rows_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) no
     cdef const real *next[MAX_CHUNK]
     cdef span s
     cdef layer *l = &e.layers[0]
-    cdef bint turned = e.n_outputs > 1
-    cdef panels p
-    cdef panel_block d
-    cdef Py_ssize_t after
+    cdef const real *w = turned_weights(e, a) if e.n_outputs > 1 else q.parameters + l.w
+    cdef const real *bias = q.parameters + l.b if l.b >= 0 else NULL
+    cdef real *delta
+    # half of the next chunk's rows is fetched on the way forward, half on the way back
+    cdef Py_ssize_t after, d = e.n_inputs, fetch = d // 2 if q.backward else d
     s.a = a
     s.first = 0
     s.start = index * q.chunk
     s.n = min(q.chunk, q.n_rows - s.start)
-    s.chunk = s.rows = padded(s.n)
-    p = panels_of(s.rows)
-    point_at(q, s.start, s.n, s.rows, e.n_inputs, x)
+    s.chunk = s.rows = s.panel = padded(s.n)
+    after = min(s.start + s.n, q.n_rows - 1)
+    point_at(q, s.start, s.n, s.rows, d, x)
+    point_at(q, after, min(s.n, q.n_rows - after), s.rows, d, next)
     take_targets(e, q, &s)
-    e.k.row_products(x, &p, e.n_inputs, turned_weights(e, a) if turned else q.parameters + l.w,
-                     padded(e.n_inputs), q.parameters + l.b if l.b >= 0 else NULL, at(&s, l.h, l.n_out), l.n_out)
+    e.k.row_products(x, next, fetch, s.rows, d, w, padded(d), bias, at(&s, l.h, l.n_out), l.n_out)
     activate(e, q, l, &s)
     if q.y != NULL:
         measure(e, &s)
     if q.backward:
         output_error(e, q, &s)
-        after = min(s.start + s.n, q.n_rows - 1)
-        point_at(q, after, min(s.n, q.n_rows - after), s.n, e.n_inputs, next)
-        d.p, d.units = at(&s, l.delta, l.n_out), l.n_out
-        e.k.row_gradient(x, next, s.n, &p, e.n_inputs, d.p, l.n_out, a.written, turned_gradient(e, a),
-                         padded(e.n_inputs))
+        delta = at(&s, l.delta, l.n_out)
+        e.k.row_gradient(x, next, fetch, s.n, d, delta, s.rows, l.n_out, a.written, turned_gradient(e, a), padded(d))
         if l.b >= 0:
-            e.k.dots(&p, &d, NULL, a.written, a.gradient + l.b, l.n_out, 1)
+            e.k.sum_rows(delta, s.rows, a.written, a.gradient + l.b, l.n_out, s.rows)
         a.written = True
     if q.out != NULL:
         scatter(e, q, &s)

@@ -66,158 +66,152 @@ cdef inline void dot_lines(int rows, int outputs, const real *const *x, const re
 
 
 cdef inline void row_tile(int outputs, const real *const *x, const real *w, Py_ssize_t ldw, Py_ssize_t d,
-                          real *h, Py_ssize_t ldh, Py_ssize_t n) noexcept nogil:
-    """h (outputs, n) = w x^T for n rows, a multiple of SUMS."""
+                          real *h, Py_ssize_t ldh) noexcept nogil:
+    """h (outputs, SUMS) = w x^T for SUMS rows."""
     cdef vec lines[6 * SUMS * VECS]
-    cdef Py_ssize_t r
     cdef int k, j
-    for r from 0 <= r < n by SUMS:
-        for k from 0 <= k < SUMS by DOT_ROWS(outputs):
-            dot_lines(DOT_ROWS(outputs), outputs, x + r + k, w, ldw, d, lines + k * VECS)
-        for j in range(outputs):
-            sum_lines(lines + j * SUMS * VECS, h + j * ldh + r)
+    for k from 0 <= k < SUMS by DOT_ROWS(outputs):
+        dot_lines(DOT_ROWS(outputs), outputs, x + k, w, ldw, d, lines + k * VECS)
+    for j in range(outputs):
+        sum_lines(lines + j * SUMS * VECS, h + j * ldh)
 
 
-cdef void row_products(const real *const *x, const panels *q, Py_ssize_t d, const real *w, Py_ssize_t ldw,
-                       const real *bias, real *h, Py_ssize_t m) noexcept nogil:
+cdef inline void fetch_rows(const real *const *next, Py_ssize_t n, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Have columns start ... stop of n rows on their way from memory."""
+    cdef Py_ssize_t r, i
+    for r in range(n):
+        for i from start <= i < stop by WIDTH:
+            prefetch_next(next[r] + i)
+
+
+cdef void row_products(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n, Py_ssize_t d,
+                       const real *w, Py_ssize_t ldw, const real *bias, real *h, Py_ssize_t m) noexcept nogil:
     # h_jr = sum_i w_ji x_ri + bias_j
-    cdef Py_ssize_t k, j, r, n, outputs
-    for k in range(q.n):
-        n = q.width if k < q.n - 1 else q.last
+    cdef Py_ssize_t j, r, outputs
+    cdef real *to
+    for r from 0 <= r < n by SUMS:
+        fetch_rows(next + r, SUMS, 0, fetch)
         j = 0
         while j < m:
             outputs = share(m - j, DOT_OUTPUTS)
+            to = h + j * n + r
             if outputs == 1:
-                row_tile(1, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                row_tile(1, x + r, w + j * ldw, ldw, d, to, n)
             elif outputs == 2:
-                row_tile(2, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                row_tile(2, x + r, w + j * ldw, ldw, d, to, n)
             elif outputs == 3:
-                row_tile(3, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                row_tile(3, x + r, w + j * ldw, ldw, d, to, n)
             elif DOT_OUTPUTS > 3:
                 if outputs == 4:
-                    row_tile(4, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                    row_tile(4, x + r, w + j * ldw, ldw, d, to, n)
                 elif outputs == 5:
-                    row_tile(5, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                    row_tile(5, x + r, w + j * ldw, ldw, d, to, n)
                 else:
-                    row_tile(6, x, w + j * ldw, ldw, d, h + j * n, n, n)
+                    row_tile(6, x + r, w + j * ldw, ldw, d, to, n)
             j += outputs
-        if bias != NULL:
-            for j in range(m):
-                for r from 0 <= r < n by LANES:
-                    store(h + j * n + r, load(h + j * n + r) + splat(bias[j]))
-        x += n
-        h += m * n
+    if bias != NULL:
+        for j in range(m):
+            for r from 0 <= r < n by LANES:
+                store(h + j * n + r, load(h + j * n + r) + splat(bias[j]))
 
 
-cdef inline void add_group(int rows, const real *const *x, const real *const *next, Py_ssize_t d, const real *delta,
-                           bint accumulate, real *g) noexcept nogil:
+cdef inline void add_group(int rows, const real *const *x, Py_ssize_t d, const real *delta, bint accumulate,
+                           real *g) noexcept nogil:
     """g = [g +] sum over `rows` rows of delta_r x_r."""
     cdef vec factor[GROUP]
     cdef vec t
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i = 0
     cdef int r
     for r in range(rows):
         factor[r] = splat(delta[r])
-    for i from 0 <= i <= d - LANES by LANES:
+    while i + LANES <= d:
         t = factor[0] * load(x[0] + i)
         for r in range(1, rows):
             t = fma_(factor[r], load(x[r] + i), t)
         store(g + i, load(g + i) + t if accumulate else t)
-        if i % WIDTH == 0:
-            for r in range(rows):
-                prefetch_next(next[r] + i)
-    i = d // LANES * LANES
+        i += LANES
     if i < d:
         t = factor[0] * load_part(x[0] + i, d - i)
         for r in range(1, rows):
             t = fma_(factor[r], load_part(x[r] + i, d - i), t)
         store(g + i, load(g + i) + t if accumulate else t)
-        for r in range(rows):
-            prefetch_next(next[r] + i)
 
 
-cdef inline void gradient_tile(int outputs, int vectors, bint whole, Py_ssize_t first, const real *const *x,
-                            const real *const *next, Py_ssize_t n, const panels *q, Py_ssize_t i, Py_ssize_t d,
-                            const real *delta, Py_ssize_t m, bint accumulate, real *g,
-                            Py_ssize_t ldg) noexcept nogil:
-    """g (outputs, vectors) = [g +] sum over n rows of delta_jr x_ri, from output `first` and column i on."""
+cdef inline void gradient_tile(int outputs, int vectors, bint whole, const real *const *x, Py_ssize_t i,
+                               Py_ssize_t n, Py_ssize_t d, const real *delta, Py_ssize_t ldd, bint accumulate,
+                               real *g, Py_ssize_t ldg) noexcept nogil:
+    """g (outputs, vectors) = [g +] sum over n rows of delta_jr x_ri, from column i on."""
     cdef vec acc[24]
     cdef vec a[4]
     cdef vec factor
-    cdef Py_ssize_t k, r, rows
+    cdef Py_ssize_t r
     cdef int j, c
     for j in range(outputs * vectors):
         acc[j] = splat(0)
-    for k in range(q.n):
-        rows = q.width if k < q.n - 1 else q.last
-        for r in range(min(rows, n - k * PANEL)):
+    for r in range(n):
+        for c in range(vectors):
+            a[c] = load(x[r] + i + c * LANES) if whole else load_part(x[r] + i, d - i)
+        for j in range(outputs):
+            factor = splat(delta[j * ldd + r])
             for c in range(vectors):
-                if whole:
-                    a[c] = load(x[r] + i + c * LANES)
-                else:
-                    a[c] = load_part(x[r] + i, d - i)
-                if not first:
-                    prefetch_next(next[r] + i + c * LANES)
-            for j in range(outputs):
-                factor = splat(delta[(first + j) * rows + r])
-                for c in range(vectors):
-                    acc[j * vectors + c] = fma_(factor, a[c], acc[j * vectors + c])
-        x += rows
-        next += rows
-        delta += m * rows
-    g += first * ldg + i
+                acc[j * vectors + c] = fma_(factor, a[c], acc[j * vectors + c])
     for j in range(outputs):
         for c in range(vectors):
             if accumulate:
-                acc[j * vectors + c] = load(g + j * ldg + c * LANES) + acc[j * vectors + c]
-            store(g + j * ldg + c * LANES, acc[j * vectors + c])
+                acc[j * vectors + c] = load(g + j * ldg + i + c * LANES) + acc[j * vectors + c]
+            store(g + j * ldg + i + c * LANES, acc[j * vectors + c])
 
 
-cdef inline void gradient_columns(int outputs, Py_ssize_t first, const real *const *x, const real *const *next,
-                               Py_ssize_t n, const panels *q, Py_ssize_t d, const real *delta, Py_ssize_t m,
-                               bint accumulate, real *g, Py_ssize_t ldg) noexcept nogil:
-    """All columns of some outputs."""
-    cdef Py_ssize_t i = 0
-    while d - i >= GRADIENT_VECTORS * LANES:
-        gradient_tile(outputs, GRADIENT_VECTORS, True, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
-        i += GRADIENT_VECTORS * LANES
+cdef inline void gradient_columns(int outputs, const real *const *x, Py_ssize_t i, Py_ssize_t n, Py_ssize_t d,
+                                  const real *delta, Py_ssize_t ldd, bint accumulate, real *g,
+                                  Py_ssize_t ldg) noexcept nogil:
+    """Up to GRADIENT_VECTORS vectors of columns, from column i on, of some outputs."""
+    if d - i >= GRADIENT_VECTORS * LANES:
+        gradient_tile(outputs, GRADIENT_VECTORS, True, x, i, n, d, delta, ldd, accumulate, g, ldg)
+        return
     if GRADIENT_VECTORS > 2 and d - i >= 2 * LANES:
-        gradient_tile(outputs, 2, True, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
+        gradient_tile(outputs, 2, True, x, i, n, d, delta, ldd, accumulate, g, ldg)
         i += 2 * LANES
     if d - i >= LANES:
-        gradient_tile(outputs, 1, True, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
+        gradient_tile(outputs, 1, True, x, i, n, d, delta, ldd, accumulate, g, ldg)
         i += LANES
     if d > i:
-        gradient_tile(outputs, 1, False, first, x, next, n, q, i, d, delta, m, accumulate, g, ldg)
+        gradient_tile(outputs, 1, False, x, i, n, d, delta, ldd, accumulate, g, ldg)
 
 
-cdef void row_gradient(const real *const *x, const real *const *next, Py_ssize_t n, const panels *q, Py_ssize_t d,
-                       const real *delta, Py_ssize_t m, bint accumulate, real *g, Py_ssize_t ldg) noexcept nogil:
+cdef void row_gradient(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n, Py_ssize_t d,
+                       const real *delta, Py_ssize_t ldd, Py_ssize_t m, bint accumulate, real *g,
+                       Py_ssize_t ldg) noexcept nogil:
     # g_ji = [g_ji +] sum_r delta_jr x_ri
-    cdef Py_ssize_t j = 0, r = 0, outputs
+    cdef Py_ssize_t j, i = 0, r = 0, outputs, columns = (d + GRADIENT_VECTORS * LANES - 1) // (GRADIENT_VECTORS * LANES)
     if m == 1:
         while r + GROUP <= n:
-            add_group(GROUP, x + r, next + r, d, delta + r, accumulate or r > 0, g)
+            fetch_rows(next + r, GROUP, fetch, d)
+            add_group(GROUP, x + r, d, delta + r, accumulate or r > 0, g)
             r += GROUP
         while r < n:
-            add_group(1, x + r, next + r, d, delta + r, accumulate or r > 0, g)
+            add_group(1, x + r, d, delta + r, accumulate or r > 0, g)
             r += 1
         return
-    while j < m:
-        outputs = share(m - j, GRADIENT_OUTPUTS)
-        if outputs == 1:
-            gradient_columns(1, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
-        elif outputs == 2:
-            gradient_columns(2, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
-        elif outputs == 3:
-            gradient_columns(3, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
-        elif outputs == 4:
-            gradient_columns(4, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
-        elif outputs == 5:
-            gradient_columns(5, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
-        else:
-            gradient_columns(6, j, x, next, n, q, d, delta, m, accumulate, g, ldg)
-        j += outputs
+    for i from 0 <= i < d by GRADIENT_VECTORS * LANES:
+        r = i // (GRADIENT_VECTORS * LANES)
+        fetch_rows(next + r * n // columns, (r + 1) * n // columns - r * n // columns, fetch, d)
+        j = 0
+        while j < m:
+            outputs = share(m - j, GRADIENT_OUTPUTS)
+            if outputs == 1:
+                gradient_columns(1, x, i, n, d, delta + j * ldd, ldd, accumulate, g + j * ldg, ldg)
+            elif outputs == 2:
+                gradient_columns(2, x, i, n, d, delta + j * ldd, ldd, accumulate, g + j * ldg, ldg)
+            elif outputs == 3:
+                gradient_columns(3, x, i, n, d, delta + j * ldd, ldd, accumulate, g + j * ldg, ldg)
+            elif outputs == 4:
+                gradient_columns(4, x, i, n, d, delta + j * ldd, ldd, accumulate, g + j * ldg, ldg)
+            elif outputs == 5:
+                gradient_columns(5, x, i, n, d, delta + j * ldd, ldd, accumulate, g + j * ldg, ldg)
+            else:
+                gradient_columns(6, x, i, n, d, delta + j * ldd, ldd, accumulate, g + j * ldg, ldg)
+            j += outputs
 
 
 cdef void turn_weights(const real *a, Py_ssize_t d, Py_ssize_t m, real *out, Py_ssize_t ldo) noexcept nogil:
