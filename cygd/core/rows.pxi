@@ -12,8 +12,12 @@ cdef enum:
 
 
 cdef bint rows_fit(Engine e):
-    """Return whether a network's rows are read as they lie: from its shape alone."""
-    return e.n_layers == 1 and e.n_outputs <= MOST_OUTPUTS and e.layers[0].keep == 1
+    """Return whether a network's rows are read as they lie: from its shape and the dtype alone.
+
+    Several outputs over rows that do not fill the virtual width leave most of it empty.
+    """
+    return (e.n_layers == 1 and e.n_outputs <= MOST_OUTPUTS and (e.n_outputs == 1 or e.n_inputs >= WIDTH)
+            and e.layers[0].keep == 1)
 
 
 cdef Py_ssize_t rows_of_chunk(Engine e) noexcept nogil:
@@ -83,7 +87,7 @@ cdef void run_rows_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) no
     cdef const real *next[MAX_CHUNK]
     cdef span s
     cdef layer *l = &e.layers[0]
-    cdef const real *w = turned_weights(e, a) if e.n_outputs > 1 else q.parameters + l.w
+    cdef const real *w = q.parameters + l.w if e.n_outputs == 1 else turned_weights(e, a)
     cdef const real *bias = q.parameters + l.b if l.b >= 0 else NULL
     cdef real *delta
     # half of the next chunk's rows is fetched on the way forward, half on the way back

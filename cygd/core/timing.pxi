@@ -80,27 +80,27 @@ def read_seconds(const real[::1] x, int threads):
     return (ended - began) / 1e3, sum([parts[k] for k in range(threads)])
 
 
-def rows_seconds(const real[:, ::1] x, Py_ssize_t m, int calls, Py_ssize_t sep=0):
-    cdef const real *p[MAX_CHUNK]
-    cdef const real *q[MAX_CHUNK]
-    cdef Py_ssize_t n = x.shape[0], d = x.shape[1], r, chunk
+def read_seconds(const real[::1] x, int threads):
+    """Time one pass of reading over an array: what memory, or a cache, can deliver here.
+
+    Returns
+    -------
+    tuple of two floats
+        Seconds, and the sum of squares that was computed on the way.
+    """
+    cdef double parts[MAX_LANES]
+    cdef double began, ended
+    cdef Py_ssize_t n = x.shape[0]
     cdef int k
-    cdef double[4] t
-    cdef real[::1] w = np.ones(m * padded(d) + 64, x.base.dtype)
-    cdef real[::1] g = np.ones(m * padded(d) + 64, x.base.dtype)
-    cdef real[::1] h = np.ones(m * n, x.base.dtype)
-    cdef Py_ssize_t f = 0
-    for r in range(n):
-        p[r] = &x[r, 0]
-        q[r] = &x[r, 0]
-    t[0] = now()
-    for k in range(calls):
-        current().row_products(p, q, 0, n, d, &w[0], padded(d), NULL, &h[0], m)
-    t[1] = now()
-    for k in range(calls):
-        current().row_gradient(p, q, d, n, d, &h[0], n, m, False, &g[0], padded(d))
-    t[2] = now()
-    for k in range(calls):
-        current().turn_weights(&w[0], d, m, &g[0], padded(d))
-    t[3] = now()
-    return tuple(1e6 * (t[k + 1] - t[k]) / calls / n for k in range(3))
+    if not 1 <= threads <= MAX_LANES or not n:
+        raise ValueError(f"needs elements, and 1 to {MAX_LANES} threads")
+    with nogil:
+        began = now()
+        if threads == 1:
+            parts[0] = current().square_sum(&x[0], n)
+        else:
+            with parallel(num_threads=threads):
+                k = threadid()
+                parts[k] = current().square_sum(&x[n * k // threads], n * (k + 1) // threads - n * k // threads)
+        ended = now()
+    return (ended - began) / 1e3, sum([parts[k] for k in range(threads)])

@@ -1,6 +1,6 @@
 # A layer of few outputs over rows of x as they lie in memory: linear, logistic and softmax regression.
 #
-#     h_jr   = sum_i w_ij x_ri + b_j        dot products along the rows of x, SUMS rows at a time
+#     h_jr   = sum_i w_ij x_ri + b_j        dot products along the rows of x, WIDTH rows at a time
 #     g_ji  += sum_r delta_jr x_ri          vectors along the rows of x too
 #
 # Both have the inputs for vector axis, so x is never turned; w and g are instead, (outputs, inputs), where there
@@ -12,16 +12,25 @@ cdef extern from *:
     """
     /* Accumulators of VECS vectors for dot products: rows x outputs of them in registers. The outputs of a
      * gradient's tile and its vectors */
-    #define DOT_OUTPUTS (VBYTES == 64 ? 24 / SUMS : 3)
-    #define DOT_ROWS(outputs) (VBYTES == 64 ? SUMS : VBYTES == 32 ? (outputs == 1 ? 4 : 2) : 1)
+    #define DOT_OUTPUTS (VBYTES == 64 ? 6 : 3)
+    #define DOT_ROWS(outputs) (VBYTES == 64 ? (outputs == 1 ? 8 : 4) : VBYTES == 32 ? (outputs == 1 ? 4 : 2) : 1)
     #define GRADIENT_OUTPUTS 6
     #define GRADIENT_VECTORS (VBYTES == 64 ? 4 : 2)
+    #ifdef __GNUC__
+    #define ON_LINES __attribute__((aligned(64)))
+    #else
+    #define ON_LINES
+    #endif
+    /* on lines of the cache: a vector that lies across two of them costs twice */
+    typedef struct { vec of[DOT_OUTPUTS * WIDTH * VECS]; } ON_LINES accumulators;
     """
     enum:
         DOT_OUTPUTS
         GRADIENT_OUTPUTS
         GRADIENT_VECTORS
     int DOT_ROWS(int outputs) noexcept nogil
+    ctypedef struct accumulators:
+        vec *of
 
 cdef enum:
     GROUP = 8                   # rows whose part of a single output's gradient is added at once
@@ -35,14 +44,16 @@ cdef inline Py_ssize_t share(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
 
 cdef inline void dot_lines(int rows, int outputs, const real *const *x, const real *w, Py_ssize_t ldw,
                            Py_ssize_t d, vec *lines) noexcept nogil:
-    """lines (outputs, SUMS, VECS): the virtual width of x_r . w_j, for `rows` rows of each SUMS."""
-    cdef vec acc[24]
+    """lines (outputs, WIDTH, VECS): the virtual width of x_r . w_j, for `rows` rows of each WIDTH."""
+    cdef vec acc[6][8][VECS]
     cdef vec b[6]
     cdef vec a
     cdef Py_ssize_t p = 0
     cdef int r, j, v
-    for r in range(rows * outputs * VECS):
-        acc[r] = splat(0)
+    for j in range(outputs):
+        for r in range(rows):
+            for v in range(VECS):
+                acc[j][r][v] = splat(0)
     while p + WIDTH <= d:
         for v in range(VECS):
             for j in range(outputs):
@@ -50,7 +61,7 @@ cdef inline void dot_lines(int rows, int outputs, const real *const *x, const re
             for r in range(rows):
                 a = load(x[r] + p + v * LANES)
                 for j in range(outputs):
-                    acc[(j * rows + r) * VECS + v] = fma_(a, b[j], acc[(j * rows + r) * VECS + v])
+                    acc[j][r][v] = fma_(a, b[j], acc[j][r][v])
         p += WIDTH
     for v in range(VECS):
         if p + v * LANES < d:
@@ -59,21 +70,22 @@ cdef inline void dot_lines(int rows, int outputs, const real *const *x, const re
             for r in range(rows):
                 a = load_up_to(x[r] + p + v * LANES, d - p - v * LANES)
                 for j in range(outputs):
-                    acc[(j * rows + r) * VECS + v] = fma_(a, b[j], acc[(j * rows + r) * VECS + v])
+                    acc[j][r][v] = fma_(a, b[j], acc[j][r][v])
     for j in range(outputs):
-        for r in range(rows * VECS):
-            lines[j * SUMS * VECS + r] = acc[j * rows * VECS + r]
+        for r in range(rows):
+            for v in range(VECS):
+                lines[(j * WIDTH + r) * VECS + v] = acc[j][r][v]
 
 
 cdef inline void row_tile(int outputs, const real *const *x, const real *w, Py_ssize_t ldw, Py_ssize_t d,
                           real *h, Py_ssize_t ldh) noexcept nogil:
-    """h (outputs, SUMS) = w x^T for SUMS rows."""
-    cdef vec lines[6 * SUMS * VECS]
+    """h (outputs, WIDTH) = w x^T for WIDTH rows."""
+    cdef accumulators lines
     cdef int k, j
-    for k from 0 <= k < SUMS by DOT_ROWS(outputs):
-        dot_lines(DOT_ROWS(outputs), outputs, x + k, w, ldw, d, lines + k * VECS)
+    for k from 0 <= k < WIDTH by DOT_ROWS(outputs):
+        dot_lines(DOT_ROWS(outputs), outputs, x + k, w, ldw, d, lines.of + k * VECS)
     for j in range(outputs):
-        sum_lines(lines + j * SUMS * VECS, h + j * ldh)
+        sum_lines(lines.of + j * WIDTH * VECS, h + j * ldh)
 
 
 cdef inline void fetch_rows(const real *const *next, Py_ssize_t n, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -89,8 +101,8 @@ cdef void row_products(const real *const *x, const real *const *next, Py_ssize_t
     # h_jr = sum_i w_ji x_ri + bias_j
     cdef Py_ssize_t j, r, outputs
     cdef real *to
-    for r from 0 <= r < n by SUMS:
-        fetch_rows(next + r, SUMS, 0, fetch)
+    for r from 0 <= r < n by WIDTH:
+        fetch_rows(next + r, WIDTH, 0, fetch)
         j = 0
         while j < m:
             outputs = share(m - j, DOT_OUTPUTS)
@@ -141,25 +153,26 @@ cdef inline void gradient_tile(int outputs, int vectors, bint whole, const real 
                                Py_ssize_t n, Py_ssize_t d, const real *delta, Py_ssize_t ldd, bint accumulate,
                                real *g, Py_ssize_t ldg) noexcept nogil:
     """g (outputs, vectors) = [g +] sum over n rows of delta_jr x_ri, from column i on."""
-    cdef vec acc[24]
+    cdef vec acc[6][4]
     cdef vec a[4]
     cdef vec factor
     cdef Py_ssize_t r
     cdef int j, c
-    for j in range(outputs * vectors):
-        acc[j] = splat(0)
+    for j in range(outputs):
+        for c in range(vectors):
+            acc[j][c] = splat(0)
     for r in range(n):
         for c in range(vectors):
             a[c] = load(x[r] + i + c * LANES) if whole else load_part(x[r] + i, d - i)
         for j in range(outputs):
             factor = splat(delta[j * ldd + r])
             for c in range(vectors):
-                acc[j * vectors + c] = fma_(factor, a[c], acc[j * vectors + c])
+                acc[j][c] = fma_(factor, a[c], acc[j][c])
     for j in range(outputs):
         for c in range(vectors):
             if accumulate:
-                acc[j * vectors + c] = load(g + j * ldg + i + c * LANES) + acc[j * vectors + c]
-            store(g + j * ldg + i + c * LANES, acc[j * vectors + c])
+                acc[j][c] = load(g + j * ldg + i + c * LANES) + acc[j][c]
+            store(g + j * ldg + i + c * LANES, acc[j][c])
 
 
 cdef inline void gradient_columns(int outputs, const real *const *x, Py_ssize_t i, Py_ssize_t n, Py_ssize_t d,
