@@ -8,7 +8,7 @@ import logging
 
 from benchmarks.report import write
 
-NAMES = ("formulas",)
+NAMES = ("formulas", "regression")
 
 
 def main() -> None:
