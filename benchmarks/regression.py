@@ -22,10 +22,11 @@ Sides = dict[str, Callable[[], Any]]
 def run(quick: bool = False) -> Section:
     """Measure an epoch, that is loss and gradient, of both kinds and both dtypes."""
     text = """
-Loss and gradient of all rows with 100 inputs, from one call of `Network.gradient`; the peers are asked for the same
-two. Every side has both cores where it is not said otherwise. Ratios are medians over rounds in which the sides take
-turns, to cygd with two threads, with the middle half of the rounds in brackets. Reading x is one pass of adding up
-squares: what memory gives at that moment, which the neighbours of a shared machine change by the minute.
+Loss and gradient of all rows with 100 inputs, from one call of `Network.gradient`; the peers are asked for
+the same two. Every side has both cores where it is not said otherwise. Ratios are medians over rounds in
+which the sides take turns, to cygd with two threads, with the middle half of the rounds in brackets. Reading
+x is one pass of adding up squares: what memory gives at that moment, which the neighbours of a shared machine
+change by the minute.
 """
     tables = []
     for dtype in ("float64", "float32"):
@@ -45,7 +46,8 @@ def _logistic(dtype: str, rows: int, rounds: int) -> Table:
     y = rng.random((rows, 1)).astype(dtype)
     network = Network(INPUTS, [(1, "sigmoid")], loss="sse", dtype=dtype, seed=1)
     w, b, flat = network.weights[0].copy(), network.biases[0], y[:, 0].copy()
-    assert b is not None and not b.any()  # the peers have none
+    assert b is not None
+    assert not b.any()  # the peers have none
     sides = _ours(network, x, y)
     for name, gradient in (("x.T @ d", lambda d: x.T @ d), ("d @ x", lambda d: d @ x)):
         sides[f"NumPy, {name}"] = _numpy(x, w[:, 0], flat, gradient)
@@ -55,8 +57,8 @@ def _logistic(dtype: str, rows: int, rounds: int) -> Table:
     if importlib.util.find_spec("torch") is not None:
         sides["PyTorch"] = _torch(x, w[:, 0], flat, _torch_squares)
     _agree(sides, dtype)
-    least = {"NumPy": 3.0, "JAX": 2.0, "reading": 0.65} if dtype == "float64" else {"NumPy": 2.0, "JAX": 1.5}
-    title = f"One sigmoid unit, sse, {rows:,} rows, {dtype}".replace(",", " ").replace("  ", ", ")
+    least = {"NumPy": 3.0, "JAX": 2.0} if dtype == "float64" else {"NumPy": 2.0, "JAX": 1.5}
+    title = f"One sigmoid unit, sse, {rows} rows, {dtype}"
     return _table(title, sides, x, {"reading": 0.65, **least}, rounds)
 
 
@@ -71,7 +73,7 @@ def _softmax(dtype: str, rows: int, rounds: int) -> Table:
     if importlib.util.find_spec("torch") is not None:
         sides["PyTorch"] = _torch(x, w, y, _torch_cross_entropy)
     _agree(sides, dtype)
-    title = f"Softmax of 10 units, cross_entropy, {rows:,} rows, {dtype}".replace(",", " ").replace("  ", ", ")
+    title = f"Softmax of 10 units, cross_entropy, {rows} rows, {dtype}"
     return _table(title, sides, x, {"JAX": 2.0}, rounds)
 
 

@@ -1,8 +1,9 @@
 # Networks of one layer with few outputs: one pass over x, which is read as it lies.
 #
-# A chunk's rows stay in cache between the net inputs and the gradient, and while the gradient is computed the next
-# chunk's rows are on their way from memory. What lies between, activation and loss, sees blocks of units x rows as
-# in chunk.pxi. Rows are found by pointers, so shuffled and subset batches cost no copy.
+# A chunk's rows stay in cache between the net inputs and the gradient, and while both are computed the next
+# chunk's rows are on their way from memory. What lies between, activation and loss, sees blocks of
+# units x rows as in chunk.pxi, of one panel. Rows are found by pointers, so shuffled and subset batches cost
+# no copy.
 #
 # Rejected: turning x into blocks like everybody's, which costs more than the arithmetic of so few outputs.
 
@@ -54,32 +55,41 @@ cdef void end_rows(Engine e, const batch *q, lane *a) noexcept nogil:
                       a.gradient + e.layers[0].w)
 
 
-cdef void point_at(const batch *q, Py_ssize_t start, Py_ssize_t n, Py_ssize_t rows, Py_ssize_t d,
-                   const real **x) noexcept nogil:
-    """Point at rows start ... start + n of a batch, beyond them at the last of these."""
+cdef void point_at(const batch *q, Py_ssize_t start, Py_ssize_t n, Py_ssize_t rows, const real *values,
+                   Py_ssize_t d, const real **to) noexcept nogil:
+    """Point at rows start ... start + n of a batch, and beyond them at the last of these."""
     cdef Py_ssize_t r
-    for r in range(rows):
-        x[r] = q.x + row_of(q, start + min(r, n - 1)) * d
+    if q.rows == NULL and q.subset == NULL:
+        values += (q.first + start) * d
+        for r in range(n):
+            to[r] = values + r * d
+    else:
+        for r in range(n):
+            to[r] = values + row_of(q, start + r) * d
+    for r in range(n, rows):
+        to[r] = to[n - 1]
 
 
 cdef void take_targets(Engine e, const batch *q, const span *s) noexcept nogil:
     """Turn the targets and weights of a chunk into blocks; the padding has the weight 0."""
-    cdef const real *y[MAX_CHUNK]
+    cdef const real *from_[MAX_CHUNK]
     cdef real *weight = at(s, e.weight, 1)
     cdef real *targets = at(s, e.y, e.n_outputs)
-    cdef Py_ssize_t r, row
-    for r in range(s.rows):
-        row = row_of(q, s.start + min(r, s.n - 1))
-        weight[r] = 0 if r >= s.n else q.weight[row] if q.weight != NULL else 1
-        if q.y != NULL:
-            y[r] = q.y + row * e.n_outputs
+    cdef Py_ssize_t r
+    if q.weight != NULL:
+        point_at(q, s.start, s.n, s.rows, q.weight, 1, from_)
+    for r in range(s.n):
+        weight[r] = from_[r][0] if q.weight != NULL else 1
+    for r in range(s.n, s.rows):
+        weight[r] = 0
     if q.y == NULL:
         return
+    point_at(q, s.start, s.n, s.rows, q.y, e.n_outputs, from_)
     if e.n_outputs > 1:
-        e.k.turn(y, s.rows, e.n_outputs, targets, s.rows)
-    else:
-        for r in range(s.rows):
-            targets[r] = y[r][0]
+        e.k.turn(from_, s.rows, e.n_outputs, targets, s.rows)
+        return
+    for r in range(s.rows):
+        targets[r] = from_[r][0]
 
 
 cdef void run_rows_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcept nogil:
@@ -87,19 +97,21 @@ cdef void run_rows_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) no
     cdef const real *next[MAX_CHUNK]
     cdef span s
     cdef layer *l = &e.layers[0]
-    cdef const real *w = q.parameters + l.w if e.n_outputs == 1 else turned_weights(e, a)
+    cdef const real *w = q.parameters + l.w
     cdef const real *bias = q.parameters + l.b if l.b >= 0 else NULL
     cdef real *delta
     # half of the next chunk's rows is fetched on the way forward, half on the way back
     cdef Py_ssize_t after, d = e.n_inputs, fetch = d // 2 if q.backward else d
+    if e.n_outputs > 1:
+        w = turned_weights(e, a)
     s.a = a
     s.first = 0
     s.start = index * q.chunk
     s.n = min(q.chunk, q.n_rows - s.start)
     s.chunk = s.rows = s.panel = padded(s.n)
     after = min(s.start + s.n, q.n_rows - 1)
-    point_at(q, s.start, s.n, s.rows, d, x)
-    point_at(q, after, min(s.n, q.n_rows - after), s.rows, d, next)
+    point_at(q, s.start, s.n, s.rows, q.x, d, x)
+    point_at(q, after, min(s.n, q.n_rows - after), s.rows, q.x, d, next)
     take_targets(e, q, &s)
     e.k.row_products(x, next, fetch, s.rows, d, w, padded(d), bias, at(&s, l.h, l.n_out), l.n_out)
     activate(e, q, l, &s)
@@ -108,7 +120,8 @@ cdef void run_rows_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) no
     if q.backward:
         output_error(e, q, &s)
         delta = at(&s, l.delta, l.n_out)
-        e.k.row_gradient(x, next, fetch, s.n, d, delta, s.rows, l.n_out, a.written, turned_gradient(e, a), padded(d))
+        e.k.row_gradient(x, next, fetch, s.n, d, delta, s.rows, l.n_out, a.written, turned_gradient(e, a),
+                         padded(d))
         if l.b >= 0:
             e.k.sum_rows(delta, s.rows, a.written, a.gradient + l.b, l.n_out, s.rows)
         a.written = True

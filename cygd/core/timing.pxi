@@ -54,30 +54,9 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
     return tuple((t[k + 1] - t[k]) / (1e3 * calls) for k in range(3))
 
 
-def read_seconds(const real[::1] x, int threads):
-    """Time one pass of reading over an array: what memory, or a cache, can deliver here.
-
-    Returns
-    -------
-    tuple of two floats
-        Seconds, and the sum of squares that was computed on the way.
-    """
-    cdef double parts[MAX_LANES]
-    cdef double began, ended
-    cdef Py_ssize_t n = x.shape[0]
-    cdef int k
-    if not 1 <= threads <= MAX_LANES or not n:
-        raise ValueError(f"needs elements, and 1 to {MAX_LANES} threads")
-    with nogil:
-        began = now()
-        if threads == 1:
-            parts[0] = current().square_sum(&x[0], n)
-        else:
-            with parallel(num_threads=threads):
-                k = threadid()
-                parts[k] = current().square_sum(&x[n * k // threads], n * (k + 1) // threads - n * k // threads)
-        ended = now()
-    return (ended - began) / 1e3, sum([parts[k] for k in range(threads)])
+cdef void read_part(const real *x, Py_ssize_t n, int part, int parts, double *totals) noexcept nogil:
+    cdef Py_ssize_t start = n * part // parts
+    totals[part] = current().square_sum(x + start, n * (part + 1) // parts - start)
 
 
 def read_seconds(const real[::1] x, int threads):
@@ -88,19 +67,18 @@ def read_seconds(const real[::1] x, int threads):
     tuple of two floats
         Seconds, and the sum of squares that was computed on the way.
     """
-    cdef double parts[MAX_LANES]
+    cdef double totals[MAX_LANES]
     cdef double began, ended
     cdef Py_ssize_t n = x.shape[0]
-    cdef int k
     if not 1 <= threads <= MAX_LANES or not n:
         raise ValueError(f"needs elements, and 1 to {MAX_LANES} threads")
+    memset(totals, 0, sizeof(totals))
     with nogil:
         began = now()
         if threads == 1:
-            parts[0] = current().square_sum(&x[0], n)
+            read_part(&x[0], n, 0, 1, totals)
         else:
             with parallel(num_threads=threads):
-                k = threadid()
-                parts[k] = current().square_sum(&x[n * k // threads], n * (k + 1) // threads - n * k // threads)
+                read_part(&x[0], n, threadid(), threads, totals)
         ended = now()
-    return (ended - began) / 1e3, sum([parts[k] for k in range(threads)])
+    return (ended - began) / 1e3, sum(totals)

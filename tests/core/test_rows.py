@@ -35,7 +35,8 @@ def assert_exact(net, x, y, weight=None):
     """Compare sigmoid units and the sum of squared errors with long doubles."""
     eps, (n, d) = EPS[str(net.dtype)], x.shape
     given = np.ones(n) if weight is None else weight
-    xs, ys, w, b, factor = (np.asarray(a, np.longdouble) for a in (x, y, *net.weights, *net.biases, given[:, None]))
+    arrays = (x, y, *net.weights, *net.biases, given[:, None])
+    xs, ys, w, b, factor = (np.asarray(a, np.longdouble) for a in arrays)
     y_hat = 1 / (1 + np.exp(-(xs @ w + b)))
     delta = factor * (y_hat - ys) * y_hat * (1 - y_hat)
     xs = np.hstack([xs, np.ones((n, 1))])
@@ -43,7 +44,8 @@ def assert_exact(net, x, y, weight=None):
     np.testing.assert_allclose(net.predict(x), y_hat, atol=off, rtol=0)
     value, gradient = net.gradient(x, y, weight)
     assert value == net.loss(x, y, weight)
-    assert abs(value - (factor * (ys - y_hat) ** 2).sum() / 2) <= (off + (20 + n) * eps) * factor.sum() * y.shape[1]
+    expected = (factor * (ys - y_hat) ** 2).sum() / 2
+    assert abs(value - expected) <= (off + (20 + n) * eps) * factor.sum() * y.shape[1]
     most = np.abs(xs.T) @ (n * eps * np.abs(delta) + off * factor)
     assert (np.abs(gradient.reshape(d + 1, -1) - xs.T @ delta) <= most).all()
 
@@ -99,8 +101,9 @@ def test_threads_change_no_bit(m, dtype):
     def results(threads):
         net = Network(40, [(m, "sigmoid")], loss="mse", dtype=dtype, seed=1)
         value, gradient = net.gradient(x, y, weight, threads=threads)
+        outputs = net.predict(x, threads=threads)
         history = net.fit(x, y, epochs=3, batch_size=1700, sample_weight=weight, threads=threads)
-        return [value, *gradient, *net.predict(x, threads=threads).ravel(), *history["running_loss"], *net.parameters]
+        return [value, *gradient, *outputs.ravel(), *history["running_loss"], *net.parameters]
 
     alone = results(1)
     for threads in THREADS:
@@ -225,17 +228,17 @@ def test_every_loss(loss, m, dtype):
 def test_components_of_ones_own(m):
     x, y = draw(77, 20, m, "float64")
     bent = Activation("bent", lambda h: np.sqrt(h * h + 1) + h, lambda h: h / np.sqrt(h * h + 1) + 1)
-    cubed = Loss("cubed", lambda y, y_hat: np.abs(y_hat - y) ** 3, lambda y, y_hat: 3 * (y_hat - y) * np.abs(y_hat - y))
+    cubed = Loss("cubed", lambda y, o: np.abs(o - y) ** 3, lambda y, o: 3 * (o - y) * np.abs(o - y))
     swish = {"formula": "h * sigmoid(beta * h)", "beta": 1.2, "trainable": ["beta"]}
     for activation, loss in ((bent, "mse"), ("tanh", cubed), (swish, "mse"), ({"formula": "h**3"}, cubed)):
         assert_as_in_two_layers(make(20, m, "float64", activation, loss), x, y)
 
 
 @pytest.mark.parametrize("m", [1, 3, 10])
-@pytest.mark.parametrize(("activation", "loss"), [("sigmoid", "sse"), ("softmax", "cross_entropy"), ("tanh", "mse")])
-def test_the_gradient_is_the_limit_of_differences(activation, loss, m, level):
+@pytest.mark.parametrize("pair", [("sigmoid", "sse"), ("softmax", "cross_entropy"), ("tanh", "mse")])
+def test_the_gradient_is_the_limit_of_differences(pair, m, level):
     x, y = draw(70, 13, m, "float64")
-    net = make(13, m, "float64", activation, loss, l2=0.1)
+    net = make(13, m, "float64", *pair, l2=0.1)
     weight = RNG.exponential(size=70)
     expected = net.numerical_gradient(x, y, sample_weight=weight)
     np.testing.assert_allclose(net.gradient(x, y, weight)[1], expected, rtol=1e-5, atol=1e-6)

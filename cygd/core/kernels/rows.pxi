@@ -3,17 +3,17 @@
 #     h_jr   = sum_i w_ij x_ri + b_j        dot products along the rows of x, WIDTH rows at a time
 #     g_ji  += sum_r delta_jr x_ri          vectors along the rows of x too
 #
-# Both have the inputs for vector axis, so x is never turned; w and g are instead, (outputs, inputs), where there
-# is more than one output. A dot product runs over the fixed virtual width of 64 bytes and ends in tree_sum's tree,
-# an element of g is one sum over the rows, so v3 and v4 give the same bits, whatever the tile. The ends of rows
-# are read by parts: what lies behind them may be NaN, or not be there.
+# Both have the inputs for vector axis, so x is never turned; w and g are instead, (outputs, inputs), where
+# there is more than one output. A dot product runs over the fixed virtual width of 64 bytes and ends in
+# tree_sum's tree, an element of g is one sum over the rows, so v3 and v4 give the same bits, whatever the
+# tile. The ends of rows are read by parts: what lies behind them may be NaN, or not be there.
 
 cdef extern from *:
     """
-    /* Accumulators of VECS vectors for dot products: rows x outputs of them in registers. The outputs of a
-     * gradient's tile and its vectors */
+    /* Accumulators of VECS vectors for dot products: rows x outputs of them in registers. More, and the
+     * compiler reads x from memory for every output. Then the outputs of a gradient's tile and its vectors */
     #define DOT_OUTPUTS (VBYTES == 64 ? 6 : 3)
-    #define DOT_ROWS(outputs) (VBYTES == 64 ? (outputs == 1 ? 8 : 4) : VBYTES == 32 ? (outputs == 1 ? 4 : 2) : 1)
+    #define DOT_ROWS(outputs) (outputs == 1 ? (VBYTES + 7) / 8 : (VBYTES + 15) / 16)
     #define GRADIENT_OUTPUTS 6
     #define GRADIENT_VECTORS (VBYTES == 64 ? 4 : 2)
     #ifdef __GNUC__
@@ -88,7 +88,8 @@ cdef inline void row_tile(int outputs, const real *const *x, const real *w, Py_s
         sum_lines(lines.of + j * WIDTH * VECS, h + j * ldh)
 
 
-cdef inline void fetch_rows(const real *const *next, Py_ssize_t n, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+cdef inline void fetch_rows(const real *const *next, Py_ssize_t n, Py_ssize_t start,
+                            Py_ssize_t stop) noexcept nogil:
     """Have columns start ... stop of n rows on their way from memory."""
     cdef Py_ssize_t r, i
     for r in range(n):
@@ -96,8 +97,9 @@ cdef inline void fetch_rows(const real *const *next, Py_ssize_t n, Py_ssize_t st
             prefetch_next(next[r] + i)
 
 
-cdef void row_products(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n, Py_ssize_t d,
-                       const real *w, Py_ssize_t ldw, const real *bias, real *h, Py_ssize_t m) noexcept nogil:
+cdef void row_products(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,
+                       Py_ssize_t d, const real *w, Py_ssize_t ldw, const real *bias, real *h,
+                       Py_ssize_t m) noexcept nogil:
     # h_jr = sum_i w_ji x_ri + bias_j
     cdef Py_ssize_t j, r, outputs
     cdef real *to
@@ -192,11 +194,12 @@ cdef inline void gradient_columns(int outputs, const real *const *x, Py_ssize_t 
         gradient_tile(outputs, 1, False, x, i, n, d, delta, ldd, accumulate, g, ldg)
 
 
-cdef void row_gradient(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n, Py_ssize_t d,
-                       const real *delta, Py_ssize_t ldd, Py_ssize_t m, bint accumulate, real *g,
-                       Py_ssize_t ldg) noexcept nogil:
+cdef void row_gradient(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,
+                       Py_ssize_t d, const real *delta, Py_ssize_t ldd, Py_ssize_t m, bint accumulate,
+                       real *g, Py_ssize_t ldg) noexcept nogil:
     # g_ji = [g_ji +] sum_r delta_jr x_ri
-    cdef Py_ssize_t j, i = 0, r = 0, outputs, columns = (d + GRADIENT_VECTORS * LANES - 1) // (GRADIENT_VECTORS * LANES)
+    cdef Py_ssize_t wide = GRADIENT_VECTORS * LANES, columns = (d + wide - 1) // wide
+    cdef Py_ssize_t j, i, r = 0, outputs
     if m == 1:
         while r + GROUP <= n:
             fetch_rows(next + r, GROUP, fetch, d)
@@ -206,8 +209,8 @@ cdef void row_gradient(const real *const *x, const real *const *next, Py_ssize_t
             add_group(1, x + r, d, delta + r, accumulate or r > 0, g)
             r += 1
         return
-    for i from 0 <= i < d by GRADIENT_VECTORS * LANES:
-        r = i // (GRADIENT_VECTORS * LANES)
+    for i from 0 <= i < d by wide:
+        r = i // wide
         fetch_rows(next + r * n // columns, (r + 1) * n // columns - r * n // columns, fetch, d)
         j = 0
         while j < m:
