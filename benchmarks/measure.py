@@ -50,7 +50,9 @@ def seconds(work: Work, at_least: float = 0.01) -> tuple[float, int]:
         calls = max(2 * calls, int(calls * at_least / max(took, 1e-9)))
 
 
-def compare(sides: Mapping[str, Work], rounds: int = 15, at_least: float = 0.01) -> Comparison:
+def compare(
+    sides: Mapping[str, Work], rounds: int = 15, at_least: float = 0.01, pause: float = 0.0
+) -> Comparison:
     """Time sides against each other.
 
     Parameters
@@ -61,6 +63,8 @@ def compare(sides: Mapping[str, Work], rounds: int = 15, at_least: float = 0.01)
         How often each is timed.
     at_least : float
         Seconds of one timing; quick work is repeated.
+    pause : float
+        Seconds of sleep before each timing: threads that wait for more work keep a core busy for a while.
     """
     calls = {name: seconds(work, at_least)[1] for name, work in sides.items()}
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -71,6 +75,7 @@ def compare(sides: Mapping[str, Work], rounds: int = 15, at_least: float = 0.01)
             order = list(sides) if turn % 2 == 0 else list(sides)[::-1]
             for name in order:
                 work, count = sides[name], calls[name]
+                time.sleep(pause)
                 began = time.perf_counter()
                 for _ in range(count):
                     work()

@@ -12,6 +12,7 @@ cdef struct span:
     Py_ssize_t chunk            # rows of the whole chunk, with padding
     Py_ssize_t first, rows      # the span's rows in it: whole panels
     Py_ssize_t start, n         # the batch's first row in the span, and how many there are
+    Py_ssize_t panel            # rows of a panel
 
 
 cdef inline real *at(const span *s, Py_ssize_t offset, Py_ssize_t units) noexcept nogil:
@@ -26,7 +27,7 @@ cdef inline real *scratch(const span *s, Py_ssize_t offset) noexcept nogil:
 
 cdef inline Py_ssize_t panel_rows(const span *s, Py_ssize_t r) noexcept nogil:
     """Return the rows of the panel that begins at row r of the span."""
-    return min(s.rows - r, <Py_ssize_t> PANEL)
+    return min(s.rows - r, s.panel)
 
 
 cdef inline panels panels_of(Py_ssize_t rows) noexcept nogil:
@@ -47,7 +48,7 @@ cdef void gather(Engine e, const batch *q, const span *s) noexcept nogil:
     cdef const real *y[PANEL]
     cdef real *weight = at(s, e.weight, 1)
     cdef Py_ssize_t r, i, row, rows
-    for r from 0 <= r < s.rows by PANEL:
+    for r from 0 <= r < s.rows by s.panel:
         rows = panel_rows(s, r)
         for i in range(rows):
             row = row_of(q, s.start + min(r + i, s.n - 1))
@@ -71,6 +72,21 @@ cdef inline void *present(const batch *q, const layer *l, formula_data *own) noe
     return own
 
 
+cdef void activate(Engine e, const batch *q, const layer *l, const span *s) noexcept nogil:
+    """y_hat = f(h)."""
+    cdef real *h = at(s, l.h, l.n_out)
+    cdef real *y_hat = at(s, l.y_hat, l.n_out)
+    cdef formula_data own
+    cdef Py_ssize_t r
+    if l.f_rows != NULL:
+        for r from 0 <= r < s.rows by s.panel:
+            l.f_rows(h + r * l.n_out, y_hat + r * l.n_out, l.n_out, panel_rows(s, r), l.data)
+    elif q.backward and l.both != NULL:
+        l.both(h, y_hat, h, l.n_out * s.rows, l.data)
+    else:
+        l.f(h, y_hat, l.n_out * s.rows, present(q, l, &own))
+
+
 cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
     """h = W^T x + b and y_hat = f(h), layer by layer."""
     cdef const real *below = at(s, e.x, e.n_inputs)
@@ -78,23 +94,16 @@ cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
     cdef real *h
     cdef real *y_hat
     cdef layer *l
-    cdef formula_data own
     cdef panels p = panels_of(s.rows)
     cdef panel_block x
-    cdef Py_ssize_t index, r
+    cdef Py_ssize_t index
     for index in range(e.n_layers):
         l = &e.layers[index]
         h, y_hat = at(s, l.h, l.n_out), at(s, l.y_hat, l.n_out)
         bias = q.parameters + l.b if l.b >= 0 else NULL
         x.p, x.units, x.first = below, l.n_in, 0
         e.k.panel_product(q.parameters + l.w, 1, l.n_out, &p, &x, bias, h, l.n_out, l.n_in)
-        if l.f_rows != NULL:
-            for r from 0 <= r < s.rows by PANEL:
-                l.f_rows(h + r * l.n_out, y_hat + r * l.n_out, l.n_out, panel_rows(s, r), l.data)
-        elif q.backward and l.both != NULL:
-            l.both(h, y_hat, h, l.n_out * s.rows, l.data)
-        else:
-            l.f(h, y_hat, l.n_out * s.rows, present(q, l, &own))
+        activate(e, q, l, s)
         below = y_hat
         if q.training and l.keep < 1:
             drop(e, q, l, <int> index, s)
@@ -114,7 +123,7 @@ cdef void drop(Engine e, const batch *q, const layer *l, int index, const span *
     cdef Py_ssize_t r, i, j, rows, words = (l.n_out + 3) // 4 * 4
     cdef stream words_of = open_stream(q.seed, DROPOUT, index, q.step)
     words_of.position = s.start * words
-    for r from 0 <= r < s.rows by PANEL:
+    for r from 0 <= r < s.rows by s.panel:
         rows = panel_rows(s, r)
         panel = mask + r * l.n_out
         for i in range(rows):
@@ -135,7 +144,7 @@ cdef void measure(Engine e, const span *s) noexcept nogil:
     cdef Py_ssize_t r, k, rows
     if e.joint == NULL:
         e.loss(y, at(s, l.y_hat, l.n_out), values, l.n_out * s.rows, e.loss_data)
-    for r from 0 <= r < s.rows by PANEL:
+    for r from 0 <= r < s.rows by s.panel:
         rows, k = panel_rows(s, r), r * l.n_out
         if e.joint != NULL:
             e.joint(at(s, l.h, l.n_out) + k, y + k, values + k, l.n_out, rows, e.loss_data)
@@ -159,7 +168,7 @@ cdef void output_error(Engine e, const batch *q, const span *s) noexcept nogil:
             scale_panels(e, s, g, signed, l.n_out)
         through(e, q, l, s, g, delta)
     else:
-        for r from 0 <= r < s.rows by PANEL:
+        for r from 0 <= r < s.rows by s.panel:
             k = r * l.n_out
             e.joint_prime(y + k, y_hat + k, delta + k, l.n_out, panel_rows(s, r), e.loss_data)
     if not l.n_trained:
@@ -169,7 +178,7 @@ cdef void output_error(Engine e, const batch *q, const span *s) noexcept nogil:
 cdef void scale_panels(Engine e, const span *s, real *delta, const real *factors, Py_ssize_t units) noexcept nogil:
     """delta_jr *= factor_r."""
     cdef Py_ssize_t r
-    for r from 0 <= r < s.rows by PANEL:
+    for r from 0 <= r < s.rows by s.panel:
         e.k.scale_rows(delta + r * units, factors + r, delta + r * units, units, panel_rows(s, r))
 
 
@@ -181,7 +190,7 @@ cdef void through(Engine e, const batch *q, const layer *l, const span *s, const
     cdef real *slope = scratch(s, e.slope)
     cdef Py_ssize_t n = l.n_out * s.rows, r, k
     if l.backward_rows != NULL:
-        for r from 0 <= r < s.rows by PANEL:
+        for r from 0 <= r < s.rows by s.panel:
             k = r * l.n_out
             l.backward_rows(h + k, y_hat + k, g + k, slope + k, l.n_out, panel_rows(s, r), l.data)
         memcpy(delta, slope, n * sizeof(real))
@@ -246,7 +255,7 @@ cdef void turn_error(Engine e, const layer *l, const span *s, const real *delta)
     cdef Py_ssize_t r, i, j, rows, wide
     if not l.wide:
         return
-    for r from 0 <= r < s.rows by PANEL:
+    for r from 0 <= r < s.rows by s.panel:
         rows = panel_rows(s, r)
         for j from 0 <= j < l.n_out by PANEL:
             wide = min(l.n_out - j, <Py_ssize_t> PANEL)
@@ -304,7 +313,7 @@ cdef void scatter(Engine e, const batch *q, const span *s) noexcept nogil:
     """Write a span's predictions, row by row."""
     cdef real *y_hat = at(s, e.layers[e.n_layers - 1].y_hat, e.n_outputs)
     cdef Py_ssize_t r, i, j, rows
-    for r from 0 <= r < s.n by PANEL:
+    for r from 0 <= r < s.n by s.panel:
         rows = panel_rows(s, r)
         for i in range(min(rows, s.n - r)):
             for j in range(e.n_outputs):
@@ -318,6 +327,7 @@ cdef void run_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcep
     s.a = a
     s.chunk = padded(n)
     s.first = 0
+    s.panel = PANEL
     while s.first < s.chunk:
         s.rows = min(s.chunk - s.first, e.span * <Py_ssize_t> PANEL)
         s.start = start + s.first

@@ -125,6 +125,8 @@ cdef class Engine:
     cdef joint_block_t joint
     cdef joint_delta_t joint_prime
     cdef void *loss_data
+    cdef bint in_rows               # one layer that reads the rows of x as they lie
+    cdef Py_ssize_t turned          # elements of its weights and their gradient behind a lane's gradient
     cdef list alive                 # owns what the data pointers point at
     cdef Failure failure
     cdef readonly bint python       # some component is Python: threads would only wait for the GIL
@@ -260,11 +262,15 @@ cdef class Engine:
         """Lay a lane's memory out, in elements per row of a chunk."""
         cdef Py_ssize_t end = 0, widest = 0, trained = 0, largest = 0, index
         cdef layer *l
+        self.in_rows = rows_fit(self)
         self.x = end
-        end += self.n_inputs
+        if self.in_rows:
+            self.turned = WIDTH + 2 * self.n_outputs * padded(self.n_inputs)
+        else:
+            end += self.n_inputs
         for index in range(self.n_layers):
             l = &self.layers[index]
-            l.wide = l.n_out >= WIDTH // 2
+            l.wide = l.n_out >= WIDTH // 2 and not self.in_rows
             l.h = l.delta = end         # which is needed no more when the error term is there
             l.y_hat = l.out = end + l.n_out
             end += 2 * l.n_out
@@ -293,7 +299,10 @@ cdef class Engine:
     cdef void cut(self, batch *q, Py_ssize_t n_rows) noexcept nogil:
         """Choose chunks and lanes for a batch: from the network, the batch and the dtype alone."""
         cdef Py_ssize_t most = CHUNK_BYTES // (self.row_elements * <Py_ssize_t> sizeof(real))
-        most = min(max(most // PANEL * PANEL, self.span * <Py_ssize_t> PANEL), MAX_CHUNK)
+        if self.in_rows:
+            most = rows_of_chunk(self)
+        else:
+            most = min(max(most // PANEL * PANEL, self.span * <Py_ssize_t> PANEL), MAX_CHUNK)
         cdef Py_ssize_t n = (n_rows + most - 1) // most
         if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > 1e6:
             n = 2
@@ -319,7 +328,7 @@ cdef class Engine:
                 self.spare.remove(lanes)
                 break
         else:
-            lanes = Lanes(n, chunk, self.row_elements, self.n_parameters)
+            lanes = Lanes(n, chunk, self.row_elements, self.n_parameters + self.turned)
         self.lent.append(lanes)
         return lanes
 

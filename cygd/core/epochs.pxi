@@ -171,8 +171,13 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
         a = &j.lanes[k]
         a.loss = 0
         a.written = False
+        if engine.in_rows:
+            begin_rows(engine, q, a)
         for index in range(k * q.n_chunks // q.n_lanes, (k + 1) * q.n_chunks // q.n_lanes):
-            run_chunk(engine, q, a, index)
+            if engine.in_rows:
+                run_rows_chunk(engine, q, a, index)
+            else:
+                run_chunk(engine, q, a, index)
             j.chunks[thread] += 1
             if thread == 0:
                 poll(engine, j)
@@ -180,6 +185,8 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
                 j.status = FAILED
             if j.status != GOES_ON:
                 return
+        if engine.in_rows:
+            end_rows(engine, q, a)
         k = j.threads + take(&j.taken)
 
 

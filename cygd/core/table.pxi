@@ -152,6 +152,19 @@ cdef struct kernels:
                  Py_ssize_t n) noexcept nogil
     # out (n, ldo): rows 0 ... m - 1, of n elements each, as columns; zeros behind them
     void (*turn)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil
+    # a layer of few outputs over n rows of d elements, each row where its pointer says, read as they lie
+    # (rows.pxi); w and g turned: (outputs, inputs), ld a multiple of WIDTH. h (m, n) = w x^T [+ bias], n a
+    # multiple of WIDTH; g (m, ldg) = [g +] delta x. The rows at `next` are fetched meanwhile: by the first
+    # the elements before `fetch`, by the second the others
+    void (*row_products)(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,
+                         Py_ssize_t d, const real *w, Py_ssize_t ldw, const real *bias, real *h,
+                         Py_ssize_t m) noexcept nogil
+    void (*row_gradient)(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,
+                         Py_ssize_t d, const real *delta, Py_ssize_t ldd, Py_ssize_t m, bint accumulate,
+                         real *g, Py_ssize_t ldg) noexcept nogil
+    # out (m, ldo) = a (d, m) turned, zeros behind it; and back, a (d, m) from out
+    void (*turn_weights)(const real *a, Py_ssize_t d, Py_ssize_t m, real *out, Py_ssize_t ldo) noexcept nogil
+    void (*turn_back)(const real *a, Py_ssize_t lda, Py_ssize_t d, Py_ssize_t m, real *out) noexcept nogil
     # out (m) = [out +] sum over k of a (m, k)
     void (*sum_rows)(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
                      Py_ssize_t k) noexcept nogil

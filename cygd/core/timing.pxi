@@ -106,3 +106,33 @@ def multiply_add_rate(Py_ssize_t rounds, int threads=1):
             operations += current().peak(rounds)
         t = now() - t
     return operations / (1e-3 * t)
+
+
+cdef void read_part(const real *x, Py_ssize_t n, int part, int parts, double *totals) noexcept nogil:
+    cdef Py_ssize_t start = n * part // parts
+    totals[part] = current().square_sum(x + start, n * (part + 1) // parts - start)
+
+
+def read_seconds(const real[::1] x, int threads):
+    """Time one pass of reading over an array: what memory, or a cache, can deliver here.
+
+    Returns
+    -------
+    tuple of two floats
+        Seconds, and the sum of squares that was computed on the way.
+    """
+    cdef double totals[MAX_LANES]
+    cdef double began, ended
+    cdef Py_ssize_t n = x.shape[0]
+    if not 1 <= threads <= MAX_LANES or not n:
+        raise ValueError(f"needs elements, and 1 to {MAX_LANES} threads")
+    memset(totals, 0, sizeof(totals))
+    with nogil:
+        began = now()
+        if threads == 1:
+            read_part(&x[0], n, 0, 1, totals)
+        else:
+            with parallel(num_threads=threads):
+                read_part(&x[0], n, threadid(), threads, totals)
+        ended = now()
+    return (ended - began) / 1e3, sum(totals)

@@ -93,6 +93,11 @@ INLINE void store(real *p, vec v) { *(vec *)p = v; }
 #endif
 INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskz_loadu)(FIRST(n), p); }
 INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(mask_storeu)(p, FIRST(n), v); }
+#elif VBYTES == 32 && defined(X86)
+static const ireal first_lanes[2 * LANES] = {[0 ... LANES - 1] = -1};      /* n of them from LANES - n on */
+INLINE __m256i part_mask(ptrdiff_t n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + LANES - n)); }
+INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskload)(p, part_mask(n)); }
+INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(maskstore)(p, part_mask(n), v); }
 #else
 INLINE vec load_part(const real *p, ptrdiff_t n) {
     real part[LANES] = {0};
@@ -333,6 +338,68 @@ INLINE int take(int *count) {
     return (*count)++;
 #endif
 }
+
+/* The sums of WIDTH accumulators of VECS vectors each: lanes i and i + n / 2 of n, then half as many, down to one,
+ * as one accumulator alone would be added. All go down together: FOLD adds the halves of every segment of s lanes
+ * of two vectors and leaves them in one. */
+#ifdef PICK
+#define AT(k, s, half) ((k) / ((s) / 2) * (s) + (half) * ((s) / 2) + (k) % ((s) / 2))
+#define AT2(k, s, half) AT(k, s, half), AT((k) + 1, s, half)
+#define AT4(k, s, half) AT2(k, s, half), AT2((k) + 2, s, half)
+#define AT8(k, s, half) AT4(k, s, half), AT4((k) + 4, s, half)
+#if LANES == 16
+#define LANES_AT(s, half) AT8(0, s, half), AT8(8, s, half)
+#elif LANES == 8
+#define LANES_AT(s, half) AT8(0, s, half)
+#elif LANES == 4
+#define LANES_AT(s, half) AT4(0, s, half)
+#else
+#define LANES_AT(s, half) AT2(0, s, half)
+#endif
+#define FOLD(n, s) _Pragma("GCC unroll 16") \
+    for (int i = 0; i < (n) / 2; i++) t[i] = PICK(t[2 * i], t[2 * i + 1], LANES_AT(s, 0)) \
+                                           + PICK(t[2 * i], t[2 * i + 1], LANES_AT(s, 1));
+INLINE void sum_lines(const vec *a, real *out) {
+    vec t[WIDTH];
+#pragma GCC unroll 16
+    for (int i = 0; i < WIDTH; i++) {
+#if VECS == 1
+        t[i] = a[i];
+#elif VECS == 2
+        t[i] = a[2 * i] + a[2 * i + 1];
+#else
+        t[i] = (a[4 * i] + a[4 * i + 2]) + (a[4 * i + 1] + a[4 * i + 3]);
+#endif
+    }
+#if LANES == 16
+    FOLD(WIDTH, 16)
+    FOLD(WIDTH / 2, 8)
+    FOLD(WIDTH / 4, 4)
+    FOLD(WIDTH / 8, 2)
+#elif LANES == 8
+    FOLD(WIDTH, 8)
+    FOLD(WIDTH / 2, 4)
+    FOLD(WIDTH / 4, 2)
+#elif LANES == 4
+    FOLD(WIDTH, 4)
+    FOLD(WIDTH / 2, 2)
+#else
+    FOLD(WIDTH, 2)
+#endif
+#pragma GCC unroll 4
+    for (int i = 0; i < VECS; i++) store(out + i * LANES, t[i]);
+}
+#else
+INLINE void sum_lines(const vec *a, real *out) {
+    for (int i = 0; i < WIDTH; i++) {
+        real part[WIDTH];
+        memcpy(part, a + i * VECS, sizeof part);
+        for (int n = WIDTH / 2; n; n /= 2)
+            for (int k = 0; k < n; k++) part[k] += part[k + n];
+        out[i] = part[0];
+    }
+}
+#endif
 
 /* Where the threads of a team wait for each other. OpenMP's own barrier spins for milliseconds, which
  * on a core that a neighbour keeps busy stops the very thread that is waited for; this one spins for a

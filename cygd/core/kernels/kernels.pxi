@@ -17,6 +17,7 @@ include "losses.pxi"
 include "updates.pxi"
 include "products.pxi"
 include "peak.pxi"
+include "rows.pxi"
 
 cdef kernels table
 
@@ -30,5 +31,6 @@ fill_reductions(&table)
 fill_updates(&table)
 fill_products(&table)
 fill_peak(&table)
+fill_rows(&table)
 
 capsule = PyCapsule_New(&table, "cygd.kernels.v1", NULL)

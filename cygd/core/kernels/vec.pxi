@@ -18,6 +18,7 @@ cdef extern from "vec.h" nogil:
     void store_part(real *p, vec v, Py_ssize_t n) noexcept
     void transpose(vec *v) noexcept             # LANES rows into LANES columns
     void prefetch(const real *p) noexcept       # what is about to be written
+    void prefetch_next(const real *p) noexcept  # what is read a while later
     vec splat(real x) noexcept
     vmask lt(vec a, vec b) noexcept
     vmask le(vec a, vec b) noexcept
@@ -44,3 +45,4 @@ cdef extern from "vec.h" nogil:
     ivec next_quarter(ivec q) noexcept          # q + 1
     void store_integers(ireal *p, ivec v) noexcept
     ivec load_integers(const ireal *p) noexcept
+    void sum_lines(const vec *a, real *out) noexcept    # WIDTH sums, each of VECS vectors
