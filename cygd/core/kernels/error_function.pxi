@@ -99,8 +99,8 @@ cdef inline vec v_erfc(vec x) noexcept nogil:
 # ---- the normal distribution ---------------------------------------------------------------------
 #
 # Phi(-a) = e^(-a^2 / 2) G(a) for a >= 0, with the exponential of the given a: rounding a / sqrt(2) first
-# would cost a^2 / 2 ulp in the tail. G falls from 1/2 like 1 / (a sqrt(2 pi)) and is a quotient of two polynomials
-# with positive coefficients, in which nothing cancels.
+# would cost a^2 / 2 ulp in the tail. G falls from 1/2 like 1 / (a sqrt(2 pi)) and is a quotient of two
+# polynomials with positive coefficients, in which nothing cancels.
 
 cdef struct normal:             # of h: the share below h, and the density
     vec below

@@ -290,11 +290,12 @@ cdef void erfc_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
 cdef inline pair logistics(vec a) noexcept nogil:
     # 1 / (1 + e^-a) and 1 / (1 + e^a) as hi and lo, which is no sum here: with e = e^-|a| <= 1 one is
     # q = 1 / (1 + e), the other e q, so neither takes 1 - the other
-    cdef vec e = v_exp(-abs_(a))
+    cdef vec e = exp_minus_abs(a)
     cdef pair d = fast_two_sum(splat(1), e), s
     cdef vec q = splat(1) / d.hi
     cdef vmask negative = lt(a, splat(0))
-    q = fma_(q * d.lo, minus_inverse(d.hi), q)
+    if REAL_BITS == 32:         # as in sigmoid_of
+        q = fma_(q * d.lo, minus_inverse(d.hi), q)
     e = e * q
     s.hi = select(negative, e, q)
     s.lo = select(negative, q, e)
