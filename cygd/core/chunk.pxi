@@ -1,10 +1,10 @@
 # One chunk of rows: into blocks, forward, loss, backward, out.
 #
-# A chunk is cut into panels of PANEL rows or fewer, a multiple of WIDTH. A block of a chunk is a row of panels,
-# each of units x (rows of the panel), so what works element by element does not see them. A span of one panel
-# goes through all layers and back while it is in L1 and L2, and leaves the error terms of every layer behind;
-# from them come the weight gradients, over the whole chunk at once. Where a component is Python, the span is
-# the chunk: a call costs more than a trip to L2.
+# A chunk is cut into panels of PANEL rows or fewer, a multiple of WIDTH. A block of a chunk is a row of
+# panels, each of units x (rows of the panel), so what works element by element does not see them. A span of
+# a panel or two goes through all layers and back while it is in cache, and leaves the error terms of every
+# layer behind; from them come the weight gradients, over the whole chunk at once. Where a component is
+# Python, the span is the chunk: a call costs more than a trip to L2.
 
 # Part of a chunk on its way through the network.
 cdef struct span:
@@ -175,7 +175,8 @@ cdef void output_error(Engine e, const batch *q, const span *s) noexcept nogil:
         scale_panels(e, s, delta, signed, l.n_out)
 
 
-cdef void scale_panels(Engine e, const span *s, real *delta, const real *factors, Py_ssize_t units) noexcept nogil:
+cdef void scale_panels(Engine e, const span *s, real *delta, const real *factors,
+                       Py_ssize_t units) noexcept nogil:
     """delta_jr *= factor_r."""
     cdef Py_ssize_t r
     for r from 0 <= r < s.rows by s.panel:
@@ -219,7 +220,8 @@ cdef void train_parameters(Engine e, const batch *q, const layer *l, const span 
         outputs[1 + k] = scratch(s, e.sensitivity) + k * n
     run_program(own.gradient, inputs, outputs, own.uniforms, n)
     for k in range(l.n_trained):
-        e.k.product_dot(g, n, outputs[1 + k], n, s.a.written or s.first > 0, s.a.gradient + l.a + k, 1, 1, 1, n)
+        e.k.product_dot(g, n, outputs[1 + k], n, s.a.written or s.first > 0, s.a.gradient + l.a + k,
+                        1, 1, 1, n)
 
 
 cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
@@ -264,7 +266,8 @@ cdef void turn_error(Engine e, const layer *l, const span *s, const real *delta)
             e.k.turn(units, wide, rows, out + r * padded(l.n_out) + j * rows, padded(wide))
 
 
-cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t start, Py_ssize_t chunk) noexcept nogil:
+cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t start,
+                           Py_ssize_t chunk) noexcept nogil:
     """dE/dw_ij += sum_r x_ir delta_jr and dE/db_j += sum_r delta_jr, over the chunk."""
     cdef panels p = panels_of(chunk)
     cdef panel_block x, d
@@ -286,8 +289,8 @@ cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t start, 
             continue
         for i from 0 <= i < l.n_in by STRIP:
             x.first = i
-            e.k.outer(&p, &x, &d, a.written, a.gradient + l.w + i * l.n_out, min(l.n_in - i, <Py_ssize_t> STRIP),
-                      l.n_out)
+            e.k.outer(&p, &x, &d, a.written, a.gradient + l.w + i * l.n_out,
+                      min(l.n_in - i, <Py_ssize_t> STRIP), l.n_out)
             if not index and q.training:
                 fetch(e, q, start, chunk, i)
         x.first = 0

@@ -26,7 +26,7 @@ cdef enum:
     CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: a part of a common L2
     WIDE_LAYER = 16 * 1024          # weights of a layer that leaves L1: several panels then share its strips
     WIDE_SPAN = 2
-    STRIP = 64                      # inputs whose weight gradient is computed while the next rows' are fetched
+    STRIP = 64                      # inputs whose gradient is computed while the next rows' are fetched
     FETCH_BYTES = 512 * 1024        # of them, at most: they have to find room beside the blocks
     LANE_BYTES = 8 * 1024 * 1024    # of all lanes' gradients together
 

@@ -67,7 +67,8 @@ cdef struct job:
     Py_ssize_t n_rows, batch_size
     double learning_rate, clip_norm, clip_value     # 0: no clipping
     double loss, weight                             # sums over the epoch's batches
-    double polled, unseen                           # when signals were last looked for; work since the clock was
+    double polled                                   # when signals were last looked for
+    double unseen                                   # work since the clock was looked at
     int status
     int taken                                       # lanes of the batch that somebody took besides his own
     # of the calling thread, in milliseconds: since when, and how much of it waiting for the others
@@ -305,7 +306,8 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
             j.threads = 1
         if thread == 0:                 # behind the meeting: others may still have updated until then
             updater.prepare(j.learning_rate)
-        # this thread's range of the parameters; the next batch may begin before a late thread has read its lanes
+        # this thread's range of the parameters; the next batch may begin before a late thread has asked for
+        # the number of lanes
         start = min(n, blocks * thread // j.threads * RANGE)
         stop = min(n, blocks * (thread + 1) // j.threads * RANGE)
         n_lanes = j.q.n_lanes

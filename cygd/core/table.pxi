@@ -142,14 +142,15 @@ cdef struct kernels:
     void (*panel_product)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
                           const panel_block *b, const real *bias, real *c, Py_ssize_t m,
                           Py_ssize_t k) noexcept nogil
-    # c (m, n) = [c +] x d^T over the rows of a chunk: x a block of units x rows, d one of rows x units in blocks
-    # of PANEL units (as `turn` leaves them); outer_ones: the same with one row of x that is 1
-    void (*outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
-                  Py_ssize_t n) noexcept nogil
-    void (*outer_ones)(const panels *q, const panel_block *d, bint accumulate, real *c, Py_ssize_t n) noexcept nogil
+    # c (m, n) = [c +] x d^T over the rows of a chunk: x a block of units x rows, d one of rows x units in
+    # blocks of PANEL units (as `turn` leaves them); outer_ones: the same with one row of x that is 1
+    void (*outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
+                  Py_ssize_t m, Py_ssize_t n) noexcept nogil
+    void (*outer_ones)(const panels *q, const panel_block *d, bint accumulate, real *c,
+                       Py_ssize_t n) noexcept nogil
     # the same with d a block of units x rows, for few units; d NULL: the sums of x, n = 1
-    void (*dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
-                 Py_ssize_t n) noexcept nogil
+    void (*dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
+                 Py_ssize_t m, Py_ssize_t n) noexcept nogil
     # out (n, ldo): rows 0 ... m - 1, of n elements each, as columns; zeros behind them
     void (*turn)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil
     # a layer of few outputs over n rows of d elements, each row where its pointer says, read as they lie

@@ -153,7 +153,7 @@ BOUNDARIES = (1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 100)
 @NEAR
 @pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129, 255, 256, 257, 300])
 def test_two_layers_are_exact_over_whole_numbers(rows, dtype, level):
-    """Every width of a panel and of a chunk, next to every width of a tile: layers' products and their sums."""
+    """Every width of a panel and of a chunk, next to every width of a tile: products and sums."""
     for n_in, hidden, n_out in zip(
         BOUNDARIES, BOUNDARIES[::-1], BOUNDARIES[5:] + BOUNDARIES[:5], strict=True
     ):

@@ -8,9 +8,10 @@
 #     Delta = x delta^T    (n_in, n_out)    outer: delta is transposed once, vectors lie along the units; or
 #                                           dots: vectors lie along the rows, where a layer is narrow
 #
-# `product` and `outer` are a register tile: MR x 2 vectors of c stay in registers while k runs. Every element is
-# a chain of fused multiply-adds over k = 0, 1, 2, ..., so its bits depend on neither the tile nor the
-# vector's size, and what is added to it comes last. `dots` adds along the vector, over the fixed virtual width of 64 bytes.
+# `product` and `outer` are a register tile: some rows and vectors of c stay in registers while k runs. Every
+# element is a chain of fused multiply-adds over k = 0, 1, 2, ..., so its bits depend on neither the tile nor
+# the vector's size, and what is added to it comes last. `dots` adds along the vector, over the fixed virtual
+# width of 64 bytes.
 
 cdef extern from *:
     """
@@ -122,7 +123,8 @@ cdef inline void strided_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_c
             panel(MR, 2, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
             j += 2 * LANES
         while n > j:
-            panel(MR, 1, min(n - j, LANES), a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
+            panel(MR, 1, min(n - j, LANES), a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m,
+                  depth)
             j += LANES
         p += depth
         a += depth * a_column
@@ -166,10 +168,10 @@ cdef void panel_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, co
                 width, k)
 
 
-cdef void strip_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q, const panel_block *b,
-                        const real *bias, bint accumulate, real *c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n,
-                        Py_ssize_t k) noexcept nogil:
-    """The product in every panel, over strips of a that are copied once for all: elsewhere they lie far apart.
+cdef void strip_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
+                        const panel_block *b, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
+                        Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """The product in every panel, over strips of a that are copied once: in a they lie far apart.
 
     c is a block of panels, or a matrix of n columns, ldc apart.
     """
@@ -271,7 +273,8 @@ cdef void outer(const panels *q, const panel_block *x, const panel_block *d, bin
         j += PANEL
 
 
-cdef void outer_ones(const panels *q, const panel_block *d, bint accumulate, real *c, Py_ssize_t n) noexcept nogil:
+cdef void outer_ones(const panels *q, const panel_block *d, bint accumulate, real *c,
+                     Py_ssize_t n) noexcept nogil:
     # c_j = [c_j +] sum_r d_rj; d as in outer
     cdef Py_ssize_t j = 0, v, r, p, wide, ldb, width
     cdef const real *b
@@ -312,8 +315,9 @@ cdef inline vec sums_of(int rows, vec (*acc)[VECS]) noexcept nogil:
     return s[0]
 
 
-cdef inline void dots_tile(int rows, const panels *q, const panel_block *x, Py_ssize_t i0, const panel_block *d, Py_ssize_t j0,
-                           bint accumulate, real *c, Py_ssize_t ldc) noexcept nogil:
+cdef inline void dots_tile(int rows, const panels *q, const panel_block *x, Py_ssize_t i0,
+                           const panel_block *d, Py_ssize_t j0, bint accumulate, real *c,
+                           Py_ssize_t ldc) noexcept nogil:
     """c (rows, 1) = [c +] x . d over all panels, or the sums of x alone."""
     cdef vec acc[LANES][VECS]
     cdef vec y = splat(1)
@@ -341,8 +345,8 @@ cdef inline void dots_tile(int rows, const panels *q, const panel_block *x, Py_s
         c[i * ldc] = c[i * ldc] + part[i] if accumulate else part[i]
 
 
-cdef void dots(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c, Py_ssize_t m,
-               Py_ssize_t n) noexcept nogil:
+cdef void dots(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
+               Py_ssize_t m, Py_ssize_t n) noexcept nogil:
     # c_ij = [c_ij +] sum_r x_ir d_jr; without d: c_i0 = [c_i0 +] sum_r x_ir
     cdef Py_ssize_t i, j
     for j in range(n):
