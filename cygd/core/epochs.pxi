@@ -72,6 +72,7 @@ cdef struct job:
     double began, waited
     bint alone                                      # the others only hold it up: it goes on by itself
     Py_ssize_t chunks[MAX_LANES]                    # computed, by thread
+    plan *samples                                   # of batches of one row, or NULL
 
 
 cdef class Task:
@@ -270,6 +271,9 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
 
 cdef void run_epoch(Engine engine, Updater updater, job *j) noexcept nogil:
     cdef int threads = j.threads
+    if j.samples != NULL:
+        run_samples(engine, updater, j)
+        return
     j.began = now()
     j.waited = 0
     j.alone = False
@@ -391,6 +395,7 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
     """
     cdef job j
     cdef Lanes lanes
+    cdef Samples samples = None
     cdef Py_ssize_t epoch, longest, done = 0, n = engine.n_parameters
     cdef int most_lanes
     cdef int64_t[::1] order = np.empty(task.n_rows, np.int64)
@@ -409,6 +414,9 @@ def train(Engine engine, Task task, real[::1] parameters, Updater updater, const
     j.q.step = first_step
     if shuffled:
         j.q.rows = &order[0]
+    if batch_size == 1:
+        samples = Samples.of(engine, updater, clip_norm > 0 or clip_value > 0)
+        j.samples = &samples.p if samples is not None else NULL
     engine.cut(&j.q, j.n_rows % j.batch_size)
     most_lanes, longest = j.q.n_lanes, j.q.chunk        # the last batch may have the longer chunks
     engine.cut(&j.q, j.batch_size)

@@ -106,6 +106,28 @@ cdef struct update_row:
     const char *parameters[MAX_OPTIMIZER_PARAMETERS]
     double defaults[MAX_OPTIMIZER_PARAMETERS]
 
+# One unit and rows to train on, one after the other (kernels/units.pxi).
+cdef enum:
+    UNIT_IDENTITY                       # with a squared error
+    UNIT_SIGMOID                        # the same
+    UNIT_LOGISTIC                       # a sigmoid with binary_cross_entropy
+    UNIT_OTHER                          # everything else, by `pull`
+
+# -dl/dh of a row from its net input
+ctypedef real (*pull_t)(void *data, Py_ssize_t row, real h) noexcept nogil
+
+cdef struct unit_rows:
+    Py_ssize_t n, d
+    const real **x                      # (n) rows of d elements
+    const real *y                       # (n)
+    const real *step                    # (n): what -dl/dh is multiplied by
+    real *w                             # (d)
+    real *b                             # one, or NULL
+    real *h                             # (n): net inputs, for the loss
+    real *y_hat                         # (n): outputs
+    pull_t pull
+    void *data
+
 cdef struct kernels:
     int level                           # 2 (base), 3, 4
     int vector_bytes
@@ -149,3 +171,21 @@ cdef struct kernels:
     double (*penalty)(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil
     # g = clip(g, -limit, limit)
     void (*clip)(double limit, real *g, Py_ssize_t n) noexcept nogil
+    # one unit trained on rows one after the other; kind: UNIT_IDENTITY ...
+    void (*train_unit)(int kind, const unit_rows *u) noexcept nogil
+    # one row at a time through a layer, in lines: n is a multiple of WIDTH, and so is every row of w (m, n)
+    # out (n) = bias + sum over i of a_i w_i
+    void (*combine_lines)(const real *w, const real *a, const real *bias, real *out, Py_ssize_t m,
+                          Py_ssize_t n) noexcept nogil
+    # out_i = [bias_i +] w_i . v
+    void (*dot_lines)(const real *w, const real *v, const real *bias, real *out, Py_ssize_t m,
+                      Py_ssize_t n) noexcept nogil
+    # out_i = w_i . v, then w_i += rate a_i v
+    void (*dot_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
+                           Py_ssize_t n) noexcept nogil
+    # out (n) = sum over i of a_i w_i, then w_i += rate a_i v
+    void (*combine_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
+                               Py_ssize_t n) noexcept nogil
+    # w_i = [w_i +] rate a_i v
+    void (*outer)(const real *v, const real *a, real rate, bint accumulate, real *w, Py_ssize_t m,
+                  Py_ssize_t n) noexcept nogil

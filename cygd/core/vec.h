@@ -85,6 +85,18 @@ INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec v) { *(vec *)p = v; }
 
 /* The first `n` elements (0 < n < LANES); the rest read as zero and are not written. */
+#if VBYTES == 64 && defined(X86) && REAL_BITS == 32
+INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)_mm512_maskz_loadu_ps((1u << n) - 1, p); }
+INLINE void store_part(real *p, vec v, ptrdiff_t n) { _mm512_mask_storeu_ps(p, (1u << n) - 1, v); }
+#elif VBYTES == 64 && defined(X86)
+INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)_mm512_maskz_loadu_pd((1u << n) - 1, p); }
+INLINE void store_part(real *p, vec v, ptrdiff_t n) { _mm512_mask_storeu_pd(p, (1u << n) - 1, v); }
+#elif VBYTES == 32 && defined(X86)
+static const ireal first_lanes[2 * LANES] = {[0 ... LANES - 1] = -1};      /* n of them from LANES - n on */
+INLINE __m256i part_mask(ptrdiff_t n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + LANES - n)); }
+INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskload)(p, part_mask(n)); }
+INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(maskstore)(p, part_mask(n), v); }
+#else
 INLINE vec load_part(const real *p, ptrdiff_t n) {
     real part[LANES] = {0};
     memcpy(part, p, (size_t)n * sizeof(real));
@@ -95,6 +107,7 @@ INLINE void store_part(real *p, vec v, ptrdiff_t n) {
     store(part, v);
     memcpy(p, part, (size_t)n * sizeof(real));
 }
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 /* x - 0 keeps -0.0 and costs nothing; 0 + x does neither */
@@ -203,6 +216,15 @@ INLINE vec fma_(vec a, vec b, vec c) {
 #endif
 }
 
+/* a b + c of numbers, rounded as fma_ rounds */
+INLINE real fma_one(real a, real b, real c) {
+#if FUSED
+    return REAL_FMA(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 INLINE vec sqrt_(vec a) {
 #ifdef X86
     return (vec)X86(sqrt)(a);
@@ -212,6 +234,65 @@ INLINE vec sqrt_(vec a) {
     return r;
 #endif
 }
+
+/* The sums of SUMS accumulators of VECS vectors each: lanes i and i + n / 2 of n, then half as many, down to
+ * one. All accumulators go down the tree together, in halves of the virtual width, two of them in one from
+ * the second step on. */
+#define SUMS (WIDTH / 2)
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLE __builtin_shufflevector
+#endif
+#endif
+#ifdef SHUFFLE
+typedef real half __attribute__((vector_size(32), aligned(REAL_BITS / 8), may_alias));
+INLINE half half_of(const vec *a) {
+#if VBYTES == 64 && REAL_BITS == 32
+    return SHUFFLE(a[0], a[0], 0, 1, 2, 3, 4, 5, 6, 7) + SHUFFLE(a[0], a[0], 8, 9, 10, 11, 12, 13, 14, 15);
+#elif VBYTES == 64
+    return SHUFFLE(a[0], a[0], 0, 1, 2, 3) + SHUFFLE(a[0], a[0], 4, 5, 6, 7);
+#elif VBYTES == 32
+    return a[0] + a[1];
+#elif REAL_BITS == 32
+    return SHUFFLE(a[0] + a[2], a[1] + a[3], 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return SHUFFLE(a[0] + a[2], a[1] + a[3], 0, 1, 2, 3);
+#endif
+}
+#if REAL_BITS == 32
+INLINE half fold4(half a, half b) {
+    return SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+INLINE half fold2(half a, half b) {
+    return SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13) + SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+INLINE half fold1(half a, half b) {
+    return SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14) + SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+}
+INLINE void sum_lines(const vec *a, real *out) {
+    half h[8];
+    for (int i = 0; i < 8; i++) h[i] = half_of(a + i * VECS);
+    *(half *)out = fold1(fold2(fold4(h[0], h[4]), fold4(h[1], h[5])),
+                         fold2(fold4(h[2], h[6]), fold4(h[3], h[7])));
+}
+#else
+INLINE half fold2(half a, half b) { return SHUFFLE(a, b, 0, 1, 4, 5) + SHUFFLE(a, b, 2, 3, 6, 7); }
+INLINE half fold1(half a, half b) { return SHUFFLE(a, b, 0, 4, 2, 6) + SHUFFLE(a, b, 1, 5, 3, 7); }
+INLINE void sum_lines(const vec *a, real *out) {
+    *(half *)out = fold1(fold2(half_of(a), half_of(a + 2 * VECS)), fold2(half_of(a + VECS), half_of(a + 3 * VECS)));
+}
+#endif
+#else
+INLINE void sum_lines(const vec *a, real *out) {
+    for (int i = 0; i < SUMS; i++) {
+        real part[WIDTH];
+        memcpy(part, a + i * VECS, sizeof part);
+        for (int n = WIDTH / 2; n; n /= 2)
+            for (int k = 0; k < n; k++) part[k] += part[k + n];
+        out[i] = part[0];
+    }
+}
+#endif
 
 /* Where the threads of a team wait for each other. OpenMP's own barrier spins for milliseconds, which
  * on a core that a neighbour keeps busy stops the very thread that is waited for; this one spins for a

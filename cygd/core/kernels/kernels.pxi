@@ -16,6 +16,8 @@ include "activations.pxi"
 include "losses.pxi"
 include "updates.pxi"
 include "products.pxi"
+include "units.pxi"
+include "lines.pxi"
 
 cdef kernels table
 
@@ -28,5 +30,7 @@ fill_losses(&table)
 fill_reductions(&table)
 fill_updates(&table)
 fill_products(&table)
+fill_units(&table)
+fill_lines(&table)
 
 capsule = PyCapsule_New(&table, "cygd.kernels.v1", NULL)

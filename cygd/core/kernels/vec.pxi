@@ -11,6 +11,7 @@ cdef extern from "vec.h" nogil:
         REAL_BITS
         MANTISSA_BITS
         FUSED       # 1 where fma_ rounds once
+        SUMS        # accumulators that sum_lines adds up together
     vec load(const real *p) noexcept
     void store(real *p, vec v) noexcept
     vec load_part(const real *p, Py_ssize_t n) noexcept
@@ -40,3 +41,6 @@ cdef extern from "vec.h" nogil:
     ivec next_quarter(ivec q) noexcept          # q + 1
     void store_integers(ireal *p, ivec v) noexcept
     ivec load_integers(const ireal *p) noexcept
+    real fma_one(real a, real b, real c) noexcept       # of numbers: a * b + c
+    real lane "LANE"(vec v, int i) noexcept
+    void sum_lines(const vec *a, real *out) noexcept    # SUMS sums of VECS vectors each, by tree_sum's tree
