@@ -104,7 +104,7 @@ cdef class Samples:
         p.slope, p.error = self.take(widest), self.take(widest)
         rows = self.take(3 * widest * WIDTH) if rowwise else 0
         if p.unit:
-            w = g = self.take(4 * RUN)
+            w, g = self.take(4 * RUN), self.take(UNIT_LINES * WIDTH)
         else:
             w, g = self.take(p.n), 0 if p.fused else self.take(p.n)
             for k in range(MAX_STATE):
@@ -208,16 +208,21 @@ cdef void run_unit(Engine e, job *j) noexcept nogil:
     u.d, u.x, u.y, u.step, u.h, u.y_hat = e.n_inputs, x, y, step, h, y_hat
     u.w = j.parameters + e.layers[0].w
     u.b = j.parameters + e.layers[0].b if e.layers[0].b >= 0 else NULL
-    u.pull, u.data = pull, &call
+    u.memory, u.pull, u.data = p.g, pull, &call
+    for r in range(RUN):
+        weight[r], step[r] = 1, <real> (rate * row_scale(e, 1))
     for first from 0 <= first < j.n_rows by RUN:
         n = min(<Py_ssize_t> RUN, j.n_rows - first)
         for r in range(n):
             row = row_of(q, first + r)
-            w = weight_of_row(q, row)
-            x[r], y[r], weight[r] = q.x + row * e.n_inputs, q.y[row], <real> w
-            step[r] = <real> (rate * row_scale(e, w))
-            if e.reduction != SUM:
+            x[r], y[r] = q.x + row * e.n_inputs, q.y[row]
+        if q.weight != NULL:
+            for r in range(n):
+                w = weight_of_row(q, row_of(q, first + r))
+                weight[r], step[r] = <real> w, <real> (rate * row_scale(e, w))
                 j.weight += w
+        else:
+            j.weight += n
         u.n = n
         e.k.train_unit(p.kind, &u)
         for r in range(n, padded(n)):       # weight 0: the padding repeats the last row
@@ -230,6 +235,8 @@ cdef void run_unit(Engine e, job *j) noexcept nogil:
         poll(j)
         if j.status != GOES_ON:
             return
+    if e.reduction == SUM:
+        j.weight = 0
 
 
 # any network ----------------------------------------------------------------------------------------

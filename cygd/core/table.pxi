@@ -113,6 +113,10 @@ cdef enum:
     UNIT_LOGISTIC                       # a sigmoid with binary_cross_entropy
     UNIT_OTHER                          # everything else, by `pull`
 
+cdef enum:
+    MOST_LINES = 4                      # of 64 bytes, that a row may take to be copied
+    UNIT_LINES = 3 * (2 * 8 * MOST_LINES + 4)
+
 # -dl/dh of a row from its net input
 ctypedef real (*pull_t)(void *data, Py_ssize_t row, real h) noexcept nogil
 
@@ -125,6 +129,7 @@ cdef struct unit_rows:
     real *b                             # one, or NULL
     real *h                             # (n): net inputs, for the loss
     real *y_hat                         # (n): outputs
+    real *memory                        # UNIT_LINES lines, for copies of a few rows
     pull_t pull
     void *data
 

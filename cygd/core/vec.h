@@ -112,6 +112,8 @@ INLINE void store_part(real *p, vec v, ptrdiff_t n) {
 #if defined(__GNUC__) || defined(__clang__)
 /* x - 0 keeps -0.0 and costs nothing; 0 + x does neither */
 INLINE vec splat(real x) { vec zero = {0}; return x - zero; }
+/* a number in the first lane, where a chain of them waits for each: splat takes longer */
+INLINE vec alone(real x) { vec v = {x}; return v; }
 /* masks: all bits of a lane set or clear */
 INLINE ivec lt(vec a, vec b) { return (ivec)(a < b); }
 INLINE ivec le(vec a, vec b) { return (ivec)(a <= b); }
@@ -131,6 +133,7 @@ INLINE ivec bits(vec a) { return (ivec)a; }
 INLINE vec from_bits(ivec a) { return (vec)a; }
 #else
 INLINE vec splat(real x) { return x; }
+INLINE vec alone(real x) { return x; }
 INLINE ivec lt(vec a, vec b) { return -(ireal)(a < b); }
 INLINE ivec le(vec a, vec b) { return -(ireal)(a <= b); }
 INLINE ivec eq(vec a, vec b) { return -(ireal)(a == b); }

@@ -42,5 +42,6 @@ cdef extern from "vec.h" nogil:
     void store_integers(ireal *p, ivec v) noexcept
     ivec load_integers(const ireal *p) noexcept
     real fma_one(real a, real b, real c) noexcept       # of numbers: a * b + c
+    vec alone(real x) noexcept                          # x in the first lane
     real lane "LANE"(vec v, int i) noexcept
     void sum_lines(const vec *a, real *out) noexcept    # SUMS sums of VECS vectors each, by tree_sum's tree
