@@ -9,7 +9,7 @@
 # and losses make of the padding is never read. Whether an epoch runs here depends on network and options alone.
 
 cdef enum:
-    RUN = 64                        # rows between two looks at the clock, and of one call of `train_unit`
+    RUN = 256                       # rows between two looks at the clock, and of one call of `train_unit`
 
 
 # A layer on lines: where its parts stand, in elements.
@@ -160,10 +160,9 @@ cdef struct unit_call:              # of a unit whose activation or loss is not 
     joint_delta_t joint_prime
     void *loss_data
     const real *y
-    real *y_hat
 
 
-cdef real pull(void *data, Py_ssize_t row, real h) noexcept nogil:
+cdef real pull(void *data, Py_ssize_t row, real h, real *out) noexcept nogil:
     """-dl/dh of a row, through blocks of one line."""
     cdef unit_call *c = <unit_call *> data
     cdef plan *p = c.p
@@ -180,7 +179,7 @@ cdef real pull(void *data, Py_ssize_t row, real h) noexcept nogil:
         c.l.f(hs, y_hat, WIDTH, c.l.data)
         if c.joint_prime == NULL:
             c.l.df(hs, y_hat, slope, WIDTH, c.l.data)
-    c.y_hat[row] = y_hat[0]
+    out[0] = y_hat[0]
     if c.joint_prime != NULL:
         c.joint_prime(y, y_hat, error, 1, WIDTH, c.loss_data)
         return error[0]
@@ -192,7 +191,7 @@ cdef void run_unit(Engine e, job *j) noexcept nogil:
     """Train a single unit on every row in order, RUN rows at a time."""
     cdef plan *p = j.samples
     cdef batch *q = &j.q
-    cdef const real *x[RUN]
+    cdef const real *x[RUN + UNIT_AHEAD]
     cdef real *y = p.memory + p.y
     cdef real *values = p.memory + p.values
     cdef real *step = p.w
@@ -203,7 +202,7 @@ cdef void run_unit(Engine e, job *j) noexcept nogil:
     cdef double w, rate = j.learning_rate * p.factor
     cdef unit_call call
     cdef unit_rows u
-    call.p, call.l, call.y, call.y_hat = p, e.layers, y, y_hat
+    call.p, call.l, call.y = p, e.layers, y
     call.loss_prime, call.joint_prime, call.loss_data = e.loss_prime, e.joint_prime, e.loss_data
     u.d, u.x, u.y, u.step, u.h, u.y_hat = e.n_inputs, x, y, step, h, y_hat
     u.w = j.parameters + e.layers[0].w
@@ -216,6 +215,8 @@ cdef void run_unit(Engine e, job *j) noexcept nogil:
         for r in range(n):
             row = row_of(q, first + r)
             x[r], y[r] = q.x + row * e.n_inputs, q.y[row]
+        for r in range(n, n + UNIT_AHEAD):
+            x[r] = q.x + row_of(q, min(first + r, j.n_rows - 1)) * e.n_inputs
         if q.weight != NULL:
             for r in range(n):
                 w = weight_of_row(q, row_of(q, first + r))

@@ -116,13 +116,14 @@ cdef enum:
 cdef enum:
     MOST_LINES = 4                      # of 64 bytes, that a row may take to be copied
     UNIT_LINES = 3 * (2 * 8 * MOST_LINES + 4)
+    UNIT_AHEAD = 16
 
-# -dl/dh of a row from its net input
-ctypedef real (*pull_t)(void *data, Py_ssize_t row, real h) noexcept nogil
+# -dl/dh of a row from its net input, and its output
+ctypedef real (*pull_t)(void *data, Py_ssize_t row, real h, real *y_hat) noexcept nogil
 
 cdef struct unit_rows:
     Py_ssize_t n, d
-    const real **x                      # (n) rows of d elements
+    const real **x                      # (n + UNIT_AHEAD) rows of d elements; those behind n are fetched only
     const real *y                       # (n)
     const real *step                    # (n): what -dl/dh is multiplied by
     real *w                             # (d)

@@ -109,6 +109,13 @@ INLINE void store_part(real *p, vec v, ptrdiff_t n) {
 }
 #endif
 
+/* ask for the line at p, which will be read soon, into the first cache (near) or the second */
+#if defined(__GNUC__) || defined(__clang__)
+#define PREFETCH(p, near) ((near) ? __builtin_prefetch(p, 0, 3) : __builtin_prefetch(p, 0, 2))
+#else
+#define PREFETCH(p, near) ((void)(p))
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 /* x - 0 keeps -0.0 and costs nothing; 0 + x does neither */
 INLINE vec splat(real x) { vec zero = {0}; return x - zero; }

@@ -62,12 +62,23 @@ cdef void combine_lines(const real *w, const real *a, const real *bias, real *ou
     while n - j >= 8 * LANES and VBYTES == 64:
         combine_tile(8, 2, w + j, a, bias + j if bias != NULL else NULL, out + j, m, n)
         j += 8 * LANES
+    if n - j == 7 * LANES and VBYTES == 64:
+        combine_tile(7, 2, w + j, a, bias + j if bias != NULL else NULL, out + j, m, n)
+        return
+    if n - j == 6 * LANES and VBYTES == 64:
+        combine_tile(6, 2, w + j, a, bias + j if bias != NULL else NULL, out + j, m, n)
+        return
+    if n - j == 5 * LANES and VBYTES == 64:
+        combine_tile(5, 2, w + j, a, bias + j if bias != NULL else NULL, out + j, m, n)
+        return
     while n - j >= 4 * LANES:
         combine_tile(4, 2, w + j, a, bias + j if bias != NULL else NULL, out + j, m, n)
         j += 4 * LANES
-    while j < n:
+    while n - j >= 2 * LANES:
+        combine_tile(2, 2, w + j, a, bias + j if bias != NULL else NULL, out + j, m, n)
+        j += 2 * LANES
+    if j < n:
         combine_tile(1, 2, w + j, a, bias + j if bias != NULL else NULL, out + j, m, n)
-        j += LANES
 
 
 cdef inline void dot_rows(int rows, bint update, real *w, const real *v, const real *a, real rate,

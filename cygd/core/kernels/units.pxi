@@ -31,6 +31,98 @@ cdef inline vec load_some(const real *p, Py_ssize_t n) noexcept nogil:
     return load(p) if n >= LANES else load_part(p, n) if n > 0 else splat(0)
 
 
+# rows on lines --------------------------------------------------------------------------------------
+
+cdef struct narrow_block:
+    real x[BLOCK * MOST_LINES * WIDTH]      # rows
+    real z[BLOCK * MOST_LINES * WIDTH]      # the same times s_j
+    real pairs[PAIRS]
+
+
+cdef void copy_rows(int rows, int lines, const unit_rows *u, Py_ssize_t at, const real *last,
+                    narrow_block *a) noexcept nogil:
+    cdef const real *const *from_rows = u.x + at
+    cdef const real *step = u.step + at
+    cdef const real *x
+    cdef real *y
+    cdef real *z
+    cdef vec s, t
+    cdef Py_ssize_t p, full = (lines - 1) * WIDTH, rest = u.d - full
+    cdef int j
+    if rows == BLOCK:
+        for j in range(rows):
+            prefetch(from_rows[rows + j], True)
+            prefetch(from_rows[rows + j] + u.d - 1, True)
+    for j in range(rows):
+        x, y, z = from_rows[j], a.x + j * lines * WIDTH, a.z + j * lines * WIDTH
+        s = splat(step[j])
+        for p from 0 <= p < full by LANES:
+            t = load(x + p)
+            store(y + p, t)
+            store(z + p, s * t)
+        for p from 0 <= p < WIDTH by LANES:
+            t = load_some(x + full + p, rest - p) + load(last + p)
+            store(y + full + p, t)
+            store(z + full + p, s * t)
+
+
+cdef inline void pairs_of_row(int j, int lines, const narrow_block *a, vec *sums) noexcept nogil:
+    """Products z_i . x_j of the rows i < j, before they are added up."""
+    cdef const real *x = a.x + j * lines * WIDTH
+    cdef const real *z
+    cdef vec s
+    cdef int i, v, line
+    for i in range(j):
+        z = a.z + i * lines * WIDTH
+        for v in range(VECS):
+            s = load(z + v * LANES) * load(x + v * LANES)
+            for line in range(1, lines):
+                s = fma_(load(z + line * WIDTH + v * LANES), load(x + line * WIDTH + v * LANES), s)
+            sums[pair_at(i, j) * VECS + v] = s
+
+
+cdef inline void sum_pairs(int first, int stop, narrow_block *a, const vec *sums) noexcept nogil:
+    cdef int k
+    for k from first <= k < stop by SUMS:
+        sum_lines(sums + k * VECS, a.pairs + k)
+
+
+# The products of the next block are taken in six steps between the rows of this one's chain: a processor
+# looks a few hundred operations ahead, which would not reach behind the chain.
+cdef inline void beside(int step, int lines, narrow_block *a, vec *sums) noexcept nogil:
+    cdef int k
+    if a == NULL:
+        return
+    if step == 0:
+        for k in range(28 * VECS, PAIRS * VECS):
+            sums[k] = splat(0)
+        pairs_of_row(7, lines, a, sums)
+    elif step == 1:
+        pairs_of_row(6, lines, a, sums)
+        sum_pairs(16, 28, a, sums)
+    elif step == 2:
+        pairs_of_row(5, lines, a, sums)
+    elif step == 3:
+        pairs_of_row(4, lines, a, sums)
+        sum_pairs(8, 16, a, sums)
+    elif step == 4:
+        pairs_of_row(3, lines, a, sums)
+    elif step == 5:
+        pairs_of_row(2, lines, a, sums)
+        pairs_of_row(1, lines, a, sums)
+        sum_pairs(0, 8, a, sums)
+
+
+cdef void all_pairs(int lines, narrow_block *a) noexcept nogil:
+    cdef vec sums[PAIRS * VECS]
+    beside(0, lines, a, sums)
+    beside(1, lines, a, sums)
+    beside(2, lines, a, sums)
+    beside(3, lines, a, sums)
+    beside(4, lines, a, sums)
+    beside(5, lines, a, sums)
+
+
 # the chain ----------------------------------------------------------------------------------------
 # `dots` are the net inputs with the weights before the block, `pairs` the products s_i (x_i . x_j + 1).
 
@@ -38,12 +130,19 @@ cdef inline real sigmoid_one(real h) noexcept nogil:
     return lane(v_sigmoid(splat(h)), 0)
 
 
-cdef inline real error_of(int kind, const unit_rows *u, Py_ssize_t row, real h) noexcept nogil:
+# What the chain finds of a block. Nothing of it is read as a vector: that would wait for all numbers to be stored.
+cdef struct found:
+    real e[WIDTH]
+    real check                      # 0 as long as every h is finite
+
+
+cdef inline real error_of(int kind, const unit_rows *u, Py_ssize_t row, real h, found *f) noexcept nogil:
     """Return e = -dl/dh of a row, and keep h and y_hat."""
     cdef real y_hat, e
     u.h[row] = h
+    f.check = fma_one(0, h, f.check)
     if kind == UNIT_OTHER:
-        return u.pull(u.data, row, h)
+        return u.pull(u.data, row, h, u.y_hat + row)
     y_hat = h if kind == UNIT_IDENTITY else sigmoid_one(h)
     u.y_hat[row] = y_hat
     e = u.y[row] - y_hat
@@ -70,27 +169,32 @@ cdef inline void pass_on(int rows, int j, real e, const real *pairs, real *h) no
 
 
 cdef inline void resolve_row(int kind, int rows, int j, const unit_rows *u, Py_ssize_t at, const real *pairs,
-                             real *h, real *e) noexcept nogil:
+                             real *h, found *f, int lines, narrow_block *following,
+                             vec *sums) noexcept nogil:
+    cdef real e
     if j < rows:
-        e[j] = error_of(kind, u, at + j, h[j])
-        pass_on(rows, j, e[j], pairs, h)
+        e = error_of(kind, u, at + j, h[j], f)
+        f.e[j] = e
+        pass_on(rows, j, e, pairs, h)
+        beside(j, lines, following, sums)
 
 
 cdef inline void resolve(int kind, int rows, const unit_rows *u, Py_ssize_t at, const real *dots,
-                         const real *pairs, real *e) noexcept nogil:
+                         const real *pairs, found *f, int lines, narrow_block *following) noexcept nogil:
     """Find the rows' errors, one after the other."""
+    cdef vec sums[PAIRS * VECS]
     cdef real h[BLOCK]
     cdef int j
     for j in range(rows):
         h[j] = dots[j]
-    resolve_row(kind, rows, 0, u, at, pairs, h, e)
-    resolve_row(kind, rows, 1, u, at, pairs, h, e)
-    resolve_row(kind, rows, 2, u, at, pairs, h, e)
-    resolve_row(kind, rows, 3, u, at, pairs, h, e)
-    resolve_row(kind, rows, 4, u, at, pairs, h, e)
-    resolve_row(kind, rows, 5, u, at, pairs, h, e)
-    resolve_row(kind, rows, 6, u, at, pairs, h, e)
-    resolve_row(kind, rows, 7, u, at, pairs, h, e)
+    resolve_row(kind, rows, 0, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 1, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 2, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 3, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 4, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 5, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 6, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 7, u, at, pairs, h, f, lines, following, sums)
 
 
 cdef inline vec exp_near_q(vec r) noexcept nogil:
@@ -108,13 +212,15 @@ cdef inline vec exp_near_q(vec r) noexcept nogil:
 # goes through the chain, as long as what the rows add to it leaves |r| <= 0.7, which exp_near_q bears:
 # y_hat = 1 / (1 + 2^n + 2^n p), p = e^r - 1. The errors' own signs make r = r - e times a product.
 cdef inline void resolve_near(int kind, int rows, int j, const unit_rows *u, Py_ssize_t at, const real *dots,
-                              const real *start, const real *power, const real *pairs, real *r,
-                              real *e) noexcept nogil:
-    cdef real y_hat, h, s
+                              const real *start, const real *power, const real *pairs, real *r, found *f,
+                              int lines, narrow_block *following, vec *sums) noexcept nogil:
+    cdef real y_hat, h, e, s
     cdef vec x, p
     if j >= rows:
         return
     h = dots[j] + (start[j] - r[j])
+    u.h[at + j] = h
+    f.check = fma_one(0, h, f.check)
     s = power[j]                    # inf where a net input is too large for 2^n
     if -0.7 <= r[j] and r[j] <= 0.7 and s < INFINITY:
         x = alone(r[j])
@@ -122,20 +228,23 @@ cdef inline void resolve_near(int kind, int rows, int j, const unit_rows *u, Py_
         y_hat = 1 / fma_one(lane(p, 0), s, 1 + s)
     else:
         y_hat = sigmoid_one(h)
-    u.h[at + j] = h
     u.y_hat[at + j] = y_hat
-    e[j] = u.y[at + j] - y_hat
+    e = u.y[at + j] - y_hat
     if kind == UNIT_SIGMOID:
-        e[j] = e[j] * (y_hat * (1 - y_hat))
-    pass_on(rows, j, -e[j], pairs, r)
+        e = e * (y_hat * (1 - y_hat))
+    f.e[j] = e
+    pass_on(rows, j, -e, pairs, r)
+    beside(j, lines, following, sums)
 
 
 cdef inline void resolve_sigmoid(int kind, int rows, const unit_rows *u, Py_ssize_t at, const real *dots,
-                                 const real *pairs, real *e) noexcept nogil:
+                                 const real *pairs, found *f, int lines,
+                                 narrow_block *following) noexcept nogil:
     """Find the errors behind a sigmoid."""
+    cdef vec sums[PAIRS * VECS]
     cdef real start[WIDTH]
     cdef real power[WIDTH]
-    cdef real r[BLOCK]
+    cdef real r[WIDTH]
     cdef real limit = 80 if REAL_BITS == 32 else 700, shift = 12582912 if REAL_BITS == 32 else 6755399441055744
     cdef vec x, t, n
     cdef int j
@@ -143,104 +252,36 @@ cdef inline void resolve_sigmoid(int kind, int rows, const unit_rows *u, Py_ssiz
         x = load(dots + j)
         t = fma_(x, splat(<real> -1.4426950408889634), splat(shift))
         n = t - splat(shift)
-        store(start + j, fma_(n, splat(-ln2_lo()), fma_(n, splat(-ln2_hi()), -x)))
-        store(power + j, select(lt(splat(limit), abs_(x)), splat(INFINITY), pow2(t)))
-    for j in range(rows):
-        r[j] = start[j]
-    resolve_near(kind, rows, 0, u, at, dots, start, power, pairs, r, e)
-    resolve_near(kind, rows, 1, u, at, dots, start, power, pairs, r, e)
-    resolve_near(kind, rows, 2, u, at, dots, start, power, pairs, r, e)
-    resolve_near(kind, rows, 3, u, at, dots, start, power, pairs, r, e)
-    resolve_near(kind, rows, 4, u, at, dots, start, power, pairs, r, e)
-    resolve_near(kind, rows, 5, u, at, dots, start, power, pairs, r, e)
-    resolve_near(kind, rows, 6, u, at, dots, start, power, pairs, r, e)
-    resolve_near(kind, rows, 7, u, at, dots, start, power, pairs, r, e)
+        t = select(lt(splat(limit), abs_(x)), splat(INFINITY), pow2(t))
+        x = fma_(n, splat(-ln2_lo()), fma_(n, splat(-ln2_hi()), -x))
+        store(start + j, x)
+        store(r + j, x)
+        store(power + j, t)
+    resolve_near(kind, rows, 0, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_near(kind, rows, 1, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_near(kind, rows, 2, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_near(kind, rows, 3, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_near(kind, rows, 4, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_near(kind, rows, 5, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_near(kind, rows, 6, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_near(kind, rows, 7, u, at, dots, start, power, pairs, r, f, lines, following, sums)
 
 
 cdef inline bint chain(int kind, int rows, const unit_rows *u, Py_ssize_t at, const real *dots,
-                       const real *pairs, real *e) noexcept nogil:
-    """Find the errors of a block; return whether every net input is finite."""
-    cdef real check = 0
-    cdef int j
+                       const real *pairs, found *f, int lines, narrow_block *following) noexcept nogil:
+    """Find the errors of a block; return whether every net input is finite.
+
+    Where there is a `following` block, its products are taken beside.
+    """
+    f.check = 0
     if rows > 1 and (kind == UNIT_SIGMOID or kind == UNIT_LOGISTIC):
-        resolve_sigmoid(kind, rows, u, at, dots, pairs, e)
+        resolve_sigmoid(kind, rows, u, at, dots, pairs, f, lines, following)
     else:
-        resolve(kind, rows, u, at, dots, pairs, e)
-    for j in range(rows):
-        check = check + 0 * u.h[at + j]
-    return check == 0
+        resolve(kind, rows, u, at, dots, pairs, f, lines, following)
+    return f.check == 0
 
 
-# narrow rows --------------------------------------------------------------------------------------
-
-cdef struct narrow_block:
-    real x[BLOCK * MOST_LINES * WIDTH]      # rows on lines
-    real z[BLOCK * MOST_LINES * WIDTH]      # the same times s_j
-    real pairs[PAIRS]
-
-
-cdef inline void pairs_of_row(int j, int lines, const real *x, const real *z, vec *sums) noexcept nogil:
-    """Products z_i . x_j of the rows i < j, before they are added up."""
-    cdef vec a
-    cdef int i, v, line
-    for i in range(j):
-        for v in range(VECS):
-            a = load(z + i * lines * WIDTH + v * LANES) * load(x + j * lines * WIDTH + v * LANES)
-            for line in range(1, lines):
-                a = fma_(load(z + (i * lines + line) * WIDTH + v * LANES),
-                         load(x + (j * lines + line) * WIDTH + v * LANES), a)
-            sums[(pair_at(0, j) + i) * VECS + v] = a
-
-
-cdef inline void pairs_on_lines(int lines, narrow_block *a) noexcept nogil:
-    cdef vec sums[PAIRS * VECS]
-    cdef int k
-    for k in range(28 * VECS, PAIRS * VECS):
-        sums[k] = splat(0)
-    pairs_of_row(1, lines, a.x, a.z, sums)
-    pairs_of_row(2, lines, a.x, a.z, sums)
-    pairs_of_row(3, lines, a.x, a.z, sums)
-    pairs_of_row(4, lines, a.x, a.z, sums)
-    pairs_of_row(5, lines, a.x, a.z, sums)
-    pairs_of_row(6, lines, a.x, a.z, sums)
-    pairs_of_row(7, lines, a.x, a.z, sums)
-    for k from 0 <= k < 28 by SUMS:
-        sum_lines(sums + k * VECS, a.pairs + k)
-
-
-cdef void take_rows(int rows, int lines, const unit_rows *u, Py_ssize_t at, const real *last,
-                    narrow_block *a) noexcept nogil:
-    """Copy rows onto lines, and take their products if they are a block."""
-    cdef const real *const *from_rows = u.x + at
-    cdef const real *step = u.step + at
-    cdef const real *x
-    cdef real *y
-    cdef real *z
-    cdef vec s, t
-    cdef Py_ssize_t p, full = (lines - 1) * WIDTH, rest = u.d - full
-    cdef int j
-    for j in range(rows):
-        x, y, z = from_rows[j], a.x + j * lines * WIDTH, a.z + j * lines * WIDTH
-        s = splat(step[j])
-        for p from 0 <= p < full by LANES:
-            t = load(x + p)
-            store(y + p, t)
-            store(z + p, s * t)
-        for p from 0 <= p < WIDTH by LANES:
-            t = load_some(x + full + p, rest - p) + load(last + p)
-            store(y + full + p, t)
-            store(z + full + p, s * t)
-    if rows < BLOCK:
-        return
-    if lines == 1:
-        pairs_on_lines(1, a)
-    elif lines == 2:
-        pairs_on_lines(2, a)
-    elif lines == 3:
-        pairs_on_lines(3, a)
-    else:
-        pairs_on_lines(4, a)
-
+# narrow rows ----------------------------------------------------------------------------------------
 
 cdef inline void dots_on_lines(int rows, int lines, const real *x, const real *w, real *dots) noexcept nogil:
     cdef vec sums[BLOCK * VECS]
@@ -278,12 +319,12 @@ cdef inline void add_on_lines(int rows, int lines, const real *z, const real *e,
 cdef inline void one_by_one(int kind, int lines, const unit_rows *u, Py_ssize_t at, Py_ssize_t stop,
                             const real *last, real *w, narrow_block *a) noexcept nogil:
     cdef real dots[WIDTH]
-    cdef real e[BLOCK]
+    cdef found f
     while at < stop:
-        take_rows(1, lines, u, at, last, a)
+        copy_rows(1, lines, u, at, last, a)
         dots_on_lines(1, lines, a.x, w, dots)
-        chain(kind, 1, u, at, dots, NULL, e)
-        add_on_lines(1, lines, a.z, e, w)
+        chain(kind, 1, u, at, dots, NULL, &f, lines, NULL)
+        add_on_lines(1, lines, a.z, f.e, w)
         at += 1
 
 
@@ -292,8 +333,10 @@ cdef inline void narrow_rows(int kind, int lines, const unit_rows *u) noexcept n
     cdef real w[MOST_LINES * WIDTH]
     cdef real last[WIDTH]
     cdef real dots[WIDTH]
-    cdef real e[BLOCK]
+    cdef found f
+    cdef narrow_block *following
     cdef Py_ssize_t at = 0, p
+    cdef bint fine
     cdef int turn = 0
     for p in range(WIDTH):
         last[p] = dots[p] = 0
@@ -303,13 +346,18 @@ cdef inline void narrow_rows(int kind, int lines, const unit_rows *u) noexcept n
         last[u.d % WIDTH] = 1
         w[u.d] = u.b[0]
     if u.n >= BLOCK:
-        take_rows(BLOCK, lines, u, 0, last, &blocks[0])
+        copy_rows(BLOCK, lines, u, 0, last, &blocks[0])
+        all_pairs(lines, &blocks[0])
     while at + BLOCK <= u.n:
         dots_on_lines(BLOCK, lines, blocks[turn].x, w, dots)
         if at + 2 * BLOCK <= u.n:
-            take_rows(BLOCK, lines, u, at + BLOCK, last, &blocks[1 - turn])
-        if chain(kind, BLOCK, u, at, dots, blocks[turn].pairs, e):
-            add_on_lines(BLOCK, lines, blocks[turn].z, e, w)
+            following = &blocks[1 - turn]
+            copy_rows(BLOCK, lines, u, at + BLOCK, last, following)
+            fine = chain(kind, BLOCK, u, at, dots, blocks[turn].pairs, &f, lines, following)
+        else:
+            fine = chain(kind, BLOCK, u, at, dots, blocks[turn].pairs, &f, lines, NULL)
+        if fine:
+            add_on_lines(BLOCK, lines, blocks[turn].z, f.e, w)
         else:
             one_by_one(kind, lines, u, at, at + BLOCK, last, w, &blocks[2])
         turn = 1 - turn
@@ -323,7 +371,8 @@ cdef inline void narrow_rows(int kind, int lines, const unit_rows *u) noexcept n
 
 # wide rows ----------------------------------------------------------------------------------------
 
-cdef inline void wide_products(const real *const *x, const real *w, Py_ssize_t d, real *out) noexcept nogil:
+cdef inline void wide_products(bint near, const real *const *x, const real *w, Py_ssize_t d,
+                               real *out) noexcept nogil:
     """w . x_j and x_i . x_j of WIDE_BLOCK rows: ten sums side by side, x and w read once."""
     cdef vec acc[16 * VECS]
     cdef vec a0, a1, a2, a3, b
@@ -339,6 +388,10 @@ cdef inline void wide_products(const real *const *x, const real *w, Py_ssize_t d
         p = v * LANES
         while p < d + v * LANES:
             left = d - p
+            prefetch(x[8] + p, near)      # of the block after the next
+            prefetch(x[9] + p, near)
+            prefetch(x[10] + p, near)
+            prefetch(x[11] + p, near)
             if left >= LANES:
                 b, a0, a1, a2, a3 = load(w + p), load(x0 + p), load(x1 + p), load(x2 + p), load(x3 + p)
             else:
@@ -390,26 +443,30 @@ cdef inline bint wide_block(int kind, int rows, const unit_rows *u, Py_ssize_t a
     """Train on a block or on a row; return False, with nothing changed, where a block is not finite."""
     cdef real products[16]
     cdef real dots[WIDTH]
-    cdef real e[BLOCK]
+    cdef found f
     cdef real b = u.b[0] if u.b != NULL else 0, one = 1 if u.b != NULL else 0
     cdef int i, j
     if rows == 1:
         dots[0] = wide_dot(u.x[at], u.w, u.d) + b
     else:
-        wide_products(u.x + at, u.w, u.d, products)
+        # three blocks take half of a common first cache, or are fetched into the second
+        if u.d <= 24 * WIDTH:
+            wide_products(True, u.x + at, u.w, u.d, products)
+        else:
+            wide_products(False, u.x + at, u.w, u.d, products)
         for j in range(rows):
             dots[j] = products[j] + b
             for i in range(j):
                 products[rows + pair_at(i, j)] = u.step[at + i] * (products[rows + pair_at(i, j)] + one)
         for j in range(rows, WIDTH):
             dots[j] = 0
-    if not chain(kind, rows, u, at, dots, products + rows, e) and rows > 1:
+    if not chain(kind, rows, u, at, dots, products + rows, &f, 0, NULL) and rows > 1:
         return False
     for j in range(rows):
-        e[j] = e[j] * u.step[at + j]
+        f.e[j] = f.e[j] * u.step[at + j]
         if u.b != NULL:
-            u.b[0] += e[j]
-    add_wide(rows, u.x + at, e, u.w, u.d)
+            u.b[0] += f.e[j]
+    add_wide(rows, u.x + at, f.e, u.w, u.d)
     return True
 
 

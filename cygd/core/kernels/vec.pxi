@@ -42,6 +42,7 @@ cdef extern from "vec.h" nogil:
     void store_integers(ireal *p, ivec v) noexcept
     ivec load_integers(const ireal *p) noexcept
     real fma_one(real a, real b, real c) noexcept       # of numbers: a * b + c
+    void prefetch "PREFETCH"(const real *p, bint near) noexcept     # near: into the first cache
     vec alone(real x) noexcept                          # x in the first lane
     real lane "LANE"(vec v, int i) noexcept
     void sum_lines(const vec *a, real *out) noexcept    # SUMS sums of VECS vectors each, by tree_sum's tree
