@@ -170,6 +170,12 @@ def fits(bits: int) -> dict[str, Fit]:
             lambda r: abs(r) + half / 1000,  # r^2 against e^r - 1
             *(-half, half, 5 if single else 9),
         ),
+        "exp_near": Fit(
+            "(e^r - 1 - r) / r^2, |r| <= 0.7",
+            lambda r: series(lambda k: 1 / mp.factorial(k + 2), r),
+            lambda r: (r * r + mpf("0.001")) / mp.exp(r),  # r^2 against e^r, which is what is taken
+            *(mpf("-0.7"), mpf("0.7"), 6 if single else 11),
+        ),
         "sinh": Fit(
             "(sinh(r) / r - 1) / z, z = r^2, |r| <= log(2) / 2",
             lambda z: series(lambda k: 1 / mp.factorial(2 * k + 3), z),

@@ -75,6 +75,7 @@ cdef struct job:
     double began, waited
     bint alone                                      # the others only hold it up: it goes on by itself
     Py_ssize_t chunks[MAX_LANES]                    # computed, by thread
+    plan *samples                                   # of batches of one row, or NULL
 
 
 cdef class Task:
@@ -328,6 +329,9 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
 
 cdef void run_epoch(Engine engine, Updater updater, job *j) noexcept nogil:
     cdef int threads = j.threads
+    if j.samples != NULL:
+        run_samples(engine, updater, j)
+        return
     j.began = now()
     j.waited = 0
     j.alone = False

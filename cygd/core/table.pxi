@@ -119,6 +119,34 @@ cdef struct panel_block:
     const real *p
     Py_ssize_t units, first
 
+# One unit and rows to train on, one after the other (kernels/units.pxi).
+cdef enum:
+    UNIT_IDENTITY                       # with a squared error
+    UNIT_SIGMOID                        # the same
+    UNIT_LOGISTIC                       # a sigmoid with binary_cross_entropy
+    UNIT_OTHER                          # everything else, by `pull`
+
+cdef enum:
+    MOST_LINES = 4                      # of 64 bytes, that a row may take to be copied
+    UNIT_LINES = 3 * (2 * 8 * MOST_LINES + 4)
+    UNIT_AHEAD = 16
+
+# -dl/dh of a row from its net input, and its output
+ctypedef real (*pull_t)(void *data, Py_ssize_t row, real h, real *y_hat) noexcept nogil
+
+cdef struct unit_rows:
+    Py_ssize_t n, d
+    const real **x                      # (n + UNIT_AHEAD) rows of d elements; those behind n are fetched only
+    const real *y                       # (n)
+    const real *step                    # (n): what -dl/dh is multiplied by
+    real *w                             # (d)
+    real *b                             # one, or NULL
+    real *h                             # (n): net inputs, for the loss
+    real *y_hat                         # (n): outputs
+    real *memory                        # UNIT_LINES lines, for copies of a few rows
+    pull_t pull
+    void *data
+
 cdef struct kernels:
     int level                           # 2 (base), 3, 4
     int vector_bytes
@@ -192,3 +220,21 @@ cdef struct kernels:
     void (*clip)(double limit, real *g, Py_ssize_t n) noexcept nogil
     # multiply-adds on registers alone; returns how many operations that were, two each
     double (*peak)(Py_ssize_t rounds) noexcept nogil
+    # one unit trained on rows one after the other; kind: UNIT_IDENTITY ...
+    void (*train_unit)(int kind, const unit_rows *u) noexcept nogil
+    # one row at a time through a layer, in lines: n is a multiple of WIDTH, and so is every row of w (m, n)
+    # out (n) = bias + sum over i of a_i w_i
+    void (*combine_lines)(const real *w, const real *a, const real *bias, real *out, Py_ssize_t m,
+                          Py_ssize_t n) noexcept nogil
+    # out_i = [bias_i +] w_i . v
+    void (*line_products)(const real *w, const real *v, const real *bias, real *out, Py_ssize_t m,
+                      Py_ssize_t n) noexcept nogil
+    # out_i = w_i . v, then w_i += rate a_i v
+    void (*dot_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
+                           Py_ssize_t n) noexcept nogil
+    # out (n) = sum over i of a_i w_i, then w_i += rate a_i v
+    void (*combine_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
+                               Py_ssize_t n) noexcept nogil
+    # w_i = [w_i +] rate a_i v
+    void (*add_outer)(const real *v, const real *a, real rate, bint accumulate, real *w, Py_ssize_t m,
+                  Py_ssize_t n) noexcept nogil

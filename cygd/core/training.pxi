@@ -38,6 +38,7 @@ cdef class Training:
     cdef real[::1] parameters, kept         # now, and before the epoch
     cdef uint32_t[::1] order                # of the rows in the epoch; none where nothing is shuffled
     cdef double[::1] losses                 # of the epochs of a call
+    cdef Samples samples                    # where batches are single rows
     cdef job j                              # as every call begins it
     cdef int most_threads
     cdef int most_lanes
@@ -70,6 +71,9 @@ cdef class Training:
         if shuffled:
             self.order = np.empty(task.n_rows, np.uint32)
             j.q.rows = &self.order[0]
+        if batch_size == 1:
+            self.samples = Samples.of(engine, updater, clip_norm > 0 or clip_value > 0)
+            j.samples = &self.samples.p if self.samples is not None else NULL
         engine.cut(&j.q, j.n_rows % j.batch_size)
         self.most_lanes, self.longest = j.q.n_lanes, j.q.chunk  # the last batch may have the longer chunks
         engine.cut(&j.q, j.batch_size)

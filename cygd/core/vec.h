@@ -167,10 +167,18 @@ INLINE void prefetch_next(const real *p) {
     (void)p;
 #endif
 }
+/* ask for the line at p, which will be read soon, into the first cache (near) or the second */
+#if defined(__GNUC__) || defined(__clang__)
+#define FETCH_LINE(p, near) ((near) ? __builtin_prefetch(p, 0, 3) : __builtin_prefetch(p, 0, 2))
+#else
+#define FETCH_LINE(p, near) ((void)(p))
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 /* x - 0 keeps -0.0 and costs nothing; 0 + x does neither */
 INLINE vec splat(real x) { vec zero = {0}; return x - zero; }
+/* a number in the first lane, where a chain of them waits for each: splat takes longer */
+INLINE vec alone(real x) { vec v = {x}; return v; }
 /* masks: a bit for each lane where the level has registers for that, else all bits of a lane set or clear */
 #if VBYTES == 64 && defined(X86)
 #if REAL_BITS == 32
@@ -203,6 +211,7 @@ INLINE ivec bits(vec a) { return (ivec)a; }
 INLINE vec from_bits(ivec a) { return (vec)a; }
 #else
 INLINE vec splat(real x) { return x; }
+INLINE vec alone(real x) { return x; }
 typedef ivec vmask;
 INLINE vmask lt(vec a, vec b) { return -(ireal)(a < b); }
 INLINE vmask le(vec a, vec b) { return -(ireal)(a <= b); }
@@ -320,6 +329,15 @@ INLINE vec fma_(vec a, vec b, vec c) {
 #endif
 }
 
+/* a b + c of numbers, rounded as fma_ rounds */
+INLINE real fma_one(real a, real b, real c) {
+#if FUSED
+    return REAL_FMA(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 INLINE vec sqrt_(vec a) {
 #ifdef X86
     return (vec)X86(sqrt)(a);
@@ -392,6 +410,65 @@ INLINE void sum_lines(const vec *a, real *out) {
 #else
 INLINE void sum_lines(const vec *a, real *out) {
     for (int i = 0; i < WIDTH; i++) {
+        real part[WIDTH];
+        memcpy(part, a + i * VECS, sizeof part);
+        for (int n = WIDTH / 2; n; n /= 2)
+            for (int k = 0; k < n; k++) part[k] += part[k + n];
+        out[i] = part[0];
+    }
+}
+#endif
+
+/* The sums of SUMS accumulators of VECS vectors each: lanes i and i + n / 2 of n, then half as many, down to
+ * one. All accumulators go down the tree together, in halves of the virtual width, two of them in one from
+ * the second step on. */
+#define SUMS (WIDTH / 2)
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLE __builtin_shufflevector
+#endif
+#endif
+#ifdef SHUFFLE
+typedef real half __attribute__((vector_size(32), aligned(REAL_BITS / 8), may_alias));
+INLINE half half_of(const vec *a) {
+#if VBYTES == 64 && REAL_BITS == 32
+    return SHUFFLE(a[0], a[0], 0, 1, 2, 3, 4, 5, 6, 7) + SHUFFLE(a[0], a[0], 8, 9, 10, 11, 12, 13, 14, 15);
+#elif VBYTES == 64
+    return SHUFFLE(a[0], a[0], 0, 1, 2, 3) + SHUFFLE(a[0], a[0], 4, 5, 6, 7);
+#elif VBYTES == 32
+    return a[0] + a[1];
+#elif REAL_BITS == 32
+    return SHUFFLE(a[0] + a[2], a[1] + a[3], 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return SHUFFLE(a[0] + a[2], a[1] + a[3], 0, 1, 2, 3);
+#endif
+}
+#if REAL_BITS == 32
+INLINE half fold4(half a, half b) {
+    return SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+INLINE half fold2(half a, half b) {
+    return SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13) + SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+INLINE half fold1(half a, half b) {
+    return SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14) + SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+}
+INLINE void sum_few(const vec *a, real *out) {
+    half h[8];
+    for (int i = 0; i < 8; i++) h[i] = half_of(a + i * VECS);
+    *(half *)out = fold1(fold2(fold4(h[0], h[4]), fold4(h[1], h[5])),
+                         fold2(fold4(h[2], h[6]), fold4(h[3], h[7])));
+}
+#else
+INLINE half fold2(half a, half b) { return SHUFFLE(a, b, 0, 1, 4, 5) + SHUFFLE(a, b, 2, 3, 6, 7); }
+INLINE half fold1(half a, half b) { return SHUFFLE(a, b, 0, 4, 2, 6) + SHUFFLE(a, b, 1, 5, 3, 7); }
+INLINE void sum_few(const vec *a, real *out) {
+    *(half *)out = fold1(fold2(half_of(a), half_of(a + 2 * VECS)), fold2(half_of(a + VECS), half_of(a + 3 * VECS)));
+}
+#endif
+#else
+INLINE void sum_few(const vec *a, real *out) {
+    for (int i = 0; i < SUMS; i++) {
         real part[WIDTH];
         memcpy(part, a + i * VECS, sizeof part);
         for (int n = WIDTH / 2; n; n /= 2)

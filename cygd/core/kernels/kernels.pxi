@@ -18,6 +18,8 @@ include "updates.pxi"
 include "products.pxi"
 include "peak.pxi"
 include "rows.pxi"
+include "units.pxi"
+include "lines.pxi"
 
 cdef kernels table
 
@@ -32,5 +34,7 @@ fill_updates(&table)
 fill_products(&table)
 fill_peak(&table)
 fill_rows(&table)
+fill_units(&table)
+fill_lines(&table)
 
 capsule = PyCapsule_New(&table, "cygd.kernels.v1", NULL)

@@ -280,16 +280,25 @@ cdef void squared_hinge_df(const real *y, const real *y_hat, real *out,
 
 # l = max(h, 0) - h y + log(1 + exp(-|h|));  delta = y - y_hat
 # max(h, 0) - h y is |h| (1 - y) for h > 0 and |h| y below: no two terms cancel for targets in [0, 1]
+cdef inline vec sigmoid_cross_entropy_at(vec h, vec y) noexcept nogil:
+    cdef vec share = select(lt(splat(0), h), splat(1) - y, y), x = minus_abs(h)
+    return v_softplus(x) - product_or_zero(share, x)
+
+
 cdef void sigmoid_cross_entropy(const real *h, const real *y, real *out, Py_ssize_t units,
                                 Py_ssize_t rows, void *data) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef vec x, share
-    for i from 0 <= i < units * rows by LANES:
-        x = load(h + i)
-        share = load(y + i)
-        share = select(lt(splat(0), x), splat(1) - share, share)
-        x = minus_abs(x)
-        store(out + i, v_softplus(x) - product_or_zero(share, x))
+    # two vectors at a time, so that one's latency hides behind the other
+    cdef Py_ssize_t i = 0
+    cdef vec first, second
+    while i + 2 * LANES <= units * rows:
+        first = sigmoid_cross_entropy_at(load(h + i), load(y + i))
+        second = sigmoid_cross_entropy_at(load(h + i + LANES), load(y + i + LANES))
+        store(out + i, first)
+        store(out + i + LANES, second)
+        i += 2 * LANES
+    while i < units * rows:
+        store(out + i, sigmoid_cross_entropy_at(load(h + i), load(y + i)))
+        i += LANES
 
 
 cdef void sigmoid_cross_entropy_delta(const real *y, const real *y_hat, real *delta, Py_ssize_t units,

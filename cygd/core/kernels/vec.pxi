@@ -12,6 +12,7 @@ cdef extern from "vec.h" nogil:
         REAL_BITS
         MANTISSA_BITS
         FUSED       # 1 where fma_ rounds once
+        SUMS        # accumulators that sum_few adds up together
     vec load(const real *p) noexcept
     void store(real *p, vec v) noexcept
     vec load_part(const real *p, Py_ssize_t n) noexcept
@@ -46,3 +47,8 @@ cdef extern from "vec.h" nogil:
     void store_integers(ireal *p, ivec v) noexcept
     ivec load_integers(const ireal *p) noexcept
     void sum_lines(const vec *a, real *out) noexcept    # WIDTH sums, each of VECS vectors
+    real fma_one(real a, real b, real c) noexcept       # of numbers: a * b + c
+    void fetch_line "FETCH_LINE"(const real *p, bint near) noexcept     # near: into the first cache
+    vec alone(real x) noexcept                          # x in the first lane
+    real lane "LANE"(vec v, int i) noexcept
+    void sum_few(const vec *a, real *out) noexcept      # SUMS sums of VECS vectors each, by tree_sum's tree
