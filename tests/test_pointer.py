@@ -77,10 +77,6 @@ def by_capsule(dtype):
     return capsule(f, f"cygd.block_{bits}.v1"), capsule(df, f"cygd.derivative_{bits}.v1")
 
 
-def by_capsules_of_one_name(dtype):
-    return tuple(capsule(at, f"cygd.block_{dtype.replace('float', 'f')}.v1") for at in by_address(dtype))
-
-
 def by_ctypes(dtype):
     _, f, df = ctypes_types(dtype)
     return f(block), df(derivative)
@@ -419,7 +415,12 @@ BAD = {
         TypeError,
         "capsule named 'cygd.block_f16",
     ),
-    "derivative": (lambda: by_capsule("float64")[1], TypeError, "a capsule of a derivative"),
+    "derivative": (
+        lambda: by_capsule("float64")[1],
+        TypeError,
+        r"pointer is a capsule of a derivative \(cygd.derivative_f64.v1\), expected cygd.block_f64.v1 or "
+        "cygd.block_f32.v1: a function takes no y_hat$",
+    ),
     "undeclared": (lambda: ctypes.CDLL(None).abs, TypeError, "does not say its arguments; set its argtypes"),
     "NULL of ctypes": (lambda: ctypes.CFUNCTYPE(D, D)(), ValueError, "pointer is NULL"),
     "needs the GIL": (lambda: ctypes.PYFUNCTYPE(D, D)(math.tanh), TypeError, "needs the GIL"),
@@ -490,11 +491,16 @@ def test_an_address_of_data_is_no_function():
         Activation("mine", pointer=H.ctypes.data)
 
 
-@pytest.mark.parametrize("name", ["float", "cygd.block_f32.v1", "zero", "block", "two numbers"])
+@pytest.mark.parametrize("name", ["float", "cygd.block_f64.v1", "float32", "zero", "block", "two numbers"])
 def test_bad_derivative_pointer(name):
     given, words = {
         "float": (1.0, "derivative_pointer must be"),
-        "cygd.block_f32.v1": (
+        "cygd.block_f64.v1": (
+            by_capsule("float64")[0],
+            r"derivative_pointer is a capsule of a function \(cygd.block_f64.v1\), expected "
+            "cygd.derivative_f64.v1 or cygd.derivative_f32.v1: a derivative takes y_hat too$",
+        ),
+        "float32": (
             by_capsule("float32")[1],
             "pointer is for float64, derivative_pointer for float32",
         ),
