@@ -23,7 +23,16 @@ from types import ModuleType
 
 from cygd.errors import PluginError, did_you_mean
 
-__all__ = ["Found", "Request", "cause", "environment_requests", "file_of", "installed", "load"]
+__all__ = [
+    "Found",
+    "Request",
+    "cause",
+    "environment_requests",
+    "file_of",
+    "hint_of",
+    "installed",
+    "load",
+]
 
 GROUP = "cygd"
 
@@ -147,7 +156,7 @@ def _load_entry_point(point: EntryPoint, source: str = "") -> Found:
     try:
         plugin = point.load()
     except (Exception, SystemExit) as error:
-        raise found.error(f"cannot be imported: {cause(error)}") from error
+        raise found.error(f"cannot be imported: {cause(error)}", hint_of(error)) from error
     return replace(found, plugin=plugin)
 
 
@@ -160,7 +169,7 @@ def _load_module(request: Request) -> Found:
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise request.error("no such module or entry point", _meant(request)) from error
-        raise request.error(f"cannot be imported: {cause(error)}") from error
+        raise request.error(f"cannot be imported: {cause(error)}", hint_of(error)) from error
     return Found(name, f"module {name}", module, request.source)
 
 
@@ -182,7 +191,8 @@ def _load_file(path: Path, request: Request) -> Found:
     try:
         module = _run_file(path)
     except (Exception, SystemExit) as error:
-        raise found.error(f"cannot be imported: {cause(error, str(path))}", _sibling(error, path)) from error
+        hint = hint_of(error) or _sibling(error, path)
+        raise found.error(f"cannot be imported: {cause(error, str(path))}", hint) from error
     return replace(found, plugin=module)
 
 
@@ -216,7 +226,7 @@ def _sibling(error: BaseException, path: Path) -> str | None:
 
 
 def cause(error: BaseException, file: str | None = None) -> str:
-    """Say in one line what was raised, and in which line of the plugin.
+    """Say what was raised, and in which line of the plugin; its hint, if it has one, is left to the caller.
 
     Parameters
     ----------
@@ -232,9 +242,19 @@ def cause(error: BaseException, file: str | None = None) -> str:
     >>> cause(SystemExit())
     'SystemExit'
     """
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = str(getattr(error, "message", error) if hasattr(error, "hint") else error)
+    # of a formula, a picture with carets follows
+    text, *picture = (f"{type(error).__name__}: {said}" if said else type(error).__name__).split("\n")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{text} ({Path(file).name}, line {lines[-1]})" if file and lines else text
+    if file and lines:
+        text += f" ({Path(file).name}, line {lines[-1]})"
+    return "\n".join([text, *picture])
+
+
+def hint_of(error: BaseException) -> str | None:
+    """Return the hint of an error that has one."""
+    hint = getattr(error, "hint", None)
+    return hint if isinstance(hint, str) else None
 
 
 def file_of(function: object) -> str | None:

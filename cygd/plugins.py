@@ -25,7 +25,7 @@ import pluggy
 
 from cygd import hookspecs
 from cygd.component import Component, UnknownComponentError, written
-from cygd.discovery import Found, Request, cause, environment_requests, file_of, installed, load
+from cygd.discovery import Found, Request, cause, environment_requests, file_of, hint_of, installed, load
 from cygd.errors import CygdError, PluginError, did_you_mean
 from cygd.registration import RUN_HOOKS, collect, hooks, run_hooks
 
@@ -348,7 +348,8 @@ class Plugins:
         self._silenced.add(found.name)
         self._ready.clear()
         why = cause(error, file_of(function))
-        log.warning("%s, hook %s failed: %s; it is switched off, the run goes on", found, hook, why)
+        words = "%s, hook %s failed: %s; it is switched off, the run goes on"
+        log.warning(words, found, hook, why, extra={"hint": hint_of(error)})
         log.debug("traceback of %s", found, exc_info=error)
 
     def _tell_once(self, found: Found, hook: str, answer: object) -> None:

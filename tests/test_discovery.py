@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cygd.discovery import Request, cause, environment_requests, installed, load
+from cygd.discovery import Request, cause, environment_requests, hint_of, installed, load
 from cygd.errors import PluginError
 
 
@@ -294,3 +294,18 @@ def test_cause_names_the_last_line_in_the_file():
     line = deeper.__code__.co_firstlineno + 1
     assert cause(caught.value, __file__) == f"ValueError: too short (test_discovery.py, line {line})"
     assert cause(caught.value, "another.py") == "ValueError: too short"
+
+
+def test_cause_names_the_line_above_the_picture_of_a_formula_and_leaves_the_hint(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        'from cygd import Activation\nActivation("a", formula="h * bta", parameters={"beta": 1.0})\n'
+    )
+    error = error_of(Request(str(path), "-p"))
+    assert error.message.partition("cannot be imported: ")[2].splitlines() == [
+        "FormulaError: activation 'a': unknown name 'bta' (mine.py, line 2)",
+        "  h * bta",
+        "      ^^^",
+    ]
+    assert error.hint == "did you mean 'beta'?"
+    assert hint_of(ValueError("too short")) is None
