@@ -179,6 +179,11 @@ class Activation(Component):
         self._set(pointers=pointers)
 
     @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes of networks that it can stand in: both, but for pointers to one function alone."""
+        return ("float64", "float32") if self.pointers is None else tuple(self.pointers.pairs)
+
+    @property
     def options(self) -> dict[str, Any]:
         """Everything that `configured` understands, with the values of now."""
         trained = {"trainable": list(self.trainable)} if self.trainable else {}
