@@ -135,6 +135,8 @@ class Activation(Component):
         if pointed:
             self._point()
             return
+        if self.function is None:
+            raise TypeError(f"{self} has no function: give function=, formula= or pointer=")
         check_call(str(self), "function", self.function, ("h",), self.parameters)
         if self.backward is not None:
             if self.derivative is not None:
