@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import cygd
 from cygd import Activation, Loss, Network, Optimizer, core
+from cygd.assembly import assemble
 from cygd.errors import ConfigError
 from cygd.trial import Unfit, try_component
 
@@ -706,8 +707,24 @@ def test_an_experiment_with_a_pointer(tmp_path):
     result = cygd.run(experiment, out=tmp_path / "run", quiet=True)
     assert result.status == "completed"
     experiment["model"]["dtype"] = "float32"
-    with pytest.raises(
-        ConfigError, match="activation 'mine' has a pointer for float64, and cannot be used in"
-    ):
+    with pytest.raises(ConfigError) as caught:
         cygd.run(experiment, out=tmp_path / "again", quiet=True)
+    words = (
+        f"plugin 'mine' ({tmp_path / 'mine.py'}): activation 'mine' has a pointer for float64, and cannot be"
+    )
+    assert str(caught.value).startswith(f"experiment model.layers[0].activation: {words} used in float32\n")
+    assert "hint: choose float64 for the network (model.dtype), or" in str(caught.value)
     assert not (tmp_path / "again").exists()
+
+
+def test_an_activation_of_all_layers_is_refused_once_where_it_stands(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "mine.yaml").write_text(
+        "plugins: [mine.py]\ndata: {source: inline, x: [[0, 1]], y: [[0]]}\n"
+        "model:\n  dtype: float32\n  activation: mine\n"
+        "  layers: [3, 3, {units: 1, activation: 'mine:mine'}]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        assemble(tmp_path / "mine.yaml")
+    places = [(problem.where.rpartition("mine.yaml:")[2], problem.key) for problem in caught.value.problems]
+    assert places == [("5:15", "model.activation"), ("6:41", "model.layers[2].activation")]
