@@ -14,7 +14,7 @@ from typing import Any
 
 from cygd import config
 from cygd.data import Prepared, prepare
-from cygd.discovery import environment_requests, installed
+from cygd.discovery import environment_requests, installed, means
 from cygd.errors import ConfigError, DataError, Problem
 from cygd.network import Network
 from cygd.plugins import Plugins, Request
@@ -140,12 +140,12 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
         Takes a plugin file to where it is kept, and returns the name by which to find it there.
     """
     blocks = any(request.blocks for request in reading.requests)
-    points = {point.name for point in installed()} if blocks else set()  # a search of every distribution
+    points = installed() if blocks else []  # a search of every distribution
     plugins = []
     for request in reading.requests:
         if request.blocks:
             # a file that is kept out is simply not named; only what is installed would come by itself
-            if request.text in points:
+            if any(means(request.text, point) for point in points):
                 plugins.append(f"no:{request.text}")
         elif request.path is None:
             if request.text in reading.plugins.modules:
