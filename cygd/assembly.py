@@ -14,7 +14,7 @@ from typing import Any
 
 from cygd import config
 from cygd.data import Prepared, prepare
-from cygd.discovery import environment_requests, installed
+from cygd.discovery import environment_requests, installed, means
 from cygd.errors import ConfigError, DataError, Problem
 from cygd.network import Network
 from cygd.plugins import Plugins, Request
@@ -73,6 +73,9 @@ def read(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] =
     asked += requests(plugins)
     registry = Plugins.load(asked)
     experiment = config.validate(document, registry)
+    problems = list(_pointers(experiment, registry))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
     return Reading(experiment, registry, (*environment_requests(os.environ), *asked))
 
 
@@ -137,12 +140,12 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
         Takes a plugin file to where it is kept, and returns the name by which to find it there.
     """
     blocks = any(request.blocks for request in reading.requests)
-    points = {point.name for point in installed()} if blocks else set()  # a search of every distribution
+    points = installed() if blocks else []  # a search of every distribution
     plugins = []
     for request in reading.requests:
         if request.blocks:
             # a file that is kept out is simply not named; only what is installed would come by itself
-            if request.text in points:
+            if any(means(request.text, point) for point in points):
                 plugins.append(f"no:{request.text}")
         elif request.path is None:
             if request.text in reading.plugins.modules:
@@ -152,6 +155,26 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
     kept = {str(path): copy(path) for path in reading.plugins.files}
     unique = dict.fromkeys(plugins)
     return {**reading.experiment.resolved(), "plugins": [kept.get(name, name) for name in unique]}
+
+
+def _pointers(experiment: config.Experiment, plugins: Plugins) -> Iterator[Problem]:
+    """Yield a problem for each layer whose activation is a pointer for the other dtype."""
+    for index, layer in enumerate(experiment.model.layers):
+        pointers = layer.activation.component.pointers
+        if pointers is None:
+            continue
+        try:
+            pointers.of(experiment.model.dtype)
+        except ConfigError as error:
+            [problem] = error.problems
+            path = ("model", "layers", index, "activation")
+            own = experiment.document.root.nearest(path)[1] == len(path)
+            entry = plugins.entry("activation", layer.activation.name)
+            yield experiment.problem(
+                f"model.layers[{index}].activation" if own else "model.activation",
+                f"plugin {entry.plugin!r} ({entry.origin}): {problem.message}",
+                problem.hint,
+            )
 
 
 def _misfits(experiment: config.Experiment, prepared: Prepared) -> Iterator[Problem]:

@@ -12,10 +12,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -23,9 +25,21 @@ from types import ModuleType
 
 from cygd.errors import PluginError, did_you_mean
 
-__all__ = ["Found", "Request", "cause", "environment_requests", "file_of", "installed", "load"]
+__all__ = [
+    "Found",
+    "Request",
+    "blocked",
+    "cause",
+    "environment_requests",
+    "file_of",
+    "hint_of",
+    "installed",
+    "load",
+    "means",
+]
 
 GROUP = "cygd"
+COMPILED = (".so", ".pyd")
 
 
 @dataclass(frozen=True)
@@ -63,11 +77,6 @@ class Request:
         if not self.text.endswith(".py") and not any(mark in self.text for mark in separators):
             return None
         return (self.folder or Path.cwd()).joinpath(Path(self.text).expanduser()).resolve()
-
-    @property
-    def aliases(self) -> set[str]:
-        """The names by which `no:NAME` may mean this plugin."""
-        return {self.text} if self.path is None else {self.text, self.path.stem, str(self.path)}
 
     def error(self, what: str, hint: str | None = None) -> PluginError:
         """Return an error about this request."""
@@ -117,6 +126,47 @@ def installed() -> list[EntryPoint]:
     return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 
+def means(name: str, point: EntryPoint) -> bool:
+    """Return whether a name is that of an installed plugin: of its entry point, module or distribution.
+
+    Examples
+    --------
+    >>> means("cygd_ant", EntryPoint("ant", "cygd_ant:plugin", "cygd"))
+    True
+    """
+    return name in (point.name, _module(point)) or (point.dist is not None and _same(name, point.dist.name))
+
+
+def blocked(request: Request, blocks: Mapping[str, Request], points: Sequence[EntryPoint]) -> bool:
+    """Return whether a `no:NAME` means what is requested: by a name, or by path from where it was written.
+
+    Parameters
+    ----------
+    request : Request
+        A plugin that somebody asks for.
+    blocks : mapping of str to Request
+        NAME -> the request that it stands in.
+    points : sequence of EntryPoint
+        What is installed, and may be requested under any of its names.
+    """
+    if request.path is not None:
+        paths = [block.path for block in blocks.values()]
+        return request.path in paths or request.text in blocks or request.path.stem in blocks
+    same = [point for point in points if request.text in (point.name, _module(point))]
+    return request.text in blocks or any(means(text, point) for text in blocks for point in same)
+
+
+def _module(point: EntryPoint) -> str:
+    """Return the module of an entry point, whose value may go on with an object in it."""
+    return point.value.partition(":")[0].strip()
+
+
+def _same(one: str, other: str) -> bool:
+    """Return whether two names of distributions are the same to an installer."""
+    first, second = (re.sub(r"[-_.]+", "-", name).lower() for name in (one, other))
+    return first == second
+
+
 def load(what: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = None) -> Found:
     """Import a plugin.
 
@@ -134,6 +184,11 @@ def load(what: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = N
     """
     if isinstance(what, EntryPoint):
         return _load_entry_point(what)
+    if what.text.endswith(COMPILED):
+        path = what.path or (what.folder or Path.cwd()) / what.text
+        name = path.name.partition(".")[0]
+        hint = f"write {name!r}, and {_findable(path.parent)}"
+        raise what.error("is a compiled module, which is asked for by its name", hint)
     if what.path is not None:
         return _load_file(what.path, what)
     if points and what.text in points:
@@ -147,7 +202,7 @@ def _load_entry_point(point: EntryPoint, source: str = "") -> Found:
     try:
         plugin = point.load()
     except (Exception, SystemExit) as error:
-        raise found.error(f"cannot be imported: {cause(error)}") from error
+        raise found.error(f"cannot be imported: {cause(error)}", hint_of(error)) from error
     return replace(found, plugin=plugin)
 
 
@@ -160,16 +215,28 @@ def _load_module(request: Request) -> Found:
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise request.error("no such module or entry point", _meant(request)) from error
-        raise request.error(f"cannot be imported: {cause(error)}") from error
+        raise request.error(f"cannot be imported: {cause(error)}", hint_of(error)) from error
     return Found(name, f"module {name}", module, request.source)
 
 
 def _meant(request: Request) -> str | None:
     """Return a hint for a module that does not exist."""
-    path = (request.folder or Path.cwd()) / f"{request.text}.py"
+    folder, top = request.folder or Path.cwd(), request.text.partition(".")[0]
+    path = folder / f"{request.text}.py"
     if path.is_file():
         return f"for the file write {path.name!r}"
+    there = PathFinder.find_spec(top, [str(folder)])
+    if there is not None and there.origin is not None:
+        name = os.path.relpath(there.origin, folder)
+        return f"{name} is there, but its folder is not searched for modules: {_findable(folder)}"
     return did_you_mean(request.text, [point.name for point in installed()])
+
+
+def _findable(folder: Path) -> str:
+    """Say how a module of a folder is found."""
+    if folder.resolve() == Path.cwd():
+        return "run `python -m cygd` in place of `cygd`, or set PYTHONPATH=., or install it"
+    return f"set PYTHONPATH={folder}, or install it"
 
 
 def _load_file(path: Path, request: Request) -> Found:
@@ -182,7 +249,8 @@ def _load_file(path: Path, request: Request) -> Found:
     try:
         module = _run_file(path)
     except (Exception, SystemExit) as error:
-        raise found.error(f"cannot be imported: {cause(error, str(path))}", _sibling(error, path)) from error
+        hint = hint_of(error) or _sibling(error, path)
+        raise found.error(f"cannot be imported: {cause(error, str(path))}", hint) from error
     return replace(found, plugin=module)
 
 
@@ -216,7 +284,7 @@ def _sibling(error: BaseException, path: Path) -> str | None:
 
 
 def cause(error: BaseException, file: str | None = None) -> str:
-    """Say in one line what was raised, and in which line of the plugin.
+    """Say what was raised, and in which line of the plugin; its hint, if it has one, is left to the caller.
 
     Parameters
     ----------
@@ -232,9 +300,19 @@ def cause(error: BaseException, file: str | None = None) -> str:
     >>> cause(SystemExit())
     'SystemExit'
     """
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = str(getattr(error, "message", error) if hasattr(error, "hint") else error)
+    # of a formula, a picture with carets follows
+    text, *picture = (f"{type(error).__name__}: {said}" if said else type(error).__name__).split("\n")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{text} ({Path(file).name}, line {lines[-1]})" if file and lines else text
+    if file and lines:
+        text += f" ({Path(file).name}, line {lines[-1]})"
+    return "\n".join([text, *picture])
+
+
+def hint_of(error: BaseException) -> str | None:
+    """Return the hint of an error that has one."""
+    hint = getattr(error, "hint", None)
+    return hint if isinstance(hint, str) else None
 
 
 def file_of(function: object) -> str | None:

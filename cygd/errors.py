@@ -105,10 +105,15 @@ class RunError(CygdError):
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     """Return a hint with the known name nearest to a word, or None when none is near.
 
+    One that differs in capital letters alone is nearest.
+
     Examples
     --------
     >>> did_you_mean("rleu", ["relu", "tanh"])
     "did you mean 'relu'?"
+    >>> did_you_mean("H", ["h", "beta"])
+    "did you mean 'h'?"
     """
-    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    near = [name for name in known if name.lower() == word.lower() != ""]
+    near = near or get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else None

@@ -25,7 +25,18 @@ import pluggy
 
 from cygd import hookspecs
 from cygd.component import Component, UnknownComponentError, written
-from cygd.discovery import Found, Request, cause, environment_requests, file_of, installed, load
+from cygd.discovery import (
+    Found,
+    Request,
+    blocked,
+    cause,
+    environment_requests,
+    file_of,
+    hint_of,
+    installed,
+    load,
+    means,
+)
 from cygd.errors import CygdError, PluginError, did_you_mean
 from cygd.registration import RUN_HOOKS, collect, hooks, run_hooks
 
@@ -128,11 +139,14 @@ class Plugins:
         plugins.blocked = list(blocks)
         plugins._register(Found(BUILT_IN, "built-in", builtins))
         if environment.get("CYGD_DISABLE_PLUGIN_AUTOLOAD", "") in ("", "0"):
-            plugins._load_installed([point for point in points if point.name not in blocks])
-        plugins._load_requested([request for request in wanted if not _blocked(request, blocks)], points)
-        known = {alias for request in wanted for alias in request.aliases} | {point.name for point in points}
+            plugins._load_installed([p for p in points if not any(means(text, p) for text in blocks)])
+        kept_out = [request for request in wanted if blocked(request, blocks, points)]
+        plugins._load_requested([request for request in wanted if request not in kept_out], points)
         for text, block in blocks.items():
-            if not known & block.aliases:
+            alone = {text: block}
+            if not any(means(text, point) for point in points) and not any(
+                blocked(request, alone, points) for request in kept_out
+            ):
                 log.warning("%s: no:%s keeps nothing out: there is no plugin %r", block.source, text, text)
         return plugins
 
@@ -348,7 +362,8 @@ class Plugins:
         self._silenced.add(found.name)
         self._ready.clear()
         why = cause(error, file_of(function))
-        log.warning("%s, hook %s failed: %s; it is switched off, the run goes on", found, hook, why)
+        words = "%s, hook %s failed: %s; it is switched off, the run goes on"
+        log.warning(words, found, hook, why, extra={"hint": hint_of(error)})
         log.debug("traceback of %s", found, exc_info=error)
 
     def _tell_once(self, found: Found, hook: str, answer: object) -> None:
@@ -395,11 +410,3 @@ def _check(request: Request) -> None:
         raise PluginError(f"{request.source}: {request.name_or_path!r} names no plugin")
     if request.blocks and request.text == BUILT_IN:
         raise PluginError(f"{request.source}: {request.name_or_path!r}: the built-ins cannot be kept out")
-
-
-def _blocked(request: Request, blocks: Mapping[str, Request]) -> bool:
-    """Return whether `no:NAME` means this plugin: by name, or by path from where it was written."""
-    if request.path is not None:
-        paths = [block.path for block in blocks.values()]
-        return request.path in paths or request.text in blocks or request.path.stem in blocks
-    return request.text in blocks

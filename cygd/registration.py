@@ -14,7 +14,7 @@ from typing import Any
 from cygd import hookspecs
 from cygd.component import Activation, Component, Initializer, Loss, Metric, Optimizer, Schedule
 from cygd.data import DataSource
-from cygd.discovery import Found, cause, file_of
+from cygd.discovery import Found, cause, file_of, hint_of
 from cygd.errors import did_you_mean
 from cygd.loggers import Logger
 from cygd.trial import Unfit, try_component
@@ -153,7 +153,7 @@ def _call(found: Found, hook: str, function: Function, kind: type[Component]) ->
             list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
         )
     except (Exception, SystemExit) as error:
-        raise found.error(f"hook {hook}: {cause(error, file_of(function))}") from error
+        raise found.error(f"hook {hook}: {cause(error, file_of(function))}", hint_of(error)) from error
     for component in listed:
         if not isinstance(component, kind):
             raise found.error(f"hook {hook}: {_wrong_type(component, kind)}", _right_hook(component))

@@ -67,7 +67,7 @@ def _chosen(reading: Reading) -> Iterator[ComponentSpec]:
 def _name(spec: ComponentSpec) -> str:
     """Return the name of a component, or what an experiment writes in its place."""
     formula = spec.options.get("formula") if spec.component.tier == "formula" else None
-    if formula is None or spec.component.name != "formula":
+    if formula is None:
         return spec.name
     if isinstance(formula, Mapping):
         formula = ", ".join(f"{name} = {text}" for name, text in formula.items())

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.component import Activation, Component, Loss, Optimizer, Schedule, checked, read_only
-from cygd.discovery import cause, file_of
+from cygd.discovery import cause, file_of, hint_of
 from cygd.errors import PluginError
 
 __all__ = [
@@ -135,7 +135,7 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
         if isinstance(error, ValueError) and "read-only" in str(error):
             raise changes from error
         shape = f"an array of shape {arrays[-1].shape} of {arrays[-1].dtype}"
-        raise Unfit(f"{what} failed on {shape}: {cause(error, file_of(function))}") from error
+        raise Unfit(f"{what} failed on {shape}: {cause(error, file_of(function))}", hint_of(error)) from error
     for copy, array in zip(copies, arrays, strict=True):
         if not np.array_equal(copy, array, equal_nan=True):
             raise changes
@@ -288,7 +288,7 @@ def _try_optimizer(optimizer: Optimizer) -> None:
         with np.errstate(all="ignore"):
             result = update(w, g, state, optimizer.learning_rate, 1, **optimizer.parameters)
     except (Exception, SystemExit) as error:
-        raise Unfit(f"{optimizer}: update failed: {cause(error, file_of(update))}") from error
+        raise Unfit(f"{optimizer}: update failed: {cause(error, file_of(update))}", hint_of(error)) from error
     if result is not None and np.array_equal(w, before):
         raise Unfit(f"{optimizer}: update returns an array, but it must change w in place", "write w -= ...")
     _require_finite(optimizer, "after one update of {:.6g} w is {}", w, before)
@@ -303,7 +303,7 @@ def _try_schedule(schedule: Schedule) -> None:
         raise
     except (Exception, SystemExit) as error:
         file = file_of(schedule.function or schedule.watcher)
-        raise Unfit(f"{schedule}: failed within 10 epochs: {cause(error, file)}") from error
+        raise Unfit(f"{schedule}: failed within 10 epochs: {cause(error, file)}", hint_of(error)) from error
 
 
 # -- how slopes are measured ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 
 import cygd
 from cygd import cli
+from cygd.commands import new
 
 CHECKOUT = Path(cygd.__file__).parents[1]
 
@@ -71,6 +72,13 @@ def test_what_is_written_works_in_both_forms(command, here, kind):
     assert ": numpy" in out
     code, said = run_test(here, "test_my_own.py")
     assert code == 0, said
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_the_test_needs_is_said_where_it_is_missing(command, monkeypatch, there):
+    monkeypatch.setattr(new, "find_spec", lambda name: object() if name == "pytest" and there else None)
+    _, _, err = command("new", "plugin", "mine")
+    assert ("  pip install pytest\n  pytest test_mine.py\n" in err) is not there
 
 
 @pytest.mark.parametrize("name", ["KIND", "XCONSTANT", "NAME", "plugin", "_", "A"])

@@ -407,3 +407,42 @@ def test_a_level_that_differs_fails(command, monkeypatch):
     assert code == 1
     assert "CPU levels agree            FAILED" in out
     assert dispatch.level() == core.info()["level"]
+
+
+LATE = """\
+import ctypes, ctypes.util
+import numpy as np
+from cygd import Activation, hookimpl
+
+def late(h):
+    if h.size > 1000:
+        raise ValueError("too many")
+    return 2 * h
+
+@hookimpl
+def cygd_activations():
+    yield Activation("late", late, lambda h: np.full_like(h, 2))
+    tanh = ctypes.CDLL(ctypes.util.find_library("m")).tanh
+    tanh.argtypes, tanh.restype = [ctypes.c_double], ctypes.c_double
+    yield Activation("double", pointer=tanh)
+"""
+
+
+def test_a_function_that_fails_while_it_is_timed_fails_the_check(command, here):
+    (here / "late.py").write_text(LATE)
+    code, out, err = command("plugins", "late", "--check", "-p", "late.py")
+    assert code == 1
+    assert err.splitlines()[-1] == "error: activation 'late': 1 of 11 checks failed"
+    assert " ".join(out.partition("speed")[2].split()) == (
+        "FAILED activation 'late' failed on 4096 elements of float64: ValueError: too many (late.py, line 7)"
+    )
+
+
+def test_check_of_a_pointer_for_one_dtype_says_so_once(command, here):
+    (here / "late.py").write_text(LATE)
+    code, out, _ = command("plugins", "double", "--check", "-p", "late.py")
+    assert code == 0
+    head = " ".join(out.partition("  first trial")[0].split())
+    assert head.startswith("activation double: pointer, derivative measured, for float64 networks alone, at")
+    assert "float32" not in out
+    assert out.splitlines()[-2].startswith("    float64  ")

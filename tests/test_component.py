@@ -371,7 +371,9 @@ def test_built_in_activation_runs_in_the_core():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"function": None}, r"activation 'a': function must be a function of \(h\), found NoneType"),
+        ({}, "^activation 'a' has no function: give function=, formula= or pointer=$"),
+        ({"function": None}, "activation 'a' has no function"),
+        ({"derivative": double}, "activation 'a' has no function"),
         ({"function": 3}, r"function must be a function of \(h\), found int"),
         ({"function": lambda: 1}, r"function must take \(h\), but its signature is \(\)"),
         ({"function": lambda x, y: x}, r"function must take \(h\), but its signature is \(x, y\)"),
@@ -582,3 +584,36 @@ def test_metric_with_the_wrong_signature():
 def test_initializers_that_return_nonsense(result, text):
     with pytest.raises(PluginError, match=text):
         Initializer("i", lambda rng, n_inputs, n_outputs: result).draw(None, 2, 3)
+
+
+def test_a_loss_without_a_function_and_an_optimizer_without_an_update():
+    with pytest.raises(TypeError, match=r"^loss 'l' has no function: give function= or formula=$"):
+        Loss("l")
+    with pytest.raises(TypeError, match=r"^optimizer 'o' has no update: give update= or formula=$"):
+        Optimizer("o", state=["m"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument", "said"),
+    [
+        (Activation, "formla", "Activation has no argument 'formla'; did you mean 'formula'?"),
+        (Activation, "derivitive", "Activation has no argument 'derivitive'; did you mean 'derivative'?"),
+        (Activation, "Formula", "Activation has no argument 'Formula'; did you mean 'formula'?"),
+        (Loss, "reducton", "Loss has no argument 'reducton'; did you mean 'reduction'?"),
+        (Optimizer, "numerical", "Optimizer has no argument 'numerical'; it takes name, summary, "),
+        (
+            Activation,
+            "numerical",
+            "Activation has no argument 'numerical'; it takes name, ",
+        ),
+        (
+            Metric,
+            "greater_is_beter",
+            "Metric has no argument 'greater_is_beter'; did you mean 'greater_is_better'",
+        ),
+    ],
+)
+def test_an_argument_that_there_is_not(kind, argument, said):
+    with pytest.raises(TypeError) as caught:
+        kind("a", **{argument: "h"})
+    assert str(caught.value).startswith(said)

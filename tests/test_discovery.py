@@ -1,10 +1,11 @@
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from cygd.discovery import Request, cause, environment_requests, installed, load
+from cygd.discovery import Request, cause, environment_requests, hint_of, installed, load
 from cygd.errors import PluginError
 
 
@@ -188,6 +189,34 @@ def test_module_that_does_not_exist_hints_at_the_file(folder):
     assert error_of(Request("beside_it", "-p", folder)).hint == "for the file write 'beside_it.py'"
 
 
+@pytest.mark.parametrize("file", [f"compiled_here{EXTENSION_SUFFIXES[0]}", "compiled_here/__init__.py"])
+@pytest.mark.parametrize("name", ["compiled_here", "compiled_here.part"])
+def test_module_of_a_folder_that_is_not_searched_says_how_it_is(folder, monkeypatch, file, name):
+    write(folder / file, "raise AssertionError('loaded')\n")
+    error = error_of(Request(name, "-p", folder))
+    assert error.message == f"-p: plugin {name!r}: no such module or entry point"
+    said = f"{file} is there, but its folder is not searched for modules: "
+    assert error.hint == f"{said}set PYTHONPATH={folder}, or install it"
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(folder))])
+    how = "run `python -m cygd` in place of `cygd`, or set PYTHONPATH=., or install it"
+    assert error_of(Request(name, "-p")).hint == said + how
+
+
+def test_folder_without_a_package_is_no_hint(folder):
+    (folder / "compiled_here").mkdir()
+    assert "not searched" not in str(error_of(Request("compiled_here", "-p", folder)).hint)
+
+
+@pytest.mark.parametrize("text", ["fast.so", "./fast.so", f"fast{EXTENSION_SUFFIXES[0]}", "{folder}/fast.so"])
+def test_file_of_a_compiled_module_is_named_by_its_module(folder, text):
+    text = text.format(folder=folder)
+    write(folder / Path(text).name)
+    error = error_of(Request(text, "-p", folder))
+    assert error.message == f"-p: plugin {text!r}: is a compiled module, which is asked for by its name"
+    assert error.hint == f"write 'fast', and set PYTHONPATH={folder}, or install it"
+
+
 def test_module_in_the_current_folder_is_not_found_there(folder, monkeypatch):
     write(folder / "lying_around.py", "raise AssertionError('loaded')\n")
     monkeypatch.chdir(folder)
@@ -294,3 +323,18 @@ def test_cause_names_the_last_line_in_the_file():
     line = deeper.__code__.co_firstlineno + 1
     assert cause(caught.value, __file__) == f"ValueError: too short (test_discovery.py, line {line})"
     assert cause(caught.value, "another.py") == "ValueError: too short"
+
+
+def test_cause_names_the_line_above_the_picture_of_a_formula_and_leaves_the_hint(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        'from cygd import Activation\nActivation("a", formula="h * bta", parameters={"beta": 1.0})\n'
+    )
+    error = error_of(Request(str(path), "-p"))
+    assert error.message.partition("cannot be imported: ")[2].splitlines() == [
+        "FormulaError: activation 'a': unknown name 'bta' (mine.py, line 2)",
+        "  h * bta",
+        "      ^^^",
+    ]
+    assert error.hint == "did you mean 'beta'?"
+    assert hint_of(ValueError("too short")) is None

@@ -8,6 +8,7 @@ import pytest
 import cygd
 from cygd import Activation, Loss, Network, Optimizer
 from cygd.assembly import assemble
+from cygd.component import OptionError
 from cygd.core import dispatch
 from cygd.errors import ConfigError, FormulaError
 from cygd.trace import steps
@@ -271,7 +272,12 @@ def test_overrides_reach_into_a_formula(experiment):
         ('activation: {formula: "sqrt(abs(h))"}', "5:", "f'(0) is", "where"),
         ('activation: {formula: "log(h)"}', "5:", "f(0) is -inf", "where"),
         ('activation: {formula: "h * exp", exp: 1}', "5:", "has the name of a function", "another name"),
-        ("activation: {formula: 3}", "5:", "YAML took the formula apart", "quotes"),
+        ("activation: {formula: 3}", "5:", "a formula is text, found 3", "quotes"),
+        ('activation: {formula: "b*h", b: null}', "5:", "parameter 'b' of the formula needs", "write b: 1.0"),
+        ('activation: {formula: "(h"}', "5:", "'(' was never closed", None),
+        ('activation: {formula: "(h", b: null}', "5:", "parameter 'b' of the formula needs a number", None),
+        ('activation: {formula: "h)"}', "5:", "unmatched ')'", None),
+        ('activation: {formula: "sigmoid(h"}', "5:", "'(' was never closed", None),
     ],
 )
 def test_errors_name_the_place(experiment, line, place, message, hint):
@@ -285,6 +291,29 @@ def test_errors_name_the_place(experiment, line, place, message, hint):
     assert message in shown
     assert hint is None or hint in shown
     assert "Traceback" not in shown
+
+
+def many(count):
+    names = [f"p{k}" for k in range(count)]
+    return {"formula": f"h * ({' + '.join(names)})", **dict.fromkeys(names, 0.5), "trainable": names}
+
+
+def test_seven_parameters_can_be_trained_and_no_more(experiment):
+    net = Network(2, [(3, many(7)), 1])
+    assert net.trained[0].size == 7
+    net.fit([[1.0, 2.0]], [[1.0]], epochs=1)
+    words = "8 parameters are to be trained, at most 7 can be"
+    spec = many(8)
+    text, names = spec.pop("formula"), spec.pop("trainable")
+    with pytest.raises(OptionError, match=f"^activation 'a': {words}\nhint: name fewer"):
+        Activation("a", formula=text, parameters=spec, trainable=names)
+    with pytest.raises(OptionError, match=words) as caught:
+        Activation("a", formula=text, parameters=spec, trainable=names[:7]).configured({"trainable": names})
+    assert caught.value.option == "trainable"
+    twice = Activation("a", formula=text, parameters=spec, trainable=names[:7] * 2)
+    assert Network(2, [(3, twice)]).trained[0].size == 7
+    with pytest.raises(ConfigError, match=rf"model.layers\[0\].activation.trainable: .*{words}"):
+        assemble(experiment, [f"model.layers[0].activation={json.dumps(many(8))}"])
 
 
 def test_a_trace_shows_trained_parameters(experiment):
@@ -313,13 +342,6 @@ def test_a_trace_shows_trained_parameters(experiment):
         (lambda: Optimizer("o", formula={"m": "g"}, state=["m"]), FormulaError, "no formula for 'w'"),
         (lambda: Optimizer("o", formula={"w": "w - g", "v": "g"}), FormulaError, "neither w nor in"),
         (lambda: Optimizer("o", lambda *a: None, formula={"w": "w - g"}), TypeError, "not both"),
-        (
-            lambda: Network(2, [(2, {"formula": "+".join(f"p{k} * h" for k in range(9)),
-                                     **{f"p{k}": 1.0 for k in range(9)},
-                                     "trainable": [f"p{k}" for k in range(9)]})]),
-            ValueError,
-            "at most 7 parameters",
-        ),
     ],
 )  # fmt: skip
 def test_refused(make, error, message):

@@ -63,39 +63,33 @@ def test_shown_logger_passes_its_suite(tmp_path):
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory):
-    """A folder with the files of the walk; commands run there against the cygd that is tested."""
+    """A folder with the files of the walk; commands run there against the cygd that is tested.
+
+    `cygd` is run as its script is: the current folder is not searched for modules.
+    """
     folder = tmp_path_factory.mktemp("walk")
-    (folder / "plugins").symlink_to(CHECKOUT / "plugins", target_is_directory=True)
     section = GUIDE.partition("## From a formula to a package")[2].partition("\n## ")[0]
-    for name, text in re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", section, re.DOTALL):
+    for name, text in re.findall(r"`([\w./-]+)`:\n\n```\w+\n(.*?)```", section, re.DOTALL):
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return folder, section
 
 
+INTO_SITE = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", "site"]
+
+
 def run(folder, command):
-    words = shlex.split(command)
-    if words[0] == "pip":  # into a folder of its own, not into the environment that is tested
-        words = [
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "--no-build-isolation",
-            "--target",
-            "site",
-            words[-1],
-        ]
-    elif words[0] == "cygd":
-        words = ["-m", *words]
-    else:
-        assert words[0] == "python"
-        words = words[1:]
-    paths = [str(folder / "site"), str(folder), str(Path(cygd.__file__).parents[1])]
+    first, *words = shlex.split(command)
+    words = {
+        "pip": [sys.executable, *INTO_SITE, words[-1]],  # not into the environment that is tested
+        "cygd": [sys.executable, "-P", "-m", "cygd", *words],
+        "python": [sys.executable, *words],
+        "mkdir": ["mkdir", *words],
+        "cp": ["cp", *words],
+    }[first]
+    paths = [str(folder / "site"), str(Path(cygd.__file__).parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"$ {words}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -133,3 +127,32 @@ def test_all_four_ways_give_the_same_activation(walk):
     code = "import numpy as np, fast; [a] = fast.cygd_activations(); h = np.linspace(-5, 5, 101); "
     code += "print(a.evaluate(h).tolist())"
     np.testing.assert_allclose(eval(run(folder, f'python -c "{code}"')), expected, rtol=1e-15)
+
+
+def test_a_module_of_the_current_folder_is_not_found_by_the_script(walk):
+    folder, _ = walk
+    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ is there, .*run `python -m cygd`"):
+        run(folder, "cygd run moons.yaml -p fast model.activation=squareplus_c")
+
+
+def test_the_file_and_the_package_exclude_each_other(walk):
+    folder, _ = walk
+    with pytest.raises(AssertionError, match="'squareplus' is given by 2 plugins"):
+        run(folder, "cygd run moons.yaml -p squareplus.py model.activation=squareplus")
+
+
+@pytest.mark.parametrize(
+    ("shown", "wrong"),
+    [
+        ("squareplus(const double *h, double *out", "squareplus(const float *h, float *out"),
+        ("squareplus_prime(const double *h, const double *y_hat, ", "squareplus_prime(const double *h, "),
+        ("block_capsule_f64(squareplus)", "block_capsule_f64(squareplus_prime)"),
+        ("derivative_capsule_f64(squareplus_prime)", "derivative_capsule_f64(squareplus)"),
+    ],
+)
+def test_the_compiler_checks_what_is_shown(tmp_path, shown, wrong):
+    text = block("cdef void squareplus_prime")
+    assert shown in text
+    (tmp_path / "fast.pyx").write_text(text.replace(shown, wrong))
+    with pytest.raises(AssertionError, match="Cannot assign type"):
+        run(tmp_path, "python -m cython -3 fast.pyx")

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cygd.assembly import read, resolved
 from cygd.component import UnknownComponentError
 from cygd.errors import PluginError
 from cygd.plugins import Plugins, Request
@@ -183,6 +184,43 @@ def test_no_keeps_an_installed_plugin_out(install):
     plugins = load("no:ant", environment={})
     assert plugins.broken == []
     assert "ant" not in {entry.plugin for entry in plugins.entries}
+
+
+@pytest.mark.parametrize("name", ["ant", "installed_ant", "cygd-ant", "cygd_ant", "Cygd.Ant"])
+@pytest.mark.parametrize("asked", [[], ["ant"], ["installed_ant"]])
+def test_no_knows_an_installed_plugin_by_all_its_names(install, caplog, name, asked):
+    install("ant", "raise AssertionError('loaded')")
+    plugins = load(f"no:{name}", *asked, environment={})
+    assert plugins.broken == []
+    assert plugins.modules == []
+    assert "ant" not in {entry.plugin for entry in plugins.entries}
+    assert caplog.messages == []
+
+
+def test_no_keeps_a_distribution_out_and_the_file_of_the_same_name_in(install, folder):
+    install("ant")
+    path = write(folder / "ant.py")
+    plugins = load("ant.py", "no:cygd-ant", folder=folder, environment={})
+    assert plugins.get("activation", "square").summary == str(path)
+    with pytest.raises(PluginError, match="is given by 2 plugins"):
+        load("ant.py", folder=folder, environment={}).get("activation", "square")
+
+
+@pytest.mark.parametrize("name", ["ant", "installed_ant", "cygd-ant"])
+def test_a_resolved_experiment_keeps_an_installed_plugin_out(install, name):
+    install("ant")
+    experiment = {
+        "plugins": [f"no:{name}"],
+        "data": {"source": "inline", "x": [[0]], "y": [[0]]},
+        "model": {"layers": [1]},
+    }
+    assert resolved(read(experiment))["plugins"] == [f"no:{name}"]
+
+
+def test_no_for_another_file_of_that_name_is_reported(folder, caplog):
+    path = write(folder / "mine.py")
+    assert load("mine.py", "no:a/mine.py", folder=folder).files == [path]
+    assert caplog.messages == ["-p: no:a/mine.py keeps nothing out: there is no plugin 'a/mine.py'"]
 
 
 def test_no_keeps_a_module_out_even_of_the_environment():

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import cygd
 from cygd import Activation, Loss, Network, Optimizer, core
+from cygd.assembly import assemble
 from cygd.errors import ConfigError
 from cygd.trial import Unfit, try_component
 
@@ -75,10 +76,6 @@ def by_capsule(dtype):
     f, df = module(dtype).addresses("tanh")
     bits = dtype.replace("float", "f")
     return capsule(f, f"cygd.block_{bits}.v1"), capsule(df, f"cygd.derivative_{bits}.v1")
-
-
-def by_capsules_of_one_name(dtype):
-    return tuple(capsule(at, f"cygd.block_{dtype.replace('float', 'f')}.v1") for at in by_address(dtype))
 
 
 def by_ctypes(dtype):
@@ -419,7 +416,12 @@ BAD = {
         TypeError,
         "capsule named 'cygd.block_f16",
     ),
-    "derivative": (lambda: by_capsule("float64")[1], TypeError, "a capsule of a derivative"),
+    "derivative": (
+        lambda: by_capsule("float64")[1],
+        TypeError,
+        r"pointer is a capsule of a derivative \(cygd.derivative_f64.v1\), expected cygd.block_f64.v1 or "
+        "cygd.block_f32.v1: a function takes no y_hat$",
+    ),
     "undeclared": (lambda: ctypes.CDLL(None).abs, TypeError, "does not say its arguments; set its argtypes"),
     "NULL of ctypes": (lambda: ctypes.CFUNCTYPE(D, D)(), ValueError, "pointer is NULL"),
     "needs the GIL": (lambda: ctypes.PYFUNCTYPE(D, D)(math.tanh), TypeError, "needs the GIL"),
@@ -490,11 +492,16 @@ def test_an_address_of_data_is_no_function():
         Activation("mine", pointer=H.ctypes.data)
 
 
-@pytest.mark.parametrize("name", ["float", "cygd.block_f32.v1", "zero", "block", "two numbers"])
+@pytest.mark.parametrize("name", ["float", "cygd.block_f64.v1", "float32", "zero", "block", "two numbers"])
 def test_bad_derivative_pointer(name):
     given, words = {
         "float": (1.0, "derivative_pointer must be"),
-        "cygd.block_f32.v1": (
+        "cygd.block_f64.v1": (
+            by_capsule("float64")[0],
+            r"derivative_pointer is a capsule of a function \(cygd.block_f64.v1\), expected "
+            "cygd.derivative_f64.v1 or cygd.derivative_f32.v1: a derivative takes y_hat too$",
+        ),
+        "float32": (
             by_capsule("float32")[1],
             "pointer is for float64, derivative_pointer for float32",
         ),
@@ -700,8 +707,24 @@ def test_an_experiment_with_a_pointer(tmp_path):
     result = cygd.run(experiment, out=tmp_path / "run", quiet=True)
     assert result.status == "completed"
     experiment["model"]["dtype"] = "float32"
-    with pytest.raises(
-        ConfigError, match="activation 'mine' has a pointer for float64, and cannot be used in"
-    ):
+    with pytest.raises(ConfigError) as caught:
         cygd.run(experiment, out=tmp_path / "again", quiet=True)
+    words = (
+        f"plugin 'mine' ({tmp_path / 'mine.py'}): activation 'mine' has a pointer for float64, and cannot be"
+    )
+    assert str(caught.value).startswith(f"experiment model.layers[0].activation: {words} used in float32\n")
+    assert "hint: choose float64 for the network (model.dtype), or" in str(caught.value)
     assert not (tmp_path / "again").exists()
+
+
+def test_an_activation_of_all_layers_is_refused_once_where_it_stands(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "mine.yaml").write_text(
+        "plugins: [mine.py]\ndata: {source: inline, x: [[0, 1]], y: [[0]]}\n"
+        "model:\n  dtype: float32\n  activation: mine\n"
+        "  layers: [3, 3, {units: 1, activation: 'mine:mine'}]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        assemble(tmp_path / "mine.yaml")
+    places = [(problem.where.rpartition("mine.yaml:")[2], problem.key) for problem in caught.value.problems]
+    assert places == [("5:15", "model.activation"), ("6:41", "model.layers[2].activation")]

@@ -64,6 +64,8 @@ def _plugin(name: str, options: argparse.Namespace) -> int:
     plot = "" if kind == "optimizer" else " --plot"
     say(f"  cygd plugins {name} -p {files[0]}{plot}")
     say(f"  cygd plugins {name} -p {files[0]} --check")
+    if find_spec("pytest") is None:
+        say("  pip install pytest")
     say(f"  pytest {files[1]}")
     say(f"  cygd run EXPERIMENT.yaml -p {files[0]} {_override(kind, name)}")
     return DONE

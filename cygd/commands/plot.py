@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cygd.commands.talk import UsageError, talking
 from cygd.component import Activation, Component, Loss, Schedule
-from cygd.discovery import cause
+from cygd.discovery import cause, hint_of
 from cygd.errors import CygdError, PluginError
 from cygd.plotting import Style, draw, limits, samples
 
@@ -85,7 +85,7 @@ def show(title: str, component: Component, style: Style, span: tuple[float, floa
     except CygdError:
         raise
     except Exception as error:
-        raise PluginError(f"{component} failed: {cause(error)}") from error
+        raise PluginError(f"{component} failed: {cause(error)}", hint=hint_of(error)) from error
     # two plots with titles and axes, and a prompt below them
     height = max(5, min((terminal.lines - 3) // len(curves) - 4, 12))
     print(fill(title, width, subsequent_indent="  "))

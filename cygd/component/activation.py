@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Activation"]
 
+MOST_TRAINED = 7  # as many as an activation in the core has room for
 USUAL = np.array([0.0, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 8.0, -8.0])
 
 
@@ -126,7 +127,7 @@ class Activation(Component):
         if self.formula is not None:
             if isinstance(self.trainable, str) or not all(isinstance(name, str) for name in self.trainable):
                 raise TypeError(f"{self}: trainable must be a list of names, found {self.trainable!r}")
-            self._set(trainable=tuple(self.trainable))
+            self._set(trainable=tuple(dict.fromkeys(self.trainable)))
             self._compile()
             return
         if self.trainable:
@@ -134,6 +135,8 @@ class Activation(Component):
         if pointed:
             self._point()
             return
+        if self.function is None:
+            raise TypeError(f"{self} has no function: give function=, formula= or pointer=")
         check_call(str(self), "function", self.function, ("h",), self.parameters)
         if self.backward is not None:
             if self.derivative is not None:
@@ -179,6 +182,11 @@ class Activation(Component):
         self._set(pointers=pointers)
 
     @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes of networks that it can stand in: both, but for pointers to one function alone."""
+        return ("float64", "float32") if self.pointers is None else tuple(self.pointers.pairs)
+
+    @property
     def options(self) -> dict[str, Any]:
         """Everything that `configured` understands, with the values of now."""
         trained = {"trainable": list(self.trainable)} if self.trainable else {}
@@ -212,6 +220,12 @@ class Activation(Component):
                 f"{self}: give formula= or functions, not both; a formula is differentiated for you"
             )
         assert self.formula is not None
+        if len(self.trainable) > MOST_TRAINED:
+            raise OptionError(
+                f"{self}: {len(self.trainable)} parameters are to be trained, at most {MOST_TRAINED} can be",
+                "trainable",
+                hint="name fewer of them in trainable; the others keep their values",
+            )
         try:
             formulas.compile_activation(self.formula, self.parameters, self.trainable)
         except FormulaError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cygd import core
@@ -18,6 +18,7 @@ from cygd.component.options import (
     check_option,
     unknown_option,
 )
+from cygd.errors import did_you_mean
 
 __all__ = ["Component", "Function", "declared_by", "declared_numbers", "kernel_row", "spoken", "with_article"]
 
@@ -62,6 +63,15 @@ class Component:
     bounds: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     _integers: frozenset[str] = field(init=False, default=frozenset())
     _open: bool = field(init=False, default=False)
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        """Refuse an argument that there is not, with the one that may be meant."""
+        known = [each.name for each in fields(cls) if each.init]
+        for name in named:
+            if name not in known:
+                near = did_you_mean(name, known) or f"it takes {', '.join(known)}"
+                raise TypeError(f"{cls.__name__} has no argument {name!r}; {near}")
+        return super().__new__(cls)
 
     if TYPE_CHECKING:
         # a property here would be taken for a default of the subclasses' fields of this name

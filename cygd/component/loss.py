@@ -80,6 +80,8 @@ class Loss(Component):
         if self.formula is not None:
             self._compile()
         elif not self.kernel:
+            if self.function is None:
+                raise TypeError(f"{self} has no function: give function= or formula=")
             check_call(str(self), "function", self.function, ("y", "y_hat"), self.parameters)
             if self.derivative is None:
                 self._set(derivative=measured(self, self.function, "derivative(y, y_hat)"), numerical=True)

@@ -78,6 +78,8 @@ class Optimizer(Component):
             if self.formula is not None:
                 self._compile()
             else:
+                if self.update is None:
+                    raise TypeError(f"{self} has no update: give update= or formula=")
                 arguments = ("w", "g", "state", "learning_rate", "step")
                 check_call(str(self), "update", self.update, arguments, self.parameters)
         rate = check_option(

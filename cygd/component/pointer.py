@@ -8,7 +8,8 @@ A pointer has one of two forms over one of two dtypes, `real` being double or fl
 
 Nothing can tell what lies behind an address, so the signature is compared wherever somebody has written it
 down: in the name of a capsule, in the types of numba, ctypes and cffi, in the text of a LowLevelCallable. An
-integer has only what is said beside it.
+integer has only what is said beside it. A capsule is named after its signature: cygd.block_f64.v1 is never a
+derivative, which is called with one argument more, and cygd.derivative_f64.v1 nothing else.
 """
 
 from __future__ import annotations
@@ -208,8 +209,11 @@ class _Reader:
             raise TypeError(
                 f"{self.what} is a capsule of version {version} ({name}), this is cygd with version 1"
             )
-        if kind == "derivative" and not self.derivative:
-            raise TypeError(f"{self.what} is a capsule of a derivative ({name}), expected {wanted}")
+        if kind != role:
+            other, why = ("a function", "a derivative takes y_hat too")
+            if kind == "derivative":
+                other, why = ("a derivative", "a function takes no y_hat")
+            raise TypeError(f"{self.what} is a capsule of {other} ({name}), expected {wanted}: {why}")
         return self.checked(address, dtype.replace("f", "float"), False, context, owner, name)
 
     def of_ctypes(self, function: Any) -> Pointer:

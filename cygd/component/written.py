@@ -52,6 +52,12 @@ def written(kind: str, spec: Mapping[str, object]) -> Component:
             ):
                 raise OptionError(f"{key!r} must be a list of names, found {shown(names)}", key)
     for key, value in options.items():
+        if value is None:
+            raise OptionError(
+                f"the parameter {str(key)!r} of the formula needs a number",
+                str(key),
+                hint=f"write {key}: 1.0",
+            )
         wrong = None if isinstance(value, bool) else check_number(value)
         if isinstance(wrong, str):
             raise OptionError(f"parameter {key!r} of the formula {wrong}", str(key))

@@ -42,6 +42,11 @@ SYNONYMS = {  # what other tools call it -> what it is called here
 }
 
 
+WITH_FORMULAS = ("activation", "loss", "optimizer")
+MEANS_FORMULA = "did you mean 'formula'?"
+IN_QUOTES = 'put it in quotes: {formula: "..."}'
+
+
 class Named(Protocol):
     """What finds a component by its name."""
 
@@ -63,7 +68,7 @@ class ComponentSpec:
     Attributes
     ----------
     name : str
-        As it was written; "formula" for a formula without a name.
+        As it was written; "formula" for a formula.
     options : dict
         What was written beside the name.
     component : Component
@@ -101,6 +106,8 @@ def component(kind: str, default: str = "", *, may_lack: bool = False) -> Exactl
             return _formula(components, kind, value)
         name, options, at_name = _split(kind, value, default)
         chosen, faults = choose(components, kind, name, options, at_name)
+        if isinstance(value, Mapping) and "name" not in value:
+            faults = [_without_name(kind, name, fault) for fault in faults]
         if faults:
             raise fail(*faults)
         return ComponentSpec(name, options, chosen)
@@ -170,6 +177,9 @@ def _split(kind: str, value: Any, default: str) -> tuple[str, dict[str, Any], tu
         raise fail(Fault((), f"expected the name of {noun}, or {{name: ..., options}}, found {found(value)}"))
     options = dict(value)
     if "name" not in options and not default:
+        misspelt = next((key for key in options if _means_formula(kind, key)), None)
+        if misspelt:
+            raise fail(Fault((misspelt,), f"unknown key {misspelt!r}", MEANS_FORMULA, key=True, unusable=()))
         other = next((key for key in ("type", "kind", "class") if key in options), None)
         hint = f"did you mean 'name' by {other!r}?" if other else f"it says which {_spoken(kind)}"
         raise fail(Fault((), "the key 'name' is missing", hint))
@@ -179,13 +189,31 @@ def _split(kind: str, value: Any, default: str) -> tuple[str, dict[str, Any], tu
     return name, options, ("name",)
 
 
+def _without_name(kind: str, default: str, fault: Fault) -> Fault:
+    """Return a fault of a component that was not named, which is why it is the default one."""
+    if not fault.key or not fault.path:
+        return fault
+    if _means_formula(kind, fault.path[0]):
+        return fault._replace(message=f"unknown key {fault.path[0]!r}", hint=MEANS_FORMULA)
+    return fault._replace(hint=f"there is no 'name', so it is {default!r}: {fault.hint}")
+
+
+def _means_formula(kind: str, key: Any) -> bool:
+    """Tell whether a key is a misspelt `formula`."""
+    return kind in WITH_FORMULAS and did_you_mean(str(key).lower(), ["formula"]) is not None
+
+
 def _formula(components: Components, kind: str, spec: Mapping[str, Any]) -> ComponentSpec:
     """Return a component that is a formula, or fail with what is wrong with it."""
     text = spec["formula"]
-    pieces = [key for key, value in spec.items() if value is None]
-    if not isinstance(text, str | Mapping) or pieces or (isinstance(text, str) and _unbalanced(text)):
+    if "name" in spec:
+        message = "a component has a name or a formula, not both"
+        raise fail(Fault(("formula",), message, "leave out one of them", unusable=()))
+    if _split_by_yaml(spec):
         message = f"YAML took the formula apart, found {found(text)}"
-        raise fail(Fault(("formula",), message, 'put it in quotes: {formula: "..."}', unusable=()))
+        raise fail(Fault(("formula",), message, IN_QUOTES, unusable=()))
+    if not isinstance(text, str | Mapping):
+        raise fail(Fault(("formula",), f"a formula is text, found {found(text)}", IN_QUOTES, unusable=()))
     try:
         component = components.written(kind, spec)
     except CygdError as error:
@@ -193,12 +221,30 @@ def _formula(components: Components, kind: str, spec: Mapping[str, Any]) -> Comp
         raise fail(Fault((option,), error.message, error.hint, unusable=())) from None
     except (TypeError, ValueError) as error:
         raise fail(Fault(("formula",), str(error), unusable=())) from None
-    options = {key: value for key, value in spec.items() if key != "name"}
-    return ComponentSpec(component.name, options, component)
+    return ComponentSpec(component.name, dict(spec), component)
 
 
-def _unbalanced(text: str) -> bool:
-    return text.count("(") != text.count(")")
+def _split_by_yaml(spec: Mapping[str, Any]) -> bool:
+    """Tell whether a formula without quotes became several keys: {formula: max(h, 0)} has a key "0)".
+
+    The parenthesis that the text leaves open is closed by what follows it then.
+    """
+    text = spec["formula"]
+    if isinstance(text, list):
+        return True
+    if not isinstance(text, str):
+        return False
+    depth = text.count("(") - text.count(")")
+    behind = list(spec.items())[list(spec).index("formula") + 1 :]
+    for key, value in behind:
+        if depth > 0:
+            piece = f"{key}: {value}"
+            depth += piece.count("(") - piece.count(")")
+            if depth <= 0:
+                return True
+        elif value is None and not str(key).isidentifier():
+            return True
+    return False
 
 
 def _spoken(kind: str) -> str:

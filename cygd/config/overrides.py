@@ -88,6 +88,7 @@ def _set(root: Node, path: KeyPath, new: Node, kept: set[KeyPath]) -> None:
         new = _renamed(old, new)
         kept |= {(*at_value, option) for option in new.value if option != "name"}
     elif is_component(at) and slot == "name":
+        parent.value.pop("formula", None)
         kept |= {(*at, option) for option in parent.value if option != "name"}
     parent.value[slot] = new
 

@@ -95,7 +95,7 @@ def _layer(layer: LayerSpec) -> dict[str, Any]:
 def _component(spec: ComponentSpec) -> str | dict[str, Any]:
     """Return a component with all its options, or its name alone where it has none."""
     if "formula" in spec.options:
-        return {"name": spec.name, **spec.options} if spec.name != "formula" else dict(spec.options)
+        return dict(spec.options)
     options = {
         key: "mean" if value == "mean_rows" else value  # the mean over samples, as an experiment calls it
         for key, value in spec.component.options.items()

@@ -17,7 +17,7 @@ cdef derivative_f32 activation_derivative_f32(str name) except NULL
 cdef derivative_f64 activation_derivative_f64(str name) except NULL
 
 # a function as Activation(pointer=..., derivative_pointer=...) takes it: a capsule named after its type,
-# which the compiler checks here; a ValueError for NULL
+# which the compiler checks here, but not in a keyword argument, so assign it first; a ValueError for NULL
 cdef object block_capsule_f32(block_f32 f)
 cdef object block_capsule_f64(block_f64 f)
 cdef object derivative_capsule_f32(derivative_f32 df)

@@ -235,7 +235,12 @@ def _names(
 def _check_names(what: str, names: Sequence[str], variables: Sequence[str]) -> None:
     """Raise a FormulaError for a name that no formula could hold, or that stands for something else."""
     for place, name in enumerate(names):
-        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
+        if isinstance(name, str) and iskeyword(name):
+            raise FormulaError(
+                f"{what} {name!r} has the name of a keyword of Python, which no formula can hold",
+                hint=f"call it {name}_",
+            )
+        if not isinstance(name, str) or not name.isidentifier():
             raise FormulaError(
                 f"{what} {name!r} has a name that cannot stand in a formula",
                 hint="a name is made of letters, digits and _, and begins with no digit",

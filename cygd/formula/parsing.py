@@ -10,6 +10,7 @@ import ast
 import math
 import re
 from collections.abc import Mapping
+from keyword import iskeyword
 
 from cygd.errors import FormulaError, did_you_mean
 from cygd.formula.graph import Graph
@@ -52,8 +53,21 @@ _MEANT = {  # what else people call it
     "y_true": "y",
     "lr": "learning_rate",
     "grad": "g",
-    "PI": "pi",
 }
+_WRITTEN = {  # what is there in another form
+    "pow": "a power is written h**2",
+    "power": "a power is written h**2",
+    "square": "a square is written h**2",
+    "exp2": "a power is written 2**h",
+    "log2": "write log(h) / log(2)",
+    "log10": "write log(h) / log(10)",
+    "nan": "a formula is made of numbers; where(condition, x, y) says what stands for what is undefined",
+    "inf": "a formula is made of finite numbers; minimum and maximum set limits",
+    "infinity": "a formula is made of finite numbers; minimum and maximum set limits",
+}
+_OPERATORS = ("and", "or", "not", "if", "else", "in", "is")  # keywords that are misplaced at most
+TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
+SHALLOWER = "write it as a function in a plugin"
 
 
 class _Reader:
@@ -90,9 +104,10 @@ class _Reader:
             tree = ast.parse(self.text, mode="eval")
         except SyntaxError as error:
             raise self.misread(error) from None
-        except (ValueError, RecursionError, MemoryError):
-            message = "it is nested too deeply, or holds a character that no formula has"
-            raise self.fault(message) from None
+        except (RecursionError, MemoryError):
+            raise self.fault(TOO_DEEP, hint=SHALLOWER) from None
+        except ValueError:
+            raise self.fault("it holds a character that no formula has") from None
         return self.node(tree.body, 0)
 
     def check_tokens(self) -> None:
@@ -114,7 +129,11 @@ class _Reader:
         at = min(error.offset - 1 if error.offset else len(self.text), len(self.text) - 1)
         words = (error.msg or "").split(". ")[0].removeprefix("invalid syntax").strip(" .:")
         if "nested" in words or "complex" in words:
-            return self.fault("it is nested too deeply")
+            return self.fault(TOO_DEEP, hint=SHALLOWER)
+        for token in _TOKEN.finditer(self.text):
+            if iskeyword(token[0]) and token[0] not in _OPERATORS:
+                message = f"{token[0]!r} is a keyword of Python, which no formula can hold"
+                return error_at(self.text, *token.span(), message, f"call it {token[0]}_")
         hint = None
         if "=" in self.text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
             hint = "a formula is only what stands to the right of the ="
@@ -124,9 +143,7 @@ class _Reader:
     def node(self, tree: ast.AST, depth: int) -> Node:
         """Return the node of a part of the tree."""
         if depth > MAX_DEPTH:
-            raise self.fault(
-                f"it is nested more than {MAX_DEPTH} deep", tree, "give parts of it names in a plugin"
-            )
+            raise self.fault(TOO_DEEP, tree, SHALLOWER)
         if isinstance(tree, ast.Constant):
             return self.constant(tree)
         if isinstance(tree, ast.Name):
@@ -162,7 +179,8 @@ class _Reader:
 
     def unknown(self, tree: ast.Name, known: list[str], what: str) -> FormulaError:
         meant = _MEANT.get(tree.id)
-        near = f"did you mean {meant!r}?" if meant in known else did_you_mean(tree.id, known)
+        near = f"did you mean {meant!r}?" if meant in known else _WRITTEN.get(tree.id.lower())
+        near = near or did_you_mean(tree.id, known)
         variables = [name for name in known if name not in FUNCTIONS and name not in CONSTANTS]
         if near is None and what == "name":
             near = f"it knows {', '.join(variables)}; a parameter's value stands beside it: {tree.id}: 1.0"
@@ -262,7 +280,7 @@ class _Reader:
     def choose(self, condition: ast.AST, x: Node, y: Node, depth: int) -> Node:
         """Return x where a condition holds, else y."""
         if depth > MAX_DEPTH:
-            raise self.fault(f"it is nested more than {MAX_DEPTH} deep", condition)
+            raise self.fault(TOO_DEEP, condition, SHALLOWER)
         many = getattr(condition, "values", None) or getattr(condition, "comparators", [])
         if len(many) > MAX_DEPTH:  # each is a choice within the one before
             raise self.fault(f"more than {MAX_DEPTH} comparisons", condition)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.component import Component
-from cygd.discovery import cause
+from cygd.discovery import cause, hint_of
 from cygd.errors import CygdError
 from cygd.trial import Unfit, spread
 
@@ -43,7 +43,7 @@ def guarded(what: str, function: Callable[..., Array], *arguments: Any) -> Array
     except CygdError as error:
         raise Unfit(error.message, error.hint) from error
     except Exception as error:
-        raise Unfit(f"{what}: {cause(error)}") from error
+        raise Unfit(f"{what}: {cause(error)}", hint=hint_of(error)) from error
 
 
 def require_close(what: str, found: Array, expected: Array, tolerance: float) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from cygd.discovery import Found, cause
+from cygd.discovery import Found, cause, hint_of
 from cygd.errors import CygdError
 from cygd.loggers import Logger
 from cygd.registration import run_hooks
@@ -99,7 +99,7 @@ def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., An
     except CygdError as error:
         raise Unfit(error.message, error.hint) from error
     except Exception as error:
-        raise Unfit(f"{what}: its factory failed: {cause(error)}") from error
+        raise Unfit(f"{what}: its factory failed: {cause(error)}", hint_of(error)) from error
 
 
 def _run(folder: Path) -> Run:
@@ -163,7 +163,7 @@ class _Told:
                     **{name: value for name, value in given.items() if name in accepted}
                 )
         except (Exception, SystemExit) as error:
-            raise Unfit(f"{self.what}: {hook} failed: {cause(error)}") from error
+            raise Unfit(f"{self.what}: {hook} failed: {cause(error)}", hint_of(error)) from error
         if printed.getvalue():
             raise Unfit(
                 f"{self.what}: {hook} prints {printed.getvalue():.40} to stdout, which belongs to the data",

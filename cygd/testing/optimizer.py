@@ -10,7 +10,7 @@ import numpy as np
 
 from cygd import core
 from cygd.component import Optimizer
-from cygd.discovery import cause
+from cygd.discovery import cause, hint_of
 from cygd.formula import Program
 from cygd.testing.arrays import DTYPES, Array, same_bits
 from cygd.testing.levels import Check, on_every_level
@@ -123,7 +123,9 @@ class _Walk:
             with np.errstate(all="ignore"):
                 return update(self.w, g, self.state, rate, self.step, **self.optimizer.parameters)
         except Exception as error:
-            raise Unfit(f"{self.optimizer}: update failed in step {self.step}: {cause(error)}") from error
+            raise Unfit(
+                f"{self.optimizer}: update failed in step {self.step}: {cause(error)}", hint=hint_of(error)
+            ) from error
 
 
 def _gradients(steps: int, dtype: type) -> list[Array]:

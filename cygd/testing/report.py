@@ -10,7 +10,7 @@ import numpy as np
 
 from cygd import core
 from cygd.component import Activation, Component
-from cygd.discovery import cause
+from cygd.discovery import cause, file_of, hint_of
 from cygd.errors import CygdError
 from cygd.testing import activation, logger, loss, optimizer
 from cygd.testing.levels import Check
@@ -78,6 +78,11 @@ def speed(own: Activation, other: Activation, dtype: str) -> tuple[Speed, Speed]
     -------
     tuple of two Speed
         Of each, the fastest of some rounds, in which they take turns.
+
+    Raises
+    ------
+    Unfit
+        If the first of them fails on so many elements.
     """
     # a network is above nothing here, but it takes a while to import
     from cygd.network import Network
@@ -85,10 +90,17 @@ def speed(own: Activation, other: Activation, dtype: str) -> tuple[Speed, Speed]
     kernels = core._f32 if dtype == "float32" else core._f64
     h = (2 * np.random.default_rng(0).normal(size=SIZE)).astype(dtype)
     engines = [Network(1, [(1, each)], dtype=dtype)._engine for each in (own, other)]
-    calls = [max(1, min(1000, int(SECONDS / sum(kernels.block_seconds(engine, h, 1))))) for engine in engines]
-    rounds = [
-        [kernels.block_seconds(engine, h, count) for engine, count in zip(engines, calls, strict=True)]
-        for _ in range(ROUNDS)
-    ]
+    try:
+        calls = [
+            max(1, min(1000, int(SECONDS / sum(kernels.block_seconds(engine, h, 1))))) for engine in engines
+        ]
+        rounds = [
+            [kernels.block_seconds(engine, h, count) for engine, count in zip(engines, calls, strict=True)]
+            for _ in range(ROUNDS)
+        ]
+    except kernels.ComponentError as error:
+        raised = error.__cause__ or error
+        why = cause(raised, file_of(own.function))
+        raise Unfit(f"{own} failed on {SIZE} elements of {dtype}: {why}", hint_of(raised)) from error
     fastest = np.min(rounds, axis=0) * (1e9 / SIZE)
     return Speed(*fastest[0].tolist()), Speed(*fastest[1].tolist())

@@ -135,12 +135,71 @@ def test_layers(errors, small, layers, message):
 
 @pytest.mark.parametrize(
     "formula",
-    ["{formula: max(h, 0)}", "{formula: where(h > 0, h, 0)}", "{formula: [h, 0]}", "{formula: (h, beta: 1)}"],
+    [
+        "{formula: max(h, 0)}",
+        "{formula: where(h > 0, h, 0)}",
+        "{formula: where(h > 0, where(h > 1, 1, h), 0), beta: 1}",
+        "{beta: 1, formula: clip(h, 0, beta)}",
+        "{formula: [h, 0]}",
+        "{formula: (h, beta: 1)}",
+        "{formula: h, 0)}",
+    ],
 )
 def test_a_formula_that_yaml_split(errors, small, formula):
     message = errors(small + f"  activation: {formula}\n")
-    assert "xor.yaml:4:25 model.activation.formula: YAML took the formula apart, found " in message
+    at = 25 + formula.index("formula") - 1
+    assert f"xor.yaml:4:{at} model.activation.formula: YAML took the formula apart, found " in message
     assert 'hint: put it in quotes: {formula: "..."}' in message
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ['{formula: "(h"}', '{formula: "h)"}', '{formula: "max(h", beta: 1}', '{formula: "b * h", b: null}'],
+)
+def test_a_formula_that_yaml_left_whole(load, small, formula):
+    # what is wrong with it is said by who reads it
+    spec = load(small + f"  activation: {formula}\n").model.activation
+    assert spec.component.tier == "formula"
+
+
+@pytest.mark.parametrize("value", ["3", "true", "null", "1.5"])
+def test_a_formula_that_is_no_text(errors, small, value):
+    message = errors(small + f"  activation: {{formula: {value}}}\n")
+    assert f"xor.yaml:4:25 model.activation.formula: a formula is text, found {value}\n" in message
+    assert 'hint: put it in quotes: {formula: "..."}' in message
+
+
+def test_a_name_and_a_formula(load, errors, small):
+    text = small + '  activation: {name: tanh, formula: "h"}\n'
+    message = errors(text)
+    assert (
+        "xor.yaml:4:37 model.activation.formula: a component has a name or a formula, not both\n" in message
+    )
+    assert "hint: leave out one of them" in message
+    named = small + '  activation: {formula: "h * beta", beta: 1}\n'
+    assert load(named, "model.activation.name=relu").model.activation.name == "relu"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "message", "hint"),
+    [
+        ('activation: {formla: "h"}', "model.activation.formla", "unknown key 'formla'", "did you mean 'formula'?"),
+        ('layers: [{units: 1, activation: {Formula: "h"}}]', "model.layers[0].activation.Formula",
+         "unknown key 'Formula'", "did you mean 'formula'?"),
+        ("activation: {slope: 1}", "model.activation.slope", "activation 'tanh' has no option 'slope'",
+         "there is no 'name', so it is 'tanh'"),
+        ("activation: {name: relu, slope: 1}", "model.activation.slope",
+         "activation 'relu' has no option 'slope'", None),
+        ("initializer: {formla: h}", "model.initializer.formla",
+         "initializer 'glorot_uniform' has no option 'formla'", "there is no 'name', so it is 'glorot_uniform'"),
+    ],
+)  # fmt: skip
+def test_options_of_what_has_no_name(errors, small, line, key, message, hint):
+    text = small.replace("  layers: [16, 1]\n", "") if "layers" in line else small
+    said = errors(text + f"  {line}\n")
+    assert f"{key}: {message}" in said
+    assert hint is None or f"hint: {hint}" in said
+    assert hint is not None or "there is no 'name'" not in said
 
 
 def test_a_formula(load, small):

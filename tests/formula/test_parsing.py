@@ -124,6 +124,44 @@ WRITE_WHERE = "\nhint: write where(h > 0, h, 0)"
         ("h*betta", "unknown name 'betta'", (2, 7), "\nhint: did you mean 'beta'?"),
         ("\u00e9\u00e9*h + q", "unknown name '\u00e9\u00e9'", (0, 2), None),
         ("h + \u00e9*sigmo(h)", "unknown function 'sigmo'", (6, 11), "\nhint: did you mean 'sigmoid'?"),
+        ("H * 2", "unknown name 'H'", (0, 1), "\nhint: did you mean 'h'?"),
+        ("PI * h", "unknown name 'PI'", (0, 2), "\nhint: did you mean 'pi'?"),
+        ("Tanh(h)", "unknown function 'Tanh'", (0, 4), "\nhint: did you mean 'tanh'?"),
+        (
+            "h + nan",
+            "unknown name 'nan'",
+            (4, 7),
+            "\nhint: a formula is made of numbers; where(condition, x, y) "
+            "says what stands for what is undefined",
+        ),
+        (
+            "h + NaN",
+            "unknown name 'NaN'",
+            (4, 7),
+            "\nhint: a formula is made of numbers; where(condition, x, y) "
+            "says what stands for what is undefined",
+        ),
+        (
+            "minimum(h, inf)",
+            "unknown name 'inf'",
+            (11, 14),
+            "\nhint: a formula is made of finite numbers; minimum and maximum set limits",
+        ),
+        ("pow(h, 2)", "unknown function 'pow'", (0, 3), "\nhint: a power is written h**2"),
+        ("pow * h", "unknown name 'pow'", (0, 3), "\nhint: a power is written h**2"),
+        ("log2(h)", "unknown function 'log2'", (0, 4), "\nhint: write log(h) / log(2)"),
+        (
+            "lambda * h",
+            "'lambda' is a keyword of Python, which no formula can hold",
+            (0, 6),
+            "\nhint: call it lambda_",
+        ),
+        (
+            "h * from + 1",
+            "'from' is a keyword of Python, which no formula can hold",
+            (4, 8),
+            "\nhint: call it from_",
+        ),
         ("h^2", "'^' is not a power here", (0, 3), "\nhint: write h**2"),
         ("h if h > 0 else 0", "'if' has no place in a formula", (0, 17), WRITE_WHERE),
         (
@@ -203,7 +241,8 @@ WRITE_WHERE = "\nhint: write where(h > 0, h, 0)"
         ("h)+(h", "it cannot be read here: unmatched ')'", (1, 2), ""),
         ("h +", "it cannot be read here", (2, 3), ""),
         ("h; h", "it cannot be read here", (1, 2), ""),
-        ("import os", "it cannot be read here", (0, 1), None),
+        ("import os", "'import' is a keyword of Python, which no formula can hold", (0, 6), None),
+        ("h and", "it cannot be read here", (4, 5), None),
     ],
 )
 def test_what_is_refused(text, message, span, hint):
@@ -240,7 +279,9 @@ def test_the_caps():
     assert len(long) <= MAX_LENGTH
     assert f(long)[3] == (MAX_LENGTH - 1) // 4
     for text in ("(" * 1000 + "h" + ")" * 1000, "exp(" * 500 + "h" + ")" * 500, "-" * 3000 + "h"):
-        assert "nested" in refused(text)
+        said = refused(text)
+        assert said.startswith(f"it is nested more than {MAX_DEPTH} deep\n")
+        assert said.endswith("\nhint: write it as a function in a plugin")
     assert f("-" * (MAX_DEPTH - 2) + "h")[-1] == 7
     assert f"nested more than {MAX_DEPTH} deep" in refused("-" * (MAX_DEPTH + 1) + "h")
     assert "more than 100 comparisons" in refused("where(" + " and ".join(["h > 1"] * 300) + ", h, 0)")
