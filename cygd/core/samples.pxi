@@ -1,12 +1,13 @@
 # Epochs of batches of one row: a row has no rows beside it to fill a vector with, so vectors run along the
 # units or the inputs, and nothing is turned or padded row by row.
 #
-# A single unit goes through `train_unit` (kernels/units.pxi) in runs of RUN rows. Any other network is trained
-# on a copy of its parameters whose rows are whole lines (kernels/lines.pxi): a layer lies with a row per input
-# or a row per output, whichever pads less, and goes back after the epoch. Plain gradient descent
+# A single unit goes through `train_unit` (kernels/units.pxi) in runs of RUN rows. Any other network is
+# trained on a copy of its parameters whose rows are whole lines (kernels/lines.pxi): a layer lies with a row
+# per input or a row per output, whichever pads less, and goes back after the epoch. Plain gradient descent
 # updates w in the pass that propagates the error back; every other optimizer is given the gradient, laid out
 # alike, with its state. Blocks of one row are padded with zeros, and so stay the lines: what activations
-# and losses make of the padding is never read. Whether an epoch runs here depends on network and options alone.
+# and losses make of the padding is never read. Whether an epoch runs here depends on network and options
+# alone.
 
 cdef enum:
     RUN = 256                       # rows between two looks at the clock, and of one call of `train_unit`

@@ -1,4 +1,4 @@
-"""Batches of one row: against one row at a time in NumPy, and against the chunks that they do not go through."""
+"""Batches of one row: against one row at a time in NumPy, and against chunks."""
 
 import signal
 import threading
@@ -57,7 +57,9 @@ def fitted(net, x, y, optimizer="sgd", rate=None, epochs=2, **options):
 def close(actual, expected, dtype, steps):
     """Compare parameters after so many updates, each of which rounds a few times."""
     tolerance = 4 * np.finfo(dtype).eps * np.sqrt(steps)
-    size = max(np.abs(expected).max(), 0.05)  # that of a step, where steps have taken most of a parameter away
+    size = max(
+        np.abs(expected).max(), 0.05
+    )  # that of a step, where steps have taken most of a parameter away
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * size)
 
 

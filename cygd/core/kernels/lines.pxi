@@ -6,8 +6,8 @@
 #     h   = b + sum_i x_i w_i         combine_lines
 #     g_i = w_i . delta               dot_and_update, which goes on to w_i = w_i - eta x_i delta
 #
-# and with a row per output the two change places: h_j = b_j + w_j . x is line_products, and g = sum_j delta_j w_j
-# combine_and_update. So w comes from the cache once per direction.
+# and with a row per output the two change places: h_j = b_j + w_j . x is line_products, and
+# g = sum_j delta_j w_j combine_and_update. So w comes from the cache once per direction.
 
 cdef inline void combine_tile(int vectors, int chains, const real *w, const real *a, const real *bias,
                               real *out, Py_ssize_t m, Py_ssize_t n) noexcept nogil:

@@ -1,6 +1,6 @@
 # One unit trained row by row: w changes after every row, and the next row needs the new one.
 #
-#     h_j = w . x_j + b,  e_j = -dl/dh_j,  w = w + s_j e_j x_j,  b = b + s_j e_j,  s_j = eta times the row's weight
+#     h_j = w . x_j + b,  e_j = -dl/dh_j,  w = w + s_j e_j x_j,  b = b + s_j e_j,  s_j = eta times its weight
 #
 # Taken as it stands, each row waits for a dot product, an activation and an update. Rows go in blocks
 # instead: all dot products with the weights before the block, and the products of its rows with each other,
@@ -130,7 +130,7 @@ cdef inline real sigmoid_one(real h) noexcept nogil:
     return lane(v_sigmoid(splat(h)), 0)
 
 
-# What the chain finds of a block. Nothing of it is read as a vector: that would wait for all numbers to be stored.
+# What the chain finds of a block. Nothing of it is read as a vector: that would wait for all to be stored.
 cdef struct found:
     real e[WIDTH]
     real check                      # 0 as long as every h is finite
@@ -208,8 +208,8 @@ cdef inline vec exp_near_q(vec r) noexcept nogil:
                   2.1065663541312987e-09, 1.5932695905321242e-10)
 
 
-# Of a sigmoid, e^-h = 2^n e^r. n is taken from the net inputs before the block, of all rows side by side; only r
-# goes through the chain, as long as what the rows add to it leaves |r| <= 0.7, which exp_near_q bears:
+# Of a sigmoid, e^-h = 2^n e^r. n is taken from the net inputs before the block, of all rows side by side;
+# only r goes through the chain, as long as what the rows add to it leaves |r| <= 0.7, which exp_near_q bears:
 # y_hat = 1 / (1 + 2^n + 2^n p), p = e^r - 1. The errors' own signs make r = r - e times a product.
 cdef inline void resolve_near(int kind, int rows, int j, const unit_rows *u, Py_ssize_t at, const real *dots,
                               const real *start, const real *power, const real *pairs, real *r, found *f,
@@ -245,7 +245,8 @@ cdef inline void resolve_sigmoid(int kind, int rows, const unit_rows *u, Py_ssiz
     cdef real start[WIDTH]
     cdef real power[WIDTH]
     cdef real r[WIDTH]
-    cdef real limit = 80 if REAL_BITS == 32 else 700, shift = 12582912 if REAL_BITS == 32 else 6755399441055744
+    cdef real limit = 80 if REAL_BITS == 32 else 700
+    cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744      # 1.5 * 2**MANTISSA_BITS
     cdef vec x, t, n
     cdef int j
     for j from 0 <= j < WIDTH by LANES:
@@ -410,7 +411,8 @@ cdef inline void wide_products(bint near, const real *const *x, const real *w, P
         sum_few(acc + k * VECS, out + k)
 
 
-cdef inline void add_wide(int rows, const real *const *x, const real *c, real *w, Py_ssize_t d) noexcept nogil:
+cdef inline void add_wide(int rows, const real *const *x, const real *c, real *w,
+                          Py_ssize_t d) noexcept nogil:
     # w = w + sum_j c_j x_j
     cdef vec s
     cdef Py_ssize_t p = 0
