@@ -82,7 +82,7 @@ def extension(path: Path, flags: list[str] = [], macros: dict[str, object] = {})
         ".".join(path.with_suffix("").parts),
         [str(path)],
         include_dirs=[str(CORE)],
-        depends=[str(p) for p in [CORE / "vec.h", *CORE.rglob("*.pxi"), *CORE.rglob("*.pxd")]],
+        depends=[str(p) for p in [*CORE.glob("*.h"), *CORE.rglob("*.pxi"), *CORE.rglob("*.pxd")]],
         define_macros=[(name, str(value)) for name, value in macros.items()],
         extra_compile_args=FLAGS + flags,
         extra_link_args=[flag for flag in flags if "openmp" in flag and not MSVC],

@@ -16,7 +16,14 @@ from pathlib import Path
 SDIST = [
     *("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "MANIFEST.in"),
     *("pyproject.toml", "setup.py", "conftest.py", ".ci/run"),
-    *("cygd/py.typed", "cygd/core/vec.h", "cygd/core/table.pxi", "cygd/core/__init__.pxd"),
+    *(
+        "cygd/py.typed",
+        "cygd/core/vec.h",
+        "cygd/core/across.h",
+        "cygd/core/team.h",
+        "cygd/core/table.pxi",
+        "cygd/core/__init__.pxd",
+    ),
     *("cygd/core/primitives.pyx", "cygd/core/engine.pxi", "cygd/core/kernels/f64_v4.pyx"),
     *("cygd/core/kernels/activations.pxi", "cygd/core/primitives.pyi", "tests/cimport/user.pyx"),
     *("tests/test_house.py", "tests/config/conftest.py", "experiments/penguins.yaml"),

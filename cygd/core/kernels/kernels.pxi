@@ -18,6 +18,7 @@ include "updates.pxi"
 include "products.pxi"
 include "peak.pxi"
 include "rows.pxi"
+include "chain.pxi"
 include "units.pxi"
 include "lines.pxi"
 
