@@ -30,7 +30,8 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
 
 # installing and testing cygd are not for a test of cygd: `.ci/run` does it
 ELSEWHERE = re.compile(
-    r"(python -m venv|\.venv\S*/bin|pip|pytest|ruff|mypy|cython-lint|\.ci/run|tools/sanitize|python setup\.py|python -m benchmarks)\b"
+    r"(python -m venv|\.venv\S*/bin|pip|pytest|ruff|mypy|cython-lint|\.ci/run|tools/sanitize"
+    r"|python setup\.py|python -m benchmarks)\b"
 )
 
 
