@@ -92,7 +92,7 @@ def test_the_counter_counts(counter):
         "kept = [bytearray(10_000) for _ in range(50)]\n"
         "print(counter.allocations() - before)"
     )
-    assert int(output([sys.executable, "-c", code, str(counter)], counter)) >= 50
+    assert int(output([sys.executable, "-P", "-c", code, str(counter)], counter)) >= 50
 
 
 def output(command, preloaded=None, **options):
@@ -107,7 +107,7 @@ def output(command, preloaded=None, **options):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_step_allocates_nothing(dtype, optimizer, threads, counter):
-    command = [sys.executable, "-c", COUNTED, str(counter), dtype, optimizer, str(threads)]
+    command = [sys.executable, "-P", "-c", COUNTED, str(counter), dtype, optimizer, str(threads)]
     coarse, fine, two, twenty = map(int, output(command, counter).split())
     assert fine == coarse  # 256 steps and 2
     # a list of losses and rates grows by a few pieces; 18 epochs are 36 steps
@@ -151,7 +151,7 @@ def test_data_that_are_split_by_rows_are_never_copied(tmp_path):
         np.save(tmp_path / name / "x.npy", x)
         np.save(tmp_path / name / "y.npy", x[:, :1] + x[:, 1:2])
     arguments = [tmp_path / "small", tmp_path / "large", tmp_path / "out1", tmp_path / "out2"]
-    grown = 1024 * int(output([sys.executable, "-c", MEASURED, *map(str, arguments)]))
+    grown = 1024 * int(output([sys.executable, "-P", "-c", MEASURED, *map(str, arguments)]))
     data = rows["large"] * 101 * 4
     # four bytes a row for the split, four for an epoch's order, what looks for NaN, and the lanes
     assert grown < data + rows["large"] * 20 + 4_000_000
