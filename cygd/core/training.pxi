@@ -36,6 +36,7 @@ cdef class Training:
     cdef Task task
     cdef Updater updater
     cdef real[::1] parameters, kept         # now, and before the epoch
+    cdef bint shuffled
     cdef uint32_t[::1] order                # of the rows in the epoch; none where nothing is shuffled
     cdef double[::1] losses                 # of the epochs of a call
     cdef Samples samples                    # where batches are single rows
@@ -68,6 +69,7 @@ cdef class Training:
         j.clip_norm, j.clip_value = clip_norm, clip_value
         j.q.backward = j.q.training = True
         j.q.seed = seed
+        self.shuffled = shuffled
         if shuffled:
             self.order = np.empty(task.n_rows, np.uint32)
             j.q.rows = &self.order[0]
@@ -82,18 +84,19 @@ cdef class Training:
 
     cdef void draw_order(self) noexcept nogil:
         """Bring the rows into the order of the epoch: from the seed and its number alone."""
+        cdef uint32_t *order = <uint32_t *> self.j.q.rows
         cdef Py_ssize_t i, n = self.task.n_rows
         if self.task.q.rows != NULL:
-            memcpy(&self.order[0], self.task.q.rows, n * sizeof(uint32_t))
+            memcpy(order, self.task.q.rows, n * sizeof(uint32_t))
         else:
             for i in range(n):
-                self.order[i] = <uint32_t> i
-        shuffle(self.j.q.seed, SHUFFLE, self.epochs, &self.order[0], n)
+                order[i] = <uint32_t> i
+        shuffle(self.j.q.seed, SHUFFLE, self.epochs, order, n)
 
     cdef void run_one(self, job *j, double learning_rate, double *loss) noexcept nogil:
         """One epoch; if it does not go well to its end, everything is as it was before."""
         cdef Py_ssize_t size = self.engine.n_parameters * sizeof(real)
-        if self.order.shape[0]:
+        if self.shuffled:
             self.draw_order()
         memcpy(&self.kept[0], j.parameters, size)
         self.updater.keep()
