@@ -43,6 +43,17 @@ INLINE void transpose(vec *v) {
 INLINE void transpose(vec *v) { (void)v; }
 #endif
 
+/* The sums of n accumulators one by one, for compilers that shuffle no vectors. */
+INLINE void sum_each(const vec *a, int n, real *out) {
+    for (int i = 0; i < n; i++) {
+        real part[WIDTH];
+        memcpy(part, a + i * VECS, sizeof part);
+        for (int half = WIDTH / 2; half; half /= 2)
+            for (int k = 0; k < half; k++) part[k] += part[k + half];
+        out[i] = part[0];
+    }
+}
+
 /* The sums of WIDTH accumulators of VECS vectors each: lanes i and i + n / 2 of n, then half as many, down to one,
  * as one accumulator alone would be added. All go down together: FOLD adds the halves of every segment of s lanes
  * of two vectors and leaves them in one. */
@@ -94,15 +105,7 @@ INLINE void sum_lines(const vec *a, real *out) {
     for (int i = 0; i < VECS; i++) store(out + i * LANES, t[i]);
 }
 #else
-INLINE void sum_lines(const vec *a, real *out) {
-    for (int i = 0; i < WIDTH; i++) {
-        real part[WIDTH];
-        memcpy(part, a + i * VECS, sizeof part);
-        for (int n = WIDTH / 2; n; n /= 2)
-            for (int k = 0; k < n; k++) part[k] += part[k + n];
-        out[i] = part[0];
-    }
-}
+INLINE void sum_lines(const vec *a, real *out) { sum_each(a, WIDTH, out); }
 #endif
 
 /* The sums of SUMS accumulators of VECS vectors each: lanes i and i + n / 2 of n, then half as many, down to
@@ -153,13 +156,5 @@ INLINE void sum_few(const vec *a, real *out) {
 }
 #endif
 #else
-INLINE void sum_few(const vec *a, real *out) {
-    for (int i = 0; i < SUMS; i++) {
-        real part[WIDTH];
-        memcpy(part, a + i * VECS, sizeof part);
-        for (int n = WIDTH / 2; n; n /= 2)
-            for (int k = 0; k < n; k++) part[k] += part[k + n];
-        out[i] = part[0];
-    }
-}
+INLINE void sum_few(const vec *a, real *out) { sum_each(a, SUMS, out); }
 #endif

@@ -220,8 +220,7 @@ cdef void train_parameters(Engine e, const batch *q, const layer *l, const span 
         outputs[1 + k] = scratch(s, e.sensitivity) + k * n
     run_program(own.gradient, inputs, outputs, own.uniforms, n)
     for k in range(l.n_trained):
-        e.k.product_dot(g, n, outputs[1 + k], n, s.a.written or s.first > 0, s.a.gradient + l.a + k,
-                        1, 1, 1, n)
+        e.k.dot(g, outputs[1 + k], s.a.written or s.first > 0, s.a.gradient + l.a + k, n)
 
 
 cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
@@ -309,7 +308,7 @@ cdef void fetch(Engine e, const batch *q, Py_ssize_t start, Py_ssize_t n, Py_ssi
         return
     for r from q.n_rows + start <= r < min(q.n_rows + start + n, q.total - q.first):
         for column from i <= column < end by WIDTH:
-            prefetch_next(q.x + row_of(q, r) * e.n_inputs + column)
+            fetch_line(q.x + row_of(q, r) * e.n_inputs + column, False)
 
 
 cdef void scatter(Engine e, const batch *q, const span *s) noexcept nogil:

@@ -16,7 +16,7 @@ cdef extern from "vec.h" nogil:
     ctypedef struct meeting:
         pass
     void meet(meeting *m, int threads)
-    void prefetch_next(const real *p)
+    void fetch_line "FETCH_LINE"(const real *p, bint near)
     int take(int *count)            # one number after the other, to each caller its own
 
 cdef enum:

@@ -162,10 +162,8 @@ cdef struct kernels:
     void (*product)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
                     Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
                     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
-    # c (m, n) = [c +] a (m, k) b (n, k)^T, dot products over the contiguous axis k
-    void (*product_dot)(const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
-                        bint accumulate, real *c, Py_ssize_t ldc,
-                        Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # c = [c +] sum over n elements of a * b
+    void (*dot)(const real *a, const real *b, bint accumulate, real *c, Py_ssize_t n) noexcept nogil
     # c = a (m, k) b [+ bias (m)] in every panel: b a block of k units, c one of m
     void (*panel_product)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
                           const panel_block *b, const real *bias, real *c, Py_ssize_t m,

@@ -111,7 +111,7 @@ INLINE void store_part(real *p, vec v, ptrdiff_t n) {
 }
 #endif
 
-/* Ask for a line that is about to be written, and for one that is read a while later. */
+/* Ask for the line at p: to be written soon; or to be read, from the first cache (near) or the second. */
 INLINE void prefetch(const real *p) {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(p, 1);
@@ -119,14 +119,6 @@ INLINE void prefetch(const real *p) {
     (void)p;
 #endif
 }
-INLINE void prefetch_next(const real *p) {
-#if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(p, 0, 2);
-#else
-    (void)p;
-#endif
-}
-/* ask for the line at p, which will be read soon, into the first cache (near) or the second */
 #if defined(__GNUC__) || defined(__clang__)
 #define FETCH_LINE(p, near) ((near) ? __builtin_prefetch(p, 0, 3) : __builtin_prefetch(p, 0, 2))
 #else

@@ -394,46 +394,22 @@ cdef void turn_rows(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py
                 turn_block(False, rows + i, m - i, j, n, out + j * ldo + i, ldo)
 
 
-cdef inline void dot_tile(int rows, const real *a, Py_ssize_t lda, const real *b, bint accumulate,
-                          real *c, Py_ssize_t ldc, Py_ssize_t k) noexcept nogil:
-    """c (rows, 1) = [c +] a (rows, k) . b (k), over VECS accumulators a row."""
-    cdef vec acc[4][VECS]
-    cdef vec x
-    cdef real total
-    cdef Py_ssize_t p = 0
-    cdef int i, v
-    for i in range(rows):
+cdef void dot(const real *a, const real *b, bint accumulate, real *c, Py_ssize_t n) noexcept nogil:
+    # c = [c +] sum_p a_p b_p; n is a multiple of WIDTH
+    cdef vec acc[VECS]
+    cdef Py_ssize_t p
+    cdef int v
+    for v in range(VECS):
+        acc[v] = splat(0)
+    for p from 0 <= p < n by WIDTH:
         for v in range(VECS):
-            acc[i][v] = splat(0)
-    while p < k:
-        for v in range(VECS):
-            x = load(b + p + v * LANES)
-            for i in range(rows):
-                acc[i][v] = fma_(load(a + i * lda + p + v * LANES), x, acc[i][v])
-        p += WIDTH
-    for i in range(rows):
-        total = tree_sum(acc[i])
-        c[i * ldc] = c[i * ldc] + total if accumulate else total
-
-
-cdef void product_dot(const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb, bint accumulate,
-                      real *c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n,
-                      Py_ssize_t k) noexcept nogil:
-    # c_ij = [c_ij +] sum_p a_ip b_jp
-    cdef Py_ssize_t i, j
-    for j in range(n):
-        i = 0
-        while i + 4 <= m:
-            dot_tile(4, a + i * lda, lda, b + j * ldb, accumulate, c + i * ldc + j, ldc, k)
-            i += 4
-        while i < m:
-            dot_tile(1, a + i * lda, lda, b + j * ldb, accumulate, c + i * ldc + j, ldc, k)
-            i += 1
+            acc[v] = fma_(load(a + p + v * LANES), load(b + p + v * LANES), acc[v])
+    c[0] = c[0] + tree_sum(acc) if accumulate else tree_sum(acc)
 
 
 cdef void fill_products(kernels *t) noexcept:
     t.product = product
-    t.product_dot = product_dot
+    t.dot = dot
     t.panel_product = panel_product
     t.outer = outer
     t.outer_ones = outer_ones

@@ -94,7 +94,7 @@ cdef inline void fetch_rows(const real *const *next, Py_ssize_t n, Py_ssize_t st
     cdef Py_ssize_t r, i
     for r in range(n):
         for i from start <= i < stop by WIDTH:
-            prefetch_next(next[r] + i)
+            fetch_line(next[r] + i, False)
 
 
 cdef void row_products(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,

@@ -19,7 +19,6 @@ cdef extern from "vec.h" nogil:
     void store_part(real *p, vec v, Py_ssize_t n) noexcept
     void transpose(vec *v) noexcept             # LANES rows into LANES columns
     void prefetch(const real *p) noexcept       # what is about to be written
-    void prefetch_next(const real *p) noexcept  # what is read a while later
     vec splat(real x) noexcept
     vmask lt(vec a, vec b) noexcept
     vmask le(vec a, vec b) noexcept
