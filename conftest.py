@@ -5,6 +5,7 @@ built in place, it is taken out again. The head of the report says which cygd is
 """
 
 import importlib.util
+import signal
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -15,6 +16,10 @@ HERE = Path(__file__).resolve().parent
 
 if not any((HERE / "cygd" / "core" / f"dispatch{suffix}").exists() for suffix in EXTENSION_SUFFIXES):
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+
+# what a shell starts in the background ignores SIGINT, and so would all the processes that tests interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
