@@ -11,7 +11,7 @@
 cdef enum:
     MAX_PARAMETERS = 4      # of one activation or loss
     MAX_ROWS = 64           # rows of one table
-    MAX_OPERANDS = 4        # of one instruction of a formula
+    MAX_OPERANDS = 5        # of one instruction of a formula
     PANEL = 256 // sizeof(real)     # rows of a panel: four vectors at the highest level
 
 # elementwise: out = f(h) and out = f'(h); out may be h. data: the parameters as `const real *`, or

@@ -133,12 +133,6 @@ def _tanh_log(graph: Graph, node: Node, u: Node) -> Node:
     return graph.product(((graph.number(4.0), 1.0), (u, 1.0), (denominator, -2.0)))
 
 
-def _tanh_log1p(graph: Graph, node: Node, v: Node) -> Node:
-    # n = v (v + 2), T = n / (n + 2), T' = 4 (1 + v) / (n + 2)^2
-    denominator = graph.plus(2.0, graph.multiply(v, graph.plus(2.0, v)))
-    return graph.product(((graph.number(4.0), 1.0), (graph.plus(1.0, v), 1.0), (denominator, -2.0)))
-
-
 CHAIN: dict[str, Rule] = {
     "exp": _by(_exp),
     "expm1": _by(_exp),
@@ -160,5 +154,5 @@ CHAIN: dict[str, Rule] = {
     "sign": lambda graph, node, x, inner: graph.zero,
     "log_cosh": _by(lambda graph, node, x: graph.call("tanh", x)),
     "tanh_log": _by(_tanh_log),
-    "tanh_log1p": _by(_tanh_log1p),
+    "tanh_log1p": _by(lambda graph, node, x: graph.make("tanh_log1p_slope", x)),
 }

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cygd.errors import FormulaError
+from cygd.formula.fusing import Instruction, Value
 from cygd.formula.graph import Graph
+from cygd.formula.growth import Growth
 from cygd.formula.nodes import Node, is_scaled
+from cygd.formula.survey import Survey, comes_second, mirrored_sigmoid
 
-__all__ = ["Lowering", "Value"]
-
-# ("block", number of an input or of an instruction's result) or ("scalar", index into the scalars)
-Value = tuple[str, int]
+__all__ = ["Lowering"]
 
 MAX_INSTRUCTIONS = 2000
 _LARGEST_POWER = 1 << 20  # of a whole exponent that is multiplied out
@@ -36,15 +36,13 @@ class Lowering:
     def __init__(self, graph: Graph, inputs: Sequence[Node], uniforms: Sequence[Node]) -> None:
         self.graph = graph
         self.constants: list[float] = []
-        self.prologue: list[tuple[str, tuple[Value, ...], tuple[Value, ...]]] = []
-        self.body: list[tuple[str, tuple[Value, ...], tuple[Value, ...]]] = []
+        self.prologue: list[Instruction] = []
+        self.body: list[Instruction] = []
         self._values: dict[Node, Value] = {}
         self._numbers: dict[float, Value] = {}
         self._emitted: dict[tuple[object, ...], Value] = {}
         self._blocks = 0
-        self._inverted: dict[Node, int] = {}  # factor -> how often it stands below a line
-        self._uses: dict[Node, int] = {}
-        self._degrees: dict[Node, float] = {}
+        self._growth = Growth()
         for node in inputs:
             self._values[node] = self._block()
         for index, node in enumerate(uniforms):
@@ -53,35 +51,14 @@ class Lowering:
     def lower(self, roots: Iterable[Node], beside: Iterable[Node] = ()) -> list[Value]:
         """Return the values of nodes, computed as they would be beside others, to the same bits."""
         roots = list(roots)
-        self._needed = self._survey(roots)
-        self._uses.clear()
-        self._inverted.clear()
-        self._reached = self._survey([*roots, *beside])
+        self._needed = Survey(self.graph, roots).nodes
+        survey = Survey(self.graph, [*roots, *beside])
+        self._reached, self._uses, self._inverted = survey.nodes, survey.uses, survey.inverted
         return [self.value(root) for root in roots]
 
     def give(self, node: Node, other: Node) -> None:
         """Let the value of a node be that of another."""
         self._values[node] = self.value(other)
-
-    def _survey(self, roots: Sequence[Node]) -> set[Node]:
-        """Count what stands below a line, and how often each node is used; return all nodes."""
-        seen: set[Node] = set()
-        stack = list(roots)
-        while stack:
-            node = stack.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            for part in node.parts:
-                self._uses[part] = self._uses.get(part, 0) + 1
-                stack.append(part)
-            if node.op == "product":
-                for factor, n in node.data[0]:
-                    if n < 0:
-                        self._inverted[factor] = self._inverted.get(factor, 0) + (1 if n >= -1 else 2)
-        for root in roots:
-            self._uses[root] = self._uses.get(root, 0) + 1
-        return seen
 
     # instructions ---------------------------------------------------------------------------------
 
@@ -162,10 +139,27 @@ class Lowering:
             split = self._split(term.data[0])
             if split is not None:  # k (a b) would overflow for the largest numbers
                 return self.emit("mul", split[0], self.emit("mul", split[1], self.number(k)))
+        absorbed = self._absorbed(k, term)
+        if absorbed is not None:
+            return self.value(absorbed)
         value = self.value(term)
         if k == 1.0:
             return value
         return self.emit("neg", value) if k == -1.0 else self.emit("mul", value, self.number(k))
+
+    def _absorbed(self, k: float, node: Node) -> Node | None:
+        """Return k times what nothing else needs, k multiplied into the numbers of a polynomial, or None."""
+        if k in (1.0, -1.0) or self._uses.get(node, 0) > 1 or node in self._values:
+            return None
+        if node.op == "sum" and _polynomial(node.data[1]) is not None:
+            constant, terms = node.data
+            return self.graph.make("sum", k * constant, tuple([(k * factor, term) for factor, term in terms]))
+        for place, (factor, n) in enumerate(node.data[0] if node.op == "product" else ()):
+            absorbed = self._absorbed(k, factor) if n == 1.0 else None
+            if absorbed is not None:
+                factors = node.data[0]
+                return self.graph.make("product", (*factors[:place], (absorbed, n), *factors[place + 1 :]))
+        return None
 
     def _accumulate(self, sum_: Value, k: float, term: Node) -> Value:
         """Return sum + k term in one instruction more than the term's parts need."""
@@ -178,6 +172,9 @@ class Lowering:
             split = self._split(term.data[0])
             if split is not None:
                 return self.emit("fma" if k > 0 else "fnma", *split, sum_)
+        absorbed = self._absorbed(k, term)
+        if absorbed is not None:
+            return self._accumulate(sum_, 1.0, absorbed)
         value = self.value(term)
         if k == 1.0:
             return self.emit("add", value, sum_)
@@ -253,7 +250,7 @@ class Lowering:
             else:
                 value = self._inverse_power(factor, -n)
                 result = value if result is None else self.emit("mul", result, value)
-        growing = self._growing(factors)
+        growing = self._growth.growing(factors)
         for factor, n in sorted(factors, key=lambda pair: growing.get(pair[0], 0.0)) if growing else factors:
             if n > 0:
                 value = self._power(factor, n)
@@ -264,43 +261,6 @@ class Lowering:
             assert result is not None
             return result
         return self.emit("inverse", below) if result is None else self.emit("div", result, below)
-
-    def _growing(self, factors: Sequence[tuple[Node, float]]) -> dict[Node, float]:
-        """Return the degrees of factors that may overflow beside one that vanishes, which then comes first.
-
-        Of h sigmoid(-h) (1 + h^2), for large h, the last is infinite and the others 0, as is the whole.
-        """
-        if len(factors) < 2 or not any(_vanishes(factor) for factor, n in factors if n > 0):
-            return {}
-        degrees = {factor: n * self._degree(factor) for factor, n in factors if n > 0}
-        if sum(degrees.values()) < 2:
-            return {}
-        first = next((factor for factor, n in factors if n > 0), None)
-        return {factor: n for factor, n in degrees.items() if n >= 2 or (n > 0 and factor is not first)}
-
-    def _degree(self, node: Node) -> float:
-        """Return the power of its variables that a node grows with."""
-        known = self._degrees.get(node)
-        if known is None:
-            if node.op == "variable":
-                known = 1.0
-            elif node.op == "product":
-                known = sum(n * self._degree(factor) for factor, n in node.data[0])
-            elif node.op in (
-                "sum",
-                "abs",
-                "log_cosh",
-                "softplus",
-                "minimum",
-                "maximum",
-                "where",
-                "exp_finite",
-            ):
-                known = max(self._degree(part) for part in node.parts)
-            else:
-                known = 0.0
-            self._degrees[node] = known
-        return known
 
     def _inverse_power(self, factor: Node, n: float) -> Value:
         if n % 1 == 0:
@@ -337,18 +297,14 @@ class Lowering:
     # functions that are more than an instruction ------------------------------------------------
 
     def _sigmoid(self, node: Node) -> Value:
-        graph, g = self.graph, node.data[0]
-        mirrored = graph.make("sigmoid", graph.scale(-1.0, g))
+        mirrored = mirrored_sigmoid(self.graph, node)
         if mirrored not in self._needed or mirrored in self._values:
-            return self.emit("sigmoid", self.value(g))
-        # of g and -g the one that stands there already
-        first, second = (node, mirrored) if g.index < mirrored.data[0].index else (mirrored, node)
+            return self.emit("sigmoid", self.value(node.data[0]))
+        first, second = (mirrored, node) if comes_second(self.graph, node, self._needed) else (node, mirrored)
         argument = self.value(first.data[0])
         if argument[0] != "block":
-            return self.emit("sigmoid", self.value(g))
-        one, other = self._block(), self._block()
-        self.body.append(("logistic", (one, other), (argument,)))
-        self._values[first], self._values[second] = one, other
+            return self.emit("sigmoid", self.value(node.data[0]))
+        self._values[first], self._values[second] = self._two("logistic", argument)
         return self._values[node]
 
     def _exp(self, node: Node) -> Value:
@@ -362,10 +318,34 @@ class Lowering:
         return self.emit("finite", self.emit("exp", self.value(node.data[0])))
 
     def _tanh_log1p(self, node: Node) -> Value:
-        # T = n / (n + 2) for small v, 1 - 2 / (n + 2) for large, n = v (v + 2)
         graph, v = self.graph, node.data[0]
+        slope, argument = graph.make("tanh_log1p_slope", v), self.value(v)
+        if argument[0] == "block":
+            if slope not in self._needed:
+                return self.emit("tanh_log1p", argument)
+            self._values[node], self._values[slope] = self._two("tanh_log1p_both", argument)
+            return self._values[node]
+        # T = n / (n + 2) for small v, 1 - 2 / (n + 2) for large, n = v (v + 2)
         n = self.value(graph.multiply(v, graph.plus(2.0, v)))
         return self._share(v, n, self.emit("add", n, self.number(2.0)))
+
+    def _tanh_log1p_slope(self, node: Node) -> Value:
+        graph, v = self.graph, node.data[0]
+        value, argument = graph.make("tanh_log1p", v), self.value(v)
+        if argument[0] == "block":
+            if value not in self._needed:
+                return self.emit("tanh_log1p_slope", argument)
+            self.value(value)
+            return self._values[node]
+        # T' = 4 (1 + v) / (v (v + 2) + 2)^2
+        below = graph.plus(2.0, graph.multiply(v, graph.plus(2.0, v)))
+        return self.value(graph.product(((graph.number(4.0), 1.0), (graph.plus(1.0, v), 1.0), (below, -2.0))))
+
+    def _two(self, op: str, argument: Value) -> tuple[Value, Value]:
+        """Return the values of an operation with two results."""
+        one, other = self._block(), self._block()
+        self.body.append((op, (one, other), (argument,)))
+        return one, other
 
     def _tanh_log(self, node: Node) -> Value:
         # T = (u - 1) (u + 1) / (u^2 + 1) for small u, 1 - 2 / (u^2 + 1) for large
@@ -400,17 +380,10 @@ _SPECIAL = {
     "exp": Lowering._exp,
     "exp_finite": Lowering._exp_finite,
     "tanh_log1p": Lowering._tanh_log1p,
+    "tanh_log1p_slope": Lowering._tanh_log1p_slope,
     "tanh_log": Lowering._tanh_log,
     "log_cosh": Lowering._log_cosh,
 }
-
-
-def _vanishes(node: Node) -> bool:
-    """Return whether a factor is next to 0 for large arguments of a kind: 1 - tanh^2 is one too."""
-    if node.op == "sum" and len(node.data[1]) == 1:
-        node = node.data[1][0][1]
-        return node.op == "product" and len(node.data[0]) == 1 and node.data[0][0][0].op == "tanh"
-    return node.op in ("sigmoid", "exp", "erfc")
 
 
 def _polynomial(terms: Sequence[tuple[float, Node]]) -> Node | None:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from cygd.errors import FormulaError
+from cygd.formula.fusing import Value, fuse
 from cygd.formula.graph import Graph
-from cygd.formula.lowering import Lowering, Value
+from cygd.formula.lowering import Lowering
 from cygd.formula.nodes import Node
 
 __all__ = ["Program", "assemble"]
@@ -88,6 +89,7 @@ def assemble(
         lowering.emit("copy", value) if value[0] == "block" and value[1] < len(inputs) else value
         for value in values
     ]
+    lowering.body = fuse(lowering.body, values)
     if len(uniforms) + len(lowering.constants) + len(lowering.prologue) > MAX_SCALARS:
         raise FormulaError(
             "the formula holds too many different numbers", hint="write it as a function in a plugin"

@@ -8,7 +8,7 @@ Besides the functions that a formula may use there are some of our own, which `l
 
 - log_cosh(g) = log(cosh(g))
 - tanh_log(u) = (u^2 - 1) / (u^2 + 1), u > 0
-- tanh_log1p(v) = v (v + 2) / (v (v + 2) + 2), v > -1
+- tanh_log1p(v) = v (v + 2) / (v (v + 2) + 2), v > -1, and its slope 4 (1 + v) / (v (v + 2) + 2)^2
 - exp_finite(g) = e^g, at most the largest number of its type
 """
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cygd.formula import compile_activation, compile_loss
+from cygd.formula import compile_activation, compile_loss, compiler, program
 from tests.formula.closed_forms import ACTIVATIONS, LOSSES
 
 ULP = 4  # of max(|value|, 1)
@@ -107,6 +107,48 @@ def test_activations_keep_nan(kernels, name, formula, parameters):
     assert np.isnan(y_hat[::2]).all()
     assert np.isfinite(y_hat[1::2]).all()
     assert np.isfinite(slope[1::2]).all()
+
+
+@every_activation
+def test_joined_instructions_round_as_one_after_the_other(kernels, monkeypatch, name, formula, parameters):
+    h = finite_numbers(kernels)
+    joined = compile_activation(formula, parameters)
+    monkeypatch.setattr(program, "fuse", lambda body, outputs: body)
+    plain = compiler._activation.__wrapped__(formula, tuple(parameters.items()), ())
+    assert len(joined.both.body) <= len(plain.both.body)
+
+    def both(programs):
+        return lambda: np.stack([*ran(kernels, programs.both, h), *ran(kernels, programs.forward, h)])
+
+    expected = kernels.at_every_level(both(plain))
+    for level, found in kernels.at_every_level(both(joined)).items():
+        np.testing.assert_array_equal(found, expected[level], err_msg=level)
+
+
+@pytest.mark.parametrize("text", ["tanh(log1p(h))", "tanh(log1p(h))**2", "sin(tanh(log(1 + h)))"])
+def test_tanh_of_log1p(kernels, text):
+    programs = compile_activation(text, {})
+    v = np.geomspace(1e-300 if kernels.info.bits == 64 else 1e-30, kernels.info.max * 0.99, 4000).astype(
+        kernels.dtype
+    )
+    v = np.concatenate([v, [0.0, np.inf], -np.geomspace(1e-20, 0.999, 500)]).astype(kernels.dtype)
+    with np.errstate(over="ignore"):
+        wide = v.astype(np.longdouble)
+        t = np.tanh(np.log1p(wide))
+        t_slope = np.exp(-np.log1p(wide)) * (1 - t) * (1 + t)
+    t_slope[np.isinf(v)] = 0
+    of, slope_of = {
+        "tanh(log1p(h))": (lambda t: t, lambda t: 1),
+        "tanh(log1p(h))**2": (lambda t: t * t, lambda t: 2 * t),
+        "sin(tanh(log(1 + h)))": (np.sin, np.cos),
+    }[text]
+
+    def own():
+        return np.stack(ran(kernels, programs.both, v))
+
+    for level, (y_hat, slope) in kernels.at_every_level(own).items():
+        check(kernels, y_hat, of(t), [v], f"{text} at {level}")
+        check(kernels, slope, slope_of(t) * t_slope, [v], f"derivative of {text} at {level}", 8)
 
 
 def pairs(kernels, name):

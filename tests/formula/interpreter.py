@@ -31,6 +31,16 @@ def where(holds, a, b, x, y):
     return np.where(np.isnan(a) | np.isnan(b), np.nan, np.where(holds, x, y))
 
 
+def tanh_log1p(v):
+    return np.tanh(np.log1p(v))
+
+
+def tanh_log1p_slope(v):
+    v = np.minimum(v, 1e150)
+    q = 1 / (v * (v + 2) + 2)
+    return 4 * ((1 + v) * q) * q
+
+
 OPS = {
     "copy": lambda a: a,
     "settle": lambda a: np.where(np.abs(a) < np.finfo(np.float64).tiny, 0.0, a),
@@ -64,9 +74,31 @@ OPS = {
     "fma": lambda a, b, c: a * b + c,
     "fms": lambda a, b, c: a * b - c,
     "fnma": lambda a, b, c: c - a * b,
+    "mul3": lambda a, b, c: a * b * c,
+    "add_mul": lambda a, b, c: (a + b) * c,
+    "finite_mul": lambda a, b: np.clip(a, -MAX, MAX) * b,
+    "fma_mul": lambda a, b, c, d: (a * b + c) * d,
+    "mul_fma": lambda a, b, c, d: a * b * c + d,
+    "fma_sqrt": lambda a, b, c: np.sqrt(a * b + c),
+    "add_inverse": lambda a, b: 1 / (a + b),
+    "div_add": lambda a, b, c: a / b + c,
+    "div_add_mul": lambda a, b, c, d: (a / b + c) * d,
+    "mul3_fma": lambda a, b, c, d, e: a * b * c * d + e,
+    "fma_finite": lambda a, b, c: np.clip(a * b + c, -MAX, MAX),
+    "exp_finite": lambda a: np.clip(np.exp(a), -MAX, MAX),
+    "mul_exp": lambda a, b: np.exp(a * b),
+    "mul_exp_finite": lambda a, b: np.clip(np.exp(a * b), -MAX, MAX),
+    "tanh_log1p": tanh_log1p,
+    "tanh_log1p_slope": tanh_log1p_slope,
     "where_lt": lambda a, b, x, y: where(a < b, a, b, x, y),
     "where_le": lambda a, b, x, y: where(a <= b, a, b, x, y),
     "where_eq": lambda a, b, x, y: where(a == b, a, b, x, y),
+}
+
+# operations with two results, as two
+TWO = {
+    "logistic": ("sigmoid", lambda ops, a: ops["sigmoid"](-a)),
+    "tanh_log1p_both": ("tanh_log1p", lambda ops, v: ops["tanh_log1p_slope"](v)),
 }
 
 EXACT = {
@@ -89,6 +121,14 @@ EXACT = {
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
     "div": lambda a, b: a / b,
+    "finite_mul": lambda a, b: a * b,
+    "fma_sqrt": lambda a, b, c: mp.sqrt(a * b + c),
+    "fma_finite": lambda a, b, c: a * b + c,
+    "exp_finite": mp.exp,
+    "mul_exp": lambda a, b: mp.exp(a * b),
+    "mul_exp_finite": lambda a, b: mp.exp(a * b),
+    "tanh_log1p": lambda v: mp.tanh(mp.log1p(v)),
+    "tanh_log1p_slope": lambda v: 4 * (1 + v) / (v * (v + 2) + 2) ** 2,
     "minimum": min,
     "maximum": max,
     "where_lt": lambda a, b, x, y: x if a < b else y,
@@ -115,10 +155,11 @@ def run(program, inputs, uniforms=(), alias=()):
     with np.errstate(all="ignore"):
         slots += [np.full(shape, value) for value in scalars(program, uniforms, OPS, np.float64)]
         for op, *places in program.body:
-            if op == "logistic":
+            if op in TWO:
                 first, second, operand = places
-                slots[first][...] = sigmoid(slots[operand])  # one after the other: the harder order
-                slots[second][...] = sigmoid(-slots[operand])
+                one, other = TWO[op]
+                slots[first][...] = OPS[one](slots[operand])  # one after the other: the harder order
+                slots[second][...] = other(OPS, slots[operand])
             else:
                 assert len(inputs) <= places[0] < n, "a program writes outputs and temporaries alone"
                 slots[places[0]][...] = OPS[op](*[slots[place] for place in places[1:]])
@@ -131,9 +172,10 @@ def exact(program, inputs, uniforms=()):
     slots += [None] * (len(program.outputs) + program.temporaries)
     slots += scalars(program, uniforms, EXACT, mpf)
     for op, *places in program.body:
-        if op == "logistic":
+        if op in TWO:
             a = slots[places[2]]
-            slots[places[0]], slots[places[1]] = EXACT["sigmoid"](a), EXACT["sigmoid"](-a)
+            one, other = TWO[op]
+            slots[places[0]], slots[places[1]] = EXACT[one](a), other(EXACT, a)
         else:
             slots[places[0]] = EXACT[op](*[slots[place] for place in places[1:]])
     return slots[len(inputs) : len(inputs) + len(program.outputs)]

@@ -20,26 +20,38 @@ TRANSCENDENTAL = {
     "erfc",
     "erf",
     "inverse",
+    "div",
+    "sqrt",
+    "tanh_log1p",
+    "tanh_log1p_both",
 }
-TRANSCENDENTAL |= {"div", "sqrt"}
+PLAIN = {  # what is joined, as what is costly in it
+    "exp_finite": "exp",
+    "mul_exp": "exp",
+    "mul_exp_finite": "exp",
+    "add_inverse": "inverse",
+    "div_add": "div",
+    "div_add_mul": "div",
+    "fma_sqrt": "sqrt",
+}
 
 
 def costly(program):
-    return dict(Counter(op for op, *_ in program.body if op in TRANSCENDENTAL))
+    return dict(Counter(PLAIN.get(op, op) for op, *_ in program.body if PLAIN.get(op, op) in TRANSCENDENTAL))
 
 
 @pytest.mark.parametrize(
     ("text", "both", "steps"),
     [
         ("sigmoid(h)", {"logistic": 1}, 2),
-        ("h * sigmoid(h)", {"logistic": 1}, 4),
-        ("h * sigmoid(1.7 * h)", {"logistic": 1}, 6),
-        ("h * tanh(log1p(exp(h)))", {"exp": 1, "inverse": 1}, 16),
-        ("h * tanh(softplus(1.1 * h))", {"exp": 1, "inverse": 1}, 17),
-        ("0.5 * h * (1 + tanh(sqrt(2 / pi) * (h + 0.044715 * h**3)))", {"logistic": 1}, 11),
+        ("h * sigmoid(h)", {"logistic": 1}, 3),
+        ("h * sigmoid(1.7 * h)", {"logistic": 1}, 4),
+        ("h * tanh(log1p(exp(h)))", {"exp": 1, "tanh_log1p_both": 1}, 4),
+        ("h * tanh(softplus(1.1 * h))", {"exp": 1, "tanh_log1p_both": 1}, 4),
+        ("0.5 * h * (1 + tanh(sqrt(2 / pi) * (h + 0.044715 * h**3)))", {"logistic": 1}, 6),
         ("0.5 * h * (1 + erf(h / sqrt(2)))", {"erfc": 1, "exp": 1}, 10),
-        ("h / (1 + abs(h))", {"inverse": 1}, 5),
-        ("(h + sqrt(h * h + 4)) / 2", {"sqrt": 1, "div": 1}, 7),
+        ("h / (1 + abs(h))", {"inverse": 1}, 4),
+        ("(h + sqrt(h * h + 4)) / 2", {"sqrt": 1, "div": 1}, 3),
         ("where(h > 0, h, exp(h) - 1)", {"expm1": 1}, 4),
         ("exp(h)", {"exp": 1}, 2),
         ("tanh(h)", {"tanh": 1}, 2),
@@ -70,7 +82,7 @@ def test_what_a_formula_costs(text, both, steps):
         ("1 - h * h", ["fnma"]),
         ("1 + 2 * h + 3 * h**2", ["fma", "fma"]),
         ("1 + h + h**2 + h**3", ["add", "fma", "fma"]),
-        ("2 * h**2 + 3 * h**6", ["mul", "mul", "fma", "mul"]),  # (3 h^4 + 2) h^2
+        ("2 * h**2 + 3 * h**6", ["mul", "mul_fma", "mul"]),  # (3 h^4 + 2) h^2
         ("h**8", ["mul", "mul", "mul"]),
         ("h**-2", ["inverse", "mul"]),
         ("h**0.5", ["sqrt"]),

@@ -10,7 +10,7 @@ from cygd.formula import compile_activation, compile_loss, compile_update
 from cygd.formula.compiler import _activation
 from cygd.formula.program import MAX_TEMPORARIES
 from tests.formula.closed_forms import ACTIVATIONS, LOSSES
-from tests.formula.interpreter import OPS, run
+from tests.formula.interpreter import OPS, TWO, run
 
 UPDATES = {
     "sgd": ({"w": "w - learning_rate * g"}, (), {}),
@@ -56,8 +56,8 @@ def test_slots_are_in_range_and_written_before_they_are_read(program, apart):
     end = first + program.temporaries + scalars + len(program.prologue)
     written = {*range(n_inputs), *range(first + program.temporaries, end)}
     for op, *slots in program.body:
-        assert op in OPS or op == "logistic"
-        results = 2 if op == "logistic" else 1
+        assert op in OPS or op in TWO
+        results = 2 if op in TWO else 1
         assert set(slots[results:]) <= written
         assert all(n_inputs <= slot < first + program.temporaries for slot in slots[:results])
         assert len(set(slots[:results])) == results

@@ -1,4 +1,5 @@
-# The instructions of formulas: one pass over a block each, in first-level cache.
+# The arithmetic of formulas: an instruction is one pass over a block in first-level cache. What often follows
+# one another is one instruction too (formula/fusing.py), rounded as the two are.
 #
 # The loads of a step come before its stores, so `out` may be an operand, and the compiler need not ask
 # whether they overlap. Two vectors at a time: a function's latency hides behind the other, and arithmetic is
@@ -79,6 +80,14 @@ cdef inline void over_4(map4_t f, const operand *x, real *out, Py_ssize_t n) noe
         i += LANES
 
 
+cdef void mul3_fma_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    # out = a b c d + e
+    cdef operand a = x[0], b = x[1], c = x[2], d = x[3], e = x[4]
+    cdef Py_ssize_t i
+    for i from 0 <= i < n by LANES:
+        store(out + i, fma_(at(&a, i) * at(&b, i) * at(&c, i), at(&d, i), at(&e, i)))
+
+
 # arithmetic ---------------------------------------------------------------------------------------
 
 cdef inline vec v_copy(vec a) noexcept nogil:
@@ -126,6 +135,46 @@ cdef inline vec v_minimum(vec a, vec b) noexcept nogil:
 
 cdef inline vec v_maximum(vec a, vec b) noexcept nogil:
     return from_bits(bits(max_(a, b)) | bits(max_(b, a)))
+
+
+cdef inline vec v_mul3(vec a, vec b, vec c) noexcept nogil:
+    return a * b * c
+
+
+cdef inline vec v_add_mul(vec a, vec b, vec c) noexcept nogil:
+    return (a + b) * c
+
+
+cdef inline vec v_finite_mul(vec a, vec b) noexcept nogil:
+    return finite(a) * b
+
+
+cdef inline vec v_add_inverse(vec a, vec b) noexcept nogil:
+    return splat(1) / (a + b)
+
+
+cdef inline vec v_div_add(vec a, vec b, vec c) noexcept nogil:
+    return a / b + c
+
+
+cdef inline vec v_div_add_mul(vec a, vec b, vec c, vec d) noexcept nogil:
+    return (a / b + c) * d
+
+
+cdef inline vec v_fma_mul(vec a, vec b, vec c, vec d) noexcept nogil:
+    return fma_(a, b, c) * d
+
+
+cdef inline vec v_mul_fma(vec a, vec b, vec c, vec d) noexcept nogil:
+    return fma_(a * b, c, d)
+
+
+cdef inline vec v_fma_finite(vec a, vec b, vec c) noexcept nogil:
+    return finite(fma_(a, b, c))
+
+
+cdef inline vec v_fma_sqrt(vec a, vec b, vec c) noexcept nogil:
+    return sqrt_(fma_(a, b, c))
 
 
 cdef inline vec v_fms(vec a, vec b, vec c) noexcept nogil:
@@ -217,6 +266,46 @@ cdef void fnma_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     over_3(v_fnma, x, out, n)
 
 
+cdef void mul3_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_3(v_mul3, x, out, n)
+
+
+cdef void add_mul_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_3(v_add_mul, x, out, n)
+
+
+cdef void finite_mul_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_2(v_finite_mul, x, out, n)
+
+
+cdef void add_inverse_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_2(v_add_inverse, x, out, n)
+
+
+cdef void div_add_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_3(v_div_add, x, out, n)
+
+
+cdef void div_add_mul_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_4(v_div_add_mul, x, out, n)
+
+
+cdef void fma_mul_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_4(v_fma_mul, x, out, n)
+
+
+cdef void mul_fma_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_4(v_mul_fma, x, out, n)
+
+
+cdef void fma_finite_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_3(v_fma_finite, x, out, n)
+
+
+cdef void fma_sqrt_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    over_3(v_fma_sqrt, x, out, n)
+
+
 cdef void where_lt_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     over_4(v_where_lt, x, out, n)
 
@@ -227,154 +316,3 @@ cdef void where_le_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
 
 cdef void where_eq_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     over_4(v_where_eq, x, out, n)
-
-
-# functions ----------------------------------------------------------------------------------------
-
-cdef void exp_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_exp, x, out, n)
-
-
-cdef void expm1_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_expm1, x, out, n)
-
-
-cdef void log_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_log, x, out, n)
-
-
-cdef void log1p_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_log1p, x, out, n)
-
-
-cdef void sin_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_sin, x, out, n)
-
-
-cdef void cos_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_cos, x, out, n)
-
-
-cdef void tan_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_tan, x, out, n)
-
-
-cdef void sinh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_sinh, x, out, n)
-
-
-cdef void cosh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_cosh, x, out, n)
-
-
-cdef void arctan_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_arctan, x, out, n)
-
-
-cdef void tanh_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_tanh, x, out, n)
-
-
-cdef void softplus_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_softplus, x, out, n)
-
-
-cdef void erf_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_erf, x, out, n)
-
-
-cdef void erfc_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_erfc, x, out, n)
-
-
-cdef inline pair logistics(vec a) noexcept nogil:
-    # 1 / (1 + e^-a) and 1 / (1 + e^a) as hi and lo, which is no sum here: with e = e^-|a| <= 1 one is
-    # q = 1 / (1 + e), the other e q, so neither takes 1 - the other
-    cdef vec e = exp_minus_abs(a)
-    cdef pair d = fast_two_sum(splat(1), e), s
-    cdef vec q = splat(1) / d.hi
-    cdef vmask negative = lt(a, splat(0))
-    if REAL_BITS == 32:         # as in sigmoid_of
-        q = fma_(q * d.lo, minus_inverse(d.hi), q)
-    e = e * q
-    s.hi = select(negative, e, q)
-    s.lo = select(negative, q, e)
-    return s
-
-
-cdef inline vec v_logistic(vec a) noexcept nogil:
-    # the first of the two, to the same bits, so that a formula has one value with and without its derivative
-    return logistics(a).hi
-
-
-cdef void sigmoid_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    over_1(v_logistic, x, out, n)
-
-
-cdef void logistic_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
-    """out = 1 / (1 + e^-a) and x[1] = 1 / (1 + e^a), from one exponential."""
-    cdef operand a = x[0]
-    cdef real *other = <real *> x[1].p
-    cdef Py_ssize_t i = 0
-    cdef pair first, second
-    while i + 2 * LANES <= n:
-        first, second = logistics(at(&a, i)), logistics(at(&a, i + LANES))
-        store(out + i, first.hi)
-        store(out + i + LANES, second.hi)
-        store(other + i, first.lo)
-        store(other + i + LANES, second.lo)
-        i += 2 * LANES
-    while i < n:
-        first = logistics(at(&a, i))
-        store(out + i, first.hi)
-        store(other + i, first.lo)
-        i += LANES
-
-
-# the table ----------------------------------------------------------------------------------------
-
-cdef void op(kernels *t, const char *name, op_t f, int operands, int outputs=1) noexcept:
-    t.ops[t.n_ops].name = name
-    t.ops[t.n_ops].f = f
-    t.ops[t.n_ops].operands = operands
-    t.ops[t.n_ops].outputs = outputs
-    t.n_ops += 1
-
-
-cdef void fill_ops(kernels *t) noexcept:
-    op(t, "copy", copy_op, 1)
-    op(t, "neg", neg_op, 1)
-    op(t, "abs", abs_op, 1)
-    op(t, "sign", sign_op, 1)
-    op(t, "sqrt", sqrt_op, 1)
-    op(t, "inverse", inverse_op, 1)
-    op(t, "finite", finite_op, 1)
-    op(t, "settle", settle_op, 1)
-    op(t, "add", add_op, 2)
-    op(t, "sub", sub_op, 2)
-    op(t, "mul", mul_op, 2)
-    op(t, "div", div_op, 2)
-    op(t, "minimum", minimum_op, 2)
-    op(t, "maximum", maximum_op, 2)
-    op(t, "fma", fma_op, 3)
-    op(t, "fms", fms_op, 3)
-    op(t, "fnma", fnma_op, 3)
-    op(t, "where_lt", where_lt_op, 4)
-    op(t, "where_le", where_le_op, 4)
-    op(t, "where_eq", where_eq_op, 4)
-    op(t, "exp", exp_op, 1)
-    op(t, "expm1", expm1_op, 1)
-    op(t, "log", log_op, 1)
-    op(t, "log1p", log1p_op, 1)
-    op(t, "sin", sin_op, 1)
-    op(t, "cos", cos_op, 1)
-    op(t, "tan", tan_op, 1)
-    op(t, "sinh", sinh_op, 1)
-    op(t, "cosh", cosh_op, 1)
-    op(t, "tanh", tanh_op, 1)
-    op(t, "arctan", arctan_op, 1)
-    op(t, "sigmoid", sigmoid_op, 1)
-    op(t, "softplus", softplus_op, 1)
-    op(t, "erf", erf_op, 1)
-    op(t, "erfc", erfc_op, 1)
-    op(t, "logistic", logistic_op, 1, 2)
