@@ -40,6 +40,7 @@ cdef enum:
     POLL_MILLISECONDS = 50
     POLL_FLOPS = 1000000            # of work between two looks at the clock: a millisecond on a slow CPU
     PATIENCE_MILLISECONDS = 4       # of waiting, before it is asked whether the others are any help
+    JOIN_MILLISECONDS = 1           # the same at the end of an epoch or a single pass
     ALONE_MILLISECONDS = 50         # at first; twice as long after each failure
     ALONE_MOST = 3200
     RANGE = 1024                    # a thread's range of the parameters is a multiple of this
@@ -71,8 +72,10 @@ cdef struct job:
     double unseen                                   # work since the clock was looked at
     int status
     int taken                                       # lanes of the batch that somebody took besides his own
-    # of the calling thread, in milliseconds: since when, and how much of it waiting for the others
-    double began, waited
+    # of the calling thread in this epoch, in milliseconds: when it began, how long it waited for the others, and
+    # when it had done its part; how many chunks it had computed before, and how many there were to compute
+    double began, waited, left
+    Py_ssize_t before, due
     bint alone                                      # the others only hold it up: it goes on by itself
     Py_ssize_t chunks[MAX_LANES]                    # computed, by thread
     plan *samples                                   # of batches of one row, or NULL
@@ -136,9 +139,10 @@ cdef void meet_others(job *j, int thread) noexcept nogil:
     j.waited += now() - t
 
 
-cdef bint hold_up(job *j) noexcept nogil:
-    """Return whether most of the calling thread's time goes into waiting."""
-    return j.waited > PATIENCE_MILLISECONDS and j.waited > 0.6 * (now() - j.began)
+cdef bint hold_up(job *j, double patience) noexcept nogil:
+    """Return whether the calling thread would have been there earlier alone: all chunks in the time of its own."""
+    cdef double spent = now() - j.began
+    return j.waited > patience and (spent - j.waited) * j.due < spent * (j.chunks[0] - j.before)
 
 
 cdef void poll(Engine engine, job *j) noexcept nogil:
@@ -236,6 +240,7 @@ cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
     engine.cut(&j.q, min(j.batch_size, j.n_rows - first))
     j.q.scale = engine.scale_of(&j.q)
     j.taken = 0
+    j.due += j.q.n_chunks
 
 
 cdef void add_loss(Engine engine, job *j) noexcept nogil:
@@ -297,9 +302,9 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
     cdef bint whole = j.clip_value > 0 or j.clip_norm > 0 or updater.python
     for first from 0 <= first < j.n_rows by j.batch_size:
         if thread == 0:
-            begin_batch(engine, j, first)
-            if j.threads > 1 and hold_up(j):
+            if j.threads > 1 and hold_up(j, PATIENCE_MILLISECONDS):
                 j.alone = True          # and stays so: a thread may come late to read it
+            begin_batch(engine, j, first)
         meet_others(j, thread)
         if j.alone:
             if thread:
@@ -332,15 +337,28 @@ cdef void run_epoch(Engine engine, Updater updater, job *j) noexcept nogil:
     if j.samples != NULL:
         run_samples(engine, updater, j)
         return
-    j.began = now()
-    j.waited = 0
-    j.alone = False
+    begin_together(j)
     if threads == 1:
         epoch_worker(engine, updater, j, 0)
         return
     with parallel(num_threads=threads):
         epoch_worker(engine, updater, j, threadid())
-    if j.threads == threads:
+        if threadid() == 0:
+            j.left = now()
+    j.waited += now() - j.left
+    remember(engine, j.threads == threads and not hold_up(j, JOIN_MILLISECONDS))
+
+
+cdef void begin_together(job *j) noexcept nogil:
+    j.began = now()
+    j.waited = 0
+    j.alone = False
+    j.before, j.due = j.chunks[0], 0
+
+
+cdef void remember(Engine engine, bint helped) noexcept nogil:
+    """Go alone for a while after the others were no help, and longer each time."""
+    if helped:
         engine.patience = ALONE_MILLISECONDS
     else:
         engine.alone_until = now() + engine.patience
@@ -348,11 +366,18 @@ cdef void run_epoch(Engine engine, Updater updater, job *j) noexcept nogil:
 
 
 cdef void side_by_side(Engine engine, job *j) noexcept nogil:
+    """All lanes of one batch: the calling thread takes what the others leave, and waits for their last."""
     if j.threads == 1:
         run_lanes(engine, j, 0)
-    else:
-        with parallel(num_threads=j.threads):
-            run_lanes(engine, j, threadid())
+        return
+    begin_together(j)
+    j.due = j.q.n_chunks
+    with parallel(num_threads=j.threads):
+        run_lanes(engine, j, threadid())
+        if threadid() == 0:
+            j.left = now()
+    j.waited = now() - j.left
+    remember(engine, not hold_up(j, JOIN_MILLISECONDS))
 
 
 cdef end(job *j, Failure failure):
