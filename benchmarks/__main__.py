@@ -8,7 +8,7 @@ import logging
 
 from benchmarks.report import write
 
-NAMES = ("networks", "regression", "products", "scaling", "startup", "activations", "formulas")
+NAMES = ("networks", "regression", "samples", "products", "scaling", "startup", "activations", "formulas")
 
 
 def main() -> None:
