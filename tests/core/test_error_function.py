@@ -4,20 +4,12 @@ import numpy as np
 import pytest
 
 from cygd.core import dispatch
-from tests.accuracy import any_bits, both_types, check, computed, every_level, needs_both_fused_levels
+from tests.accuracy import any_bits, both_types, check, computed, every_level
 
 # beyond the first erfc(x) is subnormal, beyond the second it is 0
 UNDERFLOW = {np.float32: (9.19, 10.06), np.float64: (26.54, 27.23)}
 
 every_function = pytest.mark.parametrize("name", ["erf", "erfc"])
-
-
-@both_types
-@every_function
-def test_all_exponents(name, dtype):
-    # no further than 2^20: there both are constant, and mpmath slow
-    x = any_bits(dtype, 2000, seed=1)
-    check(name, x[abs(x) < 2**20])
 
 
 @both_types
@@ -85,15 +77,6 @@ def test_special_values(dtype, level):
 
 
 @both_types
-@every_function
-@every_level
-def test_any_length_gives_the_same_numbers(name, dtype, level):
-    x = np.random.default_rng(6).uniform(-30, 30, 67).astype(dtype)  # no whole number of vectors
-    alone = np.concatenate([computed(name, x[k : k + 1], level) for k in range(x.size)])
-    assert computed(name, x, level).tobytes() == alone.tobytes()
-
-
-@both_types
 def test_symmetry_and_range(dtype):
     x = any_bits(dtype, 20000, seed=7)
     for level in dispatch.levels():
@@ -102,13 +85,3 @@ def test_symmetry_and_range(dtype):
         assert (abs(y) <= 1).all()
         y = computed("erfc", x, level)
         assert ((y >= 0) & (y <= 2)).all()
-
-
-@needs_both_fused_levels
-@both_types
-@every_function
-def test_fused_levels_agree_to_the_bit(name, dtype):
-    x = np.concatenate(
-        [any_bits(dtype, 50000, seed=8), np.random.default_rng(9).uniform(-28, 28, 50000).astype(dtype)]
-    )
-    assert computed(name, x, "v3").tobytes() == computed(name, x, "v4").tobytes()

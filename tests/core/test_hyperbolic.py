@@ -10,7 +10,6 @@ from tests.accuracy import (
     check,
     computed,
     every_level,
-    needs_both_fused_levels,
     neighbours,
     tiny_numbers,
 )
@@ -19,14 +18,6 @@ from tests.accuracy import (
 LAST = {np.float32: 89.41598510742188, np.float64: 710.4758600739439}
 
 every_function = pytest.mark.parametrize("name", ["sinh", "cosh"])
-
-
-@both_types
-@every_function
-def test_all_exponents(name, dtype):
-    # no further than 2^12: there both are inf, and mpmath slow
-    x = any_bits(dtype, 3000, seed=1)
-    check(name, x[abs(x) < 2**12])
 
 
 @both_types
@@ -82,28 +73,9 @@ def test_special_values(dtype, level):
 
 @both_types
 @every_function
-@every_level
-def test_any_length_gives_the_same_numbers(name, dtype, level):
-    x = np.random.default_rng(5).uniform(-30, 30, 67).astype(dtype)  # no whole number of vectors
-    alone = np.concatenate([computed(name, x[k : k + 1], level) for k in range(x.size)])
-    assert computed(name, x, level).tobytes() == alone.tobytes()
-
-
-@both_types
-@every_function
 def test_symmetry(name, dtype):
     x = any_bits(dtype, 20000, seed=6)
     for level in dispatch.levels():
         y = computed(name, x, level)
         np.testing.assert_array_equal(computed(name, -x, level), -y if name == "sinh" else y)
         assert (abs(y) >= (abs(x) if name == "sinh" else 1)).all()
-
-
-@needs_both_fused_levels
-@both_types
-@every_function
-def test_fused_levels_agree_to_the_bit(name, dtype):
-    x = np.concatenate(
-        [any_bits(dtype, 50000, seed=7), np.random.default_rng(8).uniform(-9, 9, 50000).astype(dtype)]
-    )
-    assert computed(name, x, "v3").tobytes() == computed(name, x, "v4").tobytes()
