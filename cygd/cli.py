@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cygd
-from cygd.commands import new, plugins
+from cygd.commands import bowl, new, plugins
 from cygd.commands.arguments import split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
@@ -180,6 +180,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "run": (run, "FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]"),
     "check": (check, "FILE ... [KEY=VALUE ...]"),
     "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
+    "bowl": (bowl.run, bowl.USAGE),
     "plugins": (plugins.run, plugins.USAGE),
     "new": (new.run, new.USAGE),
     "info": (info, "[--json]"),
@@ -254,6 +255,8 @@ def _parser(name: str) -> _Parser:
             "--steps", type=_count, default=3, metavar="N", help="how many updates (default 3)"
         )
         parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
+    if name == "bowl":
+        bowl.declare(parser)
     if name == "plugins":
         plugins.declare(parser)
     if name == "new":

@@ -27,7 +27,7 @@ from cygd.core import _f32, _f64
 from cygd.core.random import epoch_order
 from cygd.errors import ConfigError
 
-__all__ = ["LayerStep", "Step", "steps"]
+__all__ = ["LayerStep", "Step", "batches", "steps"]
 
 Array = NDArray[Any]
 
@@ -124,13 +124,13 @@ def steps(assembly: Assembly, count: int) -> Iterator[Step]:
             key = f"model.layers.{index}.dropout"
             what = "a trace shows no dropout: its masks change from step to step"
             raise ConfigError([experiment.problem(key, what, f"leave it out for the trace: {key}=0")])
-    for number, (epoch, factor, batch) in zip(range(1, count + 1), _batches(assembly), strict=False):
+    for number, (epoch, factor, batch) in zip(range(1, count + 1), batches(assembly), strict=False):
         yield _Update(assembly, batch, experiment.optimizer.component.learning_rate * factor).step(
             number, epoch
         )
 
 
-def _batches(assembly: Assembly) -> Iterator[tuple[int, float, Array]]:
+def batches(assembly: Assembly) -> Iterator[tuple[int, float, Array]]:
     """Yield the epoch (from 1), the schedule's factor and the positions of the rows of every batch."""
     experiment, part = assembly.experiment, assembly.data.train
     n, asked = len(part), experiment.train.batch_size
