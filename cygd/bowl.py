@@ -132,8 +132,9 @@ def weight(network: Network, name: str) -> Weight:
         last = len(network.weights) - 1
         hint = f"the layers are numbered from 0 to {last}" if last else "there is one, layer 0"
         raise CygdError(f"{name}: there is no layer {layer}", hint=hint)
-    arrays: Sequence[Array | None] = {"w": network.weights, "b": network.biases}.get(kind, network.trained)
-    array = arrays[layer]
+    arrays: dict[str, Sequence[Array | None]]
+    arrays = {"w": network.weights, "b": network.biases, "a": network.trained}
+    array = arrays[kind][layer]
     if array is None:
         what = "bias" if kind == "b" else "trainable parameter of its activation"
         raise CygdError(f"{name}: layer {layer} has no {what}", hint=f"for example {_first(network)}")
