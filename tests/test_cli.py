@@ -68,7 +68,7 @@ COUNT = "expected a whole number from 1 up"
     ("arguments", "message", "hint"),
     [
         (["rnu", "xor.yaml"], "unknown command 'rnu'", "did you mean 'run'?"),
-        (["fly"], "unknown command 'fly'", "one of run, check, trace, "),
+        (["fly"], "unknown command 'fly'", f"one of {', '.join(cli.COMMANDS)}"),
         (["run"], "which experiment? a YAML file is missing", "cygd run FILE [KEY=VALUE ...]"),
         (["run", "seed=1"], "which experiment? a YAML file is missing", "cygd run FILE [KEY=VALUE ...]"),
         (["run", "a.yaml", "b.yaml"], "one file at a time; 'b.yaml' is no KEY=VALUE either", None),
