@@ -23,7 +23,7 @@ __all__ = ["OPTIONAL", "facts", "hashes", "version", "versions", "warn_if_change
 log = logging.getLogger("cygd")
 
 PACKAGES = ("numpy", "pyyaml", "pluggy")
-OPTIONAL = ("rich",)
+OPTIONAL = ("rich", "pyarrow", "scikit-learn")
 
 
 def facts(threads: int, files: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

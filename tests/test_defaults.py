@@ -31,7 +31,7 @@ def test_every_table_is_on_the_page():
         "`nesterov: false`, `weight_decay: 0` in [0, inf) |",
         "| `leaky_relu` | `slope: 0.01` |",
         "| `mae` | `reduction: mean` | \\|e\\|; derivative 0 at e = 0 |",
-        "| `csv` | `path` *required*, `header: true`, `delimiter: ,` |",
+        "| `csv` | `path` *required*, `header: true`, `delimiter: ,`, ",
     ],
 )
 def test_rows(row):

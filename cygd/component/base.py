@@ -57,6 +57,7 @@ class Component:
     kind: ClassVar[str]
     # options that are attributes and not parameters of the function, and what they may be
     _own: ClassVar[Mapping[str, str]] = {}
+    _taken: ClassVar[tuple[str, ...]] = ("name",)  # what no parameter may be called
 
     name: str
     summary: str = field(default="", kw_only=True)
@@ -92,7 +93,7 @@ class Component:
                 "or an underscore and go on with letters, digits, '_', '.' or '-'"
             )
         for parameter in declared.defaults:
-            if parameter == "name" or parameter in self._own:
+            if parameter in self._taken or parameter in self._own:
                 raise ValueError(f"{self}: a parameter cannot be called {parameter!r}, which is taken")
         parameters = dict(declared.defaults)
         self._set(parameters=parameters, _integers=declared.integers, _open=declared.open)

@@ -46,7 +46,7 @@ def _data(experiment: ExperimentSection, judgement: Judgement) -> None:
         )
     elif not experiment.data.source:
         judgement.require("data.source", hint)
-    elif experiment.data.source == "csv" and not experiment.data.targets:
+    elif experiment.data.source in ("csv", "parquet") and not experiment.data.targets:
         judgement.require("data.targets", "it lists the columns that the network learns to predict")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,8 +53,14 @@ def data_files(experiment: Experiment) -> list[Path]:
         _absolute_files(experiment, options) for options in (data.options, data.validation, data.test)
     ]
     named = [value for options in mappings for value in options.values() if isinstance(value, str)]
-    paths = [Path(value) for value in dict.fromkeys(named)]
+    paths = [Path(path) for value in dict.fromkeys(named) for path in _named(value)]
     return [path for path in paths if path.is_absolute() and path.is_file()]
+
+
+def _named(value: str) -> list[str]:
+    """Return the paths that a text names: one, or those that it matches as a pattern."""
+    pattern = glob.has_magic(value) and "\0" not in value and not os.path.exists(value)  # noqa: PTH110
+    return sorted(glob.glob(value, recursive=True)) if pattern else [value]  # noqa: PTH207
 
 
 def _data(experiment: Experiment) -> dict[str, Any]:
@@ -123,6 +130,8 @@ def _absolute_files(experiment: Experiment, options: Mapping[str, Any] | None) -
         if not isinstance(value, str) or not value or "\0" in value:
             return value
         named = key in FILE_OPTIONS or key.endswith(("_path", "_file"))
+        if named and glob.has_magic(value) and not (folder / value).exists():
+            return _absolute(Path(glob.escape(str(folder))), value)  # a pattern, in a folder that is none
         return _absolute(folder, value) if named or (foreign and (folder / value).is_file()) else value
 
     return {key: absolute(key, value) for key, value in (options or {}).items()}

@@ -1,34 +1,60 @@
 """The csv source: text files of columns, plain or gzipped.
 
-A file of numbers alone goes through `numpy.loadtxt`, which is several times faster; whatever that
-refuses (texts, gaps, ragged rows) is read again record by record, which knows the line of each
-fault. Lines are not kept: a message that needs one counts it in the file.
+All numbers go into one array that grows in its place, so that a big file takes hardly more memory
+than what is read from it. Lines of numbers alone go through `numpy.loadtxt`, chunk by chunk; a file in
+which that refuses something (texts, gaps, ragged rows) is read again record by record, which knows the
+line of each fault. Lines are not kept: a message that needs one counts it in the file.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
+import logging
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
+import numpy.typing as npt
 
-from cygd.data.files import located
-from cygd.data.table import Column, ColumnBuilder, Table, number
+from cygd.data.files import located_all
+from cygd.data.table import Column, ColumnReader, Source, Table, number
+from cygd.data.text_file import known_encoding, opened
 from cygd.errors import DataError
 
 __all__ = ["load_csv"]
 
-CHUNK = 16384  # records at a time
+log = logging.getLogger("cygd")
+
+CHUNK = 4096  # records at a time: what is read of them stays in cache
+WORDS = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
 
 
-def load_csv(folder: Path, *, path: str, header: bool = True, delimiter: str = ",") -> Table:
+@dataclass(frozen=True)
+class Form:
+    """How a file of columns is written."""
+
+    header: bool
+    delimiter: str
+    decimal: str
+    quote: str
+    encoding: str
+
+
+def load_csv(
+    folder: Path,
+    *,
+    path: str,
+    header: bool = True,
+    delimiter: str = ",",
+    decimal: str = ".",
+    quote: str = '"',
+    encoding: str = "utf-8",
+) -> Table:
     """Read a CSV file as named columns.
 
     Parameters
@@ -36,42 +62,138 @@ def load_csv(folder: Path, *, path: str, header: bool = True, delimiter: str = "
     folder : Path
         Where a relative path starts from.
     path : str
-        The file, in UTF-8; one whose name ends in .gz is unpacked.
+        The file, or a pattern such as `part-*.csv`, whose files are read in the order of their names; one
+        that ends in .gz is unpacked.
     header : bool
         Whether the first record holds the names; without it the columns are c0, c1, ...
     delimiter : str
-        The character between cells.
+        The character between cells; or tab, or whitespace, which is any number of blanks.
+    decimal : str
+        The character in front of the fraction, "." or ",".
+    quote : str
+        The character around cells that contain a delimiter; an empty text is none.
+    encoding : str
+        What the bytes stand for.
 
     Raises
     ------
     DataError
-        Where the file cannot be read, naming the line.
+        Where a file cannot be read, naming the line.
     """
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise DataError(f"delimiter is {delimiter!r}; it is one character, such as ',' or ';'")
-    file = located(folder, path, "path")
-    names, n_lines, first = opening(file, header, delimiter)
-    columns = None
-    if all(number(cell) is not None for cell in first):
-        columns = read_numbers(file, delimiter, n_lines, len(names))
-    if columns is None:
-        columns = read_cells(file, delimiter, header, len(names))
-    return Table(
-        dict(zip(names, columns, strict=True)),
-        where=str(file),
-        line=partial(line_of, file.absolute(), delimiter, header),
-        numbered=not header,
-    )
+    form = checked(Form(header, WORDS.get(delimiter, delimiter), decimal, quote, known_encoding(encoding)))
+    files = located_all(folder, path, "path")
+    names = opening(files[0], form)[0]
+    cells = Cells(len(names), decimal)
+    sources = []
+    for file in files:
+        own, n_lines, first = opening(file, form)
+        if own != names:
+            raise DataError(f"{file}: {differing(own, names)} {files[0]}", hint="all files need one header")
+        line = partial(line_of, file.absolute(), form)
+        sources.append(Source(cells.count, str(file), line))
+        start = cells.count
+        numeric = all(number(cell, decimal) is not None for cell in first)
+        if not numeric or not read_numbers(file, form, n_lines, cells):
+            cells.cut(start)
+            read_cells(file, form, cells)
+    columns = dict(zip(names, cells.columns(), strict=True))
+    warn_of_commas(files[0], columns)
+    if len(files) == 1:
+        return Table(columns, str(files[0]), line, numbered=not header, matrix=cells.matrix)
+    where = f"{files[0]} and {len(files) - 1} more"
+    return Table(columns, where, numbered=not header, sources=tuple(sources), matrix=cells.matrix)
 
 
-def opening(file: Path, header: bool, delimiter: str) -> tuple[list[str], int, list[str]]:
+def warn_of_commas(file: Path, columns: Mapping[str, Column]) -> None:
+    """Warn about columns that are categories because their numbers have decimal commas."""
+    for name, column in columns.items():
+        words = column.words[:100]
+        if column.categorical and all("," in word and number(word, ",") is not None for word in words):
+            log.warning(
+                "%s: column %r holds texts such as %r, which are categories",
+                *(file, name, words[0]),
+                extra={"hint": "data.decimal: ',' reads them as numbers"},
+            )
+
+
+def checked(form: Form) -> Form:
+    """Refuse a form in which a cell could be read in two ways."""
+    delimiter, quote = form.delimiter, form.quote
+    if delimiter != "whitespace" and (len(delimiter) != 1 or delimiter in "\r\n" or delimiter == quote):
+        words = "it is one character, such as ',' or ';', or tab, or whitespace"
+        raise DataError(f"delimiter is {delimiter!r}; {words}")
+    if len(quote) > 1 or quote in ("\r", "\n"):
+        raise DataError(f"quote is {quote!r}; it is one character, or '' for none")
+    if delimiter == form.decimal:
+        hint = "where numbers have a decimal comma, cells are mostly divided by ';'"
+        raise DataError(f"delimiter and decimal are both {delimiter!r}", hint=hint)
+    return form
+
+
+class Cells:
+    """What was read of the cells: one array of numbers, and codes of the texts where there are any.
+
+    `array` grows in its place where the system can move pages, unlike a NumPy array that is put together.
+    """
+
+    def __init__(self, n_columns: int, decimal: str) -> None:
+        self.n_columns = n_columns
+        self.numbers = array("d")
+        self.readers = [ColumnReader(decimal) for _ in range(n_columns)]
+        self.codes: dict[int, array[int]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.numbers) // self.n_columns
+
+    def add_numbers(self, chunk: npt.NDArray[np.float64]) -> None:
+        """Add rows of numbers alone."""
+        self.numbers.frombytes(np.ascontiguousarray(chunk).data.cast("B"))
+
+    def add(self, columns: Sequence[Sequence[str]]) -> None:
+        """Add the cells of the next rows, column by column."""
+        start = self.count
+        chunk = np.empty((len(columns[0]), self.n_columns))
+        for i, (reader, cells) in enumerate(zip(self.readers, columns, strict=True)):
+            chunk[:, i], codes = reader.read(cells)
+            if codes is not None:
+                self.codes_until(i, start).frombytes(codes.data.cast("B"))
+        self.add_numbers(chunk)
+
+    def codes_until(self, column: int, count: int) -> array[int]:
+        """Return the codes of a column, of which the rows so far that had none have -1."""
+        codes = self.codes.setdefault(column, array("i"))
+        codes.frombytes(np.full(count - len(codes), -1, np.int32).data.cast("B"))
+        return codes
+
+    def cut(self, count: int) -> None:
+        """Forget the rows behind the first ones."""
+        del self.numbers[count * self.n_columns :]
+
+    @property
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """All numbers, one row a record."""
+        return np.frombuffer(self.numbers).reshape(-1, self.n_columns)
+
+    def columns(self) -> list[Column]:
+        """Return the columns; their numbers are views of the one array."""
+        found, matrix = [], self.matrix
+        for i, reader in enumerate(self.readers):
+            codes = self.codes_until(i, self.count) if i in self.codes else None
+            texts = None if codes is None else np.frombuffer(codes, np.int32)
+            found.append(Column(matrix[:, i], texts, tuple(reader.words)))
+        return found
+
+
+def opening(file: Path, form: Form) -> tuple[list[str], int, list[str]]:
     """Return the names of the columns, the lines of the header and the first record of data."""
-    head = list(islice(records(file, delimiter), 2 if header else 1))
+    head = list(islice(records(file, form), 2 if form.header else 1))
     if not head:
         raise DataError(f"{file} is empty")
-    if len(head) < 1 + header:
+    if len(head) < 1 + form.header:
         raise DataError(f"{file} has a header and no rows")
-    if not header:
+    if not form.header:
         return [f"c{i}" for i in range(len(head[0][1]))], 0, head[0][1]
     names = [name.strip() for name in head[0][1]]
     line = head[0][0]
@@ -84,50 +206,70 @@ def opening(file: Path, header: bool, delimiter: str) -> tuple[list[str], int, l
     return names, head[1][0] - 1, head[1][1]
 
 
-def read_numbers(file: Path, delimiter: str, skip: int, n_columns: int) -> list[Column] | None:
-    """Return the columns of a file that holds finite numbers alone, else None."""
+def differing(names: list[str], others: list[str]) -> str:
+    """Return in which column two headers differ."""
+    if len(names) != len(others):
+        return f"it has {len(names)} columns, unlike the {len(others)} of"
+    i = next(i for i, (one, other) in enumerate(zip(names, others, strict=True)) if one != other)
+    return f"column {i + 1} is {names[i]!r}, unlike {others[i]!r} in"
+
+
+def read_numbers(file: Path, form: Form, skip: int, cells: Cells) -> bool:
+    """Read a file that holds finite numbers alone; return whether it does."""
+    delimiter = None if form.delimiter == "whitespace" else form.delimiter
     try:
-        matrix = np.loadtxt(
-            str(file.absolute()),
-            delimiter=delimiter,
-            skiprows=skip,
-            comments=None,
-            quotechar='"',
-            ndmin=2,
-            encoding="utf-8-sig",
-        )
-    except (ValueError, OSError, EOFError, zlib.error):
-        return None
-    if matrix.shape[1] != n_columns or not np.isfinite(matrix).all():
-        return None
-    return [Column(matrix[:, i]) for i in range(n_columns)]
+        with opened(file, form.encoding) as text:
+            for _ in islice(text, skip):
+                pass
+            while lines := list(islice(text, CHUNK)):
+                if not any(map(str.strip, lines)):
+                    continue
+                if form.decimal != ".":
+                    if any("." in line for line in lines):
+                        return False  # which would read as what it is not
+                    lines = [line.replace(form.decimal, ".") for line in lines]
+                chunk = np.loadtxt(
+                    lines, delimiter=delimiter, comments=None, quotechar=form.quote or None, ndmin=2
+                )
+                if chunk.shape[1] != cells.n_columns or not np.isfinite(chunk).all():
+                    return False
+                cells.add_numbers(chunk)
+    except (DataError, ValueError, OSError, EOFError, zlib.error):
+        return False
+    return True
 
 
-def read_cells(file: Path, delimiter: str, header: bool, n_columns: int) -> list[Column]:
-    """Return the columns of any file, record by record."""
-    builders = [ColumnBuilder() for _ in range(n_columns)]
-    rows = islice(records(file, delimiter), int(header), None)
+def read_cells(file: Path, form: Form, cells: Cells) -> None:
+    """Read any file, record by record."""
+    rows = islice(records(file, form), int(form.header), None)
     while chunk := list(islice(rows, CHUNK)):
-        for line, cells in chunk:
-            if len(cells) != n_columns:
-                expected = f"the {'header' if header else 'first row'} has {n_columns}"
-                plural = "" if len(cells) == 1 else "s"
-                raise DataError(f"{file}:{line}: the row has {len(cells)} cell{plural}, {expected}")
-        for builder, column in zip(builders, zip(*(cells for _, cells in chunk), strict=True), strict=True):
-            builder.add(column)
-    return [builder.finish() for builder in builders]
+        for line, row in chunk:
+            if len(row) != cells.n_columns:
+                expected = f"the {'header' if form.header else 'first row'} has {cells.n_columns}"
+                plural = "" if len(row) == 1 else "s"
+                raise DataError(f"{file}:{line}: the row has {len(row)} cell{plural}, {expected}")
+        cells.add(list(zip(*(row for _, row in chunk), strict=True)))
 
 
-def line_of(file: Path, delimiter: str, header: bool, row: int) -> int:
+def line_of(file: Path, form: Form, row: int) -> int:
     """Return the line on which a row of data starts."""
-    line, _ = next(islice(records(file, delimiter), row + header, None))
+    line, _ = next(islice(records(file, form), row + form.header, None))
     return line
 
 
-def records(file: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def records(file: Path, form: Form) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the line it starts on; empty lines are skipped."""
-    with opened(file) as text:
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
+    with opened(file, form.encoding) as text:
+        if form.delimiter == "whitespace":
+            yield from ((line, cells) for line, record in enumerate(text, 1) if (cells := record.split()))
+            return
+        reader = csv.reader(
+            text,
+            delimiter=form.delimiter,
+            quotechar=form.quote or None,
+            quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+            strict=True,
+        )
         line = 1
         try:
             for cells in reader:
@@ -136,43 +278,3 @@ def records(file: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 line = reader.line_num + 1
         except csv.Error as error:
             raise DataError(f"{file}:{line}: {error}") from None
-
-
-@contextmanager
-def opened(file: Path) -> Iterator[TextIO]:
-    """Open a file of text, plain or gzipped; what fails while it is read becomes a DataError."""
-    try:
-        if file.suffix == ".gz":
-            with gzip.open(file, "rt", encoding="utf-8-sig", newline="") as text:
-                yield text
-        else:
-            with file.open(encoding="utf-8-sig", newline="") as text:
-                yield text
-    except UnicodeDecodeError as error:
-        line = undecodable_line(file)
-        raise DataError(f"{file}:{line}: not UTF-8 text ({error.reason})", hint=encoding_hint(file)) from None
-    except gzip.BadGzipFile:
-        raise DataError(f"{file}: not a gzip file") from None
-    except (EOFError, zlib.error) as error:
-        raise DataError(f"{file}: the gzip file is damaged or cut off ({error})") from None
-    except OSError as error:
-        raise DataError(f"{file}: {error.strerror or error}") from None
-
-
-def undecodable_line(file: Path) -> int:
-    """Return the first line that is not UTF-8."""
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-        for count, line in enumerate(lines, start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return count
-    return 1
-
-
-def encoding_hint(file: Path) -> str:
-    """Return what to do about a file that is not UTF-8."""
-    with file.open("rb") as raw:
-        if raw.read(2) == b"\x1f\x8b":
-            return "it is gzipped: let its name end in .gz"
-    return "save it as UTF-8"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cygd.data.dataset import Array, Label, Rows
-from cygd.data.table import Table, listed, place
+from cygd.data.table import Table, listed, number, place
 from cygd.errors import DataError
 
 __all__ = ["check_finite", "encode", "numbers_of", "scaled"]
@@ -32,6 +32,8 @@ def numbers_of(table: Table, name: str, fill: Label | None = None) -> npt.NDArra
         text, line = column.text(row), table.place(row, name)
         # a table without a file is a prediction, for which the experiment is long past
         hint = f"list {name!r} under data.categorical if it holds categories" if table.where else None
+        if table.where and number(text, ",") is not None:
+            hint = "data.decimal: ',' reads decimal commas"
         raise DataError(f"{line}: {text!r} is not a number", hint=hint)
     check_no_infinity(table, name)
     missing = column.missing

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
 from cygd.errors import DataError
 
-__all__ = ["located", "shown"]
+__all__ = ["located", "located_all", "matching", "shown"]
 
 
 def located(folder: Path, value: object, option: str) -> Path:
@@ -27,6 +28,32 @@ def located(folder: Path, value: object, option: str) -> Path:
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a file")
     return path
+
+
+def located_all(folder: Path, value: object, option: str) -> list[Path]:
+    """Return the paths that an option names, by a name or by a pattern with `*`, `?` or `[...]`, sorted.
+
+    Raises
+    ------
+    DataError
+        Where the option is no text, or no file is there.
+    """
+    if matches := matching(folder, value):
+        return [shown(path) for path in matches]
+    if isinstance(value, str) and glob.has_magic(value) and not (folder / value).exists():
+        hint = None if Path(value).is_absolute() else f"relative patterns start from {folder.absolute()}"
+        raise DataError(f"{shown(folder / value)}: no file has such a name", hint=hint)
+    return [located(folder, value, option)]
+
+
+def matching(folder: Path, value: object) -> list[Path]:
+    """Return the files that a pattern matches, sorted; the name of a file is no pattern."""
+    if not isinstance(value, str) or "\0" in value or not glob.has_magic(value):
+        return []
+    if (folder / value).exists():
+        return []
+    names = glob.glob(value, root_dir=folder, recursive=True)  # noqa: PTH207 (takes an absolute one, too)
+    return [folder / name for name in sorted(names) if (folder / name).is_file()]
 
 
 def shown(path: Path) -> Path:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cygd.component import Components, resolve
+from cygd.component import Components
+from cygd.component.lookup import BuiltIns
 from cygd.data import source as sources
 from cygd.data.dataset import Array, Dataset, Label, Part, Prepared, Rows
 from cygd.data.encoding import encode, numbers_of
@@ -25,6 +26,7 @@ from cygd.data.preprocessing import Preprocessing
 from cygd.data.selection import select
 from cygd.data.source import DataSource
 from cygd.data.split import SplitRows, split_rows
+from cygd.data.squeezing import squeeze
 from cygd.data.table import Table, listed
 from cygd.errors import ConfigError, CygdError, DataError
 
@@ -62,7 +64,8 @@ def data_source(
     """Return the configured source of a section; a part's own options replace those of the training data."""
     component = section.component
     if component is None:
-        component = resolve("data_source", {**section.options, "name": section.source}, components)
+        found = (components or BuiltIns()).get("data_source", section.source)
+        component = found.configured(section.options)
     if part is not None:
         component = component.configured(getattr(section, part))
     assert isinstance(component, DataSource)
@@ -268,8 +271,6 @@ class Preparation:
     def transform(self, samples: Samples, preprocessing: Preprocessing) -> Part:
         """Return inputs, targets and weights of all rows."""
         table, classes = samples.table, preprocessing.classes
-        raw: Any = table if samples.block is None else samples.block
-        x = preprocessing.transform_inputs(raw, self.dtype, table.where)
         if not classes:
             y = preprocessing.transform_targets(self.numbers(table), self.dtype)
             y = np.require(y, requirements=["C", "A"])  # a column of a wider array is not
@@ -281,7 +282,14 @@ class Preparation:
                 y = codes[:, None].astype(self.dtype)
             else:
                 y = (codes[:, None] == np.arange(len(classes))).astype(self.dtype)
-        return Part(x, y, self.weights(table))
+        weights = self.weights(table)
+        if samples.block is not None:
+            return Part(preprocessing.transform_inputs(samples.block, self.dtype, table.where), y, weights)
+        y, weights = apart(y, table), apart(weights, table)
+        x = squeeze(table, preprocessing.columns, self.dtype)  # uses the table up
+        if x is None:
+            x = preprocessing.transform_inputs(table, self.dtype)
+        return Part(x, y, weights)
 
     def weights(self, table: Table) -> Array | None:
         """Return the weights of the rows."""
@@ -297,6 +305,12 @@ class Preparation:
             place = table.place(row, name or "sample_weight")
             raise DataError(f"{place}: {what}; it must be finite and not negative")
         return np.ascontiguousarray(weights, self.dtype)
+
+
+def apart(values: Array | None, table: Table) -> Any:
+    """Return values in memory of their own."""
+    shared = values is not None and table.matrix is not None and np.may_share_memory(values, table.matrix)
+    return values.copy() if values is not None and shared else values
 
 
 def check_weights(name: str, part: Part | None) -> None:

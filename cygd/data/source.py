@@ -13,6 +13,9 @@ from cygd.component.base import declared_by
 from cygd.data.arrays import load_inline, load_npy, load_npz
 from cygd.data.csv_file import load_csv
 from cygd.data.dataset import Dataset
+from cygd.data.extras import BUNDLED, load_parquet, load_sklearn
+from cygd.data.files import matching
+from cygd.data.svmlight import load_svmlight
 from cygd.data.synthetic import KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError
@@ -43,6 +46,7 @@ class DataSource(Component):
     """
 
     kind: ClassVar[str] = "data_source"
+    _taken: ClassVar[tuple[str, ...]] = ()  # an experiment names it behind `source:`
 
     load: Callable[..., Any]
     parameters: Mapping[str, Any] = field(init=False)
@@ -75,9 +79,12 @@ class DataSource(Component):
 
     def files(self, folder: Path) -> list[Path]:
         """Return the files that the options name."""
-        values = (value for option in self.parameters.values() for value in texts(option))
-        paths = (folder / value for value in values if value and "\0" not in value)
-        return [path for path in paths if path.is_file()]
+        values = [value for option in self.parameters.values() for value in texts(option)]
+        found = []
+        for value in values:
+            if value and "\0" not in value:
+                found += [folder / value] if (folder / value).is_file() else matching(folder, value)
+        return found
 
 
 def texts(option: object) -> Iterable[str]:
@@ -98,9 +105,27 @@ def fingerprint(sources: Iterable[DataSource], folder: Path) -> dict[str, str]:
 
 DATA_SOURCES: tuple[DataSource, ...] = (
     DataSource("inline", load_inline, summary="x and y written in the experiment"),
-    DataSource("csv", load_csv, summary="columns of a text file, plain or .gz"),
+    DataSource(
+        "csv",
+        load_csv,
+        summary="columns of a text file, plain or .gz",
+        bounds={"decimal": ". | ,"},
+    ),
+    DataSource("parquet", load_parquet, summary="columns of a Parquet file (extra: parquet)"),
+    DataSource(
+        "svmlight",
+        load_svmlight,
+        summary="a label and the features that are not 0, as LIBSVM writes them",
+        bounds={"features": "[0, 4294967295]", "first_index": "[0, 1]"},
+    ),
     DataSource("npy", load_npy, summary="x and y from two .npy files, memory-mapped"),
     DataSource("npz", load_npz, summary="the arrays x and y of an .npz file"),
+    DataSource(
+        "sklearn",
+        load_sklearn,
+        summary="a data set that scikit-learn brings along (extra: sklearn)",
+        bounds={"name": " | ".join(BUNDLED)},
+    ),
     DataSource(
         "synthetic",
         load_synthetic,

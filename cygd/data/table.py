@@ -11,7 +11,7 @@ text or as numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from cygd.data.dataset import Array, Dataset, Label, Rows, real_array
 from cygd.errors import DataError, did_you_mean
 
-__all__ = ["MISSING", "Column", "ColumnBuilder", "Table", "label_array", "listed", "number", "place"]
+__all__ = ["MISSING", "Column", "ColumnReader", "Source", "Table", "label_array", "listed", "number", "place"]
 
 MISSING = frozenset({"", "NA", "NaN", "nan", "null", "?"})
 
@@ -44,9 +44,9 @@ class Column:
         array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
         if array.dtype.kind in "biuf":
             return cls(array.astype(np.float64))
-        builder = ColumnBuilder()
-        builder.add(["" if value is None else str(value) for value in array.tolist()])
-        return builder.finish()
+        reader = ColumnReader()
+        numbers, texts = reader.read(["" if value is None else str(value) for value in array.tolist()])
+        return cls(numbers, texts, tuple(reader.words))
 
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
@@ -94,42 +94,56 @@ class Column:
         return Column(self.numbers[rows], texts, self.words)
 
 
-class ColumnBuilder:
-    """Reads the cells of one column, chunk by chunk."""
+class ColumnReader:
+    """Reads the cells of one column, chunk by chunk; `words` are the texts so far, with their codes."""
 
-    def __init__(self) -> None:
-        self.numbers: list[npt.NDArray[np.float64]] = []
-        self.texts: list[npt.NDArray[np.int32]] = []
+    def __init__(self, decimal: str = ".") -> None:
+        self.decimal = decimal
         self.words: dict[str, int] = {}
 
-    def add(self, cells: Iterable[str]) -> None:
-        """Read the cells of the next rows."""
-        cells = list(cells)
-        codes = np.full(len(cells), -1, np.int32)
+    def read(self, cells: Sequence[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32] | None]:
+        """Return the numbers of the next cells, and the codes of their texts where they have any."""
+        joined = "\n".join(cells)
         try:
             # most columns are numbers without gaps; float() alone would accept 1_000
-            if any("_" in cell for cell in cells):
+            if "_" in joined or (self.decimal != "." and "." in joined):
                 raise ValueError
-            numbers = np.array([float(cell) for cell in cells])
+            plain = cells if self.decimal == "." else [cell.replace(self.decimal, ".") for cell in cells]
+            return np.fromiter(map(float, plain), np.float64, len(cells)), None
         except ValueError:
-            numbers = np.full(len(cells), np.nan)
-            for i, cell in enumerate(cells):
-                numbers[i], codes[i] = self.cell(cell)
-        self.numbers.append(numbers)
-        self.texts.append(codes)
+            pass
+        # a text is mostly one of a few: each is looked at once
+        known = {cell: self.cell(cell) for cell in dict.fromkeys(cells)}
+        numbers = np.fromiter((known[cell][0] for cell in cells), np.float64, len(cells))
+        codes = np.fromiter((known[cell][1] for cell in cells), np.int32, len(cells))
+        return numbers, codes if (codes >= 0).any() else None
 
     def cell(self, cell: str) -> tuple[float, int]:
         """Return a cell's number (NaN when it is none) and the code of its text (-1 when it is none)."""
         text = cell.strip()
         if text in MISSING:
             return math.nan, -1
-        value = number(text)
+        value = number(text, self.decimal)
         return (math.nan, self.words.setdefault(text, len(self.words))) if value is None else (value, -1)
 
-    def finish(self) -> Column:
-        """Return the column."""
-        numbers = np.concatenate(self.numbers) if self.numbers else np.empty(0)
-        return Column(numbers, np.concatenate(self.texts) if self.words else None, tuple(self.words))
+
+@dataclass(frozen=True)
+class Source:
+    """A file of several that a table was read from.
+
+    Parameters
+    ----------
+    start : int
+        Its first row.
+    where : str
+        Its name, for messages.
+    line : callable, optional
+        Tells the line of a row of its own, where it has lines.
+    """
+
+    start: int
+    where: str
+    line: Callable[[int], int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +165,10 @@ class Table:
         Columns that the source itself says are targets, or categories.
     weights : array, optional
         Weights of the rows that came beside the columns.
+    sources : tuple of Source
+        The files, where there are several.
+    matrix : array of shape (n_rows, n_columns), optional
+        The one array that all columns' numbers are views of, in their order.
     """
 
     columns: Mapping[str, Column]
@@ -161,6 +179,8 @@ class Table:
     targets: tuple[str, ...] = ()
     categorical: frozenset[str] = field(default_factory=frozenset)
     weights: Array | None = None
+    sources: tuple[Source, ...] = ()
+    matrix: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return next((len(column.numbers) for column in self.columns.values()), 0)
@@ -177,7 +197,10 @@ class Table:
     def place(self, row: int, name: str) -> str:
         """Return where a value stands, as messages begin: file:line, row and column."""
         row = row if self.index is None else int(self.index[row])
-        return place(self.where, row, name, self.line)
+        if not self.sources:
+            return place(self.where, row, name, self.line)
+        source = [source for source in self.sources if source.start <= row][-1]
+        return place(source.where, row - source.start, name, source.line)
 
     def take(self, rows: Rows) -> Table:
         """Return the table of some rows."""
@@ -186,6 +209,7 @@ class Table:
             columns={name: column.take(rows) for name, column in self.columns.items()},
             index=rows if self.index is None else self.index[rows],
             weights=None if self.weights is None else self.weights[rows],
+            matrix=None,
         )
 
     @classmethod
@@ -259,18 +283,18 @@ def listed(names: Iterable[object], most: int = 8) -> str:
     return ", ".join(words[:most] + ["..."] * (len(words) > most)) or "none"
 
 
-def number(text: str) -> float | None:
+def number(text: str, decimal: str = ".") -> float | None:
     """Return the number that a text reads as, or None.
 
     Examples
     --------
-    >>> number(" 1e-3"), number("1_000"), number("one")
-    (0.001, None, None)
+    >>> number(" 1e-3"), number("1_000"), number("one"), number("2,5", ",")
+    (0.001, None, None, 2.5)
     """
-    if "_" in text:
+    if "_" in text or (decimal != "." and "." in text):
         return None
     try:
-        return float(text)
+        return float(text.replace(decimal, "."))
     except ValueError:
         return None
 

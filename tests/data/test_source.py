@@ -10,13 +10,17 @@ from cygd.errors import DataError, PluginError
 
 
 def test_the_built_in_sources():
-    assert [source.name for source in DATA_SOURCES] == ["inline", "csv", "npy", "npz", "synthetic"]
+    assert [source.name for source in DATA_SOURCES] == [
+        *("inline", "csv", "parquet", "svmlight", "npy", "npz", "sklearn", "synthetic")
+    ]
     assert {source.tier for source in DATA_SOURCES} == {"built-in"}
 
 
 def test_options_come_from_the_signature():
     csv = next(source for source in DATA_SOURCES if source.name == "csv")
-    assert csv.configured({"path": "a.csv"}).options == {"path": "a.csv", "header": True, "delimiter": ","}
+    given = {"path": "a.csv", "header": True, "delimiter": ","}
+    default = {**given, "decimal": ".", "quote": '"', "encoding": "utf-8"}
+    assert csv.configured({"path": "a.csv"}).options == default
     for options, message in [
         ({}, "data source 'csv' needs the option 'path'"),
         ({"path": "a", "header": 1}, "option 'header' of data source 'csv' must be true or false, found 1"),

@@ -1,0 +1,177 @@
+"""Text as people have it: other delimiters, decimal commas, quotes, encodings, several files."""
+
+import gzip
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from cygd.data import csv_file
+from cygd.data.csv_file import load_csv
+from cygd.errors import DataError
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(content, written="utf-8", **options):
+        (tmp_path / "t.csv").write_bytes(content.encode(written))
+        return load_csv(tmp_path, path="t.csv", **options)
+
+    return run
+
+
+def numbers(table):
+    return {name: column.numbers.tolist() for name, column in table.columns.items()}
+
+
+@pytest.fixture(params=["fast", "slow"])
+def way(request, monkeypatch):
+    if request.param == "slow":
+        monkeypatch.setattr(csv_file, "read_numbers", lambda *arguments: False)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("a;b\n1,5;2\n-3;4e1\n", {"delimiter": ";", "decimal": ","}),
+        ('a,b\n"1,5",2\n-3,"40"\n', None),
+        ("a\tb\n1.5\t2\n-3\t40\n", {"delimiter": "tab"}),
+        ("a\tb\n1.5\t2\n-3\t40\n", {"delimiter": "\\t"}),
+        ("  a b\n 1.5   2 \n\n-3\t40\n", {"delimiter": "whitespace"}),
+        ("a|b\n1.5|2\n-3|40\n", {"delimiter": "|"}),
+        ("'a','b'\n'1.5',2\n-3,'40'\n", {"quote": "'"}),
+        ("\ufeffa;b\r\n1,5;2\r\n-3;40\r\n", {"delimiter": ";", "decimal": ","}),
+    ],
+)
+@pytest.mark.usefixtures("way")
+def test_forms_of_one_table(read, text, options):
+    if options is None:
+        with pytest.raises(DataError, match=r"delimiter and decimal are both ','\nhint: .* divided by ';'"):
+            read(text, decimal=",")
+        return
+    assert numbers(read(text, **options)) == {"a": [1.5, -3], "b": [2, 40]}
+
+
+@pytest.mark.usefixtures("way")
+def test_with_a_decimal_comma_a_point_is_no_number(read):
+    column = read("a\n1.500\n2,5\n3\n", decimal=",", delimiter=";").columns["a"]
+    assert column.words == ("1.500",)
+    assert column.numbers[1:].tolist() == [2.5, 3]
+
+
+def test_decimal_commas_that_nobody_announced_are_pointed_at(table, caplog):
+    with pytest.raises(DataError, match=r"'1,5' is not a number\nhint: data\.decimal: ',' reads"):
+        table("a;y\n1;2\n1,5;2\n", delimiter=";")
+    assert not caplog.records
+    table("a;y\n1,5;2\n2,5;3\n", delimiter=";")
+    assert "column 'a' holds texts such as '1,5', which are categories" in caplog.text
+    assert "data.decimal" in caplog.records[0].hint
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "latin-1", "shift_jis"])
+def test_encodings(read, encoding):
+    word = "山" if encoding == "shift_jis" else "é"
+    table = read(f"a,b\n1,{word}\n2,x\n", written=encoding, encoding=encoding)
+    assert table.columns["b"].words == (word, "x")
+    assert table.line(1) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "options", "message"),
+    [
+        ("a,b\n1,2\n", "utf-16", {}, "t.csv:1: not UTF-8 text .*\nhint: .* data.encoding: utf-16 reads that"),
+        ("a\né\n", "cp1252", {}, "t.csv:2: not UTF-8 text .*\nhint: save it as UTF-8, or name what it is"),
+        ("a\n1\n", "utf-8", {"encoding": "utf-16"}, "t.csv:1: not utf-16 text"),
+        ("a\n1\n", "utf-8", {"encoding": "utf8x"}, "encoding is 'utf8x', which is none\nhint: did you mean"),
+        ("a\n1\n", "utf-8", {"encoding": "rot13"}, "encoding is 'rot13', which is none\nhint: usual ones"),
+        ("a\n1\n", "utf-8", {"encoding": "a\0b"}, "which is none"),
+        ("a\n1\n", "utf-8", {"quote": "''"}, re.escape("quote is \"''\"; it is one character")),
+        ("a\n1\n", "utf-8", {"quote": ","}, "delimiter is ','; it is one character"),
+    ],
+)
+def test_what_cannot_be_read_says_how_it_could(read, text, written, options, message):
+    with pytest.raises(DataError, match=message):
+        read(text, written, **options)
+
+
+def test_no_quotes(read):
+    assert read('a,b\n1,6"\n2,7"\n', quote="").columns["b"].words == ('6"', '7"')
+
+
+def parts(folder, **contents):
+    for name, content in contents.items():
+        (folder / f"{name}.csv").write_text(content)
+
+
+@pytest.mark.usefixtures("way")
+def test_several_files_are_one_table_in_the_order_of_their_names(tmp_path):
+    parts(tmp_path, p2="a,b\n3,4\n", p1="a,b\n1,2\n", p3="a,b\n\n5,x\n7,8\n", other="c\n0\n")
+    (tmp_path / "p4.csv").mkdir()
+    table = load_csv(tmp_path, path="p*.csv")
+    assert numbers(table)["a"] == [1, 3, 5, 7]
+    assert table.columns["b"].texts.tolist() == [-1, -1, 0, -1]
+    assert table.where.endswith("p1.csv and 2 more")
+    assert table.place(1, "a").endswith("p2.csv:2: row 1, column 'a'")
+    assert table.place(2, "b").endswith("p3.csv:3: row 1, column 'b'")
+    assert table.take(np.array([0, 2, 3])).place(2, "b").endswith("p3.csv:4: row 2, column 'b'")
+
+
+def test_several_files_have_one_header(tmp_path):
+    parts(tmp_path, p1="a,b\n1,2\n", p2="a,c\n1,2\n", q1="a\n1\n", q2="a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"p2\.csv: column 2 is 'c', unlike 'b' in .*p1\.csv"):
+        load_csv(tmp_path, path="p?.csv")
+    with pytest.raises(DataError, match=r"q2\.csv: it has 2 columns, unlike the 1 of .*q1\.csv"):
+        load_csv(tmp_path, path="q[12].csv")
+    with pytest.raises(DataError, match=r"z\*\.csv: no file has such a name\nhint: relative patterns start"):
+        load_csv(tmp_path, path="z*.csv")
+
+
+def test_a_file_may_be_called_like_a_pattern(tmp_path):
+    parts(tmp_path, **{"p[1]": "a\n1\n", "p1": "a\n2\n"})
+    assert numbers(load_csv(tmp_path, path="p[1].csv")) == {"a": [1]}
+    (tmp_path / "p[1].csv").unlink()
+    assert numbers(load_csv(tmp_path, path="p[1].csv")) == {"a": [2]}
+
+
+def test_packed_and_plain_files_go_together(tmp_path):
+    (tmp_path / "p1.csv.gz").write_bytes(gzip.compress(b"a\n1\n"))
+    parts(tmp_path, p2="a\n2\n")
+    assert numbers(load_csv(tmp_path, path="p*")) == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize("text", ["", ",x"])
+@pytest.mark.parametrize("late", ["", "1\n", "?,2,3{}\n", "1,b,3{}\n"])
+def test_a_fault_behind_many_rows(read, text, late):
+    content = f"a,b,c{',t' if text else ''}\n" + f"1,2,3{text}\n" * 10_000 + late.format(text)
+    if late == "1\n":
+        with pytest.raises(DataError, match=r"t\.csv:10002: the row has 1 cell, the header has"):
+            read(content)
+        return
+    table = read(content)
+    assert len(table) == 10_000 + bool(late)
+    assert table.columns["c"].numbers.tolist() == [3.0] * len(table)
+    assert table.columns["a"].missing.sum() == late.startswith("?")
+    assert table.columns["b"].words == (("b",) if "b" in late else ())
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_a_file_takes_the_memory_of_its_arrays(tmp_path, prepare, dtype, scale):
+    values = np.random.default_rng(0).normal(size=(40_000, 12))
+    with (tmp_path / "t.csv").open("w") as file:
+        file.write(",".join("abcdefghijkl") + "\n")
+        np.savetxt(file, values, delimiter=",", fmt="%.9g")
+    prepare(path="t.csv", targets=("b",), scale=scale)  # what is imported on the way does not count
+    tracemalloc.start()
+    try:
+        prepared = prepare(path="t.csv", targets=("b",), scale=scale, dtype=dtype, missing="mean")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < values.nbytes * 1.4 + 4e6
+    x = np.delete(np.loadtxt(tmp_path / "t.csv", delimiter=",", skiprows=1), 1, axis=1)
+    if scale == "none":
+        assert np.array_equal(prepared.train.x, x.astype(dtype))
+    assert prepared.train.x.dtype == dtype
+    assert prepared.train.x.flags.c_contiguous
