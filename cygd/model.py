@@ -97,6 +97,11 @@ def load(directory: str | os.PathLike[str]) -> Model:
             f"{str(directory)!r} is not a run folder: it has no config.yaml",
             hint="name the folder that `cygd run` printed",
         )
+    if (folder / "fold-1").is_dir():
+        raise CheckpointError(
+            f"{str(directory)!r} holds a run for each fold, and no network of its own",
+            hint=f"name one of them, such as {str(folder / 'fold-1')!r}",
+        )
     arrays = _read_arrays(folder / "weights.npz")
     preprocessing = _read_preprocessing(folder / "preprocessing.json")
     try:

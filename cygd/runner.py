@@ -8,15 +8,16 @@ with the last good weights, every measured row, and result.json, which is writte
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cygd import config, training
+from cygd import config, folds, training
 from cygd.assembly import Assembly, Source, assemble, resolved
 from cygd.data import Prepared
 from cygd.environment import facts, hashes, warn_if_changed
@@ -144,6 +145,19 @@ def run(
     """
     with Journal() as journal:
         assembly = assemble(source, overrides, plugins)
+        split = assembly.experiment.data.split
+        if split is not None and split.every_fold:
+            directory = RunDirectory.create(assembly.experiment.name, out)
+            journal.open(directory.path / "log.txt")
+            directory.write_text("config.yaml", config.dump(resolved(assembly, directory.copy_plugin)))
+            return _all_folds(
+                directory,
+                split.folds or 0,
+                lambda fold, folder: run(
+                    source, [*_listed(overrides), f"data.split.fold={fold}"], plugins, folder, threads, quiet
+                ),
+                quiet,
+            )
         count = choose_threads(threads, assembly.experiment.threads)
         with assembly.plugins.with_objects(*_listeners(assembly.experiment, quiet)):
             directory = RunDirectory.create(assembly.experiment.name, out)
@@ -153,6 +167,35 @@ def run(
                 if not quiet:
                     print(line, file=sys.stderr)
             return _Execution(assembly, directory, count).run()
+
+
+def _all_folds(
+    directory: RunDirectory, count: int, one: Callable[[int, Path], Result], quiet: bool
+) -> Result:
+    """Run every fold; return what they have in common, and the model that validates best."""
+    results = folds.in_turn(directory, count, one)
+    log.info("%s", folds.spoken(results))
+    if not quiet:
+        print(folds.spoken(results), file=sys.stderr)
+    best = min(results, key=lambda result: _finite(result.metrics["validation_loss"]))
+    return Result(
+        status=folds.common(results),
+        metrics=folds.means(results),
+        history={},
+        model=best.model,
+        directory=directory.path,
+        epochs=max(result.epochs for result in results),
+        best_epoch=None,
+        seconds=sum(result.seconds for result in results),
+    )
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.inf
+
+
+def _listed(overrides: Sequence[str]) -> list[str]:
+    return [overrides] if isinstance(overrides, str) else list(overrides)
 
 
 def _listeners(experiment: config.Experiment, quiet: bool) -> list[object]:

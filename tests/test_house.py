@@ -33,7 +33,7 @@ FLOORS = [
     {"builtins", "registration"},
     {"plugins"},
     {"assembly"},
-    {"model", "journal", "trace", "tiers"},
+    {"model", "journal", "trace", "tiers", "folds"},
     {"bowl", "runner", "trace_tables"},
     {"picture"},
     {"sweep", "testing"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from cygd.config.judging import Judgement
-from cygd.config.sections import DataSection, ExperimentSection, LayerSpec
+from cygd.config.sections import DataSection, ExperimentSection, LayerSpec, Split
 from cygd.config.words import listed
 from cygd.errors import did_you_mean
 
@@ -34,7 +34,7 @@ def check_together(experiment: ExperimentSection, judgement: Judgement) -> None:
 
 def has_validation(data: DataSection) -> bool:
     """Tell whether there are rows for validation."""
-    return data.validation is not None or (data.split is not None and data.split.validation > 0)
+    return data.validation is not None or (data.split is not None and data.split.validates)
 
 
 def _data(experiment: ExperimentSection, judgement: Judgement) -> None:
@@ -77,12 +77,33 @@ def _split(experiment: ExperimentSection, judgement: Judgement) -> None:
         taken = f"{split.validation + split.test:g}"
         message = f"validation and test take {taken} of the rows, nothing is left for training"
         judgement.report("data.split", message, "their sum must be less than 1")
+    _folds(split, judgement)
+    if split.time is not None and split.stratify:
+        message = "rows in the order of time cannot keep the shares of the classes as well"
+        judgement.report("data.split.stratify", message, needs=["data.split.time"])
+    if data.validation is not None and split.folds is not None:
+        message = "the validation rows are given here, and split.folds takes them from the others"
+        judgement.report("data.validation", message, "leave out one of the two", needs=["data.split.folds"])
     for part in ("validation", "test"):
         if getattr(data, part) is not None and getattr(split, part) > 0:
             message = f"the {part} rows are given here, and split.{part} takes a share of the others"
             judgement.report(
                 f"data.{part}", message, "leave out one of the two", needs=[f"data.split.{part}"]
             )
+
+
+def _folds(split: Split, judgement: Judgement) -> None:
+    """Folds take turns as validation rows, and one of them is there."""
+    if split.folds is None:
+        if split.fold is not None:
+            judgement.report("data.split.fold", "there are no folds", "folds: 5 makes them")
+        return
+    if split.validation:
+        message = "the folds take turns as validation rows, there are no others"
+        judgement.report("data.split.validation", message, "leave it out", needs=["data.split.folds"])
+    if split.fold is not None and split.fold > split.folds:
+        message = f"expected a whole number from 1 to {split.folds}, found {split.fold}"
+        judgement.report("data.split.fold", message, needs=["data.split.folds"])
 
 
 def _layers(experiment: ExperimentSection, judgement: Judgement) -> None:

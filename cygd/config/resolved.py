@@ -77,6 +77,7 @@ def _data(experiment: Experiment) -> dict[str, Any]:
         "test": _absolute_files(experiment, data.test),
         "scale": data.scale.plain(),
         "sample_weight": data.sample_weight,
+        "class_weight": data.class_weight,
     }
     said = {key: value for key, value in common.items() if value not in (None, [], {}) and key not in options}
     return {"source": data.source, **options, **said}

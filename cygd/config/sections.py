@@ -23,7 +23,9 @@ from cygd.config.values import (
     Text,
     as_list,
     check_bias,
+    check_class_weight,
     check_name,
+    check_time,
     check_whole,
     choice,
     either,
@@ -85,6 +87,24 @@ class Split(Known):
     test: Share = 0.0
     seed: Seed = 0
     stratify: Flag = False
+    time: Annotated[bool | str | int, Exactly(check_time)] | None = None
+    folds: Annotated[int, whole(2)] | None = None
+    fold: AtLeastOne | None = None
+
+    @property
+    def validates(self) -> bool:
+        """Whether some of the rows are for validation."""
+        return self.validation > 0 or self.folds is not None
+
+    @property
+    def every_fold(self) -> bool:
+        """Whether each fold is to have a run of its own."""
+        return self.folds is not None and self.fold is None
+
+    def plain(self) -> dict[str, Any]:
+        """Return the values by their keys; the rarer keys only where they say something."""
+        rare = ("time", "folds", "fold")
+        return {key: value for key, value in super().plain().items() if value is not None or key not in rare}
 
 
 class Scale(Known):
@@ -118,6 +138,7 @@ class DataSection(Section):
     test: dict[str, Any] | None = None
     scale: Scale = DEFAULT
     sample_weight: Column | None = None
+    class_weight: Annotated[Literal["balanced"] | dict[str, float], Exactly(check_class_weight)] | None = None
 
     @classmethod
     def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -30,8 +30,10 @@ __all__ = [
     "Text",
     "as_list",
     "check_bias",
+    "check_class_weight",
     "check_column",
     "check_name",
+    "check_time",
     "check_whole",
     "choice",
     "either",
@@ -173,6 +175,35 @@ def check_column(value: Any) -> str | int:
     raise _expected(
         "the name of a column", value, "put it in quotes" if isinstance(value, bool | float) else None
     )
+
+
+def check_time(value: Any) -> bool | str | int | None:
+    """Accept true for rows that stand in the order of time, or the column that says when."""
+    if isinstance(value, bool):
+        return value or None
+    if isinstance(value, str | int) and value != "":
+        return check_column(value)
+    raise _expected("true, or the name of a column", value)
+
+
+def check_class_weight(value: Any) -> str | dict[str, float]:
+    """Accept the word balanced, or a weight for each label; every wrong one is a fault."""
+    if value == "balanced":
+        return "balanced"
+    words = "balanced, or a mapping of labels to weights"
+    if not isinstance(value, Mapping) or not value:
+        near = did_you_mean(value.lower(), ["balanced"]) if isinstance(value, str) else None
+        raise _expected(words, value, near)
+    weight = check_number(0)
+    weights, faults = {}, []
+    for label, given in value.items():
+        try:
+            weights[str(label)] = weight(given)
+        except Faulty as error:
+            faults += [fault.below(label) for fault in error.faults]
+    if faults:
+        raise fail(*(fault._replace(unusable=()) for fault in faults))
+    return weights
 
 
 def check_choice(*allowed: str) -> Check:

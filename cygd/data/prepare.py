@@ -25,9 +25,10 @@ from cygd.data.fitting import fit_array, fit_classes, fit_inputs, fit_scaling
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.selection import select
 from cygd.data.source import DataSource
-from cygd.data.split import SplitRows, split_rows
+from cygd.data.split import SplitRows, in_time, split_rows
 from cygd.data.squeezing import squeeze
 from cygd.data.table import Table, listed
+from cygd.data.weighing import class_weights
 from cygd.errors import ConfigError, CygdError, DataError
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class Preparation:
         preprocessing = self.fit(samples, None if rows is None else rows.train)
         main = self.transform(samples, preprocessing)
         train = main if rows is None else replace(main, rows=rows.train)
+        train = self.weigh(train, preprocessing.classes)
         validation = self.part("validation", main, rows, preprocessing)
         test = self.part("test", main, rows, preprocessing)
         for name, part in (("training", train), ("validation", validation), ("test", test)):
@@ -146,7 +148,9 @@ class Preparation:
             return Samples(raw, None, ())
         files = [str(shown(path)) for path in component.files(self.experiment.folder)]
         where = ", ".join(files) or f"{component.name} data"
-        whole = not (section.inputs or section.targets or section.categorical or section.sample_weight)
+        columns = (section.inputs, section.targets, section.categorical, section.sample_weight)
+        time = section.split is not None and section.split.time not in (None, True)
+        whole = not any(columns) and not time
         if whole and section.missing == "error":
             return Samples(Table.of_dataset(raw, where, with_inputs=False), raw.x, tuple(raw.inputs))
         return Samples(Table.of_dataset(raw, where), None, ())
@@ -186,6 +190,9 @@ class Preparation:
             test=wanted.test,
             seed=wanted.seed,
             classes=classes,
+            order=None if wanted.time is None else in_time(samples.table, self.selection.time),
+            folds=wanted.folds,
+            fold=wanted.fold or 1,
         )
 
     def fit(self, samples: Samples, rows: Rows | None) -> Preprocessing:
@@ -290,6 +297,19 @@ class Preparation:
         if x is None:
             x = preprocessing.transform_inputs(table, self.dtype)
         return Part(x, y, weights)
+
+    def weigh(self, train: Part, classes: Sequence[Label]) -> Part:
+        """Weigh the training rows by their classes, if that is wanted."""
+        wanted = self.section.class_weight
+        if wanted is None:
+            return train
+        if not classes:
+            hint = "a target of numbers has no classes; list it under data.categorical if it has"
+            raise self.problem("data.class_weight", "there are no classes to weigh", hint)
+        try:
+            return class_weights(train, classes, wanted)
+        except DataError as error:
+            raise self.problem("data.class_weight", error.message, error.hint) from None
 
     def weights(self, table: Table) -> Array | None:
         """Return the weights of the rows."""

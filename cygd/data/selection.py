@@ -26,12 +26,13 @@ class Selection:
     categorical: frozenset[str]
     target_class: str | None
     sample_weight: str | None
+    time: str | None = None
 
     @property
     def used(self) -> tuple[str, ...]:
         """All columns that the experiment needs."""
-        weight = () if self.sample_weight is None else (self.sample_weight,)
-        return (*self.inputs, *self.targets, *weight)
+        others = (name for name in (self.sample_weight, self.time) if name is not None)
+        return tuple(dict.fromkeys((*self.inputs, *self.targets, *others)))
 
 
 def select(section: DataSection, table: Table, inputs: tuple[str, ...], complain: Complain) -> Selection:
@@ -58,6 +59,9 @@ def select(section: DataSection, table: Table, inputs: tuple[str, ...], complain
         (weight,) = names.of("data.sample_weight", (section.sample_weight,))
         if weight in targets:
             raise complain("data.sample_weight", f"column {weight!r} is a target", None)
+    time = None
+    if section.split is not None and section.split.time not in (None, True):
+        (time,) = names.of("data.split.time", (section.split.time,))
     if section.inputs is not None:
         inputs = names.of("data.inputs", section.inputs)
         for name in inputs:
@@ -65,7 +69,7 @@ def select(section: DataSection, table: Table, inputs: tuple[str, ...], complain
                 role = "a target" if name in targets else "the sample weight"
                 raise complain("data.inputs", f"column {name!r} is {role} as well", None)
     elif not inputs:
-        inputs = tuple(name for name in table.columns if name not in (*targets, *table.targets, weight))
+        inputs = tuple(name for name in table.columns if name not in (*targets, *table.targets, weight, time))
     if not inputs:
         raise complain("data.inputs", "no column is left for the inputs", None)
     listed_ones = names.of("data.categorical", section.categorical)
@@ -81,7 +85,7 @@ def select(section: DataSection, table: Table, inputs: tuple[str, ...], complain
         message = f"{len(targets)} targets, of which {classes[0]!r} holds categories"
         hint = "a target of categories stands alone; several answers of yes or no are columns of 0 and 1"
         raise complain("data.targets", message, hint)
-    return Selection(inputs, targets, categorical, classes[0] if classes else None, weight)
+    return Selection(inputs, targets, categorical, classes[0] if classes else None, weight, time)
 
 
 class Names:

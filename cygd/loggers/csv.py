@@ -44,7 +44,8 @@ def columns(config: Mapping[str, Any]) -> list[str]:
 
 def validates(data: Mapping[str, Any]) -> bool:
     """Return whether there are validation rows."""
-    return bool(data.get("validation") or (data.get("split") or {}).get("validation"))
+    split = data.get("split") or {}
+    return bool(data.get("validation") or split.get("validation") or split.get("folds"))
 
 
 def penalizes(layer: Any) -> bool:

@@ -17,6 +17,7 @@ SECTION = {
     "test": None,
     "scale": "none",
     "sample_weight": None,
+    "class_weight": None,
 }
 
 
@@ -25,7 +26,8 @@ def experiment(folder, units=1, dtype="float64", **keys):
     section = {**SECTION, **{key: value for key, value in keys.items() if key in SECTION}}
     section["options"] = {key: value for key, value in keys.items() if key not in SECTION}
     if isinstance(section["split"], dict):
-        split = {"validation": 0.0, "test": 0.0, "seed": 0, "stratify": False, **section["split"]}
+        rare = {"time": None, "folds": None, "fold": None}
+        split = {"validation": 0.0, "test": 0.0, "seed": 0, "stratify": False, **rare, **section["split"]}
         section["split"] = SimpleNamespace(**split)
     scale = section["scale"]
     scale = {"inputs": scale} if isinstance(scale, str) else scale
