@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cygd
-from cygd.commands import bowl, new, plugins
+from cygd.commands import bowl, data, new, plugins
 from cygd.commands.arguments import split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
@@ -181,6 +181,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "check": (check, "FILE ... [KEY=VALUE ...]"),
     "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
     "bowl": (bowl.run, bowl.USAGE),
+    "data": (data.run, data.USAGE),
     "plugins": (plugins.run, plugins.USAGE),
     "new": (new.run, new.USAGE),
     "info": (info, "[--json]"),
@@ -259,6 +260,8 @@ def _parser(name: str) -> _Parser:
         bowl.declare(parser)
     if name == "plugins":
         plugins.declare(parser)
+    if name == "data":
+        data.declare(parser)
     if name == "new":
         new.declare(parser)
     if name == "info":

@@ -384,4 +384,4 @@ def test_info_as_json(command, monkeypatch):
     assert facts["versions"]["cygd"] == cygd.__version__
     assert facts["threads"] == 3
     assert facts["cpu"]["level"] in facts["cpu"]["levels"]
-    assert set(facts["optional"]) == {"OpenMP", "rich"}
+    assert set(facts["optional"]) == {"OpenMP", "rich", "pyarrow", "scikit-learn"}
