@@ -24,7 +24,7 @@ from cygd.environment import facts, hashes, warn_if_changed
 from cygd.errors import CygdError, RunError
 from cygd.interrupts import undisturbed
 from cygd.journal import Journal
-from cygd.loggers import Console, Csv
+from cygd.loggers import Console, Csv, Hashes
 from cygd.model import Model
 from cygd.network import Network
 from cygd.rundir import RunDirectory
@@ -202,7 +202,8 @@ def _listeners(experiment: config.Experiment, quiet: bool) -> list[object]:
     """Return the objects that listen: those of `log`, and always metrics.csv."""
     chosen = [spec.component.build() for spec in experiment.log]
     kept = [listener for listener in chosen if not (quiet and isinstance(listener, Console))]
-    return kept if any(isinstance(listener, Csv) for listener in kept) else [Csv(), *kept]
+    always = [Hashes()] if any(isinstance(listener, Csv) for listener in kept) else [Csv(), Hashes()]
+    return [*always, *kept]
 
 
 class _Execution:

@@ -14,6 +14,7 @@ FILES = {
     "config.yaml",
     "environment.json",
     "metrics.csv",
+    "hashes.csv",
     "weights.npz",
     "preprocessing.json",
     "result.json",

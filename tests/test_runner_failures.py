@@ -16,6 +16,7 @@ FILES = {
     "config.yaml",
     "environment.json",
     "metrics.csv",
+    "hashes.csv",
     "weights.npz",
     "preprocessing.json",
     "result.json",

@@ -14,9 +14,10 @@ from cygd.component.base import declared_by
 from cygd.errors import CygdError, PluginError
 from cygd.loggers.console import Console
 from cygd.loggers.csv import Csv
+from cygd.loggers.hashes import Hashes, read_hashes
 from cygd.loggers.jsonl import Jsonl
 
-__all__ = ["LOGGERS", "Console", "Csv", "Jsonl", "Logger"]
+__all__ = ["LOGGERS", "Console", "Csv", "Hashes", "Jsonl", "Logger", "read_hashes"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
