@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cygd
-from cygd.commands import bowl, data, new, plugins
+from cygd.commands import bowl, compare, data, listing, new, plugins, predict
 from cygd.commands.arguments import split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
@@ -182,9 +182,23 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
     "bowl": (bowl.run, bowl.USAGE),
     "data": (data.run, data.USAGE),
+    "predict": (predict.run, predict.USAGE),
+    "list": (listing.run, listing.USAGE),
+    "compare": (compare.run, compare.USAGE),
     "plugins": (plugins.run, plugins.USAGE),
     "new": (new.run, new.USAGE),
     "info": (info, "[--json]"),
+}
+
+
+DECLARED: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "bowl": bowl.declare,
+    "data": data.declare,
+    "predict": predict.declare,
+    "list": listing.declare,
+    "compare": compare.declare,
+    "plugins": plugins.declare,
+    "new": new.declare,
 }
 
 
@@ -256,14 +270,8 @@ def _parser(name: str) -> _Parser:
             "--steps", type=_count, default=3, metavar="N", help="how many updates (default 3)"
         )
         parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
-    if name == "bowl":
-        bowl.declare(parser)
-    if name == "plugins":
-        plugins.declare(parser)
-    if name == "data":
-        data.declare(parser)
-    if name == "new":
-        new.declare(parser)
+    if name in DECLARED:
+        DECLARED[name](parser)
     if name == "info":
         parser.add_argument("--json", action="store_true", help="print JSON")
     _common(parser)

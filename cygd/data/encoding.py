@@ -31,9 +31,10 @@ def numbers_of(table: Table, name: str, fill: Label | None = None) -> npt.NDArra
     if row is not None:
         text, line = column.text(row), table.place(row, name)
         # a table without a file is a prediction, for which the experiment is long past
-        hint = f"list {name!r} under data.categorical if it holds categories" if table.where else None
+        advise = table.where and table.advise
+        hint = f"list {name!r} under data.categorical if it holds categories" if advise else None
         if table.where and number(text, ",") is not None:
-            hint = "data.decimal: ',' reads decimal commas"
+            hint = f"{'data.decimal: ' if table.advise else 'decimal='}',' reads decimal commas"
         raise DataError(f"{line}: {text!r} is not a number", hint=hint)
     check_no_infinity(table, name)
     missing = column.missing
@@ -110,5 +111,5 @@ def check_no_infinity(table: Table, name: str) -> None:
 def missing_value(table: Table, name: str) -> DataError:
     """Return the error for the first missing value of a column."""
     row = int(np.argmax(table.column(name).missing))
-    hint = MISSING_HINT if table.where else None
+    hint = MISSING_HINT if table.where and table.advise else None
     return DataError(f"{table.place(row, name)}: the value is missing", hint=hint)

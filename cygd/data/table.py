@@ -169,6 +169,8 @@ class Table:
         The files, where there are several.
     matrix : array of shape (n_rows, n_columns), optional
         The one array that all columns' numbers are views of, in their order.
+    advise : bool
+        Whether there is an experiment that could still be told something else about them.
     """
 
     columns: Mapping[str, Column]
@@ -181,6 +183,7 @@ class Table:
     weights: Array | None = None
     sources: tuple[Source, ...] = ()
     matrix: npt.NDArray[np.float64] | None = None
+    advise: bool = True
 
     def __len__(self) -> int:
         return next((len(column.numbers) for column in self.columns.values()), 0)
