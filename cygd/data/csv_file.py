@@ -1,18 +1,20 @@
 """The csv source: text files of columns, plain or gzipped.
 
 All numbers go into one array that grows in its place, so that a big file takes hardly more memory
-than what is read from it. Lines of numbers alone go through `numpy.loadtxt`, chunk by chunk; a file in
-which that refuses something (texts, gaps, ragged rows) is read again record by record, which knows the
-line of each fault. Lines are not kept: a message that needs one counts it in the file.
+than what is read from it. Lines go through `numpy.loadtxt`, chunk by chunk, which hands over the cells of
+the columns that begin with texts; a file in which that refuses something (a text among numbers, a ragged
+row) is read again record by record, which knows the line of each fault. Lines are not kept: a message
+that needs one counts it in the file.
 """
 
 from __future__ import annotations
 
 import csv
 import logging
+import math
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -31,6 +33,7 @@ __all__ = ["load_csv"]
 log = logging.getLogger("cygd")
 
 CHUNK = 4096  # records at a time: what is read of them stays in cache
+FIRST = 100  # records by which columns of texts are told
 WORDS = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
 
 
@@ -87,13 +90,13 @@ def load_csv(
     sources = []
     for file in files:
         own, n_lines, first = opening(file, form)
+        texts = {i for row in first for i, cell in enumerate(row) if not plain(cell, decimal)}
         if own != names:
             raise DataError(f"{file}: {differing(own, names)} {files[0]}", hint="all files need one header")
         line = partial(line_of, file.absolute(), form)
         sources.append(Source(cells.count, str(file), line))
         start = cells.count
-        numeric = all(number(cell, decimal) is not None for cell in first)
-        if not numeric or not read_numbers(file, form, n_lines, cells):
+        if not read_numbers(file, form, n_lines, cells, texts):
             cells.cut(start)
             read_cells(file, form, cells)
     columns = dict(zip(names, cells.columns(), strict=True))
@@ -153,10 +156,14 @@ class Cells:
 
     def add(self, columns: Sequence[Sequence[str]]) -> None:
         """Add the cells of the next rows, column by column."""
-        start = self.count
         chunk = np.empty((len(columns[0]), self.n_columns))
-        for i, (reader, cells) in enumerate(zip(self.readers, columns, strict=True)):
-            chunk[:, i], codes = reader.read(cells)
+        self.add_mixed(chunk, dict(enumerate(columns)))
+
+    def add_mixed(self, chunk: npt.NDArray[np.float64], columns: Mapping[int, Sequence[str]]) -> None:
+        """Add rows of numbers, of which some columns are yet to be read from their cells."""
+        start = self.count
+        for i, cells in columns.items():
+            chunk[:, i], codes = self.readers[i].read(cells)
             if codes is not None:
                 self.codes_until(i, start).frombytes(codes.data.cast("B"))
         self.add_numbers(chunk)
@@ -170,6 +177,8 @@ class Cells:
     def cut(self, count: int) -> None:
         """Forget the rows behind the first ones."""
         del self.numbers[count * self.n_columns :]
+        for codes in self.codes.values():
+            del codes[count:]
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
@@ -186,15 +195,16 @@ class Cells:
         return found
 
 
-def opening(file: Path, form: Form) -> tuple[list[str], int, list[str]]:
-    """Return the names of the columns, the lines of the header and the first record of data."""
-    head = list(islice(records(file, form), 2 if form.header else 1))
+def opening(file: Path, form: Form) -> tuple[list[str], int, list[list[str]]]:
+    """Return the names of the columns, the lines of the header and the first records of data."""
+    head = list(islice(records(file, form), FIRST))
+    first = [cells for _, cells in head[form.header :]]
     if not head:
         raise DataError(f"{file} is empty")
     if len(head) < 1 + form.header:
         raise DataError(f"{file} has a header and no rows")
     if not form.header:
-        return [f"c{i}" for i in range(len(head[0][1]))], 0, head[0][1]
+        return [f"c{i}" for i in range(len(head[0][1]))], 0, first
     names = [name.strip() for name in head[0][1]]
     line = head[0][0]
     for i, name in enumerate(names):
@@ -203,7 +213,13 @@ def opening(file: Path, form: Form) -> tuple[list[str], int, list[str]]:
             raise DataError(f"{file}:{line}: column {i + 1} of the header has no name", hint=hint)
         if name in names[:i]:
             raise DataError(f"{file}:{line}: two columns are named {name!r}")
-    return names, head[1][0] - 1, head[1][1]
+    return names, head[1][0] - 1, first
+
+
+def plain(cell: str, decimal: str) -> bool:
+    """Return whether a cell is a finite number."""
+    value = number(cell, decimal)
+    return value is not None and math.isfinite(value)
 
 
 def differing(names: list[str], others: list[str]) -> str:
@@ -214,8 +230,11 @@ def differing(names: list[str], others: list[str]) -> str:
     return f"column {i + 1} is {names[i]!r}, unlike {others[i]!r} in"
 
 
-def read_numbers(file: Path, form: Form, skip: int, cells: Cells) -> bool:
-    """Read a file that holds finite numbers alone; return whether it does."""
+def read_numbers(file: Path, form: Form, skip: int, cells: Cells, texts: Collection[int]) -> bool:
+    """Read a file that holds finite numbers alone, but for some columns; return whether it does."""
+    if texts and form.decimal != ".":
+        return False
+    numbers = [i for i in range(cells.n_columns) if i not in texts]
     delimiter = None if form.delimiter == "whitespace" else form.delimiter
     try:
         with opened(file, form.encoding) as text:
@@ -224,19 +243,36 @@ def read_numbers(file: Path, form: Form, skip: int, cells: Cells) -> bool:
             while lines := list(islice(text, CHUNK)):
                 if not any(map(str.strip, lines)):
                     continue
+                # a record may not go on in the next chunk, nor a text be read otherwise than by `csv`
+                quotes = sum(line.count(form.quote) for line in lines) if form.quote else 0
+                if quotes % 2 or (quotes and texts):
+                    return False
                 if form.decimal != ".":
                     if any("." in line for line in lines):
                         return False  # which would read as what it is not
                     lines = [line.replace(form.decimal, ".") for line in lines]
+                read: dict[int, list[str]] = {i: [] for i in texts}
                 chunk = np.loadtxt(
-                    lines, delimiter=delimiter, comments=None, quotechar=form.quote or None, ndmin=2
+                    lines,
+                    delimiter=delimiter,
+                    comments=None,
+                    quotechar=form.quote or None,
+                    ndmin=2,
+                    encoding=None,  # converters get texts, not bytes
+                    converters={i: partial(kept, found) for i, found in read.items()} or None,
                 )
-                if chunk.shape[1] != cells.n_columns or not np.isfinite(chunk).all():
+                if chunk.shape[1] != cells.n_columns or not np.isfinite(chunk[:, numbers]).all():
                     return False
-                cells.add_numbers(chunk)
+                cells.add_mixed(chunk, read)
     except (DataError, ValueError, OSError, EOFError, zlib.error):
         return False
     return True
+
+
+def kept(cells: list[str], cell: str) -> float:
+    """Keep a cell for later."""
+    cells.append(cell)
+    return 0.0
 
 
 def read_cells(file: Path, form: Form, cells: Cells) -> None:

@@ -175,3 +175,43 @@ def test_a_file_takes_the_memory_of_its_arrays(tmp_path, prepare, dtype, scale):
         assert np.array_equal(prepared.train.x, x.astype(dtype))
     assert prepared.train.x.dtype == dtype
     assert prepared.train.x.flags.c_contiguous
+
+
+def same(one, other):
+    assert list(one.columns) == list(other.columns)
+    for name, column in one.columns.items():
+        assert np.array_equal(column.numbers, other.columns[name].numbers, equal_nan=True)
+        codes, labels = column.labels()
+        assert labels == other.columns[name].labels()[1]
+        assert np.array_equal(codes, other.columns[name].labels()[0])
+        assert (column.texts is None) == (other.columns[name].texts is None)
+
+
+CELLS = {
+    "numbers": ["1", " 2.5", "-1e-3", "07", "1e400", "nan"],
+    "gaps": ["1", "", "NA", "?", "3"],
+    "texts": ["u", "v ", "", "7", "1_0", "é", "u v"],
+    "quoted": ["u", '"v,w"', '"a\nb"', '""', '"1"', '"say ""a"""', '"\n1,2,3,4"'],
+}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7])
+@pytest.mark.parametrize("last", list(CELLS))
+@pytest.mark.parametrize("seed", range(3))
+def test_both_ways_read_the_same(read, monkeypatch, chunk, last, seed):
+    monkeypatch.setattr(csv_file, "CHUNK", chunk)
+    monkeypatch.setattr(csv_file, "FIRST", 4)  # what begins as numbers may go on otherwise
+    draw = np.random.default_rng(seed)
+    rows = [[draw.choice(CELLS[kind]) for kind in ("numbers", "gaps", "texts", last)] for _ in range(20)]
+    text = "a,b,c,d\n" + "\n".join(",".join(row) for row in rows) + "\n"
+    fast = read(text)
+    monkeypatch.setattr(csv_file, "read_numbers", lambda *arguments: False)
+    same(fast, read(text))
+
+
+def test_texts_do_not_need_the_slow_way(read, monkeypatch):
+    monkeypatch.setattr(csv_file, "CHUNK", 2)
+    monkeypatch.setattr(csv_file, "read_cells", None)
+    column = read("a,b\n1,u\n2,v\n3,\n4,u\n5,7\n").columns["b"]
+    assert column.labels()[1] == (7, "u", "v")
+    assert column.labels()[0].tolist() == [1, 2, -1, 1, 0]
