@@ -135,6 +135,7 @@ cdef class Engine:
     cdef Py_ssize_t span            # panels that go through the layers together
     cdef double flops               # of one row, forward and backward
     cdef double alone_until         # no team before this time, in milliseconds of the clock
+    cdef public bint together       # never go on alone: to see the threads work, whatever else runs
     cdef double patience            # how long it stays alone after the next failure of a team
 
     def __cinit__(self, Py_ssize_t n_inputs, list layers, loss):

@@ -165,7 +165,7 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
     cdef bint whole = j.clip_value > 0 or j.clip_norm > 0 or updater.python
     for first from 0 <= first < j.n_rows by j.batch_size:
         if thread == 0:
-            if j.threads > 1 and hold_up(j, PATIENCE_MILLISECONDS):
+            if j.threads > 1 and not engine.together and hold_up(j, PATIENCE_MILLISECONDS):
                 j.alone = True          # and stays so: a thread may come late to read it
             begin_batch(engine, j, first)
         meet_others(j, thread)

@@ -154,7 +154,7 @@ cdef void begin_together(job *j) noexcept nogil:
 
 cdef void remember(Engine engine, bint helped) noexcept nogil:
     """Go alone for a while after the others were no help, and longer each time."""
-    if helped:
+    if helped or engine.together:
         engine.patience = ALONE_MILLISECONDS
     else:
         engine.alone_until = now() + engine.patience

@@ -204,14 +204,11 @@ def test_threads_share_the_parameters_and_change_no_bit(name, options):
     paths = []
     for threads in (1, 2, 3):
         x, y = np.random.default_rng(3).normal(size=(2, 600, 30))
-        for _ in range(100):  # beside a busy neighbour a network may train on one thread
-            net, _, _ = perceptron("float64")
-            optimizer = resolve("optimizer", {"name": name, **options})
-            path = fitted(net, x, y[:, :3], optimizer, 4, threads)
-            if len(net._engine.thread_chunks) == threads:
-                break
+        net, _, _ = perceptron("float64")
+        net._engine.together = True
+        optimizer = resolve("optimizer", {"name": name, **options})
+        paths.append(fitted(net, x, y[:, :3], optimizer, 4, threads))
         assert len(net._engine.thread_chunks) == threads
-        paths.append(path)
     for path in paths[1:]:
         np.testing.assert_array_equal(path, paths[0])
 
