@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from cygd.errors import did_you_mean
 if TYPE_CHECKING:
     from cygd.network import Network
 
-__all__ = ["Monitor", "Stop"]
+__all__ = ["Monitor", "Standing", "Stop"]
 
 Array = NDArray[Any]
 
@@ -77,6 +77,27 @@ class Stop:
         return cls(**value)
 
 
+class Standing(NamedTuple):
+    """What early stopping knows so far.
+
+    Attributes
+    ----------
+    best : float
+        The best value, its sign turned where more is better.
+    best_epoch : int or None
+        When it was measured.
+    waited : int
+        Measurements since.
+    best_parameters : array or None
+        The weights that reached it, where they are wanted.
+    """
+
+    best: float
+    best_epoch: int | None
+    waited: int
+    best_parameters: Array | None
+
+
 class Monitor:
     """Early stopping: the best value so far, and the weights that reached it."""
 
@@ -95,6 +116,15 @@ class Monitor:
         self.best_epoch: int | None = None
         self.best_parameters: Array | None = None
         self.waited = 0
+
+    @property
+    def standing(self) -> Standing:
+        """What is known so far; later measurements do not change it."""
+        return Standing(self.best, self.best_epoch, self.waited, self.best_parameters)
+
+    @standing.setter
+    def standing(self, value: Standing) -> None:
+        self.best, self.best_epoch, self.waited, self.best_parameters = value
 
     def see(self, epoch: int, values: Mapping[str, float], network: Network) -> bool:
         """Take a measurement; return whether to stop."""

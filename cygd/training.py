@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.component import Metric, Optimizer, Schedule, constant
-from cygd.stopping import Monitor, Stop
+from cygd.history import UNMEASURED, History
+from cygd.state import State
+from cygd.stopping import Monitor, Standing, Stop
 from cygd.threads import choose_threads
 
 if TYPE_CHECKING:
     from cygd.network import Network
 
-__all__ = ["History", "Part", "Rows", "Stop", "evaluate", "train"]
+__all__ = ["History", "Part", "Rows", "State", "Stop", "evaluate", "train"]
 
 Array = NDArray[Any]
-# of every epoch, measured or not: they have lists of their own
-UNMEASURED = {"running_loss", "learning_rate"}
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
 
 
@@ -52,35 +52,6 @@ class Rows:
     y: Array
     sample_weight: Array | None = None
     rows: NDArray[np.integer[Any]] | None = None
-
-
-class History(dict[str, list[float]]):
-    """What was measured: name to a list of numbers.
-
-    `running_loss` and `learning_rate` have a number per epoch; `epoch` says to which epochs the
-    numbers of `loss`, the metrics and `seconds` belong.
-
-    Attributes
-    ----------
-    status : {"completed", "stopped", "diverged"}
-    epochs : int
-        Whole epochs of this training.
-    best_epoch : int or None
-        The epoch of the best measurement, where one was monitored.
-    seconds : float
-    """
-
-    def __init__(self) -> None:
-        super().__init__(running_loss=[], learning_rate=[])
-        self.status = "completed"
-        self.epochs = 0
-        self.best_epoch: int | None = None
-        self.seconds = 0.0
-
-    def append(self, values: Mapping[str, float]) -> None:
-        """Add a row of measurements."""
-        for name, value in values.items():
-            self.setdefault(name, []).append(value)
 
 
 def evaluate(
@@ -160,6 +131,8 @@ def train(
     threads: int | None = None,
     on_epoch: OnEpoch | None = None,
     keep_state_of: Optimizer | None = None,
+    start: State | None = None,
+    on_start: Callable[[Callable[[], State | None]], None] | None = None,
 ) -> History:
     """Train a network in place; see `Network.fit` and DESIGN of the experiment file for the meanings.
 
@@ -174,6 +147,12 @@ def train(
         on_epoch(epoch, values) with epoch 0 before the first update; a true value stops.
     keep_state_of : Optimizer, optional
         Go on with the optimizer's state if the last training was given this same object.
+    start : State, optional
+        Where another training of the same kind stood: this one goes on from there, bit by bit as that
+        one would have. The row of its epoch is measured, and told, once more.
+    on_start : callable, optional
+        Is given a function that returns where the training stands, whenever somebody wants to know;
+        None where it cannot be told: within an entry, and behind the end.
 
     Raises
     ------
@@ -201,6 +180,8 @@ def train(
             schedule=schedule or Schedule("constant", constant),
             clip=_limits(clip),
             updater=_updater(network, optimizer, keep_state_of),
+            start=start,
+            on_start=on_start,
         )
         return loop.run()
     finally:
@@ -227,6 +208,8 @@ class _Loop:
     schedule: Schedule
     clip: tuple[float, float]
     updater: Any
+    start: State | None = None
+    on_start: Callable[[Callable[[], State | None]], None] | None = None
     history: History = field(default_factory=History)
 
     def run(self) -> History:
@@ -234,7 +217,9 @@ class _Loop:
         self.began = time.perf_counter()
         self.prepare()
         history = self.history
-        going = self.row(0, {})
+        if self.on_start is not None:
+            self.on_start(self.state)
+        going = self.row(history.epochs, self.last)
         while going and history.epochs < self.epochs:
             rates = self.rates()
             losses, diverged = self.advance(rates)
@@ -244,11 +229,12 @@ class _Loop:
             if diverged:
                 history.status = "diverged"
                 break
-            going = self.row(history.epochs, {"running_loss": losses[-1], "learning_rate": rates[-1]})
+            going = self.row(history.epochs, self.last)
         if history.epochs not in history.get("epoch", [])[-1:]:
             self.note(history.epochs, self.measure())  # it ended before its time
         if self.stop is not None:
             history.best_epoch = self.stop.best_epoch
+            self.over = True
             self.stop.restore(self.network)
         history.seconds = time.perf_counter() - self.began
         return history
@@ -257,6 +243,11 @@ class _Loop:
         """Make what lasts for the whole training, so that an epoch takes nothing but its work."""
         network, part = self.network, self.part
         self.rate = self.schedule.start()
+        self.judged: tuple[int, Standing] | None = None
+        self.over = False  # the weights may no longer be those of the last epoch
+        if self.start is not None:
+            self.go_on_from(self.start)
+        self.before = network.epochs - self.history.epochs  # of an earlier fit
         self.penalised = any(layer.l1 or layer.l2 for layer in network.layers)
         self.watched: float | None = None
         if self.stop is not None and not self.every:
@@ -281,6 +272,34 @@ class _Loop:
                 clip_value=self.clip[1],
                 threads=self.threads,
             )
+
+    def go_on_from(self, state: State) -> None:
+        """Bring everything to where another training stood."""
+        state.put_back(self.network, self.updater)
+        self.history.go_on_from(state)
+        self.began -= state.seconds
+        if self.stop is not None and state.standing is not None:
+            self.stop.standing = state.standing
+        if self.rate.watches:  # it is shown again what it has seen
+            for epoch, row in enumerate(state.rows):
+                self.rate.factor(epoch, self.epochs, _watched(row))
+
+    @property
+    def last(self) -> dict[str, float]:
+        """What the updates of the last epoch have brought; nothing before the first."""
+        return {name: self.history[name][-1] for name in UNMEASURED if self.history[name]}
+
+    def state(self) -> State | None:
+        """Return where the training stands, before the last row was judged; None where that is unsure."""
+        network, history = self.network, self.history
+        counts = {network.epochs - self.before, history.epochs, *(len(history[name]) for name in UNMEASURED)}
+        if self.over or len(counts) > 1:
+            return None  # or an interrupt came between the updates of an epoch and their entry
+        standing = None if self.stop is None else self.stop.standing
+        if self.judged is not None and self.judged[0] == history.epochs:
+            standing = self.judged[1]
+        seconds = time.perf_counter() - self.began
+        return State.of(network, self.updater, last=self.last, seconds=seconds, standing=standing)
 
     def rates(self) -> list[float]:
         """Return the learning rates of the epochs that can run without anybody looking."""
@@ -318,9 +337,10 @@ class _Loop:
         stopped = False
         if measured:
             self.note(epoch, values)
-            if self.rate.watches:
-                self.watched = values.get("validation_loss", values["loss"])
-            stopped = self.stop is not None and self.stop.see(epoch, values, self.network)
+            self.watched = _watched(values)
+            if self.stop is not None:
+                self.judged = (epoch, self.stop.standing)
+                stopped = self.stop.see(epoch, values, self.network)
         if self.on_epoch is not None:
             stopped = bool(self.on_epoch(epoch, dict(values))) or stopped
         if stopped and not last:
@@ -340,6 +360,11 @@ class _Loop:
         if self.penalised:
             values["penalty"] = self.network.penalty()
         return values
+
+
+def _watched(row: Mapping[str, float]) -> float | None:
+    """Return what a schedule that watches sees of a row; None where nothing was measured."""
+    return row.get("validation_loss", row.get("loss"))
 
 
 def _updater(network: Network, optimizer: Optimizer, same: Optimizer | None) -> Any:
