@@ -152,7 +152,7 @@ def train(
         one would have. The row of its epoch is measured, and told, once more.
     on_start : callable, optional
         Is given a function that returns where the training stands, whenever somebody wants to know;
-        None where it cannot be told: within an entry, and behind the end.
+        None behind the end.
 
     Raises
     ------
@@ -221,11 +221,8 @@ class _Loop:
             self.on_start(self.state)
         going = self.row(history.epochs, self.last)
         while going and history.epochs < self.epochs:
-            rates = self.rates()
-            losses, diverged = self.advance(rates)
-            history.epochs += len(losses)
-            history["learning_rate"] += rates[: len(losses)]
-            history["running_loss"] += losses
+            self.coming = self.rates()
+            diverged = self.advance()
             if diverged:
                 history.status = "diverged"
                 break
@@ -248,6 +245,7 @@ class _Loop:
         if self.start is not None:
             self.go_on_from(self.start)
         self.before = network.epochs - self.history.epochs  # of an earlier fit
+        self.coming = []  # the rates of the call of the engine
         self.penalised = any(layer.l1 or layer.l2 for layer in network.layers)
         self.watched: float | None = None
         if self.stop is not None and not self.every:
@@ -290,11 +288,11 @@ class _Loop:
         return {name: self.history[name][-1] for name in UNMEASURED if self.history[name]}
 
     def state(self) -> State | None:
-        """Return where the training stands, before the last row was judged; None where that is unsure."""
+        """Return where the training stands, before the last row was judged; None where that is gone."""
         network, history = self.network, self.history
-        counts = {network.epochs - self.before, history.epochs, *(len(history[name]) for name in UNMEASURED)}
-        if self.over or len(counts) > 1:
-            return None  # or an interrupt came between the updates of an epoch and their entry
+        if self.over:
+            return None
+        self.book()  # an interrupt may have come between the updates of an epoch and their entry
         standing = None if self.stop is None else self.stop.standing
         if self.judged is not None and self.judged[0] == history.epochs:
             standing = self.judged[1]
@@ -317,15 +315,28 @@ class _Loop:
             rate * factor(k, epochs) for k in range(epoch + 1, epoch + block)
         ]
 
-    def advance(self, rates: list[float]) -> tuple[list[float], bool]:
-        """Run epochs in the engine; return their running losses, and whether the next diverged."""
-        network, training = self.network, self.training
+    def advance(self) -> bool:
+        """Run the coming epochs in the engine; return whether one diverged."""
         try:
-            losses, diverged = network._guarded(training.run, rates)
+            _, diverged = self.network._guarded(self.training.run, self.coming)
         finally:
-            # an epoch that an exception broke off has left nothing behind
-            network.epochs, network.updates = training.epochs, training.updates
-        return losses, diverged
+            self.book()
+        return bool(diverged)
+
+    def book(self) -> None:
+        """Enter the epochs that the engine has made; as often as one likes, and wherever that broke off.
+
+        An epoch that an exception broke off has left nothing behind.
+        """
+        training, network, history = self.training, self.network, self.history
+        if training is None:
+            return
+        network.epochs, network.updates = training.epochs, training.updates
+        losses = training.running_losses
+        for name, values in zip(UNMEASURED, (losses, self.coming[: len(losses)]), strict=True):
+            lacking = network.epochs - self.before - len(history[name])
+            history[name].extend(values[len(values) - lacking :])
+        history.epochs = network.epochs - self.before
 
     def row(self, epoch: int, values: dict[str, float]) -> bool:
         """Measure where it is time to, tell who listens, and say whether to go on."""

@@ -191,3 +191,37 @@ def test_a_state_of_something_else_is_refused(name, wrong):
     with pytest.raises(CheckpointError, match=f"does not fit the experiment: {name}$"):
         trained(net, start=state)
     assert np.array_equal(net.parameters, before)
+
+
+def test_an_interrupt_right_behind_the_engine_loses_no_epoch(monkeypatch):
+    ways, (x, y) = [], data(np.float64)
+    whole, net = network(), network()
+    full = trained(whole)
+    guarded = Network._guarded
+
+    def interrupted(self, function, *arguments, **options):
+        result = guarded(self, function, *arguments, **options)
+        if getattr(function, "__name__", "") == "run" and self.epochs == 4:
+            raise KeyboardInterrupt  # where Python looks for signals first
+        return result
+
+    monkeypatch.setattr(Network, "_guarded", interrupted)
+    rows, kept = [], []
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            net,
+            x,
+            y,
+            optimizer=resolve("optimizer", "adam"),
+            epochs=EPOCHS,
+            batch_size=8,
+            validation=Rows(x[:9], y[:9]),
+            on_epoch=lambda epoch, values: rows.append(values),
+            on_start=ways.append,
+        )
+    monkeypatch.undo()
+    for _ in range(2):
+        kept.append(copied(ways[0](), rows))
+    assert len(rows) == kept[0].epoch == kept[1].epoch == 5
+    again = network()
+    assert_same((whole, full), (again, trained(again, start=kept[1])))

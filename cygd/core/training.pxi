@@ -31,6 +31,8 @@ cdef class Training:
     epochs, updates : int
         Whole epochs and their updates, those before the training among them; right whenever one looks,
         also where `run` raised.
+    running_losses : list of float
+        Of the whole epochs of the last call; right whenever one looks, too.
     """
     cdef Engine engine
     cdef Task task
@@ -45,6 +47,7 @@ cdef class Training:
     cdef int most_lanes
     cdef Py_ssize_t longest                 # chunk
     cdef readonly long long epochs, updates
+    cdef Py_ssize_t done                    # epochs of the last call
 
     def __init__(self, Engine engine, Task task, real[::1] parameters, Updater updater, *,
                  Py_ssize_t batch_size, bint shuffled, uint64_t seed, long long epochs, long long updates,
@@ -130,10 +133,11 @@ cdef class Training:
         """
         cdef job j = self.j
         cdef Lanes lanes
-        cdef Py_ssize_t k, done = 0, n = len(learning_rates)
+        cdef Py_ssize_t k, n = len(learning_rates)
         cdef Py_ssize_t steps = (j.n_rows + j.batch_size - 1) // j.batch_size
         if self.losses.shape[0] < n:
             self.losses = np.empty(n)
+        self.done = 0
         for k in range(n):
             self.losses[k] = learning_rates[k]      # a rate until its epoch is over
         j.polled = now()
@@ -147,7 +151,11 @@ cdef class Training:
                     break
                 self.epochs += 1
                 self.updates += steps
-                done += 1
+                self.done += 1
         self.engine.give_back(lanes, j.chunks)
         end(&j, self.updater.failure if self.updater.failure.here() else self.engine.failure)
-        return [self.losses[k] for k in range(done)], j.status == DIVERGED
+        return self.running_losses, j.status == DIVERGED
+
+    @property
+    def running_losses(self):
+        return [self.losses[k] for k in range(self.done)]
