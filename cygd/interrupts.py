@@ -1,4 +1,4 @@
-"""Ctrl-C at the wrong moment: what is written down must be written whole."""
+"""Ctrl-C at the wrong moment, and what else tells a process to end: what is written is written whole."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
-__all__ = ["undisturbed"]
+__all__ = ["terminable", "undisturbed"]
+
+# what a batch system sends, and a terminal that is closed
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Let no further Ctrl-C disturb what is done here; only the main thread is ever disturbed.
+
+    Nor another signal that `terminable` has made one.
 
     Examples
     --------
@@ -23,8 +30,41 @@ def undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    disturbing = [number for number in ENDINGS if signal.getsignal(number) is _end]
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *disturbing)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let a request to end be what Ctrl-C is, in the main thread and unless somebody else takes care of it.
+
+    Examples
+    --------
+    >>> with terminable():
+    ...     try:
+    ...         signal.raise_signal(signal.SIGTERM)
+    ...     except KeyboardInterrupt as interrupt:
+    ...         print(interrupt)
+    SIGTERM
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # under nohup SIGHUP is ignored, and stays so
+    ours = [number for number in ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -7,6 +7,7 @@ which sees a record first and then lets through what would have passed without i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -62,11 +63,13 @@ class Journal(logging.Filter):
         if not any(isinstance(other, Journal) for other in log.filters):
             log.setLevel(self._level)
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with contextlib.suppress(OSError), self._file:
+                self._file.flush()
+                os.fsync(self._file.fileno())
 
     def _write(self, text: str) -> None:
+        # where nothing can be written the run itself fails, and must get to say so
         if text and self._file is not None:
-            self._file.write(text + "\n")
-            self._file.flush()
+            with contextlib.suppress(OSError):
+                self._file.write(text + "\n")
+                self._file.flush()

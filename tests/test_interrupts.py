@@ -3,8 +3,10 @@
 import signal
 import threading
 
+import pytest
+
 from cygd import __main__, cli
-from cygd.interrupts import undisturbed
+from cygd.interrupts import ENDINGS, terminable, undisturbed
 
 
 def test_no_ctrl_c_gets_in_and_the_handler_comes_back():
@@ -33,3 +35,52 @@ def test_ctrl_c_while_the_command_is_imported_ends_quietly(monkeypatch):
 
     monkeypatch.setattr(cli, "main", interrupted)
     assert __main__.main() == 130
+
+
+@pytest.fixture
+def default():
+    """What a process has that nobody has told otherwise."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ENDINGS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+@pytest.mark.usefixtures("default")
+def test_a_request_to_end_is_an_interrupt(number):
+    with pytest.raises(KeyboardInterrupt, match=number.name), terminable():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+@pytest.mark.usefixtures("default")
+def test_while_something_is_written_it_waits_no_less_than_ctrl_c(number):
+    with terminable(), undisturbed():
+        signal.raise_signal(number)
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, print], ids=["nohup", "an application's own"])
+@pytest.mark.usefixtures("default")
+def test_what_others_have_set_stays(handler):
+    signal.signal(signal.SIGHUP, handler)
+    with terminable():
+        assert signal.getsignal(signal.SIGHUP) is handler
+        with undisturbed():
+            assert signal.getsignal(signal.SIGHUP) is handler
+
+
+@pytest.mark.usefixtures("default")
+def test_another_thread_cannot_ask_for_signals():
+    seen = []
+
+    def look():
+        with terminable():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
