@@ -4,6 +4,7 @@
 
     result = cygd.run("experiments/xor.yaml")     # train what a YAML file describes
     model = cygd.load(result.directory)           # and predict with it later
+    cygd.resume(directory)                        # goes on with a run that was stopped
     net = cygd.Network(n_inputs=2, layers=[(3, "tanh"), (1, "sigmoid")])    # or without YAML
     cygd.core.sse(y, y_hat)                       # or the bare equations
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from cygd.loggers import Logger
     from cygd.model import Model, load
     from cygd.network import Network
-    from cygd.runner import Result, run
+    from cygd.runner import Result, resume, run
 
 __version__ = "0.1.0"
 
@@ -61,6 +62,7 @@ __all__ = [
     "core",
     "hookimpl",
     "load",
+    "resume",
     "run",
 ]
 
@@ -75,7 +77,7 @@ _HOMES = {
     "cygd.loggers": ("Logger",),
     "cygd.model": ("Model", "load"),
     "cygd.network": ("Network",),
-    "cygd.runner": ("Result", "run"),
+    "cygd.runner": ("Result", "resume", "run"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -59,8 +59,15 @@ class Assembly(Reading):
     network: Network
 
 
-def read(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Reading:
+def read(
+    source: Source,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Reading:
     """Read an experiment, load its plugins and validate it.
+
+    `environment` says which plugins are loaded besides; `os.environ` by default.
 
     Raises
     ------
@@ -71,12 +78,13 @@ def read(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] =
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
     asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
     asked += requests(plugins)
-    registry = Plugins.load(asked)
+    environment = os.environ if environment is None else environment
+    registry = Plugins.load(asked, environment=environment)
     experiment = config.validate(document, registry)
     problems = list(_pointers(experiment, registry))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    return Reading(experiment, registry, (*environment_requests(os.environ), *asked))
+    return Reading(experiment, registry, (*environment_requests(environment), *asked))
 
 
 def requests(plugins: Sequence[str]) -> list[Request]:
@@ -86,7 +94,12 @@ def requests(plugins: Sequence[str]) -> list[Request]:
     return [Request(os.fspath(name), "-p") for name in names]
 
 
-def assemble(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Assembly:
+def assemble(
+    source: Source,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Assembly:
     """Read an experiment with its data and build its network.
 
     Raises
@@ -94,7 +107,7 @@ def assemble(source: Source, overrides: Sequence[str] = (), plugins: Sequence[st
     ConfigError, DataError, PluginError
         Whatever is wrong.
     """
-    reading = read(source, overrides, plugins)
+    reading = read(source, overrides, plugins, environment)
     experiment = reading.experiment
     prepared = prepare(experiment, reading.plugins)
     problems = list(_misfits(experiment, prepared))

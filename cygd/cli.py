@@ -17,14 +17,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import cygd
-from cygd.commands import bowl, compare, data, listing, new, plugins, predict
+from cygd.commands import bowl, compare, data, listing, new, plugins, predict, resume
 from cygd.commands.arguments import split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
 from cygd.interrupts import undisturbed
+
+if TYPE_CHECKING:
+    from cygd.results import Result
 
 __all__ = ["main"]
 
@@ -51,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt as interrupt:
         with undisturbed():
-            say("interrupted" + "".join(f", kept: {directory}" for directory in _kept(interrupt)))
+            kept = _kept(interrupt)
+            hint = f"cygd run --resume {kept[0]}" if kept else None
+            say("interrupted" + "".join(f", kept: {directory}" for directory in kept), hint)
         return INTERRUPTED
     except SystemExit as leave:  # --help and --version
         return leave.code if isinstance(leave.code, int) else USAGE
@@ -66,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train what an experiment describes."""
+    """Train what an experiment describes, or go on with a run that was stopped."""
+    if options.resume is not None:
+        return _train(resume.prepare(options))
     file, overrides = _one_file(options)
     if options.dry_run:
         from cygd import assembly, config
@@ -77,14 +84,21 @@ def run(options: argparse.Namespace) -> int:
         return DONE
     from cygd import runner
 
+    return _train(
+        lambda: runner.run(
+            *(file, overrides, options.plugin),
+            out=options.out,
+            threads=options.threads,
+            quiet=options.quiet,
+        )
+    )
+
+
+def _train(train: Callable[[], Result]) -> int:
+    """Print the folder that a run leaves, however it ends, and return the exit code."""
     try:
         with talking():
-            result = runner.run(
-                *(file, overrides, options.plugin),
-                out=options.out,
-                threads=options.threads,
-                quiet=options.quiet,
-            )
+            result = train()
     except RunError as error:
         if error.result is not None:
             print(error.result.directory)
@@ -177,7 +191,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
-    "run": (run, "FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]"),
+    "run": (
+        run,
+        f"FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]\n  cygd run {resume.USAGE}",
+    ),
     "check": (check, "FILE ... [KEY=VALUE ...]"),
     "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
     "bowl": (bowl.run, bowl.USAGE),
@@ -265,6 +282,7 @@ def _parser(name: str) -> _Parser:
         parser.add_argument("--threads", type=_count, metavar="N", help="how many threads; changes no result")
         parser.add_argument("--quiet", action="store_true", help="say nothing but errors and warnings")
         parser.add_argument("--dry-run", action="store_true", help="print the resolved YAML and stop")
+        resume.declare(parser)
     if name == "trace":
         parser.add_argument(
             "--steps", type=_count, default=3, metavar="N", help="how many updates (default 3)"

@@ -36,6 +36,7 @@ __all__ = [
     "installed",
     "load",
     "means",
+    "module_files",
 ]
 
 GROUP = "cygd"
@@ -319,3 +320,16 @@ def file_of(function: object) -> str | None:
     """Return the file in which a function is written, if it is written in Python."""
     code = getattr(function, "__code__", None)
     return None if code is None else str(code.co_filename)
+
+
+def module_files(plugin: object) -> dict[str, Path]:
+    """Return the Python files of a plugin's module, of a package all, by names that moving leaves alone."""
+    module = plugin if isinstance(plugin, ModuleType) else sys.modules.get(type(plugin).__module__)
+    file = getattr(module, "__file__", None)
+    if module is None or file is None or module.__name__.partition(".")[0] in sys.stdlib_module_names:
+        return {}
+    path = Path(file)
+    if path.name != "__init__.py":
+        return {module.__name__: path}
+    inside = sorted(path.parent.rglob("*.py"))
+    return {f"{module.__name__}/{each.relative_to(path.parent).as_posix()}": each for each in inside}

@@ -18,7 +18,7 @@ from cygd.saving import arrays_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "load", "restore"]
 
 
 class Model:
@@ -113,6 +113,17 @@ def load(directory: str | os.PathLike[str]) -> Model:
     network = build_network(reading.experiment, len(arrays["w0"]), reading.plugins)
     _fill(network, arrays, folder / "weights.npz")
     return Model(network, preprocessing)
+
+
+def restore(network: Network, path: Path) -> None:
+    """Give a network the weights in a file.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing or damaged, or does not fit.
+    """
+    _fill(network, _read_arrays(path), path)
 
 
 def _fill(network: Network, arrays: dict[str, NDArray[Any]], path: Path) -> None:

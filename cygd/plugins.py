@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
@@ -36,6 +36,7 @@ from cygd.discovery import (
     installed,
     load,
     means,
+    module_files,
 )
 from cygd.errors import CygdError, PluginError, did_you_mean
 from cygd.registration import RUN_HOOKS, collect, hooks, run_hooks
@@ -203,6 +204,19 @@ class Plugins:
     def names(self, kind: str) -> list[str]:
         """Return the names of all components of a kind, each once, in the order of loading."""
         return list(dict.fromkeys(e.component.name for e in self.entries if e.component.kind == kind))
+
+    def sources(self, used: Container[str]) -> dict[str, Path]:
+        """Return the files of the modules that were asked for, or are used, by names that do not move.
+
+        Parameters
+        ----------
+        used : container of str
+            The names of plugins that count although nobody has asked for them.
+        """
+        others = [each for each in self._found.values() if each.role == "plugin" and each.name != BUILT_IN]
+        wanted = [each for each in others if each.source or each.name in used]
+        files = {name: path for each in wanted for name, path in module_files(each.plugin).items()}
+        return {name: path for name, path in files.items() if path not in self.files}
 
     # -- the life of a run --------------------------------------------------------------------------
 

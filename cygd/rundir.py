@@ -9,6 +9,7 @@ never half of one. The files of NumPy arrays carry no time stamps: the same weig
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import math
@@ -23,15 +24,18 @@ from typing import Any
 
 import numpy as np
 
-from cygd.errors import ConfigError
+from cygd.errors import CheckpointError, ConfigError
+from cygd.locking import FolderLock
 
-__all__ = ["RunDirectory", "write_durably"]
+__all__ = ["RunDirectory", "npz", "plain", "remove_durably", "write_durably"]
 
 # what a folder of a run is called: runs/<name>/<time>-<hex>
 RUNS = Path("runs")
 ATTEMPTS = 100
 # zip files cannot hold an earlier date; any fixed one makes equal arrays equal bytes
 EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+# what a file system answers that cannot flush folders; anything else is trouble with the disk
+UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,57 @@ class RunDirectory:
         _flush_folder(path.parent)
         return cls(path)
 
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> RunDirectory:
+        """Return the folder of a run that began some time ago.
+
+        Raises
+        ------
+        CheckpointError
+            It is none, or the run was stopped before it began.
+        """
+        folder = Path(path).expanduser().absolute()
+        if (folder / "config.yaml").is_file():
+            return cls(folder)
+        if (folder / "log.txt").is_file():
+            raise CheckpointError(
+                f"the run in {str(folder)!r} was stopped before it had written its config.yaml",
+                hint="there is nothing to go on with: run the experiment again",
+            )
+        what = "is not a run folder: it has no config.yaml" if folder.is_dir() else "is not a folder"
+        raise CheckpointError(f"{str(path)!r} {what}", hint="name the folder that `cygd run` printed")
+
+    def locked(self) -> FolderLock:
+        """Hold the folder until the end of a `with` block; ConfigError where another run has it."""
+        return FolderLock(self.path)
+
+    def check_writable(self) -> None:
+        """Raise a ConfigError if nothing can be written into the folder."""
+        probe = self.path / f".probe.{secrets.token_hex(4)}.part"
+        try:
+            with probe.open("xb") as file:
+                file.write(b"1")
+            probe.unlink()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
+            raise ConfigError(
+                f"cannot write into the run folder {str(self.path)!r}: {error.strerror}",
+                hint="nothing was changed; make room, or the folder writable, and say it again",
+            ) from error
+
+    def clear_parts(self) -> None:
+        """Remove what writes that were broken off have left behind."""
+        for part in self.path.rglob(".*.????????.part"):
+            part.unlink(missing_ok=True)
+
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file durably."""
         return write_durably(self.path / name, text.encode())
+
+    def write_bytes(self, name: str, data: bytes) -> Path:
+        """Write a file durably."""
+        return write_durably(self.path / name, data)
 
     def write_json(self, name: str, value: object) -> Path:
         """Write a value as JSON, durably; a number that is not finite becomes null."""
@@ -89,13 +141,7 @@ class RunDirectory:
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
         """Write arrays as an .npz file without pickle, durably; equal arrays give equal bytes."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for key, array in arrays.items():
-                entry = zipfile.ZipInfo(f"{key}.npy", EPOCH_OF_ZIP)
-                with archive.open(entry, "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
-        return write_durably(self.path / name, buffer.getvalue())
+        return write_durably(self.path / name, npz(arrays))
 
     def copy_plugin(self, source: Path) -> str:
         """Copy a plugin file into `plugins/` and return its name relative to the run folder.
@@ -113,21 +159,48 @@ class RunDirectory:
         raise ConfigError(f"{ATTEMPTS} plugin files are called {source.name!r}")
 
 
+def npz(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") -> bytes:
+    """Return arrays as the bytes of an .npz file without pickle; a comment stands at its very end."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.comment = comment
+        for key, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{key}.npy", EPOCH_OF_ZIP)
+            with archive.open(entry, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
 def write_durably(path: Path, data: bytes) -> Path:
-    """Write a file so that after a crash the old content or the new one is there, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file so that after a crash the old content or the new one is there, never a part.
+
+    Raises
+    ------
+    OSError
+        It names the file, which is there as it was, or as it should be.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        _make_folder(path.parent)
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        _flush_folder(path.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise
-    _flush_folder(path.parent)
     return path
+
+
+def remove_durably(path: Path) -> None:
+    """Remove a file so that it does not come back after a crash."""
+    path.unlink(missing_ok=True)
+    _flush_folder(path.parent)
 
 
 def plain(value: object) -> Any:
@@ -187,11 +260,26 @@ def _occupied(path: Path) -> ConfigError:
     )
 
 
+def _make_folder(path: Path) -> None:
+    """Make a folder within a run folder, such that it outlives a crash."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folder(path.parent)
+        path.mkdir()
+    _flush_folder(path.parent)
+
+
 def _flush_folder(path: Path) -> None:
     # not every file system lets a folder be flushed; there the rename has to do
-    with contextlib.suppress(OSError):
+    try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise

@@ -2,7 +2,9 @@
 
 What is wrong with an experiment, its data or its plugins is raised before there is a folder. From
 then on a run always ends with a whole folder: completed, stopped, diverged, failed or interrupted,
-with the last good weights, every measured row, and result.json, which is written last.
+with the last good weights, every measured row, and result.json, which is written last. A run that could
+not even do that (it was killed, the disk is full) has no result.json; like one that was interrupted or
+failed it goes on, by `resume`, where its last checkpoint stands, or else from its beginning.
 """
 
 from __future__ import annotations
@@ -12,91 +14,33 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cygd import config, folds, training
+from cygd import config, folds, resumption, training
 from cygd.assembly import Assembly, Source, assemble, resolved
-from cygd.data import Prepared
+from cygd.checkpoints import Keeper
+from cygd.ending import ended, history_of
 from cygd.environment import facts, hashes, warn_if_changed
 from cygd.errors import CygdError, RunError
-from cygd.interrupts import undisturbed
+from cygd.interrupts import terminable, undisturbed
 from cygd.journal import Journal
 from cygd.loggers import Console, Csv, Hashes
+from cygd.loggers.console import epochs
 from cygd.model import Model
-from cygd.network import Network
-from cygd.rundir import RunDirectory
+from cygd.results import Result, Run
+from cygd.resumption import Past, digest, fingerprint, plugin_hashes
+from cygd.rundir import RunDirectory, remove_durably
 from cygd.saving import arrays_of
 from cygd.threads import choose_threads
 from cygd.tiers import foreign
 
-__all__ = ["Result", "Run", "run"]
+__all__ = ["Result", "Run", "resume", "run"]
 
 log = logging.getLogger("cygd")
 
-
-@dataclass(frozen=True)
-class Result:
-    """What a run ended with.
-
-    Attributes
-    ----------
-    status : str
-        "completed", "stopped" (early, as asked), "diverged", "failed" or "interrupted".
-    metrics : dict
-        `loss`, `validation_loss`, each metric, and `test_*`, at the weights that were kept.
-    history : dict
-        Each measured number over the epochs, by name.
-    model : Model
-        What predicts, with the kept weights.
-    directory : Path
-        The run folder.
-    epochs : int
-        How many epochs were completed.
-    best_epoch : int or None
-        The epoch that early stopping thinks best.
-    seconds : float
-        How long training took.
-    """
-
-    status: str
-    metrics: dict[str, float]
-    history: Mapping[str, list[float]] = field(repr=False)
-    model: Model = field(repr=False)
-    directory: Path
-    epochs: int
-    best_epoch: int | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as hooks and loggers see it.
-
-    Attributes
-    ----------
-    name : str
-        The experiment's name.
-    directory : Path
-        The run folder.
-    config : dict
-        The resolved experiment, keys as in the YAML.
-    network : Network
-        With the weights of the moment.
-    dataset : Prepared
-        The training, validation and test rows, with the names of their columns.
-    seed : int
-        The experiment's seed.
-    """
-
-    name: str
-    directory: Path
-    config: Mapping[str, Any] = field(repr=False)
-    network: Network = field(repr=False)
-    dataset: Prepared = field(repr=False)
-    seed: int
+INCOMPLETE = "the run folder could not be completed"
 
 
 def run(
@@ -159,14 +103,65 @@ def run(
                 quiet,
             )
         count = choose_threads(threads, assembly.experiment.threads)
-        with assembly.plugins.with_objects(*_listeners(assembly.experiment, quiet)):
-            directory = RunDirectory.create(assembly.experiment.name, out)
+        directory = RunDirectory.create(assembly.experiment.name, out)
+        with directory.locked():
             journal.open(directory.path / "log.txt")
-            for line in foreign(assembly):
-                log.info("%s", line)
+            return _execute(assembly, directory, count, quiet)
+
+
+def resume(
+    directory: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    threads: int | None = None,
+    quiet: bool = True,
+) -> Result:
+    """Let a run go on that was stopped, to the very result that it would have had.
+
+    Parameters
+    ----------
+    directory : path
+        Its run folder.
+    overrides : sequence of str
+        `train.epochs=N` may be raised; any other difference is refused.
+    plugins : sequence of str
+        Those that the run began with may be named again.
+    threads : int, optional
+        How many threads; never changes the result.
+    quiet : bool
+        As for `run`.
+
+    Returns
+    -------
+    Result
+        Of a run that had ended already, what it ended with.
+
+    Raises
+    ------
+    ConfigError, DataError, PluginError
+        The experiment, its data or a plugin is not what it was; or another run has the folder.
+    CheckpointError
+        It is not a run folder, or a file that is needed is missing or damaged.
+    RunError, KeyboardInterrupt
+        As by `run`.
+    """
+    with Journal() as journal:
+        folder = RunDirectory.open(directory)
+        with folder.locked():
+            past = resumption.look(folder, overrides, plugins)
+            before = ended(past.assembly, folder.path)
+            if before is not None:
                 if not quiet:
-                    print(line, file=sys.stderr)
-            return _Execution(assembly, directory, count).run()
+                    more = "; train.epochs=N with a larger N goes on" if before.status == "completed" else ""
+                    how = f"{before.status} after {epochs(before.epochs)}"
+                    print(f"the run has ended, {how}{more}", file=sys.stderr)
+                return before
+            if past.state is None and not quiet:
+                print("there is no checkpoint yet: training starts over", file=sys.stderr)
+            folder.check_writable()
+            journal.open(folder.path / "log.txt")
+            count = choose_threads(threads, past.assembly.experiment.threads)
+            return _execute(past.assembly, folder, count, quiet, past)
 
 
 def _all_folds(
@@ -198,24 +193,46 @@ def _listed(overrides: Sequence[str]) -> list[str]:
     return [overrides] if isinstance(overrides, str) else list(overrides)
 
 
-def _listeners(experiment: config.Experiment, quiet: bool) -> list[object]:
-    """Return the objects that listen: those of `log`, and always metrics.csv."""
+def _execute(
+    assembly: Assembly, directory: RunDirectory, threads: int, quiet: bool, past: Past | None = None
+) -> Result:
+    """Run with everything that listens."""
+    csv, others = _listeners(assembly.experiment, quiet)
+    with assembly.plugins.with_objects(csv, *others):
+        for line in foreign(assembly):
+            log.info("%s", line)
+            if not quiet:
+                print(line, file=sys.stderr)
+        with terminable():
+            return _Execution(assembly, directory, threads, csv, past).run()
+
+
+def _listeners(experiment: config.Experiment, quiet: bool) -> tuple[Csv, list[object]]:
+    """Return what writes metrics.csv, which is always there, as hashes.csv is, and the other objects of `log`."""
     chosen = [spec.component.build() for spec in experiment.log]
     kept = [listener for listener in chosen if not (quiet and isinstance(listener, Console))]
-    always = [Hashes()] if any(isinstance(listener, Csv) for listener in kept) else [Csv(), Hashes()]
-    return [*always, *kept]
+    csv = next((listener for listener in kept if isinstance(listener, Csv)), Csv())
+    return csv, [Hashes(), *(listener for listener in kept if listener is not csv)]
 
 
 class _Execution:
     """One run on its way through training, whatever becomes of it."""
 
-    def __init__(self, assembly: Assembly, directory: RunDirectory, threads: int) -> None:
+    def __init__(
+        self, assembly: Assembly, directory: RunDirectory, threads: int, csv: Csv, past: Past | None
+    ) -> None:
         self.assembly = assembly
         self.experiment = assembly.experiment
         self.directory = directory
         self.threads = threads
-        self.rows: list[dict[str, float]] = []  # of the whole epochs, row 0 in front
-        self.began = time.perf_counter()
+        self.csv = csv
+        self.past = past
+        self.start = None if past is None else past.state
+        self.keeper: Keeper | None = None
+        self.where: Callable[[], training.State | None] | None = None
+        # of the whole epochs, row 0 in front
+        self.rows = [] if self.start is None else [dict(row) for row in self.start.rows]
+        self.began = time.perf_counter() - (0.0 if self.start is None else self.start.seconds)
         self.model = Model(assembly.network, assembly.data.preprocessing)
         self.seen: Run | None = None
 
@@ -223,6 +240,7 @@ class _Execution:
         try:
             self.seen = self.open()
             self.assembly.plugins.run_start(self.seen)
+            self.csv.check()
             history = self.train()
             result = self.close(history)
         except KeyboardInterrupt as interrupt:
@@ -238,24 +256,52 @@ class _Execution:
     # -- before, during and after training ----------------------------------------------------------
 
     def open(self) -> Run:
-        """Write what is known before the first update."""
+        """Write what is known before the first update; config.yaml last, from there on a run may go on."""
+        experiment, folder, past = self.experiment, self.directory.path, self.past
+        content = self.begin() if past is None else self.go_on(past)
+        checkpoint = experiment.checkpoint
+        self.keeper = Keeper(
+            self.directory,
+            **checkpoint.plain(),
+            config=content,
+            data=lambda: digest(self.assembly),
+        )
+        return Run(
+            name=experiment.name,
+            directory=folder,
+            config=content,
+            network=self.assembly.network,
+            dataset=self.assembly.data,
+            seed=experiment.seed,
+            resumed=None if self.start is None else self.start.epoch,
+        )
+
+    def begin(self) -> Mapping[str, Any]:
+        """Write the files of a run that is new, and return the content of config.yaml."""
         experiment, folder = self.experiment, self.directory.path
         content = resolved(self.assembly, self.directory.copy_plugin)
-        self.directory.write_text("config.yaml", config.dump(content))
         self.directory.write_json("preprocessing.json", self.model.preprocessing.to_json())
-        kept = [folder / name for name in content["plugins"] if (folder / name).is_file()]
         data_files = hashes(experiment.data_files())
-        self.directory.write_json(
-            "environment.json",
-            facts(self.threads, {"data": data_files, "plugins": hashes(kept, folder)}),
-        )
+        plugins = plugin_hashes(self.assembly, content, folder)
+        about = facts(self.threads, {"data": data_files, "plugins": plugins})
+        self.directory.write_json("environment.json", {**about, "config_sha256": fingerprint(content)})
+        self.directory.write_text("config.yaml", config.dump(content))
         warn_if_changed(
             experiment.folder, data_files, hashes(self.assembly.plugins.files, experiment.folder.resolve())
         )
         log.info("run %s in %s", experiment.name, folder)
-        return Run(
-            experiment.name, folder, content, self.assembly.network, self.assembly.data, experiment.seed
-        )
+        return content
+
+    def go_on(self, past: Past) -> Mapping[str, Any]:
+        """Bring the files of a run that was stopped in order, and return the content of config.yaml."""
+        folder = self.directory
+        folder.clear_parts()
+        if past.raised:
+            folder.write_text("config.yaml", config.dump(past.content))
+        remove_durably(folder.path / "result.json")
+        epoch = 0 if self.start is None else self.start.epoch
+        log.info("run %s goes on from epoch %d", self.experiment.name, epoch)
+        return past.content
 
     def train(self) -> training.History:
         """Run all epochs."""
@@ -279,19 +325,35 @@ class _Execution:
             unscale=self.model.preprocessing.inverse_targets,
             threads=self.threads,
             on_epoch=self.on_epoch,
+            start=self.start,
+            on_start=self.take_state,
         )
+
+    def take_state(self, where: Callable[[], training.State | None]) -> None:
+        """Remember who knows where training stands."""
+        self.where = where
 
     def on_epoch(self, epoch: int, values: dict[str, float]) -> bool:
         """Take the row of an epoch; return whether a listener wants to stop."""
         assert self.seen is not None
         self.rows.append(values)  # ours alone: listeners get copies
-        every = self.experiment.checkpoint.every
-        if every and epoch and epoch % every == 0:
-            self.directory.write_npz(f"checkpoints/{epoch:06d}.npz", arrays_of(self.assembly.network))
-        return self.assembly.plugins.epoch_end(self.seen, epoch, values)
+        stop = self.assembly.plugins.epoch_end(self.seen, epoch, values)
+        self.csv.check()
+        assert self.keeper is not None
+        if self.keeper.due(epoch, last=epoch == self.experiment.train.epochs):
+            self.keep()
+        return stop
+
+    def keep(self) -> None:
+        """Write a checkpoint, if it is sure where training stands."""
+        state = None if self.where is None else self.where()
+        extent = None if state is None else self.csv.sync(state.epoch)
+        if self.keeper is not None and state is not None and extent is not None:
+            self.keeper.write(state, extent)
 
     def close(self, history: training.History) -> Result:
         """Measure the kept weights and write everything down."""
+        self.csv.flush()
         return self.write(
             Result(
                 status=history.status,
@@ -327,7 +389,8 @@ class _Execution:
     def interrupted(self, interrupt: KeyboardInterrupt) -> None:
         """Keep what the whole epochs have learned, and say where."""
         log.info("interrupted after %d epochs", self.epochs)
-        self.write(self.partial("interrupted"))
+        for error in self.try_all(self.keep, lambda: self.write(self.partial("interrupted"))):
+            log.warning("%s: %s", INCOMPLETE, _spoken(error))
         interrupt.add_note(f"kept: {self.directory.path}")
         if self.seen is not None:
             self.assembly.plugins.run_error(self.seen, interrupt)
@@ -336,17 +399,24 @@ class _Execution:
         """Keep the last good weights and the traceback, and raise a RunError."""
         log.info("the run failed", exc_info=error)
         result = self.partial("failed")
+        hint = error.hint if isinstance(error, CygdError) else None
+        if isinstance(error, OSError) and error.filename:
+            hint = f"when that is mended: cygd run --resume {self.directory.path}"
+        hint = hint or f"the traceback is in {self.directory.path / 'log.txt'}"
+        message = _spoken(error)
+        for second in self.try_all(self.keep, lambda: self.write(result, error=message)):
+            log.info(INCOMPLETE, exc_info=second)
         if self.seen is not None:
             self.assembly.plugins.run_error(self.seen, error)
-        message, hint = _unexpected(error), None
-        if isinstance(error, CygdError):
-            message, hint = error.message, error.hint
-        hint = hint or f"the traceback is in {self.directory.path / 'log.txt'}"
-        try:
-            self.write(result, error=message)
-        except OSError as second:
-            log.info("the run folder could not be completed", exc_info=second)
         raise RunError(f"the run failed: {message}", result, hint=hint) from error
+
+    def try_all(self, *steps: Callable[[], object]) -> Iterator[Exception]:
+        """Take steps, each although another may have failed; yield what went wrong."""
+        for step in steps:
+            try:
+                step()
+            except (OSError, CygdError) as error:
+                yield error
 
     @property
     def epochs(self) -> int:
@@ -357,11 +427,10 @@ class _Execution:
         """Return the result of a run that did not get to its end."""
         last = self.rows[-1] if self.rows else {}
         unmeasured = {"running_loss", "learning_rate", "seconds"}
-        names = dict.fromkeys(name for row in self.rows for name in row)
         return Result(
             status=status,
             metrics={name: value for name, value in last.items() if name not in unmeasured},
-            history={name: [row[name] for row in self.rows if name in row] for name in names},
+            history=history_of(self.rows),
             model=self.model,
             directory=self.directory.path,
             epochs=self.epochs,
@@ -383,6 +452,11 @@ class _Execution:
         return result
 
 
-def _unexpected(error: BaseException) -> str:
+def _spoken(error: BaseException) -> str:
+    """Return an error as people say it."""
+    if isinstance(error, CygdError):
+        return error.message
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot write {str(error.filename)!r}: {error.strerror}"
     text = str(error).strip().splitlines()
     return f"unexpected {type(error).__name__}" + (f": {text[0]}" if text else "")

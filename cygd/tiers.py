@@ -15,7 +15,7 @@ from cygd.config import ComponentSpec
 from cygd.errors import CygdError
 from cygd.plugins import Plugins
 
-__all__ = ["foreign", "nearby", "tier"]
+__all__ = ["chosen", "foreign", "nearby", "tier"]
 
 LONGEST = 60
 
@@ -34,7 +34,7 @@ def foreign(reading: Reading) -> list[str]:
     """
     lines = [
         f"{spoken(spec.component.kind)} {_name(spec)}: {tier(spec.component)}{_origin(reading.plugins, spec)}"
-        for spec in _chosen(reading)
+        for spec in chosen(reading)
         if spec.component is not None and spec.component.tier != "built-in"
     ]
     return list(dict.fromkeys(lines))
@@ -48,7 +48,7 @@ def nearby(origin: str) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else origin
 
 
-def _chosen(reading: Reading) -> Iterator[ComponentSpec]:
+def chosen(reading: Reading) -> Iterator[ComponentSpec]:
     """Yield all components that an experiment uses."""
     experiment = reading.experiment
     data = experiment.data

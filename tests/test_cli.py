@@ -74,7 +74,7 @@ COUNT = "expected a whole number from 1 up"
         (["run", "a.yaml", "b.yaml"], "one file at a time; 'b.yaml' is no KEY=VALUE either", None),
         (["run", "xor.yaml", "--fast", "seed=1"], "unknown argument '--fast'", "cygd run --help"),
         (["run", "xor.yaml", "--quite", "seed=1"], "unknown argument '--quite'", "did you mean '--quiet'?"),
-        (["run", "xor.yaml", "--resume"], "unknown argument '--resume'", "cygd run --help"),
+        (["run", "xor.yaml", "--resume"], "argument --resume: expected one argument", "cygd run --help"),
         (["run", "xor.yaml", "--out"], "argument --out: expected one argument", "cygd run --help"),
         (["run", "xor.yaml", "--threads", "0"], f"argument --threads: {COUNT}, found '0'",
          "cygd run --help"),

@@ -55,9 +55,9 @@ def ended(process, number=signal.SIGKILL):
 
 
 def test_a_folder_is_held_until_it_is_released(tmp_path):
-    with FolderLock(tmp_path):
-        with pytest.raises(ConfigError, match=f"the run folder '{re.escape(str(tmp_path))}' is in use by"):
-            FolderLock(tmp_path)
+    words = f"the run folder '{re.escape(str(tmp_path))}' is in use by"
+    with FolderLock(tmp_path), pytest.raises(ConfigError, match=words):
+        FolderLock(tmp_path)
     FolderLock(tmp_path).release()
     assert list(tmp_path.iterdir()) == []
 

@@ -40,7 +40,8 @@ def test_an_interrupted_run_says_what_is_kept(here):
     )
     done = python("-m", "cygd", "run", "xor.yaml", "-p", "listener.py", "--out", "mine", "--quiet")
     assert done.returncode == 130
-    assert done.stderr == f"interrupted, kept: {here / 'mine'}\n"
+    mine = here / "mine"
+    assert done.stderr == f"interrupted, kept: {mine}\nhint: cygd run --resume {mine}\n"
     assert done.stdout == f"{here / 'mine'}\n"
     assert json.loads((here / "mine" / "result.json").read_text())["status"] == "interrupted"
 

@@ -105,7 +105,7 @@ def test_a_component_that_raises_fails_the_run_but_not_its_folder(xor, here, err
     assert result.status == "failed"
     assert 0 < result.epochs < 1000
     assert len(rows(result.directory)) == result.epochs + 1
-    assert {path.name for path in result.directory.iterdir()} == {*FILES, "plugins"}
+    assert {path.name for path in result.directory.iterdir()} == {*FILES, "plugins", "checkpoints"}
     written = result_of(result.directory)
     assert written["status"] == "failed"
     assert re.search(message, written["error"])
@@ -144,7 +144,7 @@ def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
     finally:
         signal.signal(signal.SIGINT, previous)
     assert caught.value.__notes__ == [f"kept: {here / 'mine'}"]
-    assert {path.name for path in (here / "mine").iterdir()} == {*FILES, "plugins"}
+    assert {path.name for path in (here / "mine").iterdir()} == {*FILES, "plugins", "checkpoints"}
     written = result_of(here / "mine")
     assert written["status"] == "interrupted"
     assert written["epochs"] == 2

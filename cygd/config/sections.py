@@ -278,9 +278,21 @@ class Stop(Known):
 
 
 class Checkpoint(Known):
-    """How often the state of training is kept, in epochs; 0 is never."""
+    """When the state of training is kept, so that a run can go on, and how many states stay."""
 
     every: Count = 0
+    seconds: Positive | None = 60.0
+    keep: Annotated[
+        int | Literal["all"], either("all", check_whole(1), "a whole number of at least 1, or all")
+    ] = 2
+
+    @classmethod
+    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
+        """Epochs alone are no clock: with `every` time counts only where it is given too."""
+        value = super().place_keys(value, components)
+        if "every" in value:
+            value.setdefault("seconds", None)
+        return value
 
 
 class ExperimentSection(Known):
@@ -319,6 +331,7 @@ def _elsewhere(key: str) -> str | None:
         "data": DataSection,
         "data.split": Split,
         "stop": Stop,
+        "checkpoint": Checkpoint,
     }
     homes = [name for name, section in sections.items() if key in section.key_names()]
     if not homes and key in ExperimentSection.key_names():

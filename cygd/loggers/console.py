@@ -63,7 +63,9 @@ class Console:
         """Say what runs."""
         self._epochs = int(run.config["train"]["epochs"])
         self._stride = max(1, math.ceil(self._epochs / self.lines))
-        print(f"{run.name}: {epochs(self._epochs)}, in {run.directory}", file=sys.stderr)
+        resumed = getattr(run, "resumed", None)
+        since = "" if resumed is None else f", going on from epoch {resumed}"
+        print(f"{run.name}: {epochs(self._epochs)}{since}, in {run.directory}", file=sys.stderr)
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._progress = _progress_bar(self._epochs)
 

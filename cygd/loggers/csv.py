@@ -3,21 +3,27 @@
 Which columns there are is known before the first epoch, from the experiment: one that does not exist
 in the run (no validation rows, no penalty) is left out, and one that was not measured in an epoch is
 empty there. Numbers are written by `repr`, the shortest text that reads back to the same bits.
+
+A checkpoint belongs to the rows before that of its epoch, and knows them by their bytes: a run that goes
+on from it keeps those, and writes all others again.
 """
 
 from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from cygd.errors import CheckpointError
 from cygd.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from cygd.runner import Result, Run
 
-__all__ = ["Csv", "columns"]
+__all__ = ["Csv", "Extent", "columns", "read_rows"]
 
 # a run of tiny epochs must not wait for the disk, and somebody who follows the file not for long
 FLUSH_EVERY = 0.5
@@ -53,31 +59,83 @@ def penalizes(layer: Any) -> bool:
     return isinstance(layer, Mapping) and bool(layer.get("l1") or layer.get("l2"))
 
 
+class Extent(NamedTuple):
+    """The beginning of a file: how many bytes, and their CRC-32."""
+
+    size: int = 0
+    crc: int = 0
+
+    def and_then(self, data: bytes) -> Extent:
+        """Return the extent with more bytes behind it."""
+        return Extent(self.size + len(data), zlib.crc32(data, self.crc))
+
+
 class Csv:
     """Writes metrics.csv into the run folder."""
 
     def __init__(self) -> None:
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._flushed = 0.0
+        # the last row, and what stands before and with it; one entry, so that no interrupt gets between
+        self._written: tuple[int, Extent, Extent] = (-1, Extent(), Extent())
+        self._dirty = True  # there is more than the disk has
+        self._failure: OSError | None = None
 
     def cygd_run_start(self, run: Run) -> None:
-        """Write the head."""
+        """Write the head, or find the place where a run goes on."""
         self._columns = columns(run.config)
-        self._file = (run.directory / "metrics.csv").open("w", newline="")
-        self._file.write(",".join(self._columns) + "\n")
+        path = run.directory / "metrics.csv"
+        epoch = getattr(run, "resumed", None)
+        if epoch is None:
+            self._file = path.open("wb")
+            head = (",".join(self._columns) + "\n").encode()
+            self._file.write(head)
+            before = Extent().and_then(head)
+        else:
+            self._file = path.open("r+b")
+            before = Extent()
+            for _ in range(1 + epoch):
+                before = before.and_then(self._file.readline())
+            self._file.seek(before.size)
+            self._file.truncate()
+        self._written = ((epoch or 0) - 1, Extent(), before)
 
     # before all others, so that the row is there when one of them is interrupted
     @hookimpl(tryfirst=True)
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write the row of one epoch."""
+        """Write the row of one epoch; the runner asks `check` whether that went well."""
         if self._file is None:
             return
         numbers = [repr(float(metrics[name])) if name in metrics else "" for name in self._columns[1:]]
-        self._file.write(f"{epoch},{','.join(numbers)}\n")
-        now = time.monotonic()
-        if now - self._flushed > FLUSH_EVERY:
-            self._file.flush()
-            self._flushed = now
+        line = f"{epoch},{','.join(numbers)}\n".encode()
+        before = self._written[2]
+        try:
+            self._file.write(line)
+            now = time.monotonic()
+            if now - self._flushed > FLUSH_EVERY:
+                self._file.flush()
+                self._flushed = now
+        except OSError as error:
+            self._failure = error
+        self._written = (epoch, before, before.and_then(line))
+        self._dirty = True
+
+    def check(self) -> None:
+        """Raise the OSError, if any, by which a row could not be written: no run is without its rows."""
+        if self._failure is not None:
+            self._failure.filename = getattr(self._file, "name", "metrics.csv")
+            raise self._failure
+
+    def sync(self, epoch: int) -> Extent | None:
+        """Bring the rows to the disk and return the extent of those before the row of an epoch.
+
+        None if the rows before it are not written, so that no checkpoint may count on them.
+        """
+        if self._file is None:
+            return None
+        self.flush()
+        last, before, behind = self._written
+        return {last: before, last + 1: behind}.get(epoch)
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
         """Bring the rows to the disk."""
@@ -87,9 +145,49 @@ class Csv:
         """Bring the rows of the whole epochs to the disk."""
         self._close()
 
+    def flush(self) -> None:
+        """Bring what is written to the disk; OSError if that cannot be done."""
+        self.check()
+        if self._file is not None and self._dirty:
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                self._failure = error
+                self.check()
+            self._dirty = False
+
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+        told = self._failure is not None
+        try:
+            if self._file is not None:
+                with self._file:
+                    self.flush()
+        except OSError:
+            if not told:
+                raise
+        finally:
             self._file = None
+
+
+def read_rows(path: Path, extent: Extent) -> list[dict[str, float]]:
+    """Return the numbers of the rows in the beginning of a file, row 0 in front; empty cells are left out.
+
+    Raises
+    ------
+    CheckpointError
+        The file no longer begins with these bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(extent.size)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    if Extent().and_then(data) != extent:
+        raise CheckpointError(f"{path} does not begin with the rows that the run had written")
+    head, *lines = data.decode().splitlines()
+    names = head.split(",")[1:]
+    return [
+        {name: float(cell) for name, cell in zip(names, line.split(",")[1:], strict=True) if cell}
+        for line in lines
+    ]

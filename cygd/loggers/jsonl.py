@@ -26,8 +26,16 @@ class Jsonl:
         self._out: IO[str] | None = None
 
     def cygd_run_start(self, run: Run) -> None:
-        """Open the file."""
-        self._out = (run.directory / self.file).open("w")
+        """Open the file; a run that goes on keeps the lines before the epoch with which it begins."""
+        path, epoch = run.directory / self.file, getattr(run, "resumed", None)
+        if epoch is None or not path.is_file():
+            self._out = path.open("w")
+            return
+        self._out = path.open("r+")
+        for _ in range(epoch):
+            self._out.readline()
+        self._out.seek(self._out.tell())
+        self._out.truncate()
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
         """Write the line of one epoch, at once."""
