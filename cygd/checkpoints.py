@@ -94,7 +94,7 @@ class Checkpoint:
             if array.dtype.kind not in "biufc":
                 raise CheckpointError(
                     f"a checkpoint cannot hold the optimizer's state {name!r}: it is no array of numbers",
-                    hint="keep arrays in state, or switch checkpoints off: checkpoint.every=0",
+                    hint="no more are written; keep arrays of numbers in state",
                 )
         seal = b"cygd checkpoint %d sha256 " % VERSION + b"0" * DIGITS
         body = npz(arrays, comment=seal)[:-DIGITS]
@@ -216,6 +216,10 @@ class Keeper:
         if self.every and epoch and epoch % self.every == 0:
             return True
         return self.seconds is not None and time.monotonic() - self._at >= self.seconds
+
+    def give_up(self) -> None:
+        """Write none any more."""
+        self.every, self.seconds, self._there = 0, None, False
 
     def write(self, state: State, extent: Extent) -> None:
         """Write a checkpoint, and remove those that it makes superfluous.

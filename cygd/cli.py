@@ -24,7 +24,7 @@ from cygd.commands import bowl, compare, data, listing, new, plugins, predict, r
 from cygd.commands.arguments import split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
-from cygd.interrupts import undisturbed
+from cygd.interrupts import terminable, undisturbed
 
 if TYPE_CHECKING:
     from cygd.results import Result
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
 def _train(train: Callable[[], Result]) -> int:
     """Print the folder that a run leaves, however it ends, and return the exit code."""
     try:
-        with talking():
+        with talking(), terminable():
             result = train()
     except RunError as error:
         if error.result is not None:

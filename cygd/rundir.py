@@ -71,6 +71,8 @@ class RunDirectory:
             # the first file is made exclusively: of two runs that want one empty folder, one gets it
             with (path / "log.txt").open("x"):
                 pass
+            _flush_folder(path)
+            _flush_folder(path.parent)
         except FileExistsError as error:
             raise _occupied(Path(error.filename)) from error
         except OSError as error:
@@ -79,8 +81,6 @@ class RunDirectory:
                 f"cannot create the run folder {str(error.filename or out or name)!r}: {reason}",
                 hint="choose another place with --out DIR",
             ) from error
-        _flush_folder(path)
-        _flush_folder(path.parent)
         return cls(path)
 
     @classmethod

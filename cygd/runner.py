@@ -23,8 +23,8 @@ from cygd.assembly import Assembly, Source, assemble, resolved
 from cygd.checkpoints import Keeper
 from cygd.ending import ended, history_of
 from cygd.environment import facts, hashes, warn_if_changed
-from cygd.errors import CygdError, RunError
-from cygd.interrupts import terminable, undisturbed
+from cygd.errors import CheckpointError, CygdError, RunError
+from cygd.interrupts import undisturbed
 from cygd.journal import Journal
 from cygd.loggers import Console, Csv, Hashes
 from cygd.loggers.console import epochs
@@ -203,8 +203,7 @@ def _execute(
             log.info("%s", line)
             if not quiet:
                 print(line, file=sys.stderr)
-        with terminable():
-            return _Execution(assembly, directory, threads, csv, past).run()
+        return _Execution(assembly, directory, threads, csv, past).run()
 
 
 def _listeners(experiment: config.Experiment, quiet: bool) -> tuple[Csv, list[object]]:
@@ -235,6 +234,8 @@ class _Execution:
         self.began = time.perf_counter() - (0.0 if self.start is None else self.start.seconds)
         self.model = Model(assembly.network, assembly.data.preprocessing)
         self.seen: Run | None = None
+        if self.start is not None:  # what is stopped at once leaves no weights that have learned nothing
+            self.start.put_weights_back(assembly.network)
 
     def run(self) -> Result:
         try:
@@ -341,11 +342,15 @@ class _Execution:
         self.csv.check()
         assert self.keeper is not None
         if self.keeper.due(epoch, last=epoch == self.experiment.train.epochs):
-            self.keep()
+            try:
+                self.keep()
+            except CheckpointError as error:  # training itself is none the worse
+                log.warning("%s", error.message, extra={"hint": error.hint})
+                self.keeper.give_up()
         return stop
 
     def keep(self) -> None:
-        """Write a checkpoint, if it is sure where training stands."""
+        """Write a checkpoint, unless training has not begun or its state is gone."""
         state = None if self.where is None else self.where()
         extent = None if state is None else self.csv.sync(state.epoch)
         if self.keeper is not None and state is not None and extent is not None:

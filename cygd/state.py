@@ -84,6 +84,12 @@ class State:
             standing=standing,
         )
 
+    def put_weights_back(self, network: Network) -> None:
+        """Bring the weights of a network to this state; CheckpointError where it is another's."""
+        if self.parameters.shape != network.parameters.shape:
+            raise CheckpointError("the state of training does not fit the experiment: parameters")
+        network.parameters[...] = self.parameters
+
     def put_back(self, network: Network, updater: Any) -> None:
         """Bring a network and its optimizer to this state.
 
@@ -92,13 +98,13 @@ class State:
         CheckpointError
             The state is that of another network or optimizer.
         """
-        own, given = {"parameters": network.parameters, **updater.state}, self._arrays
+        own, given = updater.state, self.optimizer
         python = updater.optimizer.update is not None  # such a one may have replaced or added arrays
         for name in dict.fromkeys([*own, *given]):
             fits = name in own and name in given and own[name].shape == given[name].shape
-            if not fits and (name == "parameters" or not python):
+            if not fits and not python:
                 raise CheckpointError(f"the state of training does not fit the experiment: {name}")
-        network.parameters[...] = self.parameters
+        self.put_weights_back(network)
         network.epochs, network.updates = self.epoch, self.updates
         for name, values in self.optimizer.items():
             if python:
@@ -106,7 +112,3 @@ class State:
             else:
                 updater.state[name][...] = values  # the core holds its address
         updater.step, updater.memory = self.step, list(self.memory)
-
-    @property
-    def _arrays(self) -> dict[str, Array]:
-        return {"parameters": self.parameters, **self.optimizer}

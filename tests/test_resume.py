@@ -244,6 +244,48 @@ def test_every_experiment_goes_on(path, monkeypatch):
     assert_same(cygd.resume("mine").directory, whole.directory)
 
 
+ODD = """\
+import numpy as np
+from cygd import Optimizer, hookimpl
+
+def update(w, g, state, learning_rate, step):
+    state["seen"] = {"step": step}
+    w -= learning_rate * g
+
+@hookimpl
+def cygd_optimizers():
+    yield Optimizer("odd", update)
+"""
+
+
+def test_an_optimizer_that_no_checkpoint_can_hold_trains_all_the_same(moons, here, caplog):
+    (here / "odd.py").write_text(ODD)
+    moons.update(optimizer="odd", plugins=["odd.py"], stop=None)
+    result = cygd.run(moons, out="mine")
+    assert result.status == "completed"
+    assert [message for message in caplog.messages if "checkpoint" in message] == [
+        "a checkpoint cannot hold the optimizer's state 'seen': it is no array of numbers"
+    ]
+    assert not (here / "mine" / "checkpoints").exists()
+
+
+def test_one_that_is_stopped_before_it_goes_on_keeps_its_weights(moons, monkeypatch, here):
+    moons["stop"] = None
+    first = cygd.run(moons, out="mine")
+    before = first.model.network.parameters.copy()
+
+    def stopped(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plugins, "run_start", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            cygd.resume("mine", ["train.epochs=14"])
+    assert np.array_equal(cygd.load("mine").network.parameters, before)
+    whole = cygd.run(moons, out="whole", overrides=["train.epochs=14"])
+    assert_same(cygd.resume("mine").directory, whole.directory)
+
+
 # -- plugins and places -----------------------------------------------------------------------------
 
 

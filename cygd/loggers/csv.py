@@ -84,15 +84,21 @@ class Csv:
     def cygd_run_start(self, run: Run) -> None:
         """Write the head, or find the place where a run goes on."""
         self._columns = columns(run.config)
-        path = run.directory / "metrics.csv"
-        epoch = getattr(run, "resumed", None)
+        self._path = run.directory / "metrics.csv"
+        try:
+            self._begin(getattr(run, "resumed", None))
+        except OSError as error:
+            self._failure = error
+
+    def _begin(self, epoch: int | None) -> None:
+        """Open the file where the row of an epoch belongs; None is the beginning."""
         if epoch is None:
-            self._file = path.open("wb")
+            self._file = self._path.open("wb")
             head = (",".join(self._columns) + "\n").encode()
             self._file.write(head)
             before = Extent().and_then(head)
         else:
-            self._file = path.open("r+b")
+            self._file = self._path.open("r+b")
             before = Extent()
             for _ in range(1 + epoch):
                 before = before.and_then(self._file.readline())
@@ -103,7 +109,7 @@ class Csv:
     # before all others, so that the row is there when one of them is interrupted
     @hookimpl(tryfirst=True)
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write the row of one epoch; the runner asks `check` whether that went well."""
+        """Write the row of one epoch."""
         if self._file is None:
             return
         numbers = [repr(float(metrics[name])) if name in metrics else "" for name in self._columns[1:]]
@@ -121,9 +127,12 @@ class Csv:
         self._dirty = True
 
     def check(self) -> None:
-        """Raise the OSError, if any, by which a row could not be written: no run is without its rows."""
+        """Raise the OSError, if any, by which something could not be written: no run is without its rows.
+
+        The runner asks; a hook that raised would be switched off and the run go on.
+        """
         if self._failure is not None:
-            self._failure.filename = getattr(self._file, "name", "metrics.csv")
+            self._failure.filename = str(self._path)
             raise self._failure
 
     def sync(self, epoch: int) -> Extent | None:
