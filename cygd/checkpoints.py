@@ -200,7 +200,7 @@ class Keeper:
     ) -> None:
         self.directory = directory
         self.every, self.seconds, self.keep = every, seconds, keep
-        self.config: Mapping[str, Any] = plain(config)
+        self.config = config
         self._digest = data
         self._data: tuple[str | None] | None = None
         self._at = time.monotonic()
@@ -231,7 +231,7 @@ class Keeper:
         """
         if self._data is None:
             self._data = (self._digest(),)
-        checkpoint = Checkpoint(state, extent, self.config, self._data[0])
+        checkpoint = Checkpoint(state, extent, plain(self.config), self._data[0])
         self.directory.write_bytes(f"{FOLDER}/{state.epoch:06d}.npz", checkpoint.to_bytes())
         self._there, self._at = True, time.monotonic()
         log.debug("checkpoint of epoch %d", state.epoch)

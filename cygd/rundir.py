@@ -181,7 +181,8 @@ def write_durably(path: Path, data: bytes) -> Path:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        _make_folder(path.parent)
+        if not path.parent.is_dir():
+            _make_folder(path.parent)
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
@@ -262,13 +263,9 @@ def _occupied(path: Path) -> ConfigError:
 
 def _make_folder(path: Path) -> None:
     """Make a folder within a run folder, such that it outlives a crash."""
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return
-    except FileNotFoundError:
+    if not path.parent.is_dir():
         _make_folder(path.parent)
-        path.mkdir()
+    path.mkdir(exist_ok=True)
     _flush_folder(path.parent)
 
 

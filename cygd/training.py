@@ -221,9 +221,7 @@ class _Loop:
             self.on_start(self.state)
         going = self.row(history.epochs, self.last)
         while going and history.epochs < self.epochs:
-            self.coming = self.rates()
-            diverged = self.advance()
-            if diverged:
+            if self.advance(self.rates()):
                 history.status = "diverged"
                 break
             going = self.row(history.epochs, self.last)
@@ -245,7 +243,7 @@ class _Loop:
         if self.start is not None:
             self.go_on_from(self.start)
         self.before = network.epochs - self.history.epochs  # of an earlier fit
-        self.coming = []  # the rates of the call of the engine
+        self.coming: list[float] = []  # the rates of the call of the engine
         self.penalised = any(layer.l1 or layer.l2 for layer in network.layers)
         self.watched: float | None = None
         if self.stop is not None and not self.every:
@@ -285,7 +283,8 @@ class _Loop:
     @property
     def last(self) -> dict[str, float]:
         """What the updates of the last epoch have brought; nothing before the first."""
-        return {name: self.history[name][-1] for name in UNMEASURED if self.history[name]}
+        losses, rates = self.history["running_loss"], self.history["learning_rate"]
+        return {"running_loss": losses[-1], "learning_rate": rates[-1]} if losses else {}
 
     def state(self) -> State | None:
         """Return where the training stands, before the last row was judged; None where that is gone."""
@@ -315,28 +314,31 @@ class _Loop:
             rate * factor(k, epochs) for k in range(epoch + 1, epoch + block)
         ]
 
-    def advance(self) -> bool:
-        """Run the coming epochs in the engine; return whether one diverged."""
+    def advance(self, rates: list[float]) -> bool:
+        """Run epochs in the engine; return whether one diverged."""
+        self.coming = rates
         try:
-            _, diverged = self.network._guarded(self.training.run, self.coming)
-        finally:
-            self.book()
+            losses, diverged = self.network._guarded(self.training.run, rates)
+        except BaseException:
+            self.book()  # the epochs before the one that broke off, which has left nothing behind
+            raise
+        history, network = self.history, self.network
+        network.epochs, network.updates = self.training.epochs, self.training.updates
+        history["running_loss"] += losses
+        history["learning_rate"] += rates[: len(losses)]
+        history.epochs += len(losses)
         return bool(diverged)
 
     def book(self) -> None:
-        """Enter the epochs that the engine has made; as often as one likes, and wherever that broke off.
-
-        An epoch that an exception broke off has left nothing behind.
-        """
+        """Enter what the engine has made and nobody has entered, wherever an interrupt broke in."""
         training, network, history = self.training, self.network, self.history
         if training is None:
             return
         network.epochs, network.updates = training.epochs, training.updates
-        losses = training.running_losses
-        for name, values in zip(UNMEASURED, (losses, self.coming[: len(losses)]), strict=True):
-            lacking = network.epochs - self.before - len(history[name])
-            history[name].extend(values[len(values) - lacking :])
-        history.epochs = network.epochs - self.before
+        epochs, losses = network.epochs - self.before, training.running_losses
+        _fill_up(history["running_loss"], losses, epochs)
+        _fill_up(history["learning_rate"], self.coming[: len(losses)], epochs)
+        history.epochs = epochs
 
     def row(self, epoch: int, values: dict[str, float]) -> bool:
         """Measure where it is time to, tell who listens, and say whether to go on."""
@@ -371,6 +373,13 @@ class _Loop:
         if self.penalised:
             values["penalty"] = self.network.penalty()
         return values
+
+
+def _fill_up(entries: list[float], values: list[float], count: int) -> None:
+    """Add so many of the last values that there are `count` entries."""
+    lacking = count - len(entries)
+    if lacking:
+        entries.extend(values[-lacking:])
 
 
 def _watched(row: Mapping[str, float]) -> float | None:

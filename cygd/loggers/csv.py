@@ -76,8 +76,9 @@ class Csv:
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._flushed = 0.0
-        # the last row, and what stands before and with it; one entry, so that no interrupt gets between
-        self._written: tuple[int, Extent, Extent] = (-1, Extent(), Extent())
+        # the last row, and size and CRC of what stands before and with it; one entry, so that no interrupt
+        # gets between
+        self._written = (-1, 0, 0, 0, 0)
         self._dirty = True  # there is more than the disk has
         self._failure: OSError | None = None
 
@@ -104,7 +105,7 @@ class Csv:
                 before = before.and_then(self._file.readline())
             self._file.seek(before.size)
             self._file.truncate()
-        self._written = ((epoch or 0) - 1, Extent(), before)
+        self._written = ((epoch or 0) - 1, 0, 0, *before)
 
     # before all others, so that the row is there when one of them is interrupted
     @hookimpl(tryfirst=True)
@@ -114,7 +115,7 @@ class Csv:
             return
         numbers = [repr(float(metrics[name])) if name in metrics else "" for name in self._columns[1:]]
         line = f"{epoch},{','.join(numbers)}\n".encode()
-        before = self._written[2]
+        _, _, _, size, crc = self._written
         try:
             self._file.write(line)
             now = time.monotonic()
@@ -123,7 +124,7 @@ class Csv:
                 self._flushed = now
         except OSError as error:
             self._failure = error
-        self._written = (epoch, before, before.and_then(line))
+        self._written = (epoch, size, crc, size + len(line), zlib.crc32(line, crc))
         self._dirty = True
 
     def check(self) -> None:
@@ -143,8 +144,8 @@ class Csv:
         if self._file is None:
             return None
         self.flush()
-        last, before, behind = self._written
-        return {last: before, last + 1: behind}.get(epoch)
+        last, size, crc, *behind = self._written
+        return {last: Extent(size, crc), last + 1: Extent(*behind)}.get(epoch)
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
         """Bring the rows to the disk."""
