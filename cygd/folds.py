@@ -9,20 +9,40 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from cygd.results import Result
 from cygd.rundir import RunDirectory
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ["common", "in_turn", "means", "run_all", "spoken"]
 
-    from cygd.runner import Result
-
-__all__ = ["common", "in_turn", "means", "spoken"]
+log = logging.getLogger("cygd")
 
 ENDINGS = ("diverged", "stopped", "completed")  # of several the first one is how the whole ended
+
+
+def run_all(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Result], quiet: bool) -> Result:
+    """Run every fold; return what they have in common, and the model that validates best."""
+    results = in_turn(directory, n_folds, run)
+    log.info("%s", spoken(results))
+    if not quiet:
+        print(spoken(results), file=sys.stderr)
+    best = min(results, key=lambda result: _finite(result.metrics["validation_loss"]))
+    return Result(
+        status=common(results),
+        metrics=means(results),
+        history={},
+        model=best.model,
+        directory=directory.path,
+        epochs=max(result.epochs for result in results),
+        best_epoch=None,
+        seconds=sum(result.seconds for result in results),
+    )
 
 
 def in_turn(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Result]) -> list[Result]:
@@ -41,8 +61,9 @@ def in_turn(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Re
     try:
         for fold in range(1, n_folds + 1):
             results.append(run(fold, directory.path / f"fold-{fold}"))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         write(directory, results, "interrupted")
+        interrupt.__notes__ = [f"kept: {directory.path}"]  # of all folds, not of the last alone
         raise
     except Exception:
         write(directory, results, "failed")
@@ -124,3 +145,7 @@ def write(directory: RunDirectory, results: Sequence[Result], status: str) -> No
         "seconds": math.fsum(result.seconds for result in results),
     }
     directory.write_json("result.json", content)
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.inf

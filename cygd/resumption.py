@@ -13,7 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from cygd.rundir import RunDirectory, plain
 from cygd.state import State
 from cygd.tiers import chosen, foreign
 
-__all__ = ["Past", "digest", "fingerprint", "look", "plugin_hashes"]
+__all__ = ["Past", "Whole", "digest", "fingerprint", "look", "look_at_folds", "plugin_hashes"]
 
 log = logging.getLogger("cygd")
 
@@ -61,6 +61,47 @@ class Past:
     raised: bool
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A folder with a run for each fold, which may go on.
+
+    Attributes
+    ----------
+    n_folds : int
+        How many there are to be.
+    content : mapping
+        What its config.yaml says.
+    environment : mapping
+        That in which the folds are run that have not begun.
+    """
+
+    n_folds: int
+    content: Mapping[str, Any]
+    environment: Mapping[str, str] = field(repr=False)
+
+
+def look_at_folds(directory: RunDirectory, overrides: Sequence[str] = ()) -> Whole | None:
+    """Return what is to go on in a folder of folds; None if it is the folder of one run.
+
+    Raises
+    ------
+    ConfigError, PluginError
+        It is not what it was.
+    """
+    folder = directory.path
+    if (folder / "environment.json").exists():
+        return None  # which the folder of the whole does not have
+    file, environment, name_of = folder / "config.yaml", _without_requests(), partial(_name_in, folder)
+    then = read(file, environment=environment)
+    split = then.experiment.data.split
+    if split is None or not split.every_fold:
+        return None
+    now = read(file, overrides, environment=environment) if overrides else then
+    content = resolved(now, name_of)
+    _refuse(list(_differences(now, plain(resolved(then, name_of)), plain(content))))
+    return Whole(split.folds or 0, content, environment)
+
+
 def look(directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Past:
     """Return the run of a folder, if it may go on as it is asked for.
 
@@ -75,8 +116,7 @@ def look(directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequen
     then = _environment(folder)
     _check_requests(plugins, folder, then)
     checkpoint = checkpoints.latest(folder)
-    # what CYGD_PLUGINS said at the beginning is part of config.yaml
-    environment = {name: value for name, value in os.environ.items() if name != "CYGD_PLUGINS"}
+    environment = _without_requests()
     assembly = assemble(folder / "config.yaml", overrides, environment=environment)
     name_of = partial(_name_in, folder)
     content = resolved(assembly, name_of)
@@ -94,9 +134,7 @@ def look(directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequen
     problems += _changed_files("data", then["sha256"]["data"], hashes(assembly.experiment.data_files()))
     if not problems and checkpoint is not None and checkpoint.data != digest(assembly):
         problems.append(Problem("", "", "the data source no longer gives the data that the run began with"))
-    if problems:
-        hint = "a run goes on as it began, only train.epochs may be raised; for all else begin a new one"
-        raise ConfigError([*problems[:-1], _with_hint(problems[-1], hint)])
+    _refuse(problems)
     _warn(assembly, then)
     if checkpoint is not None:
         _warn_of_rates(assembly, checkpoint.state, config["train"]["epochs"])
@@ -157,6 +195,11 @@ def digest(assembly: Assembly) -> str | None:
     return total.hexdigest()
 
 
+def _without_requests() -> dict[str, str]:
+    """Return the environment without CYGD_PLUGINS: what it said at the beginning is part of config.yaml."""
+    return {name: value for name, value in os.environ.items() if name != "CYGD_PLUGINS"}
+
+
 def _name_in(folder: Path, path: Path) -> str:
     """Return how a run folder's config.yaml names a plugin file."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
@@ -198,7 +241,7 @@ def _check_requests(plugins: Sequence[str], folder: Path, then: Mapping[str, Any
             )
 
 
-def _differences(assembly: Assembly, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Problem]:
+def _differences(reading: Reading, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a problem for each value that is not what it was."""
     for path, before, after in _unequal(then, now):
         if path == EPOCHS and after > before:
@@ -206,7 +249,7 @@ def _differences(assembly: Assembly, then: Mapping[str, Any], now: Mapping[str, 
         verb = "can only be raised: " if path == EPOCHS else ""
         key = show_key(path)
         message = f"{verb}the run has {_short(before)}, found {_short(after)}"
-        yield assembly.experiment.problem(key, message)
+        yield reading.experiment.problem(key, message)
 
 
 def _unequal(then: Any, now: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any, Any]]:
@@ -235,8 +278,11 @@ def _changed_files(kind: str, then: Mapping[str, str], now: Mapping[str, str]) -
             yield Problem("", "", f"{kind} file {name} {what} since the run began")
 
 
-def _with_hint(problem: Problem, hint: str) -> Problem:
-    return Problem(problem.where, problem.key, problem.message, hint)
+def _refuse(problems: Sequence[Problem]) -> None:
+    """Raise a ConfigError if there are problems, with a hint at the end of all."""
+    if problems:
+        hint = "a run goes on as it began, only train.epochs may be raised; for all else begin a new one"
+        raise ConfigError([*problems[:-1], replace(problems[-1], hint=hint)])
 
 
 def _warn(assembly: Assembly, then: Mapping[str, Any]) -> None:

@@ -60,7 +60,7 @@ def left(directory):
     result = json.loads((directory / "result.json").read_text())
     for line in (*lines, result):
         del line["seconds"]
-    files = ("weights.npz", "preprocessing.json", "config.yaml")
+    files = ("weights.npz", "preprocessing.json", "config.yaml", "hashes.csv")
     return rows, lines, result, [(directory / name).read_bytes() for name in files]
 
 

@@ -114,6 +114,7 @@ def timeless(directory):
         "preprocessing": preprocessing,
         "lines": lines,
         "config": (directory / "config.yaml").read_text(),
+        "hashes": (directory / "hashes.csv").read_text(),
     }
 
 
@@ -415,7 +416,8 @@ def test_what_is_no_run_folder_is_refused(here, files, message):
     if files is not None:
         (here / "mine").mkdir()
         for name in files:
-            (here / "mine" / name).write_text("")
+            text = "data: {source: inline, x: [[0]], y: [0]}\nmodel: {layers: [1]}\n"
+            (here / "mine" / name).write_text(text)
     with pytest.raises(CheckpointError, match=message):
         cygd.resume("mine")
 
@@ -495,6 +497,56 @@ def test_missing_numbers_are_no_difference(here):
     }
     cygd.run(experiment, out="mine")
     assert cygd.resume("mine", ["train.epochs=3"]).epochs == 3
+
+
+# -- folds ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folded(moons):
+    moons["data"]["split"] = {"folds": 3, "test": 0.2}
+    moons["train"]["epochs"] = 4
+    return moons
+
+
+@pytest.mark.parametrize(("fold", "begun"), [(1, True), (2, True), (2, False), (3, True)])
+def test_folds_go_on_with_what_is_missing(folded, monkeypatch, here, fold, begun):
+    whole = cygd.run(folded, out="whole", plugins=["bent.py"])
+    tell, monitored = Plugins.epoch_end, f"fold-{fold}"
+
+    def told(self, run, epoch, metrics):
+        if run.directory.name == monitored and epoch == 2:
+            raise KeyboardInterrupt
+        return tell(self, run, epoch, metrics)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plugins, "epoch_end", told)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            cygd.run(folded, out="mine", plugins=["bent.py"])
+    assert caught.value.__notes__ == [f"kept: {here / 'mine'}"]
+    if not begun:
+        for path in (here / "mine" / monitored).rglob("*.*"):
+            if path.is_file() and path.name != "log.txt":
+                path.unlink()
+    monkeypatch.setenv("CYGD_PLUGINS", "bent.py")
+    result = cygd.resume("mine")
+    assert (result.status, result.metrics) == (whole.status, whole.metrics)
+    for number in (1, 2, 3):
+        assert_same(here / "mine" / f"fold-{number}", here / "whole" / f"fold-{number}")
+    for name in ("summary.csv", "config.yaml"):
+        assert (here / "mine" / name).read_bytes() == (here / "whole" / name).read_bytes()
+
+
+def test_folds_take_more_epochs_and_nothing_else(folded, here):
+    whole = cygd.run(folded, overrides=["train.epochs=6"], out="whole")
+    cygd.run(folded, out="mine")
+    with pytest.raises(ConfigError, match="seed: the run has 0, found 1"):
+        cygd.resume("mine", ["seed=1"])
+    result = cygd.resume("mine", ["train.epochs=6"])
+    assert result.metrics == whole.metrics
+    assert (here / "mine" / "config.yaml").read_text() == (here / "whole" / "config.yaml").read_text()
+    for number in (1, 2, 3):
+        assert_same(here / "mine" / f"fold-{number}", here / "whole" / f"fold-{number}")
 
 
 # -- the command line -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ the same, and it costs a tiny epoch next to nothing. The rows name their epochs,
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -46,18 +47,25 @@ class Hashes:
             return
         self._file.write(f"{epoch},{zlib.crc32(self._parameters):08x}\n")
 
+    def flush(self) -> None:
+        """Hand over what is written, so that a kill from here on takes none of it."""
+        with contextlib.suppress(OSError):  # they are an extra: the rows say when the disk is full
+            if self._file is not None:
+                self._file.flush()
+
     def cygd_run_end(self, run: Run, result: Result) -> None:
         """Close the file."""
         self._close()
 
     def cygd_run_error(self, run: Run, error: BaseException) -> None:
-        """Close the file; the rows of the whole epochs are in it."""
-        self._close()
+        """Close the file; the rows of the whole epochs are in it, unless the disk is full."""
+        with contextlib.suppress(OSError):
+            self._close()
 
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 def read_hashes(folder: Path) -> dict[int, str]:
