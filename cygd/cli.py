@@ -322,10 +322,11 @@ def _report(error: Exception, *, show: bool) -> int:
     if isinstance(error, ConfigError):
         for problem in error.problems:
             place = " ".join(part for part in (problem.where, problem.key) if part)
-            say(f"error: {place}: {problem.message}" if place else f"error: {problem.message}", problem.hint)
+            text = f"{place}: {problem.message}" if place else problem.message
+            _say_error(text, problem.hint, problem.where)
         return error.exit_code
     if isinstance(error, CygdError):
-        say(f"error: {error.message}", error.hint)
+        _say_error(error.message, error.hint, getattr(error, "where", None))
         return error.exit_code
     if isinstance(error, ImportError) and "CYGD_CPU" in str(error):
         say(f"error: {error}")
@@ -333,6 +334,18 @@ def _report(error: Exception, *, show: bool) -> int:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     say(f"error: unexpected {text}", None if show else "--traceback shows where it comes from")
     return FAILED
+
+
+def _say_error(text: str, hint: str | None, where: str | None = None) -> None:
+    """Print an error, the line of the experiment that is to be changed, and a hint."""
+    from cygd.commands.excerpt import excerpt, place_of
+
+    place = place_of(where or text)
+    # a formula that is wrong shows itself, which is more than its line does
+    lines = excerpt(place) if place and "\n" not in text else []
+    if where and not text.startswith(where):
+        lines.insert(0, f"  from {where}")
+    say("\n".join([f"error: {text}", *lines]), hint)
 
 
 def _core_is_built() -> bool:
