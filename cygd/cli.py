@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 import cygd
 from cygd.commands import bowl, compare, data, listing, new, plugins, predict
-from cygd.commands.arguments import split
+from cygd.commands.arguments import experiments_of, split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
 from cygd.interrupts import undisturbed
@@ -106,21 +106,24 @@ def run(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Validate experiments without training."""
-    files, overrides = split(options.arguments)
-    if not files:
+    named, overrides = split(options.arguments)
+    if not named:
         raise UsageError("check needs a file", "cygd check FILE ... [KEY=VALUE ...]")
     from cygd.assembly import assemble
 
-    code = DONE
+    files = [file for name in named for file in experiments_of(name)]
+    codes = []
     for file in files:
         try:
             with talking():
                 assemble(file, overrides, options.plugin)
-        except CygdError as error:
-            code = _report(error, show=options.traceback)
+        except Exception as error:
+            codes.append(_report(error, show=options.traceback))
         else:
-            print(f"{file}: ok")
-    return code
+            print(f"{file}: ok", flush=True)
+    if len(files) > 1 and codes:
+        say(f"{len(codes)} of {len(files)} experiments cannot be run")
+    return max(codes, default=DONE)
 
 
 def trace(options: argparse.Namespace) -> int:

@@ -310,6 +310,36 @@ def test_check_goes_on_behind_a_file_that_is_wrong(command, here):
     assert "none.yaml" in err
 
 
+def test_check_takes_a_folder_for_its_experiments(command, here):
+    (here / "some").mkdir()
+    for name in ("b.yaml", "a.yml", "notes.txt"):
+        (here / "some" / name).write_text(XOR)
+    (here / "some" / "c.yaml").write_text("data: {}\n")
+    code, out, err = command("check", "xor.yaml", "some")
+    assert (code, out) == (2, "xor.yaml: ok\nsome/a.yml: ok\nsome/b.yaml: ok\n")
+    assert err.startswith("error: some/c.yaml:1:")
+    assert err.endswith("\n1 of 4 experiments cannot be run\n")
+    (here / "none").mkdir()
+    assert command("check", "none") == (2, "", "error: there is no .yaml file in the folder none\n")
+
+
+def test_check_goes_on_behind_an_error_that_nobody_expected(command, monkeypatch):
+    from cygd import assembly
+
+    real, told = assembly.assemble, []
+
+    def assemble(*arguments):
+        told.append(arguments)
+        if len(told) == 1:
+            raise LookupError("inside")
+        return real(*arguments)
+
+    monkeypatch.setattr(assembly, "assemble", assemble)
+    code, out, err = command("check", "xor.yaml", "xor.yaml")
+    assert (code, out) == (1, "xor.yaml: ok\n")
+    assert err.startswith("error: unexpected LookupError: inside\n")
+
+
 def test_check_looks_at_the_data_too(command):
     code, _, err = command("check", "xor.yaml", "model.layers.1.units=2")
     assert code == 2
