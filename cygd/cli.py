@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cygd
-from cygd.commands import bowl, compare, data, listing, new, plugins, predict
+from cygd.commands import bowl, compare, data, listing, new, plugins, predict, schema
 from cygd.commands.arguments import experiments_of, split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
@@ -190,6 +190,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "compare": (compare.run, compare.USAGE),
     "plugins": (plugins.run, plugins.USAGE),
     "new": (new.run, new.USAGE),
+    "schema": (schema.run, schema.USAGE),
     "info": (info, "[--json]"),
 }
 
@@ -275,6 +276,8 @@ def _parser(name: str) -> _Parser:
         parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
     if name in DECLARED:
         DECLARED[name](parser)
+    if name == "schema":
+        schema.declare(parser)
     if name == "info":
         parser.add_argument("--json", action="store_true", help="print JSON")
     _common(parser)

@@ -107,11 +107,11 @@ def test_no_command_prints_the_help_to_stderr(command):
 def test_help_names_every_command(command, arguments):
     code, out, _ = command(*arguments)
     assert code == 0
-    for name in ("run", "check", "trace", "plugins", "new", "info"):
+    for name in cli.COMMANDS:
         assert f"cygd {name}" in out
 
 
-@pytest.mark.parametrize("name", ["run", "check", "trace", "plugins", "new", "info"])
+@pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help_and_the_common_options(command, name):
     code, out, _ = command(name, "--help")
     assert code == 0

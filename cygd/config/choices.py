@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cygd.config.values import Exactly, Fault, fail
+from cygd.config.values import Exactly, Fault, described, fail
 from cygd.config.words import found
 from cygd.errors import CygdError, did_you_mean
 
@@ -98,7 +98,11 @@ def component(kind: str, default: str = "", *, may_lack: bool = False) -> Exactl
     Null, or a mapping without a name, means the default; `may_lack` lets null mean no choice, for a
     layer that follows its model.
     """
+    named = {"$ref": f"#/definitions/{kind}"}
+    unnamed = {"$ref": f"#/definitions/{kind}_{default}_options"}
+    default_too = [{"type": "null"}, unnamed] if default else [{"type": "null"}] if may_lack else []
 
+    @described({"anyOf": [named, *default_too], **({"default": default} if default else {})})
     def check(value: Any, components: Components) -> ComponentSpec:
         if value is None and may_lack:
             return ComponentSpec("")
