@@ -1,4 +1,4 @@
-"""The command line: `cygd run`, `check`, `trace`, `plugins`, `new` and `info`.
+"""The command line: `cygd run`, `check`, `trace` and the others of `COMMANDS`.
 
 Data goes to stdout and talk to stderr. A user's mistake is one `error:` line (and a `hint:`), never a
 traceback; `--traceback` shows it all the same. Exit codes: 0 done, 1 the run failed or diverged,
@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cygd
-from cygd.commands import bowl, compare, data, listing, new, plugins, predict, schema
+from cygd.commands import bowl, compare, completion, data, listing, new, plugins, predict, schema
 from cygd.commands.arguments import experiments_of, split
+from cygd.commands.examples import epilog
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
 from cygd.interrupts import undisturbed
@@ -164,6 +165,11 @@ def info(options: argparse.Namespace) -> int:
     return DONE
 
 
+def complete(options: argparse.Namespace) -> int:
+    """Print what a shell needs to complete the command lines of cygd."""
+    return completion.run(options, {"": _top(), **{name: _parser(name) for name in COMMANDS}})
+
+
 # -- parsing ----------------------------------------------------------------------------------------
 
 
@@ -191,6 +197,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "plugins": (plugins.run, plugins.USAGE),
     "new": (new.run, new.USAGE),
     "schema": (schema.run, schema.USAGE),
+    "completion": (complete, completion.USAGE),
     "info": (info, "[--json]"),
 }
 
@@ -259,7 +266,9 @@ def _parser(name: str) -> _Parser:
     parser = _Parser(
         prog=f"cygd {name}",
         usage=f"cygd {name} {usage} [-p PLUGIN] [--traceback]",
-        description=command.__doc__,
+        description=command.__doc__ and command.__doc__.split("\n")[0],
+        epilog=epilog(name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     if name in {"run", "check", "trace"}:
@@ -278,6 +287,8 @@ def _parser(name: str) -> _Parser:
         DECLARED[name](parser)
     if name == "schema":
         schema.declare(parser)
+    if name == "completion":
+        completion.declare(parser)
     if name == "info":
         parser.add_argument("--json", action="store_true", help="print JSON")
     _common(parser)
