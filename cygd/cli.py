@@ -102,6 +102,11 @@ def run(options: argparse.Namespace) -> int:
             "a smaller optimizer.learning_rate, clip={norm: 1.0} or data.scale=standard may help",
         )
         return FAILED
+    if not options.quiet and _shown_to_somebody():
+        from cygd.commands.next_steps import next_steps
+
+        for step in next_steps(result.directory, COMMANDS):
+            say(f"next: {step}")
     return DONE
 
 
@@ -351,6 +356,11 @@ def _report(error: Exception, *, show: bool) -> int:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     say(f"error: unexpected {text}", None if show else "--traceback shows where it comes from")
     return FAILED
+
+
+def _shown_to_somebody() -> bool:
+    """Tell whether what is said is read by a person, at once."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _say_error(text: str, hint: str | None, where: str | None = None) -> None:
