@@ -7,6 +7,7 @@ run folder. Read -> plugins -> validate -> data -> do data and model fit? -> net
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,14 +201,20 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
 
 
 def _naming(error: DataError, experiment: config.Experiment) -> str:
-    """Return where the experiment names the file that an error is about, `file:line:column key`."""
+    """Return where the experiment names the file or the option that an error is about, `place key`."""
     data = experiment.data
     parts = {"data": data.options, "data.validation": data.validation, "data.test": data.test}
-    for section, options in parts.items():
-        for option, value in (options or {}).items():
-            if isinstance(value, str) and error.message.startswith(f"{shown(experiment.folder / value)}: "):
-                return f"{experiment.where(f'{section}.{option}')} {section}.{option}"
-    return ""
+    named = [
+        (f"{at}.{key}", value) for at, options in parts.items() for key, value in (options or {}).items()
+    ]
+    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1] has 2 values`
+    option = re.match(r"(\w+)((\[\d+\])*) ", error.message)
+    found = [
+        key
+        for key, value in named
+        if isinstance(value, str) and error.message.startswith(f"{shown(experiment.folder / value)}: ")
+    ] or [f"{key}{option[2]}" for key, _ in named if option and key.endswith(f".{option[1]}")]
+    return f"{experiment.where(found[0])} {found[0]}" if len(found) == 1 else ""
 
 
 def _pointers(experiment: config.Experiment, plugins: Plugins) -> Iterator[Problem]:

@@ -194,6 +194,25 @@ the last layer has 2 units
         hint: relative paths start from {here}
         """,
     ),
+    "rows of different lengths": (
+        (GOOD[: GOOD.index("model:")], "data: {source: inline, x: [[0, 1], [2]], y: [1, 2]}\n"),
+        """\
+        error: x[1] has 1 values, x[0] has 2
+          from p.yaml:1:36 data.x[1]
+          1 | data: {source: inline, x: [[0, 1], [2]], y: [1, 2]}
+            |                                    ^
+        """,
+    ),
+    "a word that is misspelt": (
+        (GOOD[: GOOD.index("model:")], "data: {source: synthetic, kind: mons}\n"),
+        """\
+        error: p.yaml:1:33 data.kind: option 'kind' of data source 'synthetic' must be one of \
+linear | sine | xor | moons | circles | spirals, found 'mons'
+          1 | data: {source: synthetic, kind: mons}
+            |                                 ^^^^
+        hint: did you mean 'moons'?
+        """,
+    ),
     "a gap in the data": (
         ("  missing: drop\n", ""),
         """\

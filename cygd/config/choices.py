@@ -160,6 +160,8 @@ def choose(
         except CygdError as error:
             option = getattr(error, "option", "")
             at = (option,) if option else ()
+            if option in options and option not in rest:
+                return None, faults  # it is required, and was taken out because of what is wrong with it
             if option not in rest:  # required and missing, or no option in particular
                 return None, [*faults, Fault(at, error.message, error.hint, unusable=unusable)]
             unknown = option not in chosen.options
