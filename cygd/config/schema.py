@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from cygd.config.choices import WITH_FORMULAS
+from cygd.config.meanings import MEANINGS
 from cygd.config.section import Section
 from cygd.config.sections import DataSection, ExperimentSection
 from cygd.config.values import Exactly, First, allowed_by
@@ -65,12 +66,14 @@ def experiment_schema(options: Options) -> Schema:
 # -- annotations ------------------------------------------------------------------------------------
 
 
-def _section(section: type[Section], definitions: Schema) -> Schema:
-    """Return the schema of a mapping with known keys."""
+def _section(section: type[Section], definitions: Schema, at: str = "") -> Schema:
+    """Return the schema of a mapping with known keys, which stands at a path."""
     properties = {}
     for key in section.key_names():
         field = section.fields()[key]
-        properties[key] = _type(field.annotation, definitions)
+        properties[key] = _type(field.annotation, definitions, at + key)
+        if properties[key] and at + key in MEANINGS:
+            properties[key] = {"description": MEANINGS[at + key], **properties[key]}
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         if default is not None and key not in section.unread and key not in section.required:
             properties[key] = {**properties[key], "default": default}
@@ -84,12 +87,12 @@ def _section(section: type[Section], definitions: Schema) -> Schema:
     return schema
 
 
-def _referred(section: type[Section], definitions: Schema) -> Schema:
+def _referred(section: type[Section], definitions: Schema, at: str) -> Schema:
     """Define a section once, and return what refers to it, its short form and null included."""
-    name = f"{section.__name__}"
+    name = section.__name__
     if name not in definitions:
         definitions[name] = {}  # begun
-        definitions[name] = _section(section, definitions)
+        definitions[name] = _section(section, definitions, f"{at}.")
     forms = [{"$ref": f"#/definitions/{name}"}]
     if section.short:
         forms.append({"$ref": f"#/definitions/{name}/properties/{section.short}"})
@@ -98,21 +101,21 @@ def _referred(section: type[Section], definitions: Schema) -> Schema:
     return forms[0] if len(forms) == 1 else {"anyOf": forms}
 
 
-def _type(annotation: Any, definitions: Schema) -> Schema:
+def _type(annotation: Any, definitions: Schema, at: str) -> Schema:
     """Return what may be written for a type; {} where a check does not say."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return _referred(annotation, definitions)
+        return _referred(annotation, definitions, at)
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         check = inner[1]
         if isinstance(check, Exactly):
             return allowed_by(check.check)
         assert isinstance(check, First)
-        return {**_type(inner[0], definitions), **allowed_by(check.check)}
+        return {**_type(inner[0], definitions, at), **allowed_by(check.check)}
     if origin in (Union, types.UnionType) and inner[1] is type(None):
-        return _or_null(_type(inner[0], definitions))
+        return _or_null(_type(inner[0], definitions, at))
     if origin is tuple and inner[1:] == (...,):
-        return {"type": "array", "items": _type(inner[0], definitions)}
+        return {"type": "array", "items": _type(inner[0], definitions, f"{at}[]")}
     if origin in (dict, Mapping) or annotation in (dict, Mapping):
         return {"type": "object"}
     return {}

@@ -1,0 +1,61 @@
+"""What each key of an experiment means, in words for editors.
+
+`python tools/meanings.py` writes this file from the table in docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MEANINGS"]
+
+MEANINGS = {
+    "name": "names the run's folder: letters, digits, _, -, ., spaces within",
+    "seed": "initial weights, shuffles, dropout",
+    "threads": "never changes the result",
+    "plugins": "module names, or .py files relative to this file; no:NAME keeps one out",
+    "data": "where the samples come from; the keys below, and the source's own",
+    "data.source": "inline, csv, npy, npz, synthetic, or a plugin's",
+    "data.inputs": "the columns that enter the network",
+    "data.targets": "the columns to predict; required for csv",
+    "data.categorical": "number columns to treat as categories; text columns are anyway",
+    "data.missing": "what to do about missing values",
+    "data.split": "which shares of the rows are kept from training",
+    "data.split.validation": "share of the rows for validation",
+    "data.split.test": "share of the rows for the test at the end",
+    "data.split.seed": "its own, so that runs over seed see the same rows",
+    "data.split.stratify": "keep the shares of the classes in every part",
+    "data.validation": "other rows for validation: the source's keys that differ, as {path: b.csv}",
+    "data.test": "other rows for the test, in the same way",
+    "data.scale": "one word scales the inputs",
+    "data.scale.inputs": "fitted on the training rows",
+    "data.scale.targets": "metrics stay in the original units",
+    "data.sample_weight": "multiplies a row's loss",
+    "model": "the network",
+    "model.dtype": "of the weights and of all arithmetic",
+    "model.activation": "of the hidden layers that do not say their own",
+    "model.initializer": "of the layers that do not say their own",
+    "model.layers": "the layers, the last one is the output; a number is {units: number}",
+    "model.layers[].bias": "a list holds the initial biases, otherwise they are 0",
+    "model.layers[].weights": "initial weights, a row for each input, a column for each unit",
+    "model.layers[].dropout": "share of the units left out of each update; not in the last layer",
+    "model.layers[].l1": "adds l1 times the sum of the weights' magnitudes",
+    "model.layers[].l2": "adds l2 / 2 times the sum of the weights' squares",
+    "loss": "reduction: sum or mean overrides the loss's own",
+    "optimizer": "learning_rate and the optimizer's own options",
+    "schedule": "a factor on the learning rate; warmup: N goes in front of any",
+    "clip": "one of the following two",
+    "clip.norm": "the longest that a gradient may be",
+    "clip.value": "the largest that an entry of a gradient may be",
+    "train.batch_size": "rows of an update",
+    "train.shuffle": "draw a new order of the rows every epoch",
+    "train.evaluate_every": "epochs between measurements; 0 measures at the end only",
+    "metrics": "measured beside the loss",
+    "stop": "early stopping",
+    "stop.monitor": "what should improve",
+    "stop.patience": "epochs without improvement",
+    "stop.min_delta": "what counts as an improvement",
+    "stop.mode": "whether less or more is better; auto asks the metric",
+    "stop.restore_best": "keep the weights of the best epoch",
+    "stop.loss_below": "stop as soon as the loss is below it",
+    "checkpoint.every": "epochs between checkpoints; 0 is never",
+    "log": "metrics.csv is written in any case",
+}
