@@ -21,6 +21,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("cygd trace experiments/one_unit.yaml", "every number of the first three updates"),
         ("cygd trace xor.yaml --steps 1 --csv", "a row for each weight, for a spreadsheet"),
     ),
+    "bowl": (
+        ('cygd bowl experiments/one_weight.yaml -w "w0[0,0]"', "a curve, and the way down it"),
+        ('cygd bowl xor.yaml -w "w0[0,0]" -w "w0[1,0]" -o xor.png', "a map over two weights"),
+        ('cygd bowl runs/xor/20260101-120000-ab12 -w "b1[0]" --csv', "the numbers of a run"),
+    ),
     "plugins": (
         ("cygd plugins", "all components there are"),
         ("cygd plugins --kind optimizer", "the optimizers alone"),
