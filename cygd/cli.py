@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import cygd
-from cygd.commands import bowl, compare, completion, data, listing, new, plugins, predict, schema
+from cygd.commands import bowl, compare, data, listing, new, plugins, predict
 from cygd.commands.arguments import experiments_of, split
-from cygd.commands.examples import epilog
-from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
+from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking, watched
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
 from cygd.interrupts import undisturbed
 
@@ -102,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
             "a smaller optimizer.learning_rate, clip={norm: 1.0} or data.scale=standard may help",
         )
         return FAILED
-    if not options.quiet and _shown_to_somebody():
+    if not options.quiet and watched():
         from cygd.commands.next_steps import next_steps
 
         for step in next_steps(result.directory, COMMANDS):
@@ -170,8 +169,17 @@ def info(options: argparse.Namespace) -> int:
     return DONE
 
 
+def schema(options: argparse.Namespace) -> int:
+    """Print the JSON Schema of an experiment, with the options of all components and plugins."""
+    from cygd.commands import schema
+
+    return schema.run(options)
+
+
 def complete(options: argparse.Namespace) -> int:
     """Print what a shell needs to complete the command lines of cygd."""
+    from cygd.commands import completion
+
     return completion.run(options, {"": _top(), **{name: _parser(name) for name in COMMANDS}})
 
 
@@ -179,7 +187,13 @@ def complete(options: argparse.Namespace) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong command line as every other error is reported."""
+    """Reports a wrong command line as every other error is reported, and helps with examples."""
+
+    def format_help(self) -> str:
+        from cygd.commands.examples import epilog
+
+        self.epilog = epilog(self.prog.removeprefix("cygd "))
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"{self.prog} --help")
@@ -201,8 +215,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "compare": (compare.run, compare.USAGE),
     "plugins": (plugins.run, plugins.USAGE),
     "new": (new.run, new.USAGE),
-    "schema": (schema.run, schema.USAGE),
-    "completion": (complete, completion.USAGE),
+    "schema": (schema, "[FILE ...]"),
+    "completion": (complete, "bash|zsh|fish"),
     "info": (info, "[--json]"),
 }
 
@@ -272,7 +286,6 @@ def _parser(name: str) -> _Parser:
         prog=f"cygd {name}",
         usage=f"cygd {name} {usage} [-p PLUGIN] [--traceback]",
         description=command.__doc__ and command.__doc__.split("\n")[0],
-        epilog=epilog(name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -291,9 +304,11 @@ def _parser(name: str) -> _Parser:
     if name in DECLARED:
         DECLARED[name](parser)
     if name == "schema":
-        schema.declare(parser)
+        parser.add_argument(
+            "arguments", nargs="*", metavar="FILE", help="experiments whose plugins are loaded"
+        )
     if name == "completion":
-        completion.declare(parser)
+        parser.add_argument("shell", nargs="?", metavar="bash|zsh|fish", help="the shell; see the examples")
     if name == "info":
         parser.add_argument("--json", action="store_true", help="print JSON")
     _common(parser)
@@ -341,14 +356,16 @@ def _report(error: Exception, *, show: bool) -> int:
     """Print an error and return its exit code."""
     if show:
         traceback.print_exception(error, file=sys.stderr)
+    from cygd.commands.excerpt import say_error
+
     if isinstance(error, ConfigError):
         for problem in error.problems:
             place = " ".join(part for part in (problem.where, problem.key) if part)
             text = f"{place}: {problem.message}" if place else problem.message
-            _say_error(text, problem.hint, problem.where)
+            say_error(text, problem.hint, problem.where)
         return error.exit_code
     if isinstance(error, CygdError):
-        _say_error(error.message, error.hint, getattr(error, "where", None))
+        say_error(error.message, error.hint, getattr(error, "where", None))
         return error.exit_code
     if isinstance(error, ImportError) and "CYGD_CPU" in str(error):
         say(f"error: {error}")
@@ -356,23 +373,6 @@ def _report(error: Exception, *, show: bool) -> int:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     say(f"error: unexpected {text}", None if show else "--traceback shows where it comes from")
     return FAILED
-
-
-def _shown_to_somebody() -> bool:
-    """Tell whether what is said is read by a person, at once."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _say_error(text: str, hint: str | None, where: str | None = None) -> None:
-    """Print an error, the line of the experiment that is to be changed, and a hint."""
-    from cygd.commands.excerpt import excerpt, place_of
-
-    place = place_of(where or text)
-    # a formula that is wrong shows itself, which is more than its line does
-    lines = excerpt(place) if place and "\n" not in text else []
-    if where and not text.startswith(where):
-        lines.insert(0, f"  from {where}")
-    say("\n".join([f"error: {text}", *lines]), hint)
 
 
 def _core_is_built() -> bool:

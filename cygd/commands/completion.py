@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from cygd.commands.talk import DONE, UsageError
 from cygd.errors import did_you_mean
 
-__all__ = ["USAGE", "declare", "run"]
+__all__ = ["USAGE", "run"]
 
 SHELLS = ("bash", "zsh", "fish")
 USAGE = "|".join(SHELLS)
@@ -49,11 +49,6 @@ class Command(NamedTuple):
     help: str
     takes: Takes
     options: tuple[Option, ...]
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command understands."""
-    parser.add_argument("shell", nargs="?", metavar=USAGE, help="the shell; see the examples below")
 
 
 def run(options: argparse.Namespace, parsers: Mapping[str, argparse.ArgumentParser]) -> int:

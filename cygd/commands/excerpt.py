@@ -15,7 +15,9 @@ import shutil
 from pathlib import Path
 from unicodedata import combining, east_asian_width
 
-__all__ = ["excerpt", "place_of"]
+from cygd.commands.talk import say
+
+__all__ = ["excerpt", "place_of", "say_error"]
 
 PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])", re.DOTALL)
 BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML, which knows more of them than a text file
@@ -23,6 +25,24 @@ TAB = "\N{RIGHTWARDS ARROW}"
 WORD = re.compile(rf"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{{}}{TAB}]+""")
 LARGEST = 16_000_000  # bytes of a file that is read for one line of it
 ELLIPSIS = "..."
+
+
+def say_error(text: str, hint: str | None, where: str | None = None) -> None:
+    """Print an error, the line of the experiment that is to be changed, and a hint.
+
+    Parameters
+    ----------
+    text, hint : str
+        What is wrong, and what to do.
+    where : str, optional
+        Where, `file:line:column key`, if the text does not begin with it.
+    """
+    place = place_of(where or text)
+    # a formula that is wrong shows itself, which is more than its line does
+    lines = excerpt(place) if place and "\n" not in text else []
+    if where and not text.startswith(where):
+        lines.insert(0, f"  from {where}")
+    say("\n".join([f"error: {text}", *lines]), hint)
 
 
 def place_of(message: str) -> str | None:

@@ -10,19 +10,9 @@ from typing import Any
 from cygd.commands.arguments import split
 from cygd.commands.talk import DONE, UsageError, talking
 
-__all__ = ["USAGE", "declare", "run"]
+__all__ = ["USAGE", "run"]
 
 USAGE = "[FILE ...]"
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command understands."""
-    parser.add_argument(
-        "arguments",
-        nargs="*",
-        metavar="FILE",
-        help="experiments whose plugins are loaded, beside those of -p",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
