@@ -188,8 +188,52 @@ def test_the_delimiter_is_found(written, delimiter, name):
     ]
     Path(name).write_text("\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows))
     content, _ = written("--data", name)
-    assert content["data"].get("delimiter", ",") == delimiter
+    assert content["data"].get("delimiter", ",") == {"\t": "tab"}.get(delimiter, delimiter)
     assert content["data"]["inputs"] == ["a, b", "c|d;"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_decimal_commas_and_encodings_are_found(written, encoding):
+    rows = [f"{noise.uniform(0, 9):.3f};{i};{['früh', 'spät'][i % 2]}".replace(".", ",") for i in range(40)]
+    Path("data.csv").write_text("\n".join(["größe;zahl;y", *rows]), encoding=encoding)
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["decimal"] == ","
+    assert content["data"].get("encoding", "utf-8") == encoding
+    assert content["data"]["inputs"] == ["größe", "zahl"]
+
+
+def test_decimal_points_stay_points(written):
+    rows = [f"{noise.uniform(0, 9):.3f};1,234;{i % 2}" for i in range(40)]
+    Path("data.csv").write_text("\n".join(["a;b;y", *rows]))
+    content, _ = written("--data", "data.csv")
+    assert "decimal" not in content["data"]
+
+
+def test_several_files_by_a_pattern(written):
+    for part in "ab":
+        table(**NUMBER, y=lambda i: i * 1.5)
+        Path("data.csv").rename(f"part-{part}.csv")
+    content, text = written("--data", "part-*.csv")
+    assert content["data"]["path"] == "part-*.csv"
+    assert "120 rows" in text
+
+
+def test_parquet(written):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"a": [i * i % 7 for i in range(60)], "y": ["ab"[i % 2] for i in range(60)]}
+    parquet.write_table(pyarrow.table(columns), "data.parquet")
+    content, _ = written("--data", "data.parquet")
+    assert content["data"]["source"] == "parquet"
+    assert content["loss"] == "binary_cross_entropy"
+
+
+def test_svmlight(written):
+    rows = [f"{[1, -1][i % 2]} 1:{noise.random():.3f} 2:{noise.random():.3f}" for i in range(60)]
+    Path("data.svm").write_text("\n".join(rows))
+    content, _ = written("--data", "data.svm")
+    assert content["data"]["source"] == "svmlight"
+    assert content["loss"] == "binary_cross_entropy"
 
 
 def test_a_file_without_names(written):

@@ -79,6 +79,13 @@ data.inputs: [a, 3]
 data.targets: [y]
 data.split: null
 data.split: {validation: 0.2, test: 0.1, seed: 3, stratify: true}
+data.split: {folds: 5, fold: 2}
+data.split: {test: 0.2, time: true}
+data.split: {test: 0.2, time: day}
+data.class_weight: balanced
+data.class_weight: {a: 1, b: 2.5}
+data: {source: parquet, path: a.parquet, targets: [y]}
+data: {source: sklearn, name: iris}
 data.validation: {path: b.csv}
 data.test: {path: b.csv, header: false}
 data.scale: standard
@@ -150,6 +157,11 @@ data.scale: {input: standard}
 data.split: 0.2
 data.split: {test: 1}
 data.split: {sed: 1}
+data.split: {folds: 1}
+data.split: {time: 0.5}
+data.class_weight: balance
+data.class_weight: {a: -1}
+data: {source: parquet, path: a.parquet}
 data.validation: 0.2
 data.validation: {pth: b}
 data.test: {}

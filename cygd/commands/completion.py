@@ -1,7 +1,8 @@
 """`cygd completion SHELL`: what a shell needs to complete command lines, from the parsers themselves.
 
-What an argument takes is read off its name in the usage: FILE is a file, DIR and RUN are folders, KEY=VALUE
-is a key of an experiment, words in small letters are themselves. A new command completes without a line here.
+What an argument takes is read off its name in the usage: FILE and DATA are files, DIR and RUN are folders,
+KEY=VALUE is a key of an experiment, words in small letters are themselves. So a new command completes without
+a line here.
 """
 
 from __future__ import annotations
@@ -103,9 +104,9 @@ def _takes(action: argparse.Action) -> Takes:
     return Takes(
         words=tuple(words),
         keys=tuple(_keys()) if "KEY" in names else (),
-        files=bool(names & {"FILE", "PATH"}),
+        files=bool(names & {"FILE", "PATH", "DATA"}),
         endings=EXPERIMENTS if {"FILE", "KEY"} <= names else ("py",) if "PATH" in names else (),
-        folders=bool(names & {"DIR", "RUN"}),
+        folders=bool(names & {"DIR", "RUN", "FOLDER"}),
     )
 
 

@@ -26,6 +26,22 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ('cygd bowl xor.yaml -w "w0[0,0]" -w "w0[1,0]" -o xor.png', "a map over two weights"),
         ('cygd bowl runs/xor/20260101-120000-ab12 -w "b1[0]" --csv', "the numbers of a run"),
     ),
+    "data": (
+        ("cygd data experiments/penguins.yaml", "its columns, their values, and the rows of each part"),
+        ("cygd data mine.yaml data.split.stratify=true", "with other values than the file's"),
+    ),
+    "predict": (
+        ("cygd predict penguins new.csv", "with the newest run of penguins, to the terminal"),
+        ("cygd predict runs/xor/20260101-120000-ab12 new.csv -o out.csv", "with this one, to a file"),
+    ),
+    "list": (
+        ("cygd list", "all runs below runs/"),
+        ("cygd list penguins --json", "those of one experiment, for a program"),
+    ),
+    "compare": (
+        ("cygd compare penguins xor", "the newest runs of two experiments"),
+        ("cygd compare runs/xor/20260101-120000-ab12 runs/xor/20260101-120100-cd34", "two runs"),
+    ),
     "plugins": (
         ("cygd plugins", "all components there are"),
         ("cygd plugins --kind optimizer", "the optimizers alone"),

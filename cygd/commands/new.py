@@ -28,7 +28,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "arguments", nargs="*", metavar="experiment|plugin NAME", help="what to write, and its name"
     )
-    parser.add_argument("--data", metavar="FILE", help="what the experiment learns from: .csv, .csv.gz, .npz")
+    parser.add_argument(
+        "--data", metavar="FILE", help="what it learns from: .csv, .csv.gz, .parquet, .npz, ..."
+    )
     parser.add_argument("--target", metavar="COLUMN", help="the column to predict (default: the likeliest)")
     parser.add_argument(
         "--kind", metavar="KIND", help=f"what the plugin gives: {', '.join(PLUGINS)} (default activation)"

@@ -23,7 +23,12 @@ FEW_ROWS = 10  # that are not worth a split
 RARE = 5  # rows of a label, which may all fall out of the training rows
 MOST_LISTED = 40  # inputs, a line each
 MARGIN = 40  # the column of the comments
-REMARKS = {"delimiter": "between the cells", "header": "the first line holds no names"}
+REMARKS = {
+    "delimiter": "between the cells",
+    "decimal": "in front of the fraction",
+    "encoding": "what its bytes stand for; utf-8 is usual",
+    "header": "the first line holds no names",
+}
 
 SAMPLE = """\
 # NAME: two half moons that lie in each other, an experiment to begin with. Change it, and see what happens.

@@ -10,6 +10,7 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from cygd.config.checks import WITHOUT_TARGETS
 from cygd.config.choices import WITH_FORMULAS
 from cygd.config.meanings import MEANINGS
 from cygd.config.section import Section
@@ -24,7 +25,6 @@ Options = Mapping[str, Mapping[str, Mapping[str, Any]]]  # kind -> name -> the s
 NULL: Schema = {"type": "null"}
 TEXTS: Schema = {"type": ["array", "string"], "items": {"type": "string"}}
 ANYONES = {"type": "string", "pattern": "^[^:]+:[^:]+$"}  # plugin:name
-COLUMNS_HAVE_NAMES = ("csv",)  # sources that do not say by themselves what is to be predicted
 
 # what stands beside a formula and is no parameter of it
 BESIDE: dict[str, Schema] = {
@@ -171,7 +171,7 @@ def _define_data(rows: Mapping[str, Mapping[str, Any]], definitions: Schema) -> 
         part = _or_null({**schema, "minProperties": 1})
         part.pop("required", None)
         keys = {**common, **schema["properties"], "source": {}, "validation": part, "test": part}
-        needs = [*schema.get("required", ()), *(["targets"] if name in COLUMNS_HAVE_NAMES else [])]
+        needs = [*schema.get("required", ()), *(["targets"] if name in WITHOUT_TARGETS else [])]
         branches.append(
             _chosen("source", name, {**schema, "properties": keys, **({"required": needs} if needs else {})})
         )

@@ -205,6 +205,7 @@ def check_column(value: Any) -> str | int:
     )
 
 
+@described({"type": ["boolean", "string", "integer"], "minLength": 1, "minimum": 0})
 def check_time(value: Any) -> bool | str | int | None:
     """Accept true for rows that stand in the order of time, or the column that says when."""
     if isinstance(value, bool):
@@ -214,6 +215,10 @@ def check_time(value: Any) -> bool | str | int | None:
     raise _expected("true, or the name of a column", value)
 
 
+WEIGHTS = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "number", "minimum": 0}}
+
+
+@described({"anyOf": [{"const": "balanced"}, WEIGHTS]})
 def check_class_weight(value: Any) -> str | dict[str, float]:
     """Accept the word balanced, or a weight for each label; every wrong one is a fault."""
     if value == "balanced":

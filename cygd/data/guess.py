@@ -6,8 +6,11 @@ never guessed at.
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,16 +20,19 @@ from typing import Any
 import numpy as np
 
 from cygd.component import Components
-from cygd.data.csv_file import opened
 from cygd.data.dataset import Dataset, Label
-from cygd.data.files import located
+from cygd.data.files import located_all
 from cygd.data.source import DataSource
 from cygd.data.table import Column, Table, number
+from cygd.data.text_file import known_encoding, opened
 from cygd.errors import DataError
 
 __all__ = ["Guess", "View", "guess"]
 
+SOURCES = {".npz": "npz", ".parquet": "parquet", ".svm": "svmlight", ".svmlight": "svmlight"}
+USUAL = {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "header": True}
 DELIMITERS = ",;\t|"
+BYTES = 1 << 20  # that are looked at for the encoding
 LINES = 20  # that are looked at for the delimiter
 MOST_LABELS = 20  # of a column of texts; more are names or notes, not categories
 MOST_CLASSES = 12  # that are given as numbers
@@ -90,8 +96,9 @@ def guess(path: str, components: Components) -> Guess:
     DataError
         Where it cannot be read.
     """
-    file = located(Path(), path, "--data")
-    source, options = ("npz", {}) if file.suffix == ".npz" else ("csv", text_options(file))
+    file = located_all(Path(), path, "--data")[0]
+    source = SOURCES.get(file.suffix.lower(), "csv")
+    options = text_options(file) if source == "csv" else {}
     component = components.get("data_source", source)
     assert isinstance(component, DataSource)
     data = component.configured({"path": path, **options}).read(Path())
@@ -103,7 +110,8 @@ def guess(path: str, components: Components) -> Guess:
 
 def text_options(file: Path) -> dict[str, Any]:
     """Return the options of a file of text that are not the usual ones."""
-    with opened(file) as text:
+    encoding = encoding_of(file)
+    with opened(file, known_encoding(encoding)) as text:
         lines = list(islice((line for line in text if line.strip()), LINES))
     fitting = {",": (0, 0)}  # how many lines have as many cells as the first one, and how many those are
     for delimiter in DELIMITERS:
@@ -111,16 +119,45 @@ def text_options(file: Path) -> dict[str, Any]:
         if widths and widths[0] > 1:
             fitting[delimiter] = widths.count(widths[0]), widths[0]
     delimiter = max(fitting, key=lambda one: fitting[one])
-    options: dict[str, Any] = {} if delimiter == "," else {"delimiter": delimiter}
-    if lines and not has_header(list(islice(csv.reader(lines, delimiter=delimiter), 2))):
-        options["header"] = False
-    return options
+    records = list(csv.reader(lines, delimiter=delimiter))
+    decimal = decimal_of(records) if delimiter != "," else "."
+    found: dict[str, Any] = {
+        "encoding": encoding,
+        "delimiter": "tab" if delimiter == "\t" else delimiter,
+        "decimal": decimal,
+        "header": not records or has_header(records[:2], decimal),
+    }
+    return {option: value for option, value in found.items() if value != USUAL[option]}
 
 
-def has_header(records: list[list[str]]) -> bool:
+def encoding_of(file: Path) -> str:
+    """Return what the bytes of a file seem to stand for."""
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as raw:
+        try:
+            start = raw.read(BYTES)
+        except (OSError, EOFError, zlib.error):
+            return "utf-8"  # whoever opens it says what is wrong
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def decimal_of(records: list[list[str]]) -> str:
+    """Return the character in front of the fraction: a comma where cells are numbers with it alone."""
+    cells = [cell for record in records[1:] for cell in record]
+    commas = any(number(cell) is None and number(cell, ",") is not None for cell in cells)
+    points = any(number(cell) is not None and number(cell, ",") is None for cell in cells)
+    return "," if commas and not points else "."
+
+
+def has_header(records: list[list[str]], decimal: str) -> bool:
     """Tell whether the first record holds names: whether it is of another kind than the second."""
-    kinds = [[number(cell) is not None for cell in record] for record in records]
-    return not any(kinds[0]) if len(kinds) < 2 else not any(kinds[0]) or kinds[0] != kinds[1]
+    kinds = [[number(cell, decimal) is not None for cell in record] for record in records]
+    return not any(kinds[0]) or (len(kinds) > 1 and kinds[0] != kinds[1])
 
 
 def view(name: str, column: Column) -> View:
