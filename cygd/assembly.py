@@ -7,15 +7,18 @@ run folder. Read -> plugins -> validate -> data -> do data and model fit? -> net
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cygd import config
+from cygd.component import Component
 from cygd.data import Prepared, prepare
+from cygd.data.files import shown
 from cygd.discovery import environment_requests, installed, means
-from cygd.errors import ConfigError, DataError, Problem
+from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
 from cygd.network import Network
 from cygd.plugins import Plugins, Request
 
@@ -79,12 +82,48 @@ def read(
     asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
     asked += requests(plugins)
     environment = os.environ if environment is None else environment
-    registry = Plugins.load(asked, environment=environment)
+    try:
+        registry = Plugins.load(asked, environment=environment)
+    except PluginError as error:
+        raise _with_the_rest(error, document) from error
     experiment = config.validate(document, registry)
     problems = list(_pointers(experiment, registry))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return Reading(experiment, registry, (*environment_requests(environment), *asked))
+
+
+def _with_the_rest(error: PluginError, document: config.Document) -> CygdError:
+    """Return the error of a plugin, together with what is wrong with the experiment beside it.
+
+    Of components that are not built in nothing is known then, so nothing is said of them.
+    """
+    found = _BuiltInsAlone()
+    try:
+        config.validate(document, found)
+    except ConfigError as rest:
+        problems = [problem for problem in rest.problems if problem.message not in found.missed]
+        if problems:
+            return ConfigError([Problem("", "", error.message, error.hint), *problems])
+    return error
+
+
+class _BuiltInsAlone:
+    """Finds the built-in components, and remembers what it said of others."""
+
+    def __init__(self) -> None:
+        self.plugins = Plugins.load(environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
+        self.missed: set[str] = set()
+
+    def get(self, kind: str, name: str) -> Component:
+        try:
+            return self.plugins.get(kind, name)
+        except CygdError as error:
+            self.missed.add(error.message)
+            raise
+
+    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
+        return self.plugins.written(kind, spec)
 
 
 def requests(plugins: Sequence[str]) -> list[Request]:
@@ -109,7 +148,11 @@ def assemble(
     """
     reading = read(source, overrides, plugins, environment)
     experiment = reading.experiment
-    prepared = prepare(experiment, reading.plugins)
+    try:
+        prepared = prepare(experiment, reading.plugins)
+    except DataError as error:
+        error.where = _naming(error, experiment)
+        raise
     problems = list(_misfits(experiment, prepared))
     if problems:
         raise ConfigError(problems)
@@ -168,6 +211,23 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
     kept = {str(path): copy(path) for path in reading.plugins.files}
     unique = dict.fromkeys(plugins)
     return {**reading.experiment.resolved(), "plugins": [kept.get(name, name) for name in unique]}
+
+
+def _naming(error: DataError, experiment: config.Experiment) -> str:
+    """Return where the experiment names the file or the option that an error is about, `place key`."""
+    data = experiment.data
+    parts = {"data": data.options, "data.validation": data.validation, "data.test": data.test}
+    named = [
+        (f"{at}.{key}", value) for at, options in parts.items() for key, value in (options or {}).items()
+    ]
+    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1] has 2 values`
+    option = re.match(r"(\w+)((\[\d+\])*) ", error.message)
+    found = [
+        key
+        for key, value in named
+        if isinstance(value, str) and error.message.startswith(f"{shown(experiment.folder / value)}: ")
+    ] or [f"{key}{option[2]}" for key, _ in named if option and key.endswith(f".{option[1]}")]
+    return f"{experiment.where(found[0])} {found[0]}" if len(found) == 1 else ""
 
 
 def _pointers(experiment: config.Experiment, plugins: Plugins) -> Iterator[Problem]:

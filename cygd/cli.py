@@ -1,4 +1,4 @@
-"""The command line: `cygd run`, `check`, `trace`, `plugins`, `new` and `info`.
+"""The command line: `cygd run`, `check`, `trace` and the others of `COMMANDS`.
 
 Data goes to stdout and talk to stderr. A user's mistake is one `error:` line (and a `hint:`), never a
 traceback; `--traceback` shows it all the same. Exit codes: 0 done, 1 the run failed or diverged,
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import cygd
 from cygd.commands import bowl, compare, data, listing, new, plugins, predict, resume
-from cygd.commands.arguments import split
-from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking
+from cygd.commands.arguments import experiments_of, split
+from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking, watched
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
 from cygd.interrupts import terminable, undisturbed
 
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Train what an experiment describes, or go on with a run that was stopped."""
     if options.resume is not None:
-        return _train(resume.prepare(options))
+        return _train(resume.prepare(options), options.quiet)
     file, overrides = _one_file(options)
     if options.dry_run:
         from cygd import assembly, config
@@ -90,11 +90,12 @@ def run(options: argparse.Namespace) -> int:
             out=options.out,
             threads=options.threads,
             quiet=options.quiet,
-        )
+        ),
+        options.quiet,
     )
 
 
-def _train(train: Callable[[], Result]) -> int:
+def _train(train: Callable[[], Result], quiet: bool) -> int:
     """Print the folder that a run leaves, however it ends, and return the exit code."""
     try:
         with talking(), terminable():
@@ -115,26 +116,34 @@ def _train(train: Callable[[], Result]) -> int:
             "a smaller optimizer.learning_rate, clip={norm: 1.0} or data.scale=standard may help",
         )
         return FAILED
+    if not quiet and watched():
+        from cygd.commands.next_steps import next_steps
+
+        for step in next_steps(result.directory, COMMANDS):
+            say(f"next: {step}")
     return DONE
 
 
 def check(options: argparse.Namespace) -> int:
     """Validate experiments without training."""
-    files, overrides = split(options.arguments)
-    if not files:
+    named, overrides = split(options.arguments)
+    if not named:
         raise UsageError("check needs a file", "cygd check FILE ... [KEY=VALUE ...]")
     from cygd.assembly import assemble
 
-    code = DONE
+    files = [file for name in named for file in experiments_of(name)]
+    codes = []
     for file in files:
         try:
             with talking():
                 assemble(file, overrides, options.plugin)
-        except CygdError as error:
-            code = _report(error, show=options.traceback)
+        except Exception as error:
+            codes.append(_report(error, show=options.traceback))
         else:
-            print(f"{file}: ok")
-    return code
+            print(f"{file}: ok", flush=True)
+    if len(files) > 1 and codes:
+        say(f"{len(codes)} of {len(files)} experiments cannot be run")
+    return max(codes, default=DONE)
 
 
 def trace(options: argparse.Namespace) -> int:
@@ -175,11 +184,31 @@ def info(options: argparse.Namespace) -> int:
     return DONE
 
 
+def schema(options: argparse.Namespace) -> int:
+    """Print the JSON Schema of an experiment, with the options of all components and plugins."""
+    from cygd.commands import schema
+
+    return schema.run(options)
+
+
+def complete(options: argparse.Namespace) -> int:
+    """Print what a shell needs to complete the command lines of cygd."""
+    from cygd.commands import completion
+
+    return completion.run(options, {"": _top(), **{name: _parser(name) for name in COMMANDS}})
+
+
 # -- parsing ----------------------------------------------------------------------------------------
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong command line as every other error is reported."""
+    """Reports a wrong command line as every other error is reported, and helps with examples."""
+
+    def format_help(self) -> str:
+        from cygd.commands.examples import epilog
+
+        self.epilog = epilog(self.prog.removeprefix("cygd "))
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"{self.prog} --help")
@@ -204,6 +233,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "compare": (compare.run, compare.USAGE),
     "plugins": (plugins.run, plugins.USAGE),
     "new": (new.run, new.USAGE),
+    "schema": (schema, "[FILE ...]"),
+    "completion": (complete, "bash|zsh|fish"),
     "info": (info, "[--json]"),
 }
 
@@ -272,7 +303,8 @@ def _parser(name: str) -> _Parser:
     parser = _Parser(
         prog=f"cygd {name}",
         usage=f"cygd {name} {usage} [-p PLUGIN] [--traceback]",
-        description=command.__doc__,
+        description=command.__doc__ and command.__doc__.split("\n")[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     if name in {"run", "check", "trace"}:
@@ -290,6 +322,12 @@ def _parser(name: str) -> _Parser:
         parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
     if name in DECLARED:
         DECLARED[name](parser)
+    if name == "schema":
+        parser.add_argument(
+            "arguments", nargs="*", metavar="FILE", help="experiments whose plugins are loaded"
+        )
+    if name == "completion":
+        parser.add_argument("shell", nargs="?", metavar="bash|zsh|fish", help="the shell; see the examples")
     if name == "info":
         parser.add_argument("--json", action="store_true", help="print JSON")
     _common(parser)
@@ -337,13 +375,16 @@ def _report(error: Exception, *, show: bool) -> int:
     """Print an error and return its exit code."""
     if show:
         traceback.print_exception(error, file=sys.stderr)
+    from cygd.commands.excerpt import say_error
+
     if isinstance(error, ConfigError):
         for problem in error.problems:
             place = " ".join(part for part in (problem.where, problem.key) if part)
-            say(f"error: {place}: {problem.message}" if place else f"error: {problem.message}", problem.hint)
+            text = f"{place}: {problem.message}" if place else problem.message
+            say_error(text, problem.hint, problem.where)
         return error.exit_code
     if isinstance(error, CygdError):
-        say(f"error: {error.message}", error.hint)
+        say_error(error.message, error.hint, getattr(error, "where", None))
         return error.exit_code
     if isinstance(error, ImportError) and "CYGD_CPU" in str(error):
         say(f"error: {error}")

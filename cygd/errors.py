@@ -77,7 +77,15 @@ class ConfigError(CygdError, ValueError):
 
 
 class DataError(CygdError, ValueError):
-    """Data that cannot be read or does not fit, naming file, row and column."""
+    """Data that cannot be read or does not fit, naming file, row and column.
+
+    Attributes
+    ----------
+    where : str
+        Where an experiment names the file that cannot be read, `file:line:column key`; "" if nowhere.
+    """
+
+    where = ""
 
 
 class FormulaError(CygdError, ValueError):

@@ -10,7 +10,7 @@ joined up, and a jump is a gap. Everything here is a function of its arguments a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 __all__ = ["ASCII", "BRAILLE", "Style", "draw", "limits", "samples", "ticks", "usable"]
@@ -120,7 +120,14 @@ def limits(y: Sequence[float]) -> tuple[float, float]:
 
 
 def draw(
-    x: Sequence[float], y: Sequence[float], *, width: int, height: int, style: Style = BRAILLE
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    width: int,
+    height: int,
+    style: Style = BRAILLE,
+    span: tuple[float, float] | None = None,
+    label: Callable[[float], str] = "{:.6g}".format,
 ) -> list[str]:
     """Return the lines of a plot, with numbers at both axes.
 
@@ -133,6 +140,10 @@ def draw(
     height : int
         Rows of the plot, at least 3; the axis below takes two more.
     style : Style
+    span : tuple of two floats, optional
+        The lowest and the highest y that is shown, without a line for 0; by default `limits(y)`, with one.
+    label : callable
+        What is written beside a row for a value of y.
 
     Examples
     --------
@@ -146,13 +157,13 @@ def draw(
         `+------+------+
          0     0.5     1
     """
-    low, high = limits(y)
+    low, high = limits(y) if span is None else span
     width, height = max(20, width), max(3, height)
-    marks = _marks(low, high, height, style)
+    marks = _marks(low, high, height, style, label)
     margin = max(3, *(len(label) for label in marks.values()))
     columns = width - margin - 2
     dots = _dots(x, y, (low, high), columns, height, style)
-    zero_row = _cell(high, high - low, height, style.rows) if low <= 0 <= high else None
+    zero_row = _cell(high, high - low, height, style.rows) if span is None and low <= 0 <= high else None
     zero_column = _cell(-x[0], x[-1] - x[0], columns, style.columns) if x[0] < 0 < x[-1] else None
     lines = []
     for row in range(height):
@@ -201,11 +212,13 @@ def _cell(distance: float, span: float, cells: int, dots: int) -> int:
     return round(distance / span * (cells * dots - 1)) // dots
 
 
-def _marks(low: float, high: float, height: int, style: Style) -> dict[int, str]:
+def _marks(
+    low: float, high: float, height: int, style: Style, label: Callable[[float], str]
+) -> dict[int, str]:
     """Return the numbers beside the rows."""
     found = {}
     for value in ticks(low, high, max(3, height // 2)):
-        found[_cell(high - value, high - low, height, style.rows)] = f"{value:.6g}"
+        found[_cell(high - value, high - low, height, style.rows)] = label(value)
     return found
 
 

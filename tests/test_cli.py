@@ -107,11 +107,11 @@ def test_no_command_prints_the_help_to_stderr(command):
 def test_help_names_every_command(command, arguments):
     code, out, _ = command(*arguments)
     assert code == 0
-    for name in ("run", "check", "trace", "plugins", "new", "info"):
+    for name in cli.COMMANDS:
         assert f"cygd {name}" in out
 
 
-@pytest.mark.parametrize("name", ["run", "check", "trace", "plugins", "new", "info"])
+@pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help_and_the_common_options(command, name):
     code, out, _ = command(name, "--help")
     assert code == 0
@@ -182,7 +182,8 @@ def test_all_errors_of_an_experiment_are_listed(command, here):
     code, out, err = command("run", "bad.yaml", "seed=-1")
     assert (code, out) == (2, "")
     lines = err.splitlines()
-    assert sorted(line.split(":")[0] for line in lines) == ["error"] * 3 + ["hint"] * (len(lines) - 3)
+    plain = [line.split(":")[0] for line in lines if not line.startswith("  ")]
+    assert sorted(plain) == ["error"] * 3 + ["hint"] * (len(plain) - 3)
     assert "error: bad.yaml:2:41 model.layers[0].activation: unknown activation 'rleu'" in lines
     assert any(line.startswith("hint: did you mean 'relu'?") for line in lines)
     assert any(line.startswith("error: command line seed: ") for line in lines)
@@ -307,6 +308,36 @@ def test_check_goes_on_behind_a_file_that_is_wrong(command, here):
     assert out == "xor.yaml: ok\n"
     assert "bad.yaml" in err
     assert "none.yaml" in err
+
+
+def test_check_takes_a_folder_for_its_experiments(command, here):
+    (here / "some").mkdir()
+    for name in ("b.yaml", "a.yml", "notes.txt"):
+        (here / "some" / name).write_text(XOR)
+    (here / "some" / "c.yaml").write_text("data: {}\n")
+    code, out, err = command("check", "xor.yaml", "some")
+    assert (code, out) == (2, "xor.yaml: ok\nsome/a.yml: ok\nsome/b.yaml: ok\n")
+    assert err.startswith("error: some/c.yaml:1:")
+    assert err.endswith("\n1 of 4 experiments cannot be run\n")
+    (here / "none").mkdir()
+    assert command("check", "none") == (2, "", "error: there is no .yaml file in the folder none\n")
+
+
+def test_check_goes_on_behind_an_error_that_nobody_expected(command, monkeypatch):
+    from cygd import assembly
+
+    real, told = assembly.assemble, []
+
+    def assemble(*arguments):
+        told.append(arguments)
+        if len(told) == 1:
+            raise LookupError("inside")
+        return real(*arguments)
+
+    monkeypatch.setattr(assembly, "assemble", assemble)
+    code, out, err = command("check", "xor.yaml", "xor.yaml")
+    assert (code, out) == (1, "xor.yaml: ok\n")
+    assert err.startswith("error: unexpected LookupError: inside\n")
 
 
 def test_check_looks_at_the_data_too(command):

@@ -116,7 +116,8 @@ def test_a_folder_that_cannot_be_written(command, here):
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        ([], "what is to be written?", "cygd new plugin NAME [--kind activation|loss|optimizer]"),
+        ([], "what is to be written?", "cygd new experiment NAME [--data FILE] [--target COLUMN] | "
+         "plugin NAME [--kind activation|loss|optimizer]"),
         (["plug", "x"], "there is no new 'plug'", "did you mean 'plugin'?"),
         (["plugin"], "the name of the plugin is missing",
          "cygd new plugin NAME [--kind activation|loss|optimizer]"),

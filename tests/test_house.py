@@ -159,7 +159,7 @@ def loaded_by(statement):
     ("statement", "absent"),
     [
         ("import cygd", {"rich", "yaml", "pluggy", "cygd.core"}),
-        ("import cygd.cli", {"rich", "yaml", "pluggy", "numpy"}),
+        ("import cygd.cli", {"rich", "yaml", "pluggy", "numpy", "cygd.commands.completion", "shlex"}),
         ("from cygd import Activation, hookimpl", {"rich", "yaml", "cygd.runner"}),
         ("from cygd import core", {"rich", "yaml", "pluggy", "cygd.network"}),
         ("from cygd import Network", {"rich", "yaml", "cygd.runner"}),

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cygd.commands.talk import UsageError
 from cygd.errors import ConfigError
 
-__all__ = ["mapping", "split"]
+__all__ = ["experiments_of", "mapping", "split"]
 
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
 
@@ -18,6 +19,23 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell files and overrides apart; a file whose name looks like an override is still a file."""
     overrides = [text for text in arguments if OVERRIDE.match(text) and not Path(text).is_file()]
     return [text for text in arguments if text not in overrides], overrides
+
+
+def experiments_of(name: str) -> list[str]:
+    """Return the experiments that a file, or a folder of them, stands for; in a folder all .yaml and .yml.
+
+    Raises
+    ------
+    UsageError
+        For a folder without any.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return [name]
+    found = sorted(str(path) for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
+    if not found:
+        raise UsageError(f"there is no .yaml file in the folder {name}")
+    return found
 
 
 def mapping(overrides: Sequence[str]) -> dict[str, Any]:

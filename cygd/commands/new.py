@@ -9,37 +9,59 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from cygd.commands.files import check_free, write_new
 from cygd.commands.talk import DONE, UsageError, say, talking
 from cygd.commands.templates import PLUGINS, TESTS
 from cygd.errors import did_you_mean
 
 __all__ = ["USAGE", "declare", "run"]
 
-USAGE = "plugin NAME [--kind activation|loss|optimizer]"
+USAGES = {
+    "experiment": "experiment NAME [--data FILE] [--target COLUMN]",
+    "plugin": "plugin NAME [--kind activation|loss|optimizer]",
+}
+USAGE = " | ".join(USAGES.values())
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare what the command understands."""
-    parser.add_argument("arguments", nargs="*", metavar="plugin NAME", help="what to write, and its name")
+    parser.add_argument(
+        "arguments", nargs="*", metavar="experiment|plugin NAME", help="what to write, and its name"
+    )
+    parser.add_argument(
+        "--data", metavar="FILE", help="what it learns from: .csv, .csv.gz, .parquet, .npz, ..."
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="the column to predict (default: the likeliest)")
     parser.add_argument(
         "--kind", metavar="KIND", help=f"what the plugin gives: {', '.join(PLUGINS)} (default activation)"
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write a plugin that works, with its test, into the current folder."""
+    """Write an experiment that runs, or a plugin that works with its test, into the current folder."""
     if not options.arguments:
         raise UsageError("what is to be written?", f"cygd new {USAGE}")
     what, *names = options.arguments
     if what not in WRITERS:
-        raise UsageError(
-            f"there is no new {what!r}", did_you_mean(what, list(WRITERS)) or f"cygd new {USAGE}"
-        )
+        hint = did_you_mean(what, list(WRITERS)) or f"cygd new {USAGE}"
+        raise UsageError(f"there is no new {what!r}", hint)
+    usage = f"cygd new {USAGES[what]}"
     if not names:
-        raise UsageError(f"the name of the {what} is missing", f"cygd new {USAGE}")
+        raise UsageError(f"the name of the {what} is missing", usage)
     if len(names) > 1:
-        raise UsageError(f"one name at a time, found {' and '.join(map(repr, names))}", f"cygd new {USAGE}")
+        raise UsageError(f"one name at a time, found {' and '.join(map(repr, names))}", usage)
+    for other, own in OPTIONS.items():
+        for option in own:
+            if other != what and getattr(options, option) is not None:
+                raise UsageError(f"--{option} is for a new {other}", usage)
     return WRITERS[what](names[0], options)
+
+
+def _experiment(name: str, options: argparse.Namespace) -> int:
+    """Write NAME.yaml."""
+    from cygd.commands import new_experiment  # it looks at data, which takes the whole package
+
+    return new_experiment.run(name, options.data, options.target, options.plugin)
 
 
 def _plugin(name: str, options: argparse.Namespace) -> int:
@@ -50,14 +72,14 @@ def _plugin(name: str, options: argparse.Namespace) -> int:
         raise UsageError(f"there is no new plugin of kind {kind!r}", hint)
     files = [Path(f"{name}.py"), Path(f"test_{name}.py")]
     _check_name(name)
-    _check_free(files)
+    check_free(files)
     _check_unknown(name, options.plugin)
     words = {"NAME": name, "CONSTANT": name.upper(), "KIND": kind}
     texts = [
         re.sub("|".join(words), lambda word: words[word[0]], template)
         for template in (PLUGINS[kind], TESTS[kind])
     ]
-    _write(files, texts)
+    write_new(files, texts)
     for file in files:
         print(file)
     say(f"now edit {files[0]}, and try it:")
@@ -82,13 +104,6 @@ def _check_name(name: str) -> None:
         raise UsageError(f"{name!r} {why}", "letters, digits and underscores, such as my_activation")
 
 
-def _check_free(files: Sequence[Path]) -> None:
-    """Refuse to write over anything."""
-    for file in files:
-        if file.exists() or file.is_symlink():
-            raise UsageError(f"{file} is there already, and nothing is overwritten", "take another name")
-
-
 def _check_unknown(name: str, plugins: Sequence[str]) -> None:
     """Refuse a name that something has already: a component, or a module that the file would hide."""
     from cygd.assembly import requests
@@ -104,18 +119,5 @@ def _check_unknown(name: str, plugins: Sequence[str]) -> None:
         raise UsageError(f"{name!r} is a module of Python, which {name}.py would hide", "take another name")
 
 
-def _write(files: Sequence[Path], texts: Sequence[str]) -> None:
-    """Write all files or none."""
-    written = []
-    try:
-        for file, text in zip(files, texts, strict=True):
-            with file.open("x", encoding="utf-8") as stream:
-                written.append(file)
-                stream.write(text)
-    except OSError as error:
-        for file in written:
-            file.unlink(missing_ok=True)
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
-
-
-WRITERS: dict[str, Callable[[str, argparse.Namespace], int]] = {"plugin": _plugin}
+OPTIONS = {"experiment": ("data", "target"), "plugin": ("kind",)}
+WRITERS: dict[str, Callable[[str, argparse.Namespace], int]] = {"experiment": _experiment, "plugin": _plugin}

@@ -27,7 +27,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "arguments",
         nargs="*",
-        metavar="NAME, KEY=VALUE",
+        metavar="COMPONENT, OPTION=VALUE",
         help="a component, as an experiment names it, with options such as slope=0.3; formula=... for one "
         "that has no name yet",
     )

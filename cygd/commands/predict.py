@@ -37,7 +37,7 @@ BLOCK = 8192  # rows at a time
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     words = "a run folder, or a name, which means its newest run; the data; options of their source"
-    parser.add_argument("arguments", nargs="*", metavar="RUN DATA, KEY=VALUE", help=words)
+    parser.add_argument("arguments", nargs="*", metavar="RUN DATA, OPTION=VALUE", help=words)
     parser.add_argument("-o", "--out", metavar="FILE", help="write there, not to the terminal")
 
 

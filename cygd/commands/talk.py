@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
 from cygd.errors import CygdError
 
-__all__ = ["DONE", "FAILED", "INTERRUPTED", "USAGE", "UsageError", "say", "table", "talking"]
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "USAGE", "UsageError", "say", "table", "talking", "watched"]
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -24,6 +25,11 @@ class UsageError(CygdError):
 def talking() -> contextlib.redirect_stdout[TextIO]:
     """Send to stderr what plugins print."""
     return contextlib.redirect_stdout(sys.stderr)
+
+
+def watched() -> bool:
+    """Tell whether what is said is read by a person, at once."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def say(text: str, hint: str | None = None) -> None:

@@ -160,8 +160,8 @@ def check_option(
 ) -> object:
     """Return the value of an option in the type of its default, or raise an OptionError."""
 
-    def wrong(text: str) -> OptionError:
-        return OptionError(f"option {option!r} of {owner} {text}", option)
+    def wrong(text: str, hint: str | None = None) -> OptionError:
+        return OptionError(f"option {option!r} of {owner} {text}", option, hint=hint)
 
     result: Any = value
     if isinstance(default, bool):
@@ -178,7 +178,8 @@ def check_option(
         raise wrong(f"must be text, found {shown(value)}")
     if domain and not within(result, domain):
         words = "must be one of" if "|" in domain else "must lie in"
-        raise wrong(f"{words} {domain}, found {shown(value)}")
+        near = did_you_mean(str(value), domain.split(" | ")) if "|" in domain else None
+        raise wrong(f"{words} {domain}, found {shown(value)}", near)
     return result
 
 

@@ -13,11 +13,12 @@ from cygd.config.sections import DataSection, ExperimentSection, LayerSpec, Spli
 from cygd.config.words import listed
 from cygd.errors import did_you_mean
 
-__all__ = ["check_together", "has_validation"]
+__all__ = ["WITHOUT_TARGETS", "check_together", "has_validation"]
 
 log = logging.getLogger("cygd")
 
 BETWEEN_0_AND_1 = ("sigmoid", "hard_sigmoid", "softmax", "gaussian")
+WITHOUT_TARGETS = ("csv", "parquet")  # sources that do not say by themselves what is to be predicted
 MEANT_BY = {
     "acc": "accuracy",
     "val_acc": "validation_accuracy",
@@ -46,7 +47,7 @@ def _data(experiment: ExperimentSection, judgement: Judgement) -> None:
         )
     elif not experiment.data.source:
         judgement.require("data.source", hint)
-    elif experiment.data.source in ("csv", "parquet") and not experiment.data.targets:
+    elif experiment.data.source in WITHOUT_TARGETS and not experiment.data.targets:
         judgement.require("data.targets", "it lists the columns that the network learns to predict")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cygd.config.values import Exactly, Fault, fail
+from cygd.config.values import Exactly, Fault, described, fail
 from cygd.config.words import found
 from cygd.errors import CygdError, did_you_mean
 
@@ -98,7 +98,11 @@ def component(kind: str, default: str = "", *, may_lack: bool = False) -> Exactl
     Null, or a mapping without a name, means the default; `may_lack` lets null mean no choice, for a
     layer that follows its model.
     """
+    named = {"$ref": f"#/definitions/{kind}"}
+    unnamed = {"$ref": f"#/definitions/{kind}_{default}_options"}
+    default_too = [{"type": "null"}, unnamed] if default else [{"type": "null"}] if may_lack else []
 
+    @described({"anyOf": [named, *default_too], **({"default": default} if default else {})})
     def check(value: Any, components: Components) -> ComponentSpec:
         if value is None and may_lack:
             return ComponentSpec("")
@@ -156,6 +160,8 @@ def choose(
         except CygdError as error:
             option = getattr(error, "option", "")
             at = (option,) if option else ()
+            if option in options and option not in rest:
+                return None, faults  # it is required, and was taken out because of what is wrong with it
             if option not in rest:  # required and missing, or no option in particular
                 return None, [*faults, Fault(at, error.message, error.hint, unusable=unusable)]
             unknown = option not in chosen.options

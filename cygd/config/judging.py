@@ -39,10 +39,18 @@ class Judgement:
         """Keep what is wrong at a path, and that the place cannot be relied on."""
         where = self.document.where(fault.path, key=fault.key)
         self._problems.append(Problem(where, show_key(fault.path), fault.message, fault.hint))
-        self._unusable.append(fault.doomed)
+        self.doubt(fault.doomed)
         meant = re.match(r"did you mean '(\w+)'", fault.hint or "")
         if fault.key and meant:
             self._meant.add((*fault.path[:-1], meant[1]))
+
+    def doubt(self, path: KeyPath) -> None:
+        """Remember that a place cannot be relied on."""
+        self._unusable.append(path)
+
+    def follows(self, fault: Fault, rest: Any) -> bool:
+        """Tell whether a value is missed only because it was wrong, and so taken out of the rest."""
+        return fault.path in self._unusable and not _reaches(rest, fault.path)
 
     def report(self, key: str, message: str, hint: str | None = None, *, needs: Iterable[str] = ()) -> None:
         """Keep what is wrong between several places, unless one of them cannot be relied on.
@@ -89,7 +97,9 @@ def judge(document: Document, components: Components) -> tuple[ExperimentSection
         except Faulty as error:
             faults = _from_behind(error.faults)
         for fault in faults:
-            if fault.path not in document.kept:
+            if judgement.follows(fault, plain):
+                judgement.doubt(fault.doomed)
+            elif fault.path not in document.kept:
                 judgement.note(fault)
         if not [fault for fault in faults if _take_out(plain, fault.doomed)]:
             return None, judgement  # a default is at fault: nothing is left to take out
@@ -118,6 +128,16 @@ def _take_out(plain: Any, path: KeyPath) -> bool:
         parent[step] = {}  # the layers behind it keep their numbers
     else:
         del parent[step]
+    return True
+
+
+def _reaches(plain: Any, path: KeyPath) -> bool:
+    """Tell whether there is anything at a path."""
+    for step in path:
+        known = plain if isinstance(plain, dict) else range(len(plain)) if isinstance(plain, list) else ()
+        if step not in known:
+            return False
+        plain = plain[step]
     return True
 
 

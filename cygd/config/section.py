@@ -49,6 +49,8 @@ class Section:
 
     internal: ClassVar[tuple[str, ...]] = ()  # attributes that are no keys
     unread: ClassVar[tuple[str, ...]] = ()  # whose defaults stand outside of what may be written
+    required: ClassVar[tuple[str, ...]] = ()  # keys that must be given, which `checks` asks for
+    short: ClassVar[str] = ""  # the key that a value stands for that is no mapping
     shape: ClassVar[str] = "a mapping"
     _fields: ClassVar[dict[str, Field]]  # of each class, when it is first used
     _readers: ClassVar[dict[str, Reader]]

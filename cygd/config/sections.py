@@ -110,6 +110,7 @@ class Split(Known):
 class Scale(Known):
     """How columns are scaled, by statistics of the training rows."""
 
+    short: ClassVar[str] = "inputs"
     shape: ClassVar[str] = "none, standard or minmax, or a mapping"
 
     inputs: Scaling = "none"
@@ -125,6 +126,7 @@ class DataSection(Section):
     """Where the samples come from, and which columns are what; further keys are the source's own."""
 
     internal: ClassVar[tuple[str, ...]] = ("options", "component")
+    required: ClassVar[tuple[str, ...]] = ("source",)
 
     source: str = ""
     options: Mapping[str, Any] = MappingProxyType({})
@@ -207,6 +209,8 @@ class LayerSpec(Known):
     """One layer; a number is its units."""
 
     unread: ClassVar[tuple[str, ...]] = ("units",)
+    required: ClassVar[tuple[str, ...]] = ("units",)
+    short: ClassVar[str] = "units"
     shape: ClassVar[str] = "a number of units, or a mapping"
 
     units: Annotated[int, whole(1, MOST_UNITS)] = 0
@@ -228,6 +232,8 @@ class LayerSpec(Known):
 
 class ModelSection(Known):
     """The network."""
+
+    required: ClassVar[tuple[str, ...]] = ("layers",)
 
     dtype: Annotated[Literal["float64", "float32"], choice("float64", "float32")] = "float64"
     activation: Annotated[ComponentSpec, component("activation", "tanh")] = DEFAULT
@@ -297,6 +303,8 @@ class Checkpoint(Known):
 
 class ExperimentSection(Known):
     """The whole of an experiment; one name per key, in the order in which they are written."""
+
+    required: ClassVar[tuple[str, ...]] = ("data", "model")
 
     name: Annotated[str, Exactly(check_name)] | None = None
     seed: Seed = 0

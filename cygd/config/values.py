@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ __all__ = [
     "Flag",
     "Matrix",
     "Text",
+    "allowed_by",
     "as_list",
     "check_bias",
     "check_class_weight",
@@ -36,6 +37,7 @@ __all__ = [
     "check_time",
     "check_whole",
     "choice",
+    "described",
     "either",
     "fail",
     "number",
@@ -107,12 +109,32 @@ def _expected(words: str, value: Any, hint: str | None = None) -> Faulty:
 
 
 Check: TypeAlias = Callable[[Any], Any]  # value -> value, or a Faulty
+AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Any])
+
+_SCHEMAS: dict[Callable[..., Any], Mapping[str, Any]] = {}
+
+
+def described(schema: Mapping[str, Any]) -> Callable[[AnyCheck], AnyCheck]:
+    """Say what a check accepts, as JSON Schema, for editors; they know no more than is said."""
+
+    def describe(check: AnyCheck) -> AnyCheck:
+        _SCHEMAS[check] = schema
+        return check
+
+    return describe
+
+
+def allowed_by(check: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a check accepts, as JSON Schema; {} is anything."""
+    return dict(_SCHEMAS.get(check, {}))
 
 
 def check_whole(low: int, high: int | None = None) -> Check:
     """Return a check for whole numbers in a closed range."""
     words = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+    limits = {"minimum": low} if high is None else {"minimum": low, "maximum": high}
 
+    @described({"type": "integer", **limits})
     def check(value: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
             if value >= low and (high is None or value <= high):
@@ -133,7 +155,10 @@ def check_number(
         (f"less than {high:g}" if below else f"at most {high:g}") if high < math.inf else "",
     ]
     words = " ".join(["a finite number", " and ".join(filter(None, ends))]).strip()
+    least, most = ("exclusiveMinimum" if above else "minimum"), ("exclusiveMaximum" if below else "maximum")
+    limits = {key: end for key, end in {least: low, most: high}.items() if math.isfinite(end)}
 
+    @described({"type": "number", **limits})
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _expected(words, value, _unquoted(value, int | float))
@@ -149,6 +174,7 @@ def check_number(
     return check
 
 
+@described({"type": "boolean"})
 def check_flag(value: Any) -> bool:
     """Accept true and false alone."""
     if isinstance(value, bool):
@@ -158,6 +184,7 @@ def check_flag(value: Any) -> bool:
     raise _expected("true or false", value, f"write {meant}" if meant else _unquoted(value, bool))
 
 
+@described({"type": "string", "minLength": 1})
 def check_text(value: Any) -> str:
     """Accept text that is not empty."""
     if isinstance(value, str) and value:
@@ -166,6 +193,7 @@ def check_text(value: Any) -> str:
     raise _expected("text", value, "put it in quotes" if scalar else None)
 
 
+@described({"type": ["string", "integer"], "minLength": 1, "minimum": 0})
 def check_column(value: Any) -> str | int:
     """Accept the name of a column, or its number."""
     if isinstance(value, str) and value:
@@ -177,6 +205,7 @@ def check_column(value: Any) -> str | int:
     )
 
 
+@described({"type": ["boolean", "string", "integer"], "minLength": 1, "minimum": 0})
 def check_time(value: Any) -> bool | str | int | None:
     """Accept true for rows that stand in the order of time, or the column that says when."""
     if isinstance(value, bool):
@@ -186,6 +215,10 @@ def check_time(value: Any) -> bool | str | int | None:
     raise _expected("true, or the name of a column", value)
 
 
+WEIGHTS = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "number", "minimum": 0}}
+
+
+@described({"anyOf": [{"const": "balanced"}, WEIGHTS]})
 def check_class_weight(value: Any) -> str | dict[str, float]:
     """Accept the word balanced, or a weight for each label; every wrong one is a fault."""
     if value == "balanced":
@@ -209,6 +242,7 @@ def check_class_weight(value: Any) -> str | dict[str, float]:
 def check_choice(*allowed: str) -> Check:
     """Return a check for one of several words."""
 
+    @described({"enum": list(allowed)})
     def check(value: Any) -> str:
         if isinstance(value, str) and value in allowed:
             return value
@@ -221,6 +255,7 @@ def check_choice(*allowed: str) -> Check:
 def either(word: str, check: Check, words: str) -> Any:
     """Return the type of a word, or of what a check accepts; `words` name both."""
 
+    @described({"anyOf": [{"const": word}, allowed_by(check)]})
     def check_either(value: Any) -> Any:
         if value == word and isinstance(value, str):
             return value
@@ -237,6 +272,7 @@ def either(word: str, check: Check, words: str) -> Any:
 def as_list(words: str) -> First:
     """Return the type of a list, before its items are looked at; null is an empty one."""
 
+    @described({"type": ["array", "null"]})
     def check(value: Any) -> tuple[Any, ...]:
         if value is None:
             return ()
@@ -248,6 +284,10 @@ def as_list(words: str) -> First:
     return First(check)
 
 
+ROW = {"type": "array", "items": {"type": "number"}}
+
+
+@described(ROW)
 def check_row(value: Any) -> tuple[float, ...]:
     """Accept a list of finite numbers; every wrong one is a fault."""
     if isinstance(value, np.ndarray):
@@ -266,6 +306,7 @@ def check_row(value: Any) -> tuple[float, ...]:
     return tuple(row)
 
 
+@described({"type": "array", "minItems": 1, "items": {**ROW, "minItems": 1}})
 def check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
     """Accept a list of rows of finite numbers, all of one length."""
     if not isinstance(value, list | tuple) or not len(value):
@@ -287,6 +328,7 @@ def check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(rows)
 
 
+@described({"anyOf": [{"type": "boolean"}, ROW]})
 def check_bias(value: Any) -> bool | tuple[float, ...]:
     """Accept true, false, or a number per unit."""
     if isinstance(value, bool):
@@ -296,6 +338,7 @@ def check_bias(value: Any) -> bool | tuple[float, ...]:
     return check_row(value)
 
 
+@described({"type": "string", "minLength": 1, "maxLength": 200})
 def check_name(value: Any) -> str:
     """Accept a name that can be the name of a folder."""
     name = check_text(value)

@@ -6,7 +6,7 @@ import glob
 import os
 from pathlib import Path
 
-from cygd.errors import DataError
+from cygd.errors import DataError, did_you_mean
 
 __all__ = ["located", "located_all", "matching", "shown"]
 
@@ -23,8 +23,8 @@ def located(folder: Path, value: object, option: str) -> Path:
         raise DataError(f"{option} is {value!r}; it is the name of a file")
     path = shown(folder / value)
     if not path.exists():
-        hint = None if Path(value).is_absolute() else f"relative paths start from {folder.absolute()}"
-        raise DataError(f"{path}: no such file", hint=hint)
+        begins = None if Path(value).is_absolute() else f"relative paths start from {folder.absolute()}"
+        raise DataError(f"{path}: no such file", hint="; ".join(filter(None, [begins, near(path)])) or None)
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a file")
     return path
@@ -54,6 +54,14 @@ def matching(folder: Path, value: object) -> list[Path]:
         return []
     names = glob.glob(value, root_dir=folder, recursive=True)  # noqa: PTH207 (takes an absolute one, too)
     return [folder / name for name in sorted(names) if (folder / name).is_file()]
+
+
+def near(path: Path) -> str | None:
+    """Return a hint with the file of a folder whose name is nearest to one that is not there."""
+    try:
+        return did_you_mean(path.name, [other.name for other in path.parent.iterdir() if other.is_file()])
+    except OSError:
+        return None
 
 
 def shown(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar on a terminal, some twenty plain lines elsewhere.
+"""What a person sees of a run: a progress bar and curves on a terminal, some twenty plain lines elsewhere.
 
 Everything goes to stderr, because stdout belongs to the data. rich is imported only where a terminal
 shows it; it leaves the colours away where NO_COLOR is set.
@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,8 +78,11 @@ class Console:
             print(f"epoch {epoch:>{width}}/{self._epochs}  {sentence(metrics)}".rstrip(), file=sys.stderr)
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
-        """Say how it ended."""
-        self._stop()
+        """Say how it ended; on a terminal, draw how it went."""
+        if self._progress is not None:
+            width = self._progress.console.width
+            self._stop()
+            _draw(getattr(result, "history", {}), width)
         best = f", best {result.best_epoch}" if result.best_epoch is not None else ""
         print(
             f"{result.status} after {epochs(result.epochs)}{best}, {short(result.seconds)} s: "
@@ -102,6 +105,16 @@ class Console:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def _draw(history: Mapping[str, Sequence[float]], width: int) -> None:
+    """Print the curves of a run."""
+    from cygd.loggers.curve import curves
+    from cygd.plotting import usable
+
+    lines = curves(history, width, usable(sys.stderr.encoding))
+    if lines:
+        print("\n".join(["", *lines, ""]), file=sys.stderr)
 
 
 def _progress_bar(total: int) -> Progress:

@@ -1,11 +1,14 @@
 """docs/configuration.md names every key, and every default that is a plain value."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
 import yaml
 
+from cygd.config import meanings
 from cygd.config.sections import ExperimentSection, Section
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -15,6 +18,13 @@ def rows():
     """Return the default of every key, as the table has it."""
     found = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE)
     return {key: default.strip() for key, default in found if not key.startswith("inline")}
+
+
+def test_editors_are_told_what_the_table_says():
+    script = PAGE.parents[1] / "tools" / "meanings.py"
+    done = subprocess.run([sys.executable, "-P", script], capture_output=True, text=True, check=True)
+    remedy = "run: python tools/meanings.py > cygd/config/meanings.py, and then as test_cli_schema says"
+    assert done.stdout == Path(meanings.__file__).read_text(), remedy
 
 
 def inner_section(annotation):
