@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+
+from cygd import flushing
 
 __all__ = ["Journal"]
 
@@ -65,7 +66,7 @@ class Journal(logging.Filter):
         if self._file is not None:
             with contextlib.suppress(OSError), self._file:
                 self._file.flush()
-                os.fsync(self._file.fileno())
+                flushing.flush(self._file.fileno())
 
     def _write(self, text: str) -> None:
         # where nothing can be written the run itself fails, and must get to say so

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from cygd import flushing
 from cygd.errors import CheckpointError, ConfigError
 from cygd.locking import FolderLock
 
@@ -186,7 +187,7 @@ def write_durably(path: Path, data: bytes) -> Path:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            flushing.flush(file.fileno())
         temporary.replace(path)
         _flush_folder(path.parent)
     except BaseException as error:
@@ -274,7 +275,7 @@ def _flush_folder(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            flushing.flush(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:

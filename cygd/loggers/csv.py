@@ -10,13 +10,13 @@ on from it keeps those, and writes all others again.
 
 from __future__ import annotations
 
-import os
 import time
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from cygd import flushing
 from cygd.errors import CheckpointError
 from cygd.hookspecs import hookimpl
 
@@ -161,7 +161,7 @@ class Csv:
         if self._file is not None and self._dirty:
             try:
                 self._file.flush()
-                os.fsync(self._file.fileno())
+                flushing.flush(self._file.fileno())
             except OSError as error:
                 self._failure = error
                 self.check()
