@@ -13,6 +13,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def versions() -> dict[str, str | None]:
     }
 
 
+@cache
 def version(package: str) -> str | None:
     """Return the version of an installed package, or None."""
     try:
@@ -104,6 +106,7 @@ def _platform() -> str:
     return f"{here.system}-{here.release}-{here.machine}-with-{''.join(platform.libc_ver())}"
 
 
+@cache
 def _cpu_model() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

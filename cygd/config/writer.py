@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ import yaml
 from cygd.config.scalars import read_scalar, write_float
 
 __all__ = ["dump"]
+
+MOST_KNOWN, LONGEST_KNOWN = 200, 5000
+_KNOWN: dict[str, str] = {}  # JSON of a key with its value -> its lines
 
 
 def dump(content: Mapping[str, Any]) -> str:
@@ -30,9 +34,33 @@ def dump(content: Mapping[str, Any]) -> str:
     train: {epochs: 5, batch_size: full}
     name: '1e-3'
     """
-    return yaml.dump(
-        dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+    if not any(isinstance(value, Mapping | list | tuple | np.ndarray) for value in content.values()):
+        return _dump(dict(content))  # it stands on one line
+    return "".join(_entry(key, value) for key, value in content.items())
+
+
+def _entry(key: str, value: Any) -> str:
+    """Return the lines of one key at the top; those that the runs of a sweep share are laid out once."""
+    try:
+        known = json.dumps([key, value])
+    except (TypeError, ValueError):  # an array, which need not be small
+        return _dump({key: value}, block=True)
+    if known not in _KNOWN:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        text = _dump({key: value}, block=True)
+        if len(known) > LONGEST_KNOWN:
+            return text
+        _KNOWN[known] = text
+    return _KNOWN[known]
+
+
+def _dump(content: dict[str, Any], *, block: bool = False) -> str:
+    dumper = _BlockDumper if block else _Dumper
+    text: str = yaml.dump(
+        content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
     )
+    return text
 
 
 class _Dumper(yaml.SafeDumper):
@@ -40,6 +68,14 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+class _BlockDumper(_Dumper):
+    """Writes the mapping at the top as lines, whatever it holds."""
+
+    def serialize(self, node: yaml.Node) -> None:
+        node.flow_style = False  # type: ignore[attr-defined]
+        super().serialize(node)
 
 
 def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:

@@ -84,3 +84,11 @@ def test_nothing_is_written_as_an_alias():
 
 def test_a_path_that_is_no_unicode_survives():
     assert back(dump({"path": "a\udcff"})) == {"path": "a\udcff"}
+
+
+@pytest.mark.parametrize("value", [1, 1.0, True, "1", -0.0, 0.0, None, [1], [1.0], {"b": 1}, "x" * 6000])
+def test_what_was_written_before_is_written_alike(value):
+    other = {"z": [[1, 2]]}
+    first = dump({"a": value, **other})
+    assert dump({"a": value, **other}) == first
+    assert exactly(back(first)) == exactly({"a": value, **other})
