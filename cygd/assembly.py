@@ -22,7 +22,18 @@ from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
 from cygd.network import Network
 from cygd.plugins import Plugins, Request
 
-__all__ = ["Assembly", "Reading", "Source", "assemble", "build_network", "read", "requests", "resolved"]
+__all__ = [
+    "Assembly",
+    "Reading",
+    "Source",
+    "assemble",
+    "build_network",
+    "complete",
+    "judge",
+    "read",
+    "requests",
+    "resolved",
+]
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -79,11 +90,27 @@ def read(
     """
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
+    return judge(document, plugins, environment)
+
+
+def judge(
+    document: config.Document,
+    plugins: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    load: Callable[[Sequence[Request]], Plugins] | None = None,
+) -> Reading:
+    """Load the plugins of a document and validate it; `load` returns the registry for what is asked.
+
+    Raises
+    ------
+    ConfigError, PluginError
+        Whatever is wrong with it, everything at once.
+    """
     asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
     asked += requests(plugins)
     environment = os.environ if environment is None else environment
     try:
-        registry = Plugins.load(asked, environment=environment)
+        registry = Plugins.load(asked, environment=environment) if load is None else load(asked)
     except PluginError as error:
         raise _with_the_rest(error, document) from error
     experiment = config.validate(document, registry)
@@ -146,7 +173,19 @@ def assemble(
     ConfigError, DataError, PluginError
         Whatever is wrong.
     """
-    reading = read(source, overrides, plugins, environment)
+    return complete(read(source, overrides, plugins, environment))
+
+
+def complete(
+    reading: Reading, prepare: Callable[[config.Experiment, Plugins], Prepared] = prepare
+) -> Assembly:
+    """Give an experiment its data and its network; `prepare` returns the data.
+
+    Raises
+    ------
+    ConfigError, DataError, PluginError
+        Whatever does not fit.
+    """
     experiment = reading.experiment
     try:
         prepared = prepare(experiment, reading.plugins)

@@ -6,14 +6,14 @@ Reading stops at the first error of syntax. Duplicate keys and overrides that le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cygd.config.mappings import read_mapping
 from cygd.config.nodes import KeyPath, Mark, Node, show_key
-from cygd.config.overrides import apply_overrides
+from cygd.config.overrides import apply_changes, apply_overrides
 from cygd.config.reader import read_yaml
 from cygd.config.words import found
 from cygd.errors import ConfigError, Problem, did_you_mean
@@ -60,6 +60,12 @@ class Document:
         if node.key_mark and (key or (missing and isinstance(node.value, dict))):
             return node.key_mark
         return node.mark
+
+    def changed(self, changes: Iterable[tuple[KeyPath, Node]]) -> Document:
+        """Return a document with other values at some paths, each value with the place that it has."""
+        root, problems = self.root.copy(), list(self.problems)
+        kept = apply_changes(root, [(path, value.copy()) for path, value in changes], problems)
+        return replace(self, root=root, kept=self.kept | kept, problems=tuple(problems))
 
     @property
     def plugin_requests(self) -> list[tuple[str, str, Path]]:

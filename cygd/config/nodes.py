@@ -47,6 +47,15 @@ class Node:
             return [child.plain() for child in self.value]
         return self.value
 
+    def copy(self) -> Node:
+        """Return a tree of its own with the same values and places; an array is shared."""
+        value = self.value
+        if isinstance(value, dict):
+            value = {key: child.copy() for key, child in value.items()}
+        elif isinstance(value, list):
+            value = [child.copy() for child in value]
+        return Node(value, self.mark, self.key_mark)
+
     def child(self, step: str | int) -> Node | None:
         """Return what lies one step below, if there is anything."""
         if isinstance(self.value, dict):

@@ -8,7 +8,7 @@ the new one understands is known only when plugins are loaded, so their paths ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cygd.config.nodes import COMMAND_LINE, KeyPath, Node, parse_key, show_key
@@ -16,7 +16,7 @@ from cygd.config.reader import read_yaml
 from cygd.config.words import found
 from cygd.errors import ConfigError, Problem
 
-__all__ = ["COMPONENT_PATHS", "apply_overrides", "is_component"]
+__all__ = ["COMPONENT_PATHS", "apply_changes", "apply_overrides", "is_component", "read_override"]
 
 # Where a component stands; "*" is any index. A test compares this with the sections.
 COMPONENT_PATHS: tuple[tuple[str, ...], ...] = (
@@ -47,18 +47,36 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: list[Problem
     frozenset of KeyPath
         The options kept from a component whose name was overridden.
     """
-    kept: set[KeyPath] = set()
+    changes = []
     for override in overrides:
         try:
-            path, value = _parse(override)
+            changes.append(read_override(override))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    return apply_changes(root, changes, problems)
+
+
+def apply_changes(
+    root: Node, changes: Iterable[tuple[KeyPath, Node]], problems: list[Problem]
+) -> frozenset[KeyPath]:
+    """Put values at paths, in place, one after the other; return what `apply_overrides` does."""
+    kept: set[KeyPath] = set()
+    for path, value in changes:
+        try:
             _set(root, path, value, kept)
         except ConfigError as error:
             problems.extend(error.problems)
     return frozenset(kept)
 
 
-def _parse(override: str) -> tuple[KeyPath, Node]:
-    """Split an override into its path and its value."""
+def read_override(override: str) -> tuple[KeyPath, Node]:
+    """Split an override into its path and its value.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, or its value is no YAML.
+    """
     key, equals, text = override.partition("=")
     path = parse_key(key.strip())
     if not equals or "" in path:
@@ -75,7 +93,7 @@ def _parse(override: str) -> tuple[KeyPath, Node]:
 
 def _set(root: Node, path: KeyPath, new: Node, kept: set[KeyPath]) -> None:
     """Put a value at a path."""
-    new.key_mark = COMMAND_LINE
+    new.key_mark = new.key_mark or COMMAND_LINE
     node, at = root, _TOP
     for step in path[:-1]:
         node, at = _enter(node, at, step)

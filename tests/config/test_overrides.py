@@ -1,6 +1,7 @@
 import pytest
 
 from cygd.config import read
+from cygd.config.nodes import Mark, Node
 from cygd.config.overrides import COMPONENT_PATHS
 from cygd.config.sections import ExperimentSection
 
@@ -140,3 +141,23 @@ def test_the_component_paths_are_those_of_the_sections():
 
     section_classes = [sections.LayerSpec, sections.ModelSection, sections.DataSection, sections.Train]
     assert set(paths(ExperimentSection)) == set(COMPONENT_PATHS)
+
+
+def test_changes_keep_their_places_and_leave_the_document_as_it_was():
+    document = read({"train": {"epochs": 5}, "optimizer": {"name": "sgd", "momentum": 0.5}})
+    mark = Mark("a.yaml", 3, 7)
+    changes = [(("train", "epochs"), Node(7, mark, mark)), (("optimizer",), Node("adam", mark))]
+    changed = document.changed(changes)
+    assert changed.root.plain() == {"train": {"epochs": 7}, "optimizer": {"name": "adam", "momentum": 0.5}}
+    assert changed.where(("train", "epochs")) == "a.yaml:3:7"
+    assert changed.kept == {("optimizer", "momentum")}
+    assert document.root.plain()["train"] == {"epochs": 5}
+    assert document.root.plain()["optimizer"]["name"] == "sgd"
+    assert changes[0][1] == Node(7, mark, mark)
+
+
+def test_a_change_that_leads_nowhere_is_a_problem_of_the_changed_document():
+    document = read({"train": {"epochs": 5}})
+    changed = document.changed([(("train", "epochs", "more"), Node(7, Mark("a.yaml", 3, 7)))])
+    assert [problem.key for problem in changed.problems] == ["train.epochs.more"]
+    assert document.problems == ()
