@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import cygd
-from cygd.commands import bowl, compare, data, listing, new, plugins, predict, resume
+from cygd.commands import bowl, compare, data, listing, new, plugins, predict, resume, sweep
 from cygd.commands.arguments import experiments_of, split
 from cygd.commands.talk import DONE, FAILED, INTERRUPTED, USAGE, UsageError, say, talking, watched
 from cygd.errors import ConfigError, CygdError, RunError, did_you_mean
@@ -225,6 +225,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
         f"FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]\n  cygd run {resume.USAGE}",
     ),
     "check": (check, "FILE ... [KEY=VALUE ...]"),
+    "sweep": (sweep.run, sweep.USAGE),
     "trace": (trace, "FILE [KEY=VALUE ...] [--steps N] [--csv]"),
     "bowl": (bowl.run, bowl.USAGE),
     "data": (data.run, data.USAGE),
@@ -241,6 +242,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
 
 DECLARED: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "bowl": bowl.declare,
+    "sweep": sweep.declare,
     "data": data.declare,
     "predict": predict.declare,
     "list": listing.declare,

@@ -15,6 +15,7 @@ from cygd.ending import history_of
 from cygd.environment import facts, hashes, warn_if_changed
 from cygd.errors import CheckpointError, CygdError, RunError
 from cygd.interrupts import undisturbed
+from cygd.learning import learn, measure
 from cygd.loggers import Console, Csv, Hashes
 from cygd.model import Model
 from cygd.results import Result, Run
@@ -158,25 +159,11 @@ class Execution:
 
     def train(self) -> training.History:
         """Run all epochs."""
-        experiment, part = self.experiment, self.assembly.data.train
-        return training.train(
-            self.assembly.network,
-            part.x,
-            part.y,
-            rows=part.rows,
-            sample_weight=part.sample_weight,
-            optimizer=experiment.optimizer.component,
-            schedule=experiment.schedule.component,
-            clip=experiment.clip,
-            epochs=experiment.train.epochs,
-            batch_size=experiment.train.batch_size,
-            shuffle=experiment.train.shuffle,
-            evaluate_every=experiment.train.evaluate_every,
-            metrics=[spec.component for spec in experiment.metrics],
-            validation=self.assembly.data.validation,
-            stop=experiment.stop,
-            unscale=self.model.preprocessing.inverse_targets,
-            threads=self.threads,
+        return learn(
+            self.assembly,
+            self.threads,
+            metrics=[spec.component for spec in self.experiment.metrics],
+            evaluate_every=self.experiment.train.evaluate_every,
             on_epoch=self.on_epoch,
             start=self.start,
             on_start=self.take_state,
@@ -215,7 +202,7 @@ class Execution:
         return self.write(
             Result(
                 status=history.status,
-                metrics=self.measure(),
+                metrics=measure(self.assembly, self.threads),
                 history=dict(history),
                 model=self.model,
                 directory=self.directory.path,
@@ -224,23 +211,6 @@ class Execution:
                 seconds=history.seconds,
             )
         )
-
-    def measure(self) -> dict[str, float]:
-        """Return the loss and the metrics of all parts at the kept weights."""
-        prepared, found = self.assembly.data, {}
-        parts = {"": prepared.train, "validation_": prepared.validation, "test_": prepared.test}
-        metrics = [spec.component for spec in self.experiment.metrics]
-        for prefix, part in parts.items():
-            if part is not None:
-                values = training.evaluate(
-                    self.assembly.network,
-                    part,
-                    metrics,
-                    unscale=self.model.preprocessing.inverse_targets,
-                    threads=self.threads,
-                )
-                found.update({prefix + name: value for name, value in values.items()})
-        return found
 
     # -- when it does not end well ------------------------------------------------------------------
 

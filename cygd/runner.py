@@ -27,7 +27,7 @@ from cygd.rundir import RunDirectory, remove_durably
 from cygd.threads import choose_threads
 from cygd.tiers import foreign
 
-__all__ = ["Result", "Run", "resume", "run"]
+__all__ = ["Result", "Run", "execute", "resume", "run"]
 
 log = logging.getLogger("cygd")
 
@@ -148,6 +148,11 @@ def _run(
     """Run what an experiment describes, each fold if it has folds; `environment` may name plugins."""
     with Journal() as journal:
         assembly = assemble(source, overrides, plugins, environment)
+        if assembly.experiment.sweep is not None:
+            place = assembly.experiment.where("sweep")
+            log.warning(
+                "%s sweep: this is one run of the experiment itself; `cygd sweep` runs the others", place
+            )
         split = assembly.experiment.data.split
         if split is not None and split.every_fold:
             directory = RunDirectory.create(assembly.experiment.name, out)
@@ -165,12 +170,29 @@ def _run(
                     quiet,
                 )
         count = choose_threads(threads, assembly.experiment.threads)
-        with listening(assembly, quiet) as always:
-            directory = RunDirectory.create(assembly.experiment.name, out)
-            with directory.locked():
-                journal.open(directory.path / "log.txt")
-                _say_foreign(assembly, quiet)
-                return Execution(assembly, directory, count, always).run()
+        return execute(assembly, journal, out, count, quiet)
+
+
+def execute(
+    assembly: Assembly, journal: Journal, out: str | os.PathLike[str] | None, threads: int, quiet: bool = True
+) -> Result:
+    """Train what was assembled, and leave a run folder; `run` says what may be raised.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        The experiment with its data and its network.
+    journal : Journal
+        What has listened since before the experiment was read; it goes on in log.txt.
+    out, threads, quiet
+        As for `run`.
+    """
+    with listening(assembly, quiet) as always:
+        directory = RunDirectory.create(assembly.experiment.name, out)
+        with directory.locked():
+            journal.open(directory.path / "log.txt")
+            _say_foreign(assembly, quiet)
+            return Execution(assembly, directory, threads, always).run()
 
 
 def _resume_folds(

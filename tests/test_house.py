@@ -35,7 +35,7 @@ FLOORS = [
     {"builtins", "registration"},
     {"plugins"},
     {"assembly"},
-    {"model", "journal", "trace", "tiers"},
+    {"model", "journal", "trace", "tiers", "learning"},
     {"results", "resumption"},
     {"ending", "folds"},
     {"execution"},

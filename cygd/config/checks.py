@@ -29,7 +29,19 @@ MEANT_BY = {
 
 def check_together(experiment: ExperimentSection, judgement: Judgement) -> None:
     """Report everything that does not fit together."""
-    for check in (_data, _columns, _split, _layers, _output, _dropout, _clip, _metrics, _stop, _measured):
+    for check in (
+        _data,
+        _columns,
+        _split,
+        _layers,
+        _output,
+        _dropout,
+        _clip,
+        _metrics,
+        _stop,
+        _measured,
+        _sweep,
+    ):
         check(experiment, judgement)
 
 
@@ -219,6 +231,21 @@ def _stop(experiment: ExperimentSection, judgement: Judgement) -> None:
     message = f"expected one of the measured values {listed(known)}, found {stop.monitor!r}"
     hint = _monitor_hint(stop.monitor, known, validated)
     judgement.report("stop.monitor", message, hint, needs=["metrics", "data.validation", "data.split"])
+
+
+def _sweep(experiment: ExperimentSection, judgement: Judgement) -> None:
+    """What configurations are compared by will be measured."""
+    if experiment.sweep is None or experiment.sweep.objective is None:
+        return
+    data, objective = experiment.data, experiment.sweep.objective
+    measured = ["loss", *dict.fromkeys(spec.component.name for spec in experiment.metrics)]
+    tested = data.test is not None or (data.split is not None and data.split.test > 0)
+    parts = ["", *(["validation_"] if has_validation(data) else []), *(["test_"] if tested else [])]
+    known = [part + name for part in parts for name in measured]
+    if objective not in known:
+        message = f"expected one of the measured values {listed(known)}, found {objective!r}"
+        hint = _monitor_hint(objective, known, [f"validation_{name}" for name in measured])
+        judgement.report("sweep.objective", message, hint, needs=["metrics", "data"])
 
 
 def _monitor_hint(word: str, known: list[str], validated: list[str]) -> str | None:

@@ -12,7 +12,15 @@ from cygd.config.document import Document
 from cygd.config.judging import judge
 from cygd.config.nodes import parse_key, show_key
 from cygd.config.resolved import data_files, resolved
-from cygd.config.sections import Checkpoint, DataSection, ExperimentSection, LayerSpec, Stop, Train
+from cygd.config.sections import (
+    Checkpoint,
+    DataSection,
+    ExperimentSection,
+    LayerSpec,
+    Stop,
+    SweepSection,
+    Train,
+)
 from cygd.config.values import safe_name
 from cygd.errors import ConfigError, Problem
 
@@ -52,6 +60,7 @@ class Experiment:
     stop: Stop | None
     checkpoint: Checkpoint
     log: tuple[ComponentSpec, ...]
+    sweep: SweepSection | None
 
     @property
     def folder(self) -> Path:
@@ -127,6 +136,7 @@ def _build(document: Document, sections: ExperimentSection, components: Componen
         stop=stop,
         checkpoint=sections.checkpoint,
         log=sections.log,
+        sweep=sections.sweep,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from cygd.config.choices import Components, ComponentSpec, choose, component, synonym
 from cygd.config.section import Section
+from cygd.config.sweep_section import SweepSection
 from cygd.config.values import (
     Column,
     Columns,
@@ -47,6 +48,7 @@ __all__ = [
     "Section",
     "Split",
     "Stop",
+    "SweepSection",
     "Train",
 ]
 
@@ -323,6 +325,7 @@ class ExperimentSection(Known):
     stop: Stop | None = None
     checkpoint: Checkpoint = DEFAULT
     log: Annotated[tuple[Annotated[ComponentSpec, component("logger")], ...], as_list("loggers")] = CONSOLE
+    sweep: SweepSection | None = None
 
 
 def _hint(key: str, known: list[str]) -> str:

@@ -1,0 +1,223 @@
+"""A worker of a sweep: a process of its own that trains one configuration after the other.
+
+It is spawned, never forked: a process with threads, as one that has trained is, must not be. What is common
+to all configurations, the base experiment, the plugins and the data, is read once. A run that fails,
+however it does, is an outcome like any other; a worker that is killed costs nothing but the run at which it
+was.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from cygd import config, flushing, runner
+from cygd.assembly import Assembly, complete, judge
+from cygd.discovery import environment_requests
+from cygd.errors import CygdError, RunError
+from cygd.journal import Journal
+from cygd.learning import learn, measure
+from cygd.plugins import Plugins, Request
+from cygd.sweep.configurations import Changes
+from cygd.sweep.sharing import SharedData
+from cygd.threads import choose_threads
+
+__all__ = ["Outcome", "Setup", "Task", "Worker", "main"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all runs of a sweep share.
+
+    Attributes
+    ----------
+    document : Document
+        The base experiment.
+    plugins : tuple of str
+        Those that the command line asks for.
+    directory : Path
+        The folder of the sweep.
+    shared : Path
+        The folder of the data.
+    threads : int or None
+        How many threads a run has, where somebody said so.
+    folders : bool
+        Whether each run leaves a folder.
+    """
+
+    document: config.Document
+    plugins: tuple[str, ...]
+    directory: Path
+    shared: Path
+    threads: int | None = None
+    folders: bool = True
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run that is to be made.
+
+    Attributes
+    ----------
+    number : int
+        Which one of the sweep.
+    configuration : int
+        The number of its configuration, which the repetitions share.
+    changes : Changes
+        What it changes in the base experiment, its seed among them where runs are repeated.
+    values : dict
+        The same as plain values, without the seed of a repetition.
+    folder : str
+        Its folder below that of the sweep; empty where it leaves none.
+    """
+
+    number: int
+    configuration: int
+    changes: Changes
+    values: dict[str, Any]
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run; the attributes are those of `Result`, and the message of an error."""
+
+    status: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    seed: int | None = None
+    error: str = ""
+
+
+class Worker:
+    """Makes runs, one after the other."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.data = SharedData(setup.shared)
+        self._registries: dict[tuple[str, ...], Plugins] = {}
+
+    def perform(self, task: Task) -> Outcome:
+        """Make a run and return what became of it, whatever that is."""
+        seed: list[int] = []
+        try:
+            with flushing.deferred(), Journal() as journal:
+                assembly = self.assemble(task)
+                seed.append(assembly.experiment.seed)
+                threads = self.threads(assembly)
+                if self.setup.folders:
+                    out = self.setup.directory / task.folder
+                    return _outcome(runner.execute(assembly, journal, out, threads), seed[0])
+                return _in_memory(assembly, threads)
+        except RunError as error:
+            if error.result is None:
+                return Outcome("failed", error=_said(error))
+            return _outcome(error.result, seed[0], error.message)
+        except (Exception, SystemExit) as error:
+            return Outcome("failed", seed=seed[0] if seed else None, error=_said(error))
+
+    def assemble(self, task: Task) -> Assembly:
+        """Return the experiment of a task with its data and its network."""
+        document = self.setup.document.changed(task.changes)
+        return complete(judge(document, self.setup.plugins, load=self.registry), self.data.prepare)
+
+    def registry(self, asked: Sequence[Request]) -> Plugins:
+        """Return the components there are; plugin files are run anew for each run, as `cygd run` does."""
+        everyone = [*environment_requests(os.environ), *asked]
+        if any(request.path is not None for request in everyone):
+            return Plugins.load(asked)
+        key = tuple(request.name_or_path for request in everyone)
+        if key not in self._registries:
+            self._registries[key] = Plugins.load(asked)
+        return self._registries[key]
+
+    def threads(self, assembly: Assembly) -> int:
+        """Return how many threads a run has: one, unless somebody says otherwise."""
+        configured = assembly.experiment.threads
+        return choose_threads(self.setup.threads, 1 if configured == "auto" else configured)
+
+
+def _in_memory(assembly: Assembly, threads: int) -> Outcome:
+    """Train without a folder, and measure on the way only what decides when training ends."""
+    experiment = assembly.experiment
+    watched = experiment.stop is not None or experiment.schedule.component.watcher is not None
+    monitor = "" if experiment.stop is None else experiment.stop.monitor
+    metrics = [
+        spec.component
+        for spec in experiment.metrics
+        if spec.component.name == monitor.removeprefix("validation_")
+    ]
+    listens = assembly.plugins.listens  # a plugin may want to stop it, or just to see it
+    if listens:
+        return Outcome("failed", seed=experiment.seed, error=LISTENS)
+    every = experiment.train.evaluate_every if watched else 0
+    history = learn(assembly, threads, metrics=metrics, evaluate_every=every)
+    return Outcome(
+        status=history.status,
+        metrics=measure(assembly, threads),
+        epochs=history.epochs,
+        best_epoch=history.best_epoch,
+        seconds=history.seconds,
+        seed=experiment.seed,
+    )
+
+
+LISTENS = "a plugin listens to epochs, which sweep.runs: summary does not tell of; take sweep.runs: folders"
+
+
+def _outcome(result: runner.Result, seed: int, error: str = "") -> Outcome:
+    return Outcome(
+        status=result.status,
+        metrics={name: float(value) for name, value in result.metrics.items()},
+        epochs=result.epochs,
+        best_epoch=result.best_epoch,
+        seconds=result.seconds,
+        seed=seed,
+        error=error,
+    )
+
+
+def _said(error: BaseException) -> str:
+    """Return an error as one text; a user's mistake with its place and its hint."""
+    if isinstance(error, CygdError):
+        return str(error)
+    return (
+        f"unexpected {type(error).__name__}: {error}" if str(error) else f"unexpected {type(error).__name__}"
+    )
+
+
+# -- the process --------------------------------------------------------------------------------------
+
+
+def main(connection: Connection, setup: Setup) -> None:
+    """Take tasks from a connection until it is closed, and send back (number, outcome)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which then ends its workers
+    os.dup2(2, 1)  # what plugins print is talk
+    logging.getLogger("cygd").addHandler(logging.NullHandler())  # warnings are in the log.txt of each run
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    worker = Worker(setup)
+    connection.send(None)  # at work
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        connection.send((task.number, worker.perform(task)))
+
+
+def _die_with_parent() -> None:
+    """End this process when the sweep is gone, in the middle of a run if need be."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

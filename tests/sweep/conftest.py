@@ -1,0 +1,83 @@
+"""Small experiments to sweep over, and a way to run the command line in a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cygd
+
+XOR = """\
+name: xor
+data: {source: inline, x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [[0], [1], [1], [0]]}
+model: {layers: [4, {units: 1, activation: sigmoid}]}
+optimizer: {name: sgd, learning_rate: 0.5}
+train: {epochs: 20, batch_size: 1}
+metrics: [accuracy]
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("CYGD_THREADS", "CYGD_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """Write an experiment with what is added to it, and return its path."""
+
+    def write(more="", text=XOR, name="xor.yaml"):
+        path = tmp_path / name
+        path.write_text(text + more)
+        return path
+
+    return write
+
+
+def command(*arguments, **options):
+    """Return a process that runs `cygd`, its Ctrl-C as in a terminal."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1]), "NO_COLOR": "1"}
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from cygd.cli import main\nif __name__ == '__main__': sys.exit(main())"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.fixture
+def cygd_sweep():
+    """Run `cygd sweep` and return its exit code, stdout and stderr."""
+
+    def run(*arguments):
+        process = command("sweep", *arguments)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    return run
+
+
+@pytest.fixture
+def start():
+    """Start `cygd sweep`, to be disturbed; what is left of it at the end is killed."""
+    started = []
+
+    def run(*arguments):
+        started.append(command("sweep", *arguments, start_new_session=True))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

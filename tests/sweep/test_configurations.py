@@ -1,0 +1,264 @@
+"""Which configurations a sweep stands for."""
+
+import pytest
+
+from cygd.errors import ConfigError
+from cygd.sweep.plan import make_plan
+
+BASE = {
+    "data": {"source": "inline", "x": [[0.0], [1.0]], "y": [[1.0], [3.0]]},
+    "model": {"layers": [2, 1]},
+    "optimizer": {"name": "sgd", "learning_rate": 0.5},
+}
+
+
+def plan(sweep=None, *overrides, base=BASE):
+    return make_plan({**base, **({} if sweep is None else {"sweep": sweep})}, overrides)
+
+
+def values(sweep, *overrides):
+    return [task.values for task in plan(sweep, *overrides).tasks()]
+
+
+def problems(sweep, *overrides):
+    with pytest.raises(ConfigError) as raised:
+        plan(sweep, *overrides)
+    return raised.value.problems
+
+
+def test_a_grid_is_a_product_whose_last_key_goes_fastest():
+    found = values({"grid": {"seed": [1, 2], "train.epochs": [3, 4]}})
+    assert [list(one.values()) for one in found] == [[1, 3], [1, 4], [2, 3], [2, 4]]
+
+
+def test_zip_goes_in_step():
+    found = values({"zip": {"seed": [1, 2], "train.epochs": [3, 4]}})
+    assert [list(one.values()) for one in found] == [[1, 3], [2, 4]]
+
+
+def test_a_list_holds_whole_sets():
+    sets = [{"loss": "mse", "optimizer": {"name": "adam"}}, {"model.activation": {"formula": "h * h"}}]
+    assert values({"list": sets}) == sets
+
+
+def test_blocks_add_up_and_equal_configurations_are_one():
+    sweep = {
+        "grid": [{"seed": [1, 2]}, {"seed": [3]}],
+        "zip": {"seed": [3, 4]},
+        "list": [{"seed": 5}, {"seed": 1}],
+    }
+    assert [one["seed"] for one in values(sweep)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "fits"),
+    [
+        ({"uniform": [-1, 2]}, lambda v: -1 <= v <= 2 and isinstance(v, float)),
+        ({"log_uniform": [1e-4, 1]}, lambda v: 1e-4 <= v <= 1),
+        ({"integers": [1, 3]}, lambda v: v in (1, 2, 3) and isinstance(v, int)),
+        ({"choice": ["tanh", {"name": "elu"}, None]}, lambda v: v in ("tanh", {"name": "elu"}, None)),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_random_values_are_within_their_bounds(distribution, fits):
+    sweep = {"random": {"model.initializer": distribution}, "samples": 50}
+    base = {**BASE, "sweep": sweep}
+    from cygd import config
+    from cygd.config.sweep_section import SweepSection
+    from cygd.sweep.configurations import configurations, values_of
+
+    document = config.read(base)
+    found = configurations(document, SweepSection.read(sweep, None), [], [], {})
+    drawn = [values_of(changes)["model.initializer"] for changes in found]
+    assert all(map(fits, drawn))
+    assert len(drawn) >= 2
+
+
+def test_random_values_are_those_of_the_seed_alone():
+    key, other = "optimizer.learning_rate", "train.epochs"
+    one = {"random": {key: {"uniform": [0, 1]}}, "samples": 4}
+    first = [value[key] for value in values(one)]
+    assert first == [value[key] for value in values(one)]
+    # neither more samples nor another key changes those that were there
+    more = {"random": {other: {"integers": [1, 9]}, **one["random"]}, "samples": 8}
+    assert [value[key] for value in values(more)][:4] == first
+    assert [value[key] for value in values({**one, "seed": 1})] != first
+
+
+def test_the_numbers_of_log_uniform_are_spread_over_the_magnitudes():
+    key = "optimizer.learning_rate"
+    drawn = [v[key] for v in values({"random": {key: {"log_uniform": [1e-6, 1]}}, "samples": 300})]
+    assert 100 < sum(value < 1e-3 for value in drawn) < 200
+
+
+def test_a_key_further_up_is_set_first():
+    grid = {"optimizer.learning_rate": [0.25], "optimizer": [{"name": "adam"}]}
+    task = plan({"grid": grid}).tasks()[0]
+    assert list(task.values) == ["optimizer", "optimizer.learning_rate"]
+
+
+def test_when_keeps_a_key_from_where_it_means_nothing():
+    sweep = {
+        "grid": {"optimizer": ["sgd", "adam"], "optimizer.momentum": [0, 0.9]},
+        "when": {"optimizer.momentum": {"optimizer": "sgd"}},
+    }
+    assert values(sweep) == [
+        {"optimizer": "sgd", "optimizer.momentum": 0},
+        {"optimizer": "sgd", "optimizer.momentum": 0.9},
+        {"optimizer": "adam"},
+    ]
+
+
+def test_when_looks_at_the_base_at_defaults_and_at_one_of_several_values():
+    grid = {"seed": [1, 2]}
+    assert len(values({"grid": grid, "when": {"seed": {"optimizer.name": "sgd"}}})) == 2
+    assert len(values({"grid": grid, "when": {"seed": {"model.activation": ["relu", "tanh"]}}})) == 2
+    assert len(values({"grid": grid, "when": {"seed": {"model.layers.0.units": 2}}})) == 2
+    assert values({"grid": grid, "when": {"seed": {"train.epochs": 7}}}) == [{}]
+
+
+def test_a_condition_on_what_has_gone_itself():
+    sweep = {
+        "grid": {"loss": ["mse"], "optimizer": ["sgd", "adam"], "optimizer.momentum": [0.5], "seed": [1]},
+        "when": {"optimizer.momentum": {"optimizer": "sgd"}, "seed": {"optimizer.momentum": 0.5}},
+    }
+    assert values(sweep) == [
+        {"loss": "mse", "optimizer": "sgd", "optimizer.momentum": 0.5, "seed": 1},
+        {"loss": "mse", "optimizer": "adam"},
+    ]
+
+
+def test_repetitions_count_up_from_the_seed_of_the_configuration():
+    tasks = plan({"grid": {"loss": ["mse", "mae"]}, "repeat": 3}, "seed=7").tasks()
+    seeds = [dict(task.changes).get(("seed",)) for task in tasks]
+    assert [seed and seed.plain() for seed in seeds] == [None, 8, 9, None, 8, 9]
+    assert [task.configuration for task in tasks] == [0, 0, 0, 1, 1, 1]
+    assert [task.number for task in tasks] == list(range(6))
+    assert tasks[1].values == {"loss": "mse"}
+
+
+# -- the command line ---------------------------------------------------------------------------------
+
+
+def test_several_values_on_the_command_line():
+    assert values(None, "optimizer=sgd,adam", "seed=1,2") == [
+        {"optimizer": "sgd", "seed": 1},
+        {"optimizer": "sgd", "seed": 2},
+        {"optimizer": "adam", "seed": 1},
+        {"optimizer": "adam", "seed": 2},
+    ]
+
+
+def test_lists_mappings_and_formulas_on_the_command_line():
+    given = 'model.activation={formula: "max(h, 0)"},tanh'
+    assert [v["model.activation"] for v in values(None, given)] == [{"formula": "max(h, 0)"}, "tanh"]
+    assert [v["model.layers"] for v in values(None, "model.layers=[4, 1],[8, 1]")] == [[4, 1], [8, 1]]
+    assert values({"grid": {"seed": [1]}}, "model.layers=[4, 1]") == [{"seed": 1}]
+
+
+def test_the_command_line_multiplies_the_file_and_replaces_its_keys():
+    sweep = {"grid": {"seed": [1, 2, 3]}, "list": [{"loss": "mse", "seed": 9}]}
+    assert values(sweep, "seed=5,6") == [
+        {"seed": 5},
+        {"seed": 6},
+        {"loss": "mse", "seed": 5},
+        {"loss": "mse", "seed": 6},
+    ]
+
+
+def test_a_single_value_wins_over_the_file():
+    found = plan({"grid": {"seed": [1, 2], "loss": ["mse", "mae"]}}, "seed=5")
+    assert [task.values for task in found.tasks()] == [{"loss": "mse"}, {"loss": "mae"}]
+    assert found.document.root.child("seed").plain() == 5
+
+
+def test_the_sweep_itself_can_be_overridden():
+    assert len(values({"grid": {"loss": ["mse"]}}, "sweep.repeat=4")) == 4
+    assert len(values(None, "sweep.grid={seed: [1, 2]}")) == 2
+
+
+# -- mistakes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sweep", "key", "message"),
+    [
+        ({"gird": {"seed": [1]}}, "sweep.gird", "unknown key 'gird'"),
+        ({"train.epochs": [1, 2]}, "sweep.train.epochs", "unknown key 'train.epochs'"),
+        ({"grid": {"seed": 1}}, "sweep.grid.seed", "expected a list of values, found 1"),
+        ({"grid": {"seed": []}}, "sweep.grid.seed", "expected a list of values, found an empty list"),
+        ({"grid": []}, "sweep", "nothing says what is to be varied"),
+        ({"grid": [1]}, "sweep.grid[0]", "expected a mapping of keys such as optimizer.learning_rate"),
+        ({"grid": {"sweep.seed": [1]}}, "sweep.grid.sweep.seed", "a sweep cannot vary itself"),
+        ({"grid": {"train..epochs": [1]}}, "sweep.grid.train..epochs", "'train..epochs' is no key"),
+        ({"zip": {"seed": [1, 2], "loss": ["mse"]}}, "sweep.zip.loss", "1 values, but 'seed' has 2"),
+        ({"random": {"seed": [1, 2]}}, "sweep.random.seed", "expected {uniform: [low, high]}"),
+        (
+            {"random": {"seed": {"integer": [1, 2]}}},
+            "sweep.random.seed.integer",
+            "expected uniform, log_uniform",
+        ),
+        ({"random": {"seed": {"integers": [1.5, 2]}}}, "sweep.random.seed.integers", "two whole numbers"),
+        (
+            {"random": {"seed": {"uniform": [2, 1]}}},
+            "sweep.random.seed.uniform",
+            "the low end 2 is above the high end 1",
+        ),
+        ({"random": {"seed": {"log_uniform": [0, 1]}}}, "sweep.random.seed.log_uniform", "no logarithm"),
+        ({"random": {"seed": {"choice": []}}}, "sweep.random.seed.choice", "expected a list"),
+        ({"list": {"seed": 1}}, "sweep.list", "expected a list of mappings"),
+        ({"grid": {"seed": [1]}, "samples": 0}, "sweep.samples", "at least 1"),
+        ({"grid": {"seed": [1]}, "mode": "best"}, "sweep.mode", "expected auto, min or max"),
+        ({"grid": {"seed": [1]}, "objective": "acuracy"}, "sweep.objective", "one of the measured values"),
+        ({"grid": {"seed": [1]}, "when": {"loss": {"seed": 1}}}, "sweep.when.loss", "'loss' is not varied"),
+        ({"grid": {"seed": [1]}, "when": {"seed": {"seed": 1}}}, "sweep.when.seed.seed", "own condition"),
+        ({"grid": {"seed": [1]}, "when": {"seed": 1}}, "sweep.when.seed", "expected a mapping"),
+        (None, "sweep", "nothing says what is to be varied"),
+    ],
+)
+def test_a_mistake_names_its_key(sweep, key, message):
+    [problem] = problems(sweep)
+    assert problem.key == key
+    assert message in problem.message
+
+
+def test_a_misspelt_key_is_refused_where_it_was_written(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "data: {source: inline, x: [[0]], y: [[1]]}\nmodel: {layers: [1]}\n"
+        "sweep:\n  grid:\n    optimizer.learning_rat: [0.1, 0.2]\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        make_plan(path)
+    [problem] = raised.value.problems
+    assert problem.where == f"{path}:5:5"
+    assert "did you mean 'learning_rate'?" in problem.hint
+
+
+def test_one_valid_configuration_is_enough_to_begin():
+    found = plan({"grid": {"optimizer.learning_rate": [-1, 0.1]}})
+    assert len(found.tasks()) == 2
+    [problem] = problems({"grid": {"optimizer.learning_rate": [-1, -2]}})
+    assert "found -1" in problem.message
+
+
+def test_the_base_may_lack_what_every_configuration_has():
+    base = {key: value for key, value in BASE.items() if key != "model"}
+    assert len(plan({"grid": {"model.layers": [[1], [2, 1]]}}, base=base).tasks()) == 2
+    with pytest.raises(ConfigError, match="'model' is missing"):
+        plan({"grid": {"seed": [1]}}, base=base)
+
+
+# -- what is best -------------------------------------------------------------------------------------
+
+
+def test_the_objective_and_its_direction():
+    grid = {"grid": {"seed": [1]}}
+    assert (plan(grid).objective, plan(grid).greater_is_better) == ("loss", False)
+    chosen = plan({**grid, "objective": "r2"}, "metrics=[r2]")
+    assert (chosen.objective, chosen.greater_is_better) == ("r2", True)
+    assert not plan({**grid, "objective": "r2", "mode": "min"}, "metrics=[r2]").greater_is_better
+    validated = plan(grid, "data.validation={x: [[2]], y: [[5]]}")
+    assert validated.objective == "validation_loss"
+    test = plan({**grid, "objective": "test_r2"}, "metrics=[r2]", "data.test={x: [[2]], y: [[5]]}")
+    assert test.greater_is_better
