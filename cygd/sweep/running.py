@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cygd.assembly import Source
-from cygd.errors import ConfigError
+from cygd.errors import ConfigError, RunError
 from cygd.interrupts import undisturbed
 from cygd.journal import Journal
 from cygd.sweep import proposals, summary
@@ -218,10 +218,21 @@ class _Execution:
                 self.sum_up()
                 interrupt.add_note(f"kept: {self.store.path}")
             raise
+        except OSError as error:
+            self.writer.abandon()
+            raise self.unwritten(error) from error
         except BaseException:
             self.writer.close()
             raise
-        return self.sum_up()
+        try:
+            return self.sum_up()
+        except OSError as error:
+            raise self.unwritten(error) from error
+
+    def unwritten(self, error: OSError) -> RunError:
+        """Return what is said when the disk takes no more."""
+        message = f"the sweep in {self.store.path} cannot be written: {error.strerror or error}"
+        return RunError(message, hint=f"what is done is kept: cygd sweep --resume {self.store.path}")
 
     def look_back(self) -> None:
         """See which runs are done, by this process or by others; one that was killed is not done."""

@@ -19,6 +19,7 @@ import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -244,6 +245,14 @@ class Writer:
             self.bring(now=True)
         finally:
             self._thread.shutdown()
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Let go, where the disk takes no more."""
+        self._waiting.clear()
+        self._busy = None
+        self._thread.shutdown()
+        with suppress(OSError):
             self._file.close()
 
     def _await(self) -> None:

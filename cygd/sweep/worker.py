@@ -8,6 +8,7 @@ was.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -31,6 +32,8 @@ from cygd.sweep.sharing import SharedData
 from cygd.threads import choose_threads
 
 __all__ = ["Outcome", "Setup", "Task", "Worker", "main"]
+
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,12 @@ class Worker:
                     return _outcome(runner.execute(assembly, journal, out, threads), seed[0])
                 return _in_memory(assembly, threads)
         except RunError as error:
-            if error.result is None:
-                return Outcome("failed", error=_said(error))
+            lost = _lost(error)
+            if error.result is None or lost:
+                return lost or Outcome("failed", error=_said(error))
             return _outcome(error.result, seed[0], error.message)
         except (Exception, SystemExit) as error:
-            return Outcome("failed", seed=seed[0] if seed else None, error=_said(error))
+            return _lost(error) or Outcome("failed", seed=seed[0] if seed else None, error=_said(error))
 
     def assemble(self, task: Task) -> Assembly:
         """Return the experiment of a task with its data and its network."""
@@ -185,6 +189,16 @@ def _outcome(result: runner.Result, seed: int, error: str = "") -> Outcome:
         seed=seed,
         error=error,
     )
+
+
+def _lost(error: BaseException) -> Outcome | None:
+    """Return what is said of a run that the machine has failed, and that another time will go well."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in OF_THE_MACHINE:
+            return Outcome("killed", error=os.strerror(cause.errno))
+        cause = cause.__cause__
+    return None
 
 
 def _said(error: BaseException) -> str:

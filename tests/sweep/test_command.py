@@ -1,0 +1,156 @@
+"""`cygd sweep` on the command line."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from cygd.cli import main
+
+GRID = "sweep: {grid: {seed: [0, 1], train.epochs: [1, 2]}}\n"
+
+
+def test_a_sweep_prints_its_folder_and_the_best(experiment, cygd_sweep):
+    code, out, err = cygd_sweep(experiment(GRID), "--workers", 2)
+    assert code == 0
+    directory = Path(out.strip())
+    assert out == f"{directory}\n"
+    assert (directory / "summary.csv").is_file()
+    assert "run 4/4" in err
+    assert f"4 runs, 0 failed, in {directory}" in err
+    assert "best loss 0." in err
+    assert cygd_sweep(experiment(GRID), "--quiet")[2] == ""
+
+
+def test_the_configurations_without_running_them(experiment, capsys):
+    assert main(["sweep", str(experiment(GRID)), "--dry-run", "sweep.repeat=3"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        *("configuration,seed,train.epochs", "0,0,1", "1,0,2", "2,1,1", "3,1,2")
+    ]
+    assert not Path("runs").exists()
+
+
+def test_the_newest_sweep_of_a_file_goes_on(experiment, cygd_sweep):
+    path = experiment(GRID)
+    first = cygd_sweep(path)[1]
+    time.sleep(1.1)  # the name of a folder holds seconds
+    second = cygd_sweep(path)[1]
+    folder = Path(second.strip())
+    (folder / "runs.jsonl").write_text("")
+    assert cygd_sweep(path, "--resume")[:2] == (0, second)
+    assert len((folder / "runs.jsonl").read_text().splitlines()) == 4
+    assert cygd_sweep("--resume", path)[:2] == (0, second)
+    assert cygd_sweep("--resume", first.strip())[:2] == (0, first)
+    assert cygd_sweep(path, "--out", folder, "--resume")[:2] == (0, second)
+    assert cygd_sweep("--out", folder, "--resume")[:2] == (0, second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which experiment? a YAML file is missing"),
+        (["--dry-run"], "which experiment?"),
+        (["--resume"], "which experiment?"),
+        (["a.yaml", "b.yaml"], "one file at a time; 'b.yaml' is no KEY=V1,V2 either"),
+        (["a.yaml", "--workers", "0"], "expected a whole number from 1 up, found '0'"),
+        (["a.yaml", "--shard", "3/2"], "expected K/N with K from 1 to N, such as 2/4, found '3/2'"),
+        (["a.yaml", "--shard", "two"], "expected K/N"),
+        (["--resume", "d", "--out", "e"], "--resume d and --out e are two folders"),
+        (["--resume", "d", "seed=1"], "what a sweep varies cannot be changed when it goes on"),
+        (["--resume", "d"], "is not the folder of a sweep"),
+        (["xor.yaml"], "nothing says what is to be varied"),
+        (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard needs the folder that all shards share"),
+        (["xor.yaml", "seed=1,2", "--resume"], "there is no sweep in"),
+        (["xor.yaml", "trian.epochs=1,2"], "unknown key 'trian'"),
+        (["xor.yaml", "train.epochs=-1,-2"], "at least 0, found -1"),
+        (["xor.yaml", "seed=1,2", "train.epochs=-1"], "at least 0, found -1"),
+        (["xor.yaml", "seed=1,2", "optimizer={"], "not valid YAML"),
+    ],
+)
+def test_a_wrong_command_line(arguments, message, experiment, capsys):
+    experiment()
+    assert main(["sweep", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+    assert not Path("runs").exists()
+
+
+def test_a_single_run_of_a_swept_experiment_says_so(experiment, capsys):
+    path = experiment(GRID)
+    assert main(["run", str(path), "--quiet"]) == 0
+    assert f"{path}:7:8 sweep: this is one run of the experiment itself" in capsys.readouterr().err
+    assert main(["check", str(path)]) == 0
+
+
+def test_sweeps_and_a_run_in_the_same_second_share_nothing(experiment, start):
+    path = experiment(GRID)
+    sweeps = [start(path, "--workers", 1) for _ in range(3)]
+    folders = [process.communicate(timeout=60)[0].strip() for process in sweeps]
+    assert all(process.returncode == 0 for process in sweeps)
+    assert len(set(folders)) == 3
+    for folder in folders:
+        assert len(list(Path(folder).glob("0*/result.json"))) == 4
+
+
+def test_a_plugin_of_the_command_line_is_found_when_it_goes_on(experiment, cygd_sweep, tmp_path):
+    (tmp_path / "cube.py").write_text(
+        "from cygd import Activation, hookimpl\n\n"
+        "@hookimpl\ndef cygd_activations():\n    return Activation('cube', formula='h ** 3')\n"
+    )
+    given = (experiment(), "model.activation=tanh,cube", "-p", "cube.py")
+    code, out, err = cygd_sweep(*given)
+    assert code == 0, err
+    folder = Path(out.strip())
+    assert (folder / "0001" / "plugins" / "cube.py").is_file()
+    (folder / "runs.jsonl").write_text("")
+    assert cygd_sweep("--resume", folder)[0] == 0
+    (tmp_path / "cube.py").write_text((tmp_path / "cube.py").read_text().replace("** 3", "** 5"))
+    code, _, err = cygd_sweep("--resume", folder)
+    assert code == 2
+    assert "the plugin file" in err
+    assert "has changed since the sweep" in err
+
+
+def test_what_plugins_print_is_talk(experiment, cygd_sweep, tmp_path):
+    (tmp_path / "loud.py").write_text(
+        "from cygd import hookimpl\n\n@hookimpl\ndef cygd_run_start(run):\n    print('LOUD')\n"
+    )
+    code, out, err = cygd_sweep(experiment(GRID), "-p", "loud.py")
+    assert code == 0
+    assert "LOUD" not in out
+    assert err.count("LOUD") == 4
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of two megabytes."""
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("nothing can be mounted here")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "cygd", folder], capture_output=True)
+    if done.returncode:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_stops_a_sweep_that_goes_on_later(experiment, cygd_sweep, small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(1_900_000))
+    seeds = ",".join(map(str, range(12)))
+    out = small_disk / "s"
+    code, _, err = cygd_sweep(experiment(), f"seed={seeds}", "train.epochs=200", "--out", out)
+    assert code == 1, err
+    assert "No space left on device" in err
+    assert "Traceback" not in err
+    ballast.unlink()
+    code, _, err = cygd_sweep("--resume", out)
+    assert code == 0, err
+    assert len((out / "summary.csv").read_text().splitlines()) == 13
