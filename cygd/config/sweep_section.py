@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from cygd.config.choices import Components, synonym
 from cygd.config.nodes import parse_key
@@ -167,6 +167,20 @@ def _when_faults(block: Block) -> list[Fault]:
     return faults
 
 
+class Halving(Section):
+    """Which runs go on after a while: of those that have come as far, the best part."""
+
+    shape: ClassVar[str] = "a mapping"
+
+    epochs: Annotated[int, whole(1)] = 10
+    factor: Annotated[int, whole(2)] = 3
+
+    @classmethod
+    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
+        """Refuse unknown keys."""
+        return _known(cls, value)
+
+
 class SweepSection(Section):
     """The experiments that one file stands for."""
 
@@ -182,6 +196,7 @@ class SweepSection(Section):
     objective: Text | None = None
     mode: Annotated[Literal["auto", "min", "max"], choice("auto", "min", "max")] = "auto"
     runs: Annotated[Literal["folders", "summary"], choice("folders", "summary")] = "folders"
+    halving: Halving | None = None
 
     @classmethod
     def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:

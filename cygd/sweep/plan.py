@@ -102,6 +102,12 @@ class Plan:
         ]
         return [node for node in found if node.value]
 
+    def epochs(self, changes: Changes) -> int:
+        """Return for how many epochs a configuration is trained."""
+        key = ("train", "epochs")
+        given = next((node.value for path, node in reversed(changes) if path == key), None)
+        return given if isinstance(given, int) else self.reading.experiment.train.epochs
+
     @property
     def total(self) -> int:
         """How many runs there will be."""

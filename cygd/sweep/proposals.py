@@ -36,7 +36,9 @@ def check_installed() -> None:
         raise ConfigError("sweep.optuna needs Optuna, which is not installed", hint=hint)
 
 
-def rounds(plan: Plan, store: Store, ranking: Ranking, records: Mapping[int, Record]) -> Iterator[list[Task]]:
+def rounds(
+    plan: Plan, store: Store, ranking: Ranking, records: Mapping[tuple[int, int], Record]
+) -> Iterator[list[Task]]:
     """Yield the runs of one round after the other; the next is asked for when all of the last are done.
 
     Parameters
@@ -47,8 +49,8 @@ def rounds(plan: Plan, store: Store, ranking: Ranking, records: Mapping[int, Rec
         The folder of the sweep, where the journal goes.
     ranking : Ranking
         What is better.
-    records : mapping of int to Record
-        The runs that are done, by their numbers; it grows.
+    records : mapping to Record
+        The runs that are done, by their numbers and rounds; it grows.
     """
     blocks = plan.optuna
     if not blocks:
@@ -60,7 +62,7 @@ def rounds(plan: Plan, store: Store, ranking: Ranking, records: Mapping[int, Rec
         while tasks := search.ask():
             search.compare(tasks, records)
             yield [task for repeated in tasks for task in repeated]
-            search.tell([[records[task.number] for task in repeated] for repeated in tasks])
+            search.tell([[records[task.number, 0] for task in repeated] for repeated in tasks])
 
 
 class _Search:
@@ -98,10 +100,10 @@ class _Search:
             for i, changes in enumerate(proposed)
         ]
 
-    def compare(self, tasks: Sequence[Sequence[Task]], records: Mapping[int, Record]) -> None:
+    def compare(self, tasks: Sequence[Sequence[Task]], records: Mapping[tuple[int, int], Record]) -> None:
         """Raise a ConfigError where what was run before is not what is proposed now."""
         for task in (task for repeated in tasks for task in repeated):
-            record = records.get(task.number)
+            record = records.get((task.number, 0))
             if record is not None and record.values != json.loads(json.dumps(task.values)):
                 message = (
                     f"Optuna {self.optuna.__version__} does not propose what it did when the sweep began"

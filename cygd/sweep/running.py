@@ -17,7 +17,7 @@ from cygd.assembly import Source
 from cygd.errors import ConfigError, RunError
 from cygd.interrupts import undisturbed
 from cygd.journal import Journal
-from cygd.sweep import proposals, summary
+from cygd.sweep import halving, proposals, summary
 from cygd.sweep.plan import Plan, make_plan, plan_again
 from cygd.sweep.pool import Pool
 from cygd.sweep.progress import Progress, Standing, progress
@@ -169,6 +169,9 @@ def newest(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str]
 def _part(plan: Plan, shard: tuple[int, int] | None) -> Shard:
     """Return which runs are to be made, and see that they can be."""
     part = Shard(*shard) if shard else Shard()
+    if plan.section.halving and (plan.optuna or part.n > 1 or plan.section.runs == "summary"):
+        with_what = "sweep.optuna" if plan.optuna else "--shard" if part.n > 1 else "sweep.runs: summary"
+        raise ConfigError(f"sweep.halving and {with_what} exclude each other", hint="leave out one of them")
     if plan.optuna:
         proposals.check_installed()
         if part.n > 1:
@@ -199,8 +202,9 @@ class _Execution:
         self.ranking = Ranking(plan.objective, plan.greater_is_better)
         self.waiting: deque[Task] = deque()
         self.under_way = 0
+        self.seeds: dict[int, int | None] = {}
         self.coming = self.rounds()
-        self.records: dict[int, Record] = {}
+        self.records: dict[tuple[int, int], Record] = {}  # by the number and the round
         self.standing = Standing(0, plan.objective)
         self.writer: Writer | None = None
         self.shown: Progress | None = None
@@ -236,10 +240,15 @@ class _Execution:
 
     def look_back(self) -> None:
         """See which runs are done, by this process or by others; one that was killed is not done."""
-        known = [record for record in self.store.records() if record.status != "killed"]
-        self.records = {record.run: record for record in known}
+        known = [record for record in self.store.lines() if record.status != "killed"]
+        self.records.update({(record.run, record.target): record for record in known})
+        known = list(self.records.values())
+        self.seeds.update({record.run: record.seed for record in known if record.seed is not None})
         before = [record for record in known if self.shard.mine(record.run)]
-        self.standing.total = sum(map(self.shard.mine, range(self.plan.total)))
+        if self.plan.section.halving:
+            self.standing.total = halving.count(self.plan)
+        else:
+            self.standing.total = sum(map(self.shard.mine, range(self.plan.total)))
         self.standing.done = self.standing.before = len(before)
         self.standing.failed = sum(not record.well for record in before)
         best = self.ranking.runs(before)[:1]
@@ -277,7 +286,10 @@ class _Execution:
 
     def rounds(self) -> Iterator[list[Task]]:
         """Yield runs that do not wait for each other; the next ones when all of these are done."""
-        yield self.plan.tasks()
+        if self.plan.section.halving:
+            yield from halving.rounds(self.plan, self.ranking, self.records)
+        else:
+            yield self.plan.tasks()
         yield from proposals.rounds(self.plan, self.store, self.ranking, self.records)
 
     # -- what the pool asks ---------------------------------------------------------------------------
@@ -285,17 +297,21 @@ class _Execution:
     def next(self) -> Task | None:
         """Return the next run."""
         while not self.waiting and not self.under_way:
+            assert self.writer is not None
+            self.writer.bring(now=True)  # a round begins when it is sure that the last one is known
             tasks = next(self.coming, None)
             if tasks is None:
                 return None
             self.waiting.extend(
-                task for task in tasks if self.shard.mine(task.number) and task.number not in self.records
+                task
+                for task in tasks
+                if self.shard.mine(task.number) and (task.number, task.epochs) not in self.records
             )
         if not self.waiting:
             return None
         task = self.waiting.popleft()
         self.under_way += 1
-        if task.folder:
+        if task.folder and not task.goes_on:
             self.store.set_aside(task.folder)
         return task
 
@@ -317,7 +333,7 @@ class _Execution:
             configuration=task.configuration,
             values=task.values,
             status=outcome.status,
-            seed=outcome.seed,
+            seed=self.seeds.setdefault(task.number, outcome.seed),
             epochs=outcome.epochs,
             best_epoch=outcome.best_epoch,
             seconds=outcome.seconds,
@@ -325,9 +341,10 @@ class _Execution:
             error=outcome.error,
             folder=folder if task.folder else "",
             attempts=attempts,
+            target=task.epochs,
         )
         self.writer.add(record)
-        self.records[record.run] = record
+        self.records[record.run, record.target] = record
         self.under_way -= 1
         self.standing.done += 1
         if not record.well:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -55,6 +55,8 @@ class Record:
         Its folder below that of the sweep; empty where it left none.
     attempts : int
         2 where its first worker was killed.
+    target : int
+        The epochs of its round, where the sweep has rounds.
     """
 
     run: int
@@ -69,6 +71,7 @@ class Record:
     error: str = ""
     folder: str = ""
     attempts: int = 1
+    target: int = 0
 
     @property
     def well(self) -> bool:
@@ -160,15 +163,23 @@ class Store:
 
     def records(self) -> list[Record]:
         """Return the runs that are done, of all shards, by their numbers; the last line of a run counts."""
-        found: dict[int, Record] = {}
+        found = {record.run: record for record in self.lines()}
+        return [found[run] for run in sorted(found)]
+
+    def lines(self) -> Iterator[Record]:
+        """Yield what was written down, of runs with several rounds once for each.
+
+        Raises
+        ------
+        CheckpointError
+            A file of lines is damaged.
+        """
         for path in sorted(self.path.glob("runs*.jsonl")):
             for line in path.read_bytes().split(b"\n")[:-1]:  # a line without an end was never finished
                 try:
-                    record = Record(**json.loads(line))
+                    yield Record(**json.loads(line))
                 except (ValueError, TypeError) as error:
                     raise CheckpointError(f"{path} is damaged: {error}") from error
-                found[record.run] = record
-        return [found[run] for run in sorted(found)]
 
     def writer(self, shard: Shard) -> Writer:
         """Return what appends to the lines of a shard.

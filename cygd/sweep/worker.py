@@ -80,6 +80,10 @@ class Task:
         The same as plain values, without the seed of a repetition.
     folder : str
         Its folder below that of the sweep; empty where it leaves none.
+    epochs : int
+        Those of its round, where the sweep has rounds.
+    goes_on : bool
+        Whether it has been in a round before.
     """
 
     number: int
@@ -87,6 +91,8 @@ class Task:
     changes: Changes
     values: dict[str, Any]
     folder: str = ""
+    epochs: int = 0
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,10 @@ class Worker:
         seed: list[int] = []
         try:
             with flushing.deferred(), Journal() as journal:
+                if task.goes_on:
+                    out = self.setup.directory / task.folder
+                    more = [f"train.epochs={task.epochs}"]
+                    return _outcome(runner.resume(out, more, threads=self.setup.threads), None)
                 assembly = self.assemble(task)
                 seed.append(assembly.experiment.seed)
                 threads = self.threads(assembly)
@@ -126,7 +136,7 @@ class Worker:
             lost = _lost(error)
             if error.result is None or lost:
                 return lost or Outcome("failed", error=_said(error))
-            return _outcome(error.result, seed[0], error.message)
+            return _outcome(error.result, seed[0] if seed else None, error.message)
         except (Exception, SystemExit) as error:
             return _lost(error) or Outcome("failed", seed=seed[0] if seed else None, error=_said(error))
 
@@ -179,7 +189,7 @@ def _in_memory(assembly: Assembly, threads: int) -> Outcome:
 LISTENS = "a plugin listens to epochs, which sweep.runs: summary does not tell of; take sweep.runs: folders"
 
 
-def _outcome(result: runner.Result, seed: int, error: str = "") -> Outcome:
+def _outcome(result: runner.Result, seed: int | None, error: str = "") -> Outcome:
     return Outcome(
         status=result.status,
         metrics={name: float(value) for name, value in result.metrics.items()},

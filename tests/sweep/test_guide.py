@@ -10,7 +10,7 @@ from cygd.sweep.plan import make_plan
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
 EXPERIMENTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-COUNTS = [13, 3, 40]
+COUNTS = [13, 3, 40, 27]
 COMMANDS = re.findall(r"^\$ cygd sweep (experiments/.*)$", PAGE, re.MULTILINE)
 
 
