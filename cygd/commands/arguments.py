@@ -17,7 +17,7 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell files and overrides apart; a file whose name looks like an override is still a file."""
-    overrides = [text for text in arguments if OVERRIDE.match(text) and not Path(text).is_file()]
+    overrides = [text for text in arguments if OVERRIDE.match(text) and not _is_file(text)]
     return [text for text in arguments if text not in overrides], overrides
 
 
@@ -36,6 +36,14 @@ def experiments_of(name: str) -> list[str]:
     if not found:
         raise UsageError(f"there is no .yaml file in the folder {name}")
     return found
+
+
+def _is_file(text: str) -> bool:
+    """Tell whether a file is called so; a thousand values make no name at all."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def mapping(overrides: Sequence[str]) -> dict[str, Any]:

@@ -33,6 +33,12 @@ def test_the_configurations_without_running_them(experiment, capsys):
     assert not Path("runs").exists()
 
 
+def test_a_thousand_values(experiment, capsys):
+    seeds = ",".join(map(str, range(1000)))
+    assert main(["sweep", str(experiment()), f"seed={seeds}", "--dry-run"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1001
+
+
 def test_the_newest_sweep_of_a_file_goes_on(experiment, cygd_sweep):
     path = experiment(GRID)
     first = cygd_sweep(path)[1]
