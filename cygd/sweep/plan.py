@@ -102,6 +102,15 @@ class Plan:
         ]
         return [node for node in found if node.value]
 
+    def seed(self, changes: Changes) -> int | None:
+        """Return the seed of a run, where it is one."""
+        own = self._own_seed(changes)
+        return own.value if isinstance(own.value, int) else None
+
+    def _own_seed(self, changes: Changes) -> Node:
+        given = next((node for path, node in reversed(changes) if path == SEED), None)
+        return given or self.document.root.child("seed") or Node(0, COMMAND_LINE)
+
     def epochs(self, changes: Changes) -> int:
         """Return for how many epochs a configuration is trained."""
         key = ("train", "epochs")
@@ -139,8 +148,7 @@ class Plan:
         """Return a run; the seed of the n-th repetition is n above that of the configuration."""
         seeded = changes
         if turn:
-            own = next((node for path, node in reversed(changes) if path == SEED), None)
-            own = own or self.document.root.child("seed") or Node(0, COMMAND_LINE)
+            own = self._own_seed(changes)
             if isinstance(own.value, int):
                 kept = tuple(change for change in changes if change[0] != SEED)
                 seeded = (*kept, (SEED, Node(own.value + turn, own.mark)))

@@ -10,7 +10,7 @@ import logging
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -72,7 +72,7 @@ class Pool:
         self.deaths: Counter[int] = Counter()
         self.stillborn = 0
 
-    def run(self, source: Source, pause: float | None = None) -> Iterator[None]:
+    def run(self, source: Source, pause: float | None = None) -> Generator[None, None, None]:
         """Make all runs of a source; yield whenever something has happened, or after a pause.
 
         Raises

@@ -9,13 +9,13 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cygd.assembly import Source
 from cygd.errors import ConfigError, RunError
-from cygd.interrupts import undisturbed
+from cygd.interrupts import terminable, undisturbed
 from cygd.journal import Journal
 from cygd.sweep import halving, proposals, summary
 from cygd.sweep.plan import Plan, make_plan, plan_again
@@ -202,7 +202,6 @@ class _Execution:
         self.ranking = Ranking(plan.objective, plan.greater_is_better)
         self.waiting: deque[Task] = deque()
         self.under_way = 0
-        self.seeds: dict[int, int | None] = {}
         self.coming = self.rounds()
         self.records: dict[tuple[int, int], Record] = {}  # by the number and the round
         self.standing = Standing(0, plan.objective)
@@ -213,10 +212,10 @@ class _Execution:
         """Make the runs that are missing, and sum up."""
         self.writer = self.store.writer(self.shard)
         try:
-            if self.shard.n == 1:
-                self.store.check_idle(self.shard)
+            self.store.check_alone(self.shard)
             self.look_back()
-            self.make()
+            with terminable():
+                self.make()
         except KeyboardInterrupt as interrupt:
             with undisturbed():
                 self.sum_up()
@@ -243,7 +242,6 @@ class _Execution:
         known = [record for record in self.store.lines() if record.status != "killed"]
         self.records.update({(record.run, record.target): record for record in known})
         known = list(self.records.values())
-        self.seeds.update({record.run: record.seed for record in known if record.seed is not None})
         before = [record for record in known if self.shard.mine(record.run)]
         if self.plan.section.halving:
             self.standing.total = halving.count(self.plan)
@@ -270,8 +268,9 @@ class _Execution:
                     threads=self.threads,
                     folders=self.plan.section.runs == "folders",
                 )
-                for _ in Pool(self.workers, setup).run(self, pause=1.0):
-                    self.writer.bring()
+                with closing(Pool(self.workers, setup).run(self, pause=1.0)) as steps:
+                    for _ in steps:
+                        self.writer.bring()
         finally:
             self.shown.stop()
 
@@ -312,6 +311,8 @@ class _Execution:
         task = self.waiting.popleft()
         self.under_way += 1
         if task.folder and not task.goes_on:
+            if self.store.has_checkpoint(task.folder):
+                return replace(task, goes_on=True)  # to the same bits
             self.store.set_aside(task.folder)
         return task
 
@@ -333,7 +334,7 @@ class _Execution:
             configuration=task.configuration,
             values=task.values,
             status=outcome.status,
-            seed=self.seeds.setdefault(task.number, outcome.seed),
+            seed=self.plan.seed(task.changes),
             epochs=outcome.epochs,
             best_epoch=outcome.best_epoch,
             seconds=outcome.seconds,

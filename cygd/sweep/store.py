@@ -90,6 +90,10 @@ class Shard:
         """Tell whether a run is this shard's to make."""
         return run % self.n == self.k - 1
 
+    def goes_with(self, file: str) -> bool:
+        """Tell whether a process that appends to a file makes none of the runs of this one."""
+        return file == self.file or (self.n > 1 and file.endswith(f"-of-{self.n}.jsonl"))
+
     @property
     def file(self) -> str:
         """The name of its file of lines."""
@@ -191,11 +195,16 @@ class Store:
         """
         return Writer(self.path, shard.file)
 
-    def check_idle(self, but: Shard) -> None:
-        """Raise a ConfigError while other processes work on shards of the sweep."""
+    def check_alone(self, shard: Shard) -> None:
+        """Raise a ConfigError while another process makes runs that are this one's as well."""
         for path in sorted(self.path.glob("runs*.jsonl")):
-            if path.name != but.file:
-                Writer(self.path, path.name).close()
+            if not shard.goes_with(path.name) and _is_locked(path):
+                raise _not_alone(path)
+
+    def has_checkpoint(self, folder: str) -> bool:
+        """Return whether a run that was not finished can go on."""
+        path = self.path / folder
+        return (path / "config.yaml").is_file() and any((path / "checkpoints").glob("*.npz"))
 
     def set_aside(self, folder: str) -> None:
         """Give the folder of a run that was not finished another name, so that nothing of it is lost."""
@@ -223,8 +232,7 @@ class Writer:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            message = f"another process works on the sweep in {folder} ({name})"
-            raise ConfigError(message, hint="wait until it has ended") from None
+            raise _not_alone(folder / name) from None
         self._cut()
         self._thread = ThreadPoolExecutor(1, "cygd-sweep-writer")
         self._busy: Future[None] | None = None
@@ -286,6 +294,21 @@ class Writer:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             self._file.truncate(whole)
+
+
+def _is_locked(path: Path) -> bool:
+    """Tell whether a process appends to a file of lines."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _not_alone(path: Path) -> ConfigError:
+    message = f"another process works on the sweep in {path.parent} ({path.name})"
+    return ConfigError(message, hint="wait until it has ended")
 
 
 def check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:

@@ -83,7 +83,7 @@ class Task:
     epochs : int
         Those of its round, where the sweep has rounds.
     goes_on : bool
-        Whether it has been in a round before.
+        Whether its folder holds the beginning of it: a round before, or a run that was killed.
     """
 
     number: int
@@ -104,7 +104,6 @@ class Outcome:
     epochs: int = 0
     best_epoch: int | None = None
     seconds: float = 0.0
-    seed: int | None = None
     error: str = ""
 
 
@@ -118,27 +117,31 @@ class Worker:
 
     def perform(self, task: Task) -> Outcome:
         """Make a run and return what became of it, whatever that is."""
-        seed: list[int] = []
         try:
-            with flushing.deferred(), Journal() as journal:
-                if task.goes_on:
-                    out = self.setup.directory / task.folder
-                    more = [f"train.epochs={task.epochs}"]
-                    return _outcome(runner.resume(out, more, threads=self.setup.threads), None)
-                assembly = self.assemble(task)
-                seed.append(assembly.experiment.seed)
-                threads = self.threads(assembly)
-                if self.setup.folders:
-                    out = self.setup.directory / task.folder
-                    return _outcome(runner.execute(assembly, journal, out, threads), seed[0])
-                return _in_memory(assembly, threads)
+            with flushing.deferred():
+                return self.go_on(task) if task.goes_on else self.begin(task)
         except RunError as error:
             lost = _lost(error)
             if error.result is None or lost:
                 return lost or Outcome("failed", error=_said(error))
-            return _outcome(error.result, seed[0] if seed else None, error.message)
+            return _outcome(error.result, error.message)
         except (Exception, SystemExit) as error:
-            return _lost(error) or Outcome("failed", seed=seed[0] if seed else None, error=_said(error))
+            return _lost(error) or Outcome("failed", error=_said(error))
+
+    def begin(self, task: Task) -> Outcome:
+        """Make a run from its beginning."""
+        with Journal() as journal:
+            assembly = self.assemble(task)
+            threads = self.threads(assembly)
+            if not self.setup.folders:
+                return _in_memory(assembly, threads)
+            folder = self.setup.directory / task.folder
+            return _outcome(runner.execute(assembly, journal, folder, threads))
+
+    def go_on(self, task: Task) -> Outcome:
+        """Let a run go on from its folder."""
+        more = [f"train.epochs={task.epochs}"] if task.epochs else []
+        return _outcome(runner.resume(self.setup.directory / task.folder, more, threads=self.setup.threads))
 
     def assemble(self, task: Task) -> Assembly:
         """Return the experiment of a task with its data and its network."""
@@ -173,7 +176,7 @@ def _in_memory(assembly: Assembly, threads: int) -> Outcome:
     ]
     listens = assembly.plugins.listens  # a plugin may want to stop it, or just to see it
     if listens:
-        return Outcome("failed", seed=experiment.seed, error=LISTENS)
+        return Outcome("failed", error=LISTENS)
     every = experiment.train.evaluate_every if watched else 0
     history = learn(assembly, threads, metrics=metrics, evaluate_every=every)
     return Outcome(
@@ -182,21 +185,19 @@ def _in_memory(assembly: Assembly, threads: int) -> Outcome:
         epochs=history.epochs,
         best_epoch=history.best_epoch,
         seconds=history.seconds,
-        seed=experiment.seed,
     )
 
 
 LISTENS = "a plugin listens to epochs, which sweep.runs: summary does not tell of; take sweep.runs: folders"
 
 
-def _outcome(result: runner.Result, seed: int | None, error: str = "") -> Outcome:
+def _outcome(result: runner.Result, error: str = "") -> Outcome:
     return Outcome(
         status=result.status,
         metrics={name: float(value) for name, value in result.metrics.items()},
         epochs=result.epochs,
         best_epoch=result.best_epoch,
         seconds=result.seconds,
-        seed=seed,
         error=error,
     )
 
@@ -234,9 +235,11 @@ def main(connection: Connection, setup: Setup) -> None:
     while True:
         try:
             task = connection.recv()
+            connection.send((task.number, worker.perform(task)))
         except EOFError:
             return
-        connection.send((task.number, worker.perform(task)))
+        except KeyboardInterrupt:  # a request to end, which is that of the sweep, too
+            os._exit(1)
 
 
 def _die_with_parent() -> None:

@@ -289,6 +289,50 @@ def test_two_at_one_sweep(experiment, tmp_path, start):
         sweep(path, out="s")
 
 
+def test_a_shard_and_a_whole_sweep_do_not_work_side_by_side(experiment, tmp_path, start):
+    (tmp_path / "slow.py").write_text(SLOW)
+    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
+    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+    process = start(path, "--out", "s", "--workers", 1, "--shard", "1/2")
+    wait_for(lambda: (tmp_path / "s" / "0000").exists(), process)
+    for refused in (lambda: resume("s"), lambda: sweep(path, out="s", shard=(2, 3))):
+        with pytest.raises(ConfigError, match=r"another process works .* \(runs-1-of-2\.jsonl\)"):
+            refused()
+    sweep(path, out="s", shard=(2, 2), workers=1)
+    assert process.wait(timeout=60) == 0
+    assert len(resume("s").records) == 6
+
+
+def test_a_run_that_was_killed_goes_on_from_its_checkpoint(experiment, tmp_path, start):
+    (tmp_path / "slow.py").write_text(SLOW)
+    path = experiment("plugins: [slow.py]\ncheckpoint: {every: 2}\nsweep: {grid: {seed: [3]}, repeat: 2}\n")
+    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+    process = start(path, "--out", "s", "--workers", 1)
+    wait_for(lambda: any((tmp_path / "s" / "0000").glob("checkpoints/*.npz")), process)
+    for pid in workers(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    assert process.wait(timeout=60) == 0
+    assert not list((tmp_path / "s").glob("*.unfinished*"))
+    assert "goes on from epoch" in (tmp_path / "s" / "0000" / "log.txt").read_text()
+    assert [row["seed"] for row in sorted(rows(tmp_path / "s"), key=lambda row: row["run"])] == ["3", "4"]
+    sweep(path, out="undisturbed")
+    assert bits(tmp_path / "s") == bits(tmp_path / "undisturbed")
+
+
+def test_a_request_to_end_is_what_ctrl_c_is(experiment, tmp_path, start):
+    (tmp_path / "slow.py").write_text(SLOW)
+    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
+    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+    process = start(path, "--out", "s", "--workers", 2)
+    wait_for(lambda: (tmp_path / "s" / "0002" / "metrics.csv").exists(), process)
+    os.killpg(process.pid, signal.SIGTERM)  # as a batch system does: to all of them
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted, kept: " in err
+    assert "Traceback" not in err
+    assert len(resume("s").records) == 6
+
+
 def test_what_has_changed_is_named(experiment, tmp_path):
     (tmp_path / "d.csv").write_text("x,y\n0,1\n1,2\n")
     path = experiment("", "data: {source: csv, path: d.csv, targets: [y]}\nmodel: {layers: [1]}\nname: a\n")
