@@ -17,6 +17,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("cygd check experiments", "all experiments of a folder"),
         ("cygd check xor.yaml train.epochs=-3", "with other values than the file's"),
     ),
+    "sweep": (
+        ("cygd sweep xor.yaml optimizer.learning_rate=0.1,0.3,1", "three runs, and which is the best"),
+        ("cygd sweep mine.yaml --workers 4", "what the experiment's `sweep` describes"),
+        ("cygd sweep mine.yaml --dry-run", "print the configurations, and run nothing"),
+        ("cygd sweep mine.yaml --resume", "make what is missing of the newest sweep"),
+    ),
     "trace": (
         ("cygd trace experiments/one_unit.yaml", "every number of the first three updates"),
         ("cygd trace xor.yaml --steps 1 --csv", "a row for each weight, for a spreadsheet"),

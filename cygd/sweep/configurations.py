@@ -27,6 +27,7 @@ __all__ = [
     "Change",
     "Changes",
     "Conditions",
+    "check_one_run",
     "configurations",
     "draw",
     "label",
@@ -316,3 +317,13 @@ def nothing_to_sweep(document: config.Document) -> ConfigError:
     hint = "add sweep: {grid: {optimizer.learning_rate: [0.1, 0.5]}}, or optimizer.learning_rate=0.1,0.5"
     mark = document.where(("sweep",))
     return ConfigError([Problem(mark, show_key(("sweep",)), "nothing says what is to be varied", hint)])
+
+
+def check_one_run(experiment: config.Experiment) -> None:
+    """Raise a ConfigError for a configuration that stands for a run per fold."""
+    split = experiment.data.split
+    if split is not None and split.every_fold:
+        what = f"a configuration of a sweep is one run, these are {split.folds}"
+        numbers = ", ".join(map(str, range(1, (split.folds or 0) + 1)))
+        hint = f"sweep over the folds as well: grid: {{data.split.fold: [{numbers}]}}"
+        raise ConfigError([experiment.problem("data.split.folds", what, hint)])

@@ -25,6 +25,7 @@ from cygd.sweep.configurations import (
     Axis,
     Changes,
     blocks,
+    check_one_run,
     configurations,
     label,
     nothing_to_sweep,
@@ -263,6 +264,7 @@ def _first_valid(
         load = Plugins.load if registry is None or own else (lambda _: registry)
         try:
             reading = judge(document.changed(changes), plugins, load=load)
+            check_one_run(reading.experiment)
         except ConfigError as error:
             first = first or error
         else:
@@ -275,7 +277,7 @@ def _first_valid(
 
 def _validates(reading: Reading) -> bool:
     data = reading.experiment.data
-    return data.validation is not None or (data.split is not None and data.split.validation > 0)
+    return data.validation is not None or (data.split is not None and data.split.validates)
 
 
 def _readable(overrides: Sequence[str]) -> Iterator[str]:

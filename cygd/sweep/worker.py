@@ -27,7 +27,7 @@ from cygd.errors import CygdError, RunError
 from cygd.journal import Journal
 from cygd.learning import learn, measure
 from cygd.plugins import Plugins, Request
-from cygd.sweep.configurations import Changes
+from cygd.sweep.configurations import Changes, check_one_run
 from cygd.sweep.sharing import SharedData
 from cygd.threads import choose_threads
 
@@ -146,7 +146,9 @@ class Worker:
     def assemble(self, task: Task) -> Assembly:
         """Return the experiment of a task with its data and its network."""
         document = self.setup.document.changed(task.changes)
-        return complete(judge(document, self.setup.plugins, load=self.registry), self.data.prepare)
+        reading = judge(document, self.setup.plugins, load=self.registry)
+        check_one_run(reading.experiment)
+        return complete(reading, self.data.prepare)
 
     def registry(self, asked: Sequence[Request]) -> Plugins:
         """Return the components there are; plugin files are run anew for each run, as `cygd run` does."""

@@ -33,6 +33,26 @@ def test_the_configurations_without_running_them(experiment, capsys):
     assert not Path("runs").exists()
 
 
+DOTS = """\
+name: dots
+data: {source: synthetic, kind: circles, samples: 30, split: {folds: 3}}
+model: {layers: [2, {units: 1, activation: sigmoid}]}
+train: {epochs: 2}
+"""
+
+
+def test_folds_are_values_of_a_sweep(experiment, cygd_sweep):
+    path = experiment("sweep: {grid: {seed: [0, 1]}}\n", text=DOTS)
+    code, out, err = cygd_sweep(path)
+    assert (code, out) == (2, "")
+    assert "data.split.folds: a configuration of a sweep is one run, these are 3" in err
+    assert "hint: sweep over the folds as well: grid: {data.split.fold: [1, 2, 3]}" in err
+    path = experiment("sweep: {grid: {data.split.fold: [1, 2, 3]}}\n", text=DOTS)
+    code, out, _ = cygd_sweep(path)
+    assert code == 0
+    assert len(Path(out.strip(), "summary.csv").read_text().splitlines()) == 4
+
+
 def test_a_thousand_values(experiment, capsys):
     seeds = ",".join(map(str, range(1000)))
     assert main(["sweep", str(experiment()), f"seed={seeds}", "--dry-run"]) == 0
