@@ -261,8 +261,8 @@ def _pointer(rounds: int) -> Table:
                 [kernel, dtype, ratio_cell(found, "pointer"), _verdict(found.ratios["pointer"], 1.05)]
             )
     table.note = (
-        "f and f' one after the other on both sides, as a pointer gives them. In training a built-in such as silu "
-        "has both in one pass over the net inputs, which takes about 0.6 times as long."
+        "f and f' one after the other on both sides, as a pointer gives them. In training a built-in such as "
+        "silu has both in one pass over the net inputs, which takes about 0.6 times as long."
     )
     return table
 
