@@ -79,6 +79,15 @@ def test_a_run_folder_shows_its_own_way(tmp_path, capsys):
     assert len(rows) > len(way) + 100
 
 
+def test_a_name_means_its_newest_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cygd.run(SMALL)
+    result = cygd.run(SMALL, overrides=["seed=9"])
+    assert main(["bowl", "small", "--weight", "b1[0]", "--csv"]) == 0
+    way = [line for line in capsys.readouterr().out.splitlines() if line.startswith("path")]
+    assert float(way[-1].split(",")[3]) == result.model.network.biases[1][0]
+
+
 def test_the_surface_has_the_other_weights_of_the_end():
     assembly = assemble(SMALL)
     found = bowl(assembly, ["w0[0,0]", "w1[2,0]"], most=7)
@@ -153,7 +162,8 @@ def test_the_same_weight_twice_and_dropout_are_refused():
         ([ONE, *["-w", "w0[0,0]"] * 3], "one weight or two, found 3"),
         (["-w", "w0[0,0]"], "which experiment?"),
         ([ONE, "-w", "w0[0,0]", "--steps", "0"], "whole number from 1 up"),
-        ([".", "-w", "w0[0,0]"], "'.' is no run folder"),
+        ([".", "-w", "w0[0,0]"], "there is no run '.'"),
+        (["nothing.yaml", "-w", "w0[0,0]"], "nothing.yaml"),
         ([ONE, "-w", "w0[0,0]", "-o", "nowhere/x.svg"], "nowhere/x.svg: No such file or directory"),
         ([ONE, "-w", "w0[0,0]", "-o", "x.abc"], "hint: name it .svg, .png or .pdf"),
     ],

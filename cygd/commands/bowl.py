@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cygd.commands.arguments import split
+from cygd.commands.runs import find
 from cygd.commands.talk import DONE, UsageError, say, talking
 from cygd.errors import CygdError
 
@@ -70,17 +71,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _source(options: argparse.Namespace) -> tuple[str, list[str]]:
-    """Return the experiment, which a run folder holds as config.yaml, and the overrides."""
+    """Return the experiment, which a run holds as config.yaml, and the overrides."""
     files, overrides = split(options.arguments)
     if len(files) != 1:
         what = f"one at a time; {files[1]!r} is no KEY=VALUE either" if files else "which experiment?"
         raise UsageError(what, f"cygd bowl {USAGE}")
-    folder = Path(files[0])
-    if folder.is_dir():
-        if not (folder / "config.yaml").is_file():
-            raise UsageError(f"{files[0]!r} is no run folder: it has no config.yaml")
-        return str(folder / "config.yaml"), overrides
-    return files[0], overrides
+    named = files[0]
+    if Path(named).is_file() or Path(named).suffix in {".yaml", ".yml"}:
+        return named, overrides
+    return str(find(named) / "config.yaml"), overrides
 
 
 def write_csv(found: Bowl, out: IO[str]) -> None:
