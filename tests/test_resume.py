@@ -585,8 +585,19 @@ def started(*arguments):
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
     command = [sys.executable, "-P", "-m", "cygd", "run", *map(str, arguments)]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
     )
+
+
+def heed_signals():
+    """Undo what nohup, or a shell in the background, has the processes below it ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
