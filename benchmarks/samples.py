@@ -125,6 +125,7 @@ def _row_losses(outputs: Any, y: Any, loss: str) -> float:
     outputs = np.asarray(outputs, np.float64)
     if loss == "sse":
         return float(np.mean((outputs - y) ** 2) / 2)
+    outputs = np.clip(outputs, 1e-12, 1 - 1e-12)  # after many epochs some are 0 or 1 to rounding
     return float(-np.mean(y * np.log(outputs) + (1 - y) * np.log1p(-outputs)))
 
 
