@@ -72,6 +72,9 @@ def run(quick: bool = False, megabytes: int = 0) -> Section:
 def _python(folder: str, *arguments: str) -> str:
     """Run Python with the cygd that is measured, in a folder of nothing to import; return what it prints."""
     environment = dict(os.environ)
+    # bytecode is there after the first start, as it is where cygd was installed
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(Path(folder, "bytecode"))
     if BUILT:
         environment["PYTHONPATH"] = str(CHECKOUT)
     command = [sys.executable, *arguments]
