@@ -1,5 +1,6 @@
 import pytest
 
+from cygd import cli
 from cygd.core import dispatch
 
 
@@ -10,3 +11,15 @@ def level(request):
     dispatch.select(request.param)
     yield request.param
     dispatch.select(before)
+
+
+@pytest.fixture
+def command(capsys):
+    """Call the command line and return exit code, stdout and stderr."""
+
+    def call(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import cygd
-from cygd import cli
 from cygd.commands import new
 
 CHECKOUT = Path(cygd.__file__).parents[1]
@@ -21,16 +20,6 @@ def here(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
         monkeypatch.delenv(name)
     return tmp_path
-
-
-@pytest.fixture
-def command(capsys):
-    def call(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def run_test(folder, file):

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import yaml
 
-from cygd import cli
-
 DATA = Path(__file__).parents[1] / "experiments" / "data"
 
 
@@ -19,18 +17,6 @@ def here(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
         monkeypatch.delenv(name)
     return tmp_path
-
-
-@pytest.fixture
-def command(capsys):
-    """Call the command line and return exit code, stdout and stderr."""
-
-    def call(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

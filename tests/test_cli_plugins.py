@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from cygd import cli, core
+from cygd import core
 from cygd.core import dispatch
 from cygd.errors import PluginError
 from cygd.plugins import Broken, Plugins
@@ -50,16 +50,6 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text(PLUGIN)
     (tmp_path / "xor.yaml").write_text(XOR)
     return tmp_path
-
-
-@pytest.fixture
-def command(capsys):
-    def call(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 # -- the start of a run -----------------------------------------------------------------------------
