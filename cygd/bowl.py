@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd import training
 from cygd.assembly import Assembly, build_network
 from cygd.component import Schedule
 from cygd.errors import ConfigError, CygdError
+from cygd.learning import learn
 from cygd.network import Network
+from cygd.threads import choose_threads
 from cygd.trace import batches
 
 __all__ = ["LARGEST", "Bowl", "Weight", "bowl", "weight"]
@@ -178,28 +179,15 @@ class _Error:
 
 def _length(assembly: Assembly, most: int, threads: int | None) -> tuple[int, bool]:
     """Return after how many updates the run ends, or `most`, and whether it is its end."""
-    experiment, part = assembly.experiment, assembly.data.train
+    experiment, rows = assembly.experiment, len(assembly.data.train)
     size = experiment.train.batch_size
-    per_epoch = 1 if size == "full" else -(-len(part) // size)
+    per_epoch = 1 if size == "full" else -(-rows // size)
     network = build_network(experiment, assembly.network.n_inputs, assembly.plugins)
-    history = training.train(
-        network,
-        part.x,
-        part.y,
-        rows=part.rows,
-        sample_weight=part.sample_weight,
-        optimizer=experiment.optimizer.component,
-        schedule=experiment.schedule.component,
-        clip=experiment.clip,
-        epochs=experiment.train.epochs,
-        batch_size=size,
-        shuffle=experiment.train.shuffle,
-        evaluate_every=experiment.train.evaluate_every if experiment.stop is not None else 1,
+    history = learn(
+        replace(assembly, network=network),
+        choose_threads(threads, experiment.threads),
         metrics=[spec.component for spec in experiment.metrics],
-        validation=assembly.data.validation,
-        stop=experiment.stop,
-        unscale=assembly.data.preprocessing.inverse_targets,
-        threads=threads,
+        evaluate_every=experiment.train.evaluate_every if experiment.stop is not None else 1,
         on_epoch=lambda epoch, values: epoch * per_epoch >= most,
     )
     length = history.epochs * per_epoch
