@@ -94,7 +94,11 @@ def _elementwise(rounds: int) -> Table:
                     target,
                 ]
                 table.rows.append(cells)
-    table.note = "squareplus has no built-in; it is set against softsign, which takes a division but no root."
+    table.note = (
+        "squareplus has no built-in; it is set against softsign, which takes a division but no root. In "
+        "float64 the divider alone takes 24 cycles for eight roots and 16 for eight divisions, so 2.5 is "
+        "its floor."
+    )
     return table
 
 
