@@ -67,6 +67,13 @@ typedef ireal ivec;
 #define VECS (64 / VBYTES)
 #define WIDTH (512 / REAL_BITS)
 
+/* on lines of the cache: a vector that lies across two of them costs twice */
+#ifdef __GNUC__
+#define ON_LINES __attribute__((aligned(64)))
+#else
+#define ON_LINES
+#endif
+
 /* Where the compiler's own vectors leave a choice, the instruction is named: X86(max) is _mm512_max_pd */
 #if REAL_BITS == 32
 #define X86_(prefix, name) prefix##_##name##_ps

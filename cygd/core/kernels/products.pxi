@@ -20,11 +20,16 @@ cdef extern from *:
     #define MR (VBYTES == 64 ? 8 : 6)
     #define TALL 6
     #define WIDE_TILES (VBYTES == 64)
+    #define DEPTH 128           /* of k in one go: so many rows of PANEL elements of b stay in L1 */
+    typedef struct { real of[DEPTH * 256 / sizeof(real)]; } ON_LINES part_of_b;
     """
-    enum: MR, TALL, WIDE_TILES
+    enum: MR, TALL, WIDE_TILES, DEPTH
+    ctypedef struct part_of_b:
+        real *of
 
 cdef enum:
-    DEPTH = 128             # of k in one go: so many lines of b (a panel's are 128 bytes) stay in L1
+    ROW_BLOCK = 192         # of c, between two walks over b
+    COPY_ROWS = 24          # of c, for which a copy of some columns of b pays
     STRIP_PANELS = 2        # for fewer a copy of the columns does not pay,
     STRIP_COLUMNS = 32      # nor where they lie close together
     STRIP_WIDTH = 96 // sizeof(real)
@@ -108,29 +113,47 @@ cdef inline void panel(int most, int vectors, Py_ssize_t last, const real *a, Py
             i += 1
 
 
+cdef inline void columns_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
+                                 Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
+                                 Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """PANEL columns of c or fewer."""
+    cdef Py_ssize_t j = 0
+    while WIDE_TILES and n - j >= 4 * LANES:
+        panel(TALL, 4, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, k)
+        j += 4 * LANES
+    while n - j >= 2 * LANES:
+        panel(MR, 2, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, k)
+        j += 2 * LANES
+    while n > j:
+        panel(MR, 1, min(n - j, LANES), a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, k)
+        j += LANES
+
+
 cdef inline void strided_product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
                                  Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
                                  Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """Every column of c. One of the strides of a is a literal 1 at every call: the tiles' loops need it."""
-    cdef Py_ssize_t j, p = 0, depth
-    while p < k:
-        depth = min(k - p, DEPTH)
-        j = 0
-        while WIDE_TILES and n - j >= 4 * LANES:
-            panel(TALL, 4, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
-            j += 4 * LANES
-        while n - j >= 2 * LANES:
-            panel(MR, 2, LANES, a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m, depth)
-            j += 2 * LANES
-        while n > j:
-            panel(MR, 1, min(n - j, LANES), a, a_row, a_column, b + j, ldb, bias, accumulate, c + j, ldc, m,
-                  depth)
-            j += LANES
-        p += depth
-        a += depth * a_column
-        b += depth * ldb
-        bias = NULL
-        accumulate = True
+    """Every column of c. One of the strides of a is a literal 1 at every call: the tiles' loops need it.
+
+    Rows of b that lie far apart share few sets of L1, and have a page each: for many rows of c, a copy of
+    some pays. Blocks of c's rows keep the pages of a and c that are in use few, too.
+    """
+    cdef part_of_b part
+    cdef const real *block
+    cdef Py_ssize_t i, j, r, p, depth, wide, ld, rows
+    for i from 0 <= i < m by ROW_BLOCK:
+        rows = min(m - i, <Py_ssize_t> ROW_BLOCK)
+        for p from 0 <= p < k by DEPTH:
+            depth = min(k - p, <Py_ssize_t> DEPTH)
+            for j from 0 <= j < n by PANEL:
+                wide = min(n - j, <Py_ssize_t> PANEL)
+                block, ld = b + p * ldb + j, ldb
+                if wide == PANEL < ldb and rows >= COPY_ROWS:
+                    for r in range(depth):
+                        memcpy(part.of + r * PANEL, block + r * ldb, PANEL * sizeof(real))
+                    block, ld = part.of, PANEL
+                columns_product(a + i * a_row + p * a_column, a_row, a_column, block, ld,
+                                bias + i if bias != NULL and not p else NULL, accumulate or p > 0,
+                                c + i * ldc + j, ldc, rows, wide, depth)
 
 
 cdef void product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,

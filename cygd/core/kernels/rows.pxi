@@ -16,12 +16,6 @@ cdef extern from *:
     #define DOT_ROWS(outputs) (outputs == 1 ? (VBYTES + 7) / 8 : (VBYTES + 15) / 16)
     #define GRADIENT_OUTPUTS 6
     #define GRADIENT_VECTORS (VBYTES == 64 ? 4 : 2)
-    #ifdef __GNUC__
-    #define ON_LINES __attribute__((aligned(64)))
-    #else
-    #define ON_LINES
-    #endif
-    /* on lines of the cache: a vector that lies across two of them costs twice */
     typedef struct { vec of[DOT_OUTPUTS * WIDTH * VECS]; } ON_LINES accumulators;
     """
     enum:
