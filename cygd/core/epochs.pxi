@@ -61,7 +61,7 @@ cdef row_numbers(rows, Py_ssize_t n):
 
 cdef void sum_lanes(Engine engine, job *j, int n, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Add the n lanes' gradients into the first, in a fixed tree."""
-    cdef int k, step = 1
+    cdef int k, step = 2 if j.paired else 1
     while step < n:
         for k from 0 <= k < n - step by 2 * step:
             engine.k.add(j.lanes[k].gradient + start, j.lanes[k + step].gradient + start,
@@ -104,6 +104,8 @@ cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
     j.q.scale = engine.scale_of(&j.q)
     j.taken = 0
     j.due += j.q.n_chunks
+    # on one thread, a lane of a single chunk adds what it would have left for the first step of the tree
+    j.paired = j.threads == 1 and j.q.n_chunks == j.q.n_lanes and not engine.in_rows
 
 
 cdef void add_loss(Engine engine, job *j) noexcept nogil:

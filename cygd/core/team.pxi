@@ -72,6 +72,7 @@ cdef struct job:
     # and when it had done its part; how many chunks it had computed before, and how many there were to do
     double began, waited, left
     Py_ssize_t before, due
+    bint paired                                     # odd lanes add to the gradient of the one before
     bint alone                                      # the others only hold it up: it goes on by itself
     Py_ssize_t chunks[MAX_LANES]                    # computed, by thread
     plan *samples                                   # of batches of one row, or NULL
@@ -120,12 +121,17 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
     """Compute lanes of a batch, chunks in order: the thread's own first, then whichever is next."""
     cdef batch *q = &j.q
     cdef lane *a
+    cdef real *own
     cdef Py_ssize_t index
     cdef int k = thread
     while k < q.n_lanes:
         a = &j.lanes[k]
         a.loss = 0
         a.written = False
+        own = a.gradient
+        if j.paired and k % 2:
+            a.gradient = j.lanes[k - 1].gradient
+            a.written = True
         if engine.in_rows:
             begin_rows(engine, q, a)
         for index in range(k * q.n_chunks // q.n_lanes, (k + 1) * q.n_chunks // q.n_lanes):
@@ -139,7 +145,9 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
             if engine.python and engine.failure.here():
                 j.status = FAILED
             if j.status != GOES_ON:
+                a.gradient = own
                 return
+        a.gradient = own
         if engine.in_rows:
             end_rows(engine, q, a)
         k = j.threads + take(&j.taken)
