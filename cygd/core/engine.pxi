@@ -305,7 +305,7 @@ cdef class Engine:
         else:
             most = min(max(most // PANEL * PANEL, self.span * <Py_ssize_t> PANEL), MAX_CHUNK)
         cdef Py_ssize_t n = (n_rows + most - 1) // most
-        if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > 1e6:
+        if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > 4e6:
             n = 2
         q.n_rows = n_rows
         q.chunk = padded((n_rows + n - 1) // n) if n else WIDTH
