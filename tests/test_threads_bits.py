@@ -25,6 +25,12 @@ CASES = {
     "wide": ([(300, "tanh"), 3], "mse", TARGETS, {"batch_size": 512}),
     "deep": ([(40, "silu"), (40, "elu"), (40, "sin"), 3], "huber", TARGETS, {"batch_size": 640}),
     "full": ([(64, "mish"), 3], "log_cosh", TARGETS, {"batch_size": "full", "shuffle": False}),
+    "trained": (
+        [(64, {"formula": "h * tanh(a * h)", "a": 0.7, "trainable": ["a"]}), (64, "tanh"), 3],
+        "mse",
+        TARGETS,
+        {"batch_size": 1000},
+    ),
     "single": ([(3, "sigmoid")], "hinge", SIGNS, {"batch_size": "full", "optimizer": "lion"}),
     "everything": (
         REGULARISED,

@@ -125,6 +125,7 @@ cdef class Engine:
     cdef joint_block_t joint
     cdef joint_delta_t joint_prime
     cdef void *loss_data
+    cdef bint trained               # some activation has parameters that are trained
     cdef bint in_rows               # one layer that reads the rows of x as they lie
     cdef Py_ssize_t turned          # elements of its weights and their gradient behind a lane's gradient
     cdef list alive                 # owns what the data pointers point at
@@ -175,6 +176,7 @@ cdef class Engine:
             if l.n_trained > MAX_UNIFORMS:
                 raise ValueError(f"{given['activation']}: at most {MAX_UNIFORMS} parameters can be trained")
             end += l.n_trained
+            self.trained = self.trained or l.n_trained > 0
             l.keep = 1 - given["dropout"]
             l.l1 = given["l1"]
             l.l2 = given["l2"]

@@ -104,8 +104,10 @@ cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
     j.q.scale = engine.scale_of(&j.q)
     j.taken = 0
     j.due += j.q.n_chunks
-    # on one thread, a lane of a single chunk adds what it would have left for the first step of the tree
-    j.paired = j.threads == 1 and j.q.n_chunks == j.q.n_lanes and not engine.in_rows
+    # on one thread, a lane of a single chunk adds what it would have left for the first step of the tree, all
+    # at once; the gradients of trained activations come span by span
+    j.paired = (j.threads == 1 and j.q.n_chunks == j.q.n_lanes and not engine.in_rows
+                and not engine.trained)
 
 
 cdef void add_loss(Engine engine, job *j) noexcept nogil:
