@@ -26,7 +26,7 @@ CASES = {
     "deep": ([(40, "silu"), (40, "elu"), (40, "sin"), 3], "huber", TARGETS, {"batch_size": 640}),
     "full": ([(64, "mish"), 3], "log_cosh", TARGETS, {"batch_size": "full", "shuffle": False}),
     "trained": (
-        [(64, {"formula": "h * tanh(a * h)", "a": 0.7, "trainable": ["a"]}), (64, "tanh"), 3],
+        [(64, {"formula": "tanh(h) + a", "a": 0.0, "trainable": ["a"]}), (64, "tanh"), 3],
         "mse",
         TARGETS,
         {"batch_size": 1000},
