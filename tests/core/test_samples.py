@@ -12,8 +12,8 @@ from cygd.core import dispatch
 from cygd.losses import LOSSES
 from cygd.optimizers import OPTIMIZERS
 from tests.accuracy import needs_both_fused_levels
+from tests.network_cases import draw_targets, fitting_output
 from tests.reference import Reference
-from tests.test_network import draw_targets, fitting_output
 
 WIDTHS = (1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 31, 32, 33, 47, 48, 63, 64, 65, 100, 129, 1000)
 UNITS = [
