@@ -24,6 +24,7 @@ cdef enum:
     MIN_CHUNK = 2 * WIDTH           # rows; fewer do not fill the register tiles
     MAX_CHUNK = 256
     CHUNK_BYTES = 512 * 1024        # of a chunk's blocks: a part of a common L2
+    SPLIT_FLOPS = 4000000           # of a batch; for less a second chunk costs more than a thread gives
     WIDE_LAYER = 16 * 1024          # weights of a layer that leaves L1: several panels then share its strips
     WIDE_SPAN = 2
     STRIP = 64                      # inputs whose gradient is computed while the next rows' are fetched
@@ -307,7 +308,7 @@ cdef class Engine:
         else:
             most = min(max(most // PANEL * PANEL, self.span * <Py_ssize_t> PANEL), MAX_CHUNK)
         cdef Py_ssize_t n = (n_rows + most - 1) // most
-        if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > 4e6:
+        if n == 1 and n_rows >= 2 * MIN_CHUNK and self.flops * n_rows > SPLIT_FLOPS:
             n = 2
         q.n_rows = n_rows
         q.chunk = padded((n_rows + n - 1) // n) if n else WIDTH
