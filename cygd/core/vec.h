@@ -27,13 +27,14 @@
 #endif
 
 typedef REAL real;
+/* and whole numbers of its size, which go round: bits of NaN and garbage may overflow */
 #if REAL_BITS == 32
-typedef int32_t ireal;
+typedef uint32_t ireal;
 #define REAL_FMA __builtin_fmaf
 #define REAL_SQRT __builtin_sqrtf
 #define MANTISSA_BITS 23
 #else
-typedef int64_t ireal;
+typedef uint64_t ireal;
 #define REAL_FMA __builtin_fma
 #define REAL_SQRT __builtin_sqrt
 #define MANTISSA_BITS 52
@@ -101,7 +102,7 @@ INLINE void store(real *p, vec v) { *(vec *)p = v; }
 INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskz_loadu)(FIRST(n), p); }
 INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(mask_storeu)(p, FIRST(n), v); }
 #elif VBYTES == 32 && defined(X86)
-static const ireal first_lanes[2 * LANES] = {[0 ... LANES - 1] = -1};      /* n of them from LANES - n on */
+static const ireal first_lanes[2 * LANES] = {[0 ... LANES - 1] = (ireal)-1};      /* n of them from LANES - n on */
 INLINE __m256i part_mask(ptrdiff_t n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + LANES - n)); }
 INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskload)(p, part_mask(n)); }
 INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(maskstore)(p, part_mask(n), v); }
