@@ -30,13 +30,19 @@ cdef inline Py_ssize_t panel_rows(const span *s, Py_ssize_t r) noexcept nogil:
     return min(s.rows - r, s.panel)
 
 
-cdef inline panels panels_of(Py_ssize_t rows) noexcept nogil:
-    """Return how so many rows are cut into panels."""
+cdef inline panels panels_of(Py_ssize_t rows, Py_ssize_t padding) noexcept nogil:
+    """Return how so many rows, padding among them, are cut into panels."""
     cdef panels p
     p.n = (rows + PANEL - 1) // PANEL
     p.width = min(rows, <Py_ssize_t> PANEL)
     p.last = rows - (p.n - 1) * PANEL
+    p.filled = p.last - padding
     return p
+
+
+cdef inline bint few_rows(const layer *l, const span *s) noexcept nogil:
+    """Return whether vectors of a wide layer had better lie along its units: most of the rows are padding."""
+    return s.chunk == WIDTH and s.n <= FEW_ROWS and l.wide and l.n_in * l.n_out >= FEW_ROWS_LAYER
 
 
 cdef void gather(Engine e, const batch *q, const span *s) noexcept nogil:
@@ -94,7 +100,7 @@ cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
     cdef real *h
     cdef real *y_hat
     cdef layer *l
-    cdef panels p = panels_of(s.rows)
+    cdef panels p = panels_of(s.rows, s.rows - s.n)
     cdef panel_block x
     cdef Py_ssize_t index
     for index in range(e.n_layers):
@@ -102,12 +108,27 @@ cdef void forward(Engine e, const batch *q, const span *s) noexcept nogil:
         h, y_hat = at(s, l.h, l.n_out), at(s, l.y_hat, l.n_out)
         bias = q.parameters + l.b if l.b >= 0 else NULL
         x.p, x.units, x.first = below, l.n_in, 0
-        e.k.panel_product(q.parameters + l.w, 1, l.n_out, &p, &x, bias, h, l.n_out, l.n_in)
+        if few_rows(l, s):
+            few_net_inputs(e, l, s, below, q.parameters + l.w, bias)
+        else:
+            e.k.panel_product(q.parameters + l.w, 1, l.n_out, &p, &x, bias, h, l.n_out, l.n_in)
         activate(e, q, l, s)
         below = y_hat
         if q.training and l.keep < 1:
             drop(e, q, l, <int> index, s)
             below = at(s, l.out, l.n_out)
+
+
+cdef void few_net_inputs(Engine e, const layer *l, const span *s, const real *x, const real *w,
+                         const real *bias) noexcept nogil:
+    """h of few rows: computed with the units for vector axis, then turned."""
+    cdef real *by_rows = scratch(s, e.g)
+    cdef const real *rows[WIDTH]
+    cdef Py_ssize_t r
+    e.k.few_net_inputs(x, s.n, w, bias, by_rows, l.n_out, l.n_in)
+    for r in range(WIDTH):
+        rows[r] = by_rows + min(r, s.n - 1) * l.n_out
+    e.k.turn(rows, WIDTH, l.n_out, at(s, l.h, l.n_out), WIDTH)
 
 
 cdef void drop(Engine e, const batch *q, const layer *l, int index, const span *s) noexcept nogil:
@@ -223,13 +244,13 @@ cdef void train_parameters(Engine e, const batch *q, const layer *l, const span 
         e.k.dot(g, outputs[1 + k], s.a.written or s.first > 0, s.a.gradient + l.a + k, n)
 
 
-cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
+cdef void backward(Engine e, Updater u, const batch *q, const span *s) noexcept nogil:
     """Leave the error terms of every layer in its block, from the last layer to the first."""
     cdef real *delta
     cdef real *g = scratch(s, e.g)
     cdef layer *l
     cdef layer *under
-    cdef panels p = panels_of(s.rows)
+    cdef panels p = panels_of(s.rows, s.rows - s.n)
     cdef panel_block d
     cdef Py_ssize_t index
     output_error(e, q, s)
@@ -242,7 +263,10 @@ cdef void backward(Engine e, const batch *q, const span *s) noexcept nogil:
         # dE/dy_hat_i = sum_j w_ij dE/dh_j
         under = &e.layers[index - 1]
         d.p, d.units, d.first = delta, l.n_out, 0
-        e.k.panel_product(q.parameters + l.w, l.n_out, 1, &p, &d, NULL, g, l.n_in, l.n_out)
+        if few_rows(l, s):
+            few_errors(e, u, q, s, index, g)
+        else:
+            e.k.panel_product(q.parameters + l.w, l.n_out, 1, &p, &d, NULL, g, l.n_in, l.n_out)
         if q.training and under.keep < 1:
             e.k.multiply(g, at(s, under.mask, l.n_in), g, l.n_in * s.rows)
         delta = at(s, under.delta, l.n_in)
@@ -265,52 +289,6 @@ cdef void turn_error(Engine e, const layer *l, const span *s, const real *delta)
             e.k.turn(units, wide, rows, out + r * padded(l.n_out) + j * rows, padded(wide))
 
 
-cdef void weight_gradients(Engine e, const batch *q, lane *a, Py_ssize_t start,
-                           Py_ssize_t chunk) noexcept nogil:
-    """dE/dw_ij += sum_r x_ir delta_jr and dE/db_j += sum_r delta_jr, over the chunk."""
-    cdef panels p = panels_of(chunk)
-    cdef panel_block x, d
-    cdef layer *l
-    cdef layer *under
-    cdef Py_ssize_t index, i
-    x.first = d.first = 0
-    for index in range(e.n_layers):
-        l = &e.layers[index]
-        under = &e.layers[index - 1] if index else NULL
-        x.units = l.n_in
-        x.p = a.memory + (e.x if not index else under.out if q.training else under.y_hat) * chunk
-        d.units = padded(l.n_out) if l.wide else l.n_out
-        d.p = a.memory + (l.turned if l.wide else l.delta) * chunk
-        if not l.wide:
-            e.k.dots(&p, &x, &d, a.written, a.gradient + l.w, l.n_in, l.n_out)
-            if l.b >= 0:
-                e.k.dots(&p, &d, NULL, a.written, a.gradient + l.b, l.n_out, 1)
-            continue
-        for i from 0 <= i < l.n_in by STRIP:
-            x.first = i
-            e.k.outer(&p, &x, &d, a.written, a.gradient + l.w + i * l.n_out,
-                      min(l.n_in - i, <Py_ssize_t> STRIP), l.n_out)
-            if not index and q.training:
-                fetch(e, q, start, chunk, i)
-        x.first = 0
-        if l.b >= 0:
-            e.k.outer_ones(&p, &d, a.written, a.gradient + l.b, l.n_out)
-    a.written = True
-
-
-cdef void fetch(Engine e, const batch *q, Py_ssize_t start, Py_ssize_t n, Py_ssize_t i) noexcept nogil:
-    """Ask for a strip of the rows that the next batch has in the place of these, from input i on.
-
-    They come from memory, and what turns them into blocks would wait for every line.
-    """
-    cdef Py_ssize_t r, column, end = min(i + STRIP, e.n_inputs)
-    if n * e.n_inputs * <Py_ssize_t> sizeof(real) > FETCH_BYTES:
-        return
-    for r from q.n_rows + start <= r < min(q.n_rows + start + n, q.total - q.first):
-        for column from i <= column < end by WIDTH:
-            fetch_line(q.x + row_of(q, r) * e.n_inputs + column, False)
-
-
 cdef void scatter(Engine e, const batch *q, const span *s) noexcept nogil:
     """Write a span's predictions, row by row."""
     cdef real *y_hat = at(s, e.layers[e.n_layers - 1].y_hat, e.n_outputs)
@@ -322,7 +300,7 @@ cdef void scatter(Engine e, const batch *q, const span *s) noexcept nogil:
                 q.out[(s.start + r + i) * e.n_outputs + j] = y_hat[r * e.n_outputs + j * rows + i]
 
 
-cdef void run_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcept nogil:
+cdef void run_chunk(Engine e, Updater u, const batch *q, lane *a, Py_ssize_t index) noexcept nogil:
     cdef span s
     cdef Py_ssize_t start = index * q.chunk
     cdef Py_ssize_t n = min(q.chunk, q.n_rows - start)
@@ -339,9 +317,9 @@ cdef void run_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcep
         if q.y != NULL:
             measure(e, &s)
         if q.backward:
-            backward(e, q, &s)
+            backward(e, u, q, &s)
         if q.out != NULL:
             scatter(e, q, &s)
         s.first += s.rows
     if q.backward:
-        weight_gradients(e, q, a, start, s.chunk)
+        weight_gradients(e, u, q, &s, start, n)

@@ -27,8 +27,12 @@ cdef enum:
     SPLIT_FLOPS = 4000000           # of a batch; for less a second chunk costs more than a thread gives
     WIDE_LAYER = 16 * 1024          # weights of a layer that leaves L1: several panels then share its strips
     WIDE_SPAN = 2
+    FEW_ROWS = WIDTH * 3 // 4       # for no more, and
+    FEW_ROWS_LAYER = 4 * 1024       # weights or more, vectors lie along a layer's units
     STRIP = 64                      # inputs whose gradient is computed while the next rows' are fetched
     FETCH_BYTES = 512 * 1024        # of them, at most: they have to find room beside the blocks
+    STRIP_BYTES = 16 * 1024         # of weights that are read, and updated while they are in L1
+    FUSED_BYTES = 128 * 1024        # of parameters from which on a gradient had better not leave the cache
     LANE_BYTES = 8 * 1024 * 1024    # of all lanes' gradients together
 
 
@@ -53,6 +57,7 @@ cdef struct lane:
     real *memory                    # the blocks of a chunk
     real *gradient                  # n_parameters
     bint written                    # the gradient holds something
+    real *updated                   # parameters that each range of the gradient updates at once, or NULL
     double loss                     # sum of weight * loss over the rows so far
 
 

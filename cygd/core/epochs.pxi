@@ -79,7 +79,7 @@ cdef double lanes_loss(job *j) noexcept nogil:
 
 cdef void add_penalties(Engine engine, const real *w, real *g, Py_ssize_t start,
                         Py_ssize_t stop) noexcept nogil:
-    """g += l1 sign(w) + l2 w where the range start ... stop holds weights of penalised layers."""
+    """g += l1 sign(w) + l2 w where the range start ... stop, of gradient g, has penalised weights."""
     cdef layer *l
     cdef Py_ssize_t index, low, high
     for index in range(engine.n_layers):
@@ -87,7 +87,7 @@ cdef void add_penalties(Engine engine, const real *w, real *g, Py_ssize_t start,
         low = max(start, l.w)
         high = min(stop, l.w + l.n_in * l.n_out)
         if (l.l1 or l.l2) and high > low:
-            engine.k.penalty_gradient(w + low, l.l1, l.l2, g + low, high - low)
+            engine.k.penalty_gradient(w + low, l.l1, l.l2, g + low - start, high - low)
 
 
 cdef double norm_factor(Engine engine, job *j) noexcept nogil:
@@ -97,7 +97,7 @@ cdef double norm_factor(Engine engine, job *j) noexcept nogil:
     return factor if factor < 1 else 1
 
 
-cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
+cdef void begin_batch(Engine engine, job *j, Py_ssize_t first, bint whole) noexcept nogil:
     j.q.first = first
     j.q.total = j.n_rows
     engine.cut(&j.q, min(j.batch_size, j.n_rows - first))
@@ -108,6 +108,10 @@ cdef void begin_batch(Engine engine, job *j, Py_ssize_t first) noexcept nogil:
     # at once; the gradients of trained activations come span by span
     j.paired = (j.threads == 1 and j.q.n_chunks == j.q.n_lanes and not engine.in_rows
                 and not engine.trained)
+    # a single chunk has the whole gradient; a component in Python may fail before it is right
+    j.fused = (j.threads == 1 and j.q.n_chunks == 1 and not whole and not engine.in_rows
+               and not engine.trained and not engine.python
+               and engine.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_BYTES)
 
 
 cdef void add_loss(Engine engine, job *j) noexcept nogil:
@@ -139,8 +143,8 @@ cdef void update_range(Engine engine, Updater updater, job *j, int n_lanes, Py_s
     while start < stop:
         end = min(start + RANGE, stop)
         sum_lanes(engine, j, n_lanes, start, end)
-        add_penalties(engine, j.parameters, g, start, end)
-        updater.apply(j.parameters, g, start, end)
+        add_penalties(engine, j.parameters, g + start, start, end)
+        updater.apply(j.parameters, g + start, start, end)
         start = end
 
 
@@ -150,7 +154,7 @@ cdef void update_whole(Engine engine, Updater updater, job *j, int thread, int n
     cdef real *g = j.lanes[0].gradient
     cdef Py_ssize_t n = engine.n_parameters
     sum_lanes(engine, j, n_lanes, start, stop)
-    add_penalties(engine, j.parameters, g, start, stop)
+    add_penalties(engine, j.parameters, g + start, start, stop)
     meet_others(j, thread)
     if thread == 0:
         clip(engine, j)
@@ -158,7 +162,7 @@ cdef void update_whole(Engine engine, Updater updater, job *j, int thread, int n
             j.status = FAILED
     meet_others(j, thread)
     if not updater.python:
-        updater.apply(j.parameters, g, start, stop)
+        updater.apply(j.parameters, g + start, start, stop)
 
 
 cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
@@ -171,7 +175,7 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
         if thread == 0:
             if j.threads > 1 and not engine.together and hold_up(j, PATIENCE_MILLISECONDS):
                 j.alone = True          # and stays so: a thread may come late to read it
-            begin_batch(engine, j, first)
+            begin_batch(engine, j, first, whole)
         meet_others(j, thread)
         if j.alone:
             if thread:
@@ -184,13 +188,13 @@ cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexc
         start = min(n, blocks * thread // j.threads * RANGE)
         stop = min(n, blocks * (thread + 1) // j.threads * RANGE)
         n_lanes = j.q.n_lanes
-        run_lanes(engine, j, thread)
+        run_lanes(engine, updater, j, thread)
         meet_others(j, thread)
         if j.status != GOES_ON:
             return
         if whole:
             update_whole(engine, updater, j, thread, n_lanes, start, stop)
-        else:
+        elif not j.fused:
             update_range(engine, updater, j, n_lanes, start, stop)
         if j.status != GOES_ON:
             return

@@ -109,11 +109,11 @@ cdef struct update_row:
     const char *parameters[MAX_OPTIMIZER_PARAMETERS]
     double defaults[MAX_OPTIMIZER_PARAMETERS]
 
-# A chunk of rows: n panels of `width` rows each but for the `last` one. A block of a chunk: its panels one
-# behind the other, each of `units` x (rows of the panel) elements, of which a product may take some from the
-# unit `first` on.
+# A chunk of rows: n panels of `width` rows each but for the `last` one, where `filled` rows are no padding.
+# A block of a chunk: its panels one behind the other, each of `units` x (rows of the panel) elements, of
+# which a product may take some from the unit `first` on.
 cdef struct panels:
-    Py_ssize_t n, width, last
+    Py_ssize_t n, width, last, filled
 
 cdef struct panel_block:
     const real *p
@@ -174,7 +174,14 @@ cdef struct kernels:
                   Py_ssize_t m, Py_ssize_t n) noexcept nogil
     void (*outer_ones)(const panels *q, const panel_block *d, bint accumulate, real *c,
                        Py_ssize_t n) noexcept nogil
-    # the same with d a block of units x rows, for few units; d NULL: the sums of x, n = 1
+    # for fewer rows than WIDTH, with vectors along the units: c (rows, n) = x^T w + bias for x (k, WIDTH) and
+    # w (k, n), where c has room for WIDTH rows
+    void (*few_net_inputs)(const real *x, Py_ssize_t rows, const real *w, const real *bias, real *c,
+                           Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # g (m, WIDTH) = w d, as panel_product's; w (m, n), d in blocks of WIDTH rows x PANEL units
+    void (*few_errors)(const real *w, const real *d, Py_ssize_t rows, real *g, Py_ssize_t m,
+                       Py_ssize_t n) noexcept nogil
+    # outer with d a block of units x rows, for few units; d NULL: the sums of x, n = 1
     void (*dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
                  Py_ssize_t m, Py_ssize_t n) noexcept nogil
     # out (n, ldo): rows 0 ... m - 1, of n elements each, as columns; zeros behind them

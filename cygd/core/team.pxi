@@ -73,6 +73,7 @@ cdef struct job:
     double began, waited, left
     Py_ssize_t before, due
     bint paired                                     # odd lanes add to the gradient of the one before
+    bint fused                                      # the only chunk updates the parameters on its way
     bint alone                                      # the others only hold it up: it goes on by itself
     Py_ssize_t chunks[MAX_LANES]                    # computed, by thread
     plan *samples                                   # of batches of one row, or NULL
@@ -117,7 +118,7 @@ cdef void poll(Engine engine, job *j) noexcept nogil:
 pending = []        # what a signal handler raised, on its way out of an epoch
 
 
-cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
+cdef void run_lanes(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
     """Compute lanes of a batch, chunks in order: the thread's own first, then whichever is next."""
     cdef batch *q = &j.q
     cdef lane *a
@@ -128,6 +129,7 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
         a = &j.lanes[k]
         a.loss = 0
         a.written = False
+        a.updated = j.parameters if j.fused else NULL
         own = a.gradient
         if j.paired and k % 2:
             a.gradient = j.lanes[k - 1].gradient
@@ -138,7 +140,7 @@ cdef void run_lanes(Engine engine, job *j, int thread) noexcept nogil:
             if engine.in_rows:
                 run_rows_chunk(engine, q, a, index)
             else:
-                run_chunk(engine, q, a, index)
+                run_chunk(engine, updater, q, a, index)
             j.chunks[thread] += 1
             if thread == 0:
                 poll(engine, j)
@@ -172,12 +174,12 @@ cdef void remember(Engine engine, bint helped) noexcept nogil:
 cdef void side_by_side(Engine engine, job *j) noexcept nogil:
     """All lanes of one batch: the calling thread takes what the others leave, and waits for their last."""
     if j.threads == 1:
-        run_lanes(engine, j, 0)
+        run_lanes(engine, None, j, 0)
         return
     begin_together(j)
     j.due = j.q.n_chunks
     with parallel(num_threads=j.threads):
-        run_lanes(engine, j, threadid())
+        run_lanes(engine, None, j, threadid())
         if threadid() == 0:
             j.left = now()
     j.waited = now() - j.left

@@ -102,11 +102,11 @@ cdef class Updater:
             self.scalars(self.parameters, learning_rate, self.step, self.carried, self.s)
 
     cdef void apply(self, real *w, const real *g, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
-        """Update the parameters first ... stop."""
+        """Update the parameters first ... stop, whose gradient is g."""
         cdef real *blocks[2 + MAX_STATE]         # g, w, state: all but g are also what comes out
         cdef const real *inputs[2 + MAX_STATE]
         cdef int k
-        blocks[0], blocks[1] = <real *> g + first, w + first
+        blocks[0], blocks[1] = <real *> g, w + first
         for k in range(MAX_STATE):
             blocks[2 + k] = self.arrays[k] + first if self.arrays[k] != NULL else NULL
         if stop <= first:

@@ -26,11 +26,6 @@ cdef inline int pair_at(int i, int j) noexcept nogil:
     return j * (j - 1) // 2 + i
 
 
-cdef inline vec load_some(const real *p, Py_ssize_t n) noexcept nogil:
-    """Load a vector of which n elements exist; n may be 0 or less."""
-    return load(p) if n >= LANES else load_part(p, n) if n > 0 else splat(0)
-
-
 # rows on lines --------------------------------------------------------------------------------------
 
 cdef struct narrow_block:

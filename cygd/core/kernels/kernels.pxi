@@ -17,6 +17,7 @@ include "activations.pxi"
 include "losses.pxi"
 include "updates.pxi"
 include "products.pxi"
+include "few_rows.pxi"
 include "peak.pxi"
 include "rows.pxi"
 include "chain.pxi"
@@ -34,6 +35,7 @@ fill_losses(&table)
 fill_reductions(&table)
 fill_updates(&table)
 fill_products(&table)
+fill_few_rows(&table)
 fill_peak(&table)
 fill_rows(&table)
 fill_units(&table)

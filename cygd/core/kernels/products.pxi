@@ -172,7 +172,7 @@ cdef void product(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const re
     elif a_column == 1:
         strided_product(a, a_row, 1, b, ldb, bias, accumulate, c, ldc, m, n, k)
     else:
-        q.n, q.width, q.last = 1, ldb, ldb
+        q.n, q.width, q.last, q.filled = 1, ldb, ldb, ldb
         block.p, block.units, block.first = b, k, 0
         strip_product(a, a_row, a_column, &q, &block, bias, accumulate, c, ldc, m, n, k)
 
@@ -238,7 +238,7 @@ cdef inline void outer_tile(int rows, int vectors, Py_ssize_t last, const panels
         width = q.last if p == q.n - 1 else q.width
         a = x.p + p * x.units * q.width + (x.first + i0) * width
         b = d.p + p * d.units * q.width + j0 * width + shift
-        r = width
+        r = q.filled if p == q.n - 1 else width
         while True:
             for v in range(vectors):
                 y[v] = load(b + v * LANES)
@@ -310,7 +310,7 @@ cdef void outer_ones(const panels *q, const panel_block *d, bint accumulate, rea
             for p in range(q.n):
                 width = q.last if p == q.n - 1 else q.width
                 b = d.p + p * d.units * q.width + j * width + v
-                for r in range(width):
+                for r in range(q.filled if p == q.n - 1 else width):
                     acc = acc + load(b + r * ldb)
             if accumulate:
                 acc = acc + load_up_to(c + j + v, wide - v)

@@ -23,6 +23,11 @@ cdef inline vec load_up_to(const real *p, Py_ssize_t n) noexcept nogil:
     return load_part(p, n)
 
 
+cdef inline vec load_some(const real *p, Py_ssize_t n) noexcept nogil:
+    """Load a vector of which n elements exist; n may be 0 or less."""
+    return load(p) if n >= LANES else load_part(p, n) if n > 0 else splat(0)
+
+
 cdef inline void store_up_to(real *p, vec v, Py_ssize_t n) noexcept nogil:
     if n >= LANES:
         store(p, v)
