@@ -72,7 +72,7 @@ def run(quick: bool = False, small: bool = False) -> Section:
                 if present(package) and not small:
                     peers[_side(label, threads)] = stack.enter_context(Worker(module, threads))
         steps = _steps(ours | peers, quick, small, rounds, at_least)
-    tables = [_growth_table(parts), _jump_table(steps)]
+    tables = [_growth_table(parts), _jump_table(steps), *([_peer_table(steps)] if peers else [])]
     caption = "Seconds of an epoch"
     steps_caption = "A training step of a network of three layers as wide as its input"
     charts = [
@@ -161,6 +161,30 @@ def jumps(steps: dict[int, Points]) -> list[tuple[float, str]]:
             ratio = grid[other] / grid[width, batch] / work
             found.append((ratio, f"{width} wide, {batch} rows to {other[0]} wide, {other[1]} rows"))
     return sorted(found, reverse=True)
+
+
+def ratios(ours: dict[int, Points], theirs: dict[int, Points]) -> list[tuple[float, str]]:
+    """Return how many times as long as ours a peer's step takes at every size, and where; the least first."""
+    found = []
+    for width, points in ours.items():
+        for (batch, us), (_, peer) in zip(points, theirs[width], strict=True):
+            found.append((peer / us, f"{width} wide, {batch:.0f} rows"))
+    return sorted(found)
+
+
+def _peer_table(steps: dict[str, dict[int, Points]]) -> Table:
+    head = ["peer", "median", "faster", "least", "at", "most", "at "]
+    table = Table("The same steps: how many times as fast as its peers cygd is", head)
+    for label, grid in steps.items():
+        name, _, threads = label.partition(", ")
+        if name == "cygd":
+            continue
+        found = ratios(steps[f"cygd, {threads}"], grid)
+        won = sum(ratio >= 1 for ratio, _ in found)
+        median = statistics.median(ratio for ratio, _ in found)
+        ends = [text for ratio, where in (found[0], found[-1]) for text in (f"{ratio:.2f}", where)]
+        table.rows.append([label, f"{median:.2f}", f"{won} of {len(found)}", *ends])
+    return table
 
 
 def _jump_table(steps: dict[str, dict[int, Points]]) -> Table:

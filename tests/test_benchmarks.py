@@ -217,6 +217,23 @@ def test_a_cliff_is_the_largest_jump(benchmarks):
     assert where in ("8 wide, 2 rows to 16 wide, 2 rows", "16 wide, 1 rows to 16 wide, 2 rows")
 
 
+def test_where_a_peer_is_nearest_comes_first(benchmarks):
+    ours, theirs = (
+        {8: [(1, 2.0), (2, 4.0)], 16: [(1, 3.0), (2, 5.0)]},
+        {8: [(1, 8.0), (2, 2.0)], 16: [(1, 3.0), (2, 10.0)]},
+    )
+    found = benchmarks.scaling.ratios(ours, theirs)
+    assert found == [
+        (0.5, "8 wide, 2 rows"),
+        (1, "16 wide, 1 rows"),
+        (2, "16 wide, 2 rows"),
+        (4, "8 wide, 1 rows"),
+    ]
+    steps = {"cygd, 1 thread": ours, "JAX, 1 thread": theirs}
+    (row,) = benchmarks.scaling._peer_table(steps).rows
+    assert row == ["JAX, 1 thread", "1.50", "3 of 4", "0.50", "8 wide, 2 rows", "4.00", "8 wide, 1 rows"]
+
+
 def test_starting_memory_and_listening(benchmarks, monkeypatch):
     startup = benchmarks.startup
     monkeypatch.setattr(startup._Listening, "EPOCHS", 20)
