@@ -146,6 +146,8 @@ class Loss(Component):
         """
         words, inside = _TARGETS[self.targets]
         y = np.atleast_1d(floats(y))
+        if inside is None:
+            return
         outside = np.argwhere(~inside(y))
         if len(outside):
             place = tuple(int(i) for i in outside[0])
@@ -174,8 +176,8 @@ def _element_kernel(
     return out.reshape(y_hat.shape)
 
 
-_TARGETS: dict[str, tuple[str, Callable[[Array], Any]]] = {
-    "any": ("of any value", lambda y: np.ones(y.shape, bool)),
+_TARGETS: dict[str, tuple[str, Callable[[Array], Any] | None]] = {
+    "any": ("of any value", None),
     "unit": ("from 0 to 1", lambda y: (y >= 0) & (y <= 1)),
     "nonnegative": ("of 0 or more", lambda y: y >= 0),
     "signs": ("of -1 or 1", lambda y: (y == -1) | (y == 1)),

@@ -12,7 +12,7 @@ from cygd.data.dataset import Array, Label, Rows
 from cygd.data.table import Table, listed, number, place
 from cygd.errors import DataError
 
-__all__ = ["check_finite", "encode", "numbers_of", "scaled"]
+__all__ = ["all_finite", "check_finite", "encode", "numbers_of", "scaled"]
 
 BLOCK = 8192  # rows at a time, so that a memory-mapped array never comes into memory whole
 MISSING_HINT = "data.missing: drop leaves such rows out, data.missing: mean fills the gaps of inputs"
@@ -36,10 +36,10 @@ def numbers_of(table: Table, name: str, fill: Label | None = None) -> npt.NDArra
         if table.where and number(text, ",") is not None:
             hint = f"{'data.decimal: ' if table.advise else 'decimal='}',' reads decimal commas"
         raise DataError(f"{line}: {text!r} is not a number", hint=hint)
+    if all_finite(column.numbers):
+        return column.numbers
     check_no_infinity(table, name)
     missing = column.missing
-    if not missing.any():
-        return column.numbers
     if fill is None:
         raise missing_value(table, name)
     return np.where(missing, float(fill), column.numbers)
@@ -83,6 +83,11 @@ def scaled(
         row = int(np.argmin(finite))
         raise DataError(f"{table.place(row, name)}: {values[row]:g} is beyond the range of {dtype.name}")
     return result
+
+
+def all_finite(values: Array) -> bool:
+    """Return whether all numbers are finite, without an array of their size."""
+    return all(np.isfinite(values[start : start + BLOCK]).all() for start in range(0, len(values), BLOCK))
 
 
 def check_finite(

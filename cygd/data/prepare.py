@@ -19,7 +19,7 @@ from cygd.component import Components
 from cygd.component.lookup import BuiltIns
 from cygd.data import source as sources
 from cygd.data.dataset import Array, Dataset, Label, Part, Prepared, Rows
-from cygd.data.encoding import encode, numbers_of
+from cygd.data.encoding import all_finite, encode, numbers_of
 from cygd.data.files import shown
 from cygd.data.fitting import fit_array, fit_classes, fit_inputs, fit_scaling
 from cygd.data.preprocessing import Preprocessing
@@ -281,7 +281,7 @@ class Preparation:
         if not classes:
             y = preprocessing.transform_targets(self.numbers(table), self.dtype)
             y = np.require(y, requirements=["C", "A"])  # a column of a wider array is not
-            if not np.isfinite(y).all():
+            if not all_finite(y):
                 raise DataError(f"{table.where}: a target is beyond the range of {self.dtype.name}")
         else:
             codes = self.target(encode, table, self.selection.target_class, classes)
