@@ -363,7 +363,9 @@ class Plugins:
         for found, function, names in self._calls(hook):
             given = arguments()
             try:
-                answer = function(**{name: given[name] for name in names})
+                if len(names) < len(given):
+                    given = {name: given[name] for name in names}
+                answer = function(**given)
             except (Exception, SystemExit) as error:
                 self._silence(found, hook, error, function)
                 continue
