@@ -163,7 +163,8 @@ def _powers(axes: Any, label: str, linear: bool = False) -> None:
         axes.set_ylim(0, 1.02)
     else:
         axes.set_yscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    # long numbers would run into one another
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value < 10_000 else f"{value / 1024:g} k")
     axes.set_xlabel(label)
 
 
