@@ -3,6 +3,9 @@ import pytest
 from cygd import cli
 from cygd.core import dispatch
 
+# what fails there says what it compared
+pytest.register_assert_rewrite("tests.accuracy", "tests.resume_cases")
+
 
 @pytest.fixture(params=dispatch.levels())
 def level(request):
