@@ -1,12 +1,13 @@
 """hashes.csv: a hash of the weights for each epoch."""
 
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import cygd
-from cygd.loggers import read_hashes
+from cygd.loggers import Hashes, read_hashes
 
 EXPERIMENT = {
     "data": {"source": "inline", "x": [[0, 0], [0, 1], [1, 0], [1, 1]], "y": [0, 1, 1, 0]},
@@ -39,10 +40,6 @@ def test_equal_runs_have_equal_hashes(tmp_path):
 
 
 def test_a_run_that_goes_on_keeps_the_rows_before(tmp_path):
-    from types import SimpleNamespace
-
-    from cygd.loggers import Hashes
-
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
     network = SimpleNamespace(parameters=np.zeros(3))
     run = SimpleNamespace(directory=tmp_path, network=network, resumed=1)
@@ -51,6 +48,29 @@ def test_a_run_that_goes_on_keeps_the_rows_before(tmp_path):
     logger.cygd_epoch_end(run, 1, {})
     logger.cygd_run_end(run, None)
     assert read_hashes(tmp_path) == {0: "00000001", 1: f"{zlib.crc32(bytes(24)):08x}"}
+
+
+@pytest.mark.parametrize(("resumed", "kept"), [(0, []), (1, [0]), (2, [0, 1]), (7, [0, 1])])
+def test_rows_that_stay_are_never_written_again(tmp_path, resumed, kept):
+    (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
+    network = SimpleNamespace(parameters=np.zeros(3))
+    # as of a process that is killed before anything of it is flushed
+    logger = Hashes()
+    logger.cygd_run_start(SimpleNamespace(directory=tmp_path, network=network, resumed=resumed))
+    assert list(read_hashes(tmp_path)) == kept
+    logger.cygd_run_error(None, None)
+
+
+@pytest.mark.parametrize("text", ["", "epoch,wei", "\n0,00000001\n"])
+def test_a_file_without_its_head_begins_anew(tmp_path, text):
+    (tmp_path / "hashes.csv").write_text(text)
+    logger = Hashes()
+    logger.cygd_run_start(
+        SimpleNamespace(directory=tmp_path, network=SimpleNamespace(parameters=np.zeros(3)), resumed=1)
+    )
+    logger.cygd_epoch_end(None, 1, {})
+    logger.cygd_run_end(None, None)
+    assert (tmp_path / "hashes.csv").read_text() == f"epoch,weights\n1,{zlib.crc32(bytes(24)):08x}\n"
 
 
 def test_rows_that_were_cut_off_are_no_rows(tmp_path):

@@ -8,6 +8,7 @@ the same, and it costs a tiny epoch next to nothing. The rows name their epochs,
 from __future__ import annotations
 
 import contextlib
+import re
 import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,32 +21,36 @@ if TYPE_CHECKING:
 __all__ = ["Hashes", "read_hashes"]
 
 NAME = "hashes.csv"
-HEAD = "epoch,weights\n"
-DIGITS = 8
+HEAD = b"epoch,weights\n"
+ROW = re.compile(rb"(\d+),([0-9a-f]{8})\n")
 
 
 class Hashes:
     """Writes hashes.csv into the run folder."""
 
     def __init__(self) -> None:
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
 
     def cygd_run_start(self, run: Run) -> None:
         """Write the head, or keep the rows before the epoch from which a run goes on."""
         path = run.directory / NAME
-        first = getattr(run, "resumed", None)
-        kept = {} if first is None else read_hashes(run.directory)
-        rows = [f"{epoch},{text}\n" for epoch, text in kept.items() if epoch < (first or 0)]
+        kept = _rows_before(path, getattr(run, "resumed", None))
         self._parameters = run.network.parameters.data
-        self._file = path.open("w", newline="")
-        self._file.write("".join([HEAD, *rows]))
+        if not kept:
+            self._file = path.open("wb")
+            self._file.write(HEAD)
+            return
+        # rows that stay are not written again: who is killed in between would have lost them
+        self._file = path.open("r+b")
+        self._file.seek(kept)
+        self._file.truncate()
 
     @hookimpl(tryfirst=True)
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
         """Write the row of one epoch."""
         if self._file is None:
             return
-        self._file.write(f"{epoch},{zlib.crc32(self._parameters):08x}\n")
+        self._file.write(b"%d,%08x\n" % (epoch, zlib.crc32(self._parameters)))
 
     def flush(self) -> None:
         """Hand over what is written, so that a kill from here on takes none of it."""
@@ -68,11 +73,28 @@ class Hashes:
             file.close()
 
 
+def _rows_before(path: Path, epoch: int | None) -> int:
+    """Return the size of the head and the whole rows before an epoch; 0 where there is nothing to keep."""
+    lines = [] if epoch is None else _lines(path)
+    if lines[:1] != [HEAD]:
+        return 0
+    size = len(HEAD)
+    for line in lines[1:]:
+        row = ROW.fullmatch(line)
+        if row is None or int(row[1]) >= (epoch or 0):
+            break
+        size += len(line)
+    return size
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines(keepends=True)
+    except OSError:
+        return []
+
+
 def read_hashes(folder: Path) -> dict[int, str]:
     """Return the hashes of a run by their epochs; none where there is no such file."""
-    try:
-        lines = (folder / NAME).read_text().splitlines()[1:]
-    except OSError:
-        return {}
-    rows = [line.partition(",") for line in lines]
-    return {int(epoch): text for epoch, _, text in rows if epoch.isdecimal() and len(text) == DIGITS}
+    rows = [ROW.fullmatch(line) for line in _lines(folder / NAME)[1:]]
+    return {int(row[1]): row[2].decode() for row in rows if row is not None}
