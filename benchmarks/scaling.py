@@ -173,7 +173,7 @@ def ratios(ours: dict[int, Points], theirs: dict[int, Points]) -> list[tuple[flo
 
 
 def _peer_table(steps: dict[str, dict[int, Points]]) -> Table:
-    head = ["peer", "median", "faster", "least", "at", "most", "at "]
+    head = ["peer", "median", "faster", "least", "at", "most", "at"]
     table = Table("The same steps: how many times as fast as its peers cygd is", head)
     for label, grid in steps.items():
         name, _, threads = label.partition(", ")

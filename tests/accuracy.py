@@ -26,6 +26,19 @@ needs_both_fused_levels = pytest.mark.skipif(
 )
 
 
+def same_at_both_levels(call):
+    """Call at v3 and at v4: the arrays that come out must be the same."""
+    before, found = dispatch.level(), []
+    try:
+        for name in ("v3", "v4"):
+            dispatch.select(name)
+            found.append(call())
+    finally:
+        dispatch.select(before)
+    for narrow, wide in zip(*found, strict=True):
+        np.testing.assert_array_equal(wide, narrow)
+
+
 def ulps(got, exact):
     """|got - exact| in ulp of exact (an mpf), elementwise; the maximum is the caller's."""
     info = np.finfo(got.dtype)

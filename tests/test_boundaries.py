@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from cygd import Network
-from cygd.core import dispatch
-from tests.accuracy import needs_both_fused_levels
+from tests.accuracy import needs_both_fused_levels, same_at_both_levels
 from tests.reference import Reference
 
 # float32 has lines of 16 and panels of 64 numbers, float64 of 8 and 32; a chunk has at most 256 rows
@@ -73,16 +72,8 @@ def test_threads_change_no_bit(units, shape, dtype):
 @every_shape
 @every_width
 def test_v3_and_v4_give_the_same_bits(units, shape, dtype):
-    before = dispatch.level()
-    try:
-        for rows in ROWS:
-            dispatch.select("v3")
-            narrow = results(shape, units, rows, dtype)
-            dispatch.select("v4")
-            for found, expected in zip(results(shape, units, rows, dtype), narrow, strict=True):
-                np.testing.assert_array_equal(found, expected)
-    finally:
-        dispatch.select(before)
+    for rows in ROWS:
+        same_at_both_levels(lambda rows=rows: results(shape, units, rows, dtype))
 
 
 @every_shape

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from cygd import Network, Optimizer
-from cygd.core import dispatch
-from tests.accuracy import needs_both_fused_levels
+from tests.accuracy import needs_both_fused_levels, same_at_both_levels
 from tests.reference import Reference
 
 INPUTS, OUTPUTS = 70, 3
@@ -94,16 +93,7 @@ def test_updates_on_the_way_have_the_bits_of_updates_at_the_end(units, options, 
 @every_width
 @every_count
 def test_v3_and_v4_give_the_same_bits(rows, units, dtype):
-    before = dispatch.level()
-    try:
-        found = []
-        for level in ("v3", "v4"):
-            dispatch.select(level)
-            found.append(trained(rows, dtype, units, "adam"))
-        for narrow, wide in zip(*found, strict=True):
-            np.testing.assert_array_equal(narrow, wide)
-    finally:
-        dispatch.select(before)
+    same_at_both_levels(lambda: trained(rows, dtype, units, "adam"))
 
 
 @both_types

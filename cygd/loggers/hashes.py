@@ -75,13 +75,13 @@ class Hashes:
 
 def _rows_before(path: Path, epoch: int | None) -> int:
     """Return the size of the head and the whole rows before an epoch; 0 where there is nothing to keep."""
-    lines = [] if epoch is None else _lines(path)
-    if lines[:1] != [HEAD]:
+    lines = _lines(path)
+    if epoch is None or lines[:1] != [HEAD]:
         return 0
     size = len(HEAD)
     for line in lines[1:]:
         row = ROW.fullmatch(line)
-        if row is None or int(row[1]) >= (epoch or 0):
+        if row is None or int(row[1]) >= epoch:
             break
         size += len(line)
     return size

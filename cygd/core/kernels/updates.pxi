@@ -50,7 +50,7 @@ cdef inline void plain_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
 
 
 cdef void sgd(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    if s[2] == 0:           # then nobody reads m, and two thirds of the way to memory are saved
+    if s[2] == 0:           # then nobody needs m, which would be read and written for nothing
         each(plain_step, 0, w, g, state, n, s)
     else:
         each(sgd_step, 1, w, g, state, n, s)
