@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from cygd import cli
@@ -14,6 +16,13 @@ def level(request):
     dispatch.select(request.param)
     yield request.param
     dispatch.select(before)
+
+
+@pytest.fixture
+def unset(monkeypatch):
+    """No settings of who runs the tests, but for the CPU level."""
+    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

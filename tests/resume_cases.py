@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -36,10 +35,8 @@ def cygd_data_sources():
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     (tmp_path / "bent.py").write_text(PLUGIN)
     return tmp_path
 

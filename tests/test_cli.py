@@ -1,7 +1,6 @@
 """The command line, called as a user calls it, in this process."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +37,8 @@ def cygd_activations():
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     (tmp_path / "xor.yaml").write_text(XOR)
     (tmp_path / "bent.py").write_text(PLUGIN)
     return tmp_path

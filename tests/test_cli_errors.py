@@ -33,11 +33,9 @@ train: {epochs: 20}
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     (tmp_path / "penguins.csv").write_text(PENGUINS)
     (tmp_path / "p.yaml").write_text(GOOD)
     return tmp_path

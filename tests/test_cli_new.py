@@ -15,10 +15,8 @@ CHECKOUT = Path(cygd.__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     return tmp_path
 
 

@@ -1,6 +1,5 @@
 """`cygd new experiment`: what it writes runs, whatever the data are."""
 
-import os
 import random
 from pathlib import Path
 
@@ -12,10 +11,8 @@ DATA = Path(__file__).parents[1] / "experiments" / "data"
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     return tmp_path
 
 

@@ -1,7 +1,6 @@
 """`cygd plugins`, with a name: details, plots and the suites; and what a run says of what it uses."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -41,10 +40,8 @@ log: []
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
     (tmp_path / "own.py").write_text(PLUGIN)

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 from pathlib import Path
 
 import jsonschema
@@ -22,9 +21,7 @@ MODELINE = "# yaml-language-server: $schema=experiment.schema.json"
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
+def alone(monkeypatch, unset):
     monkeypatch.setenv("CYGD_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 

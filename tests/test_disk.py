@@ -26,10 +26,8 @@ MOONS = {
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     return tmp_path
 
 

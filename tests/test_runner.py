@@ -3,7 +3,6 @@
 import csv
 import json
 import logging
-import os
 
 import numpy as np
 import pytest
@@ -58,10 +57,8 @@ def cygd_loggers():
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     return tmp_path
 
 

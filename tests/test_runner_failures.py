@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import signal
 
@@ -53,10 +52,8 @@ def cygd_epoch_end(epoch):
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, unset):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CYGD_") and name != "CYGD_CPU"]:
-        monkeypatch.delenv(name)
     return tmp_path
 
 
