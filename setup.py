@@ -82,7 +82,7 @@ def extension(path: Path, flags: list[str] = [], macros: dict[str, object] = {})
         ".".join(path.with_suffix("").parts),
         [str(path)],
         include_dirs=[str(CORE)],
-        depends=[str(p) for p in [*CORE.glob("*.h"), *CORE.rglob("*.pxi"), *CORE.rglob("*.pxd")]],
+        depends=[str(p) for p in [*CORE.rglob("*.h"), *CORE.rglob("*.pxi"), *CORE.rglob("*.pxd")]],
         define_macros=[(name, str(value)) for name, value in macros.items()],
         extra_compile_args=FLAGS + flags,
         extra_link_args=[flag for flag in flags if "openmp" in flag and not MSVC],
@@ -98,7 +98,7 @@ def extensions() -> list[Extension]:
         for level, (vbytes, march) in built.items():
             stub = CORE / "kernels" / f"{dtype}_{level}.pyx"
             found.append(extension(stub, march, {**macros, "VBYTES": vbytes}))
-    for name in ("dispatch", "primitives", "random", "fixed"):
+    for name in ("dispatch", "primitives", "random", "deterministic"):
         found.append(extension(CORE / f"{name}.pyx"))
     # Cython's own helpers once instead of in every extension
     found.append(Extension("cygd.core._cyutility", [str(CORE / "_cyutility.c")], extra_compile_args=FLAGS))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.component import Initializer
-from cygd.core import fixed
+from cygd.core import deterministic
 
 if TYPE_CHECKING:
     from cygd.core.random import Stream
@@ -86,7 +86,7 @@ def orthogonal(rng: Stream, n_inputs: int, n_outputs: int, *, gain: float = 1.0)
 
     The basis is Gram and Schmidt's of normal deviates, so each is as likely as any other.
     """
-    return np.asarray(gain * fixed.orthonormal(rng.standard_normal((n_inputs, n_outputs))))
+    return np.asarray(gain * deterministic.orthonormal(rng.standard_normal((n_inputs, n_outputs))))
 
 
 def _uniform(rng: Stream, n_inputs: int, n_outputs: int, low: float, high: float) -> Weights:

@@ -8,7 +8,7 @@ One output column is a class of its own: positive above 1/2, or above 0 where th
 1. Several columns are the classes, and the largest output wins, the first of equals.
 
 A metric may decide when training stops, so its bits matter: everything is counted in whole numbers
-or averaged by `cygd.core.fixed`, in an order that no machine changes.
+or averaged by `cygd.core.deterministic`, in an order that no machine changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.component import Metric
-from cygd.core import fixed
+from cygd.core import deterministic
 
 __all__ = ["METRICS"]
 
@@ -45,7 +45,7 @@ def r2(y: Array, y_hat: Array) -> float:
     """Return the share of the variance of y that is explained, averaged over the columns."""
     if len(y) < 2:
         return nan
-    _, deviation, low, high = fixed.column_statistics(y)
+    _, deviation, low, high = deterministic.column_statistics(y)
     # by the deviation alone, constant targets might seem to vary by a rounding error
     variance = np.where(low == high, 0.0, deviation**2)
     residual = _column_means(_errors(y, y_hat) ** 2)
@@ -145,7 +145,7 @@ def _argmax(a: Array) -> NDArray[np.intp]:
 
 def _column_means(a: Array) -> list[float]:
     """Return the mean of each column, added up in the order of the rows."""
-    return fixed.column_statistics(a)[0].tolist() if len(a) else [nan] * a.shape[1]
+    return deterministic.column_statistics(a)[0].tolist() if len(a) else [nan] * a.shape[1]
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -44,7 +44,7 @@ def test_a_whole_wheel_has_no_faults():
     assert distributions.wheel_faults(WHOLE) == []
 
 
-@pytest.mark.parametrize("name", ["cygd/core/primitives.c", "cygd/core/engine.pxi", "cygd/core/vec.h"])
+@pytest.mark.parametrize("name", ["cygd/core/primitives.c", "cygd/core/engine/engine.pxi", "cygd/core/simd/vec.h"])
 def test_a_wheel_without_sources(name):
     assert distributions.wheel_faults([*WHOLE, name]) == [f"does not belong there: {name}"]
 

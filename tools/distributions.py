@@ -18,13 +18,13 @@ SDIST = [
     *("pyproject.toml", "setup.py", "conftest.py", ".ci/run"),
     *(
         "cygd/py.typed",
-        "cygd/core/vec.h",
-        "cygd/core/across.h",
-        "cygd/core/team.h",
+        "cygd/core/simd/vec.h",
+        "cygd/core/simd/vec_shuffle.h",
+        "cygd/core/simd/barrier.h",
         "cygd/core/table.pxi",
         "cygd/core/__init__.pxd",
     ),
-    *("cygd/core/primitives.pyx", "cygd/core/engine.pxi", "cygd/core/kernels/f64_v4.pyx"),
+    *("cygd/core/primitives.pyx", "cygd/core/engine/engine.pxi", "cygd/core/kernels/f64_v4.pyx"),
     *("cygd/core/kernels/activations.pxi", "cygd/core/primitives.pyi", "tests/cimport/user.pyx"),
     *("tests/test_house.py", "tests/config/conftest.py", "experiments/penguins.yaml"),
     *("experiments/data/penguins.csv", "experiments/data/digits.csv.gz", "experiments/data/README.md"),
@@ -33,11 +33,11 @@ SDIST = [
 WHEEL = [
     *("cygd/py.typed", "cygd/core/table.pxi", "cygd/core/__init__.pxd", "cygd/core/primitives.pxd"),
     *("cygd/core/dispatch.pxd", "cygd/core/f32.pxd", "cygd/core/f64.pxd", "cygd/core/random.pxd"),
-    *("cygd/core/primitives.pyi", "cygd/core/random.pyi", "cygd/core/fixed.pyi", "cygd/core/dispatch.pyi"),
+    *("cygd/core/primitives.pyi", "cygd/core/random.pyi", "cygd/core/deterministic.pyi", "cygd/core/dispatch.pyi"),
     *("cygd/core/_f32.pyi", "cygd/core/_f64.pyi", "cygd/cli.py", "cygd/core/kernels/__init__.py"),
 ]
 EXTENSIONS = [
-    *("primitives", "dispatch", "random", "fixed", "_f32", "_f64", "_cyutility"),
+    *("primitives", "dispatch", "random", "deterministic", "_f32", "_f64", "_cyutility"),
     *("kernels/f32_base", "kernels/f64_base"),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cygd.core import _f32, _f64, dispatch, fixed, random  # noqa: F401  (loaded with the core)
+from cygd.core import _f32, _f64, deterministic, dispatch, random  # noqa: F401  (loaded with the core)
 from cygd.core._f64 import names
 from cygd.core.primitives import (
     activate,

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
-cdef extern from "vec.h":
+cdef extern from "simd/vec.h":
     int cpu_level()
 
 LEVELS = {"base": 2, "v3": 3, "v4": 4}

@@ -105,8 +105,8 @@ cdef double sse_f64(const double *y, const double *y_hat, Py_ssize_t n) noexcept
     return 0.5 * total
 
 
-include "arrays.pxi"
-include "direct.pxi"
+include "array_conversion.pxi"
+include "fast_path.pxi"
 
 
 # the equations ------------------------------------------------------------------------------------

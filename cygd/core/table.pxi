@@ -119,7 +119,7 @@ cdef struct panel_block:
     const real *p
     Py_ssize_t units, first
 
-# One unit and rows to train on, one after the other (kernels/units.pxi).
+# One unit and rows to train on, one after the other (kernels/per_sample_epoch.pxi).
 cdef enum:
     UNIT_IDENTITY                       # with a squared error
     UNIT_SIGMOID                        # the same
@@ -187,7 +187,7 @@ cdef struct kernels:
     # out (n, ldo): rows 0 ... m - 1, of n elements each, as columns; zeros behind them
     void (*turn)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil
     # a layer of few outputs over n rows of d elements, each row where its pointer says, read as they lie
-    # (rows.pxi); w and g turned: (outputs, inputs), ld a multiple of WIDTH. h (m, n) = w x^T [+ bias], n a
+    # (single_layer.pxi); w and g turned: (outputs, inputs), ld a multiple of WIDTH. h (m, n) = w x^T [+ bias], n a
     # multiple of WIDTH; g (m, ldg) = [g +] delta x. The rows at `next` are fetched meanwhile: by the first
     # the elements before `fetch`, by the second the others
     void (*row_products)(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cygd.component import Components
-from cygd.core.fixed import column_statistics
+from cygd.core.deterministic import column_statistics
 from cygd.data.dataset import Dataset, Label, Rows
 from cygd.data.prepare import PARTS, Preparation, Samples
 from cygd.data.selection import Selection, select

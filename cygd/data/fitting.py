@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cygd.core.fixed import column_statistics
+from cygd.core.deterministic import column_statistics
 from cygd.data.dataset import Array, Label, Rows
 from cygd.data.encoding import check_finite, check_no_infinity, numbers_of
 from cygd.data.preprocessing import InputColumn

@@ -11,7 +11,7 @@ from cygd.activations import ACTIVATIONS
 from cygd.core import dispatch
 
 NAMES = [activation.name for activation in ACTIVATIONS if not activation.rowwise]
-PIECE, ALONE = 1024, 1 << 15  # as in direct.pxi
+PIECE, ALONE = 1024, 1 << 15  # as in fast_path.pxi
 CALLS = {"activate": core.activate, "derivative": core.derivative}
 
 both_calls = pytest.mark.parametrize("call", CALLS)

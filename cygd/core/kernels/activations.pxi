@@ -1,5 +1,5 @@
-# Activations: y_hat = f(h) and f'(h). The loops and the table; the formulas are in piecewise.pxi and
-# smooth.pxi, and softmax, the only one that looks at a whole row, is here.
+# Activations: y_hat = f(h) and f'(h). The loops and the table; the formulas are in activations_piecewise.pxi and
+# activations_smooth.pxi, and softmax, the only one that looks at a whole row, is here.
 #
 # A new activation is two inline functions over a vector, two wrappers of a line that give them the
 # loop, and a row in `fill_activations`. `a` is the activation's parameter, where it has one. Where f and f'
@@ -81,8 +81,8 @@ cdef inline void map_both(valued_t f, const real *h, real *y_hat, real *slope,
         i += LANES
 
 
-include "piecewise.pxi"
-include "smooth.pxi"
+include "activations_piecewise.pxi"
+include "activations_smooth.pxi"
 
 
 # softmax ------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 # What vec.h offers, as Cython sees it: `vec` is a number, masks and lanes of whole numbers are integers.
-cdef extern from "vec.h" nogil:
+cdef extern from "simd/vec.h" nogil:
     ctypedef real vec
     ctypedef long long ireal
     ctypedef long long ivec

@@ -307,5 +307,5 @@ INLINE vec sqrt_(vec a) {
 #endif
 }
 
-#include "across.h"
-#include "team.h"
+#include "vec_shuffle.h"
+#include "barrier.h"

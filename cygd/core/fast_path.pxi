@@ -2,7 +2,7 @@
 #
 # `activate(h, name, out)` in a loop should cost what the kernel costs. So the usual case (plain arrays of one
 # dtype and shape, C-contiguous, a built-in by name with its default parameters) is recognized from the two
-# buffers alone, a few dozen nanoseconds each; everything else, errors among it, is left to arrays.pxi.
+# buffers alone, a few dozen nanoseconds each; everything else, errors among it, is left to array_conversion.pxi.
 
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,

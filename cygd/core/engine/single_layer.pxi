@@ -2,7 +2,7 @@
 #
 # A chunk's rows stay in cache between the net inputs and the gradient, and while both are computed the next
 # chunk's rows are on their way from memory. What lies between, activation and loss, sees blocks of
-# units x rows as in chunk.pxi, of one panel. Rows are found by pointers, so shuffled and subset batches cost
+# units x rows as in batch_chunks.pxi, of one panel. Rows are found by pointers, so shuffled and subset batches cost
 # no copy.
 #
 # Rejected: turning x into blocks like everybody's, which costs more than the arithmetic of so few outputs.

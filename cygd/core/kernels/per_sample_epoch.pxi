@@ -1,4 +1,4 @@
-# Epochs over the rows of one unit, block by block (chain.pxi says how a block is resolved): rows that fill a
+# Epochs over the rows of one unit, block by block (per_sample_unit.pxi says how a block is resolved): rows that fill a
 # few lines are copied onto them, wide ones are read where they lie.
 
 # narrow rows ----------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from libc.string cimport memcpy
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 
-include "prologue.pxi"
+include "scalar_prologue.pxi"
 
-cdef extern from "vec.h" nogil:
+cdef extern from "simd/vec.h" nogil:
     enum:
         WIDTH                           # elements of 64 bytes; rows of a block are a multiple of it
 

@@ -12,7 +12,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from cygd.core.random cimport DROPOUT, SHUFFLE, next_word, open_stream, shuffle, stream
 
-cdef extern from "vec.h" nogil:
+cdef extern from "simd/vec.h" nogil:
     ctypedef struct meeting:
         pass
     void meet(meeting *m, int threads)

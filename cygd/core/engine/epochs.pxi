@@ -6,7 +6,7 @@
 
 from libc.math cimport sqrt
 
-include "team.pxi"
+include "thread_team.pxi"
 
 cdef enum:
     RANGE = 1024                    # a thread's range of the parameters is a multiple of this

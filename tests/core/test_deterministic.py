@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cygd.core.fixed import column_statistics, orthonormal
+from cygd.core.deterministic import column_statistics, orthonormal
 
 RNG = np.random.default_rng(0)
 

@@ -1,4 +1,4 @@
-# What an epoch of single rows (samples.pxi) needs besides the engine: where everything lies.
+# What an epoch of single rows (per_sample.pxi) needs besides the engine: where everything lies.
 
 cdef enum:
     RUN = 256                       # rows between two looks at the clock, and of one call of `train_unit`

@@ -1,8 +1,8 @@
 # Epochs of batches of one row: a row has no rows beside it to fill a vector with, so vectors run along the
 # units or the inputs, and nothing is turned or padded row by row.
 #
-# A single unit goes through `train_unit` (kernels/units.pxi) in runs of RUN rows. Any other network is
-# trained on a copy of its parameters whose rows are whole lines (kernels/lines.pxi): a layer lies with a row
+# A single unit goes through `train_unit` (kernels/per_sample_epoch.pxi) in runs of RUN rows. Any other network is
+# trained on a copy of its parameters whose rows are whole lines (kernels/gemv.pxi): a layer lies with a row
 # per input or a row per output, whichever pads less, and goes back after the epoch. Plain gradient descent
 # updates w in the pass that propagates the error back; every other optimizer is given the gradient, laid out
 # alike, with its state. Blocks of one row are padded with zeros, and so stay the lines: what activations
