@@ -13,7 +13,7 @@ from scipy import special
 from benchmarks.measure import Comparison, compare
 from benchmarks.report import Section, Table
 from cygd import Network, core
-from cygd.activations import ACTIVATIONS
+from cygd.components.activations import ACTIVATIONS
 
 SIZE = 4096
 # of NumPy's time by ours, in float64; 1 for everything else

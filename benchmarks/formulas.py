@@ -299,7 +299,7 @@ def _numpy_overhead(rounds: int) -> Table:
 
 def _compiling(rounds: int) -> Table:
     """Parse, differentiate and compile, as when an experiment begins."""
-    from cygd.formula import compiler
+    from cygd.components.formula import compiler
 
     fresh = compiler._activation.__wrapped__
     table = Table("From text to programs", ["formula", "ms", "target"])

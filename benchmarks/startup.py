@@ -17,7 +17,8 @@ import cygd
 from benchmarks import BUILT, CHECKOUT
 from benchmarks.measure import compare, seconds, summarized
 from benchmarks.report import Section, Table, ratio_cell, verdict
-from cygd import Network, training
+from cygd import Network
+from cygd.network import training
 
 TEXT = """
 Processes are whole: from their start to their end, the sides in turns. Times are medians, ratios those of

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cygd import core
-    from cygd.component import Activation, Initializer, Loss, Metric, Optimizer, Schedule
+    from cygd.components import Activation, Initializer, Logger, Loss, Metric, Optimizer, Schedule
     from cygd.data import Dataset, DataSource
     from cygd.errors import (
         CheckpointError,
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
         PluginError,
         RunError,
     )
-    from cygd.hookspecs import hookimpl
-    from cygd.loggers import Logger
-    from cygd.model import Model, load
     from cygd.network import Network
-    from cygd.runner import Result, resume, run
+    from cygd.plugins.hookspecs import hookimpl
+    from cygd.runner.loading import load
+    from cygd.runner.runner import resume, run
+    from cygd.tracking.model import Model
+    from cygd.tracking.results import Result
 
 __version__ = "0.1.0"
 
@@ -67,17 +68,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cygd.component": ("Activation", "Initializer", "Loss", "Metric", "Optimizer", "Schedule"),
+    "cygd.components": ("Activation", "Initializer", "Logger", "Loss", "Metric", "Optimizer", "Schedule"),
     "cygd.data": ("DataSource", "Dataset"),
     "cygd.errors": (
-        *("CheckpointError", "ConfigError", "CygdError", "DataError"),
-        *("FormulaError", "PluginError", "RunError"),
+        "CheckpointError",
+        "ConfigError",
+        "CygdError",
+        "DataError",
+        "FormulaError",
+        "PluginError",
+        "RunError",
     ),
-    "cygd.hookspecs": ("hookimpl",),
-    "cygd.loggers": ("Logger",),
-    "cygd.model": ("Model", "load"),
     "cygd.network": ("Network",),
-    "cygd.runner": ("Result", "resume", "run"),
+    "cygd.plugins.hookspecs": ("hookimpl",),
+    "cygd.runner.loading": ("load",),
+    "cygd.runner.runner": ("resume", "run"),
+    "cygd.tracking.model": ("Model",),
+    "cygd.tracking.results": ("Result",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

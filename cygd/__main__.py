@@ -6,9 +6,9 @@ import sys
 def main() -> int:
     """Run the command; a Ctrl-C that comes while it is being imported ends it as quietly as a later one."""
     try:
-        from cygd import cli
+        from cygd.cli.main import main
 
-        return cli.main()
+        return main()
     except KeyboardInterrupt:
         return 130
 

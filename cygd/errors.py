@@ -6,13 +6,12 @@ a traceback and exits with its `exit_code`.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cygd.runner import Result
+from pathlib import Path
+from typing import Any
 
 __all__ = [
     "CheckpointError",
@@ -23,7 +22,11 @@ __all__ = [
     "PluginError",
     "Problem",
     "RunError",
+    "RunInterrupted",
+    "cause",
     "did_you_mean",
+    "file_of",
+    "hint_of",
 ]
 
 
@@ -105,9 +108,26 @@ class RunError(CygdError):
 
     exit_code = 1
 
-    def __init__(self, message: str, result: Result | None = None, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, result: Any = None, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.result = result
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A KeyboardInterrupt that reached a run.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder of the run or sweep.
+    resume : str
+        The command that resumes it.
+    """
+
+    def __init__(self, directory: Path, resume: str = "cygd run --resume") -> None:
+        super().__init__()
+        self.directory = directory
+        self.resume = resume
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:
@@ -125,3 +145,41 @@ def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     near = [name for name in known if name.lower() == word.lower() != ""]
     near = near or get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else None
+
+
+def cause(error: BaseException, file: str | None = None) -> str:
+    """Say what was raised, and in which line of the plugin; its hint, if it has one, is left to the caller.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    file : str, optional
+        The file of the plugin; its last line on the way to the error is named.
+
+    Examples
+    --------
+    >>> cause(ValueError("too short"))
+    'ValueError: too short'
+    >>> cause(SystemExit())
+    'SystemExit'
+    """
+    said = str(getattr(error, "message", error) if hasattr(error, "hint") else error)
+    # of a formula, a picture with carets follows
+    text, *picture = (f"{type(error).__name__}: {said}" if said else type(error).__name__).split("\n")
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if file and lines:
+        text += f" ({Path(file).name}, line {lines[-1]})"
+    return "\n".join([text, *picture])
+
+
+def hint_of(error: BaseException) -> str | None:
+    """Return the hint of an error that has one."""
+    hint = getattr(error, "hint", None)
+    return hint if isinstance(hint, str) else None
+
+
+def file_of(function: object) -> str | None:
+    """Return the file in which a function is written, if it is written in Python."""
+    code = getattr(function, "__code__", None)
+    return None if code is None else str(code.co_filename)

@@ -2,11 +2,11 @@ import os
 
 import pytest
 
-from cygd import cli
+from cygd.cli.main import main
 from cygd.core import dispatch
 
 # what fails there says what it compared
-pytest.register_assert_rewrite("tests.accuracy", "tests.resume_cases")
+pytest.register_assert_rewrite("tests.helpers.ulp", "tests.helpers.resume_cases")
 
 
 @pytest.fixture(params=dispatch.levels())
@@ -30,7 +30,7 @@ def command(capsys):
     """Call the command line and return exit code, stdout and stderr."""
 
     def call(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
+        code = main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cygd.builtins import (
+from cygd.components import REQUIRED, Component
+from cygd.plugins.builtins import (
     ACTIVATIONS,
     DATA_SOURCES,
     INITIALIZERS,
@@ -18,7 +19,6 @@ from cygd.builtins import (
     OPTIMIZERS,
     SCHEDULES,
 )
-from cygd.component import REQUIRED, Component
 
 HEAD = """\
 # The built-in components and their defaults

@@ -26,15 +26,20 @@ SDIST = [
     ),
     *("cygd/core/primitives.pyx", "cygd/core/engine/engine.pxi", "cygd/core/kernels/f64_v4.pyx"),
     *("cygd/core/kernels/activations.pxi", "cygd/core/primitives.pyi", "tests/cimport/user.pyx"),
-    *("tests/test_house.py", "tests/config/conftest.py", "experiments/penguins.yaml"),
+    *("tests/project/test_import_rules.py", "tests/config/conftest.py", "experiments/penguins.yaml"),
     *("experiments/data/penguins.csv", "experiments/data/digits.csv.gz", "experiments/data/README.md"),
     *("plugins/swish.py", "plugins/test_swish.py", "docs/plugins.md", "tools/distributions.py"),
 ]
 WHEEL = [
     *("cygd/py.typed", "cygd/core/table.pxi", "cygd/core/__init__.pxd", "cygd/core/primitives.pxd"),
     *("cygd/core/dispatch.pxd", "cygd/core/f32.pxd", "cygd/core/f64.pxd", "cygd/core/random.pxd"),
-    *("cygd/core/primitives.pyi", "cygd/core/random.pyi", "cygd/core/deterministic.pyi", "cygd/core/dispatch.pyi"),
-    *("cygd/core/_f32.pyi", "cygd/core/_f64.pyi", "cygd/cli.py", "cygd/core/kernels/__init__.py"),
+    *(
+        "cygd/core/primitives.pyi",
+        "cygd/core/random.pyi",
+        "cygd/core/deterministic.pyi",
+        "cygd/core/dispatch.pyi",
+    ),
+    *("cygd/core/_f32.pyi", "cygd/core/_f64.pyi", "cygd/cli/main.py", "cygd/core/kernels/__init__.py"),
 ]
 EXTENSIONS = [
     *("primitives", "dispatch", "random", "deterministic", "_f32", "_f64", "_cyutility"),

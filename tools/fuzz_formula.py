@@ -12,10 +12,10 @@ from contextlib import suppress
 
 import atheris
 
-with atheris.instrument_imports(include=["cygd.formula"]):
+with atheris.instrument_imports(include=["cygd.components.formula"]):
+    from cygd.components.formula import FUNCTIONS, Program, compile_activation, compile_loss
+    from cygd.components.formula.compiler import _activation, _loss
     from cygd.errors import FormulaError
-    from cygd.formula import FUNCTIONS, Program, compile_activation, compile_loss
-    from cygd.formula.compiler import _activation, _loss
 
 LIMIT = 2.0  # seconds; instrumented code is slower than what users run
 # words and signs of formulas: three bytes of four become one of them, the others stand for themselves

@@ -1,6 +1,6 @@
-"""Write cygd/config/meanings.py from the table of keys in docs/configuration.md.
+"""Write cygd/config/descriptions.py from the table of keys in docs/configuration.md.
 
-python tools/meanings.py > cygd/config/meanings.py
+python tools/meanings.py > cygd/config/descriptions.py
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.cases import Case
-from cygd import Network, training
-from cygd.component import Optimizer, resolve
+from cygd import Network
+from cygd.components import Optimizer, resolve
+from cygd.network import training
 
 
 class Training:

@@ -4,11 +4,11 @@
 resolved experiment back as YAML.
 """
 
-from cygd.config.choices import ComponentSpec
+from cygd.config.component_spec import ComponentSpec
 from cygd.config.document import Document, read
 from cygd.config.experiment import Experiment, ModelSpec, validate
 from cygd.config.sections import DataSection, LayerSpec
-from cygd.config.writer import dump
+from cygd.config.yaml.writer import dump
 
 __all__ = [
     "ComponentSpec",

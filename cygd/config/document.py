@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cygd.config.mappings import read_mapping
-from cygd.config.nodes import KeyPath, Mark, Node, show_key
+from cygd.config.mapping_reader import read_mapping
+from cygd.config.messages import found
 from cygd.config.overrides import apply_changes, apply_overrides
-from cygd.config.reader import read_yaml
-from cygd.config.words import found
+from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
+from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
 __all__ = ["Document", "read"]

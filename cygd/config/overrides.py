@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cygd.config.nodes import COMMAND_LINE, KeyPath, Node, parse_key, show_key
-from cygd.config.reader import read_yaml
-from cygd.config.words import found
+from cygd.config.messages import found
+from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Node, parse_key, show_key
+from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem
 
 __all__ = ["COMPONENT_PATHS", "apply_changes", "apply_overrides", "is_component", "read_override"]

@@ -26,11 +26,11 @@ from typing import (
     get_type_hints,
 )
 
-from cygd.config.values import Exactly, Fault, Faulty, First, fail
-from cygd.config.words import found
+from cygd.config.messages import found
+from cygd.config.validators import Exactly, Fault, Faulty, First, fail
 
 if TYPE_CHECKING:
-    from cygd.config.choices import Components
+    from cygd.config.component_spec import Components
 
 __all__ = ["Field", "Section"]
 

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
-from cygd.config.choices import Components, ComponentSpec, choose, component, synonym
+from cygd.config.component_spec import Components, ComponentSpec, choose, component, synonym
+from cygd.config.messages import found
 from cygd.config.section import Section
 from cygd.config.sweep_section import SweepSection
-from cygd.config.values import (
+from cygd.config.validators import (
     Column,
     Columns,
     Exactly,
@@ -34,7 +35,6 @@ from cygd.config.values import (
     number,
     whole,
 )
-from cygd.config.words import found
 from cygd.errors import CygdError
 
 __all__ = [

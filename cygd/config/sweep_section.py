@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from cygd.config.choices import Components, synonym
-from cygd.config.nodes import parse_key
+from cygd.config.component_spec import Components, synonym
+from cygd.config.messages import found, listed
 from cygd.config.section import Section
-from cygd.config.values import Exactly, Fault, Faulty, Text, choice, fail, whole
-from cygd.config.words import found, listed
+from cygd.config.validators import Exactly, Fault, Faulty, Text, choice, fail, whole
+from cygd.config.yaml.nodes import parse_key
 
 __all__ = ["DISTRIBUTIONS", "SweepSection", "blocks_of"]
 

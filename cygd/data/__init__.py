@@ -6,8 +6,9 @@
 `preprocessing`.
 """
 
-from cygd.data.dataset import Dataset, Part, Prepared
+from cygd.data.dataset import Dataset, Part
 from cygd.data.prepare import fingerprint, load, prepare
+from cygd.data.prepared import Prepared
 from cygd.data.preprocessing import InputColumn, Preprocessing
 from cygd.data.source import DATA_SOURCES, DataSource
 from cygd.data.split import SplitRows, split_rows

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from cygd.errors import DataError
 
 if TYPE_CHECKING:
-    from cygd.data.preprocessing import Preprocessing
+    pass
 
-__all__ = ["Array", "Dataset", "Label", "Part", "Prepared", "Rows"]
+__all__ = ["Array", "Dataset", "Label", "Part", "Rows"]
 
 Array: TypeAlias = npt.NDArray[Any]
 Rows: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -121,33 +121,6 @@ class Part:
             return self.x, self.y, self.sample_weight
         weights = None if self.sample_weight is None else self.sample_weight[self.rows]
         return self.x[self.rows], self.y[self.rows], weights
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """The data of an experiment, ready for training.
-
-    `inputs` are the names of the columns of x (`island=Dream` for a one-hot column), `targets` the
-    names of the target columns, `classes` the labels in the order of y's one-hot columns, or the two
-    labels that 0 and 1 stand for in a single column; empty for numeric targets.
-    """
-
-    train: Part
-    validation: Part | None
-    test: Part | None
-    preprocessing: Preprocessing
-
-    @property
-    def inputs(self) -> tuple[str, ...]:  # noqa: D102
-        return self.preprocessing.features
-
-    @property
-    def targets(self) -> tuple[str, ...]:  # noqa: D102
-        return self.preprocessing.targets
-
-    @property
-    def classes(self) -> tuple[Label, ...]:  # noqa: D102
-        return self.preprocessing.classes
 
 
 def real_array(values: object, name: str) -> Array:

@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cygd.component import Components
-from cygd.component.lookup import BuiltIns
+from cygd.components import Components
+from cygd.components.registry import BuiltIns
 from cygd.data import source as sources
-from cygd.data.dataset import Array, Dataset, Label, Part, Prepared, Rows
+from cygd.data.class_weights import class_weights
+from cygd.data.columns import select
+from cygd.data.dataset import Array, Dataset, Label, Part, Rows
 from cygd.data.encoding import all_finite, encode, numbers_of
-from cygd.data.files import shown
-from cygd.data.fitting import fit_array, fit_classes, fit_inputs, fit_scaling
+from cygd.data.fit import fit_array, fit_classes, fit_inputs, fit_scaling
+from cygd.data.inplace import squeeze
+from cygd.data.prepared import Prepared
 from cygd.data.preprocessing import Preprocessing
-from cygd.data.selection import select
 from cygd.data.source import DataSource
+from cygd.data.sources.paths import shown
 from cygd.data.split import SplitRows, in_time, split_rows
-from cygd.data.squeezing import squeeze
 from cygd.data.table import Table, listed
-from cygd.data.weighing import class_weights
 from cygd.errors import ConfigError, CygdError, DataError
 
 if TYPE_CHECKING:

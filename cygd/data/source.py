@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cygd.component import Component
-from cygd.component.base import declared_by
-from cygd.data.arrays import load_inline, load_npy, load_npz
-from cygd.data.csv_file import load_csv
+from cygd.components import Component
+from cygd.components.base import declared_by
 from cygd.data.dataset import Dataset
-from cygd.data.extras import BUNDLED, load_parquet, load_sklearn
-from cygd.data.files import matching
-from cygd.data.svmlight import load_svmlight
-from cygd.data.synthetic import KINDS, load_synthetic
+from cygd.data.sources.arrays import load_inline, load_npy, load_npz
+from cygd.data.sources.csv import load_csv
+from cygd.data.sources.parquet import load_parquet
+from cygd.data.sources.paths import matching
+from cygd.data.sources.sklearn_datasets import BUNDLED, load_sklearn
+from cygd.data.sources.svmlight import load_svmlight
+from cygd.data.sources.synthetic import KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError
 

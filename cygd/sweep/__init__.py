@@ -8,6 +8,6 @@ found = sweep("experiments/xor.yaml", ["optimizer.learning_rate=0.1,0.5"])
 found.best.values, found.best.metrics["loss"]
 """
 
-from cygd.sweep.running import Sweep, resume, sweep
+from cygd.sweep.runner import Sweep, resume, sweep
 
 __all__ = ["Sweep", "resume", "sweep"]

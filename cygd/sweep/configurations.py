@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cygd import config
-from cygd.config.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key, show_key
 from cygd.config.overrides import is_component, read_override
-from cygd.config.reader import read_yaml
 from cygd.config.sweep_section import SweepSection
+from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key, show_key
+from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
 __all__ = [

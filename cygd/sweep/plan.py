@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from cygd import config
-from cygd.assembly import Reading, Source, judge
-from cygd.config.mappings import read_mapping
-from cygd.config.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
+from cygd.config.mapping_reader import read_mapping
 from cygd.config.overrides import read_override
 from cygd.config.sweep_section import SweepSection
-from cygd.environment import hashes
+from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
 from cygd.errors import ConfigError
-from cygd.plugins import Plugins, Request
+from cygd.plugins.discovery import Request
+from cygd.plugins.manager import Plugins
+from cygd.runner.assembly import Reading, Source, judge
 from cygd.sweep.configurations import (
     Axis,
     Changes,
@@ -35,6 +35,7 @@ from cygd.sweep.configurations import (
 )
 from cygd.sweep.store import VERSION
 from cygd.sweep.worker import Task
+from cygd.tracking.environment import hashes
 
 __all__ = ["Plan", "make_plan", "plan_again"]
 

@@ -17,9 +17,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
 from cygd.errors import CygdError
-from cygd.interrupts import undisturbed
 from cygd.sweep import worker
 from cygd.sweep.worker import Outcome, Setup, Task
+from cygd.tracking.signals import ignore_signals
 
 __all__ = ["Pool", "Source"]
 
@@ -109,7 +109,7 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=worker.main, args=(theirs, self.setup), daemon=True)
-        with undisturbed(), _one_thread():  # a Ctrl-C is ignored from the first moment on
+        with ignore_signals(), _one_thread():  # a Ctrl-C is ignored from the first moment on
             process.start()
         theirs.close()  # so that its end is heard
         self.members.append(_Member(process, ours))

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from cygd.loggers.console import short
+from cygd.tracking.loggers.console import short
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

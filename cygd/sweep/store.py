@@ -25,9 +25,10 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
-from cygd import flushing
 from cygd.errors import CheckpointError, ConfigError
-from cygd.rundir import RunDirectory, write_durably
+from cygd.tracking import files
+from cygd.tracking.directory import RunDirectory
+from cygd.tracking.files import write_durably
 
 __all__ = ["GOOD", "VERSION", "Record", "Shard", "Store", "Writer", "check_same"]
 
@@ -281,7 +282,7 @@ class Writer:
 
     def _append(self, records: list[Record]) -> None:
         if any(record.folder for record in records):
-            flushing.barrier(self.folder)
+            files.barrier(self.folder)
         lines = [json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records]
         self._file.write("".join(lines).encode())
         self._file.flush()

@@ -20,16 +20,18 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from cygd import config, flushing, runner
-from cygd.assembly import Assembly, complete, judge
-from cygd.discovery import environment_requests
+from cygd import config
 from cygd.errors import CygdError, RunError
-from cygd.journal import Journal
-from cygd.learning import learn, measure
-from cygd.plugins import Plugins, Request
+from cygd.network.threads import choose_threads
+from cygd.plugins.discovery import Request, environment_requests
+from cygd.plugins.manager import Plugins
+from cygd.runner import runner
+from cygd.runner.assembly import Assembly, complete, judge
+from cygd.runner.fit import learn, measure
 from cygd.sweep.configurations import Changes, check_one_run
-from cygd.sweep.sharing import SharedData
-from cygd.threads import choose_threads
+from cygd.sweep.shared_data import SharedData
+from cygd.tracking import files
+from cygd.tracking.log_file import Journal
 
 __all__ = ["Outcome", "Setup", "Task", "Worker", "main"]
 
@@ -118,7 +120,7 @@ class Worker:
     def perform(self, task: Task) -> Outcome:
         """Make a run and return what became of it, whatever that is."""
         try:
-            with flushing.deferred():
+            with files.deferred():
                 return self.go_on(task) if task.goes_on else self.begin(task)
         except RunError as error:
             lost = _lost(error)

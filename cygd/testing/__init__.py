@@ -12,9 +12,9 @@ nothing if all is well. They know no test framework.
 """
 
 from cygd.testing.activation import check_activation
-from cygd.testing.loading import load_plugin
 from cygd.testing.logger import check_logger
 from cygd.testing.loss import check_loss
 from cygd.testing.optimizer import check_optimizer
+from cygd.testing.plugin_loading import load_plugin
 
 __all__ = ["check_activation", "check_logger", "check_loss", "check_optimizer", "load_plugin"]

@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from cygd.component import Activation
-from cygd.component.arrays import read_only
+from cygd.components import Activation
+from cygd.components.evaluation import read_only
+from cygd.plugins.component_checks import Unfit, call, check_slope, spread, try_component
 from cygd.testing.arrays import (
     DTYPES,
     SHAPES,
@@ -19,8 +20,7 @@ from cygd.testing.arrays import (
     require_dtype,
     same_bits,
 )
-from cygd.testing.levels import Check, levels_agree, on_every_level
-from cygd.trial import Unfit, call, check_slope, spread, try_component
+from cygd.testing.cpu_levels import Check, levels_agree, on_every_level
 
 __all__ = ["check_activation", "checks"]
 
@@ -53,7 +53,7 @@ def check_activation(activation: Activation) -> None:
     >>> check_activation(Activation("square", lambda h: h * h, lambda h: h))
     Traceback (most recent call last):
         ...
-    cygd.trial.Unfit: activation 'square': derivative is not the derivative of function: ...
+    cygd.plugins.component_checks.Unfit: activation 'square': derivative is not the derivative ...
     """
     for _, check in checks(activation):
         check()

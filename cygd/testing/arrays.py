@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.component import Component
-from cygd.discovery import cause, hint_of
-from cygd.errors import CygdError
-from cygd.trial import Unfit, spread
+from cygd.components import Component
+from cygd.errors import CygdError, cause, hint_of
+from cygd.plugins.component_checks import Unfit, spread
 
 __all__ = ["DTYPES", "SHAPES", "Array", "guarded", "layouts", "require_close", "require_dtype", "same_bits"]
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from cygd.discovery import Found, cause, hint_of
-from cygd.errors import CygdError
-from cygd.loggers import Logger
-from cygd.registration import run_hooks
-from cygd.trial import Unfit
+from cygd.components.loggers import Logger
+from cygd.errors import CygdError, cause, hint_of
+from cygd.plugins.component_checks import Unfit
+from cygd.plugins.discovery import Found
+from cygd.plugins.registration import run_hooks
 
 if TYPE_CHECKING:
-    from cygd.runner import Result, Run
+    from cygd.tracking.results import Result, Run
 
 __all__ = ["check_logger"]
 
@@ -104,8 +104,8 @@ def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., An
 
 def _run(folder: Path) -> Run:
     """Return a run that is about to start."""
-    from cygd.assembly import assemble, resolved
-    from cygd.runner import Run
+    from cygd.runner.assembly import assemble, resolved
+    from cygd.tracking.results import Run
 
     folder.mkdir()
     sample = assemble(EXPERIMENT, plugins=[])
@@ -113,8 +113,8 @@ def _run(folder: Path) -> Run:
 
 
 def _result(run: Run) -> Result:
-    from cygd.model import Model
-    from cygd.runner import Result
+    from cygd.tracking.model import Model
+    from cygd.tracking.results import Result
 
     names = dict.fromkeys(name for row in EPOCHS for name in row)
     return Result(

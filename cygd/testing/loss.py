@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from cygd.component import Loss
-from cygd.component.arrays import read_only
+from cygd.components import Loss
+from cygd.components.evaluation import read_only
+from cygd.plugins.component_checks import Unfit, call, check_loss_slope, spread, targets_for, try_component
 from cygd.testing.arrays import (
     DTYPES,
     SHAPES,
@@ -19,8 +20,7 @@ from cygd.testing.arrays import (
     require_dtype,
     same_bits,
 )
-from cygd.testing.levels import Check, levels_agree, on_every_level
-from cygd.trial import Unfit, call, check_loss_slope, spread, targets_for, try_component
+from cygd.testing.cpu_levels import Check, levels_agree, on_every_level
 
 __all__ = ["check_loss", "checks"]
 
@@ -51,7 +51,7 @@ def check_loss(loss: Loss) -> None:
     >>> check_loss(Loss("fourth", lambda y, y_hat: (y_hat - y) ** 4, lambda y, y_hat: (y_hat - y) ** 3))
     Traceback (most recent call last):
         ...
-    cygd.trial.Unfit: loss 'fourth': derivative is not dE/dy_hat: at y = ...
+    cygd.plugins.component_checks.Unfit: loss 'fourth': derivative is not dE/dy_hat: at y = ...
     """
     for _, check in checks(loss):
         check()

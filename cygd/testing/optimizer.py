@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 
 from cygd import core
-from cygd.component import Optimizer
-from cygd.discovery import cause, hint_of
-from cygd.formula import Program
+from cygd.components import Optimizer
+from cygd.components.formula import Program
+from cygd.errors import cause, hint_of
+from cygd.plugins.component_checks import Unfit, spread, try_component
 from cygd.testing.arrays import DTYPES, Array, same_bits
-from cygd.testing.levels import Check, on_every_level
-from cygd.trial import Unfit, spread, try_component
+from cygd.testing.cpu_levels import Check, on_every_level
 
 __all__ = ["check_optimizer", "checks"]
 
@@ -71,7 +71,7 @@ def check_optimizer(optimizer: Optimizer) -> None:
     >>> check_optimizer(Optimizer("climb", climb))
     Traceback (most recent call last):
         ...
-    cygd.trial.Unfit: optimizer 'climb': does not go down a parabola: ...
+    cygd.plugins.component_checks.Unfit: optimizer 'climb': does not go down a parabola: ...
     """
     for _, check in checks(optimizer):
         check()

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cygd import core
-from cygd.component import Activation, Component
-from cygd.discovery import cause, file_of, hint_of
-from cygd.errors import CygdError
+from cygd.components import Activation, Component
+from cygd.errors import CygdError, cause, file_of, hint_of
+from cygd.plugins.component_checks import Unfit
 from cygd.testing import activation, logger, loss, optimizer
-from cygd.testing.levels import Check
-from cygd.trial import Unfit
+from cygd.testing.cpu_levels import Check
 
 __all__ = ["SUITES", "Outcome", "Speed", "outcomes", "speed"]
 

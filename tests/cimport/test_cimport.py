@@ -12,7 +12,7 @@ import pytest
 
 import cygd
 from cygd import Activation, Network, core
-from cygd.trial import try_component
+from cygd.plugins.component_checks import try_component
 
 HERE = Path(__file__).parent
 ELEMENTWISE = [row["name"] for row in core.names()["activations"] if not row["rowwise"]]

@@ -8,7 +8,7 @@ from typing import get_args
 
 import yaml
 
-from cygd.config import meanings
+from cygd.config import descriptions
 from cygd.config.sections import ExperimentSection, Section
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -23,8 +23,8 @@ def rows():
 def test_editors_are_told_what_the_table_says():
     script = PAGE.parents[1] / "tools" / "meanings.py"
     done = subprocess.run([sys.executable, "-P", script], capture_output=True, text=True, check=True)
-    remedy = "run: python tools/meanings.py > cygd/config/meanings.py, and then as test_cli_schema says"
-    assert done.stdout == Path(meanings.__file__).read_text(), remedy
+    remedy = "run: python tools/meanings.py > cygd/config/descriptions.py, and then as test_cli_schema says"
+    assert done.stdout == Path(descriptions.__file__).read_text(), remedy
 
 
 def inner_section(annotation):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cygd.config import dump, read, validate
-from cygd.config.values import check_name, safe_name
+from cygd.config.validators import check_name, safe_name
 from cygd.errors import ConfigError
 
 

@@ -1,9 +1,9 @@
 import pytest
 
 from cygd.config import read
-from cygd.config.nodes import Mark, Node
 from cygd.config.overrides import COMPONENT_PATHS
 from cygd.config.sections import ExperimentSection
+from cygd.config.yaml.nodes import Mark, Node
 
 FULL = """\
 model:

@@ -3,7 +3,7 @@
 import pytest
 
 import cygd
-from cygd import assembly
+from cygd.runner import assembly
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from cygd.config.section import Section
-from cygd.config.values import Exactly, Fault, Faulty, Flag, as_list, check_whole, fail, whole
+from cygd.config.validators import Exactly, Fault, Faulty, Flag, as_list, check_whole, fail, whole
 
 
 def refuse(value):

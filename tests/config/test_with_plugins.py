@@ -6,7 +6,7 @@ import pytest
 
 from cygd.config import dump, read, validate
 from cygd.errors import ConfigError
-from cygd.plugins import Plugins
+from cygd.plugins.manager import Plugins
 
 KINDS = {
     "loss": "loss",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cygd.core import _f32, _f64, dispatch
-from tests.accuracy import ulps
+from tests.helpers.ulp import ulps
 
 
 @pytest.fixture(autouse=True)

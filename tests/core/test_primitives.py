@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from cygd import core
-from cygd.activations import ACTIVATIONS
-from cygd.losses import LOSSES
-from tests.reference import ACTIVATIONS as FORMULAS
-from tests.reference import LOSSES as LOSS_FORMULAS
-from tests.reference import Layer, softmax
+from cygd.components.activations import ACTIVATIONS
+from cygd.components.losses import LOSSES
+from tests.helpers.reference import ACTIVATIONS as FORMULAS
+from tests.helpers.reference import LOSSES as LOSS_FORMULAS
+from tests.helpers.reference import Layer, softmax
 
 RNG = np.random.default_rng(0)
 ELEMENTWISE = [activation.name for activation in ACTIVATIONS if not activation.rowwise]

@@ -7,7 +7,7 @@ import pytest
 from mpmath import mp, mpf
 
 from cygd.core import dispatch
-from tests.core.program_cases import EXACT, FUNCTIONS, INF, NAN, Description, same
+from tests.helpers.program_cases import EXACT, FUNCTIONS, INF, NAN, Description, same
 
 REGISTER = 32  # in widths of 64 bytes: 2 KB
 FUSED = {"fma": (1, 1), "fms": (1, -1), "fnma": (-1, 1)}  # signs of a * b and of c

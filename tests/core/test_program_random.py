@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mpmath import mpf
 
 from cygd.core import _f32, _f64, dispatch
-from tests.core.program_cases import EXACT, FUNCTIONS, INF, NAN, Description, same
+from tests.helpers.program_cases import EXACT, FUNCTIONS, INF, NAN, Description, same
 
 # ---- the prologue --------------------------------------------------------------------------------
 

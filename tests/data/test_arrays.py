@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from cygd.data.arrays import load_inline, load_npy, load_npz
+from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.errors import DataError
 
 

@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from cygd.data import csv_file
-from cygd.data.csv_file import load_csv
+from cygd.data.sources import csv
+from cygd.data.sources.csv import load_csv
 from cygd.errors import DataError
 
 
@@ -28,7 +28,7 @@ def numbers(table):
 @pytest.fixture(params=["fast", "slow"])
 def way(request, monkeypatch):
     if request.param == "slow":
-        monkeypatch.setattr(csv_file, "read_numbers", lambda *arguments: False)
+        monkeypatch.setattr(csv, "read_numbers", lambda *arguments: False)
 
 
 @pytest.mark.parametrize(
@@ -199,19 +199,19 @@ CELLS = {
 @pytest.mark.parametrize("last", list(CELLS))
 @pytest.mark.parametrize("seed", range(3))
 def test_both_ways_read_the_same(read, monkeypatch, chunk, last, seed):
-    monkeypatch.setattr(csv_file, "CHUNK", chunk)
-    monkeypatch.setattr(csv_file, "FIRST", 4)  # what begins as numbers may go on otherwise
+    monkeypatch.setattr(csv, "CHUNK", chunk)
+    monkeypatch.setattr(csv, "FIRST", 4)  # what begins as numbers may go on otherwise
     draw = np.random.default_rng(seed)
     rows = [[draw.choice(CELLS[kind]) for kind in ("numbers", "gaps", "texts", last)] for _ in range(20)]
     text = "a,b,c,d\n" + "\n".join(",".join(row) for row in rows) + "\n"
     fast = read(text)
-    monkeypatch.setattr(csv_file, "read_numbers", lambda *arguments: False)
+    monkeypatch.setattr(csv, "read_numbers", lambda *arguments: False)
     same(fast, read(text))
 
 
 def test_texts_do_not_need_the_slow_way(read, monkeypatch):
-    monkeypatch.setattr(csv_file, "CHUNK", 2)
-    monkeypatch.setattr(csv_file, "read_cells", None)
+    monkeypatch.setattr(csv, "CHUNK", 2)
+    monkeypatch.setattr(csv, "read_cells", None)
     column = read("a,b\n1,u\n2,v\n3,\n4,u\n5,7\n").columns["b"]
     assert column.labels()[1] == (7, "u", "v")
     assert column.labels()[0].tolist() == [1, 2, -1, 1, 0]

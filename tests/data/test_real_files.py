@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cygd.data.csv_file import load_csv
+from cygd.data.sources.csv import load_csv
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "data"
 

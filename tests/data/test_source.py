@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cygd.component import OptionError
+from cygd.components import OptionError
 from cygd.data import DATA_SOURCES, Dataset, DataSource, fingerprint, load
 from cygd.errors import DataError, PluginError
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from cygd.data.svmlight import load_svmlight
+from cygd.data.sources.svmlight import load_svmlight
 from cygd.errors import DataError
 
 

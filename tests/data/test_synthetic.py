@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cygd.component import OptionError
+from cygd.components import OptionError
 from cygd.data import DATA_SOURCES
-from cygd.data.synthetic import KINDS
+from cygd.data.sources.synthetic import KINDS
 from cygd.errors import DataError
 
 SOURCE = next(source for source in DATA_SOURCES if source.name == "synthetic")

@@ -43,7 +43,7 @@ def command(*arguments, **options):
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1]), "NO_COLOR": "1"}
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from cygd.cli import main\nif __name__ == '__main__': sys.exit(main())"
+        "from cygd.cli.main import main\nif __name__ == '__main__': sys.exit(main())"
     )
     return subprocess.Popen(
         [sys.executable, "-P", "-c", code, *map(str, arguments)],

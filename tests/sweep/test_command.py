@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cygd.cli import main
+from cygd.cli.main import main
 
 GRID = "sweep: {grid: {seed: [0, 1], train.epochs: [1, 2]}}\n"
 

@@ -1,0 +1,40 @@
+"""`cygd check`: validate experiments without training."""
+
+from __future__ import annotations
+
+import argparse
+
+from cygd.cli.arguments import EXPERIMENT_HELP, experiment_files, split_overrides
+from cygd.cli.error_report import report_error
+from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
+
+__all__ = ["USAGE", "declare", "run"]
+
+USAGE = "FILE ... [KEY=VALUE ...]"
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Validate experiments without training."""
+    named, overrides = split_overrides(options.arguments)
+    if not named:
+        raise UsageError("expected an experiment file", f"cygd check {USAGE}")
+    from cygd.runner.assembly import assemble
+
+    files = [file for name in named for file in experiment_files(name)]
+    codes = []
+    for file in files:
+        try:
+            with redirect_stdout():
+                assemble(file, overrides, options.plugin)
+        except Exception as error:
+            codes.append(report_error(error, show_traceback=options.traceback))
+        else:
+            print(f"{file}: ok", flush=True)
+    if len(files) > 1 and codes:
+        echo(f"{len(codes)} of {len(files)} experiments are invalid")
+    return max(codes, default=DONE)

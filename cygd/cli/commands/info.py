@@ -1,0 +1,48 @@
+"""`cygd info`: version, CPU level, threads and optional libraries."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from cygd.cli.output import DONE
+
+__all__ = ["USAGE", "declare", "run"]
+
+USAGE = "[--json]"
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print version, CPU level, threads and optional libraries."""
+    from cygd import core
+    from cygd.network.threads import choose_threads
+    from cygd.plugins.discovery import option_requests
+    from cygd.plugins.manager import Plugins
+    from cygd.tracking import environment
+
+    if options.plugin:
+        Plugins.load(option_requests(options.plugin))  # every command validates the plugins that it is given
+    built: dict[str, Any] = core.info()
+    versions, threads = environment.versions(), choose_threads(None, "auto")
+    optional = {
+        "OpenMP": built["openmp"],
+        **{name: environment.version(name) for name in environment.OPTIONAL},
+    }
+    if options.json:
+        cpu = {"level": built["level"], "levels": built["levels"]}
+        report = {"versions": versions, "cpu": cpu, "threads": threads, "optional": optional}
+        print(json.dumps(report, indent=2))
+        return DONE
+    own = versions.pop("cygd")
+    print(f"cygd       {own} ({', '.join(f'{name} {version}' for name, version in versions.items())})")
+    print(f"CPU level  {built['level']} (of {', '.join(built['levels'])}; CYGD_CPU forces one)")
+    print(f"threads    {threads}")
+    present = {name: "yes" if value is True else value or "no" for name, value in optional.items()}
+    print(f"optional   {', '.join(f'{name}: {value}' for name, value in present.items())}")
+    return DONE

@@ -1,0 +1,103 @@
+"""`cygd run`: train an experiment, or resume a run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment, positive_int, split_overrides
+from cygd.cli.output import DONE, FAILED, UsageError, echo, is_interactive, redirect_stdout
+from cygd.errors import RunError, RunInterrupted
+from cygd.tracking.signals import sigterm_as_interrupt
+
+if TYPE_CHECKING:
+    from cygd.tracking.results import Result
+
+__all__ = ["USAGE", "declare", "run"]
+
+RESUME_USAGE = "--resume DIR [KEY=VALUE ...] [--threads N] [--quiet]"
+USAGE = f"FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]\n  cygd run {RESUME_USAGE}"
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
+    parser.add_argument("--out", metavar="DIR", help="the run folder (default: a new one under runs/)")
+    parser.add_argument(
+        "--threads", type=positive_int, metavar="N", help="number of threads; changes no result"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    parser.add_argument("--dry-run", action="store_true", help="print the resolved YAML and stop")
+    parser.add_argument(
+        "--resume", metavar="DIR", help="resume the run in this folder; train.epochs may be raised"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train an experiment, or resume a run that was stopped."""
+    if options.resume is not None:
+        return _train(_resume(options), options.quiet)
+    file, overrides = one_experiment(options)
+    if options.dry_run:
+        return _print_resolved(file, overrides, options.plugin)
+    from cygd.runner import runner
+
+    return _train(
+        lambda: runner.run(
+            file, overrides, options.plugin, out=options.out, threads=options.threads, quiet=options.quiet
+        ),
+        options.quiet,
+    )
+
+
+def _resume(options: argparse.Namespace) -> Callable[[], Result]:
+    files, overrides = split_overrides(options.arguments)
+    given = {"--out": options.out is not None, "--dry-run": options.dry_run}
+    rejected = [*files[:1], *(name for name, present in given.items() if present)]
+    if rejected:
+        raise UsageError(f"--resume cannot be combined with {rejected[0]!r}", f"cygd run {RESUME_USAGE}")
+    from cygd.runner import runner
+
+    return lambda: runner.resume(
+        options.resume, overrides, options.plugin, threads=options.threads, quiet=options.quiet
+    )
+
+
+def _print_resolved(file: str, overrides: list[str], plugins: list[str]) -> int:
+    from cygd import config
+    from cygd.runner import assembly
+
+    with redirect_stdout():
+        reading = assembly.read(file, overrides, plugins)
+    sys.stdout.write(config.dump(assembly.resolved(reading)))
+    return DONE
+
+
+def _train(train: Callable[[], Result], quiet: bool) -> int:
+    """Train, print the run folder however training ends, and return the exit code."""
+    try:
+        with redirect_stdout(), sigterm_as_interrupt():
+            result = train()
+    except RunError as error:
+        if error.result is not None:
+            print(error.result.directory)
+        raise
+    except RunInterrupted as interrupt:
+        print(interrupt.directory)
+        raise
+    print(result.directory)
+    if result.status == "diverged":
+        echo(
+            f"error: the run diverged in epoch {result.epochs + 1}: loss or weights are no longer finite; "
+            "the last finite weights are kept",
+            "try a smaller optimizer.learning_rate, clip={norm: 1.0} or data.scale=standard",
+        )
+        return FAILED
+    if not quiet and is_interactive():
+        from cygd.cli.commands.next_steps import next_steps
+
+        for step in next_steps(result.directory):
+            echo(f"next: {step}")
+    return DONE

@@ -1,0 +1,35 @@
+"""`cygd trace`: the first updates of an experiment, symbol by symbol."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment, positive_int
+from cygd.cli.output import DONE, redirect_stdout
+
+__all__ = ["USAGE", "declare", "run"]
+
+USAGE = "FILE [KEY=VALUE ...] [--steps N] [--csv]"
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
+    parser.add_argument(
+        "--steps", type=positive_int, default=3, metavar="N", help="number of updates (default 3)"
+    )
+    parser.add_argument("--csv", action="store_true", help="one row for each weight, as CSV")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print every symbol of the first updates."""
+    file, overrides = one_experiment(options)
+    from cygd.inspection import trace, trace_report
+    from cygd.runner.assembly import assemble
+
+    with redirect_stdout():
+        experiment = assemble(file, overrides, options.plugin)
+    write = trace_report.write_csv if options.csv else trace_report.write_text
+    write(trace.steps(experiment, options.steps), sys.stdout)
+    return DONE

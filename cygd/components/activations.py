@@ -1,0 +1,368 @@
+"""Activations: y_hat = f(h).
+
+The built-in activations: y_hat = f(h). A row here and a kernel of the same name in the core.
+
+Parameters and defaults stand in the core. At a kink the derivative is the convention that `summary`
+states; everywhere else it is f'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cygd import core
+from cygd.components import formula as formulas
+from cygd.components.base import Component, Function, declared_numbers, kernel_row
+from cygd.components.evaluation import (
+    Array,
+    checked,
+    floats,
+    measured,
+    read_only,
+    run_outputs,
+    run_pointer,
+    run_program,
+    say_measured,
+)
+from cygd.components.function_pointers import Pointers
+from cygd.components.options import Declared, OptionError, check_call, signature_of
+from cygd.errors import FormulaError, did_you_mean
+
+if TYPE_CHECKING:
+    from cygd.components.formula import ActivationPrograms
+
+__all__ = ["ACTIVATIONS", "Activation"]
+
+MOST_TRAINED = 7  # as many as an activation in the core has room for
+USUAL = np.array([0.0, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 8.0, -8.0])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Activation(Component):
+    """The function f in y_hat = f(h), and its derivative.
+
+    Parameters
+    ----------
+    name : str
+        What an experiment calls it.
+    function : callable
+        f(h, **parameters) -> y_hat, elementwise over an array of shape (n_samples, n_units) that it
+        must not change. A row-wise one (with `backward`) may join the units of a row.
+    derivative : callable, optional
+        f'(h, **parameters), or f'(h, y_hat, **parameters) where the output makes it cheaper. Without
+        one the derivative is measured by central differences, which is slow and less accurate.
+    parameters : mapping of str to float
+        Names and defaults.
+    formula : str
+        In place of functions: an expression in h and the parameters, such as "h * sigmoid(beta * h)". The
+        core runs it, and its derivative, at the speed of a built-in; see `cygd.components.formula`.
+    trainable : sequence of str
+        The parameters of a formula that are learned like weights, one number a layer; their values
+        are where they begin.
+    pointer, derivative_pointer : object
+        In place of functions: f and f' compiled elsewhere, as a PyCapsule of `cygd.core`, an integer address,
+        a numba.cfunc, a function pointer of ctypes or cffi, or a scipy.LowLevelCallable; or a mapping of
+        "float64" and "float32" to such. A block function is void (const double *h, double *out,
+        Py_ssize_t n, void *data), its derivative (h, y_hat, out, n, data); a function of one number is
+        double (double). `data` is an array of the values of the parameters where there are some, else a
+        capsule's context. Without a derivative it is measured. What holds the pointer is kept alive.
+    dtype, signature : str
+        Of what does not tell itself, an integer above all: "float64" (the default) or "float32", and "block"
+        (the default) or "scalar".
+    backward : callable
+        For a row-wise activation, in place of `derivative`: backward(h, y_hat, g, **parameters) ->
+        delta, with g = -dE/dy_hat; all of shape (n_samples, n_units).
+    surrogate : bool
+        True says that the derivative is not f' on purpose; it is not checked then.
+    kernel : str
+        The kernel of the compiled core, for built-ins.
+    kinks : tuple of float
+        Where f has no derivative and the value given there is a convention.
+
+    Attributes
+    ----------
+    pointers : Pointers or None
+        The pointers as they were read.
+    derivative_takes_y_hat : bool
+        Whether the derivative wants y_hat behind h.
+    numerical : bool
+        Whether the derivative is measured.
+
+    Examples
+    --------
+    >>> square = Activation("square", lambda h: h * h, lambda h: 2 * h)
+    >>> square.evaluate([3.0]), square.slope([3.0])
+    (array([9.]), array([6.]))
+    >>> Activation("square", formula="h**2").slope([3.0])
+    array([6.])
+    """
+
+    kind: ClassVar[str] = "activation"
+
+    function: Function | None = None
+    derivative: Function | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    formula: str | None = field(default=None, kw_only=True)
+    trainable: Sequence[str] = field(default=(), kw_only=True)
+    pointer: object = field(default=None, kw_only=True)
+    derivative_pointer: object = field(default=None, kw_only=True)
+    dtype: str | None = field(default=None, kw_only=True)
+    signature: str | None = field(default=None, kw_only=True)
+    backward: Function | None = field(default=None, kw_only=True)
+    surrogate: bool = field(default=False, kw_only=True)
+    kernel: str | None = field(default=None, kw_only=True)
+    kinks: tuple[float, ...] = field(default=(), kw_only=True)
+    pointers: Pointers | None = field(init=False, default=None)
+    derivative_takes_y_hat: bool = field(init=False, default=False)
+    numerical: bool = field(init=False, default=False)
+    rowwise: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        pointed = self._is_pointed()
+        if self.kernel:
+            row = kernel_row("activations", self.kernel)
+            self._declare(Declared(row["parameters"]))
+            self._set(rowwise=row["rowwise"])
+            return
+        self._declare(Declared(declared_numbers(self, self.parameters)))
+        if self.formula is not None:
+            if isinstance(self.trainable, str) or not all(isinstance(name, str) for name in self.trainable):
+                raise TypeError(f"{self}: trainable must be a list of names, found {self.trainable!r}")
+            self._set(trainable=tuple(dict.fromkeys(self.trainable)))
+            self._compile()
+            return
+        if self.trainable:
+            raise TypeError(f"{self}: only a formula has trainable parameters; give formula= instead")
+        if pointed:
+            self._point()
+            return
+        if self.function is None:
+            raise TypeError(f"{self} has no function: give function=, formula= or pointer=")
+        check_call(str(self), "function", self.function, ("h",), self.parameters)
+        if self.backward is not None:
+            if self.derivative is not None:
+                raise TypeError(f"{self}: give derivative= or backward=, not both")
+            check_call(str(self), "backward", self.backward, ("h", "y_hat", "g"), self.parameters)
+            self._set(rowwise=True)
+        elif self.derivative is not None:
+            takes = takes_y_hat(self.derivative, self.parameters)
+            arguments = ("h", "y_hat") if takes else ("h",)
+            check_call(str(self), "derivative", self.derivative, arguments, self.parameters)
+            self._set(derivative_takes_y_hat=takes)
+        else:
+            if self.surrogate:
+                raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
+            self._set(derivative=measured(self, self.function, "df(h)"), numerical=True)
+
+    def _is_pointed(self) -> bool:
+        """Return whether pointers are given, after a look at what else is."""
+        about = ("pointer", "derivative_pointer", "dtype", "signature")
+        given = [name for name in about if getattr(self, name) is not None]
+        if not given:
+            return False
+        others = ("function", "derivative", "backward", "formula", "kernel")
+        for other in (name for name in others if getattr(self, name) is not None):
+            raise TypeError(f"{self}: give {other}= or {given[0]}=, not both")
+        if self.pointer is None:
+            raise TypeError(f"{self}: {given[0]}= goes with pointer=, which is missing")
+        return True
+
+    def _point(self) -> None:
+        """Read the pointers, as the last step of construction."""
+        if self.surrogate and self.derivative_pointer is None:
+            raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
+        pointers = Pointers(str(self), self.pointer, self.derivative_pointer, self.dtype, self.signature)
+        if pointers.scalar and self.parameters:
+            raise TypeError(
+                f"{self}: a function of one number takes no parameters; write a block function, which has "
+                "their values in `data`"
+            )
+        if self.derivative_pointer is None:
+            say_measured(self, "derivative_pointer=")
+            self._set(numerical=True)
+        self._set(pointers=pointers)
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes of networks that it can stand in: both, but for pointers to one function alone."""
+        return ("float64", "float32") if self.pointers is None else tuple(self.pointers.pairs)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything that `configured` understands, with the values of now."""
+        trained = {"trainable": list(self.trainable)} if self.trainable else {}
+        return {**super().options, **trained}
+
+    def configured(self, options: Mapping[str, object]) -> Self:
+        """Return a copy with other values of some options; of a formula also which ones are trained."""
+        rest = dict(options)
+        trainable = rest.pop("trainable", None) if self.formula is not None else None
+        twin = super().configured(rest)
+        if trainable is None:
+            if rest and self.formula is not None:
+                twin._compile()
+            return twin
+        names = [trainable] if isinstance(trainable, str) else trainable
+        if not isinstance(names, Sequence):
+            raise OptionError(f"option 'trainable' of {self} must be a list of names", "trainable")
+        for name in names:
+            if name not in self.parameters:
+                hint = did_you_mean(str(name), list(self.parameters)) or f"give its value too: {name}: 1.0"
+                message = f"option 'trainable' of {self}: there is no parameter {name!r}"
+                raise OptionError(message, "trainable", hint=hint)
+        twin._set(trainable=tuple(dict.fromkeys(names)))
+        twin._compile()
+        return twin
+
+    def _compile(self) -> None:
+        """Check a formula, as the last step of construction."""
+        if any(given is not None for given in (self.function, self.derivative, self.backward)):
+            raise TypeError(
+                f"{self}: give formula= or functions, not both; a formula is differentiated for you"
+            )
+        assert self.formula is not None
+        if len(self.trainable) > MOST_TRAINED:
+            raise OptionError(
+                f"{self}: {len(self.trainable)} parameters are to be trained, at most {MOST_TRAINED} can be",
+                "trainable",
+                hint="name fewer of them in trainable; the others keep their values",
+            )
+        try:
+            formulas.compile_activation(self.formula, self.parameters, self.trainable)
+        except FormulaError as error:
+            raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
+        self._check_values()
+
+    def _check_values(self) -> None:
+        """Raise a FormulaError if f or f' is not a number where net inputs usually lie, 0 among them."""
+        for what, values in (("f", self.evaluate(USUAL)), ("f'", self.slope(USUAL))):
+            wrong = np.flatnonzero(np.isnan(values) | (np.isinf(values) & (np.abs(USUAL) <= 1)))
+            if wrong.size:
+                h, value = USUAL[wrong[0]], values[wrong[0]]
+                raise FormulaError(
+                    f"{self}: {what}({h:g}) is {value} in {self.formula}",
+                    hint="a net input may be any number: write where(..., ..., ...) for what is undefined",
+                )
+
+    @property
+    def programs(self) -> ActivationPrograms | None:
+        """What the core runs for a formula."""
+        if self.formula is None:
+            return None
+        return formulas.compile_activation(self.formula, self.parameters, self.trainable)
+
+    def evaluate(self, h: ArrayLike) -> Array:
+        """Return f(h), for an array of shape (n_samples, n_units) or any other if f is elementwise."""
+        if self.kernel:
+            return np.asarray(core.activate(h, self.kernel, parameters=self.parameters))
+        h = floats(h)
+        programs = self.programs
+        if programs is not None:
+            return run_program(programs.forward, [h], self._trained)
+        if self.pointers is not None:
+            return run_pointer(self.pointers, list(self.parameters.values()), h)
+        return self._call("function", h, like=h)
+
+    def slope(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
+        """Return f'(h); y_hat = f(h) is evaluated if it is needed and not given."""
+        if self.rowwise:
+            raise TypeError(
+                f"{self} is row-wise: each output depends on all units, so there is no f'(h); "
+                "backpropagate(h, y_hat, g) gives delta"
+            )
+        if self.kernel:
+            return np.asarray(core.derivative(h, self.kernel, parameters=self.parameters))
+        h = floats(h)
+        programs = self.programs
+        if programs is not None:
+            y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+            return run_program(programs.derivative, [h, y_hat], self._trained)
+        if self.pointers is not None:
+            y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+            return run_pointer(self.pointers, list(self.parameters.values()), h, y_hat)
+        if not self.derivative_takes_y_hat:
+            return self._call("derivative", h, like=h)
+        y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+        return self._call("derivative", h, y_hat, like=h)
+
+    def sensitivity(self, h: ArrayLike, y_hat: ArrayLike) -> list[Array]:
+        """Return the derivatives of f by each of its trainable parameters, of the shape of h."""
+        programs = self.programs
+        if programs is None or programs.gradient is None:
+            return []
+        return run_outputs(programs.gradient, [floats(h), floats(y_hat)], self._trained)[1:]
+
+    def backpropagate(self, h: ArrayLike, y_hat: ArrayLike, g: ArrayLike) -> Array:
+        """Return the error term delta for g = -dE/dy_hat, all of shape (n_samples, n_units)."""
+        h, y_hat, g = floats(h), floats(y_hat), floats(g)
+        if not self.rowwise:
+            return g * self.slope(h, y_hat)
+        if self.kernel:
+            # the units pass their g down unchanged: the error term of a layer below an identity
+            below = np.eye(h.shape[-1], dtype=h.dtype)
+            return np.asarray(core.hidden_error_term(below, g, h, activation=self.kernel))
+        return self._call("backward", h, y_hat, g, like=h)
+
+    @property
+    def _trained(self) -> list[float]:
+        return [self.parameters[name] for name in self.trainable]
+
+    def _call(self, role: str, *arrays: Array, like: Array) -> Array:
+        result = getattr(self, role)(*map(read_only, arrays), **self.parameters)
+        return checked(result, like, f"{self}: {role}")
+
+
+def takes_y_hat(derivative: Function, parameters: Mapping[str, object]) -> bool:
+    """Return whether a derivative wants (h, y_hat) and not h alone.
+
+    It does when it cannot be called without a second argument that is no declared parameter.
+    """
+    if isinstance(derivative, np.ufunc):
+        return derivative.nin == 2
+    signature = signature_of(derivative)
+    if signature is None:
+        return False
+    positional = [
+        p
+        for p in signature.parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and p.name not in parameters
+        and (p.default is p.empty or p.name == "y_hat")
+    ]
+    return len(positional) == 2
+
+
+def _row(
+    name: str, summary: str, *, kinks: tuple[float, ...] = (), bounds: dict[str, str] | None = None
+) -> Activation:
+    return Activation(name, kernel=name, summary=summary, kinks=kinks, bounds=bounds or {})
+
+
+ACTIVATIONS: tuple[Activation, ...] = (
+    _row("identity", "h"),
+    _row("step", "1 for h >= 0, else 0; derivative 0 everywhere", kinks=(0.0,)),
+    _row("sigmoid", "1 / (1 + exp(-h))"),
+    _row("tanh", "tanh(h)"),
+    _row("relu", "max(h, 0); derivative 0 at 0", kinks=(0.0,)),
+    _row("leaky_relu", "h for h > 0, else slope h; derivative slope at 0", kinks=(0.0,)),
+    _row("elu", "h for h > 0, else alpha (exp(h) - 1); derivative alpha at 0", kinks=(0.0,)),
+    _row("selu", "elu scaled so that deep networks keep mean 0 and variance 1", kinks=(0.0,)),
+    _row("celu", "h for h > 0, else alpha (exp(h / alpha) - 1)", bounds={"alpha": "(0, inf)"}),
+    _row("softplus", "log(1 + exp(h))"),
+    _row("softsign", "h / (1 + |h|)"),
+    _row("gelu", "h Phi(h), with the normal distribution's Phi exact by erf"),
+    _row("gelu_tanh", "h Phi(h), with Phi approximated by tanh"),
+    _row("silu", "h sigmoid(h)"),
+    _row("mish", "h tanh(softplus(h))"),
+    _row("hard_sigmoid", "h / 6 + 1/2 cut to [0, 1]; derivative 0 at -3 and 3", kinks=(-3.0, 3.0)),
+    _row("hard_tanh", "h cut to [-1, 1]; derivative 0 at -1 and 1", kinks=(-1.0, 1.0)),
+    _row("hard_swish", "h hard_sigmoid(h)", kinks=(-3.0, 3.0)),
+    _row("sin", "sin(h)"),
+    _row("gaussian", "exp(-h^2)"),
+    _row("softmax", "exp(h_j) / sum_k exp(h_k) over the units of a row"),
+)

@@ -1,0 +1,66 @@
+"""Loggers: objects that listen to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from cygd.components import Component
+from cygd.components.base import declared_by
+from cygd.errors import CygdError, PluginError
+
+__all__ = ["Logger"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Logger(Component):
+    """An object that listens to a run.
+
+    Parameters
+    ----------
+    name : str
+        What an experiment calls it.
+    factory : callable
+        factory(**options) -> an object with any of the hooks `cygd_run_start(run)`,
+        `cygd_epoch_end(run, epoch, metrics)`, `cygd_run_end(run, result)` and
+        `cygd_run_error(run, error)`. Its keyword parameters with their defaults are the options.
+
+    Examples
+    --------
+    >>> class Printer:
+    ...     def __init__(self, ending="."):
+    ...         self.ending = ending
+    ...
+    ...     def cygd_run_end(self, run, result):
+    ...         print(result.status + self.ending)
+    >>> Logger("printer", Printer).configured({"ending": "!"}).build().ending
+    '!'
+    """
+
+    kind: ClassVar[str] = "logger"
+
+    factory: Callable[..., Any]
+    parameters: Mapping[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._declare(declared_by(self, "factory", self.factory, ()))
+
+    def build(self) -> object:
+        """Return a new object that listens to one run.
+
+        Raises
+        ------
+        PluginError
+            The factory raised, or returned None.
+        """
+        try:
+            listener = self.factory(**self.parameters)
+        except CygdError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise PluginError(f"{self}: its factory failed: {what}") from error
+        if listener is None:
+            raise PluginError(f"{self}: its factory returned None", hint="is a `return` missing?")
+        return listener

@@ -1,0 +1,279 @@
+"""Schedules: how the learning rate changes over the epochs.
+
+The built-in schedules: the factor on the learning rate, given the epoch (from 0) and their number.
+
+Every one of them also understands `warmup`, which `Schedule` adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import cos, inf, pi
+from typing import Any, ClassVar, Protocol
+
+from cygd.components.base import Component, Function, declared_by
+from cygd.components.options import check_number
+from cygd.errors import PluginError
+
+__all__ = ["SCHEDULES", "ReduceOnPlateau", "RunningSchedule", "Schedule", "Watcher", "constant"]
+
+
+class Watcher(Protocol):
+    """What a watching schedule builds for a run: the newest measurement in, the factor out."""
+
+    def __call__(self, monitored: float | None, /) -> float:
+        """Return the factor for the coming epoch; None: nothing was measured since the last call."""
+        ...
+
+
+def constant(epoch: int, epochs: int) -> float:
+    """Return 1."""
+    return 1.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Schedule(Component):
+    """How the learning rate changes over the epochs.
+
+    Parameters
+    ----------
+    name : str
+        What an experiment calls it.
+    function : callable
+        function(epoch, epochs, **options) -> the factor on the learning rate in an epoch, counted
+        from 0. Its keyword parameters with their defaults are the schedule's options.
+    watcher : callable
+        In place of `function`, for a schedule that reacts to what is measured: watcher(**options)
+        builds one `Watcher` for each run.
+
+    Notes
+    -----
+    Every schedule takes `warmup: N`: in the first N epochs the rate rises linearly to where the
+    schedule begins, by the factors 1/(N + 1), ..., N/(N + 1), and the schedule takes over with its
+    own epoch 0 behind them.
+
+    Examples
+    --------
+    >>> schedule = Schedule("halve", lambda epoch, epochs, rate=0.5: rate**epoch)
+    >>> run = schedule.configured({"warmup": 1}).start()
+    >>> [run.factor(epoch, 4) for epoch in range(4)]
+    [0.5, 1.0, 0.5, 0.25]
+    """
+
+    kind: ClassVar[str] = "schedule"
+    _own: ClassVar[Mapping[str, str]] = {"warmup": "[0, inf)"}
+
+    function: Function | None = None
+    watcher: Callable[..., Watcher] | None = field(default=None, kw_only=True)
+    parameters: Mapping[str, Any] = field(init=False)
+    warmup: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        if (self.function is None) == (self.watcher is None):
+            raise TypeError(f"{self} needs a function or a watcher, and not both")
+        if self.watcher is not None:
+            self._declare(declared_by(self, "watcher", self.watcher, ()))
+        else:
+            self._declare(declared_by(self, "function", self.function, ("epoch", "epochs")))
+        self._set(_integers=self._integers | {"warmup"})
+
+    def start(self) -> RunningSchedule:
+        """Return the schedule of one run, from its beginning."""
+        return RunningSchedule(self)
+
+
+class RunningSchedule:
+    """A schedule within one run, asked once before each epoch.
+
+    Attributes
+    ----------
+    watches : bool
+        Whether it wants to know what was measured (the validation loss, or else the loss).
+    steady : bool
+        Whether the factor is 1 from beginning to end, so that nobody has to ask.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._watcher = None if schedule.watcher is None else schedule.watcher(**schedule.parameters)
+        self.watches = self._watcher is not None
+        self.steady = schedule.function is constant and not schedule.warmup
+
+    def factor(self, epoch: int, epochs: int, monitored: float | None = None) -> float:
+        """Return the factor on the learning rate in an epoch.
+
+        Parameters
+        ----------
+        epoch, epochs : int
+            The coming epoch, counted from 0, of how many.
+        monitored : float, optional
+            What was measured since the last call; None when nothing was. What stands before the
+            first epoch of the schedule proper is not counted as an observation.
+        """
+        warmup = self._schedule.warmup
+        epochs = max(epochs - warmup, 1)
+        if epoch < warmup:
+            return (epoch + 1) / (warmup + 1) * self._behind_warmup(0, epochs, None)
+        return self._behind_warmup(epoch - warmup, epochs, monitored if epoch > warmup else None)
+
+    def _behind_warmup(self, epoch: int, epochs: int, monitored: float | None) -> float:
+        schedule = self._schedule
+        if self._watcher is not None:
+            factor = self._watcher(monitored)
+        else:
+            assert schedule.function is not None
+            factor = schedule.function(epoch, epochs, **schedule.parameters)
+        if type(factor) is float and 0 <= factor < inf:
+            return factor  # asked before every epoch: what is right goes through at once
+        number = check_number(factor)
+        if isinstance(number, float) and number < 0:
+            number = f"must not be negative, found {number}"
+        if isinstance(number, str):
+            raise PluginError(f"{schedule}: the factor of epoch {epoch} {number}")
+        return number
+
+
+def step(epoch: int, epochs: int, *, every: int = 30, factor: float = 0.1) -> float:
+    """Return factor^k after k times `every` epochs."""
+    return factor ** (epoch // every)
+
+
+def exponential(epoch: int, epochs: int, *, rate: float = 0.95) -> float:
+    """Return rate^epoch."""
+    return rate**epoch
+
+
+def inverse_time(epoch: int, epochs: int, *, rate: float = 0.1) -> float:
+    """Return 1 / (1 + rate epoch)."""
+    return 1 / (1 + rate * epoch)
+
+
+def cosine(epoch: int, epochs: int, *, minimum: float = 0.0) -> float:
+    """Return half a cosine wave from 1 at epoch 0 to `minimum` at the end (Loshchilov & Hutter 2017)."""
+    return _anneal(1.0, minimum, epoch / epochs)
+
+
+def one_cycle(
+    epoch: int,
+    epochs: int,
+    *,
+    warm_fraction: float = 0.3,
+    start_divisor: float = 25.0,
+    end_divisor: float = 1e4,
+) -> float:
+    """Return a rise from 1/start_divisor to 1, then a fall to 1/(start_divisor end_divisor).
+
+    Both are half cosine waves, as PyTorch's OneCycleLR has it (Smith & Topin 2018); the peak is at
+    epoch warm_fraction epochs - 1, which may lie between two epochs. A run too short for a rise
+    begins at the peak.
+    """
+    start = 1 / start_divisor
+    peak, last = max(warm_fraction * epochs - 1, 0), epochs - 1
+    if epoch < peak:
+        return _anneal(start, 1.0, epoch / peak)
+    return _anneal(1.0, start / end_divisor, (epoch - peak) / (last - peak)) if last > peak else 1.0
+
+
+def _anneal(start: float, end: float, progress: float) -> float:
+    """Return the point of a half cosine wave from start to end; it stays at the end."""
+    return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2
+
+
+class ReduceOnPlateau:
+    """Multiply the factor where what is monitored no longer falls, as PyTorch's ReduceLROnPlateau does.
+
+    Parameters
+    ----------
+    factor : float
+        What the rate is multiplied by.
+    patience : int
+        How many measurements in a row may bring no improvement; the next one reduces.
+    threshold : float
+        Better is below best (1 - threshold).
+    cooldown : int
+        How many measurements after a reduction count as none without improvement.
+    minimum : float
+        Where the factor stops.
+
+    Examples
+    --------
+    >>> see = ReduceOnPlateau(factor=0.5, patience=1)
+    >>> [see(loss) for loss in (None, 1.0, 1.0, 1.0, 0.5)]
+    [1.0, 1.0, 1.0, 0.5, 0.5]
+    """
+
+    def __init__(
+        self,
+        *,
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        cooldown: int = 0,
+        minimum: float = 0.0,
+    ) -> None:
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.cooldown = cooldown
+        self.minimum = minimum
+        self.now = 1.0
+        self.best = inf
+        self.bad = 0  # measurements without improvement
+        self.cooling = 0  # measurements left in which a bad one does not count
+
+    def __call__(self, monitored: float | None) -> float:
+        """Return the factor, having seen a measurement (None: nothing was measured)."""
+        if monitored is None:
+            return self.now
+        if monitored < self.best * (1 - self.threshold):
+            self.best = monitored
+            self.bad = 0
+        else:
+            self.bad += 1
+        if self.cooling:
+            self.cooling -= 1
+            self.bad = 0
+        if self.bad > self.patience:
+            # never up: the minimum may be above where a plateau found us
+            self.now = min(self.now, max(self.now * self.factor, self.minimum))
+            self.cooling = self.cooldown
+            self.bad = 0
+        return self.now
+
+
+SCHEDULES: tuple[Schedule, ...] = (
+    Schedule("constant", constant, summary="1"),
+    Schedule(
+        "step",
+        step,
+        summary="factor^(epoch // every)",
+        bounds={"every": "[1, inf)", "factor": "[0, inf)"},
+    ),
+    Schedule("exponential", exponential, summary="rate^epoch", bounds={"rate": "[0, inf)"}),
+    Schedule("inverse_time", inverse_time, summary="1 / (1 + rate epoch)", bounds={"rate": "[0, inf)"}),
+    Schedule(
+        "cosine",
+        cosine,
+        summary="half a cosine wave from 1 to minimum",
+        bounds={"minimum": "[0, inf)"},
+    ),
+    Schedule(
+        "one_cycle",
+        one_cycle,
+        summary="half a cosine wave up, a longer one down",
+        bounds={"warm_fraction": "[0, 1]", "start_divisor": "[1, inf)", "end_divisor": "[1, inf)"},
+    ),
+    Schedule(
+        "reduce_on_plateau",
+        watcher=ReduceOnPlateau,
+        summary="times factor where the loss no longer falls",
+        bounds={
+            "factor": "[0, 1)",
+            "patience": "[0, inf)",
+            "threshold": "[0, 1)",
+            "cooldown": "[0, inf)",
+            "minimum": "[0, 1]",
+        },
+    ),
+)

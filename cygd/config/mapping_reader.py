@@ -1,0 +1,72 @@
+"""An experiment given as a Python mapping -> the same tree that a YAML file gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
+from cygd.config.yaml.reader import check_depth
+from cygd.errors import ConfigError, Problem
+
+__all__ = ["read_mapping"]
+
+_ARRAY_KEYS = ("x", "y")  # numeric arrays under these stay arrays: they may be large
+
+
+def read_mapping(source: Mapping[str, Any], mark: Mark) -> Node:
+    """Return the tree of a mapping; every value gets the same mark.
+
+    Raises
+    ------
+    ConfigError
+        When a key is no text, or a value is nothing that YAML could hold.
+    """
+    return _node(source, (), mark)
+
+
+def _node(value: Any, path: KeyPath, mark: Mark) -> Node:
+    check_depth(path, mark)
+    if hasattr(value, "__array__") and not isinstance(value, np.generic):  # arrays, data frames, tensors
+        value = np.asarray(value)
+        if path[-1:] and path[-1] in _ARRAY_KEYS and value.dtype.kind in "biuf":
+            return Node(value, mark, mark)
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return Node(
+            {_key(key, path, mark): _node(child, (*path, key), mark) for key, child in value.items()},
+            mark,
+            mark,
+        )
+    if isinstance(value, list | tuple | range):
+        return Node([_node(child, (*path, index), mark) for index, child in enumerate(value)], mark, mark)
+    return Node(_scalar(value, path, mark), mark, mark)
+
+
+def _key(key: Any, path: KeyPath, mark: Mark) -> str:
+    if not isinstance(key, str):
+        raise _error(mark, path, f"a key must be text, found {key!r}")
+    return str(key)
+
+
+def _scalar(value: Any, path: KeyPath, mark: Mark) -> Any:
+    """Return a scalar as plain Python has it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, PurePath):
+        return str(value)
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (str, int, float):  # an enum or another subclass becomes the plain thing
+        if isinstance(value, kind):
+            return kind(value)
+    kind_name = type(value).__name__
+    hint = "give its name, and load it as a plugin" if hasattr(value, "kind") else None
+    raise _error(mark, path, f"a value of type {kind_name} cannot stand in an experiment", hint)
+
+
+def _error(mark: Mark, path: KeyPath, message: str, hint: str | None = None) -> ConfigError:
+    return ConfigError([Problem(str(mark), show_key(path), message, hint)])

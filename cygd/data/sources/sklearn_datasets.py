@@ -1,0 +1,31 @@
+"""The data sets that scikit-learn brings along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cygd.data.dataset import Dataset
+from cygd.data.sources.parquet import needed
+
+__all__ = ["BUNDLED", "load_sklearn"]
+
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
+
+
+def load_sklearn(folder: Path, *, name: str) -> Dataset:
+    """Take one of the data sets that scikit-learn brings along.
+
+    Parameters
+    ----------
+    folder : Path
+        Not used.
+    name : str
+        breast_cancer, digits, iris, wine (classes); diabetes, linnerud (numbers).
+    """
+    bunch = getattr(needed("sklearn.datasets", "sklearn", "scikit-learn"), f"load_{name}")()
+    inputs = [str(column) for column in bunch.feature_names]
+    if name in ("diabetes", "linnerud"):
+        targets = [str(column) for column in bunch.get("target_names", ["progression"])]
+        return Dataset(bunch.data, bunch.target, inputs, targets)
+    return Dataset(bunch.data, bunch.target, inputs, ["target"], bunch.target_names.tolist())

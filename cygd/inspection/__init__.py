@@ -1,0 +1,1 @@
+"""Looking inside training: every symbol of an update, and the loss surface around it."""

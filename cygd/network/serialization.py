@@ -1,0 +1,91 @@
+"""A network as a file: an .npz of its arrays, and a description in JSON; no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cygd.components import UnknownComponentError
+from cygd.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from cygd.network import Network
+
+__all__ = ["arrays_of", "guarded", "load", "save"]
+
+
+def arrays_of(network: Network) -> dict[str, NDArray[Any]]:
+    """Return the parameters of a network by the names of a file: views, w0, b0, a0, w1, b1, ..."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for index, views in enumerate(zip(network.weights, network.biases, network.trained, strict=True)):
+        arrays |= {
+            f"{name}{index}": view for name, view in zip("wba", views, strict=True) if view is not None
+        }
+    return arrays
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write arrays w0, b0, a0, w1, ... and the description of a network."""
+    arrays: dict[str, Any] = arrays_of(network)
+    description = {
+        "format": 1,
+        "n_inputs": network.n_inputs,
+        "layers": [layer.description() for layer in network.layers],
+        "loss": network.loss_function.description,
+        "dtype": str(network.dtype),
+        "seed": network.seed,
+        "epochs": network.epochs,
+        "updates": network.updates,
+    }
+    with Path(path).open("wb") as file:
+        np.savez(file, network=np.array(json.dumps(description)), **arrays)
+
+
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Return the arguments of `Network` that a file describes, and its epochs and updates.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not a saved network.
+    """
+    with Path(path).open("rb") as file, guarded(path):
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        description = json.loads(str(arrays.pop("network")))
+        layers = [
+            {
+                **layer,
+                "weights": arrays[f"w{k}"],
+                "bias": arrays.get(f"b{k}", False),
+                "activation": _trained(layer["activation"], arrays.get(f"a{k}")),
+            }
+            for k, layer in enumerate(description["layers"])
+        ]
+        chosen = {key: description[key] for key in ("n_inputs", "loss", "dtype", "seed")}
+        return {"layers": layers, **chosen}, (int(description["epochs"]), int(description["updates"]))
+
+
+def _trained(activation: dict[str, Any], values: NDArray[Any] | None) -> dict[str, Any]:
+    """Return the description of an activation with the values that its parameters have learned."""
+    if values is None:
+        return activation
+    return activation | dict(zip(activation["trainable"], values.tolist(), strict=True))
+
+
+@contextmanager
+def guarded(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever a damaged file leads to into a CheckpointError that names it."""
+    try:
+        yield
+    except UnknownComponentError:
+        raise
+    except Exception as error:  # there is no end to what readers raise for damaged bytes
+        raise CheckpointError(f"{os.fspath(path)} is not a saved network: {error}") from error

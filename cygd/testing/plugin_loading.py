@@ -1,0 +1,31 @@
+"""A plugin file, loaded for its tests as a run would load it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from cygd.plugins.discovery import Request, load
+from cygd.plugins.manager import Plugins
+
+__all__ = ["load_plugin"]
+
+
+def load_plugin(path: str | os.PathLike[str]) -> ModuleType:
+    """Load a plugin file as `-p` would, and return its module.
+
+    Parameters
+    ----------
+    path : path
+        The .py file; a relative one starts from the current folder.
+
+    Raises
+    ------
+    PluginError
+        If it cannot be imported, or one of its hooks or components is wrong.
+    """
+    request = Request(os.fspath(path), "load_plugin", Path.cwd())
+    Plugins.load([request], environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    return cast(ModuleType, load(request).plugin)

@@ -1,0 +1,108 @@
+"""`cygd data`: what an experiment sees of its data."""
+
+import re
+
+import pytest
+
+from cygd.cli.main import main
+
+CSV = """\
+a,b,c,y,w,t
+1,u,5,no,1,2026-01-01
+2,,5,yes,2,2026-01-02
+4,u,5,no,1,2026-01-03
+7,v,5,no,0,2026-01-04
+"""
+
+
+@pytest.fixture
+def show(tmp_path, capsys):
+    (tmp_path / "t.csv").write_text(CSV)
+
+    def run(data, *arguments, layers="[1]"):
+        (tmp_path / "e.yaml").write_text(f"data: {data}\nmodel: {{layers: {layers}}}\n")
+        code = main(["data", str(tmp_path / "e.yaml"), *arguments])
+        out, err = capsys.readouterr()
+        return code, re.sub(" {2,}", "  ", out), err
+
+    return run
+
+
+def test_columns_roles_types_gaps_and_classes(show):
+    split = "split: {time: t, test: 0.25}"
+    options = f"targets: [y], inputs: [a, b], sample_weight: w, missing: drop, {split}"
+    code, out, err = show(f"{{source: csv, path: t.csv, {options}}}")
+    assert (code, err) == (0, "")
+    for line in [
+        "t.csv: 4 rows, 6 columns",
+        "COLUMN  ROLE  TYPE  MISSING  VALUES",
+        "a  input  number  0  1 to 7, mean 3.5, deviation 2.291",
+        "b  input  category  1  2 labels: u (2), v (1)",
+        "c  number  0  always 5",
+        "y  target  category  0  2 labels: no (3), yes (1)",
+        "w  weight  number  0  0 to 2, mean 1, deviation 0.7071",
+        "1 row with a missing value left out",
+        "PART  TRAINING  TEST",
+        "rows  2  1",
+        "no  2  1",
+    ]:
+        assert f"{line}\n" in out, line
+    assert "\nyes" not in out  # it was in the row that is left out
+
+
+def test_the_network_need_not_fit_but_gaps_are_pointed_at(show):
+    code, out, err = show("{source: csv, path: t.csv, targets: [y]}", layers="[7]")
+    assert code == 0
+    assert "rows  4\n" in out
+    assert err.startswith(
+        "warning: 1 row has a missing value in a column that is used, which is an error\nhint:"
+    )
+
+
+def test_what_is_wrong_comes_after_what_can_be_seen(show):
+    code, out, err = show("{source: csv, path: t.csv, targets: [z]}")
+    assert code == 2
+    assert "a  number  0  1 to 7" in out
+    assert "e.yaml:1:43 data.targets: there is no column 'z'" in err
+    code, out, err = show("{source: csv, path: t.csv, targets: [y], split: {time: b, test: 0.25}}")
+    assert code == 2
+    assert "y  target" in out
+    assert "row 2, column 'b': the value is missing" in err
+
+
+def test_other_sources_and_folds(show):
+    code, out, _ = show("{source: synthetic, kind: moons, samples: 30, split: {folds: 3}}")
+    assert code == 0
+    assert "y0  target  category  0  2 labels: 0 (15), 1 (15)" in out
+    assert "PART  TRAINING  VALIDATION\nrows  20  10" in out
+    code, out, _ = show("{source: inline, x: [[1, 2], [3, 4]], y: [1, 2], validation: {x: [[1, 2]], y: [1]}}")
+    assert "x1  input  number  0  2 to 4" in out
+    assert "PART  TRAINING  VALIDATION\nrows  2  1" in out
+
+
+def test_a_mixed_column(show, tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n1,2\n3,4\nx,5\n")
+    code, out, _ = show("{source: csv, path: t.csv, targets: [y]}")
+    assert code == 0
+    assert "a  input  mixed  0  1 to 3, mean 2, deviation 1; texts such as 'x'" in out
+
+
+def test_many_columns(show):
+    wide = f"{{source: inline, x: [{list(range(60))}], y: [1]}}"
+    _, out, _ = show(wide)
+    assert "... and 21 more, which --all shows" in out
+    _, out, _ = show(wide, "--all")
+    assert "x59  input" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which experiment? a YAML file is missing"),
+        (["a.yaml", "b.yaml"], "one file at a time; 'b.yaml'"),
+        (["a.csv"], "a.csv holds data, and an experiment says what they mean"),
+    ],
+)
+def test_usage(arguments, message, capsys):
+    assert main(["data", *arguments]) == 2
+    assert message in capsys.readouterr().err

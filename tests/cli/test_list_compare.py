@@ -1,0 +1,173 @@
+"""`cygd list` and `cygd compare`."""
+
+import json
+
+import pytest
+
+import cygd
+from cygd.cli.main import main
+
+EXPERIMENT = {
+    "name": "mine",
+    "data": {"source": "synthetic", "kind": "moons", "samples": 40, "split": {"validation": 0.2}},
+    "model": {"layers": [2, {"units": 1, "activation": "sigmoid"}]},
+    "train": {"epochs": 4},
+    "metrics": ["accuracy"],
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(capsys):
+    def run(*arguments):
+        code = main([*map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def run(*overrides, **keys):
+    return cygd.run({**EXPERIMENT, **keys}, overrides).directory
+
+
+def test_the_newest_run_stands_first(call):
+    first, second = run(), run(name="other")
+    first.rename(first.with_name("20200102-030405-abcd"))
+    code, out, err = call("list")
+    assert (code, err) == (0, "")
+    head, newer, older = out.splitlines()
+    assert head.split() == ["RUN", "BEGAN", "STATUS", "EPOCHS", "TIME", "METRICS"]
+    assert newer.startswith(f"other/{second.name}")
+    assert older.split()[:5] == ["mine/20200102-030405-abcd", "2020-01-02", "03:04:05", "completed", "4"]
+    assert "validation_loss " in older
+    assert "validation_accuracy 0." in older
+
+
+def test_names_folders_and_json(call, here):
+    folder = run()
+    run(name="other")
+    elsewhere = cygd.run(EXPERIMENT, out=here / "out" / "one").directory
+    assert len(json.loads(call("list", "--json")[1])) == 2
+    [row] = json.loads(call("list", "mine", "--json")[1])
+    result = json.loads((folder / "result.json").read_text())
+    assert row["run"] == f"mine/{folder.name}"
+    assert {key: row[key] for key in ("status", "epochs", "best_epoch", "seconds", "metrics")} == result
+    assert [row["run"] for row in json.loads(call("list", "out", "--json")[1])] == ["out/one"]
+    assert [row["run"] for row in json.loads(call("list", elsewhere, "--json")[1])] == [str(elsewhere)]
+
+
+def test_runs_that_have_not_ended_or_not_well(call):
+    folder = run()
+    (folder / "result.json").unlink()
+    assert "unfinished" in call("list")[1]
+    (folder / "result.json").write_text("{")
+    assert "damaged" in call("list")[1]
+    (folder / "result.json").write_text('{"status": "diverged", "metrics": {"loss": null}, "epochs": 3}')
+    assert "diverged    3" not in call("list")[1]
+    assert "loss not finite" in call("list")[1]
+
+
+def test_nothing_to_list(call):
+    assert call("list") == (0, "", "there are no runs here\nhint: cygd run FILE makes one under runs/\n")
+    code, _, err = call("list", "none")
+    assert code == 2
+    assert "there is no run and no folder 'none'" in err
+
+
+def test_folds_are_one_row_and_several(call):
+    folder = run(data={**EXPERIMENT["data"], "split": {"folds": 3}})
+    assert len(call("list")[1].splitlines()) == 2
+    rows = call("list", folder)[1].splitlines()
+    assert [row.split()[0].rpartition("/")[2] for row in rows[1:]] != []
+    assert len(rows) == 4
+
+
+def test_a_sweep_is_one_row_and_its_runs_several(call, here):
+    folder = here / "runs" / "mine" / "20260101-000000-abcd"
+    for name in ("runs/1", "runs/2", "best"):
+        cygd.run(EXPERIMENT, out=folder / name)
+    (folder / "sweep.json").write_text("{}")
+    [row] = json.loads(call("list", "--json")[1])
+    assert (row["run"], row["status"]) == ("mine/20260101-000000-abcd", "sweep")
+    assert "validation_loss" in row["metrics"]
+    assert len(json.loads(call("list", folder, "--json")[1])) == 2
+    code, _, err = call("compare", folder, folder)
+    assert code == 2
+    assert "is a sweep of many runs\nhint: name one of them, such as" in err
+    assert f"{folder / 'best'}" in err
+
+
+def test_equal_runs(call):
+    first, second = run(), run()
+    code, out, err = call("compare", first, second)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == [f"A  {first}", f"B  {second}"]
+    assert "configuration: the same\n" in out
+    assert "environment: the same\n" in out
+    assert "result: the same\n" in out
+    assert out.endswith(
+        "weights: the same in epochs 0 to 4, which both have; those that were kept are the same\n"
+    )
+
+
+def test_what_differs(call):
+    first = run()
+    other = run("seed=3", "model.layers.0.units=2", "optimizer.learning_rate=0.2", "train.epochs=6")
+    out = call("compare", first, other)[1]
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    for line in ("CONFIGURATION A B", "seed 0 3", "optimizer.learning_rate 0.1 0.2", "train.epochs 4 6"):
+        assert line in lines
+    assert "epochs 4 6" in lines
+    assert any(line.startswith("metrics.validation_loss ") for line in lines)
+    assert "weights: differ from epoch 0 on" in lines[-1]
+
+
+def test_the_first_epoch_that_differs(call):
+    schedule = {"name": "step", "every": 2, "factor": 0.5}
+    first, other = run(schedule=schedule), run(schedule={**schedule, "factor": 0.25})
+    out = call("compare", first, other)[1]
+    assert "weights: first differ in epoch 3, are the same up to epoch 2; those that" in out
+
+
+def test_runs_without_hashes_and_other_data(call, here):
+    (here / "t.csv").write_text("a,y\n1,2\n3,4\n")
+    data = {"source": "csv", "path": "t.csv", "targets": ["y"]}
+    keys = {"data": data, "model": {"layers": [1]}, "metrics": []}
+    first = run(**keys)
+    (here / "t.csv").write_text("a,y\n1,2\n3,5\n")
+    second = run(**keys)
+    out = call("compare", first, second)[1]
+    assert f"sha256.data.{here / 't.csv'}" in out
+    (second / "hashes.csv").unlink()
+    out = call("compare", first, second)[1]
+    assert f"weights: nothing to compare, {second} has no hashes.csv; those that were kept are diff" in out
+    (second / "weights.npz").unlink()
+    assert "not both have kept any" in call("compare", first, second)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mine"], "two runs are compared, found 1"),
+        (["mine", "mine"], "both are the run"),
+        (["mine", "none"], "there is no run 'none'\nhint: there are mine"),
+    ],
+)
+def test_usage(call, arguments, message):
+    run()
+    code, out, err = call("compare", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_damaged_environment(call):
+    first, second = run(), run()
+    (first / "environment.json").write_text("{")
+    code, _, err = call("compare", first, second)
+    assert code == 2
+    assert "environment.json is damaged" in err

@@ -1,0 +1,373 @@
+"""`cygd new experiment`: what it writes runs, whatever the data are."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+DATA = Path(__file__).parents[2] / "experiments" / "data"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch, unset):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def written(command, here):
+    """Write an experiment, run it, and return its content and its text."""
+
+    def call(*arguments):
+        code, out, err = command("new", "experiment", "mine", *arguments)
+        assert (code, out) == (0, "mine.yaml\n"), err
+        assert command("check", "mine.yaml")[:2] == (0, "mine.yaml: ok\n")
+        code, _, err = command("run", "mine.yaml", "train.epochs=2", "--quiet", "--out", "out")
+        assert code == 0, err
+        text = (here / "mine.yaml").read_text(encoding="utf-8")
+        return yaml.safe_load(text), text
+
+    return call
+
+
+def table(n=60, **columns):
+    """Write data.csv with columns of functions of the row."""
+    lines = [",".join(columns), *(",".join(str(make(i)) for make in columns.values()) for i in range(n))]
+    Path("data.csv").write_text("\n".join(lines) + "\n")
+
+
+noise = random.Random(3)
+NUMBER = {"a": lambda i: f"{noise.uniform(-3, 5):.4f}"}
+
+
+def test_without_data_it_is_a_problem_to_play_with(command, written):
+    content, text = written()
+    assert content["data"]["source"] == "synthetic"
+    assert text.startswith("# mine: two half moons")
+    assert command("run", "mine.yaml", "--quiet")[0] == 0
+
+
+def test_the_next_commands_are_said_and_work(command):
+    _, _, err = command("new", "experiment", "mine", "--data", DATA / "penguins.csv")
+    assert err.splitlines()[0] == "which species? from 7 columns of 344 rows"
+    commands = [line.split()[1:] for line in err.splitlines() if line.startswith("  cygd ")]
+    assert [words[0] for words in commands] == ["check", "run", "run"]
+    for words in commands:
+        assert command(*words)[0] == 0
+
+
+def test_classes_in_words(written):
+    content, text = written("--data", DATA / "penguins.csv")
+    assert content["data"]["targets"] == ["species"]
+    assert content["data"]["inputs"][:2] == ["island", "bill_length_mm"]
+    assert content["data"]["missing"] == "drop"
+    assert content["model"]["layers"] == [16, {"units": 3, "activation": "softmax"}]
+    assert content["loss"] == "cross_entropy"
+    assert "# 32.1 to 59.6; 2 missing\n" in text
+    assert "# female, male; 11 missing\n" in text
+    assert "# 11 rows with gaps; mean fills" in text
+
+
+def test_two_classes(written):
+    content, _ = written("--data", DATA / "breast_cancer.csv")
+    assert content["data"]["targets"] == ["diagnosis"]
+    assert content["model"]["layers"][-1] == {"units": 1, "activation": "sigmoid"}
+    assert content["loss"] == "binary_cross_entropy"
+    assert content["metrics"] == ["accuracy"]
+
+
+def test_two_numbers_are_two_classes(written):
+    table(**NUMBER, y=lambda i: 5 + i % 2)
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["categorical"] == ["y"]
+    assert content["loss"] == "binary_cross_entropy"
+
+
+def test_a_quantity(written):
+    content, _ = written("--data", DATA / "diabetes.csv")
+    assert content["data"]["targets"] == ["progression"]
+    assert content["data"]["scale"] == {"inputs": "standard", "targets": "standard"}
+    assert content["loss"] == "mse"
+    assert content["metrics"] == ["r2", "mae"]
+
+
+@pytest.mark.parametrize(("low", "count"), [(0, 3), (1, 4)])
+def test_a_few_numbers_from_0_or_1_are_classes(written, low, count):
+    table(**NUMBER, y=lambda i: low + i % count)
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["categorical"] == ["y"]
+    assert content["model"]["layers"][-1] == {"units": count, "activation": "softmax"}
+
+
+@pytest.mark.parametrize("values", [[3, 4, 5], [0, 2, 3], [0, 0.5, 2]])
+def test_other_numbers_are_quantities(written, values):
+    table(**NUMBER, y=lambda i: values[i % 3])
+    content, _ = written("--data", "data.csv")
+    assert "categorical" not in content["data"]
+    assert content["loss"] == "mse"
+
+
+def test_many_columns_have_no_line_each(written):
+    content, text = written("--data", DATA / "digits.csv.gz")
+    assert len(content["data"]["inputs"]) == 61
+    assert "  #   pixel_4_0: the same in every row\n" in text
+    assert len(text.splitlines()) < 60
+    assert content["data"]["categorical"] == ["digit"]
+
+
+def test_many_columns_of_which_all_serve_are_not_listed(written):
+    table(**{f"c{k}": lambda i, k=k: i * i % (k + 7) for k in range(50)}, y=lambda i: i * 1.5)
+    content, text = written("--data", "data.csv")
+    assert "inputs" not in content["data"]
+    assert "  # inputs: all other columns, 50 of them\n" in text
+
+
+def test_columns_that_tell_nothing_are_left_out_with_a_reason(written):
+    table(
+        id=lambda i: i + 1,
+        **NUMBER,
+        same=lambda i: 7,
+        word=lambda i: "x",
+        note=lambda i: f"note {i}",
+        empty=lambda i: "NA",
+        mixed=lambda i: "lost" if i == 7 else i * i,
+        time=lambda i: i,
+        y=lambda i: f"{noise.uniform(0, 1):.3f}",
+    )
+    content, text = written("--data", "data.csv")
+    assert content["data"]["inputs"] == ["a", "time"]
+    for line in (
+        "id: it counts the rows",
+        "same: the same in every row",
+        "word: the same in every row",
+        "note: 60 different texts",
+        "empty: empty",
+        "mixed: numbers, but also texts such as 'lost'",
+    ):
+        assert f"  #   {line}\n" in text
+
+
+def test_a_label_that_may_be_missing_among_the_training_rows(written):
+    table(**NUMBER, kind=lambda i: "rare" if i == 20 else "bc"[i % 2], y=lambda i: noise.random())
+    content, text = written("--data", "data.csv")
+    assert content["data"]["inputs"] in (["a", "kind"], ["a"])
+    table(**NUMBER, kind=lambda i: f"rare{i}" if i < 12 else "bc"[i % 2], y=lambda i: noise.random())
+    Path("mine.yaml").unlink()
+    Path("out").rename("out1")
+    content, text = written("--data", "data.csv")
+    assert content["data"]["inputs"] == ["a"]
+    assert "  #   kind: a label with few rows\n" in text
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "name"), [(";", "data.csv"), ("\t", "data.tsv"), ("|", "data.txt"), (",", "data.csv")]
+)
+def test_the_delimiter_is_found(written, delimiter, name):
+    rows = [
+        ["a, b", "c|d;", "y"],
+        *([f"{noise.random()}", f"{noise.random()}", "ny"[i % 2]] for i in range(40)),
+    ]
+    Path(name).write_text("\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows))
+    content, _ = written("--data", name)
+    assert content["data"].get("delimiter", ",") == {"\t": "tab"}.get(delimiter, delimiter)
+    assert content["data"]["inputs"] == ["a, b", "c|d;"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_decimal_commas_and_encodings_are_found(written, encoding):
+    rows = [f"{noise.uniform(0, 9):.3f};{i};{['früh', 'spät'][i % 2]}".replace(".", ",") for i in range(40)]
+    Path("data.csv").write_text("\n".join(["größe;zahl;y", *rows]), encoding=encoding)
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["decimal"] == ","
+    assert content["data"].get("encoding", "utf-8") == encoding
+    assert content["data"]["inputs"] == ["größe", "zahl"]
+
+
+def test_decimal_points_stay_points(written):
+    rows = [f"{noise.uniform(0, 9):.3f};1,234;{i % 2}" for i in range(40)]
+    Path("data.csv").write_text("\n".join(["a;b;y", *rows]))
+    content, _ = written("--data", "data.csv")
+    assert "decimal" not in content["data"]
+
+
+def test_several_files_by_a_pattern(written):
+    for part in "ab":
+        table(**NUMBER, y=lambda i: i * 1.5)
+        Path("data.csv").rename(f"part-{part}.csv")
+    content, text = written("--data", "part-*.csv")
+    assert content["data"]["path"] == "part-*.csv"
+    assert "120 rows" in text
+
+
+def test_parquet(written):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"a": [i * i % 7 for i in range(60)], "y": ["ab"[i % 2] for i in range(60)]}
+    parquet.write_table(pyarrow.table(columns), "data.parquet")
+    content, _ = written("--data", "data.parquet")
+    assert content["data"]["source"] == "parquet"
+    assert content["loss"] == "binary_cross_entropy"
+
+
+def test_svmlight(written):
+    rows = [f"{[1, -1][i % 2]} 1:{noise.random():.3f} 2:{noise.random():.3f}" for i in range(60)]
+    Path("data.svm").write_text("\n".join(rows))
+    content, _ = written("--data", "data.svm")
+    assert content["data"]["source"] == "svmlight"
+    assert content["loss"] == "binary_cross_entropy"
+
+
+def test_a_file_without_names(written):
+    rows = [
+        f"{noise.random()},{noise.random()},{['setosa', 'virginica', 'versicolor'][i % 3]}" for i in range(60)
+    ]
+    Path("iris.data").write_text("\n".join(rows))
+    content, _ = written("--data", "iris.data")
+    assert content["data"]["header"] is False
+    assert content["data"]["inputs"] == ["c0", "c1"]
+    assert content["data"]["targets"] == ["c2"]
+    assert content["model"]["layers"][-1]["units"] == 3
+
+
+ODD = [
+    *(
+        "yes",
+        "1e3x",
+        "a: b",
+        "c # d",
+        "'q'",
+        '"',
+        "{f}",
+        "[g",
+        "- h",
+        "*i",
+        "&j",
+        "!k",
+        "~",
+        "null",
+        "é日本",
+        "%l",
+    ),
+    *(
+        "x\ny",
+        "x" * 150,
+        "words and " * 20,
+        "a\u2028b",
+        "back\\slash",
+        "\x7fdel",
+        "#z",
+        "@a",
+        "`b`",
+        "true",
+        "a\tb",
+    ),
+]
+
+
+def test_odd_names_are_read_back(written):
+    quoted = ",".join('"' + name.replace('"', '""') + '"' for name in [*ODD, "y"])
+    rows = [",".join(f"{noise.random():.4f}" for _ in [*ODD, "y"]) for _ in range(40)]
+    Path("data.csv").write_text("\n".join([quoted, *rows]), encoding="utf-8", newline="")
+    content, _ = written("--data", "data.csv")
+    assert len(content["data"]["inputs"]) == len(ODD)
+
+
+def test_few_rows_are_not_split(written):
+    table(6, **NUMBER, y=lambda i: i * 1.5)
+    content, _ = written("--data", "data.csv")
+    assert "split" not in content["data"]
+    assert "stop" not in content
+
+
+@pytest.mark.parametrize("rows", [10, 11, 12, 13, 17, 25])
+def test_a_few_more_are(written, rows):
+    table(rows, **NUMBER, y=lambda i: i * 1.5)
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["split"] == {"validation": 0.2, "test": 0.2}
+
+
+def test_many_gaps_are_filled(written):
+    table(**NUMBER, b=lambda i: i if i % 3 else "", y=lambda i: i * 1.5)
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["missing"] == "mean"
+    Path("mine.yaml").unlink()
+    Path("out").rename("out1")
+    table(**NUMBER, b=lambda i: i if i % 3 else "", y=lambda i: i * 1.5 if i % 5 else "")
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["missing"] == "drop"
+
+
+def test_arrays(written):
+    x = np.random.default_rng(1).normal(size=(50, 3))
+    np.savez("a.npz", x=x, y=x[:, :2])
+    content, _ = written("--data", "a.npz")
+    assert content["data"]["source"] == "npz"
+    assert content["model"]["layers"] == [16, 2]
+
+
+def test_the_target_may_be_said(written):
+    content, _ = written("--data", DATA / "penguins.csv", "--target", "body_mass_g")
+    assert content["data"]["targets"] == ["body_mass_g"]
+    assert "species" in content["data"]["inputs"]
+    assert content["loss"] == "mse"
+
+
+def test_a_column_called_target_goes_before_the_last_one(written):
+    table(**NUMBER, Target=lambda i: "ab"[i % 2], z=lambda i: i * i)
+    content, _ = written("--data", "data.csv")
+    assert content["data"]["targets"] == ["Target"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["experiment"], "the name of the experiment is missing",
+         "cygd new experiment NAME [--data FILE] [--target COLUMN]"),
+        (["experiment", "a/b"], "'a/b' is no name for an experiment",
+         "letters, digits, '_', '-' and '.', such as my-first"),
+        (["experiment", "a b"], "'a b' is no name for an experiment",
+         "letters, digits, '_', '-' and '.', such as my-first"),
+        (["experiment", "a", "--kind", "loss"], "--kind is for a new plugin",
+         "cygd new experiment NAME [--data FILE] [--target COLUMN]"),
+        (["plugin", "a", "--data", "x.csv"], "--data is for a new experiment",
+         "cygd new plugin NAME [--kind activation|loss|optimizer]"),
+        (["experiment", "a", "--target", "y"], "--target is a column of --data, which is missing", None),
+        (["experiment", "a", "--data", "dat.csv"], "dat.csv: no such file",
+         "relative paths start from {here}; did you mean 'data.csv'?"),
+        (["experiment", "a", "--data", "."], ". is a folder, not a file", None),
+        (["experiment", "a", "--data", "data.csv", "--target", "hight"],
+         "there is no column 'hight' in data.csv", "did you mean 'height'?"),
+        (["experiment", "a", "--data", "data.csv", "--target", "name"],
+         "the column 'name' cannot be predicted: 30 different texts", None),
+        (["experiment", "a", "--data", "one.csv"], "no column is left to predict 'height' from", None),
+        (["experiment", "a", "--data", "flat.csv"], "no column of flat.csv can be predicted",
+         "a: the same in every row; b: the same in every row"),
+        (["experiment", "a", "--data", "head.csv"], "head.csv has a header and no rows", None),
+        (["experiment", "a", "--data", "empty.csv"], "empty.csv is empty", None),
+        (["experiment", "a", "--data", "odd.csv"], "odd.csv:3: the row has 1 cell, the header has 2", None),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_error_and_nothing_is_written(command, here, arguments, message, hint):
+    table(30, name=lambda i: f"N{i}", height=lambda i: i * 1.5)
+    Path("one.csv").write_text("height\n1\n2\n3\n")
+    Path("flat.csv").write_text("a,b\n1,x\n1,x\n1,x\n")
+    Path("head.csv").write_text("a,b\n")
+    Path("empty.csv").write_text("")
+    Path("odd.csv").write_text("a,b\n1,2\n3\n")
+    before = sorted(here.iterdir())
+    code, out, err = command("new", *arguments)
+    assert (code, out) == (2, "")
+    hints = [f"hint: {hint.replace('{here}', str(here))}"] if hint else []
+    assert err.splitlines() == [f"error: {message}", *hints]
+    assert sorted(here.iterdir()) == before
+
+
+def test_nothing_is_overwritten(command, here):
+    (here / "mine.yaml").write_text("precious")
+    for name in ("mine", "mine.yaml"):
+        code, _, err = command("new", "experiment", name)
+        assert code == 2
+        assert err.startswith("error: mine.yaml is there already, and nothing is overwritten\n")
+    assert (here / "mine.yaml").read_text() == "precious"

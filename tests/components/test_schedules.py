@@ -1,0 +1,191 @@
+import math
+
+import pytest
+
+from cygd.components import OptionError, Schedule, resolve
+from cygd.components.schedules import SCHEDULES, ReduceOnPlateau
+from cygd.errors import PluginError
+
+
+def factors(spec, epochs):
+    run = resolve("schedule", spec).start()
+    return [run.factor(epoch, epochs) for epoch in range(epochs)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("constant", [1, 1, 1, 1, 1]),
+        ({"name": "step", "every": 2, "factor": 0.5}, [1, 1, 0.5, 0.5, 0.25]),
+        ({"name": "exponential", "rate": 0.5}, [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16]),
+        ({"name": "inverse_time", "rate": 0.5}, [1, 2 / 3, 1 / 2, 2 / 5, 1 / 3]),
+    ],
+)
+def test_factors_by_hand(spec, expected):
+    assert factors(spec, 5) == pytest.approx(expected, rel=1e-15)
+
+
+def test_cosine_by_hand():
+    root = math.sqrt(2) / 2
+    expected = [1, (1 + root) / 2, 1 / 2, (1 - root) / 2]
+    assert factors("cosine", 4) == pytest.approx(expected, rel=1e-14)
+    raised = [0.2 + 0.8 * value for value in expected]
+    assert factors({"name": "cosine", "minimum": 0.2}, 4) == pytest.approx(raised, rel=1e-14)
+
+
+def test_cosine_stays_at_its_minimum_beyond_the_end():
+    run = resolve("schedule", {"name": "cosine", "minimum": 0.1}).start()
+    assert run.factor(15, 10) == pytest.approx(0.1)
+
+
+def test_one_cycle_by_hand():
+    # PyTorch's OneCycleLR(max_lr=1, total_steps=10): peak at step 0.3 * 10 - 1 = 2, end at step 9
+    found = factors("one_cycle", 10)
+    assert found[0] == pytest.approx(0.04, rel=1e-14)
+    assert found[1] == pytest.approx((0.04 + 1) / 2, rel=1e-14)  # halfway up, cos(pi / 2) = 0
+    assert found[2] == 1
+    assert found[9] == pytest.approx(0.04 / 1e4, rel=1e-10)
+    low = 0.04 / 1e4
+    assert found[5] == pytest.approx(low + (1 - low) / 2 * (1 + math.cos(math.pi * 3 / 7)), rel=1e-14)
+    assert found == found[:3] + sorted(found[3:], reverse=True)
+
+
+def test_one_cycle_peaks_between_epochs():
+    # total_steps=5: peak at 0.5, so epoch 1 is an eighth of the way down: (1 - 0.5) / (4 - 0.5) = 1/7
+    found = factors("one_cycle", 5)
+    low = 0.04 / 1e4
+    assert found[1] == pytest.approx(low + (1 - low) / 2 * (1 + math.cos(math.pi / 7)), rel=1e-14)
+
+
+def test_one_cycle_of_one_epoch_is_at_the_peak():
+    assert factors("one_cycle", 1) == [1]
+    assert factors("one_cycle", 2) == pytest.approx([1, 0.04 / 1e4])
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_warmup_rises_to_where_the_schedule_begins(schedule):
+    plain = factors(schedule, 6)
+    warm = factors(schedule.configured({"warmup": 3}), 9)
+    assert warm[:3] == pytest.approx([plain[0] * k / 4 for k in (1, 2, 3)], rel=1e-15)
+    assert warm[3:] == plain
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_warmup_longer_than_the_run(schedule):
+    first = factors(schedule, 1)[0]
+    found = factors(schedule.configured({"warmup": 4}), 3)
+    assert found == pytest.approx([first * k / 5 for k in (1, 2, 3)])
+
+
+@pytest.mark.parametrize("value", [-1, 2.5, True])
+def test_warmups_that_are_none(value):
+    with pytest.raises(OptionError, match="option 'warmup' of schedule 'constant' must"):
+        resolve("schedule", {"name": "constant", "warmup": value})
+
+
+def plateau(losses, **options):
+    see = ReduceOnPlateau(**options)
+    return [see(loss) for loss in losses]
+
+
+@pytest.mark.parametrize(
+    ("options", "losses", "expected"),
+    [
+        # patience counts measurements without improvement, the next one reduces
+        ({"factor": 0.5, "patience": 0}, [1, 1, 1], [1, 0.5, 0.25]),
+        ({"factor": 0.5, "patience": 2}, [1, 1, 1, 1, 1], [1, 1, 1, 0.5, 0.5]),
+        # an improvement begins the count anew
+        ({"factor": 0.5, "patience": 1}, [1, 1, 0.5, 0.5, 0.5], [1, 1, 1, 1, 0.5]),
+        # the best so far is what counts, not the one before
+        ({"factor": 0.5, "patience": 1}, [1, 3, 2], [1, 1, 0.5]),
+        # better is below best * (1 - threshold): 0.9 is not, 0.89 is
+        ({"factor": 0.5, "patience": 0, "threshold": 0.1}, [1, 0.9, 0.89], [1, 0.5, 0.5]),
+        # in two measurements of cooldown none is counted as bad
+        ({"factor": 0.5, "patience": 0, "cooldown": 2}, [1, 1, 1, 1, 1], [1, 0.5, 0.5, 0.5, 0.25]),
+        ({"factor": 0.1, "patience": 0, "minimum": 0.05}, [1, 1, 1, 1], [1, 0.1, 0.05, 0.05]),
+        # no measurement is no bad one, and a loss that is not a number is
+        ({"factor": 0.5, "patience": 0}, [None, 1, None, None, 1], [1, 1, 1, 1, 0.5]),
+        ({"factor": 0.5, "patience": 0}, [1, math.nan], [1, 0.5]),
+    ],
+)
+def test_reduce_on_plateau_by_hand(options, losses, expected):
+    assert plateau(losses, **options) == pytest.approx(expected)
+
+
+def test_reduce_on_plateau_has_the_defaults_of_pytorch():
+    found = resolve("schedule", "reduce_on_plateau")
+    assert found.options == {
+        "warmup": 0,
+        "factor": 0.1,
+        "patience": 10,
+        "threshold": 1e-4,
+        "cooldown": 0,
+        "minimum": 0.0,
+    }
+    run = found.start()
+    # ten measurements without improvement are borne, the eleventh reduces
+    assert [run.factor(epoch, 20, 1.0) for epoch in range(14)] == [1.0] * 12 + [0.1] * 2
+
+
+def test_a_run_begins_with_a_fresh_watcher():
+    schedule = resolve("schedule", {"name": "reduce_on_plateau", "patience": 0})
+    first = schedule.start()
+    assert first.watches
+    assert [first.factor(epoch, 9, 1.0) for epoch in range(4)] == pytest.approx([1, 1, 0.1, 0.01])
+    assert schedule.start().factor(0, 9) == 1.0
+
+
+def test_a_watcher_begins_behind_the_warmup():
+    schedule = resolve("schedule", {"name": "reduce_on_plateau", "patience": 0, "warmup": 2})
+    run = schedule.start()
+    found = [run.factor(epoch, 9, 1.0) for epoch in range(5)]
+    assert found == pytest.approx([1 / 3, 2 / 3, 1, 1, 0.1])
+
+
+def test_only_a_watcher_watches():
+    assert [s.name for s in SCHEDULES if s.start().watches] == ["reduce_on_plateau"]
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (None, "schedule 's': the factor of epoch 2 must be a number, found None"),
+        (math.nan, "the factor of epoch 2 must be finite, found nan"),
+        (-0.5, r"the factor of epoch 2 must not be negative, found -0\.5"),
+    ],
+)
+def test_factors_that_are_none(result, text):
+    with pytest.raises(PluginError, match=text):
+        Schedule("s", lambda epoch, epochs: result).start().factor(2, 5)
+
+
+def test_schedules_that_cannot_work():
+    with pytest.raises(TypeError, match="schedule 's' needs a function or a watcher, and not both"):
+        Schedule("s")
+    with pytest.raises(TypeError, match=r"schedule 's': function must take \(epoch, epochs\)"):
+        Schedule("s", lambda epoch: 1.0)
+    with pytest.raises(TypeError, match=r"schedule 's': function must be a function of \(epoch, epochs\)"):
+        Schedule("s", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"name": "step", "every": 0}, r"'every' of schedule 'step' must lie in \[1, inf\), found 0"),
+        ({"name": "step", "every": 1.5}, r"'every' of schedule 'step' must be a whole number, found 1\.5"),
+        ({"name": "exponential", "rate": -1}, r"'rate' of schedule 'exponential' must lie in \[0, inf\)"),
+        ({"name": "reduce_on_plateau", "factor": 1}, r"must lie in \[0, 1\), found 1"),
+        ({"name": "one_cycle", "warm_fraction": 1.1}, r"must lie in \[0, 1\], found 1\.1"),
+    ],
+)
+def test_options_out_of_range(spec, text):
+    with pytest.raises(OptionError, match=text):
+        resolve("schedule", spec)
+
+
+def test_only_what_never_changes_is_steady():
+    named = {row.name: row.start().steady for row in SCHEDULES}
+    assert [name for name, steady in named.items() if steady] == ["constant"]
+    [constant] = [row for row in SCHEDULES if row.name == "constant"]
+    assert not constant.configured({"warmup": 2}).start().steady
+    assert not Schedule("ours", lambda epoch, epochs: 1.0).start().steady

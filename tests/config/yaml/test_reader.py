@@ -1,0 +1,167 @@
+from pathlib import Path
+
+import pytest
+
+from cygd.config import read
+from cygd.config.yaml.nodes import Mark, Node
+from cygd.config.yaml.reader import MOST_LEVELS, read_yaml
+from cygd.errors import ConfigError
+
+
+def failure(source):
+    with pytest.raises(ConfigError) as caught:
+        read(source)
+    return str(caught.value)
+
+
+def test_every_value_and_key_remembers_its_place(write):
+    document = read(write("a:\n  b: [1, x]\n  c:   'y'\n"))
+    assert document.root.plain() == {"a": {"b": [1, "x"], "c": "y"}}
+    assert document.where(("a", "b", 1)) == "xor.yaml:2:10"
+    assert document.where(("a", "c")) == "xor.yaml:3:8"
+    assert document.where(("a", "c"), key=True) == "xor.yaml:3:3"
+    assert document.where(("a", "nothing", "there")) == "xor.yaml:1:1"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "xor.yaml: the file is empty\n  hint: an experiment needs at least 'data' and 'model'"),
+        ("# only a comment\n", "xor.yaml: the file is empty"),
+        ("---\n", "xor.yaml: the file is empty"),
+        ("- 1\n", "xor.yaml:1:1: expected a mapping of keys to values at the top, found a list"),
+        ("hello", "xor.yaml:1:1: expected a mapping of keys to values at the top, found 'hello'"),
+        ("a: 1\n---\nb: 2\n", "xor.yaml:2:1: a second document begins here; an experiment is one document"),
+        (
+            "a:\n\tb: 1\n",
+            "xor.yaml:2:1: not valid YAML: a tab stands where spaces must\n  hint: indent with spaces",
+        ),
+        (b"a: 1\nb: \xff\n", "xor.yaml:2:4: not UTF-8 text: byte 0xFF\n  hint: save the file as UTF-8"),
+        ("a: 1".encode("utf-16"), "xor.yaml:1:1: not UTF-8 text: byte 0xFF"),
+        (
+            "a: x\0y",
+            'xor.yaml:1:5: the character U+0000 cannot stand in YAML\n  hint: in a text, write "\\u0000"',
+        ),
+        ("a: b: c\n", "xor.yaml:1:5: not valid YAML: a ':' cannot stand here\n  hint: quote a text"),
+        ("a: 'x\n", "not valid YAML: a quote is not closed"),
+        ("a: [1,\n  2", "not valid YAML: the text ends too early (in the list that begins on line 1)"),
+        ("a: [1\nb: 2]", "not valid YAML: expected ',' or ']', but got ':'"),
+        ("a: 1\n- b\n", "not valid YAML: this does not line up with what stands above it"),
+        ("a: @x\n", "xor.yaml:1:4: not valid YAML: '@' cannot begin a value\n  hint: put the text in quotes"),
+        ('a: "\\UFFFFFFFF"', "not valid YAML: an escape or a directive is out of range"),
+        ("a: &x [*x]\n", "xor.yaml:1:8: the alias '*x' contains itself"),
+        ("a: &x {b: {c: *x}}\n", "xor.yaml:1:15: the alias '*x' contains itself"),
+        ("a: *b\n", "xor.yaml:1:4: nothing is named '&b'\n  hint: as a text, write '*b' in quotes"),
+        (
+            "a: !!python/object/apply:os.system [ls]",
+            "the tag '!!python/object/apply:os.system' is not allowed",
+        ),
+        (
+            "a: !!python/name:os.system",
+            "xor.yaml:1:4: the tag '!!python/name:os.system' is not allowed: values",
+        ),
+        ("a: !mine 3", "the tag '!mine' is not allowed: values are plain"),
+        ("? [a]\n: 1\n", "xor.yaml:1:3: a key must be text"),
+        ("a: " + "9" * 5000, "xor.yaml:1:4: a number of 5000 digits is too large"),
+        ("<<: 3", "xor.yaml:1:5: '<<' merges mappings only"),
+    ],
+)
+def test_what_is_no_experiment(write, content, message):
+    assert message in failure(write(content))
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
+def test_a_hundred_thousand_levels(write, opening):
+    content = opening * 100_000 if opening == "- " else "a: " + opening * 100_000
+    assert f"nested more than {MOST_LEVELS} levels deep" in failure(write(content))
+
+
+def test_an_alias_bomb(write):
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    assert "aliases repeat more than 100000 values" in failure(write("\n".join(lines)))
+
+
+def test_aliases_do_not_nest_deeper_than_the_limit(write):
+    lines = ["a0: &a0 " + "[" * 40 + "]" * 40]
+    lines += [f"a{i}: &a{i} {'[' * 40}*a{i - 1}{']' * 40}" for i in range(1, 100)]
+    assert "levels deep" in failure(write("\n".join(lines)))
+
+
+def test_duplicate_keys_are_all_found_and_the_rest_is_read(write):
+    document = read(write("a: 1\na: 2\nb: {c: 1, c: 2}\n"))
+    assert [str(problem) for problem in document.problems] == [
+        "xor.yaml:2:1 a: duplicate key 'a'\n  hint: it stands first on line 1",
+        "xor.yaml:3:11 b.c: duplicate key 'c'\n  hint: it stands first on line 3",
+    ]
+    assert document.root.plain() == {"a": 1, "b": {"c": 1}}
+
+
+def test_a_byte_order_mark_and_windows_line_ends(write):
+    document = read(write(b"\xef\xbb\xbfa: 1\r\nb: x\r\n"))
+    assert document.root.plain() == {"a": 1, "b": "x"}
+    assert document.where(("b",)) == "xor.yaml:2:4"
+
+
+def test_quotes_and_the_str_tag_make_text(write):
+    assert read(write("a: '1'\nb: !!str 1\nc: \"no\"\nd: |\n  1\n")).root.plain() == {
+        "a": "1", "b": "1", "c": "no", "d": "1\n",
+    }  # fmt: skip
+
+
+def test_an_alias_is_a_copy_and_merges_do_not_overwrite(write):
+    document = read(write("a: &a {x: 1, y: 2}\nb: *a\nc:\n  <<: *a\n  x: 5\n"), ["b.x=9"])
+    assert document.root.plain() == {"a": {"x": 1, "y": 2}, "b": {"x": 9, "y": 2}, "c": {"x": 5, "y": 2}}
+
+
+def test_missing_file_with_a_near_name(write):
+    write("a: 1")
+    assert failure("xr.yaml") == "xr.yaml: there is no such file\n  hint: did you mean 'xor.yaml'?"
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    assert failure(tmp_path) == f"{tmp_path}: this is a folder, not an experiment"
+    (tmp_path / "config.yaml").write_text("a: 1")
+    assert f"hint: did you mean '{tmp_path / 'config.yaml'}'?" in failure(tmp_path)
+
+
+def test_an_impossible_path():
+    assert "cannot be read: embedded null byte" in failure("a\0b")
+
+
+def test_relative_paths_start_from_the_file(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: 1")
+    assert read(tmp_path / "a.yaml").folder == tmp_path
+    assert read({}).folder == Path.cwd()
+
+
+def test_without_lines_every_mark_is_the_source():
+    root = read_yaml("{a: 1}", Mark("command line"), [])
+    assert isinstance(root, Node)
+    assert str(root.value["a"].mark) == "command line"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "plugins: x",
+            "xor.yaml:1:10 plugins: expected a list of module names and .py files, found 'x'\n"
+            "  hint: write [x]",
+        ),
+        ("plugins: [a, 3, '']", "xor.yaml:1:14 plugins[1]: expected a module name or a .py file, found 3"),
+    ],
+)
+def test_plugin_requests_are_texts(write, text, message):
+    with pytest.raises(ConfigError) as caught:
+        _ = read(write(text)).plugin_requests
+    assert message in str(caught.value)
+
+
+def test_plugin_requests_know_their_place(write, tmp_path):
+    document = read(write("plugins:\n  - swish.py\n  - bent\n"))
+    assert document.plugin_requests == [
+        ("swish.py", "xor.yaml:2:5", tmp_path),
+        ("bent", "xor.yaml:3:5", tmp_path),
+    ]
+    assert read(write("plugins:\n")).plugin_requests == []

@@ -1,0 +1,57 @@
+"""Inputs made in the memory of their table are those that are made beside it."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from cygd.data import inplace
+from cygd.errors import DataError
+
+
+def both(table, monkeypatch, text, **keys):
+    squeezed = table(text, **keys)
+    with monkeypatch.context() as context:
+        context.setattr(sys.modules["cygd.data.prepare"], "squeeze", lambda *arguments: None)
+        plain = table(text, **keys)
+    return squeezed, plain
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"scale": {"inputs": "standard", "targets": "minmax"}},
+        {"inputs": ("c", "a")},
+        {"sample_weight": "c"},
+        {"missing": "mean", "scale": "minmax"},
+        {"missing": "drop"},
+        {"categorical": ("y",), "units": 3},
+        {"categorical": ("a",)},
+    ],
+)
+def test_the_bits_are_the_same(table, monkeypatch, keys, dtype):
+    monkeypatch.setattr(inplace, "BLOCK", 2)  # several blocks, one behind the other
+    gap = "" if "missing" in keys else "4"
+    text = f"a,y,b,c\n1,1,.3,4\n2,2,.5,{gap}\n3,3,-.1,1e-3\n1,1,7,8\n2,3,9,1\n"
+    squeezed, plain = both(table, monkeypatch, text, dtype=dtype, **keys)
+    assert np.array_equal(squeezed.train.x, plain.train.x)
+    assert np.array_equal(squeezed.train.y, plain.train.y)
+    assert squeezed.preprocessing == plain.preprocessing
+    if plain.train.sample_weight is not None:
+        assert np.array_equal(squeezed.train.sample_weight, plain.train.sample_weight)
+
+
+@pytest.mark.parametrize("keys", [{}, {"sample_weight": "c"}])
+def test_one_row_does_not_write_over_its_target(table, keys):
+    prepared = table("y,a,b,c\n5,6,7,8\n", **keys)
+    assert prepared.train.y.tolist() == [[5]]
+    assert prepared.train.x.tolist() == [[6, 7, 8][: 3 - len(keys)]]
+    if keys:
+        assert prepared.train.sample_weight.tolist() == [8]
+
+
+def test_a_value_beyond_the_range_is_named(table):
+    with pytest.raises(DataError, match=r"t\.csv:3: row 2, column 'b': 1e\+39 is beyond the range"):
+        table("a,b,y\n1,2,3\n4,1e39,6\n", dtype="float32")

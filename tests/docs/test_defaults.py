@@ -1,0 +1,47 @@
+"""docs/defaults.md is what the tables of the components say."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from cygd import Network
+from cygd.plugins import builtins
+
+CHECKOUT = Path(__file__).parents[2]
+spec = importlib.util.spec_from_file_location("defaults", CHECKOUT / "tools" / "defaults.py")
+defaults = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(defaults)
+PAGE = (CHECKOUT / "docs" / "defaults.md").read_text()
+
+
+def test_the_page_is_up_to_date():
+    assert defaults.page() == PAGE, "run: python tools/defaults.py > docs/defaults.md"
+
+
+def test_every_table_is_on_the_page():
+    tables = [rows for name, rows in vars(builtins).items() if name.isupper()]
+    assert len(tables) == 8
+    assert {id(rows) for rows in tables} == {id(rows) for _, rows, _ in defaults.SUBJECTS}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `sgd` | `learning_rate: 0.1`, `momentum: 0` in [0, inf), `dampening: 0` in (-inf, inf), "
+        "`nesterov: false`, `weight_decay: 0` in [0, inf) |",
+        "| `leaky_relu` | `slope: 0.01` |",
+        "| `mae` | `reduction: mean` | \\|e\\|; derivative 0 at e = 0 |",
+        "| `csv` | `path` *required*, `header: true`, `delimiter: ,`, ",
+    ],
+)
+def test_rows(row):
+    assert row in PAGE
+
+
+def test_what_is_not_said():
+    net = Network(n_inputs=2, layers=[3, 1])
+    assert [layer.activation.name for layer in net.layers] == ["tanh", "identity"]
+    assert {layer.initializer.name for layer in net.layers} == {"glorot_uniform"}
+    assert net.loss_function.name == "sse"
+    assert not any(b.any() for b in net.biases)

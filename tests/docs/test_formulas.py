@@ -1,0 +1,73 @@
+"""What docs/formulas.md shows is run as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cygd import Network
+from cygd.cli.main import main
+from cygd.components.formula import FUNCTIONS, compile_activation
+from cygd.components.formula.parser import MAX_DEPTH, MAX_LENGTH
+from cygd.components.from_formula import written
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "formulas.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
+EXPERIMENT = """\
+data: {source: synthetic, kind: moons, samples: 200}
+model:
+  activation: {formula: "h * sigmod(h)"}
+  layers: [16, {units: 1, activation: sigmoid}]
+"""
+
+
+def test_every_function_is_named():
+    language = GUIDE.partition("## The language")[2].partition("## ")[0]
+    assert set(re.findall(r"`(\w+)[`(]", language)) - {"pi", "e", "and", "or", "not"} == set(FUNCTIONS)
+
+
+def test_the_limits_are_named():
+    assert f"At most {MAX_LENGTH} characters, nested {MAX_DEPTH} deep." in GUIDE
+
+
+@pytest.mark.parametrize("line", re.findall(r"`((?:activation|loss): \{formula.*?\})`", GUIDE))
+def test_one_liners(line):
+    [(kind, spec)] = yaml.safe_load(line).items()
+    assert written(kind, spec).tier == "formula"
+
+
+@pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "yaml"])
+def test_experiments(text):
+    [(kind, spec)] = yaml.safe_load(text).items()
+    component = written(kind, spec)
+    if kind == "activation":
+        net = Network(2, [(3, component), (2, component), 1])
+        assert [a is not None and a.tolist() for a in net.trained] == [[0.25], [0.25], False]
+    else:
+        net = Network(2, [1])
+        net.fit([[1.0, 2.0]], [[1.0]], component, epochs=2)
+
+
+def test_the_plugin():
+    [text] = [text for kind, text in BLOCKS if kind == "python"]
+    namespace = {}
+    exec(text, namespace)
+    [optimizer] = namespace["cygd_optimizers"]()
+    assert optimizer.tier == "formula"
+
+
+def test_the_error_is_the_one_shown(tmp_path, monkeypatch, capsys):
+    [shown] = [text for kind, text in BLOCKS if kind == "text"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moons.yaml").write_text(EXPERIMENT)
+    assert main(["run", "moons.yaml"]) == 2
+    assert capsys.readouterr().err == shown
+
+
+@pytest.mark.parametrize(
+    "formula", ["where(h != 0, sin(h) / h, 1)", "where(-1 < h < 1, h, 0)", "0.5 * (1 + tanh(h / 2))"]
+)
+def test_shown_formulas(formula):
+    assert f"`{formula}`" in GUIDE
+    compile_activation(formula)

@@ -1,0 +1,159 @@
+"""What the plugin guide shows is run as it stands."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cygd
+from cygd.errors import PluginError
+from cygd.plugins.discovery import Request
+from cygd.plugins.manager import Plugins
+from cygd.testing import check_logger, load_plugin
+
+CHECKOUT = Path(__file__).parents[2]
+GUIDE = (CHECKOUT / "docs" / "plugins.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def block(words):
+    [text] = [text for _, text in BLOCKS if words in text]
+    return text
+
+
+@pytest.fixture
+def bent(tmp_path):
+    path = tmp_path.resolve() / "bent.py"
+    path.write_text(block("def bent_prime"))
+    return path
+
+
+def load(path):
+    return Plugins.load([Request(str(path), "-p")], environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
+
+
+def test_first_plugin_can_be_used(bent):
+    assert load(bent).get("activation", "bent:bent_identity").evaluate([0.0]) == [0.0]
+
+
+def test_message_for_a_wrong_derivative_is_the_one_shown(bent):
+    bent.write_text(bent.read_text().replace("(2 * np.sqrt(h * h + 1)) + 1", "(2 * np.sqrt(h * h + 1))"))
+    with pytest.raises(PluginError) as caught:
+        load(bent)
+    shown = " ".join(block("-p: plugin 'bent'").replace("\nhint", "|hint").split()).replace("|", "\n")
+    assert str(caught.value).replace(str(bent), "/home/ada/bent.py") == shown.replace(" \nhint", "\nhint")
+
+
+def test_shown_test_passes(bent):
+    shown = block("def test_bent_identity")
+    namespace = {"__file__": str(bent.with_name("test_bent.py"))}
+    exec(shown, namespace)
+    namespace["test_bent_identity"]()
+
+
+def test_shown_logger_passes_its_suite(tmp_path):
+    path = tmp_path / "lines.py"
+    path.write_text(block("class Lines"))
+    check_logger(load_plugin(path).cygd_loggers())
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    """A folder with the files of the walk; commands run there against the cygd that is tested.
+
+    `cygd` is run as its script is: the current folder is not searched for modules.
+    """
+    folder = tmp_path_factory.mktemp("walk")
+    section = GUIDE.partition("## From a formula to a package")[2].partition("\n## ")[0]
+    for name, text in re.findall(r"`([\w./-]+)`:\n\n```\w+\n(.*?)```", section, re.DOTALL):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return folder, section
+
+
+INTO_SITE = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", "site"]
+
+
+def run(folder, command):
+    first, *words = shlex.split(command)
+    words = {
+        "pip": [sys.executable, *INTO_SITE, words[-1]],  # not into the environment that is tested
+        "cygd": [sys.executable, "-P", "-m", "cygd", *words],
+        "python": [sys.executable, *words],
+        "mkdir": ["mkdir", *words],
+        "cp": ["cp", *words],
+    }[first]
+    paths = [str(folder / "site"), str(Path(cygd.__file__).parents[1])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80"}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"$ {words}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("step", ["1. ", "2. ", "3. ", "4. ", "5. "])
+def test_every_step_of_the_walk(walk, step):
+    folder, section = walk
+    part = section.partition(f"### {step}")[2].partition("\n### ")[0]
+    if "numba" in part:
+        pytest.importorskip("numba")
+    shown = "\n".join(
+        text for kind, text in re.findall(r"```(\w+)\n(.*?)```", part, re.DOTALL) if kind == "console"
+    )
+    found = [line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ ")]
+    assert found
+    for command in found:
+        run(folder, command)
+
+
+def test_the_package_is_the_one_shown():
+    shown = block("[project.entry-points.cygd]")
+    assert shown == (CHECKOUT / "plugins" / "cygd-squareplus" / "pyproject.toml").read_text()
+    assert 'squareplus = "cygd_squareplus"' in shown
+
+
+def test_all_four_ways_give_the_same_activation(walk):
+    """The formula, the package and the compiled functions, where they were built by the walk."""
+    folder, _ = walk
+    h = np.linspace(-5, 5, 101)
+    expected = (h + np.sqrt(h * h + 4)) / 2
+    plugins = Plugins.load(
+        [Request(str(folder / "squareplus.py"), "-p")], environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    )
+    np.testing.assert_allclose(plugins.get("activation", "squareplus").evaluate(h), expected, rtol=1e-15)
+    code = "import numpy as np, fast; [a] = fast.cygd_activations(); h = np.linspace(-5, 5, 101); "
+    code += "print(a.evaluate(h).tolist())"
+    np.testing.assert_allclose(eval(run(folder, f'python -c "{code}"')), expected, rtol=1e-15)
+
+
+def test_a_module_of_the_current_folder_is_not_found_by_the_script(walk):
+    folder, _ = walk
+    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ is there, .*run `python -m cygd`"):
+        run(folder, "cygd run moons.yaml -p fast model.activation=squareplus_c")
+
+
+def test_the_file_and_the_package_exclude_each_other(walk):
+    folder, _ = walk
+    with pytest.raises(AssertionError, match="'squareplus' is given by 2 plugins"):
+        run(folder, "cygd run moons.yaml -p squareplus.py model.activation=squareplus")
+
+
+@pytest.mark.parametrize(
+    ("shown", "wrong"),
+    [
+        ("squareplus(const double *h, double *out", "squareplus(const float *h, float *out"),
+        ("squareplus_prime(const double *h, const double *y_hat, ", "squareplus_prime(const double *h, "),
+        ("block_capsule_f64(squareplus)", "block_capsule_f64(squareplus_prime)"),
+        ("derivative_capsule_f64(squareplus_prime)", "derivative_capsule_f64(squareplus)"),
+    ],
+)
+def test_the_compiler_checks_what_is_shown(tmp_path, shown, wrong):
+    text = block("cdef void squareplus_prime")
+    assert shown in text
+    (tmp_path / "fast.pyx").write_text(text.replace(shown, wrong))
+    with pytest.raises(AssertionError, match="Cannot assign type"):
+        run(tmp_path, "python -m cython -3 fast.pyx")

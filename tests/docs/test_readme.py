@@ -1,0 +1,177 @@
+"""What README and CONTRIBUTING show is true: every block is run, or found in the file that it quotes.
+
+Commands run in a folder that holds the experiments and the files shown so far. Where two texts are
+compared, the name of a run folder and the seconds are anybody's, and numbers may differ by a percent:
+the last digits belong to the CPU.
+"""
+
+import contextlib
+import doctest
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cygd
+
+CHECKOUT = Path(__file__).parents[2]
+README = (CHECKOUT / "README.md").read_text()
+CONTRIBUTING = (CHECKOUT / "CONTRIBUTING.md").read_text()
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+NAMED = re.compile(
+    r"(?:^|\s)`([\w.]+\.(?:py|yaml))`(?: is .*|:)\Z", re.DOTALL
+)  # what a block is, said above it
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
+
+# installing and testing cygd are not for a test of cygd: `.ci/run` does it
+ELSEWHERE = re.compile(
+    r"(python -m venv|\.venv\S*/bin|pip|pytest|ruff|mypy|cython-lint|\.ci/run|tools/sanitize"
+    r"|python setup\.py|python -m benchmarks)\b"
+)
+
+
+def blocks(text):
+    """Yield language, content and the paragraph before each block."""
+    for match in BLOCK.finditer(text):
+        lines = [line.removeprefix(match[1]) for line in match[3].splitlines()]
+        yield match[2], "\n".join(lines) + "\n", text[: match.start()].rstrip().rpartition("\n\n")[2]
+
+
+def commands(content):
+    """Yield the commands of a console block, each with what it prints."""
+    for part in re.split(r"^\$ ", content, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def tokens(text):
+    """Return the words of a text and its numbers, without what differs from run to run."""
+    text = re.sub(r"\S*/?runs/(\w+)/\d{8}-\d{6}-\w{4}", r"runs/\1", text)
+    text = re.sub(r"[\d.e-]+ s: ", "", text)
+    return NUMBER.sub("#", text).split(), [float(number) for number in NUMBER.findall(text)]
+
+
+def assert_alike(shown, printed):
+    (words, numbers), (words_printed, numbers_printed) = tokens(shown), tokens(printed)
+    assert words == words_printed, printed
+    assert numbers_printed == pytest.approx(numbers, rel=0.01), printed
+
+
+class Alike(doctest.OutputChecker):
+    def check_output(self, want, got, optionflags):
+        try:
+            assert_alike(want, got)
+        except AssertionError:
+            return False
+        return True
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(CHECKOUT / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("runs"))
+    shutil.copytree(CHECKOUT / "plugins", folder / "plugins")
+    for language, content, before in blocks(README):
+        named = NAMED.search(before)
+        if language in {"python", "yaml"} and named:
+            (folder / named[1]).write_text(content)
+    return folder
+
+
+def cygd_command(command, folder):
+    """Run one command and return all it says: talk first, data last, as a terminal shows them."""
+    words = shlex.split(command)
+    assert words[0] == "cygd", command
+    environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1]), "NO_COLOR": "1"}
+    program = [sys.executable, "-P", "-m", "cygd"]
+    done = subprocess.run(program + words[1:], cwd=folder, env=environment, capture_output=True, text=True)
+    return done.stderr + done.stdout
+
+
+README_COMMANDS = [
+    (command.removeprefix("pip install . && "), output)
+    for language, content, _ in blocks(README)
+    if language == "console"
+    for command, output in commands(content)
+    if not ELSEWHERE.match(command.removeprefix("pip install . && "))
+]
+
+
+@pytest.mark.parametrize(("command", "output"), README_COMMANDS, ids=[c for c, _ in README_COMMANDS])
+def test_commands_print_what_is_shown(folder, command, output):
+    assert_alike(output, cygd_command(command, folder))
+
+
+def test_sessions_print_what_is_shown(folder):
+    sessions = "\n".join(content for language, content, _ in blocks(README) if ">>>" in content)
+    test = doctest.DocTestParser().get_doctest(sessions, {}, "README.md", "README.md", 0)
+    runner, report = doctest.DocTestRunner(checker=Alike()), []
+    with contextlib.chdir(folder):
+        runner.run(test, out=report.append)
+    assert len(test.examples) > 15
+    assert runner.summarize(verbose=False).failed == 0, "".join(report)
+
+
+def test_no_block_is_left_out(folder):
+    """Every block is a file, a session, or commands."""
+    for language, content, before in blocks(README):
+        named = NAMED.search(before)
+        assert language == "console" or ">>>" in content or (named and (folder / named[1]).is_file())
+    assert {"pip install . && cygd run experiments/penguins.yaml", 'pip install ".[test]" && pytest'} <= {
+        command for language, content, _ in blocks(README) if language == "console"
+        for command, _ in commands(content)
+    }  # fmt: skip
+
+
+def test_links_lead_somewhere():
+    for text in (README, CONTRIBUTING):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+            assert (CHECKOUT / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("content", "before"),
+    [(content, before) for language, content, before in blocks(CONTRIBUTING) if language != "console"],
+)
+def test_contributing_quotes_the_source(content, before):
+    section = CONTRIBUTING[: CONTRIBUTING.index(before)] + before
+    path = CHECKOUT / re.findall(r"`(cygd/[\w/.]+\.(?:py|pxi))`", section)[-1]
+
+    def plain(text):
+        # a row may be wrapped or aligned otherwise where it stands
+        return re.sub(r"\s+", "", text)
+
+    assert plain(content).rstrip(",") in plain(path.read_text()), f"not in {path}:\n{content}"
+
+
+def test_contributing_shows_commands_that_exist():
+    shown = [
+        command
+        for language, content, _ in blocks(CONTRIBUTING)
+        if language == "console"
+        for command, _ in commands(content)
+    ]
+    ci = (CHECKOUT / ".ci" / "run").read_text()
+    assert len(shown) >= 10
+    for command in shown:
+        assert ELSEWHERE.match(command), command
+    for checked in (
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        "cython-lint cygd tests",
+        "CYGD_CHECKED=1",
+    ):
+        assert checked in CONTRIBUTING
+        assert checked in ci
+    assert os.access(CHECKOUT / ".ci" / "run", os.X_OK)
+
+
+def test_named_files_exist():
+    for path in re.findall(r"`((?:cygd|tests|tools|docs|plugins)/[\w/.]*)`", README + CONTRIBUTING):
+        assert (CHECKOUT / path).exists(), path

@@ -1,0 +1,26 @@
+"""Rows, layers and networks that the tests of training share."""
+
+import numpy as np
+
+from cygd import Network
+from cygd.components.optimizers import OPTIMIZERS
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(50, 3)), rng.normal(size=(50, 2))
+WEIGHT = rng.exponential(size=50)
+
+PLAIN = [(6, "tanh"), (2, "identity")]
+WITH_EVERYTHING = [
+    {"units": 9, "activation": "tanh", "dropout": 0.3, "l1": 0.01, "l2": 0.1},
+    {"units": 6, "activation": "silu", "dropout": 0.5, "bias": False},
+    {"units": 2, "activation": "identity", "l1": 0.02},
+]
+
+
+def network(layers=PLAIN, loss="mse", dtype="float64", seed=1):
+    return Network(3, layers, loss=loss, dtype=dtype, seed=seed)
+
+
+def optimizer(name, **options):
+    [found] = [row for row in OPTIMIZERS if row.name == name]
+    return found.configured(options)

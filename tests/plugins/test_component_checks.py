@@ -1,0 +1,318 @@
+import re
+
+import numpy as np
+import pytest
+
+from cygd import Activation, Loss, Metric, Optimizer, Schedule
+from cygd.plugins.component_checks import Unfit, spread, targets_for, try_component
+
+
+def problem(component):
+    with pytest.raises(Unfit) as caught:
+        try_component(component)
+    return caught.value
+
+
+def sigmoid(h):
+    return 1 / (1 + np.exp(-h))
+
+
+def softmax(h):
+    e = np.exp(h - h.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_backward(h, y_hat, g):
+    return y_hat * (g - (g * y_hat).sum(axis=1, keepdims=True))
+
+
+# -- what must be accepted ------------------------------------------------------------------------
+
+GOOD = {
+    "identity": (lambda h: h, np.ones_like),
+    "square": (lambda h: h * h, lambda h: 2 * h),
+    "tanh by its output": (np.tanh, lambda h, y_hat: 1 - y_hat * y_hat),
+    "sigmoid": (sigmoid, lambda h, y_hat: y_hat * (1 - y_hat)),
+    "absolute value": (np.abs, np.sign),
+    "relu": (lambda h: np.maximum(h, 0), lambda h: np.where(h > 0, 1.0, 0.0)),
+    "relu with a bool": (lambda h: np.maximum(h, 0), lambda h: h > 0),
+    "leaky relu": (lambda h: np.where(h > 0, h, 0.01 * h), lambda h: np.where(h > 0, 1, 0.01)),
+    "hard tanh": (lambda h: np.clip(h, -1, 1), lambda h: (np.abs(h) < 1) * 1),
+    "zigzag": (lambda h: np.abs(h % 2 - 1), lambda h: np.where(h % 2 < 1, -1.0, 1.0)),
+    "stairs": (np.floor, np.zeros_like),
+    "step": (lambda h: np.where(h >= 0, 1, 0), np.zeros_like),
+    "steep": (lambda h: np.tanh(50 * h), lambda h, y_hat: 50 * (1 - y_hat * y_hat)),
+    "exponential": (np.exp, lambda h, y_hat: y_hat),
+    "quick waves": (lambda h: np.sin(30 * h), lambda h: 30 * np.cos(30 * h)),
+    "tiny": (lambda h: 1e-6 * np.tanh(h), lambda h: 1e-6 * (1 - np.tanh(h) ** 2)),
+    "inner float32": (
+        lambda h: np.tanh(h.astype(np.float32)),
+        lambda h: 1 - np.tanh(h.astype(np.float32)) ** 2,
+    ),
+    "without a derivative": (np.tanh, None),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_right_derivative_is_accepted(name, caplog):
+    try_component(Activation("f", *GOOD[name]))
+
+
+@pytest.mark.parametrize("kink", [float(value) for value in spread(-4, 4, 8, 3).ravel()[:6]])
+def test_kink_or_jump_at_a_point_of_the_trial_is_forgiven(kink):
+    try_component(Activation("v", lambda h: np.abs(h - kink), lambda h: np.sign(h - kink)))
+    try_component(Activation("jump", lambda h: np.where(h >= kink, 1.0, 0.0), np.zeros_like))
+
+
+def test_parameters_are_given_to_both_functions():
+    try_component(
+        Activation("swish", lambda h, a: a * h, lambda h, a: a + 0 * h, parameters={"a": 3.0}),
+    )
+
+
+def test_surrogate_is_not_compared():
+    def fast(h):
+        return 1 / (1 + h * h)
+
+    try_component(Activation("spike", lambda h: np.where(h >= 0, 1.0, 0.0), fast, surrogate=True))
+
+
+def test_rowwise_activation_is_accepted():
+    try_component(Activation("softmax", softmax, backward=softmax_backward))
+
+
+LOSSES = {
+    "squared": (lambda y, y_hat: (y - y_hat) ** 2, lambda y, y_hat: 2 * (y_hat - y), "any"),
+    "absolute": (lambda y, y_hat: np.abs(y - y_hat), lambda y, y_hat: np.sign(y_hat - y), "any"),
+    "difference": (lambda y, y_hat: y - y_hat, lambda y, y_hat: -np.ones_like(y_hat), "any"),
+    "log loss": (
+        lambda y, y_hat: -y * np.log(y_hat) - (1 - y) * np.log(1 - y_hat),
+        lambda y, y_hat: (y_hat - y) / (y_hat * (1 - y_hat)),
+        "unit",
+    ),
+    "poisson": (lambda y, y_hat: y_hat - y * np.log(y_hat), lambda y, y_hat: 1 - y / y_hat, "nonnegative"),
+    "hinge": (
+        lambda y, y_hat: np.maximum(0, 1 - y * y_hat),
+        lambda y, y_hat: np.where(y * y_hat < 1, -y, 0),
+        "signs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_right_loss_is_accepted(name):
+    function, derivative, targets = LOSSES[name]
+    try_component(Loss("f", function, derivative, targets=targets))
+
+
+def test_components_of_other_kinds_are_left_alone():
+    try_component(Metric("m", lambda y, y_hat: 1 / 0))
+
+
+# -- wrong derivatives ----------------------------------------------------------------------------
+
+WRONG = {
+    "sign": (-1.0, "everywhere -1 times"),
+    "factor of two": (2.0, "everywhere 2 times"),
+    "half": (0.5, "everywhere 0.5 times"),
+    "one percent": (1.01, "everywhere 1.01 times"),
+    "one per mille": (1.001, "everywhere 1.001 times"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("f", ["square", "tanh by its output", "leaky relu", "exponential", "absolute value"])
+def test_wrong_factor_is_refused(name, f):
+    function, derivative = GOOD[f]
+    factor, words = WRONG[name]
+
+    def wrong(h, y_hat):
+        with_output = f in ("tanh by its output", "exponential")
+        return factor * (derivative(h, y_hat) if with_output else derivative(h))
+
+    message = problem(Activation("f", function, wrong)).message
+    assert words in message
+
+
+def test_wrong_derivative_says_where_and_how_much():
+    error = problem(Activation("square", lambda h: h * h, lambda h: h))
+    found = re.fullmatch(
+        r"activation 'square': derivative is not the derivative of function: f'\((\S+)\) is given as (\S+), "
+        r"measured (\S+) \(everywhere 0\.5 times what it should be\)",
+        error.message,
+    )
+    h, claimed, measured = (float(number) for number in found.groups())
+    assert claimed == h
+    assert measured == pytest.approx(2 * h, rel=1e-4)
+    assert error.hint == "if it is not f' on purpose, say so: surrogate=True"
+
+
+def test_derivative_that_is_wrong_on_one_side_is_refused():
+    activation = Activation("elu", lambda h: np.where(h > 0, h, np.exp(h) - 1), np.ones_like)
+    assert re.search(r"f'\(-\d\S+\) is given as 1, measured 0\.\d+$", problem(activation).message)
+
+
+def test_derivative_of_a_jump_that_pretends_to_be_smooth_is_refused():
+    activation = Activation("spike", lambda h: np.where(h >= 0, 1.0, 0.0), lambda h: 1 / (1 + h * h))
+    assert problem(activation).hint == "if it is not f' on purpose, say so: surrogate=True"
+
+
+def test_wrong_backward_is_refused():
+    message = problem(Activation("own", softmax, backward=lambda h, y_hat, g: g * y_hat)).message
+    assert message.startswith("activation 'own': backward is not the derivative of function: unit 0 of h = [")
+
+
+def test_wrong_loss_derivative_says_where_and_how_much():
+    error = problem(Loss("squared", lambda y, y_hat: (y - y_hat) ** 2, lambda y, y_hat: 2 * (y - y_hat)))
+    assert re.fullmatch(
+        r"loss 'squared': derivative is not dE/dy_hat: at y = \S+, y_hat = \S+ it is given as \S+, "
+        r"measured \S+ \(everywhere -1 times what it should be\)",
+        error.message,
+    )
+    assert error.hint.startswith("it is taken with respect to y_hat")
+
+
+# -- functions that misbehave ---------------------------------------------------------------------
+
+
+def in_place(h):
+    h *= 2
+    return h
+
+
+def in_place_twice(h, y_hat):
+    y_hat *= y_hat
+    return y_hat
+
+
+def no_return(h):
+    np.tanh(h)
+
+
+TWO = np.full_like
+
+BAD = {
+    "None": (no_return, "function returned None instead of an array of shape (8, 3)"),
+    "scalar": (lambda h: 1.0, "function returned shape () instead of an array of shape (8, 3)"),
+    "mean": (lambda h: h.mean(axis=0), "function returned shape (3,) instead of"),
+    "transposed": (lambda h: h.T, "function returned shape (3, 8) instead of"),
+    "complex": (lambda h: np.sqrt(h + 0j), "function returned values of type complex128"),
+    "object": (lambda h: h.astype(object), "function returned values of type object"),
+    "text": (lambda h: h.astype(str), "function returned values of type <U"),
+    "changed input": (in_place, "function changes its input"),
+    "raises": (lambda h: np.dot(h, h), "function failed on an array of shape (8, 3) of float64: ValueError"),
+    "exits": (lambda h: exit(3), "function failed on an array of shape (8, 3) of float64: SystemExit: 3"),
+    "nan": (np.log, "f(-"),
+    "inf": (lambda h: h / 0, "f(0.944272) is inf"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_function_that_misbehaves(name):
+    function, words = BAD[name]
+    message = problem(Activation("bad", function, np.ones_like)).message
+    assert message.startswith(f"activation 'bad': {words}")
+
+
+def test_nan_is_named_with_its_place():
+    message = problem(Activation("log", np.log, lambda h: 1 / h)).message
+    assert re.fullmatch(r"activation 'log': f\(-\d\.\d+\) is nan", message)
+
+
+def test_raising_function_is_named_with_its_line():
+    def bad(h):
+        raise RuntimeError("no")
+
+    line = bad.__code__.co_firstlineno + 1
+    message = problem(Activation("bad", bad, np.ones_like)).message
+    assert message.endswith(f"RuntimeError: no (test_component_checks.py, line {line})")
+
+
+BAD_DERIVATIVES = {
+    "None": (no_return, "derivative returned None"),
+    "shape": (lambda h: 1.0, "derivative returned shape ()"),
+    "changed input": (in_place, "derivative changes its input"),
+    "changed output": (in_place_twice, "derivative changes its input"),
+    "nan": (lambda h: h * np.nan, "f'(0.944272) is nan"),
+    "complex": (lambda h: h + 0j, "derivative returned values of type complex128"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_DERIVATIVES)
+def test_derivative_that_misbehaves(name):
+    derivative, words = BAD_DERIVATIVES[name]
+    message = problem(Activation("bad", lambda h: h, derivative)).message
+    assert message.startswith(f"activation 'bad': {words}")
+
+
+def test_activation_that_joins_units_is_told_to_be_rowwise():
+    error = problem(Activation("centred", lambda h: h - h.mean(), np.ones_like))
+    assert error.message == "activation 'centred': the output of a unit depends on the values of others"
+    assert error.hint.startswith("such an activation is row-wise: give backward=")
+
+
+BAD_LOSSES = {
+    "None": (lambda y, y_hat: None, "function returned None"),
+    "reduced": (lambda y, y_hat: ((y - y_hat) ** 2).sum(), "function returned shape () instead of"),
+    "undefined": (lambda y, y_hat: np.sqrt(-1 - y_hat**2), "E at y_hat = 0.944272 is nan"),
+    "complex": (lambda y, y_hat: y - y_hat + 0j, "function returned values of type complex128"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LOSSES)
+def test_loss_that_misbehaves(name):
+    function, words = BAD_LOSSES[name]
+    message = problem(Loss("bad", function, lambda y, y_hat: y_hat)).message
+    assert message.startswith(f"loss 'bad': {words}")
+
+
+def test_loss_that_changes_the_targets():
+    def bad(y, y_hat):
+        y -= y_hat
+        return y * y
+
+    message = problem(Loss("bad", bad, lambda y, y_hat: 2 * (y_hat - y))).message
+    assert message == "loss 'bad': function changes its input"
+
+
+# -- optimizers and schedules ---------------------------------------------------------------------
+
+
+def test_optimizer_that_returns_instead_of_changing():
+    error = problem(Optimizer("lost", lambda w, g, state, learning_rate, step: w - learning_rate * g))
+    assert error.message == "optimizer 'lost': update returns an array, but it must change w in place"
+
+
+def test_optimizer_that_raises_is_named():
+    error = problem(Optimizer("bad", lambda w, g, state, learning_rate, step: state["m"]))
+    assert error.message.startswith(
+        "optimizer 'bad': update failed: KeyError: 'm' (test_component_checks.py, line "
+    )
+
+
+def test_optimizer_that_makes_nan():
+    def bad(w, g, state, learning_rate, step):
+        w /= state["v"]
+
+    message = problem(Optimizer("bad", bad, state=["v"])).message
+    assert re.fullmatch(r"optimizer 'bad': after one update of \S+ w is -?inf", message)
+
+
+def test_schedule_that_raises_or_returns_no_number():
+    error = problem(Schedule("bad", lambda epoch, epochs: 1 / epoch))
+    assert error.message.startswith("schedule 'bad': failed within 10 epochs: ZeroDivisionError: division by")
+    assert "must be a number, found None" in problem(Schedule("none", lambda epoch, epochs: None)).message
+
+
+def test_good_schedule_and_optimizer_are_accepted():
+    def descend(w, g, state, learning_rate, step):
+        w -= learning_rate * g
+
+    try_component(Optimizer("descend", descend))
+    try_component(Schedule("halve", lambda epoch, epochs: 0.5**epoch))
+
+
+def test_targets_lie_in_the_domain():
+    for targets in ("any", "unit", "nonnegative", "signs"):
+        loss = Loss("f", lambda y, y_hat: y, lambda y, y_hat: y, targets=targets)
+        loss.check_targets(targets_for(loss, 16, 3))

@@ -1,0 +1,313 @@
+"""The benchmarks: all sides compute the same, and what is printed and drawn is well formed."""
+
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cygd.network import training
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+NAMES = [
+    "cases",
+    "charts",
+    "measure",
+    "networks",
+    "peaks",
+    "products",
+    "report",
+    "scaling",
+    "startup",
+    "workers",
+]
+
+
+@pytest.fixture(scope="module")
+def benchmarks():
+    """The folder beside the tests, as a package; nothing is put on sys.path."""
+    spec = importlib.util.spec_from_file_location(
+        "benchmarks", FOLDER / "__init__.py", submodule_search_locations=[str(FOLDER)]
+    )
+    package = importlib.util.module_from_spec(spec)
+    kept, sys.modules["benchmarks"] = list(sys.path), package
+    spec.loader.exec_module(package)
+    for name in NAMES:
+        importlib.import_module(f"benchmarks.{name}")
+    yield package
+    sys.path[:] = kept
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def whole_fit(monkeypatch):
+    """A peer's side of cygd leaves out the look at the loss after a training; here it comes back."""
+    monkeypatch.setattr(training._Loop, "measure", training._Loop.measure)
+
+
+def check(section, tables):
+    """A section has so many tables, each with rows that fit its head."""
+    assert len(section.tables) == tables
+    for table in section.tables:
+        assert table.rows
+        assert all(len(row) == len(table.head) for row in table.rows)
+        assert all(isinstance(cell, str) and cell and "|" not in cell for row in table.rows for cell in row)
+    text = "\n".join(section.lines())
+    assert text.startswith(f"<!-- begin {section.name} -->")
+    assert text.endswith(f"<!-- end {section.name} -->")
+    return text
+
+
+def small(benchmarks, **options):
+    given = {"activation": "tanh", "softmax": False, "optimizer": "sgd", "batch": 8, "steps": 3} | options
+    return benchmarks.cases.Case((3, 5, 4, 3), **given)
+
+
+# peers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["batches", "full"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(("activation", "softmax"), [("tanh", False), ("relu", True)])
+@pytest.mark.parametrize(
+    ("peer", "package"),
+    [("numpy_loops", "numpy"), ("sklearn_mlp", "sklearn"), ("jax_scan", "jax"), ("torch_nn", "torch")],
+)
+def test_peers_reach_the_same_loss(
+    peer, package, activation, softmax, optimizer, full, benchmarks, whole_fit
+):
+    pytest.importorskip(package)
+    case = small(
+        benchmarks, activation=activation, softmax=softmax, optimizer=optimizer, full=full, learning_rate=0.05
+    )
+    sides = [importlib.import_module(f"benchmarks.peers.{name}").build(case, 1) for name in ("ours", peer)]
+    for epochs in (0, 1, 3):
+        for side in sides:
+            if epochs:
+                side.epochs(epochs)
+        assert sides[1].loss() == pytest.approx(sides[0].loss(), rel=1e-4)
+    assert sides[0].network.updates == 4 * case.steps
+
+
+def test_a_case_is_the_same_each_time(benchmarks):
+    case = small(benchmarks, softmax=True)
+    for _ in range(2):
+        x, y = case.data()
+        assert (x.shape, y.shape, x.dtype, y.dtype) == ((24, 3), (24, 3), np.float32, np.float32)
+        assert (y.sum(axis=1) == 1).all()
+    np.testing.assert_array_equal(x, case.data()[0])
+    assert [(w.shape, b.shape) for w, b in case.parameters()] == [
+        ((3, 5), (5,)),
+        ((5, 4), (4,)),
+        ((4, 3), (3,)),
+    ]
+    # 8 rows; forward and to the weights 15 + 20 + 12 products, to the inputs of the upper two layers 20 + 12
+    assert case.operations == 2 * 8 * (47 + 47 + 32)
+
+
+def test_a_worker_times_and_says_what_went_wrong(benchmarks):
+    with benchmarks.workers.Worker("numpy_loops") as worker:
+        before, after = worker.ask("build", small(benchmarks))
+        assert after < before
+        worker.ask("calibrate", 0.001)
+        assert worker.ask("seconds") > 0
+        with pytest.raises(benchmarks.workers.PeerError, match=r"AttributeError: .*nothing"):
+            worker.ask("nothing")
+        assert worker.ask("seconds") > 0
+    with (
+        benchmarks.workers.Worker("no_such_module") as worker,
+        pytest.raises(benchmarks.workers.PeerError, match="ModuleNotFoundError"),
+    ):
+        worker.ask("build", small(benchmarks))
+    with pytest.raises(benchmarks.workers.PeerError, match="it ended"):
+        worker.tell("seconds")
+
+
+def test_the_machine_has_peaks(benchmarks, monkeypatch):
+    monkeypatch.setattr(benchmarks.peaks, "ROUNDS", 1000)
+    for dtype in ("float32", "float64"):
+        assert benchmarks.peaks.multiply_adds(dtype) > 0
+    assert benchmarks.peaks.read_rate(2, 1) > 0
+
+
+def test_nothing_is_faster_than_the_peak(benchmarks):
+    share_cell = benchmarks.peaks.share_cell
+    assert share_cell(0.856) == ("86 %", True)
+    assert share_cell(1.02) == ("102 %", True)
+    assert share_cell(1.08) == ("peak disturbed", False)
+    assert share_cell(0.5, trusted=False) == ("peak disturbed", False)
+
+
+def test_a_disturbed_peak_meets_no_target(benchmarks):
+    case = small(benchmarks)
+    for two, expected in ((1.9, ("90 %", 0.9)), (1.0, ("peak disturbed", 0.0))):
+        second = case.operations / 0.9 / two  # seconds with which the share is 0.9 of two cores' peak
+        result = benchmarks.networks.Result(case, {}, {("cygd", 2): [second]}, peak={1: 1.0, 2: two})
+        cell, share = result.share(("cygd", 2), 2)
+        assert (cell, share) == (expected[0], pytest.approx(expected[1]))
+
+
+# sections ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["two cores", "one core"])
+def test_networks_name_the_peers_that_are_absent(alone, benchmarks, monkeypatch):
+    networks = benchmarks.networks
+    peers = [networks.Peer("Fast", "fast", "no_such_package"), networks.Peer("NumPy", "numpy_loops", "numpy")]
+    peers.append(networks.Peer("Broken", "no_such_module", "numpy"))
+    monkeypatch.setattr(networks, "PEERS", peers)
+    monkeypatch.setattr(networks, "cores", benchmarks.workers.cores()[:1].copy if alone else lambda: [0, 0])
+    section = networks.run(quick=True, chosen=[(small(benchmarks), {"NumPy": 0.001, "JAX": 2})])
+    text = check(section, 1 if alone else 3)
+    assert "Fast: not installed" in text
+    assert "Broken with 1 threads on 3-5-4-3: ModuleNotFoundError" in text
+    [row] = section.tables[0].rows
+    assert row[:3] == ["3-5-4-3, 8", "tanh", "sgd"]
+    assert section.tables[0].head[5:] == ["NumPy", "target"]
+
+
+def test_networks_stop_where_a_side_computes_something_else(benchmarks, monkeypatch):
+    networks = benchmarks.networks
+
+    class Side:
+        def __init__(self, loss=0.4, seconds=1.0):
+            self.answers = {"build": (1.0, loss), "seconds": seconds, "calibrate": 1}
+
+        def ask(self, method, *arguments):
+            return self.answers[method]
+
+    sides = {("cygd", 1): Side(), ("cygd", 2): Side(seconds=9), ("JAX", 1): Side(), ("JAX", 2): Side()}
+    assert networks.prepare(sides, {}, small(benchmarks), 0.0, []) == sides
+    for loss in (0.5, float("nan"), 1.0):
+        with pytest.raises(AssertionError, match="JAX"):
+            networks.prepare(sides | {("JAX", 1): Side(loss)}, {}, small(benchmarks), 0.0, [])
+    # a second thread that makes a peer much slower is not waited for, ours is
+    hopeless = sides | {("JAX", 2): Side(seconds=3)}
+    assert list(networks.prepare(hopeless, {}, small(benchmarks), 0.0, [])) == list(sides)[:3]
+
+
+def test_products(benchmarks):
+    section = benchmarks.products.run(quick=True, sizes=(32,))
+    check(section, 1)
+    assert [row[2] for row in section.tables[0].rows] == ["32"] * len(section.tables[0].rows)
+
+
+def test_scaling(benchmarks):
+    check(benchmarks.scaling.run(quick=True, small=True), 2)
+
+
+def test_a_slope_is_that_of_the_last_half(benchmarks):
+    points = [(1, 5.0), (2, 5.0), (4, 5.0), (8, 10.0), (16, 20.0), (32, 40.0)]
+    assert benchmarks.scaling.slope(points) == pytest.approx(1)
+    assert benchmarks.scaling.slope([(1, 3.0), (4, 48.0)]) == pytest.approx(2)
+
+
+def test_a_cliff_is_the_largest_jump(benchmarks):
+    scaling = benchmarks.scaling
+    grid = {w: [(b, 1e-3 * scaling.square(w, b).operations) for b in (1, 2, 4)] for w in (8, 16)}
+    assert all(ratio == pytest.approx(1) for ratio, _ in scaling.jumps(grid))
+    assert len(scaling.jumps(grid)) == 7
+    grid[16][1] = (2, 10 * grid[16][1][1])
+    ratio, where = scaling.jumps(grid)[0]
+    assert ratio == pytest.approx(10)
+    assert where in ("8 wide, 2 rows to 16 wide, 2 rows", "16 wide, 1 rows to 16 wide, 2 rows")
+
+
+def test_where_a_peer_is_nearest_comes_first(benchmarks):
+    ours, theirs = (
+        {8: [(1, 2.0), (2, 4.0)], 16: [(1, 3.0), (2, 5.0)]},
+        {8: [(1, 8.0), (2, 2.0)], 16: [(1, 3.0), (2, 10.0)]},
+    )
+    found = benchmarks.scaling.ratios(ours, theirs)
+    assert found == [
+        (0.5, "8 wide, 2 rows"),
+        (1, "16 wide, 1 rows"),
+        (2, "16 wide, 2 rows"),
+        (4, "8 wide, 1 rows"),
+    ]
+    steps = {"cygd, 1 thread": ours, "JAX, 1 thread": theirs}
+    (row,) = benchmarks.scaling._peer_table(steps).rows
+    assert row == ["JAX, 1 thread", "1.50", "3 of 4", "0.50", "8 wide, 2 rows", "4.00", "8 wide, 1 rows"]
+
+
+def test_starting_memory_and_listening(benchmarks, monkeypatch):
+    startup = benchmarks.startup
+    monkeypatch.setattr(startup._Listening, "EPOCHS", 20)
+    tables = [startup._processes(1), startup._listening(2)]
+    if Path("/proc/self/status").exists():
+        tables.append(startup._memory(2))
+    check(benchmarks.report.Section("startup", "Starting", "", tables), len(tables))
+    assert training._Loop.advance.__name__ == "advance"
+
+
+# the document -----------------------------------------------------------------------------------------------
+
+
+def figures(benchmarks):
+    charts = benchmarks.charts
+    curve = [(1, 0.25), (2, 0.5), (4, 1.0)]
+    return [
+        lambda: charts.bars({"2-16-1": {"JAX": 3.0, "NumPy": 0.5}, "4-4": {"NumPy": 120.0}}, "bars"),
+        lambda: charts.curves(
+            {"rows": {"cygd": curve, "JAX": curve}, "units": {"cygd": curve}}, "s", "curves"
+        ),
+        lambda: charts.curves({"size": {"cygd": curve}}, "share", "one panel", linear=True),
+        lambda: charts.panels(
+            {name: {8: curve, 16: curve} for name in "abcd"}, "rows", "us", "width", "steps"
+        ),
+        lambda: charts.roofline(
+            {"one": (1.0, 1e9), "two": (300.0, 1e11)}, {1: 2e11, 2: 4e11}, {1: 1e10, 2: 2e10}
+        ),
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_the_same_chart_is_the_same_file(number, benchmarks, tmp_path):
+    pytest.importorskip("matplotlib")
+    found = []
+    for folder in ("one", "two"):
+        chart = benchmarks.charts.Chart("chart", "caption", figures(benchmarks)[number])
+        path = chart.write(tmp_path / folder)
+        assert path == tmp_path / folder / "chart.svg"
+        found.append(path.read_text())
+    assert found[0] == found[1]
+    assert found[0].startswith("<?xml")
+    assert "</svg>" in found[0]
+    assert not re.search(r"[ \t]\n", found[0])
+
+
+@pytest.mark.parametrize("drawable", [False, True])
+def test_a_section_replaces_its_last_version_and_no_other(drawable, benchmarks, tmp_path, monkeypatch):
+    report = benchmarks.report
+    written = []
+
+    class Chart(benchmarks.charts.Chart):
+        def write(self, folder):
+            written.append(folder / self.name)
+
+    monkeypatch.setattr(report, "drawable", lambda: drawable)
+    document = tmp_path / "docs" / "benchmarks.md"
+    document.parent.mkdir()
+    for name, cell in (("a", "first"), ("b", "second"), ("a", "third")):
+        table = report.Table("table", ["head"], [[cell]])
+        charts = [Chart(f"chart-{name}", "caption", lambda: None)]
+        report.write(report.Section(name, name, "text", [table], charts), document)
+    text = document.read_text()
+    assert text.startswith("# Benchmarks\n\n<!-- begin a -->\n")
+    assert [word in text for word in ("first", "second", "third")] == [False, True, True]
+    assert text.index("third") < text.index("second")
+    assert ("![caption](charts/chart-a.svg)" in text) is drawable
+    assert written == [tmp_path / "docs" / "charts" / f"chart-{n}" for n in "aba"] * drawable
+
+
+def test_a_missed_target_says_so(benchmarks):
+    report = benchmarks.report
+    assert report.verdict("at most 2", True) == "at most 2"
+    assert report.verdict("at most 2", False) == "at most 2: missed"
+    found = benchmarks.measure.summarized({"ours": [1.0, 2.0, 1.0], "theirs": [3.0, 6.0, 300.0]})
+    assert report.ratio_cell(found, "theirs") == "3.00 [3.00, 300.00]"
+    assert report.versions("numpy", "no-such-package") == f"numpy {np.__version__}"

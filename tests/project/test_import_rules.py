@@ -1,0 +1,155 @@
+"""The rules of the house: which room may import which, what an import may load, how long a file may be.
+
+A room is a folder or file directly under `cygd/`. It may import rooms of lower floors only: rooms of one
+floor do not import each other. Imports for type checkers and imports inside functions count.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cygd
+
+CHECKOUT = Path(__file__).parents[2]
+PACKAGE = CHECKOUT / "cygd"
+
+# from the ground up; "" is cygd/__init__.py
+FLOORS = [
+    {"core", "errors"},
+    {"components", "config"},
+    {"network", "data"},
+    {"tracking"},
+    {"plugins"},
+    {"runner"},
+    {"inspection", "sweep", "testing", ""},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def module_name(path):
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room(module):
+    """Return the first name below cygd: cygd.data.csv belongs to data, cygd itself to ""."""
+    first = module.split(".")[1] if "." in module else ""
+    return first if first in FLOOR or first in {name.split(".")[1] for name in FILES if "." in name} else ""
+
+
+def imports(path):
+    """Yield the modules that a file imports, wherever the statement is."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import in line {node.lineno}"
+            for alias in node.names:
+                # `from cygd import core` imports cygd.core, not cygd
+                yield f"{node.module}.{alias.name}" if node.module == "cygd" else node.module
+
+
+def cython_imports(path):
+    """Yield the modules that a Cython file imports or cimports."""
+    pattern = r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(\w+)|c?import\s+([\w.]+))"
+    for package, name, module in re.findall(pattern, path.read_text(), re.MULTILINE):
+        yield module or (f"{package}.{name}" if package == "cygd" else package)
+
+
+def test_every_room_has_a_floor():
+    assert {name.split(".")[1] for name in FILES if "." in name} == set(FLOOR) - {""}
+
+
+def test_the_root_of_the_package_holds_folders():
+    files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert files == {"__init__.py", "__main__.py", "errors.py", "py.typed"}
+    folders = [path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert len(folders) <= 12
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
+def test_every_folder_says_what_it_holds(folder):
+    assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_point_down(module):
+    here = room(module)
+    for name in imports(FILES[module]):
+        there = room(name)
+        if name.split(".")[0] == "cygd" and there != here:
+            assert FLOOR[there] < FLOOR[here], f"{module} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(p for p in PACKAGE.rglob("*.p[yx]*") if p.suffix in {".pyx", ".pxi", ".pxd"}), ids=str
+)
+def test_compiled_files_import_the_core_alone(path):
+    for name in cython_imports(path):
+        assert name.split(".")[0] != "cygd" or room(name) == "core", f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("pluggy", r"cygd\.plugins\.\w+"),
+        ("yaml", r"cygd\.config\.yaml\.\w+"),
+        ("rich", r"cygd\.(tracking\.loggers\.console|sweep\.progress)"),
+    ],
+)
+def test_a_library_is_imported_in_one_place(library, allowed):
+    users = {
+        module for module, path in FILES.items() if library in {name.split(".")[0] for name in imports(path)}
+    }
+    assert users
+    assert [module for module in users if not re.fullmatch(allowed, module)] == []
+
+
+def loaded_by(statement):
+    """Return the names of the modules that a statement loads in a new process."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import cygd", {"rich", "yaml", "pluggy", "cygd.core"}),
+        ("import cygd.cli.main", {"rich", "yaml", "pluggy", "numpy", "argcomplete", "shlex"}),
+        ("from cygd import Activation, hookimpl", {"rich", "yaml", "cygd.runner"}),
+        ("from cygd import core", {"rich", "yaml", "pluggy", "cygd.network"}),
+        ("from cygd import Network", {"rich", "yaml", "cygd.runner"}),
+        ("import cygd; cygd.run", {"rich"}),
+    ],
+)
+def test_what_an_import_does_not_load(statement, absent):
+    assert loaded_by(statement) & absent == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".pxd", ".h"}),
+    ids=lambda path: str(path.relative_to(CHECKOUT)),
+)
+def test_a_file_is_one_subject(path):
+    assert len(path.read_text().splitlines()) <= 450
+
+
+def test_the_stubs_of_both_dtypes_are_one_text():
+    double, single = ((PACKAGE / "core" / f"_{name}.pyi").read_text() for name in ("f64", "f32"))
+    assert double.replace("_f32", "_f64").replace("np.float64", "np.float32") == single
+    assert "_Real = np.float64" in double

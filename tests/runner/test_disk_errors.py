@@ -1,0 +1,249 @@
+"""A disk that is full, or that may not be written: a clear error, nothing lost, and then the same bits."""
+
+import csv
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cygd
+from cygd.cli.main import main
+from cygd.errors import ConfigError, RunError
+from cygd.tracking.files import write_durably
+
+MOONS = {
+    "name": "moons",
+    "data": {"source": "synthetic", "kind": "moons", "samples": 60, "split": {"validation": 0.25}},
+    "model": {"layers": [{"units": 6, "dropout": 0.2}, {"units": 1, "activation": "sigmoid"}]},
+    "optimizer": {"name": "adam", "learning_rate": 0.05},
+    "train": {"epochs": 4, "batch_size": 8},
+    "checkpoint": {"every": 1},
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch, unset):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def left(directory):
+    with (directory / "metrics.csv").open(newline="") as file:
+        rows = [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
+    return rows, (directory / "weights.npz").read_bytes()
+
+
+def names(directory):
+    return sorted(path.name for path in directory.rglob("*") if path.is_file())
+
+
+class Full:
+    """A disk on which so many flushes go well, and after them none."""
+
+    def __init__(self, monkeypatch, room):
+        self.calls, self.room, self.fsync = 0, room, os.fsync
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, descriptor):
+        self.calls += 1
+        if self.calls > self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.fsync(descriptor)
+
+
+def test_wherever_the_disk_is_full_nothing_is_lost(monkeypatch, here):
+    with monkeypatch.context() as patch:
+        enough = Full(patch, 1000)
+        expected = left(cygd.run(MOONS, out="whole").directory)
+    told = set()
+    for room in range(enough.calls - 1):  # the last one is of log.txt, when all is over
+        mine = here / f"mine{room}"
+        with monkeypatch.context() as patch:
+            Full(patch, room)
+            with pytest.raises((RunError, ConfigError), match="No space left on device") as caught:
+                cygd.run(MOONS, out=mine)
+        if isinstance(caught.value, ConfigError):
+            assert str(caught.value).startswith("cannot create the run folder")
+        else:
+            told.add(caught.value.message)
+            assert caught.value.hint == f"when that is mended: cygd run --resume {mine}"
+            assert caught.value.result.status == "failed"
+        assert not list(mine.rglob("*.part"))
+        if (mine / "result.json").exists():
+            assert json.loads((mine / "result.json").read_text())["status"] in ("completed", "failed")
+        if (mine / "config.yaml").exists():
+            assert left(cygd.resume(mine).directory) == expected
+    files = {message.split("'")[1].rpartition("/")[2] for message in told}
+    assert files == {
+        *(
+            "preprocessing.json",
+            "environment.json",
+            "config.yaml",
+            "metrics.csv",
+            "weights.npz",
+            "result.json",
+        ),
+        *(f"{epoch:06d}.npz" for epoch in range(1, 5)),
+    }
+
+
+def test_going_on_with_a_full_disk_loses_nothing_either(monkeypatch, here):
+    whole = cygd.run(MOONS, overrides=["train.epochs=8"], out="whole")
+    cygd.run(MOONS, out="mine")
+    for room in (0, 1, 2, 5, 9):
+        with monkeypatch.context() as patch:
+            Full(patch, room)
+            with pytest.raises(RunError, match="No space left on device"):
+                cygd.resume("mine", ["train.epochs=8"])
+    assert left(cygd.resume("mine", ["train.epochs=8"]).directory) == left(whole.directory)
+
+
+def test_rows_that_cannot_be_written_end_the_run(monkeypatch, here):
+    from cygd.tracking.loggers import csv as csv_logger
+
+    class Torn:
+        name = str(here / "mine" / "metrics.csv")
+
+        def __init__(self, file):
+            self.file = file
+
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.file.close()
+
+    start = csv_logger.Csv.cygd_run_start
+
+    def broken(self, run):
+        start(self, run)
+        self._file = Torn(self._file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(csv_logger.Csv, "cygd_run_start", broken)
+        with pytest.raises(RunError, match=r"cannot write '.*/mine/metrics\.csv': No space left on device"):
+            cygd.run(MOONS, out="mine", overrides=["checkpoint.every=0"])
+    assert left(cygd.resume("mine").directory) == left(cygd.run(MOONS, out="whole").directory)
+
+
+def test_a_table_that_cannot_be_opened_is_no_run(monkeypatch, here):
+    opened = Path.open
+
+    def refuse(self, mode="r", *arguments, **options):
+        if self.name == "metrics.csv":
+            raise OSError(errno.EROFS, "Read-only file system", str(self))
+        return opened(self, mode, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        with pytest.raises(RunError, match=r"cannot write '.*metrics\.csv': Read-only file system"):
+            cygd.run(MOONS, out="mine")
+
+
+def test_a_folder_that_may_not_be_written_is_left_alone(monkeypatch, here, capsys):
+    cygd.run(MOONS, out="mine")
+    before = {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()}
+    opened = Path.open
+
+    def refuse(self, mode="r", *arguments, **options):
+        if "r" not in mode:
+            raise OSError(errno.EROFS, "Read-only file system", str(self))
+        return opened(self, mode, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        assert main(["run", "--resume", "mine", "train.epochs=5"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: cannot write into the run folder '{here / 'mine'}': Read-only file system",
+        "hint: nothing was changed; make room, or the folder writable, and say it again",
+    ]
+    assert {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_folder_that_cannot_be_flushed_is_told_but_for_those_that_never_can(monkeypatch, here, number):
+    fsync = os.fsync
+
+    def fail(descriptor):
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    code = errno.EINVAL
+    write_durably(here / "a.txt", b"text")
+    code = number
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        write_durably(here / "a.txt", b"other")
+    assert caught.value.filename == str(here / "a.txt")
+
+
+# -- a real one -------------------------------------------------------------------------------------
+
+# in a name space of its own, in which everybody may mount: runs on a small disk that fills, and is enlarged
+SMALL = """
+import subprocess, sys
+small, kept, experiment, ballast = sys.argv[1:]
+
+def mount(options):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", small], check=True)
+
+def run(*arguments):
+    command = [sys.executable, "-P", "-m", "cygd", "run", "--quiet", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    print(done.returncode, done.stderr.replace("\\n", " / "), flush=True)
+
+mount("size=1m")
+with open(small + "/ballast", "wb") as file:
+    file.write(bytes(int(ballast)))
+run(experiment, "--out", small + "/mine")
+mount("remount,ro")
+run("--resume", small + "/mine")
+mount("remount,rw,size=9m")
+run("--resume", small + "/mine")
+subprocess.run(["cp", "-r", small + "/mine", kept], check=True)
+"""
+
+
+def may_mount():
+    if shutil.which("unshare") is None:
+        return False
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not may_mount(), reason="nobody may mount a file system here")
+@pytest.mark.parametrize("ballast", [1_022_000, 1_026_000, 1_030_000])
+def test_a_real_disk_that_is_full_and_then_read_only(here, ballast):
+    (here / "small").mkdir()
+    (here / "kept").mkdir()
+    (here / "moons.yaml").write_text(json.dumps(MOONS))
+    environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
+    arguments = [here / "small", here / "kept" / "mine", here / "moons.yaml", ballast]
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-P", "-c", SMALL, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    full, read_only, mended = done.stdout.splitlines()
+    assert full.startswith("1 error: the run failed: cannot write ")
+    assert "No space left on device" in full
+    assert f"when that is mended: cygd run --resume {here / 'small' / 'mine'}" in full
+    assert read_only.startswith("2 error: cannot write into the run folder ")
+    assert "Read-only file system" in read_only
+    assert mended.strip() == "0"
+    assert left(here / "kept" / "mine") == left(cygd.run(MOONS, out="whole").directory)
+    assert names(here / "kept" / "mine") == names(here / "whole")

@@ -1,0 +1,186 @@
+"""Runs that do not end well, and what they leave behind all the same."""
+
+import csv
+import json
+import re
+import signal
+
+import numpy as np
+import pytest
+
+import cygd
+from cygd.errors import ConfigError, DataError, PluginError, RunError
+
+FILES = {
+    "config.yaml",
+    "environment.json",
+    "metrics.csv",
+    "hashes.csv",
+    "weights.npz",
+    "preprocessing.json",
+    "result.json",
+    "log.txt",
+}
+
+FAILING = """\
+import numpy as np
+from cygd import Activation, hookimpl
+
+class Fuse:
+    calls = 0
+
+def f(h):
+    Fuse.calls += 1
+    if Fuse.calls > {calls}:
+        raise {error}
+    return h
+
+@hookimpl
+def cygd_activations():
+    yield Activation("fused", function=f, derivative=np.ones_like)
+"""
+
+INTERRUPTING = """\
+import signal
+from cygd import hookimpl
+
+@hookimpl
+def cygd_epoch_end(epoch):
+    if epoch == 2:
+        signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch, unset):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def xor():
+    return {
+        "name": "xor",
+        "data": {"source": "inline", "x": [[0, 0], [0, 1], [1, 0], [1, 1]], "y": [0, 1, 1, 0]},
+        "model": {"layers": [3, {"units": 1, "activation": "sigmoid"}]},
+        "optimizer": {"name": "sgd", "learning_rate": 0.5},
+        "train": {"epochs": 4, "batch_size": 2},
+    }
+
+
+def rows(directory):
+    with (directory / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def result_of(directory):
+    return json.loads((directory / "result.json").read_text())
+
+
+def test_divergence_keeps_the_last_finite_weights(xor):
+    xor["model"] = {"layers": [1]}
+    xor["optimizer"]["learning_rate"] = 1e300
+    result = cygd.run(xor)
+    assert result.status == "diverged"
+    assert result_of(result.directory)["status"] == "diverged"
+    with np.load(result.directory / "weights.npz") as archive:
+        assert all(np.isfinite(archive[name]).all() for name in archive.files)
+    assert np.isfinite(result.metrics["loss"])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [("ValueError('no more')", "fused.*ValueError: no more"), ("SystemExit(3)", "SystemExit: 3")],
+)
+def test_a_component_that_raises_fails_the_run_but_not_its_folder(xor, here, error, message):
+    (here / "fused.py").write_text(FAILING.format(calls=60, error=error))
+    xor["model"]["activation"] = "fused"
+    xor["train"]["epochs"] = 1000
+    with pytest.raises(RunError, match=f"the run failed: .*{message}") as caught:
+        cygd.run(xor, plugins=["fused.py"])
+    result = caught.value.result
+    assert result.status == "failed"
+    assert 0 < result.epochs < 1000
+    assert len(rows(result.directory)) == result.epochs + 1
+    assert {path.name for path in result.directory.iterdir()} == {*FILES, "plugins", "checkpoints"}
+    written = result_of(result.directory)
+    assert written["status"] == "failed"
+    assert re.search(message, written["error"])
+    text = (result.directory / "log.txt").read_text()
+    assert "Traceback (most recent call last)" in text
+    assert "fused.py" in text
+    with np.load(result.directory / "weights.npz") as archive:
+        assert np.isfinite(archive["w0"]).all()
+
+
+def test_an_unexpected_error_says_where_the_traceback_is(xor, monkeypatch):
+    monkeypatch.setattr(
+        cygd.network.training, "train", lambda *a, **k: (_ for _ in ()).throw(LookupError("inside"))
+    )
+    with pytest.raises(RunError, match="the run failed: unexpected LookupError: inside") as caught:
+        cygd.run(xor)
+    log = caught.value.result.directory / "log.txt"
+    assert caught.value.hint == f"the traceback is in {log}"
+    assert "LookupError: inside" in log.read_text()
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
+def test_a_full_disk_is_a_failed_run(xor, monkeypatch):
+    def full(self, name, arrays):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cygd.tracking.directory.RunDirectory, "write_npz", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        cygd.run(xor)
+
+
+def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
+    (here / "interrupting.py").write_text(INTERRUPTING)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            cygd.run(xor, plugins=["interrupting.py"], out="mine")
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert caught.value.directory == here / "mine"
+    assert {path.name for path in (here / "mine").iterdir()} == {*FILES, "plugins", "checkpoints"}
+    written = result_of(here / "mine")
+    assert written["status"] == "interrupted"
+    assert written["epochs"] == 2
+    assert len(rows(here / "mine")) == 3
+    assert written["metrics"]["loss"] == float(rows(here / "mine")[-1]["loss"])
+    assert cygd.load(here / "mine").predict([[0, 1]]).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"train.epochs": -1}, ConfigError, "train.epochs"),
+        ({"model.layers.1.units": 2}, ConfigError, "the targets have 1 column of numbers"),
+        ({"model.layers.0": {"units": 3, "weights": [[1, 2, 3]]}}, ConfigError,
+         re.escape("model.layers[0].weights: 1 row, but there are 2 inputs (x0, x1)")),
+        ({"loss": "hinge"}, ConfigError,
+         re.escape("loss 'hinge' needs targets of -1 or 1, but y[0, 0] is 0.0")),
+        ({"data.x": [[0, 0]]}, DataError, "x has 1 rows, y has 4"),
+        ({"plugins": ["none.py"]}, PluginError, "no such file"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_beforehand_leaves_no_folder(xor, here, change, error, message):
+    for key, value in change.items():
+        *path, last = [int(part) if part.isdigit() else part for part in key.split(".")]
+        target = xor
+        for part in path:
+            target = target[part]
+        target[last] = value
+    with pytest.raises(error, match=message):
+        cygd.run(xor, out="mine")
+    assert not (here / "mine").exists()
+    assert not (here / "runs").exists()
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_run(xor, here):
+    first = cygd.run(xor, out="mine")
+    before = {path.name: path.read_bytes() for path in first.directory.iterdir()}
+    with pytest.raises(ConfigError, match=r"run folder '.*mine' is not empty"):
+        cygd.run(xor, out="mine")
+    assert {path.name: path.read_bytes() for path in first.directory.iterdir()} == before

@@ -1,0 +1,190 @@
+"""Runs that cannot go on: a refusal that names what is different, or the result of one that has ended."""
+
+import json
+
+import numpy as np
+import pytest
+
+import cygd
+from cygd.cli.main import main
+from cygd.errors import CheckpointError, ConfigError, DataError
+from cygd.plugins.manager import Plugins
+from cygd.runner.resumption import fingerprint
+from tests.helpers import resume_cases
+from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN
+
+here, moons = resume_cases.here, resume_cases.moons  # fixtures
+
+
+# -- refusals ---------------------------------------------------------------------------------------
+
+
+def test_everything_that_differs_is_named(moons):
+    cygd.run(moons, out="mine")
+    with pytest.raises(ConfigError) as caught:
+        cygd.resume("mine", ["seed=3", "model.layers.0.units=7", "train.epochs=5", "log=[]"])
+    told = [(problem.where, problem.key, problem.message) for problem in caught.value.problems]
+    assert told == [
+        ("command line", "seed", "the run has 0, found 3"),
+        ("command line", "model.layers[0].units", "the run has 6, found 7"),
+        ("command line", "train.epochs", "can only be raised: the run has 12, found 5"),
+        ("command line", "log", 'the run has [{"name": "jsonl", "file": "metrics.jsonl"}], found []'),
+    ]
+    assert caught.value.problems[-1].hint.startswith("a run goes on as it began, only train.epochs may")
+
+
+def test_the_same_value_is_no_difference(moons):
+    cygd.run(moons, out="mine")
+    assert cygd.resume("mine", ["seed=0", "train.epochs=12", "optimizer.learning_rate=5e-2"]).status
+
+
+@pytest.mark.parametrize("every", [3, 0])
+def test_an_edited_configuration_is_refused(moons, here, every):
+    moons["checkpoint"] = {"every": every}
+    cygd.run(moons, out="mine")
+    path = here / "mine" / "config.yaml"
+    path.write_text(path.read_text().replace("seed: 0", "seed: 4", 1))
+    words = rf"{path}:2:7 seed: the run has 0, found 4" if every else "is no longer what the run began with"
+    with pytest.raises(ConfigError, match=words):
+        cygd.resume("mine")
+
+
+def test_edited_plugins_and_data_are_refused_together(moons, here):
+    np.savez(here / "a.npz", x=np.eye(3), y=np.arange(3.0))
+    moons["data"] = {"source": "npz", "path": "a.npz"}
+    moons["stop"] = None
+    moons["loss"] = "sse"
+    cygd.run(moons, out="mine", plugins=["bent.py"])
+    np.savez(here / "a.npz", x=np.eye(3), y=np.ones(3))
+    (here / "mine" / "plugins" / "bent.py").write_text(PLUGIN + "# edited\n")
+    with pytest.raises(ConfigError) as caught:
+        cygd.resume("mine")
+    assert [problem.message for problem in caught.value.problems] == [
+        "plugin file plugins/bent.py has changed since the run began",
+        f"data file {here / 'a.npz'} has changed since the run began",
+    ]
+    (here / "a.npz").unlink()
+    with pytest.raises(DataError, match="no such file"):
+        cygd.resume("mine")
+
+
+def test_the_data_of_a_plugin_are_compared_themselves(moons, here):
+    (here / "numbers.txt").write_text("1\n2\n3\n")
+    moons.update(data={"source": "numbers"}, loss="sse", stop=None)
+    moons["data"]["file"] = "numbers.txt"
+    cygd.run(moons, out="mine", plugins=["bent.py"])
+    assert cygd.resume("mine").status == "completed"
+    (here / "numbers.txt").write_text("1\n2\n4\n")
+    with pytest.raises(ConfigError, match=r"has changed since the run began|no longer gives the data"):
+        cygd.resume("mine")
+
+
+def test_a_run_that_somebody_else_has_is_refused(moons, monkeypatch, here):
+    seen = []
+
+    def told(self, run, epoch, metrics):
+        try:
+            cygd.resume(run.directory)
+        except ConfigError as error:
+            seen.append(error.problems[0].message)
+
+    monkeypatch.setattr(Plugins, "epoch_end", told)
+    cygd.run(moons, out="mine", overrides=["train.epochs=1", "stop=null"])
+    assert len(seen) == 2
+    assert seen[0].startswith(f"the run folder '{here / 'mine'}' is in use by ")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (None, "'mine' is not a folder"),
+        ([], "'mine' is not a run folder: it has no config.yaml"),
+        (["log.txt"], "was stopped before it had written its config.yaml"),
+        (["config.yaml"], "environment.json is missing, damaged or of an older cygd"),
+    ],
+)
+def test_what_is_no_run_folder_is_refused(here, files, message):
+    if files is not None:
+        (here / "mine").mkdir()
+        for name in files:
+            text = "data: {source: inline, x: [[0]], y: [0]}\nmodel: {layers: [1]}\n"
+            (here / "mine" / name).write_text(text)
+    with pytest.raises(CheckpointError, match=message):
+        cygd.resume("mine")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"status": 1}'])
+def test_a_damaged_result_is_refused(moons, here, content):
+    cygd.run(moons, out="mine")
+    (here / "mine" / "result.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"result\.json is damaged"):
+        cygd.resume("mine")
+
+
+# -- a run that has ended ---------------------------------------------------------------------------
+
+
+def test_a_run_that_has_ended_gives_its_result_again(moons, here, capsys):
+    result = cygd.run(moons, out="mine")
+    before = {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()}
+    again = cygd.resume("mine", quiet=False)
+    assert {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()} == before
+    assert (again.status, again.metrics, again.epochs) == (result.status, result.metrics, result.epochs)
+    assert again.history["validation_loss"] == result.history["validation_loss"]
+    x = np.array([[0.1, 0.2]])
+    assert again.model.predict(x) == result.model.predict(x)
+    assert f"the run has ended, {result.status} after" in capsys.readouterr().err
+
+
+def test_early_stopping_and_divergence_are_ends(moons):
+    moons["optimizer"] = {"name": "sgd", "learning_rate": 1e300}
+    moons["schedule"] = None
+    result = cygd.run(moons, out="mine", overrides=["model.layers=[1]", "loss=sse", "stop=null"])
+    assert result.status == "diverged"
+    assert cygd.resume("mine", ["train.epochs=100"]).status == "diverged"
+    assert main(["run", "--resume", "mine"]) == 1
+
+
+def test_a_schedule_that_depends_on_the_number_of_epochs_is_warned_of(moons, caplog):
+    moons.update(schedule="cosine", stop=None)
+    cygd.run(moons, out="mine")
+    cygd.resume("mine", ["train.epochs=14"])
+    [message] = caplog.messages
+    assert message.startswith("the schedule cosine depends on train.epochs: the first 12 epochs had the")
+    caplog.clear()
+    moons.update(schedule={"name": "exponential"})
+    cygd.run(moons, out="yours")
+    cygd.resume("yours", ["train.epochs=14"])
+    assert not caplog.messages
+
+
+def test_another_version_is_warned_of(moons, monkeypatch, here, caplog):
+    cygd.run(moons, out="mine")
+    path = here / "mine" / "environment.json"
+    content = json.loads(path.read_text())
+    content["versions"]["cygd"] = "0.0.1"
+    path.write_text(json.dumps(content))
+    cygd.resume("mine", ["train.epochs=13"])
+    assert caplog.messages[0].startswith(f"the run began with cygd 0.0.1, this is {cygd.__version__}")
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_a_run_began_with_is_what_its_folder_says(path):
+    from cygd.runner.assembly import read, resolved
+
+    directory = cygd.run(path, overrides=["train.epochs=0"], out="mine").directory
+    stored = json.loads((directory / "environment.json").read_text())["config_sha256"]
+    names = {directory / "plugins" / file.name: f"plugins/{file.name}" for file in directory.rglob("*.py")}
+    content = resolved(read(directory / "config.yaml"), lambda file: names[file])
+    assert fingerprint(content) == stored
+
+
+def test_missing_numbers_are_no_difference(here):
+    experiment = {
+        "data": {"source": "inline", "x": [[1.0], [float("nan")], [2.0]], "y": [1, 2, 3], "missing": "mean"},
+        "model": {"layers": [1]},
+        "checkpoint": {"every": 1},
+        "train": {"epochs": 2},
+    }
+    cygd.run(experiment, out="mine")
+    assert cygd.resume("mine", ["train.epochs=3"]).epochs == 3

@@ -1,0 +1,253 @@
+"""Checkpoint files: written whole, read back to the bit, or passed over."""
+
+import json
+import math
+import zipfile
+
+import numpy as np
+import pytest
+
+from cygd.errors import CheckpointError
+from cygd.network.early_stopping import Standing
+from cygd.network.training_state import State
+from cygd.tracking import checkpoints
+from cygd.tracking.checkpoints import Checkpoint, Keeper, latest, read
+from cygd.tracking.directory import RunDirectory
+from cygd.tracking.metrics_file import Extent
+
+HEAD = b"epoch,loss,running_loss,learning_rate,seconds\n"
+LINES = [b"0,1.5,,,0.1\n", b"1,,0.75,0.1,0.2\n", b"2,nan,inf,0.1,0.3\n", b"3,0.25,0.5,0.1,0.4\n"]
+
+
+def state(epoch=3, **options):
+    given = {
+        "epoch": epoch,
+        "updates": 7 * epoch,
+        "parameters": np.array([1 / 3, -0.0, 5e-324]),
+        "optimizer": {"m": np.array([1.0, 2.0, 3.0], np.float32), "any/name": np.zeros(())},
+        "step": 7 * epoch,
+        "memory": [1 / 3, 0.0, math.inf, 0.0],
+        "last": {"running_loss": 0.5, "learning_rate": 0.1},
+        "seconds": 0.4,
+        "standing": Standing(math.inf, None, 3, None),
+    }
+    return State(**{**given, **options})
+
+
+def extent(epoch):
+    return Extent().and_then(HEAD + b"".join(LINES[:epoch]))
+
+
+def checkpoint(epoch=3, **options):
+    return Checkpoint(state(epoch, **options), extent(epoch), {"seed": 0}, None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "metrics.csv").write_bytes(HEAD + b"".join(LINES) + b"4,0.1,0.1,0.")
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def file(folder):
+    path = folder / "checkpoints" / "000003.npz"
+    path.write_bytes(checkpoint().to_bytes())
+    return path
+
+
+def keeper(folder, **options):
+    given = {"every": 1, "seconds": None, "keep": 2, "config": {"seed": 0}, "data": lambda: None}
+    return Keeper(RunDirectory(folder), **{**given, **options})
+
+
+# -- one file ---------------------------------------------------------------------------------------
+
+
+def test_everything_comes_back(file):
+    found = read(file)
+    assert found.config == {"seed": 0}
+    assert found.extent == extent(3)
+    given = state()
+    assert found.state.parameters.tobytes() == given.parameters.tobytes()
+    assert list(found.state.optimizer) == ["m", "any/name"]
+    for name, values in given.optimizer.items():
+        assert found.state.optimizer[name].dtype == values.dtype
+        np.testing.assert_array_equal(found.state.optimizer[name], values)
+    for name in ("epoch", "updates", "step", "memory", "last", "seconds", "standing"):
+        assert getattr(found.state, name) == getattr(given, name), name
+
+
+def test_the_rows_before_it_come_back(file):
+    rows = read(file).state.rows
+    assert rows[:2] == [
+        {"loss": 1.5, "seconds": 0.1},
+        {"running_loss": 0.75, "learning_rate": 0.1, "seconds": 0.2},
+    ]
+    assert math.isnan(rows[2]["loss"])
+    assert rows[2]["running_loss"] == math.inf
+    assert len(rows) == 3
+
+
+def test_the_best_weights_come_back(file):
+    best = np.array([7.0, 8.0, 9.0])
+    file.write_bytes(checkpoint(standing=Standing(np.float64(-0.9), 2, 1, best)).to_bytes())
+    found = read(file).state.standing
+    assert found[:3] == (-0.9, 2, 1)
+    np.testing.assert_array_equal(found.best_parameters, best)
+
+
+def test_numpy_reads_it_without_us(file):
+    with np.load(file, allow_pickle=False) as archive:
+        assert set(archive.files) == {"state", "parameters", "optimizer0", "optimizer1"}
+        assert json.loads(archive["state"].tobytes())["epoch"] == 3
+    with zipfile.ZipFile(file) as archive:
+        assert archive.comment.startswith(b"cygd checkpoint 1 sha256 ")
+        assert archive.testzip() is None
+
+
+def test_equal_states_are_equal_bytes():
+    assert checkpoint().to_bytes() == checkpoint().to_bytes()
+
+
+def test_a_state_that_is_no_array_of_numbers_is_refused_by_its_name():
+    with pytest.raises(CheckpointError, match="cannot hold the optimizer's state 'seen': it is no array"):
+        checkpoint(optimizer={"seen": {"a": 1}}).to_bytes()
+
+
+# -- damage -----------------------------------------------------------------------------------------
+
+
+def test_no_byte_can_change_unseen(file):
+    data = file.read_bytes()
+    for place in range(0, len(data), max(1, len(data) // 400)):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(CheckpointError, match=r"000003.npz (is damaged|cannot be used)"):
+            read(file)
+
+
+def test_no_length_but_the_whole_is_taken(file):
+    data = file.read_bytes()
+    for length in [*range(0, len(data), 97), len(data) - 1]:
+        file.write_bytes(data[:length])
+        with pytest.raises(CheckpointError, match="is damaged"):
+            read(file)
+    file.write_bytes(data + b"\n")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (HEAD + b"".join(LINES[:2]), "does not begin with the rows that the run had written"),
+        (HEAD + b"".join(LINES).replace(b"1.5", b"1.6"), "does not begin with the rows"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_rows_that_are_not_there_make_it_useless(file, rows, message):
+    table = file.parents[1] / "metrics.csv"
+    table.unlink()
+    if rows is not None:
+        table.write_bytes(rows)
+    with pytest.raises(CheckpointError, match=message):
+        read(file)
+
+
+def test_the_one_before_is_taken_with_a_warning(folder, file, caplog):
+    (folder / "checkpoints" / "000002.npz").write_bytes(checkpoint(2).to_bytes())
+    file.write_bytes(file.read_bytes()[:-300])
+    assert latest(folder).state.epoch == 2
+    assert caplog.messages == [
+        f"{file} is damaged: it does not have the bytes that were written; the checkpoint before it is taken"
+    ]
+
+
+def test_where_none_is_whole_nothing_is_thrown_away(folder, file):
+    file.write_bytes(b"")
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint can be used: .*000003\.npz is damaged"
+    ) as caught:
+        latest(folder)
+    assert caught.value.hint == f"remove {folder / 'checkpoints'} to have training start over"
+
+
+def test_another_version_is_not_passed_over(folder, file, monkeypatch):
+    (folder / "checkpoints" / "000002.npz").write_bytes(checkpoint(2).to_bytes())
+    monkeypatch.setattr(checkpoints, "VERSION", 2)
+    file.write_bytes(checkpoint().to_bytes())
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match="has form 2, this version of cygd reads form 1") as caught:
+        latest(folder)
+    assert "environment.json" in caught.value.hint
+
+
+def test_no_checkpoint_is_no_error(tmp_path):
+    assert latest(tmp_path) is None
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / ".000001.npz.abcd1234.part").write_bytes(b"half")
+    (tmp_path / "checkpoints" / "mine.npz").write_bytes(b"")
+    assert latest(tmp_path) is None
+
+
+# -- which ones stay --------------------------------------------------------------------------------
+
+
+def names(folder):
+    return sorted(path.name for path in (folder / "checkpoints").iterdir())
+
+
+def test_the_newest_stay(folder):
+    writer = keeper(folder)
+    for epoch in range(4):
+        writer.write(state(epoch), extent(epoch))
+    assert names(folder) == ["000002.npz", "000003.npz"]
+
+
+def test_more_than_a_million_epochs_stay_in_order(folder):
+    writer = keeper(folder)
+    for epoch in (999_999, 1_000_000):
+        writer.write(state(epoch), extent(3))
+    assert latest(folder).state.epoch == 1_000_000
+
+
+def test_what_was_passed_over_does_not_push_out_what_is_whole(folder, file):
+    (folder / "checkpoints" / "000001.npz").write_bytes(checkpoint(1).to_bytes())
+    file.write_bytes(b"")
+    keeper(folder).write(state(2), extent(2))
+    assert names(folder) == ["000001.npz", "000002.npz"]
+
+
+def test_one_that_cannot_be_removed_is_no_failure(folder, monkeypatch, caplog):
+    writer = keeper(folder, keep=1)
+    writer.write(state(1), extent(1))
+    monkeypatch.setattr(
+        "pathlib.Path.unlink", lambda self, **options: (_ for _ in ()).throw(OSError(30, "Read-only"))
+    )
+    writer.write(state(2), extent(2))
+    assert "000001.npz is not needed any more but cannot be removed: Read-only" in caplog.messages[0]
+
+
+def test_one_that_cannot_be_written_leaves_the_others(folder, monkeypatch):
+    writer = keeper(folder, keep=1)
+    writer.write(state(1), extent(1))
+    before = (folder / "checkpoints" / "000001.npz").read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        writer.write(state(2), extent(2))
+    assert caught.value.filename == str(folder / "checkpoints" / "000002.npz")
+    assert names(folder) == ["000001.npz"]
+    assert (folder / "checkpoints" / "000001.npz").read_bytes() == before
+
+
+def test_the_digest_of_the_data_is_asked_for_once(folder):
+    asked = []
+    writer = keeper(folder, data=lambda: asked.append(1) or "abc")
+    for epoch in (1, 2):
+        writer.write(state(epoch), extent(epoch))
+    assert asked == [1]
+    assert latest(folder).data == "abc"

@@ -1,0 +1,85 @@
+import hashlib
+import json
+import logging
+import shutil
+import subprocess
+
+import pytest
+
+from cygd.tracking.environment import facts, hashes, versions, warn_if_changed
+
+
+def test_versions_name_what_matters():
+    found = versions()
+    assert list(found) == ["python", "cygd", "numpy", "pyyaml", "pluggy"]
+    assert all(found.values())
+
+
+def test_hashes_name_files_relative_to_their_base(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "a.py").write_bytes(b"x")
+    path = tmp_path / "plugins" / "a.py"
+    digest = hashlib.sha256(b"x").hexdigest()
+    assert hashes([path], tmp_path) == {"plugins/a.py": digest}
+    assert hashes([path]) == {str(path): digest}
+
+
+def test_a_changed_file_is_warned_of(tmp_path, caplog):
+    then = {"sha256": {"data": {"/a.csv": "1", "/b.csv": "1"}, "plugins": {"plugins/a.py": "1"}}}
+    (tmp_path / "environment.json").write_text(json.dumps(then))
+    with caplog.at_level(logging.WARNING, "cygd"):
+        warn_if_changed(tmp_path, {"/a.csv": "2", "/b.csv": "1", "/new.csv": "1"}, {"plugins/a.py": "2"})
+    assert [record.getMessage() for record in caplog.records] == [
+        f"data file /a.csv has changed since the run in {tmp_path}: the result will not be the same",
+        f"plugin file plugins/a.py has changed since the run in {tmp_path}: the result will not be the same",
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"sha256": {"data": {}}}'])
+def test_where_there_was_no_run_nothing_is_said(tmp_path, caplog, content):
+    if content is not None:
+        (tmp_path / "environment.json").write_text(content)
+    warn_if_changed(tmp_path, {"/a.csv": "2"}, {})
+    assert not caplog.records
+
+
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """Return a function that calls git in a new repository with one commit, and its folder."""
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "me")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "me@example.org")
+
+    def call(*arguments, folder=tmp_path / "repository"):
+        command = ["git", "-c", "init.defaultBranch=trunk", *arguments]
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+    (tmp_path / "repository" / "deep").mkdir(parents=True)
+    call("init")
+    return call
+
+
+def test_the_commit_is_the_one_that_is_checked_out(git, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "repository" / "deep")
+    assert commit() is None
+    git("commit", "--allow-empty", "-m", "first")
+    assert commit() == git("rev-parse", "HEAD")
+    git("pack-refs", "--all")
+    assert commit() == git("rev-parse", "HEAD")
+    git("checkout", "--detach")
+    assert commit() == git("rev-parse", "HEAD")
+
+
+def test_the_commit_of_a_worktree_is_its_own(git, tmp_path, monkeypatch):
+    git("commit", "--allow-empty", "-m", "first")
+    git("worktree", "add", str(tmp_path / "other"))
+    git("commit", "--allow-empty", "-m", "second")
+    monkeypatch.chdir(tmp_path / "other")
+    assert commit() == git("rev-parse", "HEAD", folder=tmp_path / "other")
+    assert commit() != git("rev-parse", "HEAD")
+
+
+def commit():
+    return facts(1, {})["git_commit"]

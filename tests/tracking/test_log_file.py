@@ -1,0 +1,74 @@
+import logging
+
+import pytest
+
+from cygd.tracking.log_file import Journal
+
+log = logging.getLogger("cygd")
+
+
+class Listener(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def emit(self, record):
+        self.heard.append(record.getMessage())
+
+
+@pytest.fixture
+def listener():
+    handler = Listener()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
+
+
+def test_everything_is_written_also_what_was_said_before_there_was_a_file(tmp_path):
+    with Journal() as journal:
+        log.warning("early", extra={"hint": "get up"})
+        journal.open(tmp_path / "log.txt")
+        log.debug("late")
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert [line.split(" ", 2)[2] if line[0].isdigit() else line for line in lines] == [
+        "WARNING early",
+        "  hint: get up",
+        "DEBUG late",
+    ]
+
+
+def test_a_traceback_is_written(tmp_path):
+    with Journal() as journal:
+        journal.open(tmp_path / "log.txt")
+        try:
+            raise ValueError("deep inside")
+        except ValueError as error:
+            log.debug("failed", exc_info=error)
+    text = (tmp_path / "log.txt").read_text()
+    assert "Traceback (most recent call last)" in text
+    assert "ValueError: deep inside" in text
+
+
+def test_nothing_gets_louder_for_others(tmp_path, listener):
+    with Journal() as outer, Journal():
+        outer.open(tmp_path / "log.txt")
+        log.debug("whisper")
+        log.info("murmur")
+        log.warning("cry")
+    assert listener.heard == ["cry"]
+    assert "whisper" in (tmp_path / "log.txt").read_text()
+
+
+def test_the_level_is_what_it_was(tmp_path):
+    before = log.level
+    with Journal():
+        assert log.level == logging.DEBUG
+    assert log.level == before
+    assert not log.filters
+
+
+def test_nothing_is_written_after_the_end(tmp_path):
+    with Journal() as journal:
+        journal.open(tmp_path / "log.txt")
+    log.warning("too late")
+    assert (tmp_path / "log.txt").read_text() == ""

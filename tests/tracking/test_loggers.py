@@ -1,0 +1,227 @@
+import io
+import json
+import math
+import re
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from cygd.components import OptionError
+from cygd.components.loggers import Logger
+from cygd.errors import PluginError
+from cygd.testing import check_logger
+from cygd.tracking.loggers import LOGGERS, Console, Csv, Jsonl
+from cygd.tracking.loggers.console import short
+from cygd.tracking.loggers.csv import columns
+
+
+def experiment(epochs=2, metrics=(), split=None, layers=(1,)):
+    data = {"source": "inline", "split": split, "validation": None}
+    return {
+        "train": {"epochs": epochs},
+        "metrics": list(metrics),
+        "data": data,
+        "model": {"layers": list(layers)},
+    }
+
+
+@pytest.fixture
+def run(tmp_path):
+    return SimpleNamespace(name="xor", directory=tmp_path, config=experiment(), seed=0)
+
+
+@pytest.fixture
+def result():
+    metrics = {"loss": 0.123456, "test_accuracy": 1.0}
+    return SimpleNamespace(status="completed", epochs=2, best_epoch=None, seconds=1.23456, metrics=metrics)
+
+
+ROWS = [
+    {"loss": 1 / 3, "learning_rate": 0.1, "seconds": 0.0},
+    {"loss": 0.25, "running_loss": 0.3, "learning_rate": 0.1, "seconds": 0.001},
+    {"loss": math.nan, "running_loss": math.inf, "learning_rate": 0.1, "seconds": 0.002},
+]
+
+
+def feed(logger, run, rows):
+    logger.cygd_run_start(run)
+    for epoch, row in enumerate(rows):
+        logger.cygd_epoch_end(run, epoch, row)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (experiment(), ["loss"]),
+        (experiment(metrics=["accuracy"]), ["loss", "accuracy"]),
+        (experiment(metrics=[{"name": "f1"}], split={"validation": 0.2}),
+         ["loss", "validation_loss", "f1", "validation_f1"]),
+        (experiment(split={"test": 0.2, "validation": 0.0}), ["loss"]),
+        (experiment(layers=[{"units": 3, "l1": 0, "l2": 0.1}]), ["loss", "penalty"]),
+    ],
+)  # fmt: skip
+def test_only_the_columns_of_the_run_are_there(config, expected):
+    assert columns(config) == ["epoch", *expected, "running_loss", "learning_rate", "seconds"]
+
+
+def test_csv_writes_numbers_that_read_back(run, result):
+    logger = Csv()
+    feed(logger, run, ROWS)
+    logger.cygd_run_end(run, result)
+    assert (run.directory / "metrics.csv").read_bytes().decode().split("\n") == [
+        "epoch,loss,running_loss,learning_rate,seconds",
+        "0,0.3333333333333333,,0.1,0.0",
+        "1,0.25,0.3,0.1,0.001",
+        "2,nan,inf,0.1,0.002",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("logger", [Csv(), Jsonl()], ids=["csv", "jsonl"])
+def test_the_rows_are_there_after_an_error(run, logger):
+    feed(logger, run, ROWS[:2])
+    logger.cygd_run_error(run, KeyboardInterrupt())
+    [path] = run.directory.iterdir()
+    assert len(path.read_text().splitlines()) == (3 if path.suffix == ".csv" else 2)
+
+
+def test_jsonl_is_json_line_by_line_and_at_once(run):
+    feed(logger := Jsonl(), run, ROWS)
+    at_once = (run.directory / "metrics.jsonl").read_text()
+    logger.cygd_run_error(run, KeyboardInterrupt())
+    lines = [json.loads(line) for line in at_once.splitlines()]
+    assert lines[0] == {"epoch": 0, **ROWS[0]}
+    assert lines[2] == {
+        "epoch": 2,
+        "loss": None,
+        "running_loss": None,
+        "learning_rate": 0.1,
+        "seconds": 0.002,
+    }
+
+
+def test_console_prints_plain_lines_to_stderr(run, result, capsys):
+    logger = Console()
+    feed(logger, run, ROWS)
+    logger.cygd_run_end(run, result)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"xor: 2 epochs, in {run.directory}",
+        "epoch 0/2  loss 0.3333",
+        "epoch 1/2  loss 0.25",
+        "epoch 2/2  loss nan",
+        "completed after 2 epochs, 1.235 s: loss 0.1235, test_accuracy 1",
+    ]
+
+
+def test_console_prints_few_lines_of_a_long_run(run, result, capsys):
+    run.config = experiment(epochs=100_003)
+    feed(Console(), run, [{"running_loss": 0.5}] * 100_004)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) <= 20
+    assert lines[-1] == "epoch 100003/100003  running_loss 0.5"
+
+
+def test_console_names_the_best_epoch(run, result, capsys):
+    result.status, result.best_epoch = "stopped", 1
+    feed(logger := Console(), run, [])
+    logger.cygd_run_end(run, result)
+    assert "stopped after 2 epochs, best 1, " in capsys.readouterr().err
+
+
+COLOUR = re.compile(r"\x1b\[\d*[1-9]\d*m")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Return a function that makes stderr a terminal; only in the test itself, for pytest sets it anew."""
+    for name, value in {"TERM": "xterm", "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def switch_on():
+        stream = Terminal()
+        monkeypatch.setattr(sys, "stderr", stream)
+        return stream
+
+    return switch_on
+
+
+def test_console_shows_a_bar_with_loss_and_time_left_on_a_terminal(run, result, terminal):
+    stream = terminal()
+    feed(logger := Console(), run, ROWS)
+    logger.cygd_run_end(run, result)
+    text = stream.getvalue()
+    assert "\x1b[" in text
+    assert COLOUR.search(text)
+    assert "2/2" in text
+    assert "loss nan" in text
+    assert "0:00:00" in text
+    assert "completed after 2 epochs" in text.splitlines()[-1]
+
+
+def test_console_leaves_colours_away_where_asked(run, terminal, monkeypatch):
+    stream = terminal()
+    monkeypatch.setenv("NO_COLOR", "1")
+    feed(logger := Console(), run, ROWS)
+    logger.cygd_run_error(run, KeyboardInterrupt())
+    assert "loss nan" in stream.getvalue()
+    assert not COLOUR.search(stream.getvalue())
+
+
+def test_console_takes_a_dumb_terminal_for_none(run, terminal, monkeypatch):
+    stream = terminal()
+    monkeypatch.setenv("TERM", "dumb")
+    feed(Console(), run, ROWS)
+    assert "epoch 2/2  loss nan" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.123456, "0.1235"), (2.0, "2"), (1e-12, "1e-12"), (math.nan, "nan")]
+)
+def test_numbers_are_short(value, text):
+    assert short(value) == text
+
+
+def test_the_table_names_every_logger_once():
+    assert [logger.name for logger in LOGGERS] == ["console", "csv", "jsonl"]
+    assert all(logger.tier == "built-in" and logger.summary for logger in LOGGERS)
+
+
+def test_a_logger_builds_with_its_options():
+    [jsonl] = [logger for logger in LOGGERS if logger.name == "jsonl"]
+    assert jsonl.configured({"file": "rows.jsonl"}).build().file == "rows.jsonl"
+    assert jsonl.build().file == "metrics.jsonl"
+
+
+def test_an_unknown_option_of_a_logger_is_refused():
+    [console] = [logger for logger in LOGGERS if logger.name == "console"]
+    with pytest.raises(OptionError, match="logger 'console' has no option 'line'"):
+        console.configured({"line": 3})
+
+
+def test_a_factory_that_fails_is_named():
+    def factory():
+        raise RuntimeError("no server")
+
+    with pytest.raises(PluginError, match="logger 'remote': its factory failed: RuntimeError: no server"):
+        Logger("remote", factory).build()
+
+
+def test_a_factory_that_returns_nothing_is_named():
+    with pytest.raises(PluginError, match="logger 'remote': its factory returned None") as caught:
+        Logger("remote", lambda: None).build()
+    assert caught.value.hint == "is a `return` missing?"
+
+
+@pytest.mark.parametrize("logger", LOGGERS, ids=lambda logger: logger.name)
+def test_the_built_in_loggers_pass_the_suite_for_authors(logger):
+    check_logger(logger)

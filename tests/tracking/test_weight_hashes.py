@@ -1,0 +1,79 @@
+"""hashes.csv: a hash of the weights for each epoch."""
+
+import zlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import cygd
+from cygd.tracking.loggers import Hashes, read_hashes
+
+EXPERIMENT = {
+    "data": {"source": "inline", "x": [[0, 0], [0, 1], [1, 0], [1, 1]], "y": [0, 1, 1, 0]},
+    "model": {"layers": [3, 1]},
+    "train": {"epochs": 5},
+}
+
+
+def test_a_row_for_each_epoch(tmp_path):
+    result = cygd.run(EXPERIMENT, out=tmp_path / "run")
+    found = read_hashes(result.directory)
+    assert list(found) == [0, 1, 2, 3, 4, 5]
+    assert len(set(found.values())) == 6
+    assert found[5] == f"{zlib.crc32(result.model.network.parameters.tobytes()):08x}"
+    assert (result.directory / "hashes.csv").read_text().startswith("epoch,weights\n0,")
+
+
+@pytest.mark.parametrize("log", [[], ["csv"], ["console", "jsonl"]])
+def test_epochs_that_are_not_measured_have_one_too(tmp_path, log):
+    result = cygd.run(EXPERIMENT, ["train.evaluate_every=0", f"log={log}"], out=tmp_path / "run")
+    assert len(read_hashes(result.directory)) == 6
+
+
+def test_equal_runs_have_equal_hashes(tmp_path):
+    first = read_hashes(cygd.run(EXPERIMENT, out=tmp_path / "1").directory)
+    assert first == read_hashes(cygd.run(EXPERIMENT, out=tmp_path / "2", threads=2).directory)
+    other = cygd.run(EXPERIMENT, ["optimizer.learning_rate=0.05"], out=tmp_path / "3")
+    assert first[0] == read_hashes(other.directory)[0]
+    assert first[1] != read_hashes(other.directory)[1]
+
+
+def test_a_run_that_goes_on_keeps_the_rows_before(tmp_path):
+    (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
+    network = SimpleNamespace(parameters=np.zeros(3))
+    run = SimpleNamespace(directory=tmp_path, network=network, resumed=1)
+    logger = Hashes()
+    logger.cygd_run_start(run)
+    logger.cygd_epoch_end(run, 1, {})
+    logger.cygd_run_end(run, None)
+    assert read_hashes(tmp_path) == {0: "00000001", 1: f"{zlib.crc32(bytes(24)):08x}"}
+
+
+@pytest.mark.parametrize(("resumed", "kept"), [(0, []), (1, [0]), (2, [0, 1]), (7, [0, 1])])
+def test_rows_that_stay_are_never_written_again(tmp_path, resumed, kept):
+    (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
+    network = SimpleNamespace(parameters=np.zeros(3))
+    # as of a process that is killed before anything of it is flushed
+    logger = Hashes()
+    logger.cygd_run_start(SimpleNamespace(directory=tmp_path, network=network, resumed=resumed))
+    assert list(read_hashes(tmp_path)) == kept
+    logger.cygd_run_error(None, None)
+
+
+@pytest.mark.parametrize("text", ["", "epoch,wei", "\n0,00000001\n"])
+def test_a_file_without_its_head_begins_anew(tmp_path, text):
+    (tmp_path / "hashes.csv").write_text(text)
+    logger = Hashes()
+    logger.cygd_run_start(
+        SimpleNamespace(directory=tmp_path, network=SimpleNamespace(parameters=np.zeros(3)), resumed=1)
+    )
+    logger.cygd_epoch_end(None, 1, {})
+    logger.cygd_run_end(None, None)
+    assert (tmp_path / "hashes.csv").read_text() == f"epoch,weights\n1,{zlib.crc32(bytes(24)):08x}\n"
+
+
+def test_rows_that_were_cut_off_are_no_rows(tmp_path):
+    assert read_hashes(tmp_path) == {}
+    (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n\n1,0000")
+    assert read_hashes(tmp_path) == {0: "00000001"}
