@@ -23,10 +23,10 @@ __all__ = [
     "Problem",
     "RunError",
     "RunInterrupted",
-    "cause",
+    "describe_exception",
     "did_you_mean",
-    "file_of",
     "hint_of",
+    "source_file",
 ]
 
 
@@ -147,7 +147,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     return f"did you mean {near[0]!r}?" if near else None
 
 
-def cause(error: BaseException, file: str | None = None) -> str:
+def describe_exception(error: BaseException, file: str | None = None) -> str:
     """Say what was raised, and in which line of the plugin; its hint, if it has one, is left to the caller.
 
     Parameters
@@ -159,9 +159,9 @@ def cause(error: BaseException, file: str | None = None) -> str:
 
     Examples
     --------
-    >>> cause(ValueError("too short"))
+    >>> describe_exception(ValueError("too short"))
     'ValueError: too short'
-    >>> cause(SystemExit())
+    >>> describe_exception(SystemExit())
     'SystemExit'
     """
     said = str(getattr(error, "message", error) if hasattr(error, "hint") else error)
@@ -179,7 +179,7 @@ def hint_of(error: BaseException) -> str | None:
     return hint if isinstance(hint, str) else None
 
 
-def file_of(function: object) -> str | None:
+def source_file(function: object) -> str | None:
     """Return the file in which a function is written, if it is written in Python."""
     code = getattr(function, "__code__", None)
     return None if code is None else str(code.co_filename)

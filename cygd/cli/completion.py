@@ -53,7 +53,7 @@ def candidates(metavar: str, prefix: str = "") -> Iterator[str]:
         yield from DirectoriesCompleter()(prefix)
     if "KEY" in words:
         yield from (f"{key}=" for key in _keys())
-    if metavar.startswith("NAME"):
+    if metavar.startswith("COMPONENT"):
         yield from _component_names()
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from cygd.cli.output import UsageError
 
-__all__ = ["check_free", "write_new"]
+__all__ = ["check_not_existing", "write_new_files"]
 
 
-def check_free(files: Sequence[Path]) -> None:
+def check_not_existing(files: Sequence[Path]) -> None:
     """Refuse to write over anything."""
     for file in files:
         if file.exists() or file.is_symlink():
             raise UsageError(f"{file} is there already, and nothing is overwritten", "take another name")
 
 
-def write_new(files: Sequence[Path], texts: Sequence[str]) -> None:
+def write_new_files(files: Sequence[Path], texts: Sequence[str]) -> None:
     """Write all files or none."""
     written = []
     try:

@@ -11,13 +11,13 @@ from typing import Any
 from cygd.cli.output import UsageError
 from cygd.errors import did_you_mean
 
-__all__ = ["RUNS", "find", "is_run", "is_sweep", "moment", "result_of", "walk"]
+__all__ = ["RUNS", "find_folders", "find_run", "is_run", "is_sweep", "result_of", "run_time"]
 
 RUNS = Path("runs")
 STAMP = re.compile(r"\d{8}-\d{6}")
 
 
-def find(text: str) -> Path:
+def find_run(text: str) -> Path:
     """Return the run folder that a text means: a folder, or the newest run of a name under runs/.
 
     Raises
@@ -31,11 +31,11 @@ def find(text: str) -> Path:
         if not folder.is_dir():
             continue
         if is_sweep(folder):
-            where = folder / "best" if (folder / "best").is_dir() else next(walk(folder), folder)
+            where = folder / "best" if (folder / "best").is_dir() else next(find_folders(folder), folder)
             raise UsageError(f"{text!r} is a sweep of many runs", f"name one of them, such as {where}")
-        found = [each for each in walk(folder) if not is_sweep(each)]
+        found = [each for each in find_folders(folder) if not is_sweep(each)]
         if found:
-            return max(found, key=moment)
+            return max(found, key=run_time)
     names = sorted(path.name for path in RUNS.iterdir() if path.is_dir()) if RUNS.is_dir() else []
     hint = did_you_mean(text, names) or (f"there are {', '.join(names[:8])}" if names else None)
     raise UsageError(f"there is no run {text!r}", hint or "name the folder that `cygd run` printed")
@@ -51,7 +51,7 @@ def is_sweep(folder: Path) -> bool:
     return (folder / "sweep.json").is_file()
 
 
-def walk(folder: Path, depth: int = 3) -> Iterator[Path]:
+def find_folders(folder: Path, depth: int = 3) -> Iterator[Path]:
     """Yield the run folders and the sweeps below a folder, without what is in them."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.is_symlink() or not path.is_dir():
@@ -59,10 +59,10 @@ def walk(folder: Path, depth: int = 3) -> Iterator[Path]:
         if is_run(path) or is_sweep(path):
             yield path
         elif depth > 1:
-            yield from walk(path, depth - 1)
+            yield from find_folders(path, depth - 1)
 
 
-def moment(folder: Path) -> tuple[str, int]:
+def run_time(folder: Path) -> tuple[str, int]:
     """Return what sorts run folders by when they began."""
     stamp = STAMP.match(folder.name)
     began = folder.stat().st_mtime_ns

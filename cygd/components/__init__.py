@@ -12,40 +12,40 @@ never the other way.
 """
 
 from cygd.components.activations import Activation
-from cygd.components.base import Component, declared_by, spoken
-from cygd.components.evaluation import checked, floats, read_only
-from cygd.components.from_formula import written
+from cygd.components.base import Component, declared_by, kind_label
+from cygd.components.evaluation import as_float_array, check_result, read_only
+from cygd.components.from_formula import component_from_formula
 from cygd.components.initializers import Initializer
 from cygd.components.loggers import Logger
 from cygd.components.losses import Loss
 from cygd.components.metrics import Metric
 from cygd.components.optimizers import Optimizer
 from cygd.components.options import REQUIRED, OptionError
-from cygd.components.registry import BuiltIns, Components, UnknownComponentError, resolve
-from cygd.components.schedules import RunningSchedule, Schedule, Watcher, constant
+from cygd.components.registry import BuiltInComponents, Components, UnknownComponentError, resolve
+from cygd.components.schedules import MetricSchedule, RunningSchedule, Schedule, constant
 
 __all__ = [
     "REQUIRED",
     "Activation",
-    "BuiltIns",
+    "BuiltInComponents",
     "Component",
     "Components",
     "Initializer",
     "Logger",
     "Loss",
     "Metric",
+    "MetricSchedule",
     "Optimizer",
     "OptionError",
     "RunningSchedule",
     "Schedule",
     "UnknownComponentError",
-    "Watcher",
-    "checked",
+    "as_float_array",
+    "check_result",
+    "component_from_formula",
     "constant",
     "declared_by",
-    "floats",
+    "kind_label",
     "read_only",
     "resolve",
-    "spoken",
-    "written",
 ]

@@ -20,14 +20,14 @@ from cygd.components import formula as formulas
 from cygd.components.base import Component, Function, declared_numbers, kernel_row
 from cygd.components.evaluation import (
     Array,
-    checked,
-    floats,
-    measured,
+    as_float_array,
+    check_result,
+    numerical_derivative,
     read_only,
     run_outputs,
     run_pointer,
     run_program,
-    say_measured,
+    warn_numerical_derivative,
 )
 from cygd.components.function_pointers import Pointers
 from cygd.components.options import Declared, OptionError, check_call, signature_of
@@ -157,7 +157,7 @@ class Activation(Component):
         else:
             if self.surrogate:
                 raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
-            self._set(derivative=measured(self, self.function, "df(h)"), numerical=True)
+            self._set(derivative=numerical_derivative(self, self.function, "df(h)"), numerical=True)
 
     def _is_pointed(self) -> bool:
         """Return whether pointers are given, after a look at what else is."""
@@ -183,7 +183,7 @@ class Activation(Component):
                 "their values in `data`"
             )
         if self.derivative_pointer is None:
-            say_measured(self, "derivative_pointer=")
+            warn_numerical_derivative(self, "derivative_pointer=")
             self._set(numerical=True)
         self._set(pointers=pointers)
 
@@ -260,7 +260,7 @@ class Activation(Component):
         """Return f(h), for an array of shape (n_samples, n_units) or any other if f is elementwise."""
         if self.kernel:
             return np.asarray(core.activate(h, self.kernel, parameters=self.parameters))
-        h = floats(h)
+        h = as_float_array(h)
         programs = self.programs
         if programs is not None:
             return run_program(programs.forward, [h], self._trained)
@@ -277,17 +277,17 @@ class Activation(Component):
             )
         if self.kernel:
             return np.asarray(core.derivative(h, self.kernel, parameters=self.parameters))
-        h = floats(h)
+        h = as_float_array(h)
         programs = self.programs
         if programs is not None:
-            y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+            y_hat = self.evaluate(h) if y_hat is None else as_float_array(y_hat)
             return run_program(programs.derivative, [h, y_hat], self._trained)
         if self.pointers is not None:
-            y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+            y_hat = self.evaluate(h) if y_hat is None else as_float_array(y_hat)
             return run_pointer(self.pointers, list(self.parameters.values()), h, y_hat)
         if not self.derivative_takes_y_hat:
             return self._call("derivative", h, like=h)
-        y_hat = self.evaluate(h) if y_hat is None else floats(y_hat)
+        y_hat = self.evaluate(h) if y_hat is None else as_float_array(y_hat)
         return self._call("derivative", h, y_hat, like=h)
 
     def sensitivity(self, h: ArrayLike, y_hat: ArrayLike) -> list[Array]:
@@ -295,11 +295,11 @@ class Activation(Component):
         programs = self.programs
         if programs is None or programs.gradient is None:
             return []
-        return run_outputs(programs.gradient, [floats(h), floats(y_hat)], self._trained)[1:]
+        return run_outputs(programs.gradient, [as_float_array(h), as_float_array(y_hat)], self._trained)[1:]
 
     def backpropagate(self, h: ArrayLike, y_hat: ArrayLike, g: ArrayLike) -> Array:
         """Return the error term delta for g = -dE/dy_hat, all of shape (n_samples, n_units)."""
-        h, y_hat, g = floats(h), floats(y_hat), floats(g)
+        h, y_hat, g = as_float_array(h), as_float_array(y_hat), as_float_array(g)
         if not self.rowwise:
             return g * self.slope(h, y_hat)
         if self.kernel:
@@ -314,7 +314,7 @@ class Activation(Component):
 
     def _call(self, role: str, *arrays: Array, like: Array) -> Array:
         result = getattr(self, role)(*map(read_only, arrays), **self.parameters)
-        return checked(result, like, f"{self}: {role}")
+        return check_result(result, like, f"{self}: {role}")
 
 
 def takes_y_hat(derivative: Function, parameters: Mapping[str, object]) -> bool:

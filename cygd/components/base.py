@@ -20,19 +20,27 @@ from cygd.components.options import (
 )
 from cygd.errors import did_you_mean
 
-__all__ = ["Component", "Function", "declared_by", "declared_numbers", "kernel_row", "spoken", "with_article"]
+__all__ = [
+    "Component",
+    "Function",
+    "declared_by",
+    "declared_numbers",
+    "kernel_row",
+    "kind_label",
+    "with_article",
+]
 
 Function = Callable[..., Any]
 
 
-def spoken(kind: str) -> str:
+def kind_label(kind: str) -> str:
     """Return a kind as a reader says it: "data source" for "data_source"."""
     return kind.replace("_", " ")
 
 
 def with_article(kind: str) -> str:
     """Return a kind with its article: "an activation"."""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {spoken(kind)}"
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind_label(kind)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,7 +107,7 @@ class Component:
         self._set(parameters=parameters, _integers=declared.integers, _open=declared.open)
 
     def __str__(self) -> str:
-        return f"{spoken(self.kind)} {self.name!r}"
+        return f"{kind_label(self.kind)} {self.name!r}"
 
     def __repr__(self) -> str:
         listed = "".join(f", {option}={value!r}" for option, value in self.options.items())

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Array",
-    "checked",
-    "floats",
-    "measured",
+    "as_float_array",
+    "check_result",
+    "numerical_derivative",
     "read_only",
     "run_outputs",
     "run_pointer",
     "run_program",
-    "say_measured",
+    "warn_numerical_derivative",
 ]
 
 log = logging.getLogger("cygd")
@@ -34,7 +34,7 @@ log = logging.getLogger("cygd")
 Array = NDArray[Any]
 
 
-def floats(a: ArrayLike) -> Array:
+def as_float_array(a: ArrayLike) -> Array:
     """Return an array of float32 or float64; other numbers become float64."""
     array = np.asarray(a)
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
@@ -47,7 +47,7 @@ def read_only(array: Array) -> Array:
     return view
 
 
-def checked(result: object, like: Array, what: str) -> Array:
+def check_result(result: object, like: Array, what: str) -> Array:
     """Return the array that a component returned, in the type of `like`, or raise a PluginError."""
     wanted = f"instead of an array of shape {like.shape}"
     if result is None:
@@ -92,7 +92,7 @@ def run_pointer(pointers: Pointers, values: Sequence[float], h: Array, y_hat: Ar
     return out.reshape(whole[0].shape).astype(h.dtype, copy=False)
 
 
-def say_measured(owner: Component, missing: str) -> None:
+def warn_numerical_derivative(owner: Component, missing: str) -> None:
     """Warn that a derivative is missing, and say how to give one."""
     log.warning(
         "%s has no derivative: it is measured by central differences, which takes two evaluations and "
@@ -102,9 +102,9 @@ def say_measured(owner: Component, missing: str) -> None:
     )
 
 
-def measured(owner: Component, function: Function | None, missing: str) -> Function:
+def numerical_derivative(owner: Component, function: Function | None, missing: str) -> Function:
     """Return the derivative of a function by its last array, by central differences, and say so."""
-    say_measured(owner, f"derivative={missing}")
+    warn_numerical_derivative(owner, f"derivative={missing}")
     assert function is not None
 
     def slope(*arrays: Array, **parameters: float) -> Array:

@@ -9,9 +9,9 @@ from cygd.components.activations import Activation
 from cygd.components.base import Component, with_article
 from cygd.components.losses import Loss
 from cygd.components.optimizers import Optimizer
-from cygd.components.options import OptionError, check_number, shown
+from cygd.components.options import OptionError, check_number, format_value
 
-__all__ = ["written"]
+__all__ = ["component_from_formula"]
 
 # kind -> its class, and the keys beside the formula that are no parameters of it
 _KINDS: dict[str, tuple[type[Component], tuple[str, ...]]] = {
@@ -21,7 +21,7 @@ _KINDS: dict[str, tuple[type[Component], tuple[str, ...]]] = {
 }
 
 
-def written(kind: str, spec: Mapping[str, object]) -> Component:
+def component_from_formula(kind: str, spec: Mapping[str, object]) -> Component:
     """Return the component that a mapping with a formula describes; what else it holds are parameters.
 
     Raises
@@ -33,7 +33,7 @@ def written(kind: str, spec: Mapping[str, object]) -> Component:
 
     Examples
     --------
-    >>> written("activation", {"formula": "h * sigmoid(beta * h)", "beta": 1.5})
+    >>> component_from_formula("activation", {"formula": "h * sigmoid(beta * h)", "beta": 1.5})
     Activation('formula', beta=1.5)
     """
     if kind not in _KINDS:
@@ -50,7 +50,7 @@ def written(kind: str, spec: Mapping[str, object]) -> Component:
             if not isinstance(arguments[key], Sequence) or not all(
                 isinstance(n, str) for n in arguments[key]
             ):
-                raise OptionError(f"{key!r} must be a list of names, found {shown(names)}", key)
+                raise OptionError(f"{key!r} must be a list of names, found {format_value(names)}", key)
     for key, value in options.items():
         if value is None:
             raise OptionError(

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cygd.components.options import shown
+from cygd.components.options import format_value
 from cygd.core.primitives import read_capsule
 from cygd.errors import ConfigError
 
@@ -98,7 +98,7 @@ class Pointers:
     ) -> None:
         self.owner = owner
         if signature is not None and signature not in FORMS:
-            raise ValueError(f"{owner}: signature must be block or scalar, found {shown(signature)}")
+            raise ValueError(f"{owner}: signature must be block or scalar, found {format_value(signature)}")
         expected = _dtype(owner, dtype)
         functions = _by_dtype(owner, "pointer", pointer, expected, signature)
         slopes = (
@@ -138,7 +138,7 @@ def _dtype(owner: str, dtype: object) -> str | None:
     except TypeError:
         name = ""
     if name not in DTYPES:
-        raise ValueError(f"{owner}: dtype must be float64 or float32, found {shown(dtype)}")
+        raise ValueError(f"{owner}: dtype must be float64 or float32, found {format_value(dtype)}")
     return str(name)
 
 
@@ -155,7 +155,7 @@ def _by_dtype(owner: str, role: str, given: object, dtype: str | None, form: obj
     for key, value in given.items():
         if key not in DTYPES:
             raise ValueError(
-                f"{owner}: {role} must map float64 or float32 to a pointer, found the key {shown(key)}"
+                f"{owner}: {role} must map float64 or float32 to a pointer, found the key {format_value(key)}"
             )
         pointers[key] = _Reader(owner, f"{role}[{key!r}]", key, form).read(value)
     return {key: pointers[key] for key in DTYPES if key in pointers}
@@ -277,7 +277,7 @@ class _Reader:
         if address == 0:
             raise ValueError(f"{self.what} is NULL: there is no function to call")
         if address < 0 or address >= 1 << 8 * ctypes.sizeof(ctypes.c_void_p):
-            raise ValueError(f"{self.what} is no address: {shown(address)}")
+            raise ValueError(f"{self.what} is no address: {format_value(address)}")
         executable, file = _place_of(address)
         if address < FIRST_PAGE or not executable:
             raise ValueError(

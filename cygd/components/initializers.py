@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from cygd.components.base import Component, Function, declared_by
-from cygd.components.evaluation import checked
+from cygd.components.evaluation import check_result
 from cygd.errors import PluginError
 
 __all__ = ["INITIALIZERS", "Initializer"]
@@ -61,7 +61,7 @@ class Initializer(Component):
     def draw(self, rng: Any, n_inputs: int, n_outputs: int) -> NDArray[np.float64]:
         """Return the weights (n_inputs, n_outputs), which must be finite."""
         weights = self.function(rng, n_inputs, n_outputs, **self.parameters)
-        w = checked(weights, np.empty((n_inputs, n_outputs)), f"{self}: function")
+        w = check_result(weights, np.empty((n_inputs, n_outputs)), f"{self}: function")
         if not np.isfinite(w).all():
             raise PluginError(f"{self}: function returned weights that are not finite")
         return w

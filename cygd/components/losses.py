@@ -19,7 +19,14 @@ from numpy.typing import ArrayLike
 from cygd import core
 from cygd.components import formula as formulas
 from cygd.components.base import Component, Function, declared_numbers, kernel_row
-from cygd.components.evaluation import Array, checked, floats, measured, read_only, run_program
+from cygd.components.evaluation import (
+    Array,
+    as_float_array,
+    check_result,
+    numerical_derivative,
+    read_only,
+    run_program,
+)
 from cygd.components.options import Declared, check_call
 from cygd.errors import DataError, FormulaError
 
@@ -91,7 +98,10 @@ class Loss(Component):
                 raise TypeError(f"{self} has no function: give function= or formula=")
             check_call(str(self), "function", self.function, ("y", "y_hat"), self.parameters)
             if self.derivative is None:
-                self._set(derivative=measured(self, self.function, "derivative(y, y_hat)"), numerical=True)
+                self._set(
+                    derivative=numerical_derivative(self, self.function, "derivative(y, y_hat)"),
+                    numerical=True,
+                )
             check_call(str(self), "derivative", self.derivative, ("y", "y_hat"), self.parameters)
         if self.reduction not in ("sum", "mean", "mean_rows"):
             raise ValueError(f"{self}: reduction must be sum, mean or mean_rows, found {self.reduction!r}")
@@ -152,7 +162,7 @@ class Loss(Component):
         >>> hinge.check_targets([[-1.0], [1.0]])
         """
         words, inside = _TARGETS[self.targets]
-        y = np.atleast_1d(floats(y))
+        y = np.atleast_1d(as_float_array(y))
         if inside is None:
             return
         outside = np.argwhere(~inside(y))
@@ -161,14 +171,14 @@ class Loss(Component):
             raise DataError(f"{self} needs targets {words}, but y{list(place)} is {float(y[place])!r}")
 
     def _call(self, role: str, y: ArrayLike, y_hat: ArrayLike) -> Array:
-        y, y_hat = floats(y), floats(y_hat)
+        y, y_hat = as_float_array(y), as_float_array(y_hat)
         if self.kernel:
             return _element_kernel(self.kernel, y, y_hat, role == "derivative", self.parameters)
         programs = self.programs
         if programs is not None:
             return run_program(programs.derivative if role == "derivative" else programs.forward, [y, y_hat])
         result = getattr(self, role)(read_only(y), read_only(y_hat), **self.parameters)
-        return checked(result, y_hat, f"{self}: {role}")
+        return check_result(result, y_hat, f"{self}: {role}")
 
 
 def _element_kernel(

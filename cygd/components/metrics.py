@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cygd.components.base import Component, Function, declared_by
-from cygd.components.evaluation import Array, floats, read_only
+from cygd.components.evaluation import Array, as_float_array, read_only
 from cygd.core import deterministic
 from cygd.errors import PluginError
 
@@ -33,7 +33,7 @@ __all__ = ["METRICS", "Metric"]
 
 def columns(a: ArrayLike) -> Array:
     """Return an array (n_samples, n_outputs); one dimension is one column."""
-    array = floats(a)
+    array = as_float_array(a)
     return array.reshape(-1, 1) if array.ndim == 1 else array
 
 

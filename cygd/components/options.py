@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["REQUIRED", "Declared", "OptionError", "check_call", "check_number", "shown", "within"]
+__all__ = ["REQUIRED", "Declared", "OptionError", "check_call", "check_number", "format_value", "in_interval"]
 
 
 class _Required:
@@ -130,7 +130,7 @@ def check_number(value: object) -> float | str:
     (3.0, 'must be a number, found True', 'must be finite, found nan')
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return f"must be a number, found {shown(value)}"
+        return f"must be a number, found {format_value(value)}"
     try:
         number = float(value)
     except OverflowError:
@@ -138,12 +138,12 @@ def check_number(value: object) -> float | str:
     return number if math.isfinite(number) else f"must be finite, found {number}"
 
 
-def within(value: Any, domain: str) -> bool:
+def in_interval(value: Any, domain: str) -> bool:
     """Return whether a value lies in a domain: an interval such as "[0, 1)", or "one | another".
 
     Examples
     --------
-    >>> within(0, "[0, 1)"), within(1, "[0, 1)"), within("sum", "sum | mean")
+    >>> in_interval(0, "[0, 1)"), in_interval(1, "[0, 1)"), in_interval("sum", "sum | mean")
     (True, False, True)
     """
     interval = re.fullmatch(r"([\[(])(\S+), (\S+)([\])])", domain)
@@ -166,20 +166,20 @@ def check_option(
     result: Any = value
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise wrong(f"must be true or false, found {shown(value)}")
+            raise wrong(f"must be true or false, found {format_value(value)}")
     elif isinstance(default, numbers.Real):
         number = check_number(value)
         if isinstance(number, str):
             raise wrong(number)
         if integer and number != int(number):
-            raise wrong(f"must be a whole number, found {shown(value)}")
+            raise wrong(f"must be a whole number, found {format_value(value)}")
         result = int(number) if integer else number
     elif isinstance(default, str) and not isinstance(value, str):
-        raise wrong(f"must be text, found {shown(value)}")
-    if domain and not within(result, domain):
+        raise wrong(f"must be text, found {format_value(value)}")
+    if domain and not in_interval(result, domain):
         words = "must be one of" if "|" in domain else "must lie in"
         near = did_you_mean(str(value), domain.split(" | ")) if "|" in domain else None
-        raise wrong(f"{words} {domain}, found {shown(value)}", near)
+        raise wrong(f"{words} {domain}, found {format_value(value)}", near)
     return result
 
 
@@ -191,7 +191,7 @@ def unknown_option(owner: str, option: object, known: list[str]) -> OptionError:
     return OptionError(f"{owner} has no option {name!r}", name, hint=hint)
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value for a message, cut where it would fill the screen."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

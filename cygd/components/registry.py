@@ -6,12 +6,12 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from cygd.components.base import Component, spoken, with_article
-from cygd.components.from_formula import written
+from cygd.components.base import Component, kind_label, with_article
+from cygd.components.from_formula import component_from_formula
 from cygd.components.options import OptionError
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["BuiltIns", "Components", "UnknownComponentError", "resolve"]
+__all__ = ["BuiltInComponents", "Components", "UnknownComponentError", "resolve"]
 
 
 class UnknownComponentError(CygdError, ValueError):
@@ -29,8 +29,8 @@ class UnknownComponentError(CygdError, ValueError):
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         near = did_you_mean(name, known) or did_you_mean(name.lower().replace("-", "_"), known)
-        listed = f"known: {', '.join(known)}" if known else f"there is no {spoken(kind)} at all"
-        super().__init__(f"unknown {spoken(kind)} {name!r}", hint=near or listed)
+        listed = f"known: {', '.join(known)}" if known else f"there is no {kind_label(kind)} at all"
+        super().__init__(f"unknown {kind_label(kind)} {name!r}", hint=near or listed)
         self.kind = kind
         self.name = name
         self.known = tuple(known)
@@ -43,7 +43,7 @@ class Components(Protocol):
         """Return the component, or raise an UnknownComponentError."""
         ...
 
-    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
+    def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
         """Return the component that a mapping with a formula describes."""
         ...
 
@@ -61,7 +61,7 @@ _TABLES = {
 }
 
 
-class BuiltIns:
+class BuiltInComponents:
     """The components of the built-in tables."""
 
     def get(self, kind: str, name: str) -> Component:
@@ -73,9 +73,9 @@ class BuiltIns:
             raise UnknownComponentError(kind, name, list(by_name))
         return by_name[name]
 
-    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
+    def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
         """Return the component that a mapping with a formula describes."""
-        return written(kind, spec)
+        return component_from_formula(kind, spec)
 
 
 def resolve(
@@ -114,7 +114,7 @@ def resolve(
     name: object = spec
     if isinstance(spec, Mapping):
         if "formula" in spec:
-            return written(kind, spec)
+            return component_from_formula(kind, spec)
         if "name" not in spec:
             raise OptionError(
                 f"{with_article(kind)} given as a mapping needs a 'name' or a 'formula'", "name"
@@ -122,4 +122,4 @@ def resolve(
         name, options = spec["name"], {key: value for key, value in spec.items() if key != "name"}
     if not isinstance(name, str):
         raise TypeError(f"{with_article(kind)} is a name or a mapping with a name, found {name!r}")
-    return (components or BuiltIns()).get(kind, name).configured(options)
+    return (components or BuiltInComponents()).get(kind, name).configured(options)

@@ -16,10 +16,10 @@ from cygd.components.base import Component, Function, declared_by
 from cygd.components.options import check_number
 from cygd.errors import PluginError
 
-__all__ = ["SCHEDULES", "ReduceOnPlateau", "RunningSchedule", "Schedule", "Watcher", "constant"]
+__all__ = ["SCHEDULES", "MetricSchedule", "ReduceOnPlateau", "RunningSchedule", "Schedule", "constant"]
 
 
-class Watcher(Protocol):
+class MetricSchedule(Protocol):
     """What a watching schedule builds for a run: the newest measurement in, the factor out."""
 
     def __call__(self, monitored: float | None, /) -> float:
@@ -45,7 +45,7 @@ class Schedule(Component):
         from 0. Its keyword parameters with their defaults are the schedule's options.
     watcher : callable
         In place of `function`, for a schedule that reacts to what is measured: watcher(**options)
-        builds one `Watcher` for each run.
+        builds one `MetricSchedule` for each run.
 
     Notes
     -----
@@ -65,7 +65,7 @@ class Schedule(Component):
     _own: ClassVar[Mapping[str, str]] = {"warmup": "[0, inf)"}
 
     function: Function | None = None
-    watcher: Callable[..., Watcher] | None = field(default=None, kw_only=True)
+    watcher: Callable[..., MetricSchedule] | None = field(default=None, kw_only=True)
     parameters: Mapping[str, Any] = field(init=False)
     warmup: int = field(init=False, default=0)
 

@@ -57,7 +57,7 @@ class Named(Protocol):
 class Components(Named, Protocol):
     """What finds components: the plugin registry."""
 
-    def written(self, kind: str, spec: Mapping[str, Any]) -> Any:
+    def from_formula(self, kind: str, spec: Mapping[str, Any]) -> Any:
         """Return the component that a mapping with a formula describes."""
 
 
@@ -221,7 +221,7 @@ def _formula(components: Components, kind: str, spec: Mapping[str, Any]) -> Comp
     if not isinstance(text, str | Mapping):
         raise fail(Fault(("formula",), f"a formula is text, found {found(text)}", IN_QUOTES, unusable=()))
     try:
-        component = components.written(kind, spec)
+        component = components.from_formula(kind, spec)
     except CygdError as error:
         option = getattr(error, "option", "formula")
         raise fail(Fault((option,), error.message, error.hint, unusable=())) from None

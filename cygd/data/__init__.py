@@ -8,7 +8,7 @@
 
 from cygd.data.dataset import Dataset, Part
 from cygd.data.prepare import fingerprint, load, prepare
-from cygd.data.prepared import Prepared
+from cygd.data.prepared import PreparedData
 from cygd.data.preprocessing import InputColumn, Preprocessing
 from cygd.data.source import DATA_SOURCES, DataSource
 from cygd.data.split import SplitRows, split_rows
@@ -21,7 +21,7 @@ __all__ = [
     "Dataset",
     "InputColumn",
     "Part",
-    "Prepared",
+    "PreparedData",
     "Preprocessing",
     "SplitRows",
     "Table",

@@ -17,10 +17,12 @@ from cygd.data.preprocessing import InputColumn
 from cygd.data.table import Table
 from cygd.errors import DataError
 
-__all__ = ["squeeze"]
+__all__ = ["convert_in_place"]
 
 
-def squeeze(table: Table, columns: Sequence[InputColumn], dtype: np.dtype[np.floating]) -> Array | None:
+def convert_in_place(
+    table: Table, columns: Sequence[InputColumn], dtype: np.dtype[np.floating]
+) -> Array | None:
     """Return the inputs, in the memory of the table, which is used up; None where that cannot be done.
 
     Raises

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cygd.components import Components
-from cygd.components.registry import BuiltIns
+from cygd.components.registry import BuiltInComponents
 from cygd.data import source as sources
 from cygd.data.class_weights import class_weights
 from cygd.data.columns import select
 from cygd.data.dataset import Array, Dataset, Label, Part, Rows
 from cygd.data.encoding import all_finite, encode, numbers_of
 from cygd.data.fit import fit_array, fit_classes, fit_inputs, fit_scaling
-from cygd.data.inplace import squeeze
-from cygd.data.prepared import Prepared
+from cygd.data.inplace import convert_in_place
+from cygd.data.prepared import PreparedData
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import DataSource
-from cygd.data.sources.paths import shown
+from cygd.data.sources.paths import display_path
 from cygd.data.split import SplitRows, in_time, split_rows
 from cygd.data.table import Table, listed
 from cygd.errors import ConfigError, CygdError, DataError
@@ -66,7 +66,7 @@ def data_source(
     """Return the configured source of a section; a part's own options replace those of the training data."""
     component = section.component
     if component is None:
-        found = (components or BuiltIns()).get("data_source", section.source)
+        found = (components or BuiltInComponents()).get("data_source", section.source)
         component = found.configured(section.options)
     if part is not None:
         component = component.configured(getattr(section, part))
@@ -80,7 +80,7 @@ def fingerprint(section: DataSection, folder: Path, components: Components | Non
     return sources.fingerprint((data_source(section, components, part) for part in used), folder)
 
 
-def prepare(experiment: Experiment, components: Components | None = None) -> Prepared:
+def prepare(experiment: Experiment, components: Components | None = None) -> PreparedData:
     """Return the data of an experiment, ready for training.
 
     Parameters
@@ -114,7 +114,7 @@ class Preparation:
         """Return the error for something in the experiment that does not fit the data."""
         return ConfigError([self.experiment.problem(key, message, hint)])
 
-    def run(self) -> Prepared:
+    def run(self) -> PreparedData:
         """Do all steps."""
         section = self.section
         samples = self.load(None)
@@ -129,7 +129,7 @@ class Preparation:
         test = self.part("test", main, rows, preprocessing)
         for name, part in (("training", train), ("validation", validation), ("test", test)):
             check_weights(name, part)
-        return Prepared(train, validation, test, preprocessing)
+        return PreparedData(train, validation, test, preprocessing)
 
     def part(
         self, name: PartName, main: Part, rows: SplitRows | None, preprocessing: Preprocessing
@@ -147,7 +147,7 @@ class Preparation:
         raw = component.read(self.experiment.folder)
         if isinstance(raw, Table):
             return Samples(raw, None, ())
-        files = [str(shown(path)) for path in component.files(self.experiment.folder)]
+        files = [str(display_path(path)) for path in component.files(self.experiment.folder)]
         where = ", ".join(files) or f"{component.name} data"
         columns = (section.inputs, section.targets, section.categorical, section.sample_weight)
         time = section.split is not None and section.split.time not in (None, True)
@@ -294,7 +294,7 @@ class Preparation:
         if samples.block is not None:
             return Part(preprocessing.transform_inputs(samples.block, self.dtype, table.where), y, weights)
         y, weights = apart(y, table), apart(weights, table)
-        x = squeeze(table, preprocessing.columns, self.dtype)  # uses the table up
+        x = convert_in_place(table, preprocessing.columns, self.dtype)  # uses the table up
         if x is None:
             x = preprocessing.transform_inputs(table, self.dtype)
         return Part(x, y, weights)

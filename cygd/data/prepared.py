@@ -10,11 +10,11 @@ from cygd.data.dataset import Label, Part
 if TYPE_CHECKING:
     from cygd.data.preprocessing import Preprocessing
 
-__all__ = ["Prepared"]
+__all__ = ["PreparedData"]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedData:
     """The data of an experiment, ready for training.
 
     `inputs` are the names of the columns of x (`island=Dream` for a one-hot column), `targets` the

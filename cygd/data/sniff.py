@@ -22,12 +22,12 @@ import numpy as np
 from cygd.components import Components
 from cygd.data.dataset import Dataset, Label
 from cygd.data.source import DataSource
-from cygd.data.sources.paths import located_all
+from cygd.data.sources.paths import resolve_paths
 from cygd.data.sources.text_io import known_encoding, opened
 from cygd.data.table import Column, Table, number
 from cygd.errors import DataError
 
-__all__ = ["Guess", "View", "guess"]
+__all__ = ["ColumnGuess", "TableGuess", "sniff_table"]
 
 SOURCES = {".npz": "npz", ".parquet": "parquet", ".svm": "svmlight", ".svmlight": "svmlight"}
 USUAL = {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "header": True}
@@ -40,7 +40,7 @@ COUNTS = re.compile(r"(row|record|sample|line)?_?(id|idx|index|nr|no|number|name
 
 
 @dataclass(frozen=True)
-class View:
+class ColumnGuess:
     """What a column seems to hold.
 
     Attributes
@@ -69,7 +69,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Guess:
+class TableGuess:
     """What a file seems to be.
 
     Attributes
@@ -85,10 +85,10 @@ class Guess:
     source: str
     options: dict[str, Any]
     table: Table
-    views: list[View]
+    views: list[ColumnGuess]
 
 
-def guess(path: str, components: Components) -> Guess:
+def sniff_table(path: str, components: Components) -> TableGuess:
     """Look at a file of data; its name says which kind it is, its first lines how it is written.
 
     Raises
@@ -96,7 +96,7 @@ def guess(path: str, components: Components) -> Guess:
     DataError
         Where it cannot be read.
     """
-    file = located_all(Path(), path, "--data")[0]
+    file = resolve_paths(Path(), path, "--data")[0]
     source = SOURCES.get(file.suffix.lower(), "csv")
     options = text_options(file) if source == "csv" else {}
     component = components.get("data_source", source)
@@ -105,7 +105,9 @@ def guess(path: str, components: Components) -> Guess:
     table = Table.of_dataset(data, str(file)) if isinstance(data, Dataset) else data
     if not len(table):
         raise DataError(f"{file} has no rows")
-    return Guess(source, {"path": path, **options}, table, [view(n, c) for n, c in table.columns.items()])
+    return TableGuess(
+        source, {"path": path, **options}, table, [view(n, c) for n, c in table.columns.items()]
+    )
 
 
 def text_options(file: Path) -> dict[str, Any]:
@@ -160,7 +162,7 @@ def has_header(records: list[list[str]], decimal: str) -> bool:
     return not any(kinds[0]) or (len(kinds) > 1 and kinds[0] != kinds[1])
 
 
-def view(name: str, column: Column) -> View:
+def view(name: str, column: Column) -> ColumnGuess:
     """Return what a column seems to hold."""
     missing = int(np.count_nonzero(column.missing))
     codes, labels = column.labels()
@@ -170,12 +172,12 @@ def view(name: str, column: Column) -> View:
         known = dict(zip(labels, counts.tolist(), strict=True))
         unfit = "" if distinct <= min(MOST_LABELS, n_rows / 2) else f"{distinct} different texts"
         unfit = "the same in every row" if distinct == 1 else unfit
-        return View(name, known, np.nan, np.nan, missing, distinct, unfit=unfit)
+        return ColumnGuess(name, known, np.nan, np.nan, missing, distinct, unfit=unfit)
     present = column.numbers[~np.isnan(column.numbers)]
     low, high = (float(present.min()), float(present.max())) if len(present) else (np.nan, np.nan)
     upwards = low in (0, 1) and distinct <= MOST_CLASSES and np.array_equal(labels, low + np.arange(distinct))
     unfit = "; ".join(reasons(name, column, present))
-    return View(name, None, low, high, missing, distinct, distinct == 2 or upwards, unfit)
+    return ColumnGuess(name, None, low, high, missing, distinct, distinct == 2 or upwards, unfit)
 
 
 def reasons(name: str, column: Column, present: Any) -> Iterator[str]:

@@ -22,9 +22,9 @@ from cygd.inspection.trace import batches
 from cygd.network import Network
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, build_network
-from cygd.runner.fit import learn
+from cygd.runner.fit import fit
 
-__all__ = ["LARGEST", "Bowl", "Weight", "bowl", "weight"]
+__all__ = ["LARGEST", "LossSurface", "Weight", "compute_loss_surface", "weight"]
 
 Array = NDArray[Any]
 
@@ -50,7 +50,7 @@ class Weight:
 
 
 @dataclass(frozen=True, eq=False)
-class Bowl:
+class LossSurface:
     """What is drawn.
 
     Attributes
@@ -81,7 +81,9 @@ class Bowl:
     complete: bool
 
 
-def bowl(assembly: Assembly, names: Sequence[str], most: int = 1000, threads: int | None = None) -> Bowl:
+def compute_loss_surface(
+    assembly: Assembly, names: Sequence[str], most: int = 1000, threads: int | None = None
+) -> LossSurface:
     """Follow an experiment's first updates, and measure the error around their way.
 
     Parameters
@@ -111,7 +113,7 @@ def bowl(assembly: Assembly, names: Sequence[str], most: int = 1000, threads: in
     count = CURVE_POINTS if len(weights) == 1 else SURFACE_POINTS
     axes = tuple(_axis(path[:, k], count) for k in range(len(weights)))
     surface = _surface(assembly.network, weights, axes, error)
-    return Bowl(weights, steps, epochs, path, errors, axes, surface, complete)
+    return LossSurface(weights, steps, epochs, path, errors, axes, surface, complete)
 
 
 # weights ------------------------------------------------------------------------------------------
@@ -134,7 +136,7 @@ def weight(network: Network, name: str) -> Weight:
         hint = f"the layers are numbered from 0 to {last}" if last else "there is one, layer 0"
         raise CygdError(f"{name}: there is no layer {layer}", hint=hint)
     arrays: dict[str, Sequence[Array | None]]
-    arrays = {"w": network.weights, "b": network.biases, "a": network.trained}
+    arrays = {"w": network.weights, "b": network.biases, "a": network.trainable_values}
     array = arrays[kind][layer]
     if array is None:
         what = "bias" if kind == "b" else "trainable parameter of its activation"
@@ -183,7 +185,7 @@ def _length(assembly: Assembly, most: int, threads: int | None) -> tuple[int, bo
     size = experiment.train.batch_size
     per_epoch = 1 if size == "full" else -(-rows // size)
     network = build_network(experiment, assembly.network.n_inputs, assembly.plugins)
-    history = learn(
+    history = fit(
         replace(assembly, network=network),
         choose_threads(threads, experiment.threads),
         metrics=[spec.component for spec in experiment.metrics],

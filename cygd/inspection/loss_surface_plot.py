@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CygdError
-from cygd.inspection.loss_surface import LARGEST, Array, Bowl
+from cygd.inspection.loss_surface import LARGEST, Array, LossSurface
 
 __all__ = ["draw"]
 
@@ -17,7 +17,7 @@ LEVELS = 24
 INK, WAY, START, END = "#3b4252", "#d95f02", "#7570b3", "#1b9e77"
 
 
-def draw(bowl: Bowl, title: str, file: Path) -> None:
+def draw(bowl: LossSurface, title: str, file: Path) -> None:
     """Write a picture; the suffix of its name says in which format.
 
     Raises
@@ -56,7 +56,7 @@ def _within(values: Array) -> Array:
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
-def _curve(axes: Any, bowl: Bowl) -> None:
+def _curve(axes: Any, bowl: LossSurface) -> None:
     """E over one weight, and E of the network at every step."""
     axes.plot(
         bowl.axes[0], bowl.surface, color=INK, linewidth=1.5, label="E, the other weights as at the end"
@@ -69,7 +69,7 @@ def _curve(axes: Any, bowl: Bowl) -> None:
     _limit(axes, bowl)
 
 
-def _limit(axes: Any, bowl: Bowl) -> None:
+def _limit(axes: Any, bowl: LossSurface) -> None:
     """Leave out what rises far beyond the way, and before the beginning."""
     finite = np.concatenate([bowl.errors, bowl.surface])
     finite = finite[np.isfinite(finite)]
@@ -80,7 +80,7 @@ def _limit(axes: Any, bowl: Bowl) -> None:
         axes.set_ylim(low - margin / 2, high + margin)
 
 
-def _contours(axes: Any, bowl: Bowl) -> None:
+def _contours(axes: Any, bowl: LossSurface) -> None:
     """Lines of equal E over two weights, dense where E is small, and the way across them."""
     surface = np.ma.masked_invalid(bowl.surface.T)
     if surface.count():
@@ -103,7 +103,7 @@ def _levels(values: Array) -> Array:
     return np.unique(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2)
 
 
-def _mark_ends(axes: Any, bowl: Bowl) -> None:
+def _mark_ends(axes: Any, bowl: LossSurface) -> None:
     last = len(bowl.path) - 1
     heights = bowl.errors[:, None] if len(bowl.weights) == 1 else np.empty((last + 1, 0))
     places = np.hstack([bowl.path, heights])
@@ -112,10 +112,10 @@ def _mark_ends(axes: Any, bowl: Bowl) -> None:
             axes.plot(*places[at], "o", color=color, markersize=7, label=name, zorder=4)
 
 
-def _size(bowl: Bowl) -> float:
+def _size(bowl: LossSurface) -> float:
     return 3.5 if len(bowl.path) <= 100 else 1.5
 
 
-def _steps(bowl: Bowl) -> str:
+def _steps(bowl: LossSurface) -> str:
     count = len(bowl.path) - 1
     return f"{count} update{'s' * (count != 1)}" + ("" if bowl.complete else ", the first of the run")

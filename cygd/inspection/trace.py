@@ -169,7 +169,7 @@ class _Update:
         """Make the update and return what happened."""
         ws = [np.array(w) for w in self.network.weights]
         bs = [None if b is None else np.array(b) for b in self.network.biases]
-        trained = [None if a is None else np.array(a) for a in self.network.trained]
+        trained = [None if a is None else np.array(a) for a in self.network.trainable_values]
         self.activations = self.network.activations
         xs, hs, y_hats = self.forward(ws, bs)
         deltas, gs = self.backward(ws, hs, y_hats)
@@ -191,7 +191,7 @@ class _Update:
         layers = []
         for k in range(len(self.specs)):
             activation, b, after = self.activations[k], bs[k], self.network.biases[k]
-            a, a_after = trained[k], self.network.trained[k]
+            a, a_after = trained[k], self.network.trainable_values[k]
             layers.append(
                 LayerStep(
                     activation=activation,
@@ -272,7 +272,9 @@ class _Update:
         flat = self.network.numerical_gradient(self.x, self.y, sample_weight=self.weight)
         found = []
         at = 0
-        for views in zip(self.network.weights, self.network.biases, self.network.trained, strict=True):
+        for views in zip(
+            self.network.weights, self.network.biases, self.network.trainable_values, strict=True
+        ):
             parts: list[Array | None] = []
             for view in views:
                 size = 0 if view is None else view.size
@@ -294,7 +296,7 @@ class _Update:
             for b, bias_gradient in zip(self.network.biases, bias_gradients, strict=True):
                 if b is not None and bias_gradient is not None:
                     b -= self.learning_rate * bias_gradient
-            for a, trained_gradient in zip(self.network.trained, trained_gradients, strict=True):
+            for a, trained_gradient in zip(self.network.trainable_values, trained_gradients, strict=True):
                 if a is not None:
                     a -= self.learning_rate * trained_gradient
             return

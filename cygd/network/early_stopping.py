@@ -16,13 +16,13 @@ from cygd.errors import did_you_mean
 if TYPE_CHECKING:
     from cygd.network import Network
 
-__all__ = ["Monitor", "Standing", "Stop"]
+__all__ = ["EarlyStopping", "EarlyStoppingMonitor", "EarlyStoppingState"]
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Stop:
+class EarlyStopping:
     """When to stop early.
 
     Attributes
@@ -62,9 +62,9 @@ class Stop:
             raise ValueError(f"stop: loss_below must be a finite number, got {self.loss_below!r}")
 
     @classmethod
-    def read(cls, value: Mapping[str, Any] | Stop | None) -> Stop | None:
-        """Return the `Stop` that a mapping describes; with `loss_below` alone nothing is monitored."""
-        if value is None or isinstance(value, Stop):
+    def read(cls, value: Mapping[str, Any] | EarlyStopping | None) -> EarlyStopping | None:
+        """Build from a mapping; with `loss_below` alone no value is monitored."""
+        if value is None or isinstance(value, EarlyStopping):
             return value
         if not isinstance(value, Mapping):
             raise TypeError(f'stop must be a mapping such as {{"patience": 20}}, got {value!r}')
@@ -77,7 +77,7 @@ class Stop:
         return cls(**value)
 
 
-class Standing(NamedTuple):
+class EarlyStoppingState(NamedTuple):
     """What early stopping knows so far.
 
     Attributes
@@ -98,7 +98,7 @@ class Standing(NamedTuple):
     best_parameters: Array | None
 
 
-class Monitor:
+class EarlyStoppingMonitor:
     """Early stopping: the best value so far, and the weights that reached it."""
 
     def __init__(self, stop: Any, metrics: Sequence[Metric], validated: bool) -> None:
@@ -118,12 +118,12 @@ class Monitor:
         self.waited = 0
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> EarlyStoppingState:
         """What is known so far; later measurements do not change it."""
-        return Standing(self.best, self.best_epoch, self.waited, self.best_parameters)
+        return EarlyStoppingState(self.best, self.best_epoch, self.waited, self.best_parameters)
 
     @standing.setter
-    def standing(self, value: Standing) -> None:
+    def standing(self, value: EarlyStoppingState) -> None:
         self.best, self.best_epoch, self.waited, self.best_parameters = value
 
     def see(self, epoch: int, values: Mapping[str, float], network: Network) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cygd.network.training_state import State
+    from cygd.network.training_state import TrainingState
 
 __all__ = ["UNMEASURED", "History"]
 
@@ -42,7 +42,7 @@ class History(dict[str, list[float]]):
         for name, value in values.items():
             self.setdefault(name, []).append(value)
 
-    def go_on_from(self, state: State) -> None:
+    def go_on_from(self, state: TrainingState) -> None:
         """Take up what the epochs before a state have brought, and the updates of its own."""
         self.epochs = state.epoch
         for epoch, row in enumerate(state.rows):

@@ -27,7 +27,7 @@ from cygd.network import serialization
 from cygd.network.layers import Layer, read_layers
 
 if TYPE_CHECKING:
-    from cygd.network.early_stopping import Stop
+    from cygd.network.early_stopping import EarlyStopping
     from cygd.network.history import History
 
 __all__ = ["Network"]
@@ -59,7 +59,7 @@ class Network:
     ----------
     parameters : array of shape (n_parameters,)
         The flat vector w0, b0, a0, w1, b1, a1, ..., each w row by row. Writable.
-    weights, biases, trained : list of arrays
+    weights, biases, trainable_values : list of arrays
         Views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
         trainable parameter of the activation; None where a layer has no bias, or nothing to train.
     layers : tuple of Layer
@@ -134,7 +134,7 @@ class Network:
     def _place_views(self) -> None:
         self.weights: list[Array] = []
         self.biases: list[Array | None] = []
-        self.trained: list[Array | None] = []
+        self.trainable_values: list[Array | None] = []
         at, n_in = 0, self.n_inputs
         for layer in self.layers:
             size = n_in * layer.units
@@ -143,13 +143,13 @@ class Network:
             self.biases.append(self.parameters[at : at + layer.units] if layer.has_bias else None)
             at += layer.units if layer.has_bias else 0
             n_trained = len(layer.activation.trainable)
-            self.trained.append(self.parameters[at : at + n_trained] if n_trained else None)
+            self.trainable_values.append(self.parameters[at : at + n_trained] if n_trained else None)
             at += n_trained
             n_in = layer.units
 
     def _initialize(self) -> None:
         """Draw the weights, layer by layer from a stream of its own; biases are 0, all else is given."""
-        for layer, a in zip(self.layers, self.trained, strict=True):
+        for layer, a in zip(self.layers, self.trainable_values, strict=True):
             if a is not None:
                 a[...] = [layer.activation.parameters[name] for name in layer.activation.trainable]
         for index, (layer, w, b) in enumerate(zip(self.layers, self.weights, self.biases, strict=True)):
@@ -165,7 +165,7 @@ class Network:
             layer.activation
             if a is None
             else layer.activation.configured(dict(zip(layer.activation.trainable, a.tolist(), strict=True)))
-            for layer, a in zip(self.layers, self.trained, strict=True)
+            for layer, a in zip(self.layers, self.trainable_values, strict=True)
         ]
 
     # evaluation -----------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ class Network:
         sample_weight: ArrayLike | None = None,
         schedule: str | Mapping[str, object] | Schedule | None = None,
         clip: Mapping[str, float] | None = None,
-        stop: Mapping[str, Any] | Stop | None = None,
+        stop: Mapping[str, Any] | EarlyStopping | None = None,
         callback: Callable[[int, dict[str, float]], bool | str | None] | None = None,
         evaluate_every: int = 0,
         threads: int | None = None,
@@ -399,7 +399,7 @@ class Network:
             evaluate_every=evaluate_every,
             metrics=[_resolved(metric, "metric") for metric in metrics],
             validation=None if validation is None else training.Rows(*self._pair(*validation, None)),
-            stop=training.Stop.read(stop),
+            stop=training.EarlyStopping.read(stop),
             threads=threads,
             on_epoch=callback,
             keep_state_of=optimizer if isinstance(optimizer, Optimizer) else None,

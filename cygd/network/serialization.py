@@ -18,13 +18,15 @@ from cygd.errors import CheckpointError
 if TYPE_CHECKING:
     from cygd.network import Network
 
-__all__ = ["arrays_of", "guarded", "load", "save"]
+__all__ = ["guarded", "load", "parameter_arrays", "save"]
 
 
-def arrays_of(network: Network) -> dict[str, NDArray[Any]]:
+def parameter_arrays(network: Network) -> dict[str, NDArray[Any]]:
     """Return the parameters of a network by the names of a file: views, w0, b0, a0, w1, b1, ..."""
     arrays: dict[str, NDArray[Any]] = {}
-    for index, views in enumerate(zip(network.weights, network.biases, network.trained, strict=True)):
+    for index, views in enumerate(
+        zip(network.weights, network.biases, network.trainable_values, strict=True)
+    ):
         arrays |= {
             f"{name}{index}": view for name, view in zip("wba", views, strict=True) if view is not None
         }
@@ -33,7 +35,7 @@ def arrays_of(network: Network) -> dict[str, NDArray[Any]]:
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write arrays w0, b0, a0, w1, ... and the description of a network."""
-    arrays: dict[str, Any] = arrays_of(network)
+    arrays: dict[str, Any] = parameter_arrays(network)
     description = {
         "format": 1,
         "n_inputs": network.n_inputs,

@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Metric, Optimizer, Schedule, constant
-from cygd.network.early_stopping import Monitor, Standing, Stop
+from cygd.network.early_stopping import EarlyStopping, EarlyStoppingMonitor, EarlyStoppingState
 from cygd.network.history import UNMEASURED, History
 from cygd.network.threads import choose_threads
-from cygd.network.training_state import State
+from cygd.network.training_state import TrainingState
 
 if TYPE_CHECKING:
     from cygd.network import Network
 
-__all__ = ["History", "Part", "Rows", "State", "Stop", "evaluate", "train"]
+__all__ = ["EarlyStopping", "History", "Part", "Rows", "TrainingState", "evaluate", "train"]
 
 Array = NDArray[Any]
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
@@ -131,8 +131,8 @@ def train(
     threads: int | None = None,
     on_epoch: OnEpoch | None = None,
     keep_state_of: Optimizer | None = None,
-    start: State | None = None,
-    on_start: Callable[[Callable[[], State | None]], None] | None = None,
+    start: TrainingState | None = None,
+    on_start: Callable[[Callable[[], TrainingState | None]], None] | None = None,
 ) -> History:
     """Train a network in place; see `Network.fit` and DESIGN of the experiment file for the meanings.
 
@@ -175,7 +175,7 @@ def train(
             unscale=unscale,
             threads=choose_threads(threads, "auto"),
             on_epoch=on_epoch,
-            stop=Monitor(stop, metrics, validation is not None) if stop is not None else None,
+            stop=EarlyStoppingMonitor(stop, metrics, validation is not None) if stop is not None else None,
             optimizer=optimizer,
             schedule=schedule or Schedule("constant", constant),
             clip=_limits(clip),
@@ -203,13 +203,13 @@ class _Loop:
     unscale: Callable[[Array], Array] | None
     threads: int
     on_epoch: OnEpoch | None
-    stop: Monitor | None
+    stop: EarlyStoppingMonitor | None
     optimizer: Optimizer
     schedule: Schedule
     clip: tuple[float, float]
     updater: Any
-    start: State | None = None
-    on_start: Callable[[Callable[[], State | None]], None] | None = None
+    start: TrainingState | None = None
+    on_start: Callable[[Callable[[], TrainingState | None]], None] | None = None
     history: History = field(default_factory=History)
 
     def run(self) -> History:
@@ -238,7 +238,7 @@ class _Loop:
         """Make what lasts for the whole training, so that an epoch takes nothing but its work."""
         network, part = self.network, self.part
         self.rate = self.schedule.start()
-        self.judged: tuple[int, Standing] | None = None
+        self.judged: tuple[int, EarlyStoppingState] | None = None
         self.over = False  # the weights may no longer be those of the last epoch
         if self.start is not None:
             self.go_on_from(self.start)
@@ -269,7 +269,7 @@ class _Loop:
                 threads=self.threads,
             )
 
-    def go_on_from(self, state: State) -> None:
+    def go_on_from(self, state: TrainingState) -> None:
         """Bring everything to where another training stood."""
         state.put_back(self.network, self.updater)
         self.history.go_on_from(state)
@@ -286,7 +286,7 @@ class _Loop:
         losses, rates = self.history["running_loss"], self.history["learning_rate"]
         return {"running_loss": losses[-1], "learning_rate": rates[-1]} if losses else {}
 
-    def state(self) -> State | None:
+    def state(self) -> TrainingState | None:
         """Return where the training stands, before the last row was judged; None where that is gone."""
         network, history = self.network, self.history
         if self.over:
@@ -296,7 +296,7 @@ class _Loop:
         if self.judged is not None and self.judged[0] == history.epochs:
             standing = self.judged[1]
         seconds = time.perf_counter() - self.began
-        return State.of(network, self.updater, last=self.last, seconds=seconds, standing=standing)
+        return TrainingState.of(network, self.updater, last=self.last, seconds=seconds, standing=standing)
 
     def rates(self) -> list[float]:
         """Return the learning rates of the epochs that can run without anybody looking."""

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.errors import CheckpointError
-from cygd.network.early_stopping import Standing
+from cygd.network.early_stopping import EarlyStoppingState
 
 if TYPE_CHECKING:
     from cygd.network import Network
 
-__all__ = ["State"]
+__all__ = ["TrainingState"]
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class State:
+class TrainingState:
     """Where a training stands.
 
     The arrays are those of the training itself until somebody copies them.
@@ -64,13 +64,13 @@ class State:
     memory: Sequence[float]
     last: Mapping[str, float]
     seconds: float
-    standing: Standing | None
+    standing: EarlyStoppingState | None
     rows: Sequence[Mapping[str, float]] = field(default=(), repr=False)
 
     @classmethod
     def of(
         cls, network: Network, updater: Any, *, last: Mapping[str, float], seconds: float, standing: Any
-    ) -> State:
+    ) -> TrainingState:
         """Return the state of a network and the optimizer at work on it."""
         return cls(
             epoch=network.epochs,

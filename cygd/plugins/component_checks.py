@@ -22,18 +22,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.components import Activation, Component, Loss, Optimizer, Schedule, checked, read_only
-from cygd.errors import PluginError, cause, file_of, hint_of
+from cygd.components import Activation, Component, Loss, Optimizer, Schedule, check_result, read_only
+from cygd.errors import PluginError, describe_exception, hint_of, source_file
 
 __all__ = [
-    "Unfit",
+    "ComponentCheckError",
     "call",
-    "check_loss_slope",
-    "check_slope",
+    "check_component",
+    "check_derivative",
+    "check_loss_derivative",
     "compare",
-    "spread",
+    "sample_points",
     "targets_for",
-    "try_component",
 ]
 
 Array = NDArray[Any]
@@ -46,7 +46,7 @@ ROUNDING = 4 * np.finfo(np.float64).eps
 GOLDEN = (5**0.5 - 1) / 2
 
 
-class Unfit(AssertionError):
+class ComponentCheckError(AssertionError):
     """A component that does not do what its kind promises: what, where and by how much."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
@@ -55,12 +55,12 @@ class Unfit(AssertionError):
         self.hint = hint
 
 
-def spread(low: float, high: float, rows: int, columns: int) -> Array:
+def sample_points(low: float, high: float, rows: int, columns: int) -> Array:
     """Return points of an interval that are evenly spread and none of them a round number.
 
     Examples
     --------
-    >>> spread(0, 1, 1, 3).round(2)
+    >>> sample_points(0, 1, 1, 3).round(2)
     array([[0.62, 0.24, 0.85]])
     """
     turns = np.arange(1, rows * columns + 1) * GOLDEN % 1
@@ -70,19 +70,19 @@ def spread(low: float, high: float, rows: int, columns: int) -> Array:
 def targets_for(loss: Loss, rows: int, columns: int) -> Array:
     """Return targets from the domain of a loss, with its ends among them."""
     if loss.targets == "unit":
-        return np.clip(spread(-0.2, 1.2, rows, columns), 0, 1)
+        return np.clip(sample_points(-0.2, 1.2, rows, columns), 0, 1)
     if loss.targets == "nonnegative":
-        return np.clip(spread(-0.5, 4, rows, columns), 0, None)
-    y = spread(-2, 2, rows, columns)
+        return np.clip(sample_points(-0.5, 4, rows, columns), 0, None)
+    y = sample_points(-2, 2, rows, columns)
     return np.sign(y) if loss.targets == "signs" else y
 
 
-def try_component(component: Component) -> None:
+def check_component(component: Component) -> None:
     """Try a component that is not built in; a kernel of the core needs no trial.
 
     Raises
     ------
-    Unfit
+    ComponentCheckError
         If it raises, or returns what it should not.
     """
     if getattr(component, "kernel", None):
@@ -97,7 +97,7 @@ def try_component(component: Component) -> None:
         elif isinstance(component, Schedule):
             _try_schedule(component)
     except PluginError as error:
-        raise Unfit(error.message, error.hint) from error
+        raise ComponentCheckError(error.message, error.hint) from error
 
 
 def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
@@ -114,14 +114,16 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
 
     Raises
     ------
-    Unfit
+    ComponentCheckError
         If the function raises or changes an argument.
     PluginError
         If it returns no array of numbers of their shape.
     """
     what = f"{component}: {role}"
     copies = [array.copy() for array in arrays]
-    changes = Unfit(f"{what} changes its input", "work on a copy, or write a = a + 1 in place of a += 1")
+    changes = ComponentCheckError(
+        f"{what} changes its input", "work on a copy, or write a = a + 1 in place of a += 1"
+    )
     function = getattr(component, role)
     run = _in_core(component, role) if function is None else partial(function, **component.parameters)
     try:
@@ -134,11 +136,13 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
         if isinstance(error, ValueError) and "read-only" in str(error):
             raise changes from error
         shape = f"an array of shape {arrays[-1].shape} of {arrays[-1].dtype}"
-        raise Unfit(f"{what} failed on {shape}: {cause(error, file_of(function))}", hint_of(error)) from error
+        raise ComponentCheckError(
+            f"{what} failed on {shape}: {describe_exception(error, source_file(function))}", hint_of(error)
+        ) from error
     for copy, array in zip(copies, arrays, strict=True):
         if not np.array_equal(copy, array, equal_nan=True):
             raise changes
-    return checked(result, arrays[-1], what)
+    return check_result(result, arrays[-1], what)
 
 
 def _in_core(component: Activation | Loss, role: str) -> Callable[..., Array]:
@@ -178,14 +182,14 @@ def compare(slopes: Slopes, x: Array, claimed: Callable[[Array], Array]) -> tupl
     return wrong, given, (left + right) / 2
 
 
-def check_slope(activation: Activation, h: Array, hint: str | None = None) -> None:
+def check_derivative(activation: Activation, h: Array, hint: str | None = None) -> None:
     """Compare the derivative of an activation, row-wise or not, with differences at the points h.
 
     Points at which f is not finite are left out.
 
     Raises
     ------
-    Unfit
+    ComponentCheckError
         If they disagree, with h, the derivative and what was measured.
     """
     if activation.rowwise:
@@ -207,7 +211,7 @@ def check_slope(activation: Activation, h: Array, hint: str | None = None) -> No
     function = "function"
     if activation.tier == "pointer":
         role, function = "derivative_pointer", "pointer"
-    raise Unfit(
+    raise ComponentCheckError(
         f"{activation}: {role} is not the derivative of {function}: {what}, "
         f"measured {measured[i, j]:.6g}" + _factor(given, measured, finite),
         hint,
@@ -218,17 +222,17 @@ def check_slope(activation: Activation, h: Array, hint: str | None = None) -> No
 
 
 def _try_activation(activation: Activation) -> None:
-    h = spread(-4, 4, 8, 3)
+    h = sample_points(-4, 4, 8, 3)
     y_hat = call(activation, "function", h)
     _require_finite(activation, "f({:.6g}) is {}", y_hat, h)
     if activation.rowwise:
         if not np.allclose(call(activation, "function", h[2:4]), y_hat[2:4], rtol=1e-6):
-            raise Unfit(f"{activation}: the output of a row depends on other rows")
+            raise ComponentCheckError(f"{activation}: the output of a row depends on other rows")
         call(activation, "backward", h, y_hat, np.cos(h))
     elif not activation.numerical:
         # the engine hands over blocks of one dimension, cut anywhere
         if not np.allclose(call(activation, "function", h.ravel()[:5]), y_hat.ravel()[:5], rtol=1e-6):
-            raise Unfit(
+            raise ComponentCheckError(
                 f"{activation}: the output of a unit depends on the values of others",
                 "such an activation is row-wise: give backward=f(h, y_hat, g) in place of derivative=",
             )
@@ -237,13 +241,13 @@ def _try_activation(activation: Activation) -> None:
         slope = call(activation, "derivative", *arguments)
         _require_finite(activation, "f'({:.6g}) is {}", slope, h)
     if not activation.surrogate and not activation.numerical:
-        check_slope(activation, h, "if it is not f' on purpose, say so: surrogate=True")
+        check_derivative(activation, h, "if it is not f' on purpose, say so: surrogate=True")
 
 
 def _try_loss(loss: Loss) -> None:
     y = targets_for(loss, 16, 3)
     # probabilities too: a loss may be defined for them alone
-    y_hat = np.concatenate([spread(-4, 4, 8, 3), spread(0.02, 0.98, 8, 3)])
+    y_hat = np.concatenate([sample_points(-4, 4, 8, 3), sample_points(0.02, 0.98, 8, 3)])
     elements = call(loss, "function", y, y_hat)
     finite = np.isfinite(elements)
     if finite.sum() < finite.size / 3:
@@ -251,15 +255,15 @@ def _try_loss(loss: Loss) -> None:
     slope = call(loss, "derivative", y, y_hat)
     _require_finite(loss, "the derivative at y_hat = {:.6g} is {}", slope[finite], y_hat[finite])
     if not loss.numerical:
-        check_loss_slope(loss, y, y_hat)
+        check_loss_derivative(loss, y, y_hat)
 
 
-def check_loss_slope(loss: Loss, y: Array, y_hat: Array) -> None:
+def check_loss_derivative(loss: Loss, y: Array, y_hat: Array) -> None:
     """Compare the derivative of a loss with differences at the points (y, y_hat) where it is finite.
 
     Raises
     ------
-    Unfit
+    ComponentCheckError
         If they disagree, with y, y_hat, the derivative and what was measured.
     """
     with np.errstate(all="ignore"):
@@ -269,7 +273,7 @@ def check_loss_slope(loss: Loss, y: Array, y_hat: Array) -> None:
     wrong &= finite
     if wrong.any():
         i, j = (int(index) for index in np.argwhere(wrong)[0])
-        raise Unfit(
+        raise ComponentCheckError(
             f"{loss}: derivative is not dE/dy_hat: at y = {y[i, j]:.6g}, y_hat = {y_hat[i, j]:.6g} it is "
             f"given as {given[i, j]:.6g}, measured {measured[i, j]:.6g}" + _factor(given, measured, finite),
             "it is taken with respect to y_hat, for each element, before the reduction",
@@ -280,16 +284,20 @@ def _try_optimizer(optimizer: Optimizer) -> None:
     update = optimizer.update
     if update is None:
         return  # formulas, which are checked where they are compiled
-    w, g = spread(-1, 1, 1, 4)[0], spread(-2, 1, 1, 4)[0]
+    w, g = sample_points(-1, 1, 1, 4)[0], sample_points(-2, 1, 1, 4)[0]
     before = w.copy()
     state = {name: np.zeros_like(w) for name in optimizer.state}
     try:
         with np.errstate(all="ignore"):
             result = update(w, g, state, optimizer.learning_rate, 1, **optimizer.parameters)
     except (Exception, SystemExit) as error:
-        raise Unfit(f"{optimizer}: update failed: {cause(error, file_of(update))}", hint_of(error)) from error
+        raise ComponentCheckError(
+            f"{optimizer}: update failed: {describe_exception(error, source_file(update))}", hint_of(error)
+        ) from error
     if result is not None and np.array_equal(w, before):
-        raise Unfit(f"{optimizer}: update returns an array, but it must change w in place", "write w -= ...")
+        raise ComponentCheckError(
+            f"{optimizer}: update returns an array, but it must change w in place", "write w -= ..."
+        )
     _require_finite(optimizer, "after one update of {:.6g} w is {}", w, before)
 
 
@@ -301,8 +309,10 @@ def _try_schedule(schedule: Schedule) -> None:
     except PluginError:
         raise
     except (Exception, SystemExit) as error:
-        file = file_of(schedule.function or schedule.watcher)
-        raise Unfit(f"{schedule}: failed within 10 epochs: {cause(error, file)}", hint_of(error)) from error
+        file = source_file(schedule.function or schedule.watcher)
+        raise ComponentCheckError(
+            f"{schedule}: failed within 10 epochs: {describe_exception(error, file)}", hint_of(error)
+        ) from error
 
 
 # -- how slopes are measured ----------------------------------------------------------------------
@@ -380,4 +390,4 @@ def _require_finite(component: Component, words: str, values: Array, at: Array) 
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         place = tuple(bad[0])
-        raise Unfit(f"{component}: {words.format(at[place], values[place])}")
+        raise ComponentCheckError(f"{component}: {words.format(at[place], values[place])}")

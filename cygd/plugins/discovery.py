@@ -22,16 +22,16 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from cygd.errors import PluginError, cause, did_you_mean, hint_of
+from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
 
 __all__ = [
-    "Found",
+    "LoadedPlugin",
     "Request",
-    "blocked",
     "environment_requests",
-    "installed",
+    "installed_entry_points",
+    "is_blocked",
     "load",
-    "means",
+    "matches",
     "module_files",
 ]
 
@@ -81,7 +81,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Found:
+class LoadedPlugin:
     """A plugin that was imported.
 
     Parameters
@@ -125,23 +125,23 @@ def option_requests(plugins: Sequence[str]) -> list[Request]:
     return [Request(os.fspath(name), "-p") for name in names]
 
 
-def installed() -> list[EntryPoint]:
+def installed_entry_points() -> list[EntryPoint]:
     """Return the entry points of all installed distributions, in an order that does not change."""
     return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 
-def means(name: str, point: EntryPoint) -> bool:
+def matches(name: str, point: EntryPoint) -> bool:
     """Return whether a name is that of an installed plugin: of its entry point, module or distribution.
 
     Examples
     --------
-    >>> means("cygd_ant", EntryPoint("ant", "cygd_ant:plugin", "cygd"))
+    >>> matches("cygd_ant", EntryPoint("ant", "cygd_ant:plugin", "cygd"))
     True
     """
     return name in (point.name, _module(point)) or (point.dist is not None and _same(name, point.dist.name))
 
 
-def blocked(request: Request, blocks: Mapping[str, Request], points: Sequence[EntryPoint]) -> bool:
+def is_blocked(request: Request, blocks: Mapping[str, Request], points: Sequence[EntryPoint]) -> bool:
     """Return whether a `no:NAME` means what is requested: by a name, or by path from where it was written.
 
     Parameters
@@ -157,7 +157,7 @@ def blocked(request: Request, blocks: Mapping[str, Request], points: Sequence[En
         paths = [block.path for block in blocks.values()]
         return request.path in paths or request.text in blocks or request.path.stem in blocks
     same = [point for point in points if request.text in (point.name, _module(point))]
-    return request.text in blocks or any(means(text, point) for text in blocks for point in same)
+    return request.text in blocks or any(matches(text, point) for text in blocks for point in same)
 
 
 def _module(point: EntryPoint) -> str:
@@ -171,7 +171,7 @@ def _same(one: str, other: str) -> bool:
     return first == second
 
 
-def load(what: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = None) -> Found:
+def load(what: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = None) -> LoadedPlugin:
     """Import a plugin.
 
     Parameters
@@ -200,17 +200,17 @@ def load(what: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = N
     return _load_module(what)
 
 
-def _load_entry_point(point: EntryPoint, source: str = "") -> Found:
+def _load_entry_point(point: EntryPoint, source: str = "") -> LoadedPlugin:
     distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
-    found = Found(point.name, f"{distribution}, entry point {point.value}", None, source)
+    found = LoadedPlugin(point.name, f"{distribution}, entry point {point.value}", None, source)
     try:
         plugin = point.load()
     except (Exception, SystemExit) as error:
-        raise found.error(f"cannot be imported: {cause(error)}", hint_of(error)) from error
+        raise found.error(f"cannot be imported: {describe_exception(error)}", hint_of(error)) from error
     return replace(found, plugin=plugin)
 
 
-def _load_module(request: Request) -> Found:
+def _load_module(request: Request) -> LoadedPlugin:
     name = request.text
     if not all(part.isidentifier() for part in name.split(".")):
         raise request.error("is no module name", "a file needs its ending: NAME.py")
@@ -219,8 +219,8 @@ def _load_module(request: Request) -> Found:
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise request.error("no such module or entry point", _meant(request)) from error
-        raise request.error(f"cannot be imported: {cause(error)}", hint_of(error)) from error
-    return Found(name, f"module {name}", module, request.source)
+        raise request.error(f"cannot be imported: {describe_exception(error)}", hint_of(error)) from error
+    return LoadedPlugin(name, f"module {name}", module, request.source)
 
 
 def _meant(request: Request) -> str | None:
@@ -233,7 +233,7 @@ def _meant(request: Request) -> str | None:
     if there is not None and there.origin is not None:
         name = os.path.relpath(there.origin, folder)
         return f"{name} is there, but its folder is not searched for modules: {_findable(folder)}"
-    return did_you_mean(request.text, [point.name for point in installed()])
+    return did_you_mean(request.text, [point.name for point in installed_entry_points()])
 
 
 def _findable(folder: Path) -> str:
@@ -243,18 +243,18 @@ def _findable(folder: Path) -> str:
     return f"set PYTHONPATH={folder}, or install it"
 
 
-def _load_file(path: Path, request: Request) -> Found:
+def _load_file(path: Path, request: Request) -> LoadedPlugin:
     if path.suffix != ".py":
         raise request.error(f"{path} is not a .py file", "a package is named as a module: a.b")
     if not path.is_file():
         near = did_you_mean(path.name, sorted(file.name for file in path.parent.glob("*.py")))
         raise request.error(f"no such file: {path}", near)
-    found = Found(path.stem, str(path), None, request.source)
+    found = LoadedPlugin(path.stem, str(path), None, request.source)
     try:
         module = _run_file(path)
     except (Exception, SystemExit) as error:
         hint = hint_of(error) or _sibling(error, path)
-        raise found.error(f"cannot be imported: {cause(error, str(path))}", hint) from error
+        raise found.error(f"cannot be imported: {describe_exception(error, str(path))}", hint) from error
     return replace(found, plugin=module)
 
 

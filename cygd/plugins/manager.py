@@ -24,17 +24,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pluggy
 
 from cygd.components import Component, UnknownComponentError
-from cygd.components.from_formula import written
-from cygd.errors import CygdError, PluginError, cause, did_you_mean, file_of, hint_of
+from cygd.components.from_formula import component_from_formula
+from cygd.errors import CygdError, PluginError, describe_exception, did_you_mean, hint_of, source_file
 from cygd.plugins import hookspecs
 from cygd.plugins.discovery import (
-    Found,
+    LoadedPlugin,
     Request,
-    blocked,
     environment_requests,
-    installed,
+    installed_entry_points,
+    is_blocked,
     load,
-    means,
+    matches,
     module_files,
 )
 from cygd.plugins.registration import RUN_HOOKS, collect, hooks, run_hooks
@@ -98,7 +98,7 @@ class Plugins:
         self.blocked: list[str] = []
         self._manager = _Manager("cygd")
         self._manager.add_hookspecs(hookspecs)
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, LoadedPlugin] = {}
         self._first: set[str] = set()  # called before all others
         self._silenced: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -133,19 +133,19 @@ class Plugins:
             _check(request)
         blocks = {request.text: request for request in asked if request.blocks}
         wanted = [request for request in asked if not request.blocks]
-        points = installed()
+        points = installed_entry_points()
 
         plugins = cls()
         plugins.blocked = list(blocks)
-        plugins._register(Found(BUILT_IN, "built-in", builtins))
+        plugins._register(LoadedPlugin(BUILT_IN, "built-in", builtins))
         if environment.get("CYGD_DISABLE_PLUGIN_AUTOLOAD", "") in ("", "0"):
-            plugins._load_installed([p for p in points if not any(means(text, p) for text in blocks)])
-        kept_out = [request for request in wanted if blocked(request, blocks, points)]
+            plugins._load_installed([p for p in points if not any(matches(text, p) for text in blocks)])
+        kept_out = [request for request in wanted if is_blocked(request, blocks, points)]
         plugins._load_requested([request for request in wanted if request not in kept_out], points)
         for text, block in blocks.items():
             alone = {text: block}
-            if not any(means(text, point) for point in points) and not any(
-                blocked(request, alone, points) for request in kept_out
+            if not any(matches(text, point) for point in points) and not any(
+                is_blocked(request, alone, points) for request in kept_out
             ):
                 log.warning("%s: no:%s keeps nothing out: there is no plugin %r", block.source, text, text)
         return plugins
@@ -196,9 +196,9 @@ class Plugins:
             raise self._unknown("component", name)
         return [self.entry(kind, name) for kind in kinds]
 
-    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
+    def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
         """Return the component that a mapping with a formula describes."""
-        return written(kind, spec)
+        return component_from_formula(kind, spec)
 
     def names(self, kind: str) -> list[str]:
         """Return the names of all components of a kind, each once, in the order of loading."""
@@ -242,7 +242,7 @@ class Plugins:
             for thing in (*first, *objects):
                 name, module = type(thing).__name__, type(thing).__module__
                 origin = getattr(sys.modules.get(module), "__file__", None) or f"module {module}"
-                found = Found(self._free(name), origin, thing, role="logger")
+                found = LoadedPlugin(self._free(name), origin, thing, role="logger")
                 listener = _Listener(run_hooks(found))
                 self._found[found.name] = found
                 self._manager.register(listener, found.name)
@@ -305,7 +305,7 @@ class Plugins:
                 self._register(load(request))
                 self.files.append(request.path)
 
-    def _register(self, found: Found) -> None:
+    def _register(self, found: LoadedPlugin) -> None:
         """Take a plugin's hooks and components, all of them or none."""
         if any(found.plugin is other.plugin for other in self._found.values()):
             return
@@ -385,15 +385,15 @@ class Plugins:
                 self._tell_once(found, hook, answer)
         return answers
 
-    def _silence(self, found: Found, hook: str, error: BaseException, function: object) -> None:
+    def _silence(self, found: LoadedPlugin, hook: str, error: BaseException, function: object) -> None:
         self._silenced.add(found.name)
         self._ready.clear()
-        why = cause(error, file_of(function))
+        why = describe_exception(error, source_file(function))
         words = "%s, hook %s failed: %s; it is switched off, the run goes on"
         log.warning(words, found, hook, why, extra={"hint": hint_of(error)})
         log.debug("traceback of %s", found, exc_info=error)
 
-    def _tell_once(self, found: Found, hook: str, answer: object) -> None:
+    def _tell_once(self, found: LoadedPlugin, hook: str, answer: object) -> None:
         if (found.name, hook) not in self._told:
             self._told.add((found.name, hook))
             allowed = 'only "stop" and None mean something' if hook == "cygd_epoch_end" else "nobody reads it"
@@ -403,7 +403,7 @@ class Plugins:
 class _Call(NamedTuple):
     """One implementation of a hook, and the arguments that it asks for."""
 
-    found: Found
+    found: LoadedPlugin
     function: Callable[..., object]
     names: list[str]
 

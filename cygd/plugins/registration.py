@@ -14,10 +14,10 @@ from typing import Any
 from cygd.components import Activation, Component, Initializer, Loss, Metric, Optimizer, Schedule
 from cygd.components.loggers import Logger
 from cygd.data import DataSource
-from cygd.errors import cause, did_you_mean, file_of, hint_of
+from cygd.errors import describe_exception, did_you_mean, hint_of, source_file
 from cygd.plugins import hookspecs
-from cygd.plugins.component_checks import Unfit, try_component
-from cygd.plugins.discovery import Found
+from cygd.plugins.component_checks import ComponentCheckError, check_component
+from cygd.plugins.discovery import LoadedPlugin
 
 __all__ = ["COMPONENT_HOOKS", "RUN_HOOKS", "collect", "hooks", "run_hooks"]
 
@@ -40,7 +40,7 @@ RUN_HOOKS: dict[str, tuple[str, ...]] = {  # and the arguments that each of them
 Function = Callable[..., Any]
 
 
-def hooks(found: Found) -> dict[str, Function]:
+def hooks(found: LoadedPlugin) -> dict[str, Function]:
     """Return the hooks that a plugin implements, by name.
 
     Raises
@@ -64,7 +64,7 @@ def hooks(found: Found) -> dict[str, Function]:
     return functions
 
 
-def run_hooks(found: Found) -> dict[str, Function]:
+def run_hooks(found: LoadedPlugin) -> dict[str, Function]:
     """Return the run hooks of the object that a logger built; here `@hookimpl` may be left out.
 
     Raises
@@ -85,7 +85,7 @@ def run_hooks(found: Found) -> dict[str, Function]:
     return functions
 
 
-def collect(found: Found, implemented: Mapping[str, Function]) -> list[Component]:
+def collect(found: LoadedPlugin, implemented: Mapping[str, Function]) -> list[Component]:
     """Return the components that a plugin gives, each of them tried out.
 
     Raises
@@ -121,7 +121,7 @@ def _known(names: Iterable[str]) -> str:
     return f"the hooks are {', '.join(names)}"
 
 
-def _check_options(found: Found, hook: str, options: Mapping[str, Any]) -> None:
+def _check_options(found: LoadedPlugin, hook: str, options: Mapping[str, Any]) -> None:
     known = [*COMPONENT_HOOKS, *RUN_HOOKS]
     if hook not in known:
         raise found.error(f"unknown hook {hook!r}", did_you_mean(hook, known) or _known(known))
@@ -129,7 +129,7 @@ def _check_options(found: Found, hook: str, options: Mapping[str, Any]) -> None:
         raise found.error(f"hook {hook}: a wrapper is not possible, hooks are called one by one")
 
 
-def _check_signature(found: Found, hook: str, function: Function) -> None:
+def _check_signature(found: LoadedPlugin, hook: str, function: Function) -> None:
     """Refuse a hook that asks for an argument nobody will give it."""
     offered = RUN_HOOKS.get(hook, ())
     try:
@@ -145,7 +145,7 @@ def _check_signature(found: Found, hook: str, function: Function) -> None:
             raise found.error(f"hook {hook}: unknown argument {parameter.name!r}; the hook {there}", hint)
 
 
-def _call(found: Found, hook: str, function: Function, kind: type[Component]) -> list[Component]:
+def _call(found: LoadedPlugin, hook: str, function: Function, kind: type[Component]) -> list[Component]:
     """Call one hook that gives components, and check and try what it gives."""
     try:
         given = function()
@@ -153,7 +153,9 @@ def _call(found: Found, hook: str, function: Function, kind: type[Component]) ->
             list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
         )
     except (Exception, SystemExit) as error:
-        raise found.error(f"hook {hook}: {cause(error, file_of(function))}", hint_of(error)) from error
+        raise found.error(
+            f"hook {hook}: {describe_exception(error, source_file(function))}", hint_of(error)
+        ) from error
     for component in listed:
         if not isinstance(component, kind):
             raise found.error(f"hook {hook}: {_wrong_type(component, kind)}", _right_hook(component))
@@ -161,8 +163,8 @@ def _call(found: Found, hook: str, function: Function, kind: type[Component]) ->
         if [other.name for other in listed].count(component.name) > 1:
             raise found.error(f"hook {hook}: gives {component.name!r} twice")
         try:
-            try_component(component)
-        except Unfit as problem:
+            check_component(component)
+        except ComponentCheckError as problem:
             raise found.error(f"hook {hook}: {problem.message}", problem.hint) from problem
     return listed
 

@@ -15,11 +15,17 @@ from typing import Any
 
 from cygd import config
 from cygd.components import Component
-from cygd.data import Prepared, prepare
-from cygd.data.sources.paths import shown
+from cygd.data import PreparedData, prepare
+from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
 from cygd.network import Network
-from cygd.plugins.discovery import Request, environment_requests, installed, means, option_requests
+from cygd.plugins.discovery import (
+    Request,
+    environment_requests,
+    installed_entry_points,
+    matches,
+    option_requests,
+)
 from cygd.plugins.manager import Plugins
 
 __all__ = [
@@ -62,13 +68,13 @@ class Assembly(Reading):
 
     Attributes
     ----------
-    data : Prepared
+    data : PreparedData
         The rows for training, validation and test.
     network : Network
         Nothing has been learned yet.
     """
 
-    data: Prepared
+    data: PreparedData
     network: Network
 
 
@@ -148,8 +154,8 @@ class _BuiltInsAlone:
             self.missed.add(error.message)
             raise
 
-    def written(self, kind: str, spec: Mapping[str, object]) -> Component:
-        return self.plugins.written(kind, spec)
+    def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
+        return self.plugins.from_formula(kind, spec)
 
 
 def assemble(
@@ -169,7 +175,7 @@ def assemble(
 
 
 def complete(
-    reading: Reading, prepare: Callable[[config.Experiment, Plugins], Prepared] = prepare
+    reading: Reading, prepare: Callable[[config.Experiment, Plugins], PreparedData] = prepare
 ) -> Assembly:
     """Give an experiment its data and its network; `prepare` returns the data.
 
@@ -227,12 +233,12 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
         Takes a plugin file to where it is kept, and returns the name by which to find it there.
     """
     blocks = any(request.blocks for request in reading.requests)
-    points = installed() if blocks else []  # a search of every distribution
+    points = installed_entry_points() if blocks else []  # a search of every distribution
     plugins = []
     for request in reading.requests:
         if request.blocks:
             # a file that is kept out is simply not named; only what is installed would come by itself
-            if any(means(request.text, point) for point in points):
+            if any(matches(request.text, point) for point in points):
                 plugins.append(f"no:{request.text}")
         elif request.path is None:
             if request.text in reading.plugins.modules:
@@ -256,7 +262,7 @@ def _naming(error: DataError, experiment: config.Experiment) -> str:
     found = [
         key
         for key, value in named
-        if isinstance(value, str) and error.message.startswith(f"{shown(experiment.folder / value)}: ")
+        if isinstance(value, str) and error.message.startswith(f"{display_path(experiment.folder / value)}: ")
     ] or [f"{key}{option[2]}" for key, _ in named if option and key.endswith(f".{option[1]}")]
     return f"{experiment.where(found[0])} {found[0]}" if len(found) == 1 else ""
 
@@ -281,7 +287,7 @@ def _pointers(experiment: config.Experiment, plugins: Plugins) -> Iterator[Probl
             )
 
 
-def _misfits(experiment: config.Experiment, prepared: Prepared) -> Iterator[Problem]:
+def _misfits(experiment: config.Experiment, prepared: PreparedData) -> Iterator[Problem]:
     """Yield what is wrong between the data and the model, beyond the last layer's units."""
     n_inputs, first = prepared.train.x.shape[1], experiment.model.layers[0]
     if first.weights is not None and len(first.weights) != n_inputs:

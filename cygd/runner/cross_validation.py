@@ -20,7 +20,7 @@ from cygd.errors import RunInterrupted
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.results import Result
 
-__all__ = ["common", "in_turn", "means", "run_all", "spoken"]
+__all__ = ["common_status", "describe_folds", "means", "run_all", "run_folds"]
 
 log = logging.getLogger("cygd")
 
@@ -29,13 +29,13 @@ ENDINGS = ("diverged", "stopped", "completed")  # of several the first one is ho
 
 def run_all(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Result], quiet: bool) -> Result:
     """Run every fold; return what they have in common, and the model that validates best."""
-    results = in_turn(directory, n_folds, run)
-    log.info("%s", spoken(results))
+    results = run_folds(directory, n_folds, run)
+    log.info("%s", describe_folds(results))
     if not quiet:
-        print(spoken(results), file=sys.stderr)
+        print(describe_folds(results), file=sys.stderr)
     best = min(results, key=lambda result: _finite(result.metrics["validation_loss"]))
     return Result(
-        status=common(results),
+        status=common_status(results),
         metrics=means(results),
         history={},
         model=best.model,
@@ -46,7 +46,7 @@ def run_all(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Re
     )
 
 
-def in_turn(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Result]) -> list[Result]:
+def run_folds(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Result]) -> list[Result]:
     """Run every fold, and write down what they have in common, whatever becomes of them.
 
     Parameters
@@ -68,11 +68,11 @@ def in_turn(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Re
     except Exception:
         write(directory, results, "failed")
         raise
-    write(directory, results, common(results))
+    write(directory, results, common_status(results))
     return results
 
 
-def common(results: Sequence[Result]) -> str:
+def common_status(results: Sequence[Result]) -> str:
     """Return how the folds ended: completed only if all are, diverged if one has."""
     found = {result.status for result in results}
     return next(status for status in ENDINGS if status in found)
@@ -83,21 +83,21 @@ def means(results: Sequence[Result]) -> dict[str, float]:
     return {name: mean(values) for name, values in columns(results).items()}
 
 
-def deviations(results: Sequence[Result]) -> dict[str, float]:
+def standard_deviations(results: Sequence[Result]) -> dict[str, float]:
     """Return the standard deviation of each metric over the folds, which divides by n - 1."""
-    return {name: deviation(values) for name, values in columns(results).items()}
+    return {name: standard_deviation(values) for name, values in columns(results).items()}
 
 
-def spoken(results: Sequence[Result]) -> str:
+def describe_folds(results: Sequence[Result]) -> str:
     """Return the means and deviations in a line.
 
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> spoken([SimpleNamespace(metrics={"loss": 1.0}), SimpleNamespace(metrics={"loss": 2.0})])
+    >>> describe_folds([SimpleNamespace(metrics={"loss": 1.0}), SimpleNamespace(metrics={"loss": 2.0})])
     '2 folds: loss 1.5 (deviation 0.7071)'
     """
-    spread = deviations(results)
+    spread = standard_deviations(results)
     words = [f"{name} {value:.4g} (deviation {spread[name]:.4g})" for name, value in means(results).items()]
     return f"{len(results)} folds: {', '.join(words)}"
 
@@ -113,7 +113,7 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
 
 
-def deviation(values: Sequence[float]) -> float:
+def standard_deviation(values: Sequence[float]) -> float:
     """Return the standard deviation of a sample."""
     middle = mean(values)
     if len(values) < 2 or math.isnan(middle):
@@ -128,7 +128,10 @@ def write(directory: RunDirectory, results: Sequence[Result], status: str) -> No
         for fold, result in enumerate(results, 1)
     ]
     if results:
-        rows += [{"fold": "mean", **means(results)}, {"fold": "deviation", **deviations(results)}]
+        rows += [
+            {"fold": "mean", **means(results)},
+            {"fold": "deviation", **standard_deviations(results)},
+        ]
     names = ["fold", "status", "epochs", *columns(results)]
     text = io.StringIO()
     table = csv.DictWriter(text, names, restval="", lineterminator="\n")
@@ -138,7 +141,7 @@ def write(directory: RunDirectory, results: Sequence[Result], status: str) -> No
     content = {
         "status": status,
         "metrics": means(results),
-        "deviations": deviations(results),
+        "deviations": standard_deviations(results),
         "folds": len(results),
         "epochs": max((result.epochs for result in results), default=0),
         "best_epoch": None,

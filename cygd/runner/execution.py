@@ -11,20 +11,20 @@ from typing import Any, NoReturn
 from cygd import config
 from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
 from cygd.network import training
-from cygd.network.serialization import arrays_of
+from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly, resolved
-from cygd.runner.fit import learn, measure
-from cygd.runner.resumption import Past, digest, fingerprint, history_of, plugin_hashes
-from cygd.tracking.checkpoints import Keeper
+from cygd.runner.fit import evaluate, fit
+from cygd.runner.resumption import ResumePoint, digest, fingerprint, history_of, plugin_hashes
+from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import facts, hashes, warn_if_changed
 from cygd.tracking.files import remove_durably
-from cygd.tracking.loggers import Console, Csv, Hashes
+from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
 from cygd.tracking.signals import ignore_signals
 
-__all__ = ["Execution", "listening"]
+__all__ = ["Execution", "attach_loggers"]
 
 log = logging.getLogger("cygd")
 
@@ -32,7 +32,7 @@ INCOMPLETE = "the run folder could not be completed"
 
 
 @contextmanager
-def listening(assembly: Assembly, quiet: bool) -> Iterator[tuple[Csv, Hashes]]:
+def attach_loggers(assembly: Assembly, quiet: bool) -> Iterator[tuple[CsvLogger, WeightHashLogger]]:
     """Let listen, for the length of a `with` block, those of `log` and what is always written.
 
     Yields
@@ -41,9 +41,9 @@ def listening(assembly: Assembly, quiet: bool) -> Iterator[tuple[Csv, Hashes]]:
         What writes metrics.csv, without which there is no run, and hashes.csv.
     """
     chosen = [spec.component.build() for spec in assembly.experiment.log]
-    kept = [listener for listener in chosen if not (quiet and isinstance(listener, Console))]
-    csv = next((listener for listener in kept if isinstance(listener, Csv)), Csv())
-    weight_hashes = Hashes()
+    kept = [listener for listener in chosen if not (quiet and isinstance(listener, ConsoleLogger))]
+    csv = next((listener for listener in kept if isinstance(listener, CsvLogger)), CsvLogger())
+    weight_hashes = WeightHashLogger()
     others = [listener for listener in kept if listener is not csv]
     with assembly.plugins.with_objects(*others, first=[csv, weight_hashes]):
         yield csv, weight_hashes
@@ -61,7 +61,7 @@ class Execution:
     threads : int
         How many.
     always : tuple of Csv and Hashes
-        What `listening` gives.
+        What `attach_loggers` gives.
     past : Past, optional
         The run that goes on; None for a new one.
     """
@@ -71,8 +71,8 @@ class Execution:
         assembly: Assembly,
         directory: RunDirectory,
         threads: int,
-        always: tuple[Csv, Hashes],
-        past: Past | None = None,
+        always: tuple[CsvLogger, WeightHashLogger],
+        past: ResumePoint | None = None,
     ) -> None:
         self.assembly = assembly
         self.experiment = assembly.experiment
@@ -81,8 +81,8 @@ class Execution:
         self.csv, self.hashes = always
         self.past = past
         self.start = None if past is None else past.state
-        self.keeper: Keeper | None = None
-        self.where: Callable[[], training.State | None] | None = None
+        self.keeper: CheckpointWriter | None = None
+        self.where: Callable[[], training.TrainingState | None] | None = None
         # of the whole epochs, row 0 in front
         self.rows = [] if self.start is None else [dict(row) for row in self.start.rows]
         self.began = time.perf_counter() - (0.0 if self.start is None else self.start.seconds)
@@ -116,7 +116,7 @@ class Execution:
         experiment, folder, past = self.experiment, self.directory.path, self.past
         content = self.begin() if past is None else self.go_on(past)
         checkpoint = experiment.checkpoint
-        self.keeper = Keeper(
+        self.keeper = CheckpointWriter(
             self.directory,
             **checkpoint.plain(),
             config=content,
@@ -148,7 +148,7 @@ class Execution:
         log.info("run %s in %s", experiment.name, folder)
         return content
 
-    def go_on(self, past: Past) -> Mapping[str, Any]:
+    def go_on(self, past: ResumePoint) -> Mapping[str, Any]:
         """Bring the files of a run that was stopped in order, and return the content of config.yaml."""
         folder = self.directory
         folder.clear_parts()
@@ -161,7 +161,7 @@ class Execution:
 
     def train(self) -> training.History:
         """Run all epochs."""
-        return learn(
+        return fit(
             self.assembly,
             self.threads,
             metrics=[spec.component for spec in self.experiment.metrics],
@@ -171,7 +171,7 @@ class Execution:
             on_start=self.take_state,
         )
 
-    def take_state(self, where: Callable[[], training.State | None]) -> None:
+    def take_state(self, where: Callable[[], training.TrainingState | None]) -> None:
         """Remember who knows where training stands."""
         self.where = where
 
@@ -204,7 +204,7 @@ class Execution:
         return self.write(
             Result(
                 status=history.status,
-                metrics=measure(self.assembly, self.threads),
+                metrics=evaluate(self.assembly, self.threads),
                 history=dict(history),
                 model=self.model,
                 directory=self.directory.path,
@@ -269,7 +269,7 @@ class Execution:
 
     def write(self, result: Result, error: str | None = None) -> Result:
         """Write the weights, and result.json as the last file."""
-        self.directory.write_npz("weights.npz", arrays_of(self.assembly.network))
+        self.directory.write_npz("weights.npz", parameter_arrays(self.assembly.network))
         content = {
             "status": result.status,
             "metrics": result.metrics,

@@ -9,10 +9,10 @@ from cygd.components import Metric
 from cygd.network import training
 from cygd.runner.assembly import Assembly
 
-__all__ = ["learn", "measure"]
+__all__ = ["evaluate", "fit"]
 
 
-def learn(
+def fit(
     assembly: Assembly, threads: int, *, metrics: Sequence[Metric], evaluate_every: int, **more: Any
 ) -> training.History:
     """Train the network of an assembly in place, and return what was measured on the way.
@@ -51,7 +51,7 @@ def learn(
     )
 
 
-def measure(assembly: Assembly, threads: int) -> dict[str, float]:
+def evaluate(assembly: Assembly, threads: int) -> dict[str, float]:
     """Return the loss and the metrics of all parts of the data at the present weights."""
     prepared, found = assembly.data, {}
     parts = {"": prepared.train, "validation_": prepared.validation, "test_": prepared.test}

@@ -9,13 +9,14 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cygd.components import Component, spoken
+from cygd.components import Component
+from cygd.components.base import kind_label
 from cygd.config import ComponentSpec
 from cygd.errors import CygdError
 from cygd.plugins.manager import Plugins
 from cygd.runner.assembly import Reading
 
-__all__ = ["chosen", "foreign", "nearby", "tier"]
+__all__ = ["custom_components", "relative_path", "tier", "used_components"]
 
 LONGEST = 60
 
@@ -27,20 +28,21 @@ def tier(component: Component) -> str:
     return ", ".join([component.tier, *remarks])
 
 
-def foreign(reading: Reading) -> list[str]:
+def custom_components(reading: Reading) -> list[str]:
     """Return a line for each component of an experiment that is not built in, each once.
 
     Such as `activation swish: numpy (plugins/swish.py)`, or `activation h * sigmoid(h): formula`.
     """
     lines = [
-        f"{spoken(spec.component.kind)} {_name(spec)}: {tier(spec.component)}{_origin(reading.plugins, spec)}"
-        for spec in chosen(reading)
+        f"{kind_label(spec.component.kind)} {_name(spec)}: {tier(spec.component)}"
+        + _origin(reading.plugins, spec)
+        for spec in used_components(reading)
         if spec.component is not None and spec.component.tier != "built-in"
     ]
     return list(dict.fromkeys(lines))
 
 
-def nearby(origin: str) -> str:
+def relative_path(origin: str) -> str:
     """Return where something came from; a path below the current folder is shortened."""
     path = Path(origin)
     if not path.is_absolute():
@@ -48,7 +50,7 @@ def nearby(origin: str) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else origin
 
 
-def chosen(reading: Reading) -> Iterator[ComponentSpec]:
+def used_components(reading: Reading) -> Iterator[ComponentSpec]:
     """Yield all components that an experiment uses."""
     experiment = reading.experiment
     data = experiment.data
@@ -79,6 +81,6 @@ def _origin(plugins: Plugins, spec: ComponentSpec) -> str:
     if spec.component.tier == "formula" and "formula" in spec.options:
         return ""
     try:
-        return f" ({nearby(plugins.entry(spec.component.kind, spec.name).origin)})"
+        return f" ({relative_path(plugins.entry(spec.component.kind, spec.name).origin)})"
     except CygdError:  # an object given from Python
         return ""

@@ -25,29 +25,29 @@ import numpy as np
 
 from cygd import core
 from cygd.config.yaml.nodes import KeyPath, show_key
-from cygd.data import Prepared
+from cygd.data import PreparedData
 from cygd.errors import CheckpointError, ConfigError, CygdError, Problem
-from cygd.network.training_state import State
+from cygd.network.training_state import TrainingState
 from cygd.plugins.discovery import option_requests
 from cygd.runner.assembly import Assembly, Reading, assemble, read, resolved
-from cygd.runner.provenance import chosen, foreign
+from cygd.runner.provenance import custom_components, used_components
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import hashes, version
-from cygd.tracking.files import plain
+from cygd.tracking.files import to_jsonable
 from cygd.tracking.metrics_file import Extent, read_rows
 from cygd.tracking.model import Model, restore
 from cygd.tracking.results import Result
 
 __all__ = [
-    "Past",
-    "Whole",
+    "FoldedRun",
+    "ResumePoint",
     "digest",
-    "ended",
     "fingerprint",
     "history_of",
-    "look",
-    "look_at_folds",
+    "load_folded_run",
+    "load_result",
+    "load_resume_point",
     "plugin_hashes",
 ]
 
@@ -58,7 +58,7 @@ ABSENT = object()
 
 
 @dataclass(frozen=True)
-class Past:
+class ResumePoint:
     """A run that may go on.
 
     Attributes
@@ -75,12 +75,12 @@ class Past:
 
     assembly: Assembly
     content: Mapping[str, Any]
-    state: State | None
+    state: TrainingState | None
     raised: bool
 
 
 @dataclass(frozen=True)
-class Whole:
+class FoldedRun:
     """A folder with a run for each fold, which may go on.
 
     Attributes
@@ -98,7 +98,7 @@ class Whole:
     environment: Mapping[str, str] = field(repr=False)
 
 
-def look_at_folds(directory: RunDirectory, overrides: Sequence[str] = ()) -> Whole | None:
+def load_folded_run(directory: RunDirectory, overrides: Sequence[str] = ()) -> FoldedRun | None:
     """Return what is to go on in a folder of folds; None if it is the folder of one run.
 
     Raises
@@ -116,11 +116,13 @@ def look_at_folds(directory: RunDirectory, overrides: Sequence[str] = ()) -> Who
         return None
     now = read(file, overrides, environment=environment) if overrides else then
     content = resolved(now, name_of)
-    _refuse(list(_differences(now, plain(resolved(then, name_of)), plain(content))))
-    return Whole(split.folds or 0, content, environment)
+    _refuse(list(_differences(now, to_jsonable(resolved(then, name_of)), to_jsonable(content))))
+    return FoldedRun(split.folds or 0, content, environment)
 
 
-def look(directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Past:
+def load_resume_point(
+    directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequence[str] = ()
+) -> ResumePoint:
     """Return the run of a folder, if it may go on as it is asked for.
 
     Raises
@@ -141,13 +143,13 @@ def look(directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequen
     if checkpoint is not None:
         config: Any = checkpoint.config
     else:
-        config = plain(resolved(read(folder / "config.yaml", environment=environment), name_of))
+        config = to_jsonable(resolved(read(folder / "config.yaml", environment=environment), name_of))
         if fingerprint(config) != then["config_sha256"]:
             raise ConfigError(
                 f"{folder / 'config.yaml'} is no longer what the run began with",
                 hint="put it back as it was, or begin a new run with it: cygd run FILE --out DIR",
             )
-    problems = list(_differences(assembly, config, plain(content)))
+    problems = list(_differences(assembly, config, to_jsonable(content)))
     problems += _changed_files("plugin", then["sha256"]["plugins"], plugin_hashes(assembly, content, folder))
     problems += _changed_files("data", then["sha256"]["data"], hashes(assembly.experiment.data_files()))
     if not problems and checkpoint is not None and checkpoint.data != digest(assembly):
@@ -157,7 +159,7 @@ def look(directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequen
     if checkpoint is not None:
         _warn_of_rates(assembly, checkpoint.state, config["train"]["epochs"])
     state = None if checkpoint is None else checkpoint.state
-    return Past(assembly, content, state, raised=bool(overrides))
+    return ResumePoint(assembly, content, state, raised=bool(overrides))
 
 
 # -- what a run began with --------------------------------------------------------------------------
@@ -165,7 +167,7 @@ def look(directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequen
 
 def fingerprint(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 of all that a resolved experiment says but for the number of epochs."""
-    kept: dict[str, Any] = plain(content)
+    kept: dict[str, Any] = to_jsonable(content)
     kept["train"] = {key: value for key, value in kept["train"].items() if key != "epochs"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
@@ -184,7 +186,7 @@ def plugin_hashes(reading: Reading, content: Mapping[str, Any], folder: Path) ->
     """
     copies = [folder / name for name in content["plugins"]]
     used = set()
-    for spec in chosen(reading):
+    for spec in used_components(reading):
         try:
             used.add(reading.plugins.entry(spec.component.kind, spec.name).plugin)
         except CygdError:  # a formula, or an object given from Python
@@ -201,7 +203,7 @@ def digest(assembly: Assembly) -> str | None:
     if assembly.experiment.data.component.tier == "built-in":
         return None
     total = hashlib.blake2b(digest_size=32)
-    data: Prepared = assembly.data
+    data: PreparedData = assembly.data
     for part in (data.train, data.validation, data.test):
         if part is None:
             total.update(b"none")
@@ -310,7 +312,7 @@ def _warn(assembly: Assembly, then: Mapping[str, Any]) -> None:
     if versions.get("cygd") != version("cygd"):
         words = "the run began with cygd %s, this is %s: its bits may differ from here on"
         log.warning(words, versions.get("cygd"), version("cygd"))
-    if versions.get("numpy") != np.__version__ and foreign(assembly):
+    if versions.get("numpy") != np.__version__ and custom_components(assembly):
         words = "the run began with numpy %s, this is %s: what plugins compute may differ from here on"
         log.warning(words, versions.get("numpy"), np.__version__)
     if level != here and "base" in (level, here):
@@ -318,7 +320,7 @@ def _warn(assembly: Assembly, then: Mapping[str, Any]) -> None:
         log.warning(words, level, here)
 
 
-def _warn_of_rates(assembly: Assembly, state: State, epochs: int) -> None:
+def _warn_of_rates(assembly: Assembly, state: TrainingState, epochs: int) -> None:
     """Warn where the schedule of so many epochs more would have begun otherwise."""
     schedule, now = assembly.experiment.schedule.component.start(), assembly.experiment.train.epochs
     if now == epochs or schedule.steady or schedule.watches:
@@ -338,7 +340,7 @@ def _warn_of_rates(assembly: Assembly, state: State, epochs: int) -> None:
 OVER = {"stopped", "diverged"}
 
 
-def ended(assembly: Assembly, folder: Path) -> Result | None:
+def load_result(assembly: Assembly, folder: Path) -> Result | None:
     """Return the result of a run; None if it has epochs, or its end, before it.
 
     Raises

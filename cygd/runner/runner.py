@@ -20,12 +20,12 @@ from cygd import config
 from cygd.network.threads import choose_threads
 from cygd.runner import cross_validation, resumption
 from cygd.runner.assembly import Assembly, Source, assemble, resolved
-from cygd.runner.execution import Execution, listening
-from cygd.runner.provenance import foreign
-from cygd.runner.resumption import ended
+from cygd.runner.execution import Execution, attach_loggers
+from cygd.runner.provenance import custom_components
+from cygd.runner.resumption import load_result
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import remove_durably
-from cygd.tracking.log_file import Journal
+from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import epochs
 from cygd.tracking.results import Result, Run
 
@@ -117,14 +117,14 @@ def resume(
     RunError, KeyboardInterrupt
         As by `run`.
     """
-    with Journal() as journal:
+    with LogFile() as journal:
         folder = RunDirectory.open(directory)
         with folder.locked():
-            whole = resumption.look_at_folds(folder, overrides)
+            whole = resumption.load_folded_run(folder, overrides)
             if whole is not None:
                 return _resume_folds(folder, whole, overrides, plugins, threads, quiet)
-            past = resumption.look(folder, overrides, plugins)
-            before = ended(past.assembly, folder.path)
+            past = resumption.load_resume_point(folder, overrides, plugins)
+            before = load_result(past.assembly, folder.path)
             if before is not None:
                 _say_ended(before, quiet)
                 return before
@@ -132,7 +132,7 @@ def resume(
                 print("there is no checkpoint yet: training starts over", file=sys.stderr)
             folder.check_writable()
             count = choose_threads(threads, past.assembly.experiment.threads)
-            with listening(past.assembly, quiet) as always:
+            with attach_loggers(past.assembly, quiet) as always:
                 journal.open(folder.path / "log.txt")
                 _say_foreign(past.assembly, quiet)
                 return Execution(past.assembly, folder, count, always, past).run()
@@ -148,7 +148,7 @@ def _run(
     environment: Mapping[str, str] | None = None,
 ) -> Result:
     """Run what an experiment describes, each fold if it has folds; `environment` may name plugins."""
-    with Journal() as journal:
+    with LogFile() as journal:
         assembly = assemble(source, overrides, plugins, environment)
         if assembly.experiment.sweep is not None:
             place = assembly.experiment.where("sweep")
@@ -176,7 +176,7 @@ def _run(
 
 
 def execute(
-    assembly: Assembly, journal: Journal, out: str | os.PathLike[str] | None, threads: int, quiet: bool = True
+    assembly: Assembly, journal: LogFile, out: str | os.PathLike[str] | None, threads: int, quiet: bool = True
 ) -> Result:
     """Train what was assembled, and leave a run folder; `run` says what may be raised.
 
@@ -184,12 +184,12 @@ def execute(
     ----------
     assembly : Assembly
         The experiment with its data and its network.
-    journal : Journal
+    journal : LogFile
         What has listened since before the experiment was read; it goes on in log.txt.
     out, threads, quiet
         As for `run`.
     """
-    with listening(assembly, quiet) as always:
+    with attach_loggers(assembly, quiet) as always:
         directory = RunDirectory.create(assembly.experiment.name, out)
         with directory.locked():
             journal.open(directory.path / "log.txt")
@@ -199,7 +199,7 @@ def execute(
 
 def _resume_folds(
     directory: RunDirectory,
-    whole: resumption.Whole,
+    whole: resumption.FoldedRun,
     overrides: Sequence[str],
     plugins: Sequence[str],
     threads: int | None,
@@ -225,7 +225,7 @@ def _resume_folds(
 
 def _say_foreign(assembly: Assembly, quiet: bool) -> None:
     """Say what is used that is not built in."""
-    for line in foreign(assembly):
+    for line in custom_components(assembly):
         log.info("%s", line)
         if not quiet:
             print(line, file=sys.stderr)

@@ -13,13 +13,13 @@ from cygd.tracking.loggers.console import short
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-__all__ = ["Progress", "Silent", "Standing", "progress"]
+__all__ = ["NoProgress", "Progress", "SweepStatus", "progress"]
 
 LINES = 15
 SHOW_EVERY = 0.1
 
 
-class Standing:
+class SweepStatus:
     """How far a sweep has come.
 
     Parameters
@@ -56,17 +56,17 @@ class Standing:
 class Progress(Protocol):
     """Shows how far a sweep has come."""
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepStatus) -> None:
         """Take note of a new standing."""
 
     def stop(self) -> None:
         """Leave the terminal to others."""
 
 
-class Silent:
+class NoProgress:
     """Shows nothing."""
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepStatus) -> None:
         """Take note of nothing."""
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class _Lines:
     def __init__(self) -> None:
         self._next = 0
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepStatus) -> None:
         if standing.done < self._next and standing.done < standing.total:
             return
         stride = max(1, math.ceil(standing.total / LINES))
@@ -116,7 +116,7 @@ class _OnTerminal:
         self._bar.start()
         self._shown = -math.inf
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepStatus) -> None:
         now = time.monotonic()
         if now - self._shown < SHOW_EVERY and standing.done < standing.total:
             return
@@ -137,7 +137,7 @@ class _OnTerminal:
 def progress(total: int, *, quiet: bool = False) -> Progress:
     """Return what shows a sweep where we are: on a terminal, elsewhere, or nowhere."""
     if quiet:
-        return Silent()
+        return NoProgress()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _OnTerminal(total)
     return _Lines()

@@ -19,11 +19,11 @@ from cygd.runner.assembly import Source
 from cygd.sweep import optuna_search, successive_halving, summary
 from cygd.sweep.plan import Plan, make_plan, plan_again
 from cygd.sweep.pool import Pool
-from cygd.sweep.progress import Progress, Standing, progress
+from cygd.sweep.progress import Progress, SweepStatus, progress
 from cygd.sweep.store import GOOD, Record, Shard, Store, Writer, check_same
 from cygd.sweep.summary import Ranking
 from cygd.sweep.worker import Outcome, Setup, Task
-from cygd.tracking.log_file import Journal
+from cygd.tracking.log_file import LogFile
 from cygd.tracking.signals import ignore_signals, sigterm_as_interrupt
 
 __all__ = ["Sweep", "newest", "resume", "sweep"]
@@ -101,7 +101,7 @@ def sweep(
     KeyboardInterrupt
         After what is done was written down.
     """
-    with Journal() as journal:
+    with LogFile() as journal:
         plan = make_plan(source, overrides, plugins)
         part = _part(plan, shard)
         if shard is None:
@@ -142,7 +142,7 @@ def resume(
     ConfigError
         The experiment, the data or the plugins have changed, or another process works on the sweep.
     """
-    with Journal() as journal:
+    with LogFile() as journal:
         store = Store(Path(directory).expanduser().absolute())
         then = store.plan()
         plan = plan_again(then) if source is None else make_plan(source, overrides, plugins)
@@ -204,7 +204,7 @@ class _Execution:
         self.under_way = 0
         self.coming = self.rounds()
         self.records: dict[tuple[int, int], Record] = {}  # by the number and the round
-        self.standing = Standing(0, plan.objective)
+        self.standing = SweepStatus(0, plan.objective)
         self.writer: Writer | None = None
         self.shown: Progress | None = None
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.config import Experiment
-from cygd.data import Part, Prepared, prepare
+from cygd.data import Part, PreparedData, prepare
 from cygd.data.preprocessing import Preprocessing
 from cygd.plugins.manager import Plugins
 
@@ -42,9 +42,9 @@ class SharedData:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._held: dict[str, Prepared] = {}
+        self._held: dict[str, PreparedData] = {}
 
-    def prepare(self, experiment: Experiment, plugins: Plugins) -> Prepared:
+    def prepare(self, experiment: Experiment, plugins: Plugins) -> PreparedData:
         """Return the data of an experiment, prepared by whoever needed them first."""
         key = _key(experiment)
         if key not in self._held:
@@ -71,7 +71,7 @@ def _key(experiment: Experiment) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _lay_down(prepared: Prepared, place: Path) -> None:
+def _lay_down(prepared: PreparedData, place: Path) -> None:
     """Write prepared data into a folder, which appears when it is whole."""
     draft = place.with_suffix(".part")
     shutil.rmtree(draft, ignore_errors=True)  # of a worker that died over it
@@ -108,7 +108,7 @@ def _own_file(array: Array) -> dict[str, Any] | None:
     return {"path": str(path), "offset": array.offset, "dtype": array.dtype.str, "shape": list(array.shape)}
 
 
-def _pick_up(place: Path) -> Prepared:
+def _pick_up(place: Path) -> PreparedData:
     """Map what was laid down."""
     layout = json.loads((place / "layout.json").read_text())
     arrays: dict[str, Array] = {}
@@ -122,7 +122,7 @@ def _pick_up(place: Path) -> Prepared:
         return arrays[key]
 
     parts = {name: _part(layout[name], array) for name in PARTS}
-    return Prepared(**parts, preprocessing=Preprocessing.from_json(layout["preprocessing"]))
+    return PreparedData(**parts, preprocessing=Preprocessing.from_json(layout["preprocessing"]))
 
 
 def _part(files: Any, array: Any) -> Any:

@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Spread", "spread", "student_t"]
+__all__ = ["Summary", "student_t", "summarize"]
 
 
 @dataclass(frozen=True)
-class Spread:
+class Summary:
     """What n numbers have in common.
 
     Attributes
@@ -32,22 +32,22 @@ class Spread:
     high: float
 
 
-def spread(values: Sequence[float]) -> Spread:
+def summarize(values: Sequence[float]) -> Summary:
     """Return what numbers have in common; nan throughout where there is none.
 
     Examples
     --------
-    >>> s = spread([1.0, 2.0, 3.0])
+    >>> s = summarize([1.0, 2.0, 3.0])
     >>> s.mean, s.standard_deviation, round(s.low, 4), round(s.high, 4)
     (2.0, 1.0, -0.4841, 4.4841)
     """
     n = len(values)
     mean = math.fsum(values) / n if n else math.nan
     if n < 2:
-        return Spread(n, mean, math.nan, math.nan, math.nan)
+        return Summary(n, mean, math.nan, math.nan, math.nan)
     deviation = statistics.stdev(values, mean) if math.isfinite(mean) else math.nan
     half = student_t(n - 1) * deviation / math.sqrt(n)
-    return Spread(n, mean, deviation, mean - half, mean + half)
+    return Summary(n, mean, deviation, mean - half, mean + half)
 
 
 def student_t(degrees: int, level: float = 0.95) -> float:

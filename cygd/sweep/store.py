@@ -282,7 +282,7 @@ class Writer:
 
     def _append(self, records: list[Record]) -> None:
         if any(record.folder for record in records):
-            files.barrier(self.folder)
+            files.sync_filesystem(self.folder)
         lines = [json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records]
         self._file.write("".join(lines).encode())
         self._file.flush()

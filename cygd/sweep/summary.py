@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cygd.sweep.statistics import Spread, spread
+from cygd.sweep.statistics import Summary, summarize
 from cygd.sweep.store import Record, Store
 
 __all__ = ["Group", "Ranking", "cell", "write"]
@@ -30,13 +30,13 @@ class Group:
     ----------
     configuration : int
     records : tuple of Record
-    spread : Spread
+    spread : Summary
         Of the objectives of those that went well.
     """
 
     configuration: int
     records: tuple[Record, ...]
-    spread: Spread
+    spread: Summary
 
     @property
     def failed(self) -> int:
@@ -79,7 +79,9 @@ class Ranking:
         for record in records:
             members.setdefault(record.configuration, []).append(record)
         groups = [
-            Group(configuration, tuple(own), spread([v for v in map(self.value, own) if not math.isnan(v)]))
+            Group(
+                configuration, tuple(own), summarize([v for v in map(self.value, own) if not math.isnan(v)])
+            )
             for configuration, own in members.items()
         ]
         # without any that went well it is last; with some that failed behind those without

@@ -27,11 +27,11 @@ from cygd.plugins.discovery import Request, environment_requests
 from cygd.plugins.manager import Plugins
 from cygd.runner import runner
 from cygd.runner.assembly import Assembly, complete, judge
-from cygd.runner.fit import learn, measure
+from cygd.runner.fit import evaluate, fit
 from cygd.sweep.configurations import Changes, check_one_run
 from cygd.sweep.shared_data import SharedData
 from cygd.tracking import files
-from cygd.tracking.log_file import Journal
+from cygd.tracking.log_file import LogFile
 
 __all__ = ["Outcome", "Setup", "Task", "Worker", "main"]
 
@@ -120,7 +120,7 @@ class Worker:
     def perform(self, task: Task) -> Outcome:
         """Make a run and return what became of it, whatever that is."""
         try:
-            with files.deferred():
+            with files.deferred_fsync():
                 return self.go_on(task) if task.goes_on else self.begin(task)
         except RunError as error:
             lost = _lost(error)
@@ -132,7 +132,7 @@ class Worker:
 
     def begin(self, task: Task) -> Outcome:
         """Make a run from its beginning."""
-        with Journal() as journal:
+        with LogFile() as journal:
             assembly = self.assemble(task)
             threads = self.threads(assembly)
             if not self.setup.folders:
@@ -182,10 +182,10 @@ def _in_memory(assembly: Assembly, threads: int) -> Outcome:
     if listens:
         return Outcome("failed", error=LISTENS)
     every = experiment.train.evaluate_every if watched else 0
-    history = learn(assembly, threads, metrics=metrics, evaluate_every=every)
+    history = fit(assembly, threads, metrics=metrics, evaluate_every=every)
     return Outcome(
         status=history.status,
-        metrics=measure(assembly, threads),
+        metrics=evaluate(assembly, threads),
         epochs=history.epochs,
         best_epoch=history.best_epoch,
         seconds=history.seconds,

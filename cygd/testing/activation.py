@@ -9,7 +9,13 @@ import numpy as np
 
 from cygd.components import Activation
 from cygd.components.evaluation import read_only
-from cygd.plugins.component_checks import Unfit, call, check_slope, spread, try_component
+from cygd.plugins.component_checks import (
+    ComponentCheckError,
+    call,
+    check_component,
+    check_derivative,
+    sample_points,
+)
 from cygd.testing.arrays import (
     DTYPES,
     SHAPES,
@@ -53,7 +59,7 @@ def check_activation(activation: Activation) -> None:
     >>> check_activation(Activation("square", lambda h: h * h, lambda h: h))
     Traceback (most recent call last):
         ...
-    cygd.plugins.component_checks.Unfit: activation 'square': derivative is not the derivative ...
+    cygd.plugins.component_checks.ComponentCheckError: activation 'square': derivative is not ...
     """
     for _, check in checks(activation):
         check()
@@ -62,13 +68,13 @@ def check_activation(activation: Activation) -> None:
 def checks(activation: Activation) -> Iterator[Check]:
     """Yield the checks of `check_activation`, each with what it is about."""
     if not isinstance(activation, Activation):
-        raise Unfit(f"{activation!r} is no Activation")
+        raise ComponentCheckError(f"{activation!r} is no Activation")
     compiled = activation.function is None
 
     def check(function: Callable[[Activation], None]) -> Callable[[], None]:
         return lambda: on_every_level(function, activation, compiled)
 
-    yield "first trial", lambda: try_component(activation)
+    yield "first trial", lambda: check_component(activation)
     yield "shapes and types", check(_shapes)
     yield "same bits twice", check(_determinism)
     yield "layouts in memory", check(_layouts)
@@ -92,7 +98,7 @@ def _f(activation: Activation, h: Array) -> Array:
     before = h.copy()
     y_hat = activation.evaluate(h)
     if not same_bits(h, before):
-        raise Unfit(f"{activation}: f changes its input")
+        raise ComponentCheckError(f"{activation}: f changes its input")
     return y_hat
 
 
@@ -116,15 +122,15 @@ def _shapes(activation: Activation) -> None:
 def _shapes_of(activation: Activation, dtype: type) -> None:
     flat = () if activation.rowwise else ((5,), (1,), (0,))
     for shape in (*SHAPES, *flat):
-        h: Array = spread(-4, 4, 1, int(np.prod(shape))).reshape(shape).astype(dtype)
+        h: Array = sample_points(-4, 4, 1, int(np.prod(shape))).reshape(shape).astype(dtype)
         what = f"{activation} with h of shape {shape} of {h.dtype}"
         for found in (guarded(what, _f, activation, h), guarded(what, _back, activation, h)):
             if found.shape != shape or found.dtype != dtype:
-                raise Unfit(f"{what} gives shape {found.shape} of {found.dtype}")
+                raise ComponentCheckError(f"{what} gives shape {found.shape} of {found.dtype}")
     function, values = activation.function, activation.parameters
     if function is None:
         return
-    h = read_only(spread(-4, 4, 4, 3).astype(dtype))
+    h = read_only(sample_points(-4, 4, 4, 3).astype(dtype))
     require_dtype(activation, "function", lambda: function(h, **values), dtype)
     derivative = activation.derivative
     if derivative is not None and not activation.numerical:
@@ -149,17 +155,17 @@ def _layout(activation: Activation, what: str, h: Array) -> None:
 
 
 def _determinism(activation: Activation) -> None:
-    h = spread(-4, 4, 16, 5)
+    h = sample_points(-4, 4, 16, 5)
     if not same_bits(activation.evaluate(h), activation.evaluate(h)):
-        raise Unfit(
+        raise ComponentCheckError(
             f"{activation}: the same h gives different outputs", "a function has no memory and no chance"
         )
     if not same_bits(_back(activation, h), _back(activation, h)):
-        raise Unfit(f"{activation}: the same h gives different values of {_role(activation)}")
+        raise ComponentCheckError(f"{activation}: the same h gives different values of {_role(activation)}")
 
 
 def _independence(activation: Activation) -> None:
-    h = spread(-4, 4, 9, 5)
+    h = sample_points(-4, 4, 9, 5)
     whole = activation.evaluate(h)
     what = f"{activation}: the output of a row depends on other rows"
     require_close(what, activation.evaluate(h[4:5]), whole[4:5], 1e-9)
@@ -170,12 +176,12 @@ def _independence(activation: Activation) -> None:
 
 def _nan(activation: Activation) -> None:
     for dtype in DTYPES:
-        h: Array = spread(-4, 4, 4, 3).astype(dtype)
+        h: Array = sample_points(-4, 4, 4, 3).astype(dtype)
         clean = guarded(f"{activation}", activation.evaluate, h)
         h[1, 2] = np.nan
         found = guarded(f"{activation} failed on a NaN", activation.evaluate, h)
         if not np.isnan(found[1, 2]):
-            raise Unfit(
+            raise ComponentCheckError(
                 f"{activation}: f(nan) is {found[1, 2]:.6g}, so a run that went wrong would look well",
                 "np.where(h > 0, ...) is false for NaN; np.maximum and arithmetic keep it",
             )
@@ -196,7 +202,7 @@ def _tails(activation: Activation) -> None:
             ):
                 if np.isnan(values).any():
                     row, unit = (int(i) for i in np.argwhere(np.isnan(values))[0])
-                    raise Unfit(
+                    raise ComponentCheckError(
                         f"{activation}: {role} is nan at h = {h[row, unit]:g} ({np.dtype(dtype)})",
                         "an exp that overflows, and then inf / inf or inf - inf?",
                     )
@@ -204,7 +210,7 @@ def _tails(activation: Activation) -> None:
 
 
 def _precision(activation: Activation) -> None:
-    single = spread(-4, 4, 16, 3).astype(np.float32)
+    single = sample_points(-4, 4, 16, 3).astype(np.float32)
     double = single.astype(np.float64)
     for role, function in (
         ("function", activation.evaluate),
@@ -218,19 +224,19 @@ HINT = "if it is not f' on purpose, say so: surrogate=True"
 
 
 def _derivative(activation: Activation) -> None:
-    check_slope(activation, spread(-4, 4, 32, 3), HINT)
-    check_slope(activation, spread(-50, 50, 32, 3), HINT)
+    check_derivative(activation, sample_points(-4, 4, 32, 3), HINT)
+    check_derivative(activation, sample_points(-50, 50, 32, 3), HINT)
 
 
 def _kinks(activation: Activation) -> None:
     at = np.array(sorted({*CORNERS, *activation.kinks}))
     around = np.array([-1e-2, -1e-3, -1e-4, 0, 1e-4, 1e-3, 1e-2])
-    check_slope(activation, np.add.outer(at, around), HINT)
+    check_derivative(activation, np.add.outer(at, around), HINT)
 
 
 def _levels(activation: Activation) -> None:
     """Compare the levels of this machine with the lowest one."""
     for dtype, tolerance in zip(DTYPES, (1e-12, 1e-5), strict=True):
-        h: Array = spread(-50, 50, 64, 3).astype(dtype)
+        h: Array = sample_points(-50, 50, 64, 3).astype(dtype)
         levels_agree(f"{activation}: f", partial(activation.evaluate, h), tolerance)
         levels_agree(f"{activation}: {_role(activation)}", partial(_back, activation, h), tolerance)

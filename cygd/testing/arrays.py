@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Component
-from cygd.errors import CygdError, cause, hint_of
-from cygd.plugins.component_checks import Unfit, spread
+from cygd.errors import CygdError, describe_exception, hint_of
+from cygd.plugins.component_checks import ComponentCheckError, sample_points
 
 __all__ = ["DTYPES", "SHAPES", "Array", "guarded", "layouts", "require_close", "require_dtype", "same_bits"]
 
@@ -22,7 +22,7 @@ SHAPES = ((8, 3), (1, 4), (7, 1), (0, 3))
 
 def layouts(low: float, high: float) -> Iterator[tuple[str, Array]]:
     """Yield arrays of (6, 4) that lie in memory in different ways, with a name for each."""
-    wide = spread(low, high, 12, 8)
+    wide = sample_points(low, high, 12, 8)
     plain = wide[:6, :4].copy()
     plain.flags.writeable = False
     yield "a read-only array", plain
@@ -37,12 +37,12 @@ def guarded(what: str, function: Callable[..., Array], *arguments: Any) -> Array
     try:
         with np.errstate(all="ignore"):
             return function(*arguments)
-    except Unfit:
+    except ComponentCheckError:
         raise
     except CygdError as error:
-        raise Unfit(error.message, error.hint) from error
+        raise ComponentCheckError(error.message, error.hint) from error
     except Exception as error:
-        raise Unfit(f"{what}: {cause(error)}", hint=hint_of(error)) from error
+        raise ComponentCheckError(f"{what}: {describe_exception(error)}", hint=hint_of(error)) from error
 
 
 def require_close(what: str, found: Array, expected: Array, tolerance: float) -> None:
@@ -53,7 +53,7 @@ def require_close(what: str, found: Array, expected: Array, tolerance: float) ->
     apart &= ~(np.isnan(found) & np.isnan(expected))
     if apart.any():
         place = tuple(int(i) for i in np.argwhere(apart)[0])
-        raise Unfit(f"{what}: at {list(place)} {found[place]:.9g} and {expected[place]:.9g}")
+        raise ComponentCheckError(f"{what}: at {list(place)} {found[place]:.9g} and {expected[place]:.9g}")
 
 
 def require_dtype(component: Component, role: str, function: Callable[[], Any], dtype: type) -> None:
@@ -64,7 +64,7 @@ def require_dtype(component: Component, role: str, function: Callable[[], Any], 
     with np.errstate(all="ignore"):
         found = np.asarray(function()).dtype
     if found.kind == "f" and found != dtype:
-        raise Unfit(
+        raise ComponentCheckError(
             f"{component}: {role} returns {found} for {np.dtype(dtype)}",
             "np.zeros_like, np.ones_like and Python numbers keep the type; np.zeros(shape) is float64",
         )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from cygd.core import dispatch
-from cygd.plugins.component_checks import Unfit
+from cygd.plugins.component_checks import ComponentCheckError
 from cygd.testing.arrays import Array, require_close
 
 __all__ = ["Check", "levels_agree", "on_every_level"]
@@ -40,7 +40,7 @@ def on_every_level(check: Callable[[Kind], None], component: Kind, compiled: boo
 
     Raises
     ------
-    Unfit
+    ComponentCheckError
         What the check says, and at which level.
     """
     if not compiled:
@@ -50,8 +50,8 @@ def on_every_level(check: Callable[[Kind], None], component: Kind, compiled: boo
         for level in levels:
             try:
                 check(component)
-            except Unfit as problem:
-                raise Unfit(f"{problem.message} (CPU level {level})", problem.hint) from problem
+            except ComponentCheckError as problem:
+                raise ComponentCheckError(f"{problem.message} (CPU level {level})", problem.hint) from problem
 
 
 def levels_agree(what: str, function: Callable[[], Array], tolerance: float) -> None:

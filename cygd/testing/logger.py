@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cygd.components.loggers import Logger
-from cygd.errors import CygdError, cause, hint_of
-from cygd.plugins.component_checks import Unfit
-from cygd.plugins.discovery import Found
+from cygd.errors import CygdError, describe_exception, hint_of
+from cygd.plugins.component_checks import ComponentCheckError
+from cygd.plugins.discovery import LoadedPlugin
 from cygd.plugins.registration import run_hooks
 
 if TYPE_CHECKING:
@@ -95,11 +95,13 @@ def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., An
     """Return the hooks of a new object."""
     try:
         built = build()
-        return run_hooks(Found(type(built).__name__, type(built).__module__, built, role="logger"))
+        return run_hooks(LoadedPlugin(type(built).__name__, type(built).__module__, built, role="logger"))
     except CygdError as error:
-        raise Unfit(error.message, error.hint) from error
+        raise ComponentCheckError(error.message, error.hint) from error
     except Exception as error:
-        raise Unfit(f"{what}: its factory failed: {cause(error)}", hint_of(error)) from error
+        raise ComponentCheckError(
+            f"{what}: its factory failed: {describe_exception(error)}", hint_of(error)
+        ) from error
 
 
 def _run(folder: Path) -> Run:
@@ -146,12 +148,16 @@ class _Told:
             given["metrics"] = dict(arguments["metrics"])
         answer = self._call(hook, given)
         if answer is not None and not (hook == "cygd_epoch_end" and answer == "stop"):
-            raise Unfit(f"{self.what}: {hook} returns {answer!r}, which means nothing")
+            raise ComponentCheckError(f"{self.what}: {hook} returns {answer!r}, which means nothing")
         # by their text, in which NaN is NaN
         if "metrics" in given and repr(given["metrics"]) != repr(arguments["metrics"]):
-            raise Unfit(f"{self.what}: {hook} changes the metrics", "work on a copy: dict(metrics)")
+            raise ComponentCheckError(
+                f"{self.what}: {hook} changes the metrics", "work on a copy: dict(metrics)"
+            )
         if given["run"].config != self.run.config:
-            raise Unfit(f"{self.what}: {hook} changes the configuration of the run", "work on a copy")
+            raise ComponentCheckError(
+                f"{self.what}: {hook} changes the configuration of the run", "work on a copy"
+            )
 
     def _call(self, hook: str, given: dict[str, Any]) -> object:
         function = self.hooks[hook]
@@ -163,17 +169,19 @@ class _Told:
                     **{name: value for name, value in given.items() if name in accepted}
                 )
         except (Exception, SystemExit) as error:
-            raise Unfit(f"{self.what}: {hook} failed: {cause(error)}", hint_of(error)) from error
+            raise ComponentCheckError(
+                f"{self.what}: {hook} failed: {describe_exception(error)}", hint_of(error)
+            ) from error
         if printed.getvalue():
-            raise Unfit(
+            raise ComponentCheckError(
                 f"{self.what}: {hook} prints {printed.getvalue():.40} to stdout, which belongs to the data",
                 "print(..., file=sys.stderr)",
             )
         if Path.cwd() != folder:
             os.chdir(folder)
-            raise Unfit(f"{self.what}: {hook} changes the current folder")
+            raise ComponentCheckError(f"{self.what}: {hook} changes the current folder")
         if (weights != self.run.network.parameters).any():
-            raise Unfit(f"{self.what}: {hook} changes the weights")
+            raise ComponentCheckError(f"{self.what}: {hook} changes the weights")
         return answer
 
 
@@ -187,7 +195,7 @@ def _nothing_left_open(what: str) -> Iterator[None]:
         gc.collect()
     for warning in caught:
         if issubclass(warning.category, ResourceWarning):
-            raise Unfit(
+            raise ComponentCheckError(
                 f"{what}: leaves something open: {warning.message}",
                 "close it in cygd_run_end and in cygd_run_error",
             )

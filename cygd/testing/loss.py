@@ -9,7 +9,14 @@ import numpy as np
 
 from cygd.components import Loss
 from cygd.components.evaluation import read_only
-from cygd.plugins.component_checks import Unfit, call, check_loss_slope, spread, targets_for, try_component
+from cygd.plugins.component_checks import (
+    ComponentCheckError,
+    call,
+    check_component,
+    check_loss_derivative,
+    sample_points,
+    targets_for,
+)
 from cygd.testing.arrays import (
     DTYPES,
     SHAPES,
@@ -51,7 +58,7 @@ def check_loss(loss: Loss) -> None:
     >>> check_loss(Loss("fourth", lambda y, y_hat: (y_hat - y) ** 4, lambda y, y_hat: (y_hat - y) ** 3))
     Traceback (most recent call last):
         ...
-    cygd.plugins.component_checks.Unfit: loss 'fourth': derivative is not dE/dy_hat: at y = ...
+    cygd.plugins.component_checks.ComponentCheckError: loss 'fourth': derivative is not dE/dy_hat: at y = ...
     """
     for _, check in checks(loss):
         check()
@@ -60,13 +67,13 @@ def check_loss(loss: Loss) -> None:
 def checks(loss: Loss) -> Iterator[Check]:
     """Yield the checks of `check_loss`, each with what it is about."""
     if not isinstance(loss, Loss):
-        raise Unfit(f"{loss!r} is no Loss")
+        raise ComponentCheckError(f"{loss!r} is no Loss")
     compiled = loss.function is None
 
     def check(function: Callable[[Loss], None]) -> Callable[[], None]:
         return lambda: on_every_level(function, loss, compiled)
 
-    yield "first trial", lambda: try_component(loss)
+    yield "first trial", lambda: check_component(loss)
     yield "shapes and types", check(_shapes)
     yield "same bits twice", check(_determinism)
     yield "layouts in memory", check(_layouts)
@@ -83,15 +90,15 @@ def checks(loss: Loss) -> Iterator[Check]:
 
 
 def _derivative(loss: Loss) -> None:
-    check_loss_slope(loss, targets_for(loss, 32, 3), spread(-4, 4, 32, 3))
-    check_loss_slope(loss, targets_for(loss, 32, 3), spread(0.02, 0.98, 32, 3))
+    check_loss_derivative(loss, targets_for(loss, 32, 3), sample_points(-4, 4, 32, 3))
+    check_loss_derivative(loss, targets_for(loss, 32, 3), sample_points(0.02, 0.98, 32, 3))
 
 
 def _levels(loss: Loss) -> None:
     """Compare the levels of this machine with the lowest one."""
     for dtype, tolerance in zip(DTYPES, (1e-12, 1e-5), strict=True):
         y: Array = targets_for(loss, 64, 3).astype(dtype)
-        y_hat: Array = spread(0.02, 0.98, 64, 3).astype(dtype)
+        y_hat: Array = sample_points(0.02, 0.98, 64, 3).astype(dtype)
         for role in ROLES:
             levels_agree(f"{loss}: {role}", partial(_apply, loss, role, y, y_hat), tolerance)
 
@@ -107,7 +114,7 @@ def _called(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
     before = y.copy(), y_hat.copy()
     found = _apply(loss, role, y, y_hat)
     if not same_bits(y, before[0]) or not same_bits(y_hat, before[1]):
-        raise Unfit(f"{loss}: {role} changes its input")
+        raise ComponentCheckError(f"{loss}: {role} changes its input")
     return found
 
 
@@ -120,14 +127,16 @@ def _shapes_of(loss: Loss, dtype: type) -> None:
     for shape in (*SHAPES, (5,), (0,)):
         size = int(np.prod(shape))
         y: Array = targets_for(loss, 1, size).reshape(shape).astype(dtype)
-        y_hat: Array = spread(0.02, 0.98, 1, size).reshape(shape).astype(dtype)
+        y_hat: Array = sample_points(0.02, 0.98, 1, size).reshape(shape).astype(dtype)
         for role in ROLES:
             found = guarded(f"{loss}: {role} failed on shape {shape}", _called, loss, role, y, y_hat)
             if found.shape != shape or found.dtype != dtype:
                 what = f"shape {found.shape} of {found.dtype}"
-                raise Unfit(f"{loss}: {role} gives {what} for shape {shape} of {np.dtype(dtype)}")
+                raise ComponentCheckError(
+                    f"{loss}: {role} gives {what} for shape {shape} of {np.dtype(dtype)}"
+                )
     y = read_only(targets_for(loss, 4, 3).astype(dtype))
-    y_hat = read_only(spread(0.02, 0.98, 4, 3).astype(dtype))
+    y_hat = read_only(sample_points(0.02, 0.98, 4, 3).astype(dtype))
     function, derivative, values = loss.function, loss.derivative, loss.parameters
     if function is None or derivative is None:
         return
@@ -150,14 +159,14 @@ def _layout(loss: Loss, what: str, y_hat: Array) -> None:
 
 
 def _determinism(loss: Loss) -> None:
-    y, y_hat = targets_for(loss, 16, 5), spread(0.02, 0.98, 16, 5)
+    y, y_hat = targets_for(loss, 16, 5), sample_points(0.02, 0.98, 16, 5)
     for role in ROLES:
         if not same_bits(_apply(loss, role, y, y_hat), _apply(loss, role, y, y_hat)):
-            raise Unfit(f"{loss}: {role} gives different values for the same y and y_hat")
+            raise ComponentCheckError(f"{loss}: {role} gives different values for the same y and y_hat")
 
 
 def _independence(loss: Loss) -> None:
-    y, y_hat = targets_for(loss, 9, 5), spread(0.02, 0.98, 9, 5)
+    y, y_hat = targets_for(loss, 9, 5), sample_points(0.02, 0.98, 9, 5)
     for role in ROLES:
         what = f"{loss}: {role} of one element depends on other elements"
         part = _apply(loss, role, y[4:5, 2:3], y_hat[4:5, 2:3])
@@ -167,13 +176,13 @@ def _independence(loss: Loss) -> None:
 def _nan(loss: Loss) -> None:
     for dtype in DTYPES:
         y: Array = targets_for(loss, 4, 3).astype(dtype)
-        y_hat: Array = spread(0.02, 0.98, 4, 3).astype(dtype)
+        y_hat: Array = sample_points(0.02, 0.98, 4, 3).astype(dtype)
         y[1, 2] = max(y[1, 2], 0.5)  # a loss may leave y_hat out where y is 0
         y_hat[1, 2] = np.nan
         found = guarded(f"{loss} failed on a NaN", loss.elements, y, y_hat)
         if not np.isnan(found[1, 2]):
             words = "so a run that went wrong would look well"
-            raise Unfit(f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, {words}")
+            raise ComponentCheckError(f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, {words}")
 
 
 def _within_network(loss: Loss) -> None:
@@ -186,7 +195,7 @@ def _within_network(loss: Loss) -> None:
     if loss.reduction == "mean_rows" or loss.name == "cross_entropy":
         output, y = "softmax", np.eye(3)[np.arange(12) % 3]
     network = Network(n_inputs=4, layers=[(5, "tanh"), (3, output)], loss=loss, dtype="float64", seed=1)
-    x = spread(-1, 1, 12, 4)
+    x = sample_points(-1, 1, 12, 4)
     gradient = np.asarray(network.gradient(x, y)[1])
     measured = np.asarray(network.numerical_gradient(x, y))
     what = f"{loss} (reduction {loss.reduction}): gradient of a network, and differences of its loss"

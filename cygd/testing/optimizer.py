@@ -11,8 +11,8 @@ import numpy as np
 from cygd import core
 from cygd.components import Optimizer
 from cygd.components.formula import Program
-from cygd.errors import cause, hint_of
-from cygd.plugins.component_checks import Unfit, spread, try_component
+from cygd.errors import describe_exception, hint_of
+from cygd.plugins.component_checks import ComponentCheckError, check_component, sample_points
 from cygd.testing.arrays import DTYPES, Array, same_bits
 from cygd.testing.cpu_levels import Check, on_every_level
 
@@ -71,7 +71,7 @@ def check_optimizer(optimizer: Optimizer) -> None:
     >>> check_optimizer(Optimizer("climb", climb))
     Traceback (most recent call last):
         ...
-    cygd.plugins.component_checks.Unfit: optimizer 'climb': does not go down a parabola: ...
+    cygd.plugins.component_checks.ComponentCheckError: optimizer 'climb': does not go down a parabola: ...
     """
     for _, check in checks(optimizer):
         check()
@@ -80,14 +80,14 @@ def check_optimizer(optimizer: Optimizer) -> None:
 def checks(optimizer: Optimizer) -> Iterator[Check]:
     """Yield the checks of `check_optimizer`, each with what it is about."""
     if not isinstance(optimizer, Optimizer):
-        raise Unfit(f"{optimizer!r} is no Optimizer")
+        raise ComponentCheckError(f"{optimizer!r} is no Optimizer")
     compiled = optimizer.update is None
 
     def check(function: Callable[[Optimizer], None]) -> Callable[[], None]:
         return lambda: on_every_level(function, optimizer, compiled)
 
     if not optimizer.kernel:
-        yield "first trial", lambda: try_component(optimizer)
+        yield "first trial", lambda: check_component(optimizer)
         yield "rules of an update", check(_rules)
         yield "a gradient of zeros", check(_zero_gradient)
         yield "no memory but its state", check(_memory)
@@ -123,13 +123,14 @@ class _Walk:
             with np.errstate(all="ignore"):
                 return update(self.w, g, self.state, rate, self.step, **self.optimizer.parameters)
         except Exception as error:
-            raise Unfit(
-                f"{self.optimizer}: update failed in step {self.step}: {cause(error)}", hint=hint_of(error)
+            raise ComponentCheckError(
+                f"{self.optimizer}: update failed in step {self.step}: {describe_exception(error)}",
+                hint=hint_of(error),
             ) from error
 
 
 def _gradients(steps: int, dtype: type) -> list[Array]:
-    return list(spread(-1, 2, steps, 6).astype(dtype))
+    return list(sample_points(-1, 2, steps, 6).astype(dtype))
 
 
 def run_update(
@@ -150,27 +151,31 @@ def _rules(optimizer: Optimizer) -> None:
 
 
 def _rules_of(optimizer: Optimizer, dtype: type) -> None:
-    walk = _Walk.start(optimizer, spread(-1, 1, 1, 6)[0].astype(dtype))
+    walk = _Walk.start(optimizer, sample_points(-1, 1, 1, 6)[0].astype(dtype))
     before, arrays = walk.w.copy(), dict(walk.state)
     for g in _gradients(20, dtype):
         given = g.copy()
         if walk.go(g) is not None:
-            raise Unfit(f"{optimizer}: update returns something; it changes w in place and returns nothing")
+            raise ComponentCheckError(
+                f"{optimizer}: update returns something; it changes w in place and returns nothing"
+            )
         if not same_bits(g, given):
-            raise Unfit(f"{optimizer}: update changes the gradient g", "g = g + ..., not g += ...")
+            raise ComponentCheckError(
+                f"{optimizer}: update changes the gradient g", "g = g + ..., not g += ..."
+            )
         if walk.state.keys() != arrays.keys():
             found = ", ".join(sorted(walk.state)) or "nothing"
-            raise Unfit(
+            raise ComponentCheckError(
                 f"{optimizer}: state holds {found} after an update, declared is {list(optimizer.state)}"
             )
         for name, array in walk.state.items():
             if array is not arrays[name]:
-                raise Unfit(
+                raise ComponentCheckError(
                     f"{optimizer}: update puts a new array in place of state[{name!r}]",
                     f"state[{name!r}][:] = ..., or an operator such as *= or +=",
                 )
     if same_bits(walk.w, before):
-        raise Unfit(f"{optimizer}: w is the same after 20 updates", "w -= ..., not w = w - ...")
+        raise ComponentCheckError(f"{optimizer}: w is the same after 20 updates", "w -= ..., not w = w - ...")
     _require_finite(walk, "w", walk.w)
     for name, array in walk.state.items():
         _require_finite(walk, f"state[{name!r}]", array)
@@ -180,7 +185,9 @@ def _require_finite(walk: _Walk, what: str, array: Array) -> None:
     if not np.isfinite(array).all():
         place = int(np.argwhere(~np.isfinite(array))[0, 0])
         steps = f"{walk.step} step{'s' if walk.step > 1 else ''}"
-        raise Unfit(f"{walk.optimizer}: {what} is {array[place]} after {steps} of {array.dtype}")
+        raise ComponentCheckError(
+            f"{walk.optimizer}: {what} is {array[place]} after {steps} of {array.dtype}"
+        )
 
 
 def _zero_gradient(optimizer: Optimizer) -> None:
@@ -191,7 +198,7 @@ def _zero_gradient(optimizer: Optimizer) -> None:
 
 def _memory(optimizer: Optimizer) -> None:
     """Walk twice, once going on from copies: the same way, if nothing is remembered elsewhere."""
-    start, gradients = spread(-1, 1, 1, 6)[0], _gradients(10, np.float64)
+    start, gradients = sample_points(-1, 1, 1, 6)[0], _gradients(10, np.float64)
     straight = _Walk.start(optimizer, start)
     for g in gradients:
         straight.go(g)
@@ -204,7 +211,7 @@ def _memory(optimizer: Optimizer) -> None:
         broken.go(g)
     if not same_bits(straight.w, broken.w):
         apart = float(np.abs(straight.w - broken.w).max())
-        raise Unfit(
+        raise ComponentCheckError(
             f"{optimizer}: a second run of the same steps ends elsewhere, {apart:.3g} apart",
             "whatever is remembered belongs in the arrays of `state`",
         )
@@ -226,7 +233,7 @@ def _goes_down(optimizer: Optimizer, name: str, function: Function, start: tuple
         reached.append(value)
     rates = f"{optimizer.learning_rate * SLOWER[-1]:g} to {optimizer.learning_rate:g}"
     best = min((value for value in reached if np.isfinite(value)), default=float("nan"))
-    raise Unfit(
+    raise ComponentCheckError(
         f"{optimizer}: does not go down {name}: from {begin:.6g} to {best:.6g} at best in {STEPS} steps, "
         f"with learning rates from {rates}"
     )
@@ -236,7 +243,7 @@ def _learns(optimizer: Optimizer) -> None:
     """Fit a small network: the loss falls, at one of the rates."""
     from cygd.network import Network
 
-    x = spread(-1, 1, 32, 2)
+    x = sample_points(-1, 1, 32, 2)
     y = x[:, :1] * 0.5 - x[:, 1:]
     losses = []
     for factor in SLOWER:
@@ -249,4 +256,6 @@ def _learns(optimizer: Optimizer) -> None:
         losses.append(network.loss(x, y))
         if losses[-1] < before:
             return
-    raise Unfit(f"{optimizer}: a network does not learn with it: loss {before:.6g}, then {min(losses):.6g}")
+    raise ComponentCheckError(
+        f"{optimizer}: a network does not learn with it: loss {before:.6g}, then {min(losses):.6g}"
+    )

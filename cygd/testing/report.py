@@ -10,8 +10,8 @@ import numpy as np
 
 from cygd import core
 from cygd.components import Activation, Component
-from cygd.errors import CygdError, cause, file_of, hint_of
-from cygd.plugins.component_checks import Unfit
+from cygd.errors import CygdError, describe_exception, hint_of, source_file
+from cygd.plugins.component_checks import ComponentCheckError
 from cygd.testing import activation, logger, loss, optimizer
 from cygd.testing.cpu_levels import Check
 
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
     """What a check is about, and what is wrong (None: nothing)."""
 
     what: str
-    problem: Unfit | None
+    problem: ComponentCheckError | None
 
 
 class Speed(NamedTuple):
@@ -57,16 +57,16 @@ def outcomes(component: Component) -> Iterator[Outcome]:
         yield Outcome(what, _problem(component, check))
 
 
-def _problem(component: Component, check: Callable[[], None]) -> Unfit | None:
+def _problem(component: Component, check: Callable[[], None]) -> ComponentCheckError | None:
     try:
         with np.errstate(all="ignore"):
             check()
-    except Unfit as problem:
+    except ComponentCheckError as problem:
         return problem
     except CygdError as error:
-        return Unfit(error.message, error.hint)
+        return ComponentCheckError(error.message, error.hint)
     except Exception as error:
-        return Unfit(f"{component}: {cause(error)}")
+        return ComponentCheckError(f"{component}: {describe_exception(error)}")
     return None
 
 
@@ -80,7 +80,7 @@ def speed(own: Activation, other: Activation, dtype: str) -> tuple[Speed, Speed]
 
     Raises
     ------
-    Unfit
+    ComponentCheckError
         If the first of them fails on so many elements.
     """
     # a network is above nothing here, but it takes a while to import
@@ -99,7 +99,9 @@ def speed(own: Activation, other: Activation, dtype: str) -> tuple[Speed, Speed]
         ]
     except kernels.ComponentError as error:
         raised = error.__cause__ or error
-        why = cause(raised, file_of(own.function))
-        raise Unfit(f"{own} failed on {SIZE} elements of {dtype}: {why}", hint_of(raised)) from error
+        why = describe_exception(raised, source_file(own.function))
+        raise ComponentCheckError(
+            f"{own} failed on {SIZE} elements of {dtype}: {why}", hint_of(raised)
+        ) from error
     fastest = np.min(rounds, axis=0) * (1e9 / SIZE)
     return Speed(*fastest[0].tolist()), Speed(*fastest[1].tolist())

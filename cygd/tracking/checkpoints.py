@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError
-from cygd.network.early_stopping import Standing
-from cygd.network.training_state import State
+from cygd.network.early_stopping import EarlyStoppingState
+from cygd.network.training_state import TrainingState
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import npz, plain
+from cygd.tracking.files import npz_bytes, to_jsonable
 from cygd.tracking.metrics_file import Extent, read_rows
 
-__all__ = ["Checkpoint", "Keeper", "latest", "read"]
+__all__ = ["Checkpoint", "CheckpointWriter", "latest", "read"]
 
 log = logging.getLogger("cygd")
 
@@ -48,7 +48,7 @@ class Checkpoint:
 
     Attributes
     ----------
-    state : State
+    state : TrainingState
         Where the training stands.
     extent : Extent
         The beginning of metrics.csv, up to the row of this epoch.
@@ -58,7 +58,7 @@ class Checkpoint:
         The digest of the data, where the experiment does not say all about it.
     """
 
-    state: State
+    state: TrainingState
     extent: Extent
     config: Mapping[str, Any] = field(repr=False)
     data: str | None = None
@@ -98,7 +98,7 @@ class Checkpoint:
                     hint="no more are written; keep arrays of numbers in state",
                 )
         seal = b"cygd checkpoint %d sha256 " % VERSION + b"0" * DIGITS
-        body = npz(arrays, comment=seal)[:-DIGITS]
+        body = npz_bytes(arrays, comment=seal)[:-DIGITS]
         return body + hashlib.sha256(body).hexdigest().encode()
 
 
@@ -129,12 +129,12 @@ def read(path: Path) -> Checkpoint:
     description = json.loads(arrays["state"].tobytes())
     extent, standing = Extent(*description["metrics"]), description["standing"]
     if standing is not None:
-        standing = Standing(**standing, best_parameters=arrays.get("best"))
+        standing = EarlyStoppingState(**standing, best_parameters=arrays.get("best"))
     try:
         rows = read_rows(path.parents[1] / "metrics.csv", extent)
     except CheckpointError as error:
         raise DamagedError(f"{path} cannot be used: {error.message}") from None
-    state = State(
+    state = TrainingState(
         **{name: description[name] for name in ("epoch", "updates", "step", "memory", "last", "seconds")},
         parameters=arrays["parameters"],
         optimizer={name: arrays[f"optimizer{k}"] for k, name in enumerate(description["optimizer"])},
@@ -170,7 +170,7 @@ def latest(folder: Path) -> Checkpoint | None:
     return None
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes the checkpoints of a run when they are due.
 
     Parameters
@@ -222,7 +222,7 @@ class Keeper:
         """Write none any more."""
         self.every, self.seconds, self._there = 0, None, False
 
-    def write(self, state: State, extent: Extent) -> None:
+    def write(self, state: TrainingState, extent: Extent) -> None:
         """Write a checkpoint, and remove those that it makes superfluous.
 
         Raises
@@ -232,7 +232,7 @@ class Keeper:
         """
         if self._data is None:
             self._data = (self._digest(),)
-        checkpoint = Checkpoint(state, extent, plain(self.config), self._data[0])
+        checkpoint = Checkpoint(state, extent, to_jsonable(self.config), self._data[0])
         self.directory.write_bytes(f"{FOLDER}/{state.epoch:06d}.npz", checkpoint.to_bytes())
         self._there, self._at = True, time.monotonic()
         log.debug("checkpoint of epoch %d", state.epoch)
@@ -251,7 +251,7 @@ class Keeper:
                     log.warning("%s is not needed any more but cannot be removed: %s", path, error.strerror)
 
 
-def _plain(standing: Standing) -> dict[str, Any]:
+def _plain(standing: EarlyStoppingState) -> dict[str, Any]:
     """Return what early stopping knows but for the weights, as JSON has it."""
     return {"best": float(standing.best), "best_epoch": standing.best_epoch, "waited": standing.waited}
 

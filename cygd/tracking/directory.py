@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError, ConfigError
-from cygd.tracking.files import _flush_folder, npz, plain, write_durably
+from cygd.tracking.files import _flush_folder, npz_bytes, to_jsonable, write_durably
 from cygd.tracking.locking import FolderLock
 
 __all__ = ["RunDirectory"]
@@ -130,11 +130,11 @@ class RunDirectory:
 
     def write_json(self, name: str, value: object) -> Path:
         """Write a value as JSON, durably; a number that is not finite becomes null."""
-        return self.write_text(name, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+        return self.write_text(name, json.dumps(to_jsonable(value), indent=2, ensure_ascii=False) + "\n")
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
         """Write arrays as an .npz file without pickle, durably; equal arrays give equal bytes."""
-        return write_durably(self.path / name, npz(arrays))
+        return write_durably(self.path / name, npz_bytes(arrays))
 
     def copy_plugin(self, source: Path) -> str:
         """Copy a plugin file into `plugins/` and return its name relative to the run folder.

@@ -1,8 +1,8 @@
-"""Bringing what was written to the disk: each file by itself, or many of them by one barrier.
+"""Durable files: write, fsync, rename; and one sync for the files of many runs.
 
-A single run flushes each of its files. Of a thousand short runs every one would wait for the disk a dozen
-times, so a sweep lets the files of young runs wait (`deferred`) and brings all of them to the disk at once
-(`barrier`), before anything says that they are there.
+A single run fsyncs each of its files. A thousand short runs would each wait for the disk a dozen times, so a
+sweep defers the fsync of young runs (`deferred_fsync`) and syncs the whole file system once
+(`sync_filesystem`) before it records that they are done.
 """
 
 from __future__ import annotations
@@ -23,20 +23,28 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["barrier", "deferred", "flush", "npz", "plain", "remove_durably", "write_durably"]
+__all__ = [
+    "deferred_fsync",
+    "fsync",
+    "npz_bytes",
+    "remove_durably",
+    "sync_filesystem",
+    "to_jsonable",
+    "write_durably",
+]
 
 _until = 0.0  # of the monotonic clock: before it, flushing is left to a barrier
 
 
-def flush(descriptor: int) -> None:
+def fsync(descriptor: int) -> None:
     """Bring a file or folder to the disk, unless that is left to a barrier."""
     if time.monotonic() >= _until:
         os.fsync(descriptor)
 
 
 @contextmanager
-def deferred(seconds: float = 1.0) -> Iterator[None]:
-    """Leave flushing to a `barrier`, within a `with` block, for at most so long.
+def deferred_fsync(seconds: float = 1.0) -> Iterator[None]:
+    """Leave flushing to a `sync_filesystem`, within a `with` block, for at most so long.
 
     What takes longer can afford to wait for the disk, and has more to lose.
     """
@@ -48,7 +56,7 @@ def deferred(seconds: float = 1.0) -> Iterator[None]:
         _until = 0.0
 
 
-def barrier(folder: Path) -> None:
+def sync_filesystem(folder: Path) -> None:
     """Bring everything that any process has written to the file system of a folder to the disk.
 
     Raises
@@ -79,7 +87,7 @@ EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
 
 
-def npz(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") -> bytes:
+def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") -> bytes:
     """Return arrays as the bytes of an .npz file without pickle; a comment stands at its very end."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -106,7 +114,7 @@ def write_durably(path: Path, data: bytes) -> Path:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            flush(file.fileno())
+            fsync(file.fileno())
         temporary.replace(path)
         _flush_folder(path.parent)
     except BaseException as error:
@@ -124,20 +132,20 @@ def remove_durably(path: Path) -> None:
     _flush_folder(path.parent)
 
 
-def plain(value: object) -> Any:
+def to_jsonable(value: object) -> Any:
     """Return a value as JSON can hold it: NumPy numbers and paths unpacked, nan and inf as None.
 
     Examples
     --------
-    >>> plain({"loss": float("nan"), "epochs": 3})
+    >>> to_jsonable({"loss": float("nan"), "epochs": 3})
     {'loss': None, 'epochs': 3}
     """
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_jsonable(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str | bool | int):
@@ -158,7 +166,7 @@ def _flush_folder(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            flush(descriptor)
+            fsync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -15,12 +15,12 @@ from typing import IO, Self
 
 from cygd.tracking import files
 
-__all__ = ["Journal"]
+__all__ = ["LogFile"]
 
 log = logging.getLogger("cygd")
 
 
-class Journal(logging.Filter):
+class LogFile(logging.Filter):
     """Collects what is logged within a `with` block, and writes it to a file once there is one."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Journal(logging.Filter):
         return record.levelno >= self._threshold
 
     def __enter__(self) -> Self:
-        others = [other for other in log.filters if isinstance(other, Journal)]
+        others = [other for other in log.filters if isinstance(other, LogFile)]
         self._level = others[0]._level if others else log.level
         self._threshold = others[0]._threshold if others else log.getEffectiveLevel()
         log.addFilter(self)
@@ -61,12 +61,12 @@ class Journal(logging.Filter):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         log.removeFilter(self)
-        if not any(isinstance(other, Journal) for other in log.filters):
+        if not any(isinstance(other, LogFile) for other in log.filters):
             log.setLevel(self._level)
         if self._file is not None:
             with contextlib.suppress(OSError), self._file:
                 self._file.flush()
-                files.flush(self._file.fileno())
+                files.fsync(self._file.fileno())
 
     def _write(self, text: str) -> None:
         # where nothing can be written the run itself fails, and must get to say so

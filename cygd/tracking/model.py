@@ -12,7 +12,7 @@ import numpy as np
 from cygd.data import Preprocessing
 from cygd.errors import CheckpointError, CygdError
 from cygd.network import Network
-from cygd.network.serialization import arrays_of
+from cygd.network.serialization import parameter_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def restore(network: Network, path: Path) -> None:
 
 
 def _fill(network: Network, arrays: dict[str, NDArray[Any]], path: Path) -> None:
-    views = arrays_of(network)
+    views = parameter_arrays(network)
     if views.keys() != arrays.keys():
         odd = ", ".join(sorted(views.keys() ^ arrays.keys()))
         raise CheckpointError(f"{path} does not fit its config.yaml: {odd}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cygd.data import Prepared
+from cygd.data import PreparedData
 from cygd.network import Network
 from cygd.tracking.model import Model
 
@@ -62,7 +62,7 @@ class Run:
         The resolved experiment, keys as in the YAML.
     network : Network
         With the weights of the moment.
-    dataset : Prepared
+    dataset : PreparedData
         The training, validation and test rows, with the names of their columns.
     seed : int
         The experiment's seed.
@@ -75,6 +75,6 @@ class Run:
     directory: Path
     config: Mapping[str, Any] = field(repr=False)
     network: Network = field(repr=False)
-    dataset: Prepared = field(repr=False)
+    dataset: PreparedData = field(repr=False)
     seed: int
     resumed: int | None = None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import cygd
 from cygd import Activation, Loss, Network, Optimizer, core
 from cygd.errors import ConfigError
-from cygd.plugins.component_checks import Unfit, try_component
+from cygd.plugins.component_checks import ComponentCheckError, check_component
 from cygd.runner.assembly import assemble
 from tests.helpers.pointer_cases import (
     DTYPES,
@@ -290,16 +290,16 @@ KERNELS = [row["name"] for row in core.names()["activations"] if not row["rowwis
 @pytest.mark.parametrize("kernel", [name for name in KERNELS if name != "step"])
 def test_right_pointers_are_accepted(kernel, dtype):
     f, df = module(dtype).addresses(kernel)
-    try_component(Activation("mine", pointer=f, derivative_pointer=df, dtype=dtype))
+    check_component(Activation("mine", pointer=f, derivative_pointer=df, dtype=dtype))
 
 
 def test_a_wrong_derivative_is_found():
     sigmoid, relu = core._f64.addresses("sigmoid"), core._f64.addresses("relu")
     wrong = {"pointer": sigmoid[0], "derivative_pointer": relu[1]}
     words = "activation 'mine': derivative_pointer is not the derivative of pointer: f'("
-    with pytest.raises(Unfit, match=re.escape(words)):
-        try_component(Activation("mine", **wrong))
-    try_component(Activation("mine", **wrong, surrogate=True))
+    with pytest.raises(ComponentCheckError, match=re.escape(words)):
+        check_component(Activation("mine", **wrong))
+    check_component(Activation("mine", **wrong, surrogate=True))
 
 
 def changing(h, out, n, data):
@@ -322,16 +322,16 @@ TRIALS = {
 def test_a_function_that_misbehaves_is_found(name):
     function, words = TRIALS[name]
     _, f, df = ctypes_types("float64")
-    with pytest.raises(Unfit, match=words):
-        try_component(Activation("mine", pointer=f(function), derivative_pointer=df(derivative)))
+    with pytest.raises(ComponentCheckError, match=words):
+        check_component(Activation("mine", pointer=f(function), derivative_pointer=df(derivative)))
 
 
 def test_formulas_have_their_trial_too():
-    try_component(Activation("mine", formula="h * sigmoid(h)"))
-    try_component(Loss("mine", formula="log(cosh(y_hat - y))"))
-    try_component(Optimizer("mine", formula={"w": "w - learning_rate * sign(g)"}))
-    with pytest.raises(Unfit, match=r"activation 'mine': f\(\S+\) is nan"):
-        try_component(Activation("mine", formula="where(h > 3.1, where(h < 3.9, log(3 - h), h), h)"))
+    check_component(Activation("mine", formula="h * sigmoid(h)"))
+    check_component(Loss("mine", formula="log(cosh(y_hat - y))"))
+    check_component(Optimizer("mine", formula={"w": "w - learning_rate * sign(g)"}))
+    with pytest.raises(ComponentCheckError, match=r"activation 'mine': f\(\S+\) is nan"):
+        check_component(Activation("mine", formula="where(h > 3.1, where(h < 3.9, log(3 - h), h), h)"))
 
 
 PLUGIN = """

@@ -20,7 +20,7 @@ from cygd.components.initializers import INITIALIZERS
 from cygd.components.losses import LOSSES
 from cygd.components.metrics import METRICS
 from cygd.components.optimizers import OPTIMIZERS
-from cygd.components.options import Declared, within
+from cygd.components.options import Declared, in_interval
 from cygd.components.schedules import SCHEDULES
 from cygd.errors import CygdError
 from tests.helpers.component_cases import SWISH, double, square
@@ -150,7 +150,7 @@ def test_options_out_of_range():
     ],
 )
 def test_within(value, domain, inside):
-    assert within(value, domain) is inside
+    assert in_interval(value, domain) is inside
 
 
 def test_declared_by_a_signature():

@@ -77,7 +77,7 @@ ROWS = [
 
 
 class FakeComponents:
-    def written(self, kind, spec):
+    def from_formula(self, kind, spec):
         if kind not in ("activation", "loss", "optimizer"):
             raise Refused(
                 f"{kind} cannot be given as a formula", "formula", "write it as a function in a plugin"

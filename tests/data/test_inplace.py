@@ -12,7 +12,7 @@ from cygd.errors import DataError
 def both(table, monkeypatch, text, **keys):
     squeezed = table(text, **keys)
     with monkeypatch.context() as context:
-        context.setattr(sys.modules["cygd.data.prepare"], "squeeze", lambda *arguments: None)
+        context.setattr(sys.modules["cygd.data.prepare"], "convert_in_place", lambda *arguments: None)
         plain = table(text, **keys)
     return squeezed, plain
 

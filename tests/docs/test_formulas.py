@@ -10,7 +10,7 @@ from cygd import Network
 from cygd.cli.main import main
 from cygd.components.formula import FUNCTIONS, compile_activation
 from cygd.components.formula.parser import MAX_DEPTH, MAX_LENGTH
-from cygd.components.from_formula import written
+from cygd.components.from_formula import component_from_formula
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "formulas.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
@@ -34,16 +34,16 @@ def test_the_limits_are_named():
 @pytest.mark.parametrize("line", re.findall(r"`((?:activation|loss): \{formula.*?\})`", GUIDE))
 def test_one_liners(line):
     [(kind, spec)] = yaml.safe_load(line).items()
-    assert written(kind, spec).tier == "formula"
+    assert component_from_formula(kind, spec).tier == "formula"
 
 
 @pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "yaml"])
 def test_experiments(text):
     [(kind, spec)] = yaml.safe_load(text).items()
-    component = written(kind, spec)
+    component = component_from_formula(kind, spec)
     if kind == "activation":
         net = Network(2, [(3, component), (2, component), 1])
-        assert [a is not None and a.tolist() for a in net.trained] == [[0.25], [0.25], False]
+        assert [a is not None and a.tolist() for a in net.trainable_values] == [[0.25], [0.25], False]
     else:
         net = Network(2, [1])
         net.fit([[1.0, 2.0]], [[1.0]], component, epochs=2)

@@ -10,7 +10,7 @@ import pytest
 import cygd
 from cygd.cli.main import main
 from cygd.errors import ConfigError, CygdError
-from cygd.inspection.loss_surface import bowl, weight
+from cygd.inspection.loss_surface import compute_loss_surface, weight
 from cygd.runner.assembly import assemble
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -32,7 +32,7 @@ SMALL = {
 
 
 def test_one_weight_walks_down_its_parabola():
-    found = bowl(assemble(ONE), ["w0[0,0]"])
+    found = compute_loss_surface(assemble(ONE), ["w0[0,0]"])
     w = found.path[:, 0]
     k = np.arange(len(w))
     np.testing.assert_allclose(w, 2 - 0.6**k, rtol=1e-14)
@@ -57,7 +57,7 @@ def test_one_weight_walks_down_its_parabola():
 )
 def test_the_way_ends_where_the_run_does(change, tmp_path):
     content = {**SMALL, **change}
-    found = bowl(assemble(content), ["w0[1,2]", "b1[0]"])
+    found = compute_loss_surface(assemble(content), ["w0[1,2]", "b1[0]"])
     result = cygd.run(content, out=tmp_path / "run")
     net = result.model.network
     assert found.complete
@@ -90,7 +90,7 @@ def test_a_name_means_its_newest_run(tmp_path, monkeypatch, capsys):
 
 def test_the_surface_has_the_other_weights_of_the_end():
     assembly = assemble(SMALL)
-    found = bowl(assembly, ["w0[0,0]", "w1[2,0]"], most=7)
+    found = compute_loss_surface(assembly, ["w0[0,0]", "w1[2,0]"], most=7)
     assert not found.complete
     assert len(found.path) == 8
     net = assembly.network
@@ -104,7 +104,9 @@ def test_the_surface_has_the_other_weights_of_the_end():
 
 
 def test_a_run_that_diverges_is_followed_to_its_last_whole_epoch(tmp_path):
-    found = bowl(assemble(ONE, ["optimizer.learning_rate=3", "train.epochs=2000"]), ["w0[0,0]"])
+    found = compute_loss_surface(
+        assemble(ONE, ["optimizer.learning_rate=3", "train.epochs=2000"]), ["w0[0,0]"]
+    )
     assert np.isfinite(found.path).all()
     assert abs(found.path[-1, 0]) > 1e100
     assert np.isfinite(found.axes[0]).all()
@@ -122,7 +124,7 @@ def test_a_name_is_a_place_in_the_flat_vector(name):
     net = cygd.Network(2, layers, seed=1)
     net.parameters[...] = np.arange(net.parameters.size)
     kind, layer, index = name.strip()[0], int(name.strip()[1]), name[name.index("[") + 1 : name.index("]")]
-    view = {"w": net.weights, "b": net.biases, "a": net.trained}[kind][layer]
+    view = {"w": net.weights, "b": net.biases, "a": net.trainable_values}[kind][layer]
     assert weight(net, name).at == view[tuple(int(part) for part in index.split(","))]
 
 
@@ -150,9 +152,9 @@ def test_a_weight_that_there_is_not(name, message, hint):
 
 def test_the_same_weight_twice_and_dropout_are_refused():
     with pytest.raises(CygdError, match="named twice"):
-        bowl(assemble(ONE), ["w0[0,0]", "w0[0, 0]"])
+        compute_loss_surface(assemble(ONE), ["w0[0,0]", "w0[0, 0]"])
     with pytest.raises(ConfigError, match="no dropout"):
-        bowl(assemble(SMALL, ["model.layers.0.dropout=0.5"]), ["w0[0,0]"])
+        compute_loss_surface(assemble(SMALL, ["model.layers.0.dropout=0.5"]), ["w0[0,0]"])
 
 
 @pytest.mark.parametrize(

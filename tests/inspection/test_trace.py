@@ -10,7 +10,7 @@ import cygd
 from cygd.errors import ConfigError
 from cygd.inspection.trace import steps
 from cygd.inspection.trace_report import CSV_COLUMNS, short, write_csv, write_text
-from cygd.network.serialization import arrays_of
+from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import assemble
 
 UNIT = {
@@ -271,7 +271,7 @@ def test_csv_numbers_are_exact_and_add_up():
 def test_the_trace_ends_where_the_network_is():
     assembly = assemble(moons())
     *_, last = steps(assembly, 3)
-    views = arrays_of(assembly.network)
+    views = parameter_arrays(assembly.network)
     np.testing.assert_array_equal(last.layers[1].b_after, views["b1"])
 
 

@@ -52,7 +52,7 @@ def test_the_order_of_the_parameters():
     net = Network(2, [(3, SWISH), {"units": 1, "activation": TWO, "bias": False}])
     assert net.parameters.size == 2 * 3 + 3 + 1 + 3 + 2
     np.testing.assert_array_equal(net.parameters[[9, 13, 14]], [1.2, 0.7, 0.1])
-    net.trained[0][0] = 5.0
+    net.trainable_values[0][0] = 5.0
     assert net.parameters[9] == 5.0
     assert net.activations[0].parameters["beta"] == 5.0
     assert net.activations[0].evaluate([1.0]) == pytest.approx(1 / (1 + np.exp(-5.0)))
@@ -117,7 +117,7 @@ def test_a_parameter_is_learned(activation, name, truth):
     net = Network(1, [layer], loss="mse")
     for _ in range(40):
         net.fit(x, true.evaluate(x), "adam", learning_rate=0.05, epochs=20, batch_size=100)
-    assert net.trained[0][0] == pytest.approx(truth, abs=0.01)
+    assert net.trainable_values[0][0] == pytest.approx(truth, abs=0.01)
     assert net.weights[0][0, 0] == pytest.approx(1.0, abs=0.01)
 
 
@@ -247,9 +247,9 @@ def test_an_experiment_of_formulas(experiment, tmp_path):
 def test_overrides_reach_into_a_formula(experiment):
     at = "model.layers.0.activation"
     net = assemble(experiment, [f"{at}.beta=2.5"]).network
-    assert net.trained[0][0] == 2.5
+    assert net.trainable_values[0][0] == 2.5
     net = assemble(experiment, [f'{at}={{formula: "h / (1 + abs(h))"}}']).network
-    assert net.trained[0] is None
+    assert net.trainable_values[0] is None
     net = assemble(experiment, [f"{at}=tanh"]).network
     assert net.layers[0].activation.name == "tanh"
 
@@ -300,7 +300,7 @@ def many(count):
 
 def test_seven_parameters_can_be_trained_and_no_more(experiment):
     net = Network(2, [(3, many(7)), 1])
-    assert net.trained[0].size == 7
+    assert net.trainable_values[0].size == 7
     net.fit([[1.0, 2.0]], [[1.0]], epochs=1)
     words = "8 parameters are to be trained, at most 7 can be"
     spec = many(8)
@@ -311,7 +311,7 @@ def test_seven_parameters_can_be_trained_and_no_more(experiment):
         Activation("a", formula=text, parameters=spec, trainable=names[:7]).configured({"trainable": names})
     assert caught.value.option == "trainable"
     twice = Activation("a", formula=text, parameters=spec, trainable=names[:7] * 2)
-    assert Network(2, [(3, twice)]).trained[0].size == 7
+    assert Network(2, [(3, twice)]).trainable_values[0].size == 7
     with pytest.raises(ConfigError, match=rf"model.layers\[0\].activation.trainable: .*{words}"):
         assemble(experiment, [f"model.layers[0].activation={json.dumps(many(8))}"])
 

@@ -46,9 +46,9 @@ def test_a_network_of_a_plugin_needs_the_plugin_to_come_back(tmp_path):
 
     class Known:
         def get(self, kind, name):
-            from cygd.components import BuiltIns
+            from cygd.components import BuiltInComponents
 
-            return mine if name == "mine" else BuiltIns().get(kind, name)
+            return mine if name == "mine" else BuiltInComponents().get(kind, name)
 
     np.testing.assert_array_equal(Network.load(tmp_path / "net.npz", Known()).predict(X), net.predict(X))
 

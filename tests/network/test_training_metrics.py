@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cygd import Metric, Schedule
-from cygd.network.early_stopping import Stop
+from cygd.network.early_stopping import EarlyStopping
 from tests.helpers.training_cases import WITH_EVERYTHING, X, Y, network
 
 # what is measured ---------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_loss_below_stops_as_soon_as_it_is_measured():
     assert history.status == "stopped"
     assert history["loss"][-1] < 0.97 * begin <= min(history["loss"][:-1])
     assert net.loss(X, Y) == history["loss"][-1]
-    assert network().fit(X, Y, epochs=5, stop=Stop(loss_below=2 * begin)).epochs == 0
+    assert network().fit(X, Y, epochs=5, stop=EarlyStopping(loss_below=2 * begin)).epochs == 0
 
 
 @pytest.mark.parametrize(

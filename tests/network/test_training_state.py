@@ -10,7 +10,7 @@ from cygd.components import Optimizer, Schedule, resolve
 from cygd.components.optimizers import OPTIMIZERS
 from cygd.components.schedules import SCHEDULES
 from cygd.errors import CheckpointError
-from cygd.network.early_stopping import Stop
+from cygd.network.early_stopping import EarlyStopping
 from cygd.network.history import UNMEASURED
 from cygd.network.training import Rows, train
 
@@ -112,7 +112,7 @@ def test_a_schedule_that_watches_has_seen_what_it_saw(keep):
 
 @pytest.mark.parametrize("keep", range(11))
 def test_patience_and_the_best_weights_go_on(keep):
-    stop = Stop(monitor="validation_loss", patience=3, restore_best=True)
+    stop = EarlyStopping(monitor="validation_loss", patience=3, restore_best=True)
     optimizer = {"name": "sgd", "learning_rate": 0.8}
     check(keep, epochs=40, stop=stop, optimizer=optimizer, metrics=[resolve("metric", "mae")])
 
@@ -120,7 +120,7 @@ def test_patience_and_the_best_weights_go_on(keep):
 @pytest.mark.parametrize("every", [0, 1, 4])
 def test_more_epochs_than_were_asked_for_at_first(every):
     # the last row was measured outside of the rhythm, and early stopping has seen it
-    stop = Stop(monitor="loss", patience=4) if every else None
+    stop = EarlyStopping(monitor="loss", patience=4) if every else None
     short = network()
     state = trained(short, epochs=6, keep=6, evaluate_every=every, stop=stop)[2]
     again, whole = network(), network()
@@ -173,7 +173,9 @@ def test_behind_the_end_the_best_weights_are_no_state():
     ways = []
     net = network()
     x, y = data(net.dtype)
-    train(net, x, y, optimizer=resolve("optimizer", "sgd"), epochs=3, stop=Stop(), on_start=ways.append)
+    train(
+        net, x, y, optimizer=resolve("optimizer", "sgd"), epochs=3, stop=EarlyStopping(), on_start=ways.append
+    )
     assert ways[0]() is None
 
 

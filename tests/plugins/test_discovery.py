@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cygd.errors import PluginError, cause, hint_of
-from cygd.plugins.discovery import Request, environment_requests, installed, load
+from cygd.errors import PluginError, describe_exception, hint_of
+from cygd.plugins.discovery import Request, environment_requests, installed_entry_points, load
 
 
 @pytest.fixture
@@ -265,12 +265,12 @@ def ours(points, *names):
 def test_entry_points_are_listed_by_name(install):
     install("cygd-zebra", "zebra", "")
     install("cygd-ant", "ant", "")
-    assert [point.name for point in ours(installed(), "zebra", "ant")] == ["ant", "zebra"]
+    assert [point.name for point in ours(installed_entry_points(), "zebra", "ant")] == ["ant", "zebra"]
 
 
 def test_entry_point_names_its_distribution(install):
     install("cygd-ant", "ant", "value = 1\n")
-    [point] = ours(installed(), "ant")
+    [point] = ours(installed_entry_points(), "ant")
     found = load(point)
     assert found.plugin.value == 1
     assert str(found) == "plugin 'ant' (cygd-ant 1.2, entry point cygd_ant)"
@@ -286,7 +286,7 @@ def test_entry_point_names_its_distribution(install):
 )
 def test_entry_point_that_fails_is_named(install, text, what):
     install("cygd-ant", "ant", text)
-    [point] = ours(installed(), "ant")
+    [point] = ours(installed_entry_points(), "ant")
     message = error_of(point).message
     assert message == f"plugin 'ant' (cygd-ant 1.2, entry point cygd_ant): cannot be imported: {what}"
 
@@ -300,7 +300,7 @@ def test_entry_point_without_a_distribution():
 
 def test_request_may_name_an_entry_point(install):
     install("cygd-ant", "ant", "value = 1\n")
-    points = {point.name: point for point in installed()}
+    points = {point.name: point for point in installed_entry_points()}
     found = load(Request("ant", "-p"), points)
     assert found.plugin.value == 1
     assert found.source == "-p"
@@ -321,8 +321,11 @@ def test_cause_names_the_last_line_in_the_file():
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - it is our own
         deeper()
     line = deeper.__code__.co_firstlineno + 1
-    assert cause(caught.value, __file__) == f"ValueError: too short (test_discovery.py, line {line})"
-    assert cause(caught.value, "another.py") == "ValueError: too short"
+    assert (
+        describe_exception(caught.value, __file__)
+        == f"ValueError: too short (test_discovery.py, line {line})"
+    )
+    assert describe_exception(caught.value, "another.py") == "ValueError: too short"
 
 
 def test_cause_names_the_line_above_the_picture_of_a_formula_and_leaves_the_hint(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from cygd import Activation, Loss, Optimizer, hookimpl
 from cygd.errors import PluginError
-from cygd.plugins.discovery import Found, Request, load
+from cygd.plugins.discovery import LoadedPlugin, Request, load
 from cygd.plugins.registration import COMPONENT_HOOKS, RUN_HOOKS, collect, hooks, run_hooks
 
 HEAD = "import numpy as np\nfrom cygd import Activation, Loss, Metric, hookimpl\n"
@@ -68,7 +68,7 @@ def test_object_is_a_plugin_too():
         def cygd_losses():
             return Loss("fourth", lambda y, y_hat: (y - y_hat) ** 4, lambda y, y_hat: 4 * (y_hat - y) ** 3)
 
-    found = Found("mine", "a test", Plugin())
+    found = LoadedPlugin("mine", "a test", Plugin())
     assert [str(component) for component in collect(found, hooks(found))] == [
         "activation 'square'",
         "loss 'fourth'",
@@ -174,7 +174,7 @@ def test_component_of_another_kind_hints_at_its_hook(tmp_path):
 
 
 def test_article_fits():
-    found = Found("mine", "a test", SimpleNamespace())
+    found = LoadedPlugin("mine", "a test", SimpleNamespace())
     with pytest.raises(PluginError, match="gave 1 \\(int\\), not a Loss"):
         collect(found, {"cygd_losses": lambda: 1})
 
@@ -208,7 +208,7 @@ def test_loss_that_does_not_work_is_named(tmp_path):
 
 
 def of(thing):
-    return Found("Mine", "a test", thing, role="logger")
+    return LoadedPlugin("Mine", "a test", thing, role="logger")
 
 
 def test_run_hooks_of_an_object_need_no_mark():
@@ -254,7 +254,7 @@ def test_every_kind_of_component_has_a_hook():
 
 
 def test_optimizer_is_tried(tmp_path):
-    found = Found("mine", "a test", SimpleNamespace())
+    found = LoadedPlugin("mine", "a test", SimpleNamespace())
     lost = Optimizer("lost", lambda w, g, state, learning_rate, step: w - np.sign(g))
     with pytest.raises(PluginError, match="hook cygd_optimizers: optimizer 'lost': update returns an array"):
         collect(found, {"cygd_optimizers": lambda: lost})

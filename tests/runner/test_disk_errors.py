@@ -124,14 +124,14 @@ def test_rows_that_cannot_be_written_end_the_run(monkeypatch, here):
         def __exit__(self, *error):
             self.file.close()
 
-    start = csv_logger.Csv.cygd_run_start
+    start = csv_logger.CsvLogger.cygd_run_start
 
     def broken(self, run):
         start(self, run)
         self._file = Torn(self._file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(csv_logger.Csv, "cygd_run_start", broken)
+        patch.setattr(csv_logger.CsvLogger, "cygd_run_start", broken)
         with pytest.raises(RunError, match=r"cannot write '.*/mine/metrics\.csv': No space left on device"):
             cygd.run(MOONS, out="mine", overrides=["checkpoint.every=0"])
     assert left(cygd.resume("mine").directory) == left(cygd.run(MOONS, out="whole").directory)

@@ -4,7 +4,7 @@ import pytest
 
 from cygd import Activation
 from cygd.runner import assembly
-from cygd.runner.provenance import foreign, nearby, tier
+from cygd.runner.provenance import custom_components, relative_path, tier
 
 PLUGIN = """\
 import numpy as np
@@ -32,7 +32,9 @@ def here(tmp_path, monkeypatch):
 
 
 def lines(layers, **keys):
-    return foreign(assembly.read({"data": DATA, "model": {"layers": layers}, **keys}, (), ["plugins/own.py"]))
+    return custom_components(
+        assembly.read({"data": DATA, "model": {"layers": layers}, **keys}, (), ["plugins/own.py"])
+    )
 
 
 def test_what_is_built_in_is_not_worth_a_word():
@@ -73,6 +75,6 @@ def test_a_special_derivative_is_part_of_the_tier(caplog):
 
 
 def test_paths_are_short_below_the_current_folder_alone(here):
-    assert nearby(str(here / "a" / "b.py")) == "a/b.py"
-    assert nearby(str(here.parent / "b.py")) == str(here.parent / "b.py")
-    assert nearby("cygd-ant 2.0, entry point ant") == "cygd-ant 2.0, entry point ant"
+    assert relative_path(str(here / "a" / "b.py")) == "a/b.py"
+    assert relative_path(str(here.parent / "b.py")) == str(here.parent / "b.py")
+    assert relative_path("cygd-ant 2.0, entry point ant") == "cygd-ant 2.0, entry point ant"

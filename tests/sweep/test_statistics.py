@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cygd.sweep.statistics import spread, student_t
+from cygd.sweep.statistics import student_t, summarize
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,16 @@ def test_student_t_against_scipy():
 
 
 def test_one_number_has_no_spread_and_none_no_mean():
-    one, none = spread([3.0]), spread([])
+    one, none = summarize([3.0]), summarize([])
     assert (one.n, one.mean) == (1, 3.0)
     assert all(map(math.isnan, (one.standard_deviation, one.low, one.high, none.mean)))
     assert none.n == 0
 
 
 def test_equal_numbers_have_an_interval_of_no_width():
-    same = spread([0.1] * 10)
+    same = summarize([0.1] * 10)
     assert (same.mean, same.standard_deviation, same.low, same.high) == (0.1, 0.0, 0.1, 0.1)
 
 
 def test_infinite_numbers_do_no_harm():
-    assert math.isnan(spread([1.0, math.inf]).standard_deviation)
+    assert math.isnan(summarize([1.0, math.inf]).standard_deviation)

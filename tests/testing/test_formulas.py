@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cygd import Activation, Loss, Optimizer
-from cygd.plugins.component_checks import Unfit
+from cygd.plugins.component_checks import ComponentCheckError
 from cygd.testing import check_activation, check_loss, check_optimizer
 from tests.helpers.testing_cases import CHECKS, fails, needs_contiguous, registry
 
@@ -84,14 +84,14 @@ def test_every_level_is_checked_and_the_level_comes_back():
     assert dispatch.level() == before
 
     def wrong(component):
-        raise Unfit("no", "why")
+        raise ComponentCheckError("no", "why")
 
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(ComponentCheckError) as caught:
         on_every_level(wrong, None, True)
     assert caught.value.message == "no (CPU level base)"
     assert caught.value.hint == "why"
     assert dispatch.level() == before
-    with pytest.raises(Unfit, match=r"^no\nhint: why$"):
+    with pytest.raises(ComponentCheckError, match=r"^no\nhint: why$"):
         on_every_level(wrong, None, False)
 
 

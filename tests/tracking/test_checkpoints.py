@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cygd.errors import CheckpointError
-from cygd.network.early_stopping import Standing
-from cygd.network.training_state import State
+from cygd.network.early_stopping import EarlyStoppingState
+from cygd.network.training_state import TrainingState
 from cygd.tracking import checkpoints
-from cygd.tracking.checkpoints import Checkpoint, Keeper, latest, read
+from cygd.tracking.checkpoints import Checkpoint, CheckpointWriter, latest, read
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.metrics_file import Extent
 
@@ -29,9 +29,9 @@ def state(epoch=3, **options):
         "memory": [1 / 3, 0.0, math.inf, 0.0],
         "last": {"running_loss": 0.5, "learning_rate": 0.1},
         "seconds": 0.4,
-        "standing": Standing(math.inf, None, 3, None),
+        "standing": EarlyStoppingState(math.inf, None, 3, None),
     }
-    return State(**{**given, **options})
+    return TrainingState(**{**given, **options})
 
 
 def extent(epoch):
@@ -58,7 +58,7 @@ def file(folder):
 
 def keeper(folder, **options):
     given = {"every": 1, "seconds": None, "keep": 2, "config": {"seed": 0}, "data": lambda: None}
-    return Keeper(RunDirectory(folder), **{**given, **options})
+    return CheckpointWriter(RunDirectory(folder), **{**given, **options})
 
 
 # -- one file ---------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_the_rows_before_it_come_back(file):
 
 def test_the_best_weights_come_back(file):
     best = np.array([7.0, 8.0, 9.0])
-    file.write_bytes(checkpoint(standing=Standing(np.float64(-0.9), 2, 1, best)).to_bytes())
+    file.write_bytes(checkpoint(standing=EarlyStoppingState(np.float64(-0.9), 2, 1, best)).to_bytes())
     found = read(file).state.standing
     assert found[:3] == (-0.9, 2, 1)
     np.testing.assert_array_equal(found.best_parameters, best)

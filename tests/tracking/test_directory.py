@@ -9,7 +9,7 @@ import pytest
 from cygd.errors import ConfigError
 from cygd.tracking import directory
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import plain, write_durably
+from cygd.tracking.files import to_jsonable, write_durably
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,7 @@ def test_json_is_plain_and_ends_in_a_newline():
 
 
 def test_plain_unpacks_arrays():
-    assert plain(np.array([[1.5, np.nan]])) == [[1.5, None]]
+    assert to_jsonable(np.array([[1.5, np.nan]])) == [[1.5, None]]
 
 
 def test_plugins_of_one_stem_get_folders_of_their_own(here):

@@ -23,16 +23,16 @@ def test_a_file_is_flushed_by_itself(flushed, tmp_path):
 
 
 def test_what_is_deferred_is_left_to_a_barrier(flushed, tmp_path):
-    with files.deferred():
+    with files.deferred_fsync():
         write_durably(tmp_path / "a", b"1")
     assert flushed == []
-    files.barrier(tmp_path)
+    files.sync_filesystem(tmp_path)
     write_durably(tmp_path / "b", b"1")
     assert len(flushed) == 2
 
 
 def test_a_long_run_flushes_by_itself(flushed, tmp_path, monkeypatch):
-    with files.deferred(seconds=5):
+    with files.deferred_fsync(seconds=5):
         now = time.monotonic()
         monkeypatch.setattr(files.time, "monotonic", lambda: now + 6)
         write_durably(tmp_path / "a", b"1")
@@ -40,7 +40,7 @@ def test_a_long_run_flushes_by_itself(flushed, tmp_path, monkeypatch):
 
 
 def test_what_fails_within_does_not_last(flushed, tmp_path):
-    with pytest.raises(ValueError, match="oops"), files.deferred():
+    with pytest.raises(ValueError, match="oops"), files.deferred_fsync():
         raise ValueError("oops")
     write_durably(tmp_path / "a", b"1")
     assert len(flushed) == 2
@@ -48,4 +48,4 @@ def test_what_fails_within_does_not_last(flushed, tmp_path):
 
 def test_a_barrier_where_there_is_no_folder(tmp_path):
     with pytest.raises(FileNotFoundError):
-        files.barrier(tmp_path / "nowhere")
+        files.sync_filesystem(tmp_path / "nowhere")

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from cygd.tracking.log_file import Journal
+from cygd.tracking.log_file import LogFile
 
 log = logging.getLogger("cygd")
 
@@ -25,7 +25,7 @@ def listener():
 
 
 def test_everything_is_written_also_what_was_said_before_there_was_a_file(tmp_path):
-    with Journal() as journal:
+    with LogFile() as journal:
         log.warning("early", extra={"hint": "get up"})
         journal.open(tmp_path / "log.txt")
         log.debug("late")
@@ -38,7 +38,7 @@ def test_everything_is_written_also_what_was_said_before_there_was_a_file(tmp_pa
 
 
 def test_a_traceback_is_written(tmp_path):
-    with Journal() as journal:
+    with LogFile() as journal:
         journal.open(tmp_path / "log.txt")
         try:
             raise ValueError("deep inside")
@@ -50,7 +50,7 @@ def test_a_traceback_is_written(tmp_path):
 
 
 def test_nothing_gets_louder_for_others(tmp_path, listener):
-    with Journal() as outer, Journal():
+    with LogFile() as outer, LogFile():
         outer.open(tmp_path / "log.txt")
         log.debug("whisper")
         log.info("murmur")
@@ -61,14 +61,14 @@ def test_nothing_gets_louder_for_others(tmp_path, listener):
 
 def test_the_level_is_what_it_was(tmp_path):
     before = log.level
-    with Journal():
+    with LogFile():
         assert log.level == logging.DEBUG
     assert log.level == before
     assert not log.filters
 
 
 def test_nothing_is_written_after_the_end(tmp_path):
-    with Journal() as journal:
+    with LogFile() as journal:
         journal.open(tmp_path / "log.txt")
     log.warning("too late")
     assert (tmp_path / "log.txt").read_text() == ""

@@ -11,7 +11,7 @@ from cygd.components import OptionError
 from cygd.components.loggers import Logger
 from cygd.errors import PluginError
 from cygd.testing import check_logger
-from cygd.tracking.loggers import LOGGERS, Console, Csv, Jsonl
+from cygd.tracking.loggers import LOGGERS, ConsoleLogger, CsvLogger, JsonlLogger
 from cygd.tracking.loggers.console import short
 from cygd.tracking.loggers.csv import columns
 
@@ -66,7 +66,7 @@ def test_only_the_columns_of_the_run_are_there(config, expected):
 
 
 def test_csv_writes_numbers_that_read_back(run, result):
-    logger = Csv()
+    logger = CsvLogger()
     feed(logger, run, ROWS)
     logger.cygd_run_end(run, result)
     assert (run.directory / "metrics.csv").read_bytes().decode().split("\n") == [
@@ -78,7 +78,7 @@ def test_csv_writes_numbers_that_read_back(run, result):
     ]
 
 
-@pytest.mark.parametrize("logger", [Csv(), Jsonl()], ids=["csv", "jsonl"])
+@pytest.mark.parametrize("logger", [CsvLogger(), JsonlLogger()], ids=["csv", "jsonl"])
 def test_the_rows_are_there_after_an_error(run, logger):
     feed(logger, run, ROWS[:2])
     logger.cygd_run_error(run, KeyboardInterrupt())
@@ -87,7 +87,7 @@ def test_the_rows_are_there_after_an_error(run, logger):
 
 
 def test_jsonl_is_json_line_by_line_and_at_once(run):
-    feed(logger := Jsonl(), run, ROWS)
+    feed(logger := JsonlLogger(), run, ROWS)
     at_once = (run.directory / "metrics.jsonl").read_text()
     logger.cygd_run_error(run, KeyboardInterrupt())
     lines = [json.loads(line) for line in at_once.splitlines()]
@@ -102,7 +102,7 @@ def test_jsonl_is_json_line_by_line_and_at_once(run):
 
 
 def test_console_prints_plain_lines_to_stderr(run, result, capsys):
-    logger = Console()
+    logger = ConsoleLogger()
     feed(logger, run, ROWS)
     logger.cygd_run_end(run, result)
     out, err = capsys.readouterr()
@@ -118,7 +118,7 @@ def test_console_prints_plain_lines_to_stderr(run, result, capsys):
 
 def test_console_prints_few_lines_of_a_long_run(run, result, capsys):
     run.config = experiment(epochs=100_003)
-    feed(Console(), run, [{"running_loss": 0.5}] * 100_004)
+    feed(ConsoleLogger(), run, [{"running_loss": 0.5}] * 100_004)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) <= 20
     assert lines[-1] == "epoch 100003/100003  running_loss 0.5"
@@ -126,7 +126,7 @@ def test_console_prints_few_lines_of_a_long_run(run, result, capsys):
 
 def test_console_names_the_best_epoch(run, result, capsys):
     result.status, result.best_epoch = "stopped", 1
-    feed(logger := Console(), run, [])
+    feed(logger := ConsoleLogger(), run, [])
     logger.cygd_run_end(run, result)
     assert "stopped after 2 epochs, best 1, " in capsys.readouterr().err
 
@@ -156,7 +156,7 @@ def terminal(monkeypatch):
 
 def test_console_shows_a_bar_with_loss_and_time_left_on_a_terminal(run, result, terminal):
     stream = terminal()
-    feed(logger := Console(), run, ROWS)
+    feed(logger := ConsoleLogger(), run, ROWS)
     logger.cygd_run_end(run, result)
     text = stream.getvalue()
     assert "\x1b[" in text
@@ -170,7 +170,7 @@ def test_console_shows_a_bar_with_loss_and_time_left_on_a_terminal(run, result, 
 def test_console_leaves_colours_away_where_asked(run, terminal, monkeypatch):
     stream = terminal()
     monkeypatch.setenv("NO_COLOR", "1")
-    feed(logger := Console(), run, ROWS)
+    feed(logger := ConsoleLogger(), run, ROWS)
     logger.cygd_run_error(run, KeyboardInterrupt())
     assert "loss nan" in stream.getvalue()
     assert not COLOUR.search(stream.getvalue())
@@ -179,7 +179,7 @@ def test_console_leaves_colours_away_where_asked(run, terminal, monkeypatch):
 def test_console_takes_a_dumb_terminal_for_none(run, terminal, monkeypatch):
     stream = terminal()
     monkeypatch.setenv("TERM", "dumb")
-    feed(Console(), run, ROWS)
+    feed(ConsoleLogger(), run, ROWS)
     assert "epoch 2/2  loss nan" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
 

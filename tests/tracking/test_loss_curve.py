@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cygd.cli.main import main
-from cygd.tracking.loggers import Console
+from cygd.tracking.loggers import ConsoleLogger
 from cygd.tracking.loggers.loss_curve import curves
 from cygd.tracking.terminal_plot import ASCII, BRAILLE
 
@@ -130,7 +130,7 @@ def test_the_console_draws_on_a_terminal_alone(terminal, capsys, tmp_path):
     )  # fmt: skip
 
     def said(stream):
-        console = Console()
+        console = ConsoleLogger()
         console.cygd_run_start(run)
         console.cygd_run_end(run, result)
         return stream().splitlines()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cygd
-from cygd.tracking.loggers import Hashes, read_hashes
+from cygd.tracking.loggers import WeightHashLogger, read_weight_hashes
 
 EXPERIMENT = {
     "data": {"source": "inline", "x": [[0, 0], [0, 1], [1, 0], [1, 1]], "y": [0, 1, 1, 0]},
@@ -18,7 +18,7 @@ EXPERIMENT = {
 
 def test_a_row_for_each_epoch(tmp_path):
     result = cygd.run(EXPERIMENT, out=tmp_path / "run")
-    found = read_hashes(result.directory)
+    found = read_weight_hashes(result.directory)
     assert list(found) == [0, 1, 2, 3, 4, 5]
     assert len(set(found.values())) == 6
     assert found[5] == f"{zlib.crc32(result.model.network.parameters.tobytes()):08x}"
@@ -28,26 +28,26 @@ def test_a_row_for_each_epoch(tmp_path):
 @pytest.mark.parametrize("log", [[], ["csv"], ["console", "jsonl"]])
 def test_epochs_that_are_not_measured_have_one_too(tmp_path, log):
     result = cygd.run(EXPERIMENT, ["train.evaluate_every=0", f"log={log}"], out=tmp_path / "run")
-    assert len(read_hashes(result.directory)) == 6
+    assert len(read_weight_hashes(result.directory)) == 6
 
 
 def test_equal_runs_have_equal_hashes(tmp_path):
-    first = read_hashes(cygd.run(EXPERIMENT, out=tmp_path / "1").directory)
-    assert first == read_hashes(cygd.run(EXPERIMENT, out=tmp_path / "2", threads=2).directory)
+    first = read_weight_hashes(cygd.run(EXPERIMENT, out=tmp_path / "1").directory)
+    assert first == read_weight_hashes(cygd.run(EXPERIMENT, out=tmp_path / "2", threads=2).directory)
     other = cygd.run(EXPERIMENT, ["optimizer.learning_rate=0.05"], out=tmp_path / "3")
-    assert first[0] == read_hashes(other.directory)[0]
-    assert first[1] != read_hashes(other.directory)[1]
+    assert first[0] == read_weight_hashes(other.directory)[0]
+    assert first[1] != read_weight_hashes(other.directory)[1]
 
 
 def test_a_run_that_goes_on_keeps_the_rows_before(tmp_path):
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
     network = SimpleNamespace(parameters=np.zeros(3))
     run = SimpleNamespace(directory=tmp_path, network=network, resumed=1)
-    logger = Hashes()
+    logger = WeightHashLogger()
     logger.cygd_run_start(run)
     logger.cygd_epoch_end(run, 1, {})
     logger.cygd_run_end(run, None)
-    assert read_hashes(tmp_path) == {0: "00000001", 1: f"{zlib.crc32(bytes(24)):08x}"}
+    assert read_weight_hashes(tmp_path) == {0: "00000001", 1: f"{zlib.crc32(bytes(24)):08x}"}
 
 
 @pytest.mark.parametrize(("resumed", "kept"), [(0, []), (1, [0]), (2, [0, 1]), (7, [0, 1])])
@@ -55,16 +55,16 @@ def test_rows_that_stay_are_never_written_again(tmp_path, resumed, kept):
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
     network = SimpleNamespace(parameters=np.zeros(3))
     # as of a process that is killed before anything of it is flushed
-    logger = Hashes()
+    logger = WeightHashLogger()
     logger.cygd_run_start(SimpleNamespace(directory=tmp_path, network=network, resumed=resumed))
-    assert list(read_hashes(tmp_path)) == kept
+    assert list(read_weight_hashes(tmp_path)) == kept
     logger.cygd_run_error(None, None)
 
 
 @pytest.mark.parametrize("text", ["", "epoch,wei", "\n0,00000001\n"])
 def test_a_file_without_its_head_begins_anew(tmp_path, text):
     (tmp_path / "hashes.csv").write_text(text)
-    logger = Hashes()
+    logger = WeightHashLogger()
     logger.cygd_run_start(
         SimpleNamespace(directory=tmp_path, network=SimpleNamespace(parameters=np.zeros(3)), resumed=1)
     )
@@ -74,6 +74,6 @@ def test_a_file_without_its_head_begins_anew(tmp_path, text):
 
 
 def test_rows_that_were_cut_off_are_no_rows(tmp_path):
-    assert read_hashes(tmp_path) == {}
+    assert read_weight_hashes(tmp_path) == {}
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n\n1,0000")
-    assert read_hashes(tmp_path) == {0: "00000001"}
+    assert read_weight_hashes(tmp_path) == {0: "00000001"}

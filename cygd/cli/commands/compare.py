@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cygd.cli.output import DONE, UsageError, print_table
-from cygd.cli.run_lookup import find, result_of
+from cygd.cli.run_lookup import find_run, result_of
 from cygd.errors import CheckpointError
 
 __all__ = ["USAGE", "declare", "run"]
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if len(options.arguments) != 2:
         count = len(options.arguments)
         raise UsageError(f"two runs are compared, found {count}", f"cygd compare {USAGE}")
-    one, other = (find(text) for text in options.arguments)
+    one, other = (find_run(text) for text in options.arguments)
     if one.resolve() == other.resolve():
         raise UsageError(f"both are the run {str(one)!r}", "name two different ones")
     print(f"A  {one}\nB  {other}\n")
@@ -105,9 +105,9 @@ def shown(values: Mapping[str, Any], key: str) -> str:
 
 def weights(one: Path, other: Path) -> str:
     """Say from which epoch on the weights differ."""
-    from cygd.tracking.loggers import read_hashes
+    from cygd.tracking.loggers import read_weight_hashes
 
-    a, b = read_hashes(one), read_hashes(other)
+    a, b = read_weight_hashes(one), read_weight_hashes(other)
     common = sorted(a.keys() & b.keys())
     if not common:
         bare = " and ".join(str(folder) for folder, rows in ((one, a), (other, b)) if not rows)

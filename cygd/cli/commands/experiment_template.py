@@ -12,11 +12,11 @@ import numpy as np
 
 from cygd.cli.output import UsageError
 from cygd.config.yaml.writer import dump
-from cygd.data.sniff import Guess, View
+from cygd.data.sniff import ColumnGuess, TableGuess
 from cygd.data.table import Table
 from cygd.errors import did_you_mean
 
-__all__ = ["SAMPLE", "Sketch", "sketch"]
+__all__ = ["SAMPLE", "Template", "experiment_template"]
 
 TARGETS = re.compile(r"targets?|labels?|class(es)?|outputs?|outcome|y|species|diagnosis", re.IGNORECASE)
 FEW_ROWS = 10  # that are not worth a split
@@ -56,7 +56,7 @@ stop: {monitor: validation_loss, patience: 20}      # without progress for 20 ep
 """
 
 
-class Sketch(NamedTuple):
+class Template(NamedTuple):
     """An experiment as text, and a sentence about it."""
 
     text: str
@@ -76,14 +76,16 @@ class Task(NamedTuple):
     remark: str
 
 
-def sketch(stem: str, guess: Guess, target: str | None = None, *, only_frequent: bool = False) -> Sketch:
+def experiment_template(
+    stem: str, guess: TableGuess, target: str | None = None, *, only_frequent: bool = False
+) -> Template:
     """Return an experiment for what a file of data seems to be.
 
     Parameters
     ----------
     stem : str
         The name of the experiment.
-    guess : Guess
+    guess : TableGuess
         The data.
     target : str, optional
         The column to predict; by default the one that looks most like it.
@@ -102,13 +104,13 @@ def sketch(stem: str, guess: Guess, target: str | None = None, *, only_frequent:
         raise UsageError(f"no column is left to predict {targets[0].name!r} from", _reasons(left_out))
     lines = [*_head(stem, guess, task), *_data(guess, targets, task, inputs, left_out), *_model(guess, task)]
     whence = f"{_count(len(inputs), 'column')} of {_count(len(guess.table), 'row')}"
-    return Sketch("\n".join(lines) + "\n", f"{_plain(task.question)}? from {whence}")
+    return Template("\n".join(lines) + "\n", f"{_plain(task.question)}? from {whence}")
 
 
 # -- what is decided --------------------------------------------------------------------------------
 
 
-def _targets(guess: Guess, wanted: str | None) -> list[View]:
+def _targets(guess: TableGuess, wanted: str | None) -> list[ColumnGuess]:
     """Return the columns to predict."""
     views = {view.name: view for view in guess.views}
     if wanted is not None and wanted not in views:
@@ -126,7 +128,7 @@ def _targets(guess: Guess, wanted: str | None) -> list[View]:
     return [next((view for view in fit if TARGETS.fullmatch(view.name)), fit[-1])]
 
 
-def _task(targets: list[View]) -> Task:
+def _task(targets: list[ColumnGuess]) -> Task:
     """Return what is to be learned about the targets."""
     first = targets[0]
     names = ", ".join(view.name for view in targets)
@@ -142,7 +144,9 @@ def _task(targets: list[View]) -> Task:
     return Task(question, numbered, classes, classes, "softmax", "cross_entropy", "accuracy", remark)
 
 
-def _inputs(guess: Guess, targets: list[View], only_frequent: bool) -> tuple[list[View], list[View]]:
+def _inputs(
+    guess: TableGuess, targets: list[ColumnGuess], only_frequent: bool
+) -> tuple[list[ColumnGuess], list[ColumnGuess]]:
     """Return the columns that enter the network, and those that do not."""
     others = [view for view in guess.views if view not in targets]
     if only_frequent:
@@ -153,11 +157,11 @@ def _inputs(guess: Guess, targets: list[View], only_frequent: bool) -> tuple[lis
     return [view for view in others if not view.unfit], [view for view in others if view.unfit]
 
 
-def _rare(view: View) -> bool:
+def _rare(view: ColumnGuess) -> bool:
     return view.labels is not None and min(view.labels.values()) < RARE
 
 
-def _gaps(table: Table, used: list[View]) -> int:
+def _gaps(table: Table, used: list[ColumnGuess]) -> int:
     """Return how many rows have a gap in a column that is used."""
     gap = np.zeros(len(table), bool)
     for view in used:
@@ -168,7 +172,7 @@ def _gaps(table: Table, used: list[View]) -> int:
 # -- how it is written ------------------------------------------------------------------------------
 
 
-def _head(stem: str, guess: Guess, task: Task) -> Iterator[str]:
+def _head(stem: str, guess: TableGuess, task: Task) -> Iterator[str]:
     yield f"# {stem}: {_plain(task.question)}? From {_plain(guess.options['path'])}, {len(guess.table)} rows."
     yield "#"
     yield f"#   cygd run {stem}.yaml                        train, and leave a run folder"
@@ -180,7 +184,11 @@ def _head(stem: str, guess: Guess, task: Task) -> Iterator[str]:
 
 
 def _data(
-    guess: Guess, targets: list[View], task: Task, inputs: list[View], left_out: list[View]
+    guess: TableGuess,
+    targets: list[ColumnGuess],
+    task: Task,
+    inputs: list[ColumnGuess],
+    left_out: list[ColumnGuess],
 ) -> Iterator[str]:
     """Yield the lines of the data section."""
     n_rows = len(guess.table)
@@ -210,7 +218,7 @@ def _data(
     yield _line(f"  scale: {scale}", "to mean 0 and deviation 1, as in the training rows")
 
 
-def _columns(inputs: list[View], left_out: list[View]) -> Iterator[str]:
+def _columns(inputs: list[ColumnGuess], left_out: list[ColumnGuess]) -> Iterator[str]:
     """Yield the lines of the inputs, and of what is none."""
     if len(inputs) <= MOST_LISTED:
         yield _line("  inputs:", "what the network sees")
@@ -227,7 +235,7 @@ def _columns(inputs: list[View], left_out: list[View]) -> Iterator[str]:
             yield f"  #   {_plain(view.name)}: {_plain(view.unfit)}"
 
 
-def _model(guess: Guess, task: Task) -> Iterator[str]:
+def _model(guess: TableGuess, task: Task) -> Iterator[str]:
     """Yield the lines behind the data section."""
     output = f"{{units: {task.units}, activation: {task.output}}}" if task.classes else str(task.units)
     yield "model:"
@@ -246,7 +254,7 @@ def _line(text: str, remark: str = "") -> str:
     return f"{text:<{MARGIN - 2}}  # {_plain(remark)}" if remark else text
 
 
-def _about(view: View) -> str:
+def _about(view: ColumnGuess) -> str:
     """Return what a column holds, in a few words."""
     if view.labels is None:
         words = f"{view.low:g} to {view.high:g}"
@@ -270,7 +278,7 @@ def _plain(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _reasons(views: list[View]) -> str | None:
+def _reasons(views: list[ColumnGuess]) -> str | None:
     return "; ".join(f"{view.name}: {view.unfit}" for view in views[:5]) or None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cygd.cli.output import DONE, UsageError, echo, print_table
-from cygd.cli.run_lookup import RUNS, is_run, is_sweep, moment, result_of, walk
+from cygd.cli.run_lookup import RUNS, find_folders, is_run, is_sweep, result_of, run_time
 
 __all__ = ["USAGE", "declare", "run"]
 
@@ -27,7 +27,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """List runs with their status, time and metrics, the newest first."""
     folders = [folder for text in options.arguments or [None] for folder in below(text)]
-    found = sorted(dict.fromkeys(folders), key=moment, reverse=True)
+    found = sorted(dict.fromkeys(folders), key=run_time, reverse=True)
     rows = [row(folder) for folder in found]
     if options.json:
         print(json.dumps(rows, indent=2))
@@ -41,20 +41,20 @@ def run(options: argparse.Namespace) -> int:
 def below(text: str | None) -> list[Path]:
     """Return the run folders that an argument means."""
     if text is None:
-        return list(walk(RUNS)) if RUNS.is_dir() else []
+        return list(find_folders(RUNS)) if RUNS.is_dir() else []
     for folder in (Path(text).expanduser(), RUNS / text):
         if is_run(folder):
-            folds = [each for each in walk(folder, 1) if each.name.startswith("fold-")]
+            folds = [each for each in find_folders(folder, 1) if each.name.startswith("fold-")]
             return folds or [folder]
         if folder.is_dir():
-            return [path for path in walk(folder) if path.name != "best"]
+            return [path for path in find_folders(folder) if path.name != "best"]
     raise UsageError(f"there is no run and no folder {text!r}", "cygd list shows all runs under runs/")
 
 
 def row(folder: Path) -> dict[str, Any]:
     """Return what there is to say of a run, as JSON has it."""
     path = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
-    began = time.mktime(time.strptime(moment(folder)[0], "%Y%m%d-%H%M%S"))
+    began = time.mktime(time.strptime(run_time(folder)[0], "%Y%m%d-%H%M%S"))
     if is_sweep(folder):
         best = result_of(folder / "best") if (folder / "best").is_dir() else {}
         found: dict[str, Any] = {"metrics": best.get("metrics"), "status": "sweep"}

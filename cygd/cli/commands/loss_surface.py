@@ -10,11 +10,11 @@ from typing import IO, TYPE_CHECKING
 
 from cygd.cli.arguments import split_overrides
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
-from cygd.cli.run_lookup import find
+from cygd.cli.run_lookup import find_run
 from cygd.errors import CygdError
 
 if TYPE_CHECKING:
-    from cygd.inspection.loss_surface import Bowl
+    from cygd.inspection.loss_surface import LossSurface
 
 __all__ = ["USAGE", "declare", "run"]
 
@@ -46,12 +46,12 @@ def run(options: argparse.Namespace) -> int:
     if not 1 <= len(options.weight) <= 2:
         hint = "--weight w0[0,0] for a curve, a second --weight for a surface"
         raise UsageError(f"one weight or two, found {len(options.weight) or 'none'}", hint)
-    from cygd.inspection.loss_surface import bowl
+    from cygd.inspection.loss_surface import compute_loss_surface
     from cygd.runner.assembly import assemble
 
     with redirect_stdout():
         assembly = assemble(source, overrides, options.plugin)
-        found = bowl(assembly, options.weight, options.steps)
+        found = compute_loss_surface(assembly, options.weight, options.steps)
     if not found.complete:
         echo(f"the run goes on after its first {len(found.path) - 1} updates; --steps takes more of them")
     if options.csv:
@@ -79,10 +79,10 @@ def _source(options: argparse.Namespace) -> tuple[str, list[str]]:
     named = files[0]
     if Path(named).is_file() or Path(named).suffix in {".yaml", ".yml"}:
         return named, overrides
-    return str(find(named) / "config.yaml"), overrides
+    return str(find_run(named) / "config.yaml"), overrides
 
 
-def write_csv(found: Bowl, out: IO[str]) -> None:
+def write_csv(found: LossSurface, out: IO[str]) -> None:
     """Write the way (with the numbers of step and epoch) and the surface, every digit of them."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["part", "step", "epoch", *(weight.name for weight in found.weights), "E"])

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cygd.cli.commands.plugin_templates import PLUGINS, TESTS
-from cygd.cli.new_files import check_free, write_new
+from cygd.cli.new_files import check_not_existing, write_new_files
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 from cygd.errors import did_you_mean
 
@@ -72,14 +72,14 @@ def _plugin(name: str, options: argparse.Namespace) -> int:
         raise UsageError(f"there is no new plugin of kind {kind!r}", hint)
     files = [Path(f"{name}.py"), Path(f"test_{name}.py")]
     _check_name(name)
-    check_free(files)
+    check_not_existing(files)
     _check_unknown(name, options.plugin)
     words = {"NAME": name, "CONSTANT": name.upper(), "KIND": kind}
     texts = [
         re.sub("|".join(words), lambda word: words[word[0]], template)
         for template in (PLUGINS[kind], TESTS[kind])
     ]
-    write_new(files, texts)
+    write_new_files(files, texts)
     for file in files:
         print(file)
     echo(f"now edit {files[0]}, and try it:")

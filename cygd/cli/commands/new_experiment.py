@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from cygd.cli.commands.experiment_template import SAMPLE, Sketch, sketch
-from cygd.cli.new_files import check_free, write_new
+from cygd.cli.commands.experiment_template import SAMPLE, Template, experiment_template
+from cygd.cli.new_files import check_not_existing, write_new_files
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 from cygd.config.validators import safe_name
 from cygd.config.yaml.nodes import Mark
 from cygd.config.yaml.reader import read_yaml
-from cygd.data.sniff import guess
+from cygd.data.sniff import sniff_table
 from cygd.errors import CygdError
 from cygd.plugins.discovery import option_requests
 from cygd.plugins.manager import Plugins
@@ -28,7 +28,7 @@ def run(name: str, data: str | None, target: str | None, plugins: Sequence[str])
         hint = "letters, digits, '_', '-' and '.', such as my-first"
         raise UsageError(f"{name!r} is no name for an experiment", hint)
     file = Path(f"{stem}.yaml")
-    check_free([file])
+    check_not_existing([file])
     if data is None:
         if target is not None:
             raise UsageError("--target is a column of --data, which is missing")
@@ -38,7 +38,7 @@ def run(name: str, data: str | None, target: str | None, plugins: Sequence[str])
         )
     else:
         text, said = _from_data(stem, data, target, plugins)
-    write_new([file], [text])
+    write_new_files([file], [text])
     print(file)
     echo(said)
     echo(f"now look into {file}, and try it:")
@@ -52,17 +52,17 @@ def _from_data(stem: str, data: str, target: str | None, plugins: Sequence[str])
     """Return an experiment for a file of data, and a sentence that says what it does."""
     with redirect_stdout():
         registry = Plugins.load(option_requests(plugins))
-        guessed = guess(data, registry)
-        drawn = sketch(stem, guessed, target)
+        guessed = sniff_table(data, registry)
+        drawn = experiment_template(stem, guessed, target)
         try:
             _try(drawn, plugins)
         except CygdError:
-            drawn = sketch(stem, guessed, target, only_frequent=True)
+            drawn = experiment_template(stem, guessed, target, only_frequent=True)
             _try(drawn, plugins)
     return drawn.text, drawn.summary
 
 
-def _try(drawn: Sketch, plugins: Sequence[str]) -> None:
+def _try(drawn: Template, plugins: Sequence[str]) -> None:
     """Raise whatever keeps an experiment from being run, before it is written."""
     root = read_yaml(drawn.text, Mark("experiment"), [])
     assert root is not None

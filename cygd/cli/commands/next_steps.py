@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
-from cygd.runner.provenance import nearby
+from cygd.runner.provenance import relative_path
 
 __all__ = ["next_steps"]
 
@@ -16,11 +16,11 @@ FRESH = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")  # the name of a folder that a ru
 
 def next_steps(directory: Path) -> list[str]:
     """Return the command lines that a user may want next, given a run folder."""
-    here = shlex.quote(nearby(str(directory)))
+    here = shlex.quote(relative_path(str(directory)))
     steps = [f"cygd predict {here} DATA"]
     earlier = _earlier(directory)
     if earlier is not None:
-        steps.append(f"cygd compare {shlex.quote(nearby(str(earlier)))} {here}")
+        steps.append(f"cygd compare {shlex.quote(relative_path(str(earlier)))} {here}")
     return steps
 
 

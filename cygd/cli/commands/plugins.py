@@ -141,7 +141,7 @@ def _chosen(
     from dataclasses import replace
 
     from cygd.components import OptionError
-    from cygd.components.from_formula import written
+    from cygd.components.from_formula import component_from_formula
     from cygd.errors import did_you_mean
     from cygd.plugins.manager import Entry
 
@@ -149,7 +149,7 @@ def _chosen(
     if kind is not None and kind not in kinds:
         raise UsageError(f"unknown kind {kind!r}", did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}")
     if not names:
-        yield Entry(written(kind or _kind_of(told["formula"]), told), "-", WRITTEN)
+        yield Entry(component_from_formula(kind or _kind_of(told["formula"]), told), "-", WRITTEN)
         return
     refused: list[OptionError] = []
     entries = _found(registry, names[0], kind)
@@ -210,7 +210,7 @@ def _list(registry: Plugins, options: argparse.Namespace) -> None:
 
 
 def _show(entries: list[Entry]) -> None:
-    from cygd.runner.provenance import nearby
+    from cygd.runner.provenance import relative_path
 
     for number, entry in enumerate(entries):
         if number:
@@ -219,7 +219,7 @@ def _show(entries: list[Entry]) -> None:
         if entry.origin == WRITTEN:
             del facts["plugin"], facts["origin"]
         else:
-            facts["origin"] = nearby(facts["origin"])
+            facts["origin"] = relative_path(facts["origin"])
         print(f"{facts.pop('name')}: {facts.pop('kind').replace('_', ' ')}, {facts.pop('tier')}")
         parameters = facts.pop("parameters")
         for name, value in facts.items():

@@ -9,7 +9,7 @@ from cygd.cli.output import DONE, FAILED, echo, redirect_stdout
 from cygd.components import Activation, Component
 from cygd.components.activations import ACTIVATIONS
 from cygd.core import dispatch
-from cygd.plugins.component_checks import Unfit
+from cygd.plugins.component_checks import ComponentCheckError
 from cygd.runner.provenance import tier
 from cygd.testing.report import Outcome, outcomes, speed
 
@@ -66,13 +66,13 @@ def _wrapped(text: str, width: int, indent: str) -> None:
     print(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
 
 
-def _speed(activation: Activation) -> Unfit | None:
+def _speed(activation: Activation) -> ComponentCheckError | None:
     """Print nanoseconds for each element, beside those of tanh; return why there are none."""
     [yardstick] = [row for row in ACTIVATIONS if row.name == YARDSTICK]
     try:
         with redirect_stdout():
             measured = {dtype: speed(activation, yardstick, dtype) for dtype in activation.dtypes}
-    except Unfit as problem:
+    except ComponentCheckError as problem:
         return problem
     print(f"  {'ns per element':<15}{'f':>7}{'f' + chr(39):>7}{'both':>7}")
     for dtype, (own, other) in measured.items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cygd.cli.output import UsageError, redirect_stdout
 from cygd.components import Activation, Component, Loss, Schedule
-from cygd.errors import CygdError, PluginError, cause, hint_of
+from cygd.errors import CygdError, PluginError, describe_exception, hint_of
 from cygd.tracking.terminal_plot import Style, draw, limits, samples
 
 __all__ = ["Panel", "drawable", "panels", "show"]
@@ -84,7 +84,7 @@ def show(title: str, component: Component, style: Style, span: tuple[float, floa
     except CygdError:
         raise
     except Exception as error:
-        raise PluginError(f"{component} failed: {cause(error)}", hint=hint_of(error)) from error
+        raise PluginError(f"{component} failed: {describe_exception(error)}", hint=hint_of(error)) from error
     # two plots with titles and axes, and a prompt below them
     height = max(5, min((terminal.lines - 3) // len(curves) - 4, 12))
     print(fill(title, width, subsequent_indent="  "))

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from cygd.cli.arguments import parse_mapping, split_overrides
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
-from cygd.cli.run_lookup import find, result_of
+from cygd.cli.run_lookup import find_run, result_of
 from cygd.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         missing = ["which run? a folder or a name is missing", "which data? a file is missing"]
         wrong = missing[len(names)] if len(names) < 2 else f"one file at a time; {names[2]!r} is too many"
         raise UsageError(wrong, f"cygd predict {USAGE}")
-    folder, out = find(names[0]), None if options.out is None else Path(options.out)
+    folder, out = find_run(names[0]), None if options.out is None else Path(options.out)
     if out is not None and out.exists():
         raise UsageError(f"{str(out)!r} is there already", "remove it, or name another file")
     from cygd.runner.assembly import read
@@ -78,13 +78,13 @@ def run(options: argparse.Namespace) -> int:
 def read_data(path: str, reading: Reading, model: Model, told: dict[str, Any]) -> Table | Array:
     """Return data in the form of the run's own, where they are of the same kind."""
     from cygd.data import Table
-    from cygd.data.sources.paths import located
+    from cygd.data.sources.paths import resolve_path
 
     source = source_of(path, reading)
     if source.name in ("npy", "npz"):
         if told:
             raise UsageError(f"{path} is an array, of which there is nothing to be told", None)
-        return array_of(located(Path(), path, "DATA"))
+        return array_of(resolve_path(Path(), path, "DATA"))
     raw = source.configured({**told, "path": path}).read(Path())
     table = raw if isinstance(raw, Table) else Table.of_dataset(raw, path)
     return fitting(table, model, path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Array, Dataset
-from cygd.data.sources.paths import located
+from cygd.data.sources.paths import resolve_path
 from cygd.data.table import label_array
 from cygd.errors import DataError
 
@@ -50,7 +50,7 @@ def load_npy(folder: Path, *, x: str, y: str, classes: bool = False) -> Dataset:
     classes : bool
         Whether `y` holds class numbers.
     """
-    x_file, y_file = located(folder, x, "x"), located(folder, y, "y")
+    x_file, y_file = resolve_path(folder, x, "x"), resolve_path(folder, y, "y")
     return dataset(mapped(x_file), mapped(y_file), classes, str(x_file), str(y_file))
 
 
@@ -66,7 +66,7 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
     classes : bool
         Whether `y` holds class numbers.
     """
-    file = located(folder, path, "path")
+    file = resolve_path(folder, path, "path")
     arrays = {}
     try:
         with file.open("rb") as opened:  # NumPy would leave it open where it is damaged

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.sources.paths import located_all
+from cygd.data.sources.paths import resolve_paths
 from cygd.data.sources.text_io import known_encoding, opened
 from cygd.data.table import Column, ColumnReader, Source, Table, number
 from cygd.errors import DataError
@@ -84,7 +84,7 @@ def load_csv(
         Where a file cannot be read, naming the line.
     """
     form = checked(Form(header, WORDS.get(delimiter, delimiter), decimal, quote, known_encoding(encoding)))
-    files = located_all(folder, path, "path")
+    files = resolve_paths(folder, path, "path")
     names = opening(files[0], form)[0]
     cells = Cells(len(names), decimal)
     sources = []

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cygd.data.dataset import Array
-from cygd.data.sources.paths import located_all
+from cygd.data.sources.paths import resolve_paths
 from cygd.data.table import Column, ColumnReader, Source, Table, listed
 from cygd.errors import DataError
 
@@ -32,7 +32,7 @@ def load_parquet(folder: Path, *, path: str) -> Table:
     """
     parquet = needed("pyarrow.parquet", "parquet", "pyarrow")
     arrow = import_module("pyarrow")
-    files = located_all(folder, path, "path")
+    files = resolve_paths(folder, path, "path")
     tables, sources, count = [], [], 0
     for file in files:
         try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cygd.data.dataset import Dataset
 from cygd.data.sources.arrays import dataset
-from cygd.data.sources.paths import located
+from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.text_io import opened
 from cygd.data.table import number
 from cygd.errors import DataError
@@ -42,7 +42,7 @@ def load_svmlight(
     DataError
         Where the file cannot be read, naming the line.
     """
-    file = located(folder, path, "path")
+    file = resolve_path(folder, path, "path")
     labels, rows, columns, values = array("d"), array("q"), array("q"), array("d")
     with opened(file) as text:
         for line, record in enumerate(text, 1):

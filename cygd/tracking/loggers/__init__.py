@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from cygd.components.loggers import Logger
-from cygd.tracking.loggers.console import Console
-from cygd.tracking.loggers.csv import Csv
-from cygd.tracking.loggers.jsonl import Jsonl
-from cygd.tracking.loggers.weight_hashes import Hashes, read_hashes
+from cygd.tracking.loggers.console import ConsoleLogger
+from cygd.tracking.loggers.csv import CsvLogger
+from cygd.tracking.loggers.jsonl import JsonlLogger
+from cygd.tracking.loggers.weight_hashes import WeightHashLogger, read_weight_hashes
 
-__all__ = ["LOGGERS", "Console", "Csv", "Hashes", "Jsonl", "read_hashes"]
+__all__ = ["LOGGERS", "ConsoleLogger", "CsvLogger", "JsonlLogger", "WeightHashLogger", "read_weight_hashes"]
 
 
 LOGGERS: tuple[Logger, ...] = (
-    Logger("console", Console, summary="a progress bar on a terminal, plain lines elsewhere"),
-    Logger("csv", Csv, summary="metrics.csv, which every run writes"),
-    Logger("jsonl", Jsonl, summary="metrics.jsonl, one object for each epoch"),
+    Logger("console", ConsoleLogger, summary="a progress bar on a terminal, plain lines elsewhere"),
+    Logger("csv", CsvLogger, summary="metrics.csv, which every run writes"),
+    Logger("jsonl", JsonlLogger, summary="metrics.jsonl, one object for each epoch"),
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cygd.tracking.results import Result, Run
 
-__all__ = ["Console", "short"]
+__all__ = ["ConsoleLogger", "short"]
 
 # how many numbers an epoch shows before it gets too wide to read: on a line, and beside the bar
 ON_LINE, ON_BAR = 5, 3
@@ -45,7 +45,7 @@ def sentence(metrics: Mapping[str, float], most: int = ON_LINE) -> str:
     return ", ".join(f"{name} {short(metrics[name])}" for name in shown[:most])
 
 
-class Console:
+class ConsoleLogger:
     """Shows progress on stderr.
 
     Parameters

@@ -21,7 +21,7 @@ from cygd.tracking.metrics_file import Extent
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["Csv", "columns"]
+__all__ = ["CsvLogger", "columns"]
 
 # a run of tiny epochs must not wait for the disk, and somebody who follows the file not for long
 FLUSH_EVERY = 0.5
@@ -57,7 +57,7 @@ def penalizes(layer: Any) -> bool:
     return isinstance(layer, Mapping) and bool(layer.get("l1") or layer.get("l2"))
 
 
-class Csv:
+class CsvLogger:
     """Writes metrics.csv into the run folder."""
 
     def __init__(self) -> None:
@@ -146,7 +146,7 @@ class Csv:
         if self._file is not None and self._dirty:
             try:
                 self._file.flush()
-                files.flush(self._file.fileno())
+                files.fsync(self._file.fileno())
             except OSError as error:
                 self._failure = error
                 self.check()

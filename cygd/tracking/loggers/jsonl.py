@@ -9,10 +9,10 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["Jsonl"]
+__all__ = ["JsonlLogger"]
 
 
-class Jsonl:
+class JsonlLogger:
     """Writes `{"epoch": 1, "loss": 0.5, ...}` line by line; a number that is not finite is null.
 
     Parameters

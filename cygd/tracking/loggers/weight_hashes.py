@@ -16,14 +16,14 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["Hashes", "read_hashes"]
+__all__ = ["WeightHashLogger", "read_weight_hashes"]
 
 NAME = "hashes.csv"
 HEAD = b"epoch,weights\n"
 ROW = re.compile(rb"(\d+),([0-9a-f]{8})\n")
 
 
-class Hashes:
+class WeightHashLogger:
     """Writes hashes.csv into the run folder."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ def _lines(path: Path) -> list[bytes]:
         return []
 
 
-def read_hashes(folder: Path) -> dict[int, str]:
+def read_weight_hashes(folder: Path) -> dict[int, str]:
     """Return the hashes of a run by their epochs; none where there is no such file."""
     rows = [ROW.fullmatch(line) for line in _lines(folder / NAME)[1:]]
     return {int(row[1]): row[2].decode() for row in rows if row is not None}
