@@ -42,11 +42,11 @@ def test_weights_by_hand(table):
 @pytest.mark.parametrize(
     ("text", "keys", "message"),
     [
-        ("a,y\n1,2\n3,4\n", {}, "there are no classes to weigh\n.*list it under data.categorical"),
-        (TEXT, {"class_weight": {"yse": 2.0}}, "no class is called 'yse'\n.*did you mean 'yes'"),
-        (TEXT, {"class_weight": {"5": 2.0}}, "no class is called '5'\n.*the classes are maybe, no, yes"),
+        ("a,y\n1,2\n3,4\n", {}, "class weights require a categorical target\n.*under data.categorical"),
+        (TEXT, {"class_weight": {"yse": 2.0}}, "unknown class 'yse'\n.*did you mean 'yes'"),
+        (TEXT, {"class_weight": {"5": 2.0}}, "unknown class '5'\n.*the classes are maybe, no, yes"),
         (TEXT.replace("5,2,yes", "5,0,yes").replace("4,1,yes", "4,0,yes"), {"sample_weight": "w"},
-         "no weight of the others balances the class 'yes', whose rows weigh 0"),
+         "class 'yes' has total sample weight 0 and cannot be balanced"),
     ],
 )  # fmt: skip
 def test_weights_that_cannot_be(table, text, keys, message):

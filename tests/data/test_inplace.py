@@ -12,7 +12,7 @@ from cygd.errors import DataError
 def both(table, monkeypatch, text, **keys):
     squeezed = table(text, **keys)
     with monkeypatch.context() as context:
-        context.setattr(sys.modules["cygd.data.prepare"], "convert_in_place", lambda *arguments: None)
+        context.setattr(sys.modules["cygd.data.preparation"], "convert_in_place", lambda *arguments: None)
         plain = table(text, **keys)
     return squeezed, plain
 
@@ -32,7 +32,7 @@ def both(table, monkeypatch, text, **keys):
     ],
 )
 def test_the_bits_are_the_same(table, monkeypatch, keys, dtype):
-    monkeypatch.setattr(inplace, "BLOCK", 2)  # several blocks, one behind the other
+    monkeypatch.setattr(inplace, "BLOCK_ROWS", 2)  # several blocks, one behind the other
     gap = "" if "missing" in keys else "4"
     text = f"a,y,b,c\n1,1,.3,4\n2,2,.5,{gap}\n3,3,-.1,1e-3\n1,1,7,8\n2,3,9,1\n"
     squeezed, plain = both(table, monkeypatch, text, dtype=dtype, **keys)
@@ -53,5 +53,5 @@ def test_one_row_does_not_write_over_its_target(table, keys):
 
 
 def test_a_value_beyond_the_range_is_named(table):
-    with pytest.raises(DataError, match=r"t\.csv:3: row 2, column 'b': 1e\+39 is beyond the range"):
+    with pytest.raises(DataError, match=r"t\.csv:3: row 2, column 'b': 1e\+39 is out of range"):
         table("a,b,y\n1,2,3\n4,1e39,6\n", dtype="float32")

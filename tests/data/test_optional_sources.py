@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from cygd.data.sources.parquet import load_parquet
-from cygd.data.sources.sklearn_datasets import BUNDLED, load_sklearn
+from cygd.data.sources.sklearn_datasets import SKLEARN_DATASETS, load_sklearn
 from cygd.errors import ConfigError, DataError
 from cygd.runner import assembly
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", SKLEARN_DATASETS)
 def test_the_sets_of_scikit_learn(tmp_path, name):
     datasets = pytest.importorskip("sklearn.datasets")
     data, bunch = load_sklearn(tmp_path, name=name), getattr(datasets, f"load_{name}")()
@@ -33,8 +33,13 @@ def test_a_set_in_an_experiment(tmp_path):
 @pytest.mark.parametrize(
     ("module", "load", "options", "message"),
     [
-        ("sklearn", load_sklearn, {"name": "iris"}, r"sklearn needs scikit-learn.*\nhint: .*cygd\[sklearn\]"),
-        ("pyarrow", load_parquet, {"path": "a"}, r"parquet needs pyarrow.*\nhint: pip .*cygd\[parquet\]"),
+        (
+            "sklearn",
+            load_sklearn,
+            {"name": "iris"},
+            r"sklearn requires scikit-learn.*\nhint: .*cygd\[sklearn\]",
+        ),
+        ("pyarrow", load_parquet, {"path": "a"}, r"parquet requires pyarrow.*\nhint: pip .*cygd\[parquet\]"),
     ],
 )
 def test_a_library_that_is_not_there(tmp_path, monkeypatch, module, load, options, message):
@@ -79,9 +84,9 @@ def test_types_of_parquet(write):
     assert table.columns["whole"].missing.tolist() == [False, True, False]
     assert table.columns["single"].numbers[:2].tolist() == [0.5, 1.5]
     assert table.columns["flag"].numbers[:2].tolist() == [1, 0]
-    assert table.columns["text"].labels()[1] == (7, "x")
-    assert table.columns["category"].labels()[0].tolist() == [0, 1, 0]
-    assert table.columns["day"].words[0] == "2026-01-01"
+    assert table.columns["text"].factorize()[1] == (7, "x")
+    assert table.columns["category"].factorize()[0].tolist() == [0, 1, 0]
+    assert table.columns["day"].strings[0] == "2026-01-01"
     assert table.categorical == {"text", "category", "day"}
 
 
@@ -90,17 +95,17 @@ def test_several_parquet_files(tmp_path, write):
     write("p2.parquet", b=["z"], a=[0.5])
     table = load_parquet(tmp_path, path="p*.parquet")
     assert table.columns["a"].numbers.tolist() == [1, 2, 0.5]
-    assert table.columns["b"].labels()[1] == ("x", "y", "z")
-    assert table.place(2, "a").endswith("p2.parquet: row 0 (from 0), column 'a'")
+    assert table.columns["b"].factorize()[1] == ("x", "y", "z")
+    assert table.location(2, "a").endswith("p2.parquet: row 0 (from 0), column 'a'")
     write("p3.parquet", a=[1])
-    with pytest.raises(DataError, match=r"p3\.parquet has the columns a; .*p1\.parquet has a, b"):
+    with pytest.raises(DataError, match=r"p3\.parquet: expected the columns of .*p1\.parquet: a, b, got a"):
         load_parquet(tmp_path, path="p*.parquet")
 
 
 def test_what_is_no_parquet_file(tmp_path):
     pytest.importorskip("pyarrow")
     (tmp_path / "t.parquet").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"t\.parquet: not a Parquet file that can be read"):
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read as a Parquet file"):
         load_parquet(tmp_path, path="t.parquet")
 
 

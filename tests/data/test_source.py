@@ -43,9 +43,13 @@ def refusing(folder):
     [
         (failing, PluginError, "^data source 'own': load failed: OSError: the server is down$"),
         (refusing, DataError, "^no such table$"),
-        (lambda folder: None, PluginError, "^data source 'own': load returned None\nhint: is a `return`"),
-        (lambda folder: [[1], [2]], PluginError, "load returned list, not a cygd.Dataset"),
-        (lambda folder: Dataset([1, 2], [1]), DataError, "x has 2 rows, y has 1"),
+        (
+            lambda folder: None,
+            PluginError,
+            "^data source 'own': expected a cygd.Dataset from load, got None\nhint: is a `return`",
+        ),
+        (lambda folder: [[1], [2]], PluginError, "expected a cygd.Dataset from load, got list"),
+        (lambda folder: Dataset([1, 2], [1]), DataError, "y: expected 2 rows as in x, got 1"),
     ],
 )
 def test_a_source_that_fails_is_named(load, error, message):
@@ -68,7 +72,9 @@ def test_a_source_gets_its_folder_and_options(tmp_path, prepare):
 
 def test_what_a_source_gives_is_checked_to_be_finite(prepare):
     source = DataSource("own", lambda folder: Dataset([[1, 2], [3, np.inf]], [1, 2]))
-    with pytest.raises(DataError, match=r"own data: row 1 \(from 0\), column 'x1': the value is inf, not a"):
+    with pytest.raises(
+        DataError, match=r"own data: row 1 \(from 0\), column 'x1': expected a finite number, got inf"
+    ):
         prepare(source="own", component=source)
 
 

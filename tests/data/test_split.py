@@ -60,18 +60,26 @@ def test_a_stratified_split_of_tiny_classes_keeps_the_sizes():
         (
             20,
             {"validation": 0.01},
-            "the validation part has no rows: 0.01 of 20 rows is less than half a row",
+            "the validation part is empty: 0.01 of 20 rows is less than half a row",
         ),
-        (4, {"test": 0.1}, "the test part has no rows: 0.1 of 4 rows is less than half a row"),
+        (4, {"test": 0.1}, "the test part is empty: 0.1 of 4 rows is less than half a row"),
         (
             4,
             {"validation": 0.5, "test": 0.5},
-            r"the split leaves no row of 4 for training: validation 0.5 \(2 rows\) and test 0.5 \(2 rows\)",
+            r"no training rows are left of 4 rows: validation 0.5 \(2 rows\) and test 0.5 \(2 rows\)",
         ),
-        (1, {"test": 0.5}, "the split leaves no row of 1 for training"),
-        (10, {"test": 1.0}, "split.test is 1; it is a fraction, 0 or more and below 1"),
-        (10, {"validation": -0.1}, "split.validation is -0.1; it is a fraction"),
-        (10, {"validation": float("nan")}, "split.validation is nan; it is a fraction"),
+        (1, {"test": 0.5}, "no training rows are left of 1 row"),
+        (10, {"test": 1.0}, "split.test: expected a fraction of at least 0 and below 1, got 1"),
+        (
+            10,
+            {"validation": -0.1},
+            "split.validation: expected a fraction of at least 0 and below 1, got -0.1",
+        ),
+        (
+            10,
+            {"validation": float("nan")},
+            "split.validation: expected a fraction of at least 0 and below 1, got nan",
+        ),
     ],
 )
 def test_a_part_without_rows_is_an_error(n, fractions, message):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cygd.data import Table, split_rows
-from cygd.data.split import in_time
+from cygd.data.split import sort_by_time
 from cygd.data.table import Column
 from cygd.errors import ConfigError, DataError
 
@@ -47,9 +47,9 @@ def test_stratified_folds_keep_the_shares():
 
 
 def test_too_few_rows():
-    with pytest.raises(DataError, match="4 rows are too few for 5 folds"):
+    with pytest.raises(DataError, match="expected at least 5 rows for 5 folds, got 4"):
         split_rows(4, folds=5)
-    with pytest.raises(DataError, match="5 rows are too few for 5 folds"):
+    with pytest.raises(DataError, match="expected at least 6 rows for 5 folds, got 5"):
         split_rows(5, folds=5, order=np.arange(5, dtype=np.uint32))
 
 
@@ -61,7 +61,7 @@ def test_time_trains_on_what_came_before():
     assert part.train.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_folds_in_time_never_look_ahead():
+def test_folds_sort_by_time_never_look_ahead():
     order = np.random.default_rng(0).permutation(23).astype(np.uint32)
     when = np.argsort(order)
     trained = 0
@@ -75,7 +75,7 @@ def test_folds_in_time_never_look_ahead():
 
 def test_the_order_of_a_column():
     def order(values):
-        return in_time(Table({"t": Column.of(values)}, "f"), "t").tolist()
+        return sort_by_time(Table({"t": Column.from_values(values)}, "f"), "t").tolist()
 
     assert order([3, 1, 2.5, 1]) == [1, 3, 2, 0]
     assert order(["2026-01-02", "2025-12-31", "2026-01-01"]) == [1, 2, 0]
@@ -83,9 +83,12 @@ def test_the_order_of_a_column():
     assert order(["2026-02", "2026-01"]) == [1, 0]
     for values, message in [
         ([1, None], "row 1 (from 0), column 't': the value is missing"),
-        (["2026-01-01", "1.2.2026"], "row 1 (from 0), column 't': '1.2.2026' is no date"),
-        (["2026-01-01", "3"], "row 1 (from 0), column 't': '3' is no date"),
-        (["03/01/2026", "3"], "row 0 (from 0), column 't': '03/01/2026' is no date\nhint: the split by time"),
+        (["2026-01-01", "1.2.2026"], "row 1 (from 0), column 't': expected a date, got '1.2.2026'"),
+        (["2026-01-01", "3"], "row 1 (from 0), column 't': expected a date, got '3'"),
+        (
+            ["03/01/2026", "3"],
+            "row 0 (from 0), column 't': expected a date, got '03/01/2026'\nhint: a split by time",
+        ),
     ]:
         with pytest.raises(DataError, match=re.escape(message)):
             order(values)
@@ -101,7 +104,7 @@ def test_the_column_of_time_is_no_input(table):
     assert prepared.validation.take()[1].tolist() == [[1]]
     assert table(TEXT, split={"time": True, "test": 0.25}, inputs=("a",)).test.take()[1].tolist() == [[4]]
     assert "day=2026-01-02" in table(TEXT, split={"time": "day"}, inputs=("a", "day")).inputs
-    with pytest.raises(ConfigError, match=r"data\.split\.time: there is no column 'dya'.*\n.*did you mean"):
+    with pytest.raises(ConfigError, match=r"data\.split\.time: unknown column 'dya'.*\n.*did you mean"):
         table(TEXT, split={"time": "dya", "test": 0.25})
 
 
