@@ -11,7 +11,7 @@ import numpy as np
 from cygd.components import Components
 from cygd.core.deterministic import column_statistics
 from cygd.data.columns import ColumnRoles
-from cygd.data.dataset import Dataset, Label, Rows
+from cygd.data.dataset import Label, Rows
 from cygd.data.formatting import format_count, format_list
 from cygd.data.preparation import HELD_OUT, Preparation, Samples
 from cygd.data.table import Column, Table
@@ -91,7 +91,7 @@ def describe(experiment: Experiment, components: Components | None = None) -> De
         If the data cannot be read; later errors are stored as the description's `error`.
     """
     preparation = Preparation(experiment, components)
-    samples = with_input_columns(preparation.load(None))
+    samples = preparation.load(None, keep_array=False)
     table = samples.table
     description = Description(table.where, len(table))
     roles = None
@@ -106,15 +106,6 @@ def describe(experiment: Experiment, components: Components | None = None) -> De
         except CygdError as error:
             description.error = error
     return description
-
-
-def with_input_columns(samples: Samples) -> Samples:
-    """Return samples whose inputs are columns of the table."""
-    if samples.x is None:
-        return samples
-    inputs = Table.from_dataset(Dataset(samples.x, np.zeros(len(samples.table)), samples.inputs, ["-"]))
-    columns = {name: inputs.columns[name] for name in samples.inputs} | dict(samples.table.columns)
-    return Samples(replace(samples.table, columns=columns), None, samples.inputs)
 
 
 def count_rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ __all__ = [
     "encode_column",
     "missing_value_error",
     "numeric_column",
-    "scale_column",
+    "scale_values",
 ]
 
 BLOCK_ROWS = 8192  # rows per block, so that a memory-mapped array is never loaded as a whole
@@ -89,17 +89,24 @@ def encode_column(
     return encoded
 
 
-def scale_column(
-    table: Table, name: str, values: Array, shift: float, scale: float, dtype: np.dtype[np.floating]
+def scale_values(
+    values: Array,
+    shift: Array | float,
+    scale: Array | float,
+    dtype: np.dtype[Any],
+    locate: Callable[..., str],
 ) -> Array:
-    """Return (values - shift) / scale in the dtype of the network."""
+    """Return (values - shift) / scale in the dtype of the network.
+
+    `locate(row, column)`, or `locate(row)` for one dimension, names the first value that is out of range.
+    """
     with np.errstate(over="ignore"):
-        result = ((values - shift) / scale).astype(dtype)
-    finite = np.isfinite(result)
+        scaled: Array = ((values - shift) / scale).astype(dtype)
+    finite = np.isfinite(scaled)
     if not finite.all():
-        row = int(np.argmin(finite))
-        raise DataError(f"{table.location(row, name)}: {values[row]:g} is out of range for {dtype.name}")
-    return result
+        index = np.unravel_index(int(np.argmin(finite)), finite.shape)
+        raise DataError(f"{locate(*map(int, index))}: {values[index]:g} is out of range for {dtype.name}")
+    return scaled
 
 
 def all_finite(values: Array) -> bool:
@@ -108,9 +115,7 @@ def all_finite(values: Array) -> bool:
     return all(np.isfinite(values[start : start + BLOCK_ROWS]).all() for start in blocks)
 
 
-def check_finite(
-    x: Array, names: Sequence[str], where: str = "", first_row: int = 0, message: str | None = None
-) -> None:
+def check_finite(x: Array, names: Sequence[str], where: str = "", first_row: int = 0) -> None:
     """Raise a DataError for the first value that is not finite, counting rows from `first_row`."""
     if x.dtype.kind != "f":
         return
@@ -119,8 +124,7 @@ def check_finite(
         if not finite.all():
             row, column = divmod(int(np.argmin(finite)), x.shape[1])
             location = format_location(where, first_row + start + row, names[column])
-            message = message or f"expected a finite number, got {x[start + row, column]}"
-            raise DataError(f"{location}: {message}")
+            raise DataError(f"{location}: expected a finite number, got {x[start + row, column]}")
 
 
 def check_no_infinity(table: Table, name: str) -> None:

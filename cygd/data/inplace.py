@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cygd.data.dataset import Array
-from cygd.data.encoding import BLOCK_ROWS, numeric_column
+from cygd.data.encoding import BLOCK_ROWS, numeric_column, scale_values
 from cygd.data.preprocessing import InputColumn
 from cygd.data.table import Table
-from cygd.errors import DataError
 
 __all__ = ["convert_in_place"]
 
@@ -44,12 +43,9 @@ def convert_in_place(
     for start in range(0, len(matrix), BLOCK_ROWS):
         block = matrix[start : start + BLOCK_ROWS, selected]
         block = np.where(np.isnan(block), fill, block)
-        with np.errstate(over="ignore"):
-            scaled = ((block - shift) / scale).astype(dtype)
-        finite = np.isfinite(scaled)
-        if not finite.all():
-            row, i = divmod(int(np.argmin(finite)), len(selected))
-            location = table.location(start + row, names[selected[i]])
-            raise DataError(f"{location}: {block[row, i]:g} is out of range for {dtype.name}")
-        x[start : start + len(scaled)] = scaled
+
+        def locate(row: int, column: int, start: int = start) -> str:
+            return table.location(start + row, columns[column].column)
+
+        x[start : start + len(block)] = scale_values(block, shift, scale, dtype, locate)
     return x

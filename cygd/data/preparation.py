@@ -149,8 +149,8 @@ class Preparation:
 
     # -- load, select, drop_missing, split ----------------------------------------------------------
 
-    def load(self, part: PartName | None) -> Samples:
-        """Read the samples; numeric inputs that are used as they are remain one array."""
+    def load(self, part: PartName | None, *, keep_array: bool = True) -> Samples:
+        """Read the samples; with `keep_array`, numeric inputs that are used as they are remain one array."""
         section, folder = self.section, self.experiment.folder
         source = data_source(section, self.components, part)
         data = source.read(folder)
@@ -159,7 +159,7 @@ class Preparation:
         where = ", ".join(str(display_path(file)) for file in source.files(folder)) or f"{source.name} data"
         named = (section.inputs, section.targets, section.categorical, section.sample_weight)
         by_time = section.split is not None and section.split.time not in (None, True)
-        if any(named) or by_time or section.missing != "error":
+        if any(named) or by_time or section.missing != "error" or not keep_array:
             return Samples(Table.from_dataset(data, where))
         return Samples(Table.from_dataset(data, where, with_inputs=False), data.x, tuple(data.inputs))
 
@@ -224,10 +224,15 @@ class Preparation:
                 scale=scale.inputs,
                 fill=self.section.missing == "mean",
             )
-        if roles.target_class is not None:
-            classes = fit_classes(table, roles.target_class, rows)
-            self.encode_target(table, roles.target_class, classes)  # an unknown label is reported first
-            self.check_classes(roles.target_class, classes)
+        target = roles.target_class
+        if target is not None:
+            classes = fit_classes(table, target, rows)
+            self.encode_target(table, target, classes)  # an unknown label is reported before the units
+            if scale.targets != "none":
+                message = f"the target {target!r} is categorical and cannot be scaled"
+                hint = "scale: {inputs: ...} scales the inputs alone"
+                raise self.config_error("data.scale.targets", message, hint)
+            self.check_units(classes)
             return Preprocessing(columns, roles.targets, classes)
         self.check_units()
         if scale.targets == "none":
@@ -235,35 +240,23 @@ class Preparation:
         shift, factor = fit_scaling(self.numeric_targets(table), roles.targets, rows, scale.targets)
         return Preprocessing(columns, roles.targets, (), shift, factor)
 
-    def check_classes(self, target: str, classes: Sequence[Label]) -> None:
-        """Raise an error if the last layer or the scaling does not match the classes."""
-        n_classes = len(classes)
-        if self.section.scale.targets != "none":
-            message = f"the target {target!r} is categorical and cannot be scaled"
-            hint = "scale: {inputs: ...} scales the inputs alone"
-            raise self.config_error("data.scale.targets", message, hint)
-        if self.units == n_classes or (n_classes, self.units) == (2, 1):
-            return
-        expected = "1 or 2 units" if n_classes == 2 else f"{n_classes} units"
-        self.reject_units(expected, f"{n_classes} classes ({format_list(classes)})")
-
-    def check_units(self) -> None:
-        """Raise an error if the last layer does not match the numeric targets."""
+    def check_units(self, classes: Sequence[Label] = ()) -> None:
+        """Raise an error if the units of the last layer do not match the classes or numeric targets."""
         targets = self.roles.targets
-        if self.units == len(targets):
+        n_units = len(classes) or len(targets)
+        if self.units == n_units or (len(classes), self.units) == (2, 1):
             return
-        hint = None
-        if len(targets) == 1 and self.section.source in ("inline", "npy", "npz"):
-            hint = "if y holds class numbers, set data.classes: true"
-        elif len(targets) == 1:
-            hint = f"if {targets[0]!r} holds class numbers, list it under data.categorical"
-        found = f"{format_count(len(targets), 'numeric target')} ({format_list(targets)})"
-        self.reject_units(format_count(len(targets), "unit"), found, hint)
-
-    def reject_units(self, expected: str, targets: str, hint: str | None = None) -> None:
-        """Raise the error for a last layer whose units do not match the targets."""
-        message = f"expected {expected} in the last layer for {targets}, got {self.units}"
-        hint = "; ".join(filter(None, [f"give the last layer {expected}", hint]))
+        expected = "1 or 2 units" if len(classes) == 2 else format_count(n_units, "unit")
+        hint = f"give the last layer {expected}"
+        if classes:
+            found = f"{len(classes)} classes ({format_list(classes)})"
+        else:
+            found = f"{format_count(len(targets), 'numeric target')} ({format_list(targets)})"
+            if len(targets) == 1 and self.section.source in ("inline", "npy", "npz"):
+                hint += "; if y holds class numbers, set data.classes: true"
+            elif len(targets) == 1:
+                hint += f"; if {targets[0]!r} holds class numbers, list it under data.categorical"
+        message = f"expected {expected} in the last layer for {found}, got {self.units}"
         raise self.config_error(f"model.layers.{len(self.experiment.model.layers) - 1}.units", message, hint)
 
     # -- transform, weight --------------------------------------------------------------------------

@@ -17,14 +17,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cygd.data.dataset import Array, Label, as_real_array
-from cygd.data.encoding import BLOCK_ROWS, check_finite, encode_column, numeric_column, scale_column
-from cygd.data.formatting import format_list
+from cygd.data.encoding import BLOCK_ROWS, check_finite, encode_column, numeric_column, scale_values
+from cygd.data.formatting import format_list, format_location
 from cygd.data.table import Column, Table
 from cygd.errors import CheckpointError, DataError
 
@@ -150,7 +151,8 @@ class Preprocessing:
         for spec in self.columns:
             if spec.categories is None:
                 values = numeric_column(table, spec.column, spec.fill)
-                x[:, first] = scale_column(table, spec.column, values, spec.shift, spec.scale, x.dtype)
+                locate = partial(table.location, name=spec.column)
+                x[:, first] = scale_values(values, spec.shift, spec.scale, x.dtype, locate)
             else:
                 codes = encode_column(table, spec.column, spec.categories, spec.fill)
                 x[:, first : first + spec.width] = 0
@@ -169,10 +171,11 @@ class Preprocessing:
         for start in range(0, len(array), BLOCK_ROWS):
             block = np.asarray(array[start : start + BLOCK_ROWS], np.float64)
             check_finite(block, self.inputs, where, start)
-            with np.errstate(over="ignore"):
-                x[start : start + BLOCK_ROWS] = (block - shift) / scale
-            message = f"the value is out of range for {dtype.name}"
-            check_finite(x[start : start + BLOCK_ROWS], self.inputs, where, start, message)
+
+            def locate(row: int, column: int, start: int = start) -> str:
+                return format_location(where, start + row, self.inputs[column])
+
+            x[start : start + BLOCK_ROWS] = scale_values(block, shift, scale, dtype, locate)
         return x
 
     def _check_shape(self, array: Array, where: str) -> Array:

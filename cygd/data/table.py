@@ -144,7 +144,7 @@ class ColumnReader:
 
 @dataclass(frozen=True)
 class TableFile:
-    """One of several files that a table was read from.
+    """A file that a table was read from.
 
     Parameters
     ----------
@@ -170,8 +170,6 @@ class Table:
     columns : mapping of str to Column
     where : str
         The file or source of the columns, as messages name it.
-    line_number : callable, optional
-        Maps a row to its line in the file; called for messages only.
     index : array of int64, optional
         The rows of the source that remain after rows were dropped.
     default_names : bool
@@ -181,7 +179,7 @@ class Table:
     sample_weight : array, optional
         Weights of the rows, if the source returns them apart from the columns.
     files : tuple of TableFile
-        The files, if there are several.
+        The files, in the order of their rows.
     matrix : array of shape (n_rows, n_columns), optional
         One array of which the numbers of all columns are views, in order.
     config_hints : bool
@@ -190,7 +188,6 @@ class Table:
 
     columns: Mapping[str, Column]
     where: str = ""
-    line_number: Callable[[int], int] | None = None
     index: Rows | None = None
     default_names: bool = False
     targets: tuple[str, ...] = ()
@@ -215,7 +212,7 @@ class Table:
         """Return the location of a value, as messages begin: file:line, row and column."""
         row = row if self.index is None else int(self.index[row])
         if not self.files:
-            return format_location(self.where, row, name, self.line_number)
+            return format_location(self.where, row, name)
         file = [file for file in self.files if file.first_row <= row][-1]
         return format_location(file.where, row - file.first_row, name, file.line_number)
 

@@ -89,7 +89,7 @@ def test_missing_values(read, cell):
 def test_the_line_of_a_row_is_counted_past_empty_lines_and_long_records(read, fast):
     text = "a,b\n\n1,2\n\n\n3,4\n" if fast else 'a,b\n"x\ny",2\n\nz,4\n'
     table = read(text)
-    assert [table.line_number(row) for row in (0, 1)] == ([3, 6] if fast else [2, 5])
+    assert [table.files[0].line_number(row) for row in (0, 1)] == ([3, 6] if fast else [2, 5])
     assert table.location(1, "b").endswith(f"t.csv:{6 if fast else 5}: row 2, column 'b'")
 
 

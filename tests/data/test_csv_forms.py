@@ -78,7 +78,7 @@ def test_encodings(read, encoding):
     word = "山" if encoding == "shift_jis" else "é"
     table = read(f"a,b\n1,{word}\n2,x\n", written=encoding, encoding=encoding)
     assert table.columns["b"].strings == (word, "x")
-    assert table.line_number(1) == 3
+    assert table.files[0].line_number(1) == 3
 
 
 @pytest.mark.parametrize(

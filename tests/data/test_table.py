@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cygd.data import Column, Dataset, Table
+from cygd.data.table import TableFile
 from cygd.errors import DataError
 
 
@@ -48,7 +49,9 @@ def test_labels_of_some_rows_leave_out_the_words_of_the_others():
 
 
 def test_rows_keep_their_place_when_others_are_dropped():
-    table = Table({"a": Column.from_values([1, 2, 3, 4])}, "f.csv", line_number=lambda row: row + 2)
+    table = Table(
+        {"a": Column.from_values([1, 2, 3, 4])}, files=(TableFile(0, "f.csv", lambda row: row + 2),)
+    )
     table = table.take(np.array([1, 2, 3])).take(np.array([2]))
     assert table.location(0, "a") == "f.csv:5: row 4, column 'a'"
 

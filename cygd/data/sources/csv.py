@@ -111,15 +111,8 @@ def load_csv(
             read_records(file, csv_format, values)
     columns = dict(zip(names, values.columns(), strict=True))
     warn_about_decimal_commas(paths[0], columns)
-    single = files[0] if len(files) == 1 else None
-    return Table(
-        columns,
-        format_files(paths),
-        single.line_number if single else None,
-        default_names=not header,
-        files=() if single else tuple(files),
-        matrix=values.matrix,
-    )
+    where = format_files(paths)
+    return Table(columns, where, default_names=not header, files=tuple(files), matrix=values.matrix)
 
 
 def check_format(csv_format: CsvFormat) -> None:
@@ -274,13 +267,8 @@ def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: Column
 
 def columns_with_strings(records: list[list[str]], decimal: str) -> set[int]:
     """Return the columns in which a cell is not a finite number."""
-    return {i for cells in records for i, cell in enumerate(cells) if not is_finite_number(cell, decimal)}
-
-
-def is_finite_number(cell: str, decimal: str) -> bool:
-    """Return True if a cell is a finite number."""
-    value = parse_number(cell, decimal)
-    return value is not None and math.isfinite(value)
+    values = ((i, parse_number(cell, decimal)) for cells in records for i, cell in enumerate(cells))
+    return {i for i, value in values if value is None or not math.isfinite(value)}
 
 
 def collect_cell(cells: list[str], cell: str) -> float:

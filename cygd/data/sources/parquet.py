@@ -65,9 +65,7 @@ def load_parquet(folder: Path, *, path: str) -> Table:
         columns[name] = Column(numbers, codes if reader.strings else None, tuple(reader.strings))
         if any(not is_numeric(arrow, piece.type) for piece in pieces):
             categorical.add(name)
-    return Table(
-        columns, where, categorical=frozenset(categorical), files=tuple(files) if len(files) > 1 else ()
-    )
+    return Table(columns, where, categorical=frozenset(categorical), files=tuple(files))
 
 
 def is_numeric(arrow: Any, kind: Any) -> bool:
