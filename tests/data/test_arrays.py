@@ -42,7 +42,7 @@ def test_inline_class_numbers_and_labels(tmp_path):
         ([], [], "x and y have no rows"),
     ],
 )
-def test_inline_values_that_are_no_table(tmp_path, x, y, message):
+def test_invalid_inline_values_are_located(tmp_path, x, y, message):
     with pytest.raises(DataError, match=re.escape(message)):
         load_inline(tmp_path, x=x, y=y)
 
@@ -98,7 +98,7 @@ def write(folder, name, content):
         (np.empty((0, 3)), np.empty(0), {}, "no rows"),
     ],
 )
-def test_npy_files_that_do_not_serve(tmp_path, x, y, options, message):
+def test_invalid_npy_file_is_an_error(tmp_path, x, y, options, message):
     write(tmp_path, "x.npy", x)
     write(tmp_path, "y.npy", y)
     with pytest.raises(DataError, match=re.escape(message)):
@@ -115,13 +115,13 @@ def test_npy_files_that_do_not_serve(tmp_path, x, y, options, message):
         ({"x": np.eye(2), "y": [1]}, "a.npz: y: expected 2 rows as in "),
     ],
 )
-def test_npz_files_that_do_not_serve(tmp_path, content, message):
+def test_invalid_npz_file_is_an_error(tmp_path, content, message):
     write(tmp_path, "a.npz", content)
     with pytest.raises(DataError, match=re.escape(message)):
         load_npz(tmp_path, path="a.npz")
 
 
-def test_the_other_kind_of_file_is_told_apart(tmp_path):
+def test_npy_and_npz_confusion_has_a_hint(tmp_path):
     np.save(tmp_path / "a.npy", np.eye(2))
     np.savez(tmp_path / "a.npz", x=np.eye(2))
     with pytest.raises(

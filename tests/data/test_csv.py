@@ -43,7 +43,7 @@ def test_plain_and_gzipped_files(read, name):
     ids=["plain", "no last newline", "CRLF", "CR", "BOM", "quotes", "blanks", "empty lines"],
 )
 @pytest.mark.parametrize("fast", [True, False])
-def test_spellings_of_the_same_table(read, text, fast, monkeypatch):
+def test_equivalent_files_give_the_same_table(read, text, fast, monkeypatch):
     if not fast:
         monkeypatch.setattr(csv, "read_numbers", lambda *arguments: None)
     assert numbers(read(text)) == {"a": [1, 3], "b": [2, 4]}
@@ -60,13 +60,13 @@ def test_numbers_take_the_fast_path_and_have_the_same_bits(read, monkeypatch):
     assert np.array_equal(np.stack([fast.columns[name].numbers for name in "abc"], axis=1), values)
 
 
-def test_without_header_columns_are_numbered(read):
+def test_columns_without_header_get_default_names(read):
     table = read("1,2\n3,4\n", header=False)
     assert numbers(table) == {"c0": [1, 3], "c1": [2, 4]}
     assert table.default_names
 
 
-def test_another_delimiter(read):
+def test_other_delimiters(read):
     assert numbers(read("a;b\n1;2\n", delimiter=";")) == {"a": [1], "b": [2]}
     assert numbers(read("a\tb\n1\tx\n", delimiter="\t"))["a"] == [1]
 
@@ -86,7 +86,7 @@ def test_missing_values(read, cell):
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_the_line_of_a_row_is_counted_past_empty_lines_and_long_records(read, fast):
+def test_line_number_counts_empty_lines_and_multiline_records(read, fast):
     text = "a,b\n\n1,2\n\n\n3,4\n" if fast else 'a,b\n"x\ny",2\n\nz,4\n'
     table = read(text)
     assert [table.files[0].line_number(row) for row in (0, 1)] == ([3, 6] if fast else [2, 5])
@@ -118,12 +118,12 @@ def test_the_line_of_a_row_is_counted_past_empty_lines_and_long_records(read, fa
         ("a,b\n1,2\n", {"delimiter": ""}, "delimiter: expected one character, "),
     ],
 )
-def test_what_is_no_table_is_an_error_with_its_line(read, content, options, message):
+def test_invalid_csv_is_an_error_with_its_line(read, content, options, message):
     with pytest.raises(DataError, match=re.escape(message)):
         read(content, **options)
 
 
-def test_gzip_faults(tmp_path):
+def test_invalid_gzip_files(tmp_path):
     whole = gzip.compress(b"a,b\n" + b"1,2\n" * 10000)
     for name, content, message in [
         ("no.csv.gz", b"a,b\n1,2\n", "no.csv.gz: not a gzip file"),
@@ -139,7 +139,7 @@ def test_gzip_faults(tmp_path):
         load_csv(tmp_path, path="named.csv")
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: no such file\nhint: relative paths start from "):
         load_csv(tmp_path, path="none.csv")
     with pytest.raises(DataError, match="expected a file, got a folder"):
@@ -148,7 +148,7 @@ def test_a_file_that_is_not_there(tmp_path):
         load_csv(tmp_path, path=3)
 
 
-def test_paths_below_the_working_folder_are_shown_short(tmp_path, monkeypatch):
+def test_messages_show_paths_relative_to_the_working_folder(tmp_path, monkeypatch):
     (tmp_path / "t.csv").write_text("a,b\n1\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"^t\.csv:2: expected 2 cells"):

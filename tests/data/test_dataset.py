@@ -45,7 +45,7 @@ def test_memory_mapped_arrays_stay_so(tmp_path):
         ({"x": [1], "y": [1], "classes": [None, 1]}, "classes: expected strings or numbers, got None"),
     ],
 )
-def test_what_does_not_fit_is_an_error(arguments, message):
+def test_invalid_arguments_are_an_error(arguments, message):
     with pytest.raises(DataError, match=message):
         Dataset(**arguments)
 
@@ -64,17 +64,17 @@ def test_class_indices_of_one_column_and_of_one_hot_columns(y):
         ([0, 1], "aa", "classes: expected distinct labels, got 'a', 'a'"),
     ],
 )
-def test_class_indices_that_are_none(y, classes, message):
+def test_invalid_class_indices_are_an_error(y, classes, message):
     with pytest.raises(DataError, match=message):
         Dataset([1, 2], y, classes=classes).class_indices()
 
 
-def test_labels_become_plain_values():
+def test_labels_become_python_values():
     assert [type(label) for label in Dataset([1], [0], classes=np.array([1, 2])).classes] == [int, int]
     assert [type(label) for label in Dataset([1], [0], classes=np.array(["a", "b"])).classes] == [str, str]
 
 
-def test_a_part_gives_its_rows():
+def test_part_takes_its_rows():
     x, y, weights = np.arange(6.0).reshape(3, 2), np.arange(3.0)[:, None], np.array([1.0, 2.0, 3.0])
     part = Part(x, y, weights, rows=np.array([2, 0]))
     assert len(part) == 2

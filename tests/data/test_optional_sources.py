@@ -1,4 +1,4 @@
-"""The sources that need a library of their own."""
+"""Sources that need an optional library."""
 
 import datetime
 import sys
@@ -13,7 +13,7 @@ from cygd.runner import assembly
 
 
 @pytest.mark.parametrize("name", SKLEARN_DATASETS)
-def test_the_sets_of_scikit_learn(tmp_path, name):
+def test_sklearn_datasets_match_scikit_learn(tmp_path, name):
     datasets = pytest.importorskip("sklearn.datasets")
     data, bunch = load_sklearn(tmp_path, name=name), getattr(datasets, f"load_{name}")()
     assert np.array_equal(data.x, bunch.data)
@@ -21,7 +21,7 @@ def test_the_sets_of_scikit_learn(tmp_path, name):
     assert len(data.classes) == (0 if name in ("diabetes", "linnerud") else len(bunch.target_names))
 
 
-def test_a_set_in_an_experiment(tmp_path):
+def test_experiment_with_sklearn_source(tmp_path):
     pytest.importorskip("sklearn")
     iris = {"source": "sklearn", "name": "iris"}
     prepared = assembly.assemble({"data": iris, "model": {"layers": [3]}}).data
@@ -42,7 +42,7 @@ def test_a_set_in_an_experiment(tmp_path):
         ("pyarrow", load_parquet, {"path": "a"}, r"parquet requires pyarrow.*\nhint: pip .*cygd\[parquet\]"),
     ],
 )
-def test_a_library_that_is_not_there(tmp_path, monkeypatch, module, load, options, message):
+def test_missing_library_has_an_install_hint(tmp_path, monkeypatch, module, load, options, message):
     for name in [name for name in sys.modules if name.split(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
@@ -61,7 +61,7 @@ def write(tmp_path):
     return run
 
 
-def test_types_of_parquet(write):
+def test_parquet_types(write):
     arrow = pytest.importorskip("pyarrow")
     table = write(
         "t.parquet",
@@ -102,14 +102,14 @@ def test_several_parquet_files(tmp_path, write):
         load_parquet(tmp_path, path="p*.parquet")
 
 
-def test_what_is_no_parquet_file(tmp_path):
+def test_invalid_parquet_file_is_an_error(tmp_path):
     pytest.importorskip("pyarrow")
     (tmp_path / "t.parquet").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"t\.parquet: cannot be read as a Parquet file"):
         load_parquet(tmp_path, path="t.parquet")
 
 
-def test_an_experiment_with_parquet(tmp_path, write):
+def test_experiment_with_parquet_source(tmp_path, write):
     write("t.parquet", a=[1.0, 2.0, 3.0], b=["x", "y", "x"], y=[0, 1, 0])
     source = {"source": "parquet", "path": str(tmp_path / "t.parquet")}
     experiment = {"data": {**source, "targets": ["y"]}, "model": {"layers": [1]}}

@@ -10,10 +10,10 @@ from cygd.errors import ConfigError, DataError
 ABC = "a,b,y\n" + "".join(f"{i},{i % 3},{'uvw'[i % 3]}\n" for i in range(12))
 
 
-# -- which columns are what ---------------------------------------------------------------------------
+# -- column roles -------------------------------------------------------------------------------------
 
 
-def test_inputs_are_every_column_that_is_nothing_else(table):
+def test_inputs_default_to_all_other_columns(table):
     prepared = table("a,w,b,y\n1,1,2,3\n4,2,5,6\n", sample_weight="w")
     assert prepared.inputs == ("a", "b")
     assert prepared.train.x.tolist() == [[1, 2], [4, 5]]
@@ -28,13 +28,13 @@ def test_named_inputs_and_targets_keep_their_order(table):
     assert prepared.targets == ("c", "b")
 
 
-def test_columns_without_a_header_go_by_name_or_number(table):
+def test_columns_without_header_by_name_or_position(table):
     prepared = table("1,2,3\n4,5,6\n", header=False, inputs=(2, "c0"), targets=(1,))
     assert prepared.inputs == ("c2", "c0")
     assert prepared.train.y.tolist() == [[2], [5]]
 
 
-def test_a_column_that_is_not_used_may_hold_anything(table):
+def test_unused_column_may_hold_anything(table):
     prepared = table("a,b,y\n1,NA,2\n3,inf,4\n5,x,6\n7,8,8\n", inputs=("a",))
     assert prepared.train.x.tolist() == [[1], [3], [5], [7]]
 
@@ -73,7 +73,7 @@ def test_a_column_that_is_not_used_may_hold_anything(table):
         ),
     ],
 )
-def test_columns_that_cannot_be_are_named_at_their_key(table, text, keys, message):
+def test_invalid_columns_are_reported_at_their_key(table, text, keys, message):
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
         table(text, **keys)
     assert str(caught.value).startswith("e.yaml:1:1 data.")
@@ -91,13 +91,13 @@ def test_categories_become_one_hot_in_sorted_order(table):
 @pytest.mark.parametrize(
     ("units", "y"), [(1, [[1], [0], [1]]), (2, [[0, 1], [1, 0], [0, 1]])], ids=["one unit", "two units"]
 )
-def test_two_classes_fit_one_unit_or_two(table, units, y):
+def test_two_classes_match_one_or_two_units(table, units, y):
     prepared = table("a,y\n1,v\n2,u\n3,v\n", units=units)
     assert prepared.classes == ("u", "v")
     assert prepared.train.y.tolist() == y
 
 
-def test_number_classes_sort_as_numbers(table):
+def test_class_numbers_sort_numerically(table):
     prepared = table("a,y\n1,10\n2,9\n3,1\n", units=3, categorical=("y",))
     assert prepared.classes == (1, 9, 10)
     assert prepared.train.y.tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
@@ -136,13 +136,13 @@ def test_number_classes_sort_as_numbers(table):
         ),
     ],
 )
-def test_targets_that_do_not_fit_the_model_are_named_at_their_key(table, text, keys, message):
+def test_targets_that_do_not_match_the_model_are_reported_at_their_key(table, text, keys, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         table(text, **keys)
 
 
 @pytest.mark.parametrize("units", [1, 2])
-def test_one_class_alone_is_an_error_with_a_remedy(table, units):
+def test_single_class_is_an_error_with_a_hint(table, units):
     message = (
         "expected at least two classes of the target 'y' in the training rows, got only 'u'\nhint: add rows"
     )
@@ -150,7 +150,7 @@ def test_one_class_alone_is_an_error_with_a_remedy(table, units):
         table("a,y\n1,u\n2,u\n", units=units)
 
 
-def test_a_label_that_only_the_test_rows_have_is_an_error(table):
+def test_label_in_test_rows_only_is_an_error(table):
     text = "a,y\n" + "".join(f"{i},{'uv'[i % 2]}\n" for i in range(9)) + "9,w\n"
     seed = next(seed for seed in range(100) if 9 in split_rows(10, test=0.3, seed=seed).test)
     message = r"t\.csv:11: row 10, column 'y': unknown label 'w'\nhint: .* are u, v"
@@ -158,14 +158,14 @@ def test_a_label_that_only_the_test_rows_have_is_an_error(table):
         table(text, units=3, split={"test": 0.3, "seed": seed})
 
 
-def test_an_input_category_that_training_has_not_seen_is_an_error(table, tmp_path):
+def test_input_category_outside_training_rows_is_an_error(table, tmp_path):
     (tmp_path / "v.csv").write_text("a,y\nu,1\nx,2\n")
     message = r"v\.csv:3: row 2, column 'a': unknown label 'x'"
     with pytest.raises(DataError, match=message):
         table("a,y\nu,1\nv,2\n", validation={"path": "v.csv"})
 
 
-# -- cells that are no numbers ------------------------------------------------------------------------
+# -- invalid and missing cells ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_an_input_category_that_training_has_not_seen_is_an_error(table, tmp_pat
         ("a,y\n1,1\n1,1e300\n", {"dtype": "float32"}, "t.csv: a target is out of range for float32"),
     ],
 )
-def test_a_cell_that_does_not_serve_is_named(table, text, keys, message):
+def test_invalid_cell_is_located(table, text, keys, message):
     with pytest.raises(DataError, match=re.escape(message)):
         table(text, **keys)
 
@@ -202,11 +202,11 @@ def test_rows_with_missing_values_are_dropped(table, caplog):
     assert prepared.preprocessing.columns[0].fill is None
 
 
-def test_only_columns_in_use_count_as_missing(table):
+def test_gaps_in_unused_columns_are_ignored(table):
     assert len(table("a,b,y\n1,x,1\n2,NA,2\n", missing="drop", inputs=("a",)).train) == 2
 
 
-def test_dropped_rows_do_not_shift_the_lines_of_later_messages(table):
+def test_messages_after_dropped_rows_have_the_original_line(table):
     with pytest.raises(
         DataError, match=r"t\.csv:4: row 3, column 'w': expected a finite, nonnegative sample weight, got -1"
     ):
@@ -239,7 +239,7 @@ def test_missing_inputs_are_filled_from_the_training_rows(table):
         ("a,y\nNA,1\n1,NA\n", {"missing": "drop"}, "t.csv: every row has a missing value in one of a, y"),
     ],
 )
-def test_gaps_that_cannot_be_filled(table, text, keys, message):
+def test_unfillable_gaps_are_an_error(table, text, keys, message):
     with pytest.raises(DataError, match=re.escape(message)):
         table(text, **{"missing": "mean", **keys})
 
@@ -247,7 +247,7 @@ def test_gaps_that_cannot_be_filled(table, text, keys, message):
 # -- parts --------------------------------------------------------------------------------------------
 
 
-def test_the_parts_of_a_split_share_their_arrays(table):
+def test_parts_of_a_split_share_arrays(table):
     prepared = table(ABC, units=3, split={"validation": 0.25, "test": 0.25, "stratify": True})
     parts = (prepared.train, prepared.validation, prepared.test)
     assert [len(part) for part in parts] == [6, 3, 3]
@@ -262,7 +262,7 @@ def test_without_a_split_all_rows_train(table):
     assert prepared.test is None
 
 
-def test_other_files_give_validation_and_test_rows(table, tmp_path):
+def test_validation_and_test_rows_from_other_files(table, tmp_path):
     (tmp_path / "v.csv").write_text("y,a\n5,4\n")
     (tmp_path / "s.csv").write_text("a,y\n6,7\n8,9\n")
     other = {"validation": {"path": "v.csv"}, "test": {"path": "s.csv"}}
@@ -283,19 +283,19 @@ def test_other_files_give_validation_and_test_rows(table, tmp_path):
         ("a,y\n", r"v\.csv has a header but no rows"),
     ],
 )
-def test_other_files_that_do_not_fit(table, tmp_path, text, message):
+def test_mismatched_validation_file_is_an_error(table, tmp_path, text, message):
     (tmp_path / "v.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         table("a,y\n0,1\n2,3\n", validation={"path": "v.csv"})
 
 
-def test_a_part_from_a_split_and_from_a_file_is_an_error(table):
+def test_part_from_split_and_file_is_an_error(table):
     message = re.escape("e.yaml:1:1 data.test: data.split.test already selects the test rows")
     with pytest.raises(ConfigError, match=message):
         table("a,y\n0,1\n2,3\n", split={"test": 0.5}, test={"path": "v.csv"})
 
 
-def test_zero_rows_after_the_split_are_an_error(table):
+def test_empty_part_is_an_error(table):
     with pytest.raises(DataError, match=r"the validation part is empty: 0\.01 of 12 rows is less than"):
         table(ABC, units=3, split={"validation": 0.01})
 
@@ -324,7 +324,7 @@ def test_minmax_scaling_goes_from_0_to_1(table):
 
 @pytest.mark.parametrize("kind", ["standard", "minmax"])
 @pytest.mark.parametrize("source", ["csv", "npz"])
-def test_a_constant_column_becomes_zero_and_is_warned_of(table, prepare, tmp_path, caplog, kind, source):
+def test_constant_column_becomes_zero_with_a_warning(table, prepare, tmp_path, caplog, kind, source):
     x = np.column_stack([np.full(10, 0.1), np.arange(10)])
     if source == "csv":
         prepared = table("x0,x1,y\n" + "".join(f"{a},{b},{b}\n" for a, b in x), scale=kind)
@@ -336,7 +336,7 @@ def test_a_constant_column_becomes_zero_and_is_warned_of(table, prepare, tmp_pat
     assert caplog.messages == [f"1 column is constant in the training rows; scaled ({kind}) to 0: x0"]
 
 
-def test_a_column_too_wide_to_scale_is_an_error(table):
+def test_column_whose_range_overflows_is_an_error(table):
     message = re.escape("column 'a' cannot be scaled (minmax): it ranges from -1.5e+308 to 1.5e+308")
     with pytest.raises(DataError, match=message):
         table("a,y\n-1.5e308,1\n1.5e308,2\n", scale="minmax")
@@ -354,7 +354,7 @@ def test_a_column_too_wide_to_scale_is_an_error(table):
         ((0, 0), "all sample weights of the training rows are 0"),
     ],
 )
-def test_sample_weights_are_finite_and_not_negative(table, weights, message):
+def test_invalid_sample_weights_are_located(table, weights, message):
     with pytest.raises(DataError, match=re.escape(message)):
         table("a,w,y\n1,{},1\n2,{},2\n".format(*weights), sample_weight="w")
 
@@ -370,11 +370,11 @@ def test_sample_weights_of_a_dataset(prepare):
         prepare(source="own", component=source.configured({"last": -2.0}))
 
 
-# -- predicting ---------------------------------------------------------------------------------------
+# -- prediction ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_prediction_sees_the_bits_that_training_saw(table, dtype):
+def test_prediction_inputs_have_the_bits_of_training(table, dtype):
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=30), rng.choice(["u", "v", "w"], 30)
     text = "a,b,y\n" + "".join(f"{v!r},{w},{v!r}\n" for v, w in zip(a.tolist(), b, strict=True))

@@ -20,7 +20,7 @@ MIXED = Preprocessing(
 PLAIN = Preprocessing((InputColumn("a"), InputColumn("b")), ("y",), classes=("no", "yes"))
 
 
-def test_columns_become_numbers_in_their_order():
+def test_columns_are_encoded_in_order():
     x = MIXED.transform_inputs(
         {"year": [2008, "2007"], "island": ["Dream", "Biscoe"], "mass": [2.5, "2"], "z": [0, 0]}
     )
@@ -34,7 +34,7 @@ def test_missing_values_are_filled_in():
     assert x.tolist() == [[(3.7 - 2.0) / 0.1, 0, 1, 1, 0]]
 
 
-def test_an_array_stands_in_the_order_of_the_inputs():
+def test_array_columns_are_in_the_order_of_the_inputs():
     rows = [[2.5, "Dream", 2008], [2, "Biscoe", 2007]]
     expected = MIXED.transform_inputs({"mass": [2.5, 2], "island": ["Dream", "Biscoe"], "year": [2008, 2007]})
     assert np.array_equal(MIXED.transform_inputs(rows), expected)
@@ -42,7 +42,7 @@ def test_an_array_stands_in_the_order_of_the_inputs():
     assert PLAIN.transform_inputs([[1, 2]]).tolist() == [[1, 2]]
 
 
-def test_an_array_that_needs_nothing_is_not_copied():
+def test_array_without_scaling_is_not_copied():
     x = np.ones((3, 2), np.float32)
     assert PLAIN.transform_inputs(x, np.float32) is x
     assert PLAIN.transform_inputs(x).dtype == np.float64
@@ -92,7 +92,7 @@ def test_one_column_takes_one_dimension():
         ([1, 2, 3], "the array: expected the shape (n_samples, 3), got (3,)"),
     ],
 )
-def test_data_that_do_not_fit_are_refused(data, message):
+def test_mismatched_data_is_an_error(data, message):
     with pytest.raises(DataError, match=re.escape(message)):
         MIXED.transform_inputs(data)
 
@@ -113,18 +113,18 @@ def test_data_that_do_not_fit_are_refused(data, message):
         ({"a": [1], "b": ["x"]}, "column 'b': expected a number, got 'x'"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(data, message):
+def test_mismatched_array_is_an_error(data, message):
     with pytest.raises(DataError, match=re.escape(message)):
         PLAIN.transform_inputs(data)
 
 
 @pytest.mark.parametrize("data", [np.array([[1, 1e300]]), {"a": [1], "b": [1e300]}])
-def test_numbers_beyond_float32_are_refused(data):
+def test_out_of_range_for_float32_is_an_error(data):
     with pytest.raises(DataError, match=r"row 0 \(from 0\), column 'b': .*is out of range for float32"):
         PLAIN.transform_inputs(data, np.float32)
 
 
-def test_targets_come_back_to_their_units():
+def test_inverse_targets_restores_units():
     y = np.array([[10.0], [12.5]])
     seen = MIXED.transform_targets(y, np.float32)
     assert seen.dtype == np.float32
@@ -136,7 +136,7 @@ def test_targets_come_back_to_their_units():
 
 
 @pytest.mark.parametrize("preprocessing", [MIXED, PLAIN])
-def test_the_text_holds_every_bit(preprocessing):
+def test_json_round_trip_is_exact(preprocessing):
     text = json.dumps(preprocessing.to_json(), allow_nan=False)
     assert Preprocessing.from_json(json.loads(text)) == preprocessing
 
@@ -200,12 +200,12 @@ GOOD = json.dumps(MIXED.to_json())
         ),
     ],
 )
-def test_a_damaged_text_is_an_error(old, new, message):
+def test_invalid_json_is_an_error(old, new, message):
     assert old in GOOD
     with pytest.raises(CheckpointError, match=re.escape(message)):
         Preprocessing.from_json(json.loads(GOOD.replace(old, new)))
 
 
-def test_something_else_altogether_is_an_error():
+def test_json_list_is_an_error():
     with pytest.raises(CheckpointError, match=r"preprocessing\.json: expected a mapping, got list"):
         Preprocessing.from_json([])

@@ -1,4 +1,4 @@
-"""The files in experiments/data are what their README says."""
+"""The files in experiments/data match their README."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_only_penguins_have_gaps():
         ("digits.csv.gz", "load_digits", {}),
     ],
 )
-def test_the_numbers_are_those_of_scikit_learn(name, loader, options):
+def test_numbers_match_scikit_learn(name, loader, options):
     datasets = pytest.importorskip("sklearn.datasets")
     original = getattr(datasets, loader)(**options)
     columns = [*load_csv(FOLDER, path=name).columns.values()]

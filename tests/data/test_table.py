@@ -17,7 +17,7 @@ from cygd.errors import DataError
         (["b", None, "?"], ("b",), [0, -1, -1]),
     ],
 )
-def test_labels_are_sorted_and_numbers_are_numbers(values, labels, codes):
+def test_labels_are_sorted_numbers_before_strings(values, labels, codes):
     found, names = Column.from_values(values).factorize()
     assert names == labels
     assert [type(name) for name in names] == [type(label) for label in labels]
@@ -36,19 +36,19 @@ def test_labels_are_sorted_and_numbers_are_numbers(values, labels, codes):
         (["NA", "?"], False, None),
     ],
 )
-def test_a_column_is_categorical_when_most_of_its_values_are_texts(values, categorical, first):
+def test_column_of_mostly_strings_is_categorical(values, categorical, first):
     column = Column.from_values(values)
     assert column.is_categorical is categorical
     assert column.first_string_row == first
 
 
-def test_labels_of_some_rows_leave_out_the_words_of_the_others():
+def test_factorize_drops_unused_strings():
     codes, labels = Column.from_values(["a", "b", "c"]).take(np.array([2, 0])).factorize()
     assert labels == ("a", "c")
     assert codes.tolist() == [1, 0]
 
 
-def test_rows_keep_their_place_when_others_are_dropped():
+def test_location_after_dropped_rows():
     table = Table(
         {"a": Column.from_values([1, 2, 3, 4])}, files=(TableFile(0, "f.csv", lambda row: row + 2),)
     )
@@ -56,7 +56,7 @@ def test_rows_keep_their_place_when_others_are_dropped():
     assert table.location(0, "a") == "f.csv:5: row 4, column 'a'"
 
 
-def test_a_mapping_of_columns():
+def test_table_from_mapping():
     table = Table.from_mapping({"a": [1, None], "b": ("x", 2), "c": np.array([1, 2], np.float32)})
     assert table.columns["a"].missing.tolist() == [False, True]
     assert table.columns["b"].factorize()[1] == (2, "x")
@@ -67,7 +67,7 @@ def test_a_mapping_of_columns():
         Table.from_mapping({"a": [[1, 2]]})
 
 
-def test_the_table_of_a_dataset():
+def test_table_from_dataset():
     data = Dataset([[1, 2], [3, 4]], [[1, 0], [0, 1]], classes=("no", 7))
     table = Table.from_dataset(data)
     assert list(table.columns) == ["x0", "x1", "y"]
@@ -76,6 +76,6 @@ def test_the_table_of_a_dataset():
     assert table.categorical == {"y"}
 
 
-def test_an_unknown_column_is_named_with_its_like():
+def test_unknown_column_has_a_suggestion():
     with pytest.raises(DataError, match=r"^f\.csv: unknown column 'wait'\nhint: did you mean 'weight'\?"):
         Table({"weight": Column.from_values([1])}, "f.csv").column("wait")
