@@ -39,14 +39,14 @@ def numeric_column(
     column = table.column(name)
     row = column.first_string_row
     if row is not None:
-        found = column.string_at(row)
+        string = column.string_at(row)
         hint = None
-        if table.where and parse_number(found, ",") is not None:
+        if table.where and parse_number(string, ",") is not None:
             option = "data.decimal: ','" if table.config_hints else "decimal=','"
             hint = f"set {option} if commas are decimal points"
         elif table.where and table.config_hints:
             hint = f"list {name!r} under data.categorical if it holds categories"
-        raise DataError(f"{table.location(row, name)}: expected a number, got {found!r}", hint=hint)
+        raise DataError(f"{table.location(row, name)}: expected a number, got {string!r}", hint=hint)
     if all_finite(column.numbers):
         return column.numbers
     check_no_infinity(table, name)

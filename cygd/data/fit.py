@@ -91,9 +91,9 @@ def fit_classes(table: Table, name: str, rows: Rows | None) -> tuple[Label, ...]
     """Return the classes of a categorical target in the training rows, at least two."""
     labels, _ = count_labels(table, name, rows)
     if len(labels) < 2:
-        found = f"only {labels[0]!r}" if labels else "none"
+        only = f"only {labels[0]!r}" if labels else "none"
         hint = "add rows, or split with stratify: true"
-        message = f"expected at least two classes of the target {name!r} in the training rows, got {found}"
+        message = f"expected at least two classes of the target {name!r} in the training rows, got {only}"
         raise DataError(message, hint=hint)
     return labels
 

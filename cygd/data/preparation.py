@@ -71,8 +71,8 @@ def data_source(
     """Return the configured source of a section; a part's options override those of the training data."""
     source = section.component
     if source is None:
-        found = (components or BuiltInComponents()).get("data_source", section.source)
-        source = found.configured(section.options)
+        source = (components or BuiltInComponents()).get("data_source", section.source)
+        source = source.configured(section.options)
     if part is not None:
         source = source.configured(getattr(section, part))
     assert isinstance(source, DataSource)
@@ -249,14 +249,14 @@ class Preparation:
         expected = "1 or 2 units" if len(classes) == 2 else format_count(n_units, "unit")
         hint = f"give the last layer {expected}"
         if classes:
-            found = f"{len(classes)} classes ({format_list(classes)})"
+            outputs = f"{len(classes)} classes ({format_list(classes)})"
         else:
-            found = f"{format_count(len(targets), 'numeric target')} ({format_list(targets)})"
+            outputs = f"{format_count(len(targets), 'numeric target')} ({format_list(targets)})"
             if len(targets) == 1 and self.section.source in ("inline", "npy", "npz"):
                 hint += "; if y holds class numbers, set data.classes: true"
             elif len(targets) == 1:
                 hint += f"; if {targets[0]!r} holds class numbers, list it under data.categorical"
-        message = f"expected {expected} in the last layer for {found}, got {self.units}"
+        message = f"expected {expected} in the last layer for {outputs}, got {self.units}"
         raise self.config_error(f"model.layers.{len(self.experiment.model.layers) - 1}.units", message, hint)
 
     # -- transform, weight --------------------------------------------------------------------------

@@ -73,8 +73,8 @@ class DataSource(Component):
             raise PluginError(f"{self}: load failed: {describe_exception(error)}") from error
         if not isinstance(data, Dataset | Table):
             hint = "is a `return` missing?" if data is None else None
-            found = "None" if data is None else type(data).__name__
-            raise PluginError(f"{self}: expected a cygd.Dataset from load, got {found}", hint=hint)
+            kind = "None" if data is None else type(data).__name__
+            raise PluginError(f"{self}: expected a cygd.Dataset from load, got {kind}", hint=hint)
         return data
 
     def files(self, folder: Path) -> list[Path]:

@@ -136,9 +136,9 @@ def sort_by_time(table: Table, name: str | None) -> Rows:
         invalid = ~is_date[column.string_codes]
         if invalid.any():
             row = int(np.argmax(invalid))
-            found = column.string_at(row) if column.string_codes[row] >= 0 else f"{column.numbers[row]:g}"
+            value = column.string_at(row) if column.string_codes[row] >= 0 else f"{column.numbers[row]:g}"
             hint = "a split by time needs numbers, or dates such as 2026-01-31 or 2026-01-31T12:00"
-            raise DataError(f"{table.location(row, name)}: expected a date, got {found!r}", hint=hint)
+            raise DataError(f"{table.location(row, name)}: expected a date, got {value!r}", hint=hint)
     codes, _ = column.factorize()
     return np.argsort(codes, kind="stable").astype(np.uint32)
 

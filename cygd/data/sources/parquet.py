@@ -42,10 +42,10 @@ def load_parquet(folder: Path, *, path: str) -> Table:
         except (arrow.ArrowException, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(f"{file}: cannot be read as a Parquet file ({reason})") from None
-        names, found = tables[0].column_names, tables[-1].column_names
-        if set(found) != set(names):
-            expected = f"expected the columns of {paths[0]}: {format_list(names)}"
-            raise DataError(f"{file}: {expected}, got {format_list(found)}")
+        first_names, names = tables[0].column_names, tables[-1].column_names
+        if set(names) != set(first_names):
+            expected = f"expected the columns of {paths[0]}: {format_list(first_names)}"
+            raise DataError(f"{file}: {expected}, got {format_list(names)}")
         files.append(TableFile(n_rows, str(file)))
         n_rows += len(tables[-1])
     if not n_rows:

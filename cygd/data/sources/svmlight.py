@@ -53,8 +53,8 @@ def load_svmlight(
             where = f"{file}:{line_number}"
             for index, value in parse_features(words[1:], where, first_index).items():
                 if features and index >= features:
-                    found = f"feature {index + first_index}"
-                    raise DataError(f"{where}: expected {features} features (data.features), got {found}")
+                    message = f"expected {features} features (data.features)"
+                    raise DataError(f"{where}: {message}, got feature {index + first_index}")
                 rows.append(len(labels))
                 columns.append(index)
                 values.append(value)
