@@ -124,7 +124,7 @@ def test_an_out_that_is_no_array_is_refused():
 
 def test_an_out_that_overlaps_the_input_is_refused():
     memory = np.zeros((4, 2))
-    with pytest.raises(ValueError, match="out overlaps x: give x itself, or separate memory"):
+    with pytest.raises(ValueError, match="out overlaps x: pass x itself or a separate array"):
         small().predict(memory[:3], out=memory[1:])
 
 

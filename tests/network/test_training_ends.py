@@ -10,8 +10,7 @@ import pytest
 from cygd import Network
 from cygd.components.optimizers import OPTIMIZERS
 from cygd.core import _f32, _f64
-from cygd.network.training import train
-from tests.helpers.training_cases import PLAIN, WITH_EVERYTHING, X, Y, network, optimizer
+from tests.helpers.training_cases import PLAIN, WITH_EVERYTHING, X, Y, network, optimizer, train
 
 # how a fit ends early -----------------------------------------------------------------------------
 

@@ -11,8 +11,9 @@ from cygd.components.optimizers import OPTIMIZERS
 from cygd.components.schedules import SCHEDULES
 from cygd.errors import CheckpointError
 from cygd.network.early_stopping import EarlyStopping
+from cygd.network.evaluation import Rows
 from cygd.network.history import UNMEASURED
-from cygd.network.training import Rows, train
+from tests.helpers.training_cases import train
 
 EPOCHS = 9
 
@@ -29,19 +30,16 @@ def network(dtype="float64"):
 
 
 def copied(state, rows):
-    """Return a state that later epochs cannot change, as a file would hold it."""
-    return replace(
-        state,
-        parameters=state.parameters.copy(),
-        optimizer={name: values.copy() for name, values in state.optimizer.items()},
-        rows=[dict(row) for row in rows[: state.epoch]],
-    )
+    """Return a copy of a state with its rows, as a checkpoint holds it."""
+    return replace(state.copy(), rows=[dict(row) for row in rows[: state.epoch]])
 
 
 def trained(net, *, epochs=EPOCHS, start=None, keep=None, optimizer="adam", schedule=None, **options):
     """Train; return the history, the rows by epoch, and the state at the epoch `keep`."""
     x, y = data(net.dtype)
     rows, found, ways = list(start.rows) if start else [], [], []
+    if schedule is not None:
+        options["schedule"] = resolve("schedule", schedule)
 
     def on_epoch(epoch, values):
         rows.append(values)
@@ -53,7 +51,6 @@ def trained(net, *, epochs=EPOCHS, start=None, keep=None, optimizer="adam", sche
         x,
         y,
         optimizer=resolve("optimizer", optimizer),
-        schedule=None if schedule is None else resolve("schedule", schedule),
         epochs=epochs,
         validation=Rows(x[:9], y[:9]),
         on_epoch=on_epoch,
@@ -200,15 +197,15 @@ def test_an_interrupt_right_behind_the_engine_loses_no_epoch(monkeypatch):
     ways, (x, y) = [], data(np.float64)
     whole, net = network(), network()
     full = trained(whole)
-    guarded = Network._guarded
+    call_engine = Network._call_engine
 
     def interrupted(self, function, *arguments, **options):
-        result = guarded(self, function, *arguments, **options)
+        result = call_engine(self, function, *arguments, **options)
         if getattr(function, "__name__", "") == "run" and self.epochs == 4:
             raise KeyboardInterrupt  # where Python looks for signals first
         return result
 
-    monkeypatch.setattr(Network, "_guarded", interrupted)
+    monkeypatch.setattr(Network, "_call_engine", interrupted)
     rows, kept = [], []
     with pytest.raises(KeyboardInterrupt):
         train(
