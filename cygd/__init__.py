@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         PluginError,
         RunError,
     )
+    from cygd.inspection import loss_surface, trace
     from cygd.network import Network
     from cygd.plugins.hookspecs import hookimpl
     from cygd.runner.loading import load
@@ -63,8 +64,10 @@ __all__ = [
     "core",
     "hookimpl",
     "load",
+    "loss_surface",
     "resume",
     "run",
+    "trace",
 ]
 
 _HOMES = {
@@ -79,6 +82,7 @@ _HOMES = {
         "PluginError",
         "RunError",
     ),
+    "cygd.inspection": ("loss_surface", "trace"),
     "cygd.network": ("Network",),
     "cygd.plugins.hookspecs": ("hookimpl",),
     "cygd.runner.loading": ("load",),

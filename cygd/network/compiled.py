@@ -50,7 +50,10 @@ class CompiledNetwork:
         self.loss_function = loss_function
         self._engine = self._build_engine(self.dtype)
         self.parameters: Array = np.empty(self._engine.n_parameters, self.dtype)
-        self._create_views()
+        views = self.layer_views(self.parameters)
+        self.weights: list[Array] = [w for w, _, _ in views]
+        self.biases: list[Array | None] = [b for _, b, _ in views]
+        self.trainable_values: list[Array | None] = [a for _, _, a in views]
         self._initialize()
         self.epochs = 0
         self.updates = 0
@@ -77,6 +80,25 @@ class CompiledNetwork:
         """Return the sum over all weights of l1 |w| + l2 w^2 / 2."""
         return float(self._kernels.penalty(self._engine, self.parameters))
 
+    def layer_views(self, flat: Array) -> list[tuple[Array, Array | None, Array | None]]:
+        """Return views (w, b, a) of each layer in a vector laid out like `parameters`."""
+        views: list[tuple[Array, Array | None, Array | None]] = []
+        start, n_in = 0, self.n_inputs
+        for layer in self.layers:
+            n_bias = layer.units if layer.has_bias else 0
+            n_trainable = len(layer.activation.trainable)
+            b = start + n_in * layer.units
+            a = b + n_bias
+            views.append(
+                (
+                    flat[start:b].reshape(n_in, layer.units),
+                    flat[b:a] if n_bias else None,
+                    flat[a : a + n_trainable] if n_trainable else None,
+                )
+            )
+            start, n_in = a + n_trainable, layer.units
+        return views
+
     # construction ---------------------------------------------------------------------------------
 
     @property
@@ -97,25 +119,6 @@ class CompiledNetwork:
             for layer in self.layers
         ]
         return (_f32 if dtype == np.float32 else _f64).Engine(self.n_inputs, layers, self.loss_function)
-
-    def _create_views(self) -> None:
-        """Create the views of each layer: w0, b0, a0, w1, b1, a1, ... in the flat vector."""
-        self.weights: list[Array] = []
-        self.biases: list[Array | None] = []
-        self.trainable_values: list[Array | None] = []
-        start, n_in = 0, self.n_inputs
-        for layer in self.layers:
-            size = n_in * layer.units
-            self.weights.append(self.parameters[start : start + size].reshape(n_in, layer.units))
-            start += size
-            self.biases.append(self.parameters[start : start + layer.units] if layer.has_bias else None)
-            start += layer.units if layer.has_bias else 0
-            n_trainable = len(layer.activation.trainable)
-            self.trainable_values.append(
-                self.parameters[start : start + n_trainable] if n_trainable else None
-            )
-            start += n_trainable
-            n_in = layer.units
 
     def _initialize(self) -> None:
         """Draw the weights, each layer from its own random stream; biases are 0 unless given."""

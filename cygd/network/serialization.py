@@ -22,9 +22,7 @@ __all__ = ["convert_errors", "load", "parameter_arrays", "save"]
 def parameter_arrays(network: CompiledNetwork) -> dict[str, NDArray[Any]]:
     """Return views of a network's parameters by their names in a file: w0, b0, a0, w1, b1, ..."""
     arrays: dict[str, NDArray[Any]] = {}
-    for index, views in enumerate(
-        zip(network.weights, network.biases, network.trainable_values, strict=True)
-    ):
+    for index, views in enumerate(network.layer_views(network.parameters)):
         arrays |= {
             f"{name}{index}": view for name, view in zip("wba", views, strict=True) if view is not None
         }

@@ -10,7 +10,7 @@ import pytest
 import cygd
 from cygd.cli.main import main
 from cygd.errors import ConfigError, CygdError
-from cygd.inspection.loss_surface import compute_loss_surface, weight
+from cygd.inspection.surface import compute_loss_surface, parse_weight
 from cygd.runner.assembly import assemble
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -90,7 +90,7 @@ def test_a_name_means_its_newest_run(tmp_path, monkeypatch, capsys):
 
 def test_the_surface_has_the_other_weights_of_the_end():
     assembly = assemble(SMALL)
-    found = compute_loss_surface(assembly, ["w0[0,0]", "w1[2,0]"], most=7)
+    found = compute_loss_surface(assembly, ["w0[0,0]", "w1[2,0]"], max_updates=7)
     assert not found.complete
     assert len(found.path) == 8
     net = assembly.network
@@ -111,7 +111,7 @@ def test_a_run_that_diverges_is_followed_to_its_last_whole_epoch(tmp_path):
     assert abs(found.path[-1, 0]) > 1e100
     assert np.isfinite(found.axes[0]).all()
     pytest.importorskip("matplotlib")
-    from cygd.inspection.loss_surface_plot import draw
+    from cygd.inspection.surface_plot import draw
 
     draw(found, "diverged", tmp_path / "diverged.png")
 
@@ -125,35 +125,35 @@ def test_a_name_is_a_place_in_the_flat_vector(name):
     net.parameters[...] = np.arange(net.parameters.size)
     kind, layer, index = name.strip()[0], int(name.strip()[1]), name[name.index("[") + 1 : name.index("]")]
     view = {"w": net.weights, "b": net.biases, "a": net.trainable_values}[kind][layer]
-    assert weight(net, name).at == view[tuple(int(part) for part in index.split(","))]
+    assert parse_weight(net, name).index == view[tuple(int(part) for part in index.split(","))]
 
 
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("w0", "'w0' names no weight", "w0[0,0]"),
-        ("v0[0,0]", "names no weight", "w0[0,0]"),
-        ("w2[0,0]", "there is no layer 2", "from 0 to 1"),
+        ("w0", "unknown weight 'w0'", "w0[0,0]"),
+        ("v0[0,0]", "unknown weight", "w0[0,0]"),
+        ("w2[0,0]", "no layer 2", "0 to 1"),
         ("w0[2,0]", "out of range", "w0[0..1,0..2]"),
         ("w0[0]", "out of range", "w0[0..1,0..2]"),
         ("b0[0,0]", "out of range", "b0[0..2]"),
         ("b1[0]", "layer 1 has no bias", "b0[0]"),
         ("a0[0]", "no trainable parameter", "w0[0,0]"),
-        ("w0[-1,0]", "names no weight", "w0[0,0]"),
+        ("w0[-1,0]", "unknown weight", "w0[0,0]"),
     ],
 )
 def test_a_weight_that_there_is_not(name, message, hint):
     net = cygd.Network(2, [(3, "tanh"), {"units": 1, "bias": False}])
     with pytest.raises(CygdError) as error:
-        weight(net, name)
+        parse_weight(net, name)
     assert message in error.value.message
     assert hint in error.value.hint
 
 
 def test_the_same_weight_twice_and_dropout_are_refused():
-    with pytest.raises(CygdError, match="named twice"):
+    with pytest.raises(CygdError, match="given twice"):
         compute_loss_surface(assemble(ONE), ["w0[0,0]", "w0[0, 0]"])
-    with pytest.raises(ConfigError, match="no dropout"):
+    with pytest.raises(ConfigError, match="dropout has no loss surface"):
         compute_loss_surface(assemble(SMALL, ["model.layers.0.dropout=0.5"]), ["w0[0,0]"])
 
 
@@ -167,7 +167,7 @@ def test_the_same_weight_twice_and_dropout_are_refused():
         ([".", "-w", "w0[0,0]"], "there is no run '.'"),
         (["nothing.yaml", "-w", "w0[0,0]"], "nothing.yaml"),
         ([ONE, "-w", "w0[0,0]", "-o", "nowhere/x.svg"], "nowhere/x.svg: No such file or directory"),
-        ([ONE, "-w", "w0[0,0]", "-o", "x.abc"], "hint: name it .svg, .png or .pdf"),
+        ([ONE, "-w", "w0[0,0]", "-o", "x.abc"], "hint: use the suffix .svg, .png or .pdf"),
     ],
 )
 def test_mistakes_on_the_command_line(arguments, said, tmp_path, monkeypatch, capsys):

@@ -8,8 +8,8 @@ import pytest
 
 import cygd
 from cygd.errors import ConfigError
-from cygd.inspection.trace import steps
-from cygd.inspection.trace_report import CSV_COLUMNS, short, write_csv, write_text
+from cygd.inspection.trace_report import CSV_COLUMNS, format_number, write_csv, write_text
+from cygd.inspection.tracing import trace_steps
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import assemble
 
@@ -40,29 +40,29 @@ def moons(**changes):
 def every_step(source):
     """Trace all updates of an experiment and return them with its network."""
     assembly = assemble(source)
-    return list(steps(assembly, 1000)), assembly.network
+    return list(trace_steps(assembly, 1000)), assembly.network
 
 
 def text_of(source, count=1):
     out = io.StringIO()
-    write_text(steps(assemble(source), count), out)
+    write_text(trace_steps(assemble(source), count), out)
     return out.getvalue()
 
 
 def csv_of(source, count=1):
     out = io.StringIO()
-    write_csv(steps(assemble(source), count), out)
+    write_csv(trace_steps(assemble(source), count), out)
     return list(csv.DictReader(io.StringIO(out.getvalue())))
 
 
 def test_the_sigmoid_unit_of_the_textbook():
-    [step] = steps(assemble(UNIT), 1)
+    [step] = trace_steps(assemble(UNIT), 1)
     [layer] = step.layers
     assert layer.h.tolist() == [[-0.5]]
     np.testing.assert_allclose(layer.y_hat, [[0.37754066879814546]], rtol=1e-15)
     np.testing.assert_allclose(step.y - layer.y_hat, [[0.12245933120185454]], rtol=1e-15)
-    np.testing.assert_allclose(layer.delta_w, [[0.01438920], [0.02877840]], atol=5e-9)
-    np.testing.assert_allclose(layer.w_after, [[0.5 + 0.01438920], [-0.5 + 0.02877840]], atol=5e-9)
+    np.testing.assert_allclose(layer.w.delta, [[0.01438920], [0.02877840]], atol=5e-9)
+    np.testing.assert_allclose(layer.w.after, [[0.5 + 0.01438920], [-0.5 + 0.02877840]], atol=5e-9)
     np.testing.assert_allclose(step.loss, 0.5 * 0.12245933120185454**2, rtol=1e-14)
 
 
@@ -136,7 +136,7 @@ def test_any_other_optimizer_makes_its_own_step(changes):
     np.testing.assert_allclose(network.parameters, trained.parameters, rtol=1e-12, atol=1e-12)
     last = traced[-1]
     for index, layer in enumerate(last.layers):
-        np.testing.assert_array_equal(layer.w_after, network.weights[index])
+        np.testing.assert_array_equal(layer.w.after, network.weights[index])
 
 
 @pytest.mark.parametrize("changes", [{}, {"model": {"layers": LAYERS}}, {"loss": "cross_entropy",
@@ -145,20 +145,13 @@ def test_the_gradients_agree_with_the_network_and_with_the_limit(changes):
     assembly = assemble(moons(**changes))
     part = assembly.data.train
     before = assembly.network.parameters.copy()
-    for step in steps(assembly, 3):
+    for step in trace_steps(assembly, 3):
         after = assembly.network.parameters.copy()
         assembly.network.parameters[:] = before
         objective, gradient = assembly.network.gradient(part.x[step.samples], part.y[step.samples])
         assembly.network.parameters[:] = before = after
-        flat = [
-            g.ravel() for layer in step.layers for g in (layer.gradient_w, layer.gradient_b) if g is not None
-        ]
-        limit = [
-            g.ravel()
-            for layer in step.layers
-            for g in (layer.numerical_w, layer.numerical_b)
-            if g is not None
-        ]
+        flat = [p.gradient.ravel() for layer in step.layers for p in (layer.w, layer.b) if p is not None]
+        limit = [p.numerical.ravel() for layer in step.layers for p in (layer.w, layer.b) if p is not None]
         np.testing.assert_allclose(np.concatenate(flat), gradient, rtol=1e-10, atol=1e-14)
         np.testing.assert_allclose(np.concatenate(limit), gradient, rtol=1e-5, atol=1e-8)
         assert step.loss == objective
@@ -191,10 +184,10 @@ def test_a_loss_and_an_activation_of_a_plugin_are_shown(tmp_path):
         "loss": "difference",
         "optimizer": {"name": "sgd", "learning_rate": 0.1},
     }
-    first, second = steps(assemble(source), 2)
+    first, second = trace_steps(assemble(source), 2)
     assert first.layers[0].y_hat.tolist() == [[2.0]]
     assert first.loss == 2.0
-    assert first.layers[0].w_after.tolist() == [[1.2]]
+    assert first.layers[0].w.after.tolist() == [[1.2]]
     assert second.loss == pytest.approx(1.6)
 
 
@@ -209,8 +202,8 @@ def test_no_more_steps_than_there_are():
 
 def test_dropout_is_refused_with_the_way_out():
     source = moons(model={"layers": [{"units": 3, "dropout": 0.5}, {"units": 1, "activation": "sigmoid"}]})
-    with pytest.raises(ConfigError, match=r"model\.layers\[0\]\.dropout: a trace shows no dropout") as caught:
-        next(steps(assemble(source), 1))
+    with pytest.raises(ConfigError, match=r"model\.layers\[0\]\.dropout: dropout cannot be traced") as caught:
+        next(trace_steps(assemble(source), 1))
     assert "model.layers.0.dropout=0" in caught.value.problems[0].hint
 
 
@@ -234,9 +227,9 @@ def test_the_title_names_the_samples(size, samples):
 
 
 def test_a_big_network_goes_without_the_limit(monkeypatch):
-    monkeypatch.setattr("cygd.inspection.trace.MOST_NUMERICAL", 3)
-    [step] = steps(assemble(moons()), 1)
-    assert step.layers[0].numerical_w is None
+    monkeypatch.setattr("cygd.inspection.tracing.MAX_NUMERICAL", 3)
+    [step] = trace_steps(assemble(moons()), 1)
+    assert step.layers[0].w.numerical is None
     row = csv_of(moons())[0]
     assert row["numerical_gradient"] == ""
     assert row["gradient"] != ""
@@ -270,13 +263,13 @@ def test_csv_numbers_are_exact_and_add_up():
 
 def test_the_trace_ends_where_the_network_is():
     assembly = assemble(moons())
-    *_, last = steps(assembly, 3)
+    *_, last = trace_steps(assembly, 3)
     views = parameter_arrays(assembly.network)
-    np.testing.assert_array_equal(last.layers[1].b_after, views["b1"])
+    np.testing.assert_array_equal(last.layers[1].b.after, views["b1"])
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(1 / 3, "0.33333333"), (-2.0, "-2"), (1e-20, "1e-20"), (np.nan, "nan")]
 )
 def test_numbers_have_eight_digits(number, text):
-    assert short(number) == text
+    assert format_number(number) == text

@@ -10,7 +10,7 @@ from cygd import Activation, Loss, Network, Optimizer
 from cygd.components import OptionError
 from cygd.core import dispatch
 from cygd.errors import ConfigError, FormulaError
-from cygd.inspection.trace import steps
+from cygd.inspection.tracing import trace_steps
 from cygd.runner.assembly import assemble
 
 SWISH = {"formula": "h * sigmoid(beta * h)", "beta": 1.2, "trainable": ["beta"]}
@@ -180,7 +180,7 @@ def test_state_that_decays_becomes_zero():
     found = []
     for _ in range(2):
         net.fit(x, x, decay, epochs=1)
-        found.append(net._optimizer[1].state["m"][0])
+        found.append(net._last_optimizer[1].state["m"][0])
     assert found == [np.float32(1e-37), 0]  # 1e-38 is below the normal numbers of float32
 
 
@@ -318,12 +318,12 @@ def test_seven_parameters_can_be_trained_and_no_more(experiment):
 
 def test_a_trace_shows_trained_parameters(experiment):
     assembly = assemble(experiment, ["train.batch_size=10", "optimizer={name: sgd, learning_rate: 0.1}"])
-    first, second = list(steps(assembly, 2))
+    first, second = list(trace_steps(assembly, 2))
     layer = first.layers[0]
-    assert layer.a[0] == 1.0
-    np.testing.assert_allclose(layer.gradient_a, layer.numerical_a, rtol=1e-5, atol=1e-8)
-    np.testing.assert_allclose(layer.delta_a, -0.1 * layer.gradient_a, rtol=1e-12)
-    np.testing.assert_array_equal(second.layers[0].a, layer.a_after)
+    assert layer.a.value[0] == 1.0
+    np.testing.assert_allclose(layer.a.gradient, layer.a.numerical, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(layer.a.delta, -0.1 * layer.a.gradient, rtol=1e-12)
+    np.testing.assert_array_equal(second.layers[0].a.value, layer.a.after)
 
 
 # what is refused ----------------------------------------------------------------------------------
