@@ -19,7 +19,7 @@ from cygd.errors import CygdError
 from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
 from cygd.network import Network
 from cygd.runner.assembly import Assembly
-from cygd.runner.fit import training_loop
+from cygd.runner.fit import fit_options, training_loop
 
 __all__ = ["LARGEST", "LossSurface", "Weight", "compute_loss_surface", "loss_surface", "parse_weight"]
 
@@ -132,7 +132,7 @@ def compute_loss_surface(
         return float(loss) + network.penalty()
 
     indices = [w.index for w in weights]
-    epochs, path, errors, complete = _follow(assembly, indices, max_updates, error)
+    epochs, path, errors, complete = _follow(assembly, indices, max_updates, threads or 1, error)
     count = CURVE_POINTS if len(weights) == 1 else SURFACE_POINTS
     axes = tuple(_axis(path[:, k], count) for k in range(len(weights)))
     return LossSurface(
@@ -176,7 +176,7 @@ def parse_weight(network: Network, name: str) -> Weight:
 
 
 def _follow(
-    assembly: Assembly, indices: Sequence[int], max_updates: int, error: Callable[[], float]
+    assembly: Assembly, indices: Sequence[int], max_updates: int, threads: int, error: Callable[[], float]
 ) -> tuple[Array, Array, Array, bool]:
     """Train; return the epoch, weights and error of each update, and whether the run ends with them.
 
@@ -185,7 +185,7 @@ def _follow(
     network = assembly.network
     end = epoch_start = network.parameters.copy()
     epochs, path, errors, complete = [1], [end[indices]], [error()], True
-    loop = training_loop(assembly)
+    loop = training_loop(assembly, fit_options(assembly.experiment, threads))
     for update in loop.steps():
         if len(path) > max_updates:
             complete = False

@@ -13,7 +13,7 @@ the network's own update.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,7 @@ from cygd.core import _f32, _f64
 from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
 from cygd.network import Network, Update
 from cygd.runner.assembly import Assembly, build_network
-from cygd.runner.fit import training_loop
+from cygd.runner.fit import fit_options, training_loop
 
 __all__ = ["LayerStep", "ParameterStep", "Step", "trace", "trace_steps"]
 
@@ -149,7 +149,9 @@ def trace_steps(assembly: Assembly, count: int) -> Iterator[Step]:
     """
     check_no_dropout(assembly, "dropout cannot be traced: its masks change from step to step")
     network = build_network(assembly.experiment, assembly.network.n_inputs, assembly.plugins)
-    for update in islice(training_loop(assembly).steps(), count):
+    # early stopping is left out: the equations hold for further updates too
+    options = replace(fit_options(assembly.experiment, threads=1), stop=None)
+    for update in islice(training_loop(assembly, options).steps(), count):
         network.parameters[...] = update.before
         yield _Equations(assembly, network, update).step()
 

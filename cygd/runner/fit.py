@@ -11,7 +11,7 @@ from cygd.network import EarlyStopping, FitOptions, History, evaluation
 from cygd.network.training import TrainingLoop
 from cygd.runner.assembly import Assembly
 
-__all__ = ["evaluate", "fit", "training_loop"]
+__all__ = ["evaluate", "fit", "fit_options", "training_loop"]
 
 
 def fit(
@@ -35,23 +35,23 @@ def fit(
     hooks
         on_epoch, start and on_start of `TrainingLoop`.
     """
-    options = _fit_options(assembly.experiment, threads, metrics, evaluate_every)
+    options = fit_options(assembly.experiment, threads, metrics, evaluate_every)
     return training_loop(assembly, options, **hooks).run()
 
 
-def training_loop(assembly: Assembly, options: FitOptions | None = None, **hooks: Any) -> TrainingLoop:
-    """Return the training of an assembly's network, by default with its own options on one thread."""
+def training_loop(assembly: Assembly, options: FitOptions, **hooks: Any) -> TrainingLoop:
+    """Return the training of an assembly's network on its data."""
     return TrainingLoop(
         network=assembly.network,
         data=assembly.data.train,
-        options=options or _fit_options(assembly.experiment, threads=1),
+        options=options,
         validation=assembly.data.validation,
         unscale=assembly.data.preprocessing.inverse_targets,
         **hooks,
     )
 
 
-def _fit_options(
+def fit_options(
     experiment: config.Experiment,
     threads: int,
     metrics: Sequence[Metric] | None = None,
