@@ -1,5 +1,7 @@
 """Networks compared with the NumPy reference and with central differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -146,6 +148,16 @@ def test_each_layer_draws_its_weights_from_its_own_stream():
     scale = np.sqrt((2 + 3) / (5 + 3))
     np.testing.assert_allclose(wide.weights[1].ravel()[:6], narrow.weights[1].ravel() * scale, rtol=1e-14)
     assert not wide.biases[0].any()
+
+
+def test_layer_objects_are_used_as_they_are():
+    layers = Network(2, [{"units": 3, "activation": "relu", "l2": 0.1}, (1, "identity")]).layers
+    net = Network(2, layers, seed=4)
+    assert all(ours is given for ours, given in zip(net.layers, layers, strict=True))
+    expected = Network(2, [{"units": 3, "activation": "relu", "l2": 0.1}, 1], seed=4)
+    np.testing.assert_array_equal(net.parameters, expected.parameters)
+    with pytest.raises(ValueError, match=r"layers\[1\]: weights must have shape \(3, 1\), got \(2, 1\)"):
+        Network(2, [3, replace(layers[1], weights=[[1.0], [2.0]])])
 
 
 def test_the_last_layer_is_identity_and_the_others_tanh_by_default():
