@@ -104,8 +104,7 @@ def test_read_only_folder(command, here):
     ("arguments", "message", "hint"),
     [
         ([], "expected 'experiment' or 'plugin'",
-         "cygd new experiment NAME [--data FILE] [--target COLUMN] | "
-         "plugin NAME [--kind activation|loss|optimizer]"),
+         "cygd new experiment NAME, or cygd new plugin NAME"),
         (["plug", "x"], "expected 'experiment' or 'plugin', got 'plug'", "did you mean 'plugin'?"),
         (["plugin"], "expected a name for the plugin",
          "cygd new plugin NAME [--kind activation|loss|optimizer]"),

@@ -24,7 +24,7 @@ USAGES = {
     "plugin": f"plugin NAME [--kind {'|'.join(PLUGIN_KINDS)}]",
 }
 OPTIONS = {"experiment": ("data", "target"), "plugin": ("kind",)}
-USAGE = " | ".join(USAGES.values())
+USAGE = "\n  cygd new ".join(USAGES.values())
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +44,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write a commented experiment that runs, or a working plugin with its test, into the current folder."""
     kinds = " or ".join(map(repr, USAGES))
+    hint = "cygd new experiment NAME, or cygd new plugin NAME"
     if not options.arguments:
-        raise UsageError(f"expected {kinds}", f"cygd new {USAGE}")
+        raise UsageError(f"expected {kinds}", hint)
     kind, *names = options.arguments
     if kind not in USAGES:
-        raise UsageError(
-            f"expected {kinds}, got {kind!r}", did_you_mean(kind, list(USAGES)) or f"cygd new {USAGE}"
-        )
+        raise UsageError(f"expected {kinds}, got {kind!r}", did_you_mean(kind, list(USAGES)) or hint)
     usage = f"cygd new {USAGES[kind]}"
     if not names:
         raise UsageError(f"expected a name for the {kind}", usage)

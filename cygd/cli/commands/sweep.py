@@ -58,10 +58,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run every configuration that an experiment, its `sweep` section and the overrides describe."""
-    files, overrides = split_overrides(options.arguments)
-    directory = options.resume
-    if directory and Path(directory).is_file():  # cygd sweep --resume FILE
-        files, directory = [directory, *files], ""
+    directory, arguments = options.resume, options.arguments
+    if directory and (Path(directory).is_file() or split_overrides([directory])[1]):
+        # argparse takes the FILE or KEY=VALUE after a bare --resume as its DIR
+        directory, arguments = "", [directory, *arguments]
+    files, overrides = split_overrides(arguments)
     if len(files) > 1:
         raise UsageError(f"expected one experiment file, got {' and '.join(map(repr, files))}")
     resuming = directory is not None
