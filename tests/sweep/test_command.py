@@ -74,7 +74,7 @@ def test_the_newest_sweep_of_a_file_goes_on(experiment, cygd_sweep):
     assert cygd_sweep("--out", folder, "--resume")[:2] == (0, second)
 
 
-def test_override_after_a_bare_resume_is_no_folder(experiment, cygd_sweep):
+def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
     path = experiment()
     code, folder, _ = cygd_sweep(path, "seed=0,1")
     assert code == 0

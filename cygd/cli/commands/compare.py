@@ -17,6 +17,7 @@ __all__ = ["USAGE", "declare", "run"]
 USAGE = "RUN RUN"
 MISSING = "-"
 MAX_WIDTH = 60
+IGNORED = {"seconds", "config_sha256"}  # never equal; derived from the configuration
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     for title, read in (
         ("configuration", _configuration),
         ("environment", _environment),
-        ("result", _result),
+        ("result", read_result),
     ):
         _print_differences(title, flatten(read(a)), flatten(read(b)))
     print(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
@@ -58,11 +59,6 @@ def _environment(folder: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
-
-
-def _result(folder: Path) -> Any:
-    # two runs never take exactly the same time
-    return {key: value for key, value in read_result(folder).items() if key != "seconds"}
 
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:
@@ -88,7 +84,8 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _print_differences(title: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
-    keys = [key for key in dict.fromkeys([*a, *b]) if a.get(key, MISSING) != b.get(key, MISSING)]
+    keys = [key for key in dict.fromkeys([*a, *b]) if key not in IGNORED]
+    keys = [key for key in keys if a.get(key, MISSING) != b.get(key, MISSING)]
     if keys:
         print_table([{title: key, "a": _format_value(a, key), "b": _format_value(b, key)} for key in keys])
         print()
