@@ -36,7 +36,7 @@ def one_experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     Raises
     ------
     UsageError
-        If there is no file, or more than one.
+        Unless there is exactly one file.
     """
     files, overrides = split_overrides(options.arguments)
     if not files:
