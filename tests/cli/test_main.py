@@ -342,7 +342,7 @@ def test_check_continues_after_an_unexpected_error(command, monkeypatch):
 def test_check_reads_the_data(command):
     code, _, err = command("check", "xor.yaml", "model.layers.1.units=2")
     assert code == 2
-    assert "model.layers[1].units: the targets have 1 column of numbers" in err
+    assert "model.layers[1].units: expected 1 unit in the last layer for 1 numeric target" in err
 
 
 def test_existing_file_named_like_an_override_is_a_file(command, here):

@@ -139,12 +139,12 @@ def test_uninformative_columns_are_left_out_with_a_reason(written):
     content, text = written("--data", "data.csv")
     assert content["data"]["inputs"] == ["a", "time"]
     for line in (
-        "id: it counts the rows",
+        "id: row numbers",
         "same: the same in every row",
         "word: the same in every row",
-        "note: 60 different texts",
+        "note: 60 different strings",
         "empty: empty",
-        "mixed: numbers, but also texts such as 'lost'",
+        "mixed: numbers, but also strings such as 'lost'",
     ):
         assert f"  #   {line}\n" in text
 
@@ -309,17 +309,18 @@ def test_column_named_target_is_preferred(written):
          "cygd new experiment NAME --data FILE --target COLUMN"),
         (["experiment", "a", "--data", "dat.csv"], "dat.csv: no such file",
          "relative paths start from {here}; did you mean 'data.csv'?"),
-        (["experiment", "a", "--data", "."], ". is a folder, not a file", None),
+        (["experiment", "a", "--data", "."], ".: expected a file, got a folder", None),
         (["experiment", "a", "--data", "data.csv", "--target", "hight"],
-         "no column 'hight' in data.csv", "did you mean 'height'?"),
+         "unknown column 'hight' in data.csv", "did you mean 'height'?"),
         (["experiment", "a", "--data", "data.csv", "--target", "name"],
-         "cannot predict the column 'name': 30 different texts", None),
+         "cannot predict the column 'name': 30 different strings", None),
         (["experiment", "a", "--data", "one.csv"], "no input column is left to predict 'height'", None),
         (["experiment", "a", "--data", "flat.csv"], "no column of flat.csv can be predicted",
          "a: the same in every row; b: the same in every row"),
-        (["experiment", "a", "--data", "head.csv"], "head.csv has a header and no rows", None),
+        (["experiment", "a", "--data", "head.csv"], "head.csv has a header but no rows", None),
         (["experiment", "a", "--data", "empty.csv"], "empty.csv is empty", None),
-        (["experiment", "a", "--data", "odd.csv"], "odd.csv:3: the row has 1 cell, the header has 2", None),
+        (["experiment", "a", "--data", "odd.csv"], "odd.csv:3: expected 2 cells as in the header, got 1",
+         None),
     ],
 )  # fmt: skip
 def test_invalid_arguments_write_nothing(command, here, arguments, message, hint):

@@ -13,8 +13,8 @@ import numpy as np
 from cygd.cli.new_files import fill_template
 from cygd.cli.output import UsageError, format_count
 from cygd.config.yaml.writer import dump
+from cygd.data.formatting import suggest_name
 from cygd.data.sniff import ColumnGuess, TableGuess
-from cygd.errors import did_you_mean
 
 __all__ = ["NewExperiment", "experiment_from_table"]
 
@@ -75,11 +75,11 @@ def experiment_from_table(
     """
     targets = _choose_targets(guess, target)
     task = _choose_task(targets)
-    others = [view for view in guess.views if view not in targets]
+    others = [column for column in guess.columns if column not in targets]
     if without_rare_labels:
-        others = [_reject_rare_labels(view) for view in others]
-    inputs = [view for view in others if not view.unfit]
-    unused = [view for view in others if view.unfit]
+        others = [_reject_rare_labels(column) for column in others]
+    inputs = [column for column in others if not column.unusable]
+    unused = [column for column in others if column.unusable]
     if not inputs:
         raise UsageError(f"no input column is left to predict {targets[0].name!r}", _reasons(unused))
     n_rows = len(guess.table)
@@ -105,26 +105,26 @@ def experiment_from_table(
 
 def _choose_targets(guess: TableGuess, target: str | None) -> list[ColumnGuess]:
     path = guess.options["path"]
-    views = {view.name: view for view in guess.views}
+    columns = {column.name: column for column in guess.columns}
     if target is not None:
-        if target not in views:
-            hint = did_you_mean(target, list(views)) or f"the columns are {', '.join(list(views)[:20])}"
-            raise UsageError(f"no column {target!r} in {path}", hint)
-        if views[target].unfit:
-            raise UsageError(f"cannot predict the column {target!r}: {views[target].unfit}")
-        return [views[target]]
+        if target not in columns:
+            hint = suggest_name(target, list(columns), "columns")
+            raise UsageError(f"unknown column {target!r} in {path}", hint)
+        if columns[target].unusable:
+            raise UsageError(f"cannot predict the column {target!r}: {columns[target].unusable}")
+        return [columns[target]]
     if guess.table.targets:
-        return [views[name] for name in guess.table.targets]
-    usable = [view for view in guess.views if not view.unfit]
+        return [columns[name] for name in guess.table.targets]
+    usable = [column for column in guess.columns if not column.unusable]
     if not usable:
-        raise UsageError(f"no column of {path} can be predicted", _reasons(guess.views))
-    return [next((view for view in usable if TARGETS.fullmatch(view.name)), usable[-1])]
+        raise UsageError(f"no column of {path} can be predicted", _reasons(guess.columns))
+    return [next((column for column in usable if TARGETS.fullmatch(column.name)), usable[-1])]
 
 
 def _choose_task(targets: list[ColumnGuess]) -> Task:
     first = targets[0]
-    names = ", ".join(view.name for view in targets)
-    categorical = first.labels is None and first.numbers_classes
+    names = ", ".join(column.name for column in targets)
+    categorical = first.labels is None and first.has_class_numbers
     if len(targets) > 1 or (first.labels is None and not categorical):
         return Task(
             summary=f"regression of {names}",
@@ -147,13 +147,13 @@ def _choose_task(targets: list[ColumnGuess]) -> Task:
     )
 
 
-def _reject_rare_labels(view: ColumnGuess) -> ColumnGuess:
-    rare = view.labels is not None and min(view.labels.values()) < MIN_ROWS_PER_LABEL
-    return replace(view, unfit="a label with few rows") if rare and not view.unfit else view
+def _reject_rare_labels(column: ColumnGuess) -> ColumnGuess:
+    rare = column.labels is not None and min(column.labels.values()) < MIN_ROWS_PER_LABEL
+    return replace(column, unusable="a label with few rows") if rare and not column.unusable else column
 
 
-def _reasons(views: list[ColumnGuess]) -> str | None:
-    return "; ".join(f"{view.name}: {view.unfit}" for view in views[:5]) or None
+def _reasons(columns: list[ColumnGuess]) -> str | None:
+    return "; ".join(f"{column.name}: {column.unusable}" for column in columns[:5]) or None
 
 
 # -- text -------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def _data_lines(
     for option, value in guess.options.items():
         yield _line(f"  {option}: {_format_yaml(value)}", OPTION_COMMENTS.get(option, ""))
     yield from _input_lines(inputs, unused)
-    names = f"[{', '.join(_format_yaml(view.name) for view in targets)}]"
+    names = f"[{', '.join(_format_yaml(column.name) for column in targets)}]"
     if not guess.table.targets:
         yield _line(f"  targets: {names}", f"to predict: {_describe(targets[0])}")
     if task.categorical:
@@ -186,28 +186,28 @@ def _data_lines(
 def _input_lines(inputs: list[ColumnGuess], unused: list[ColumnGuess]) -> Iterator[str]:
     if len(inputs) <= MAX_LISTED:
         yield _line("  inputs:", "columns the network reads")
-        for view in inputs:
-            yield _line(f"    - {_format_yaml(view.name)}", _describe(view))
+        for column in inputs:
+            yield _line(f"    - {_format_yaml(column.name)}", _describe(column))
     elif unused:
-        yield textwrap.indent(dump({"inputs": [view.name for view in inputs]}).rstrip(), "  ")
+        yield textwrap.indent(dump({"inputs": [column.name for column in inputs]}).rstrip(), "  ")
     else:
         yield f"  # inputs: all {len(inputs)} other columns, the default"
     if unused:
         yield "  # unused columns:"
-        for view in unused[:MAX_LISTED]:
-            yield f"  #   {_printable(view.name)}: {_printable(view.unfit)}"
+        for column in unused[:MAX_LISTED]:
+            yield f"  #   {_printable(column.name)}: {_printable(column.unusable)}"
 
 
 def _missing_lines(guess: TableGuess, inputs: list[ColumnGuess], targets: list[ColumnGuess]) -> Iterator[str]:
     """Yield the line `missing:` if a used column has gaps: fill many gaps, drop the rows of a few."""
     n_rows = len(guess.table)
     missing = np.zeros(n_rows, bool)
-    for view in [*inputs, *targets]:
-        missing |= guess.table.columns[view.name].missing
+    for column in [*inputs, *targets]:
+        missing |= guess.table.columns[column.name].missing
     gaps = int(np.count_nonzero(missing))
     if not gaps:
         return
-    fill = 5 * gaps > n_rows and not any(view.missing for view in targets)
+    fill = 5 * gaps > n_rows and not any(column.missing for column in targets)
     other = "drop leaves them out instead" if fill else "mean fills inputs instead"
     comment = f"{format_count(gaps, 'row')} with missing values; {other}"
     yield _line(f"  missing: {'mean' if fill else 'drop'}", comment)
@@ -217,14 +217,14 @@ def _line(text: str, comment: str = "") -> str:
     return f"{text:<{COMMENT_COLUMN - 2}}  # {_printable(comment)}" if comment else text
 
 
-def _describe(view: ColumnGuess) -> str:
+def _describe(column: ColumnGuess) -> str:
     """Return the range or the labels of a column, and how many values are missing."""
-    if view.labels is None:
-        text = f"{view.low:g} to {view.high:g}"
+    if column.labels is None:
+        text = f"{column.low:g} to {column.high:g}"
     else:
-        labels = [str(label) for label in view.labels]
+        labels = [str(label) for label in column.labels]
         text = ", ".join(labels[:5]) + (f", ... ({len(labels)} labels)" if len(labels) > 5 else "")
-    return f"{text}; {view.missing} missing" if view.missing else text
+    return f"{text}; {column.missing} missing" if column.missing else text
 
 
 def _format_yaml(value: Any) -> str:

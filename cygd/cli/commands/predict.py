@@ -96,7 +96,7 @@ def _read_data(path: str, reading: Reading, model: Model, source_options: dict[s
             raise UsageError(f"the array file {path} takes no options", hint)
         return _read_inputs(resolve_path(Path(), path, "DATA"))
     raw = source.configured({**source_options, "path": path}).read(Path())
-    table = raw if isinstance(raw, Table) else Table.of_dataset(raw, path)
+    table = raw if isinstance(raw, Table) else Table.from_dataset(raw, path)
     return _match_columns(table, model, path)
 
 
@@ -115,17 +115,17 @@ def _read_inputs(path: Path) -> Array:
     """Return the array of an .npy file, or the array x of an .npz file."""
     import numpy as np
 
-    from cygd.data.sources.arrays import UNREADABLE, mapped, unreadable
+    from cygd.data.sources.arrays import READ_ERRORS, array_file_error, map_array
 
     if path.suffix.lower() == ".npy":
-        return mapped(path)
+        return map_array(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             if "x" not in archive.files:
                 raise DataError(f"{path} has no array 'x', only {', '.join(archive.files) or 'none'}")
             return archive["x"]  # type: ignore[no-any-return]
-    except UNREADABLE as error:
-        raise unreadable(path, error) from None
+    except READ_ERRORS as error:
+        raise array_file_error(path, error) from None
 
 
 def _match_columns(table: Table, model: Model, path: str) -> Table:
@@ -137,17 +137,17 @@ def _match_columns(table: Table, model: Model, path: str) -> Table:
         If columns are missing.
     """
     missing = [name for name in model.inputs if name not in table.columns]
-    if missing and table.numbered and len(missing) == len(model.inputs) == len(table.columns):
+    if missing and table.default_names and len(missing) == len(model.inputs) == len(table.columns):
         columns = dict(zip(model.inputs, table.columns.values(), strict=True))
-        return replace(table, columns=columns, advise=False, matrix=None)
+        return replace(table, columns=columns, config_hints=False, matrix=None)
     if len(missing) == 1:
         table.column(missing[0])  # raises with a suggestion
     if missing:
-        from cygd.data.table import listed
+        from cygd.data.formatting import format_list
 
-        hint = f"there are {listed(table.columns)}"
-        raise DataError(f"{path}: there are no columns {listed(map(repr, missing))}", hint=hint)
-    return replace(table, advise=False)
+        hint = f"the columns are {format_list(table.columns)}"
+        raise DataError(f"{path}: missing columns {format_list(map(repr, missing))}", hint=hint)
+    return replace(table, config_hints=False)
 
 
 # -- predictions ------------------------------------------------------------------------------------
