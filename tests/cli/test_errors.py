@@ -75,7 +75,7 @@ TYPICAL = {
     "a value of the wrong type": (
         ("{epochs: 20}", "{epochs: '20'}"),
         """\
-        error: p.yaml:10:17 train.epochs: expected a whole number of at least 0, found '20'
+        error: p.yaml:10:17 train.epochs: expected a whole number of at least 0, got '20'
           10 | train: {epochs: '20'}
              |                 ^^^^
         hint: write it without quotes
@@ -121,7 +121,7 @@ the last layer has 2 units
     "a formula without quotes": (
         ("tanh", "{formula: max(h, 0)}"),
         """\
-        error: p.yaml:7:25 model.activation.formula: YAML took the formula apart, found 'max(h'
+        error: p.yaml:7:25 model.activation.formula: YAML split the formula, got 'max(h'
           7 |   activation: {formula: max(h, 0)}
             |                         ^^^^^
         hint: put it in quotes: {formula: "..."}
@@ -221,7 +221,7 @@ linear | sine | xor | moons | circles | spirals, found 'mons'
     "a quantity to watch that nobody measures": (
         ("train:", "stop: {monitor: val_loss}\ntrain:"),
         """\
-        error: p.yaml:10:17 stop.monitor: expected one of the measured values loss, found 'val_loss'
+        error: p.yaml:10:17 stop.monitor: expected loss, got 'val_loss'
           10 | stop: {monitor: val_loss}
              |                 ^^^^^^^^
         hint: did you mean 'validation_loss'? it needs validation data: data.split.validation, \
@@ -245,7 +245,7 @@ def test_what_is_wrong_on_the_command_line_has_no_line(said, here):
         f"hint: relative paths start from {here}\n"
     )
     assert said("p.yaml", "train.epochs=-3") == (
-        "error: command line train.epochs: expected a whole number of at least 0, found -3\n"
+        "error: command line train.epochs: expected a whole number of at least 0, got -3\n"
     )
 
 
@@ -341,7 +341,7 @@ def test_a_place_behind_the_end_of_a_line_has_one_caret():
 def test_a_file_that_is_not_utf8_is_shown_all_the_same(said, here):
     (here / "p.yaml").write_bytes(GOOD.encode() + b"name: caf\xe9\n")
     assert said("p.yaml").splitlines()[:3] == [
-        "error: p.yaml:11:10: not UTF-8 text: byte 0xE9",
+        "error: p.yaml:11:10: expected UTF-8 text, got byte 0xE9",
         "  11 | name: caf\ufffd",
         "     |          ^",
     ]

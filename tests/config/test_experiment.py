@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cygd.config import dump, read, validate
-from cygd.config.validators import check_name, safe_name
+from cygd.config.validators import EXPERIMENT_NAME, safe_name
 from cygd.errors import ConfigError
 
 
@@ -191,4 +191,4 @@ def test_a_default_that_is_not_there(components, small, write):
 
 @given(st.text())
 def test_every_stem_gives_a_name(stem):
-    assert check_name(safe_name(stem))
+    assert EXPERIMENT_NAME.validate(safe_name(stem))

@@ -42,10 +42,10 @@ def endless():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"a": {3: 1}}, "experiment a: a key must be text, found 3"),
-        ({"a": [object]}, "experiment a[0]: a value of type type cannot stand in an experiment"),
-        ({"a": Fraction(1, 2)}, "experiment a: a value of type Fraction cannot stand in an experiment"),
-        ({"a": 1j}, "a value of type complex cannot stand in an experiment"),
+        ({"a": {3: 1}}, "experiment a: expected text as a key, got 3"),
+        ({"a": [object]}, "experiment a[0]: expected a value that YAML can hold, got type"),
+        ({"a": Fraction(1, 2)}, "experiment a: expected a value that YAML can hold, got Fraction"),
+        ({"a": 1j}, "expected a value that YAML can hold, got complex"),
         (endless(), "experiment: nested more than 64 levels deep"),
     ],
 )
@@ -58,4 +58,4 @@ def test_what_no_yaml_could_hold(source, message):
 def test_a_component_in_place_of_its_name(components):
     with pytest.raises(ConfigError) as caught:
         read({"loss": components.get("loss", "mse")})
-    assert str(caught.value).endswith("hint: give its name, and load it as a plugin")
+    assert str(caught.value).endswith("hint: write its name, and load it as a plugin")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygd.config.yaml.scalars import read_scalar, write_float
+from cygd.config.yaml.scalars import format_float, read_scalar
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,6 @@ def test_an_absurd_integer_is_refused():
 
 @given(st.floats())
 def test_floats_are_read_back_exactly(value):
-    back = read_scalar(write_float(value))
+    back = read_scalar(format_float(value))
     assert type(back) is float
     assert back.hex() == value.hex()
