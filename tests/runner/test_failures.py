@@ -156,12 +156,12 @@ def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
     ("change", "error", "message"),
     [
         ({"train.epochs": -1}, ConfigError, "train.epochs"),
-        ({"model.layers.1.units": 2}, ConfigError, "the targets have 1 column of numbers"),
+        ({"model.layers.1.units": 2}, ConfigError, "for 1 numeric target"),
         ({"model.layers.0": {"units": 3, "weights": [[1, 2, 3]]}}, ConfigError,
          re.escape("model.layers[0].weights: 1 row, but there are 2 inputs (x0, x1)")),
         ({"loss": "hinge"}, ConfigError,
          re.escape("loss 'hinge' needs targets of -1 or 1, but y[0, 0] is 0.0")),
-        ({"data.x": [[0, 0]]}, DataError, "x has 1 rows, y has 4"),
+        ({"data.x": [[0, 0]]}, DataError, "y: expected 1 row as in x, got 4"),
         ({"plugins": ["none.py"]}, PluginError, "no such file"),
     ],
 )  # fmt: skip
