@@ -34,8 +34,8 @@ def default_cell(field: Field) -> str:
         return "required" if field.required else field.default_text
     if isinstance(field.validator, ComponentValidator):
         return f"`{field.validator.default}`"
-    if field.default is None:
-        return "none" if isinstance(field.validator, Nullable) else "see below"
+    if field.default is None or (field.default == () and not field.is_list):
+        return "see below" if isinstance(field.validator, type) else "none"
     if isinstance(field.default, tuple):
         return f"`[{', '.join(field.default)}]`"
     default = int(field.default) if field.default == 0 and type(field.default) is float else field.default

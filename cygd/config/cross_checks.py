@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from cygd.config.messages import format_alternatives
+from cygd.config.messages import format_alternatives, format_count
 from cygd.config.sections import DataSection, ExperimentSection, LayerSpec, Split
 from cygd.config.validation import Diagnostics
 from cygd.errors import did_you_mean
@@ -29,20 +29,16 @@ MONITOR_SYNONYMS = {
 
 def check_together(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
     """Run all cross-field checks."""
-    checks = (
-        *(
-            _check_source,
-            _check_columns,
-            _check_split,
-            _check_layers,
-            _check_output,
-            _check_dropout,
-            _check_clip,
-        ),
-        *(_check_duplicates, _check_stop, _check_evaluation, _check_objective),
-    )
-    for check in checks:
-        check(experiment, diagnostics)
+    _check_source(experiment, diagnostics)
+    _check_columns(experiment.data, diagnostics)
+    _check_split(experiment.data, diagnostics)
+    _check_layers(experiment.model.layers, diagnostics)
+    _check_output(experiment, diagnostics)
+    _check_clip(experiment.clip, diagnostics)
+    _check_duplicates(experiment, diagnostics)
+    _check_stop(experiment, diagnostics)
+    _check_evaluation(experiment, diagnostics)
+    _check_objective(experiment, diagnostics)
 
 
 def has_validation(data: DataSection) -> bool:
@@ -63,9 +59,8 @@ def _check_source(experiment: ExperimentSection, diagnostics: Diagnostics) -> No
         diagnostics.require("data.targets", "targets: [...] lists the columns to predict")
 
 
-def _check_columns(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
+def _check_columns(data: DataSection, diagnostics: Diagnostics) -> None:
     """Check that a column has one role and is named once."""
-    data = experiment.data
     roles = {"inputs": data.inputs or (), "targets": data.targets or (), "categorical": data.categorical}
     for role, columns in roles.items():
         for index, column in enumerate(columns):
@@ -83,14 +78,13 @@ def _check_columns(experiment: ExperimentSection, diagnostics: Diagnostics) -> N
                 diagnostics.report("data.sample_weight", message, needs=[f"data.{role}"])
 
 
-def _check_split(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
+def _check_split(data: DataSection, diagnostics: Diagnostics) -> None:
     """Check that rows are left for training, and that validation and test rows come from one place each."""
-    data, split = experiment.data, experiment.data.split
+    split = data.split
     if split is None:
         return
     if split.validation + split.test >= 1:
-        taken = f"{split.validation + split.test:g}"
-        message = f"expected validation + test less than 1, got {taken}"
+        message = f"expected validation + test less than 1, got {split.validation + split.test:g}"
         diagnostics.report("data.split", message, "the other rows are for training")
     _check_folds(split, diagnostics)
     if split.time is not None and split.stratify:
@@ -119,9 +113,8 @@ def _check_folds(split: Split, diagnostics: Diagnostics) -> None:
         diagnostics.report("data.split.fold", message, needs=["data.split.folds"])
 
 
-def _check_layers(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
-    """Check that there are layers with units, and that given weights and biases have their shape."""
-    layers = experiment.model.layers
+def _check_layers(layers: tuple[LayerSpec, ...], diagnostics: Diagnostics) -> None:
+    """Check that there are layers with units, that given values fit them, and where dropout is."""
     if diagnostics.document.root.child("model") is None:
         diagnostics.require("model", "write the network: model: {layers: [16, 1]}")
     elif not layers and diagnostics.document.root.nearest(("model", "layers"))[1] < 2:
@@ -133,25 +126,23 @@ def _check_layers(experiment: ExperimentSection, diagnostics: Diagnostics) -> No
         if not layer.units:
             diagnostics.require(f"{key}.units", "units: ... is the number of outputs of the layer")
             continue
-        _check_shapes(layer, key, diagnostics)
-        below = layers[index - 1].units if index else 0
-        if below and layer.weights and len(layer.weights) != below:
-            message = f"expected {_rows(below)} for the units of the layer below, got {len(layer.weights)}"
-            diagnostics.report(f"{key}.weights", message, needs=[f"model.layers[{index - 1}].units"])
+        _check_shapes(layer, layers[index - 1].units if index else 0, key, diagnostics)
+    if layers and layers[-1].dropout:
+        key = f"model.layers[{len(layers) - 1}].dropout"
+        diagnostics.report(key, "the last layer cannot have dropout", "move it to a hidden layer")
 
 
-def _check_shapes(layer: LayerSpec, key: str, diagnostics: Diagnostics) -> None:
-    """Check that given weights and biases have the shape of their layer."""
+def _check_shapes(layer: LayerSpec, n_inputs: int, key: str, diagnostics: Diagnostics) -> None:
+    """Check that given weights and biases have the shape of their layer; n_inputs is 0 if it is not known."""
+    hint = "one row for each input, one column for each unit"
     if layer.weights and len(layer.weights[0]) != layer.units:
-        message = f"expected rows of {_numbers(layer.units)}, got {len(layer.weights[0])}"
-        diagnostics.report(
-            f"{key}.weights",
-            message,
-            "one row for each input, one column for each unit",
-            needs=[f"{key}.units"],
-        )
+        message = f"expected rows of {format_count(layer.units, 'number')}, got {len(layer.weights[0])}"
+        diagnostics.report(f"{key}.weights", message, hint, needs=[f"{key}.units"])
+    if layer.weights and n_inputs and len(layer.weights) != n_inputs:
+        message = f"expected {format_count(n_inputs, 'row')} for the layer below, got {len(layer.weights)}"
+        diagnostics.report(f"{key}.weights", message, hint)
     if isinstance(layer.bias, tuple) and len(layer.bias) != layer.units:
-        message = f"expected {_numbers(layer.units)} for the units of the layer, got {len(layer.bias)}"
+        message = f"expected {format_count(layer.units, 'number')}, one for each unit, got {len(layer.bias)}"
         diagnostics.report(f"{key}.bias", message, needs=[f"{key}.units"])
 
 
@@ -179,17 +170,8 @@ def _check_output(experiment: ExperimentSection, diagnostics: Diagnostics) -> No
                         where, loss, activation, usual)  # fmt: skip
 
 
-def _check_dropout(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
-    """Check that the last layer has no dropout."""
-    layers = experiment.model.layers
-    if layers and layers[-1].dropout:
-        key = f"model.layers[{len(layers) - 1}].dropout"
-        diagnostics.report(key, "the last layer cannot have dropout", "move it to a hidden layer")
-
-
-def _check_clip(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
+def _check_clip(clip: dict[str, float] | None, diagnostics: Diagnostics) -> None:
     """Check that there is one limit on the gradient."""
-    clip = experiment.clip
     if clip is not None and len(clip) != 1:
         count = "both" if clip else "neither"
         diagnostics.report(
@@ -267,11 +249,3 @@ def _check_evaluation(experiment: ExperimentSection, diagnostics: Diagnostics) -
     for key in (key for key, waits in waiting.items() if waits):
         message = f"{key!r} needs measurements during training, got train.evaluate_every: 0"
         diagnostics.report(key, message, "set train.evaluate_every to 1", needs=["train.evaluate_every"])
-
-
-def _numbers(count: int) -> str:
-    return f"{count} number" if count == 1 else f"{count} numbers"
-
-
-def _rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"

@@ -177,40 +177,28 @@ class SweepSection(StrictSection):
     """The experiments that one file stands for."""
 
     grid: Blocks = field(
-        _blocks("a mapping of keys to lists", _check_grid),
-        (),
-        "every combination of the values",
-        default_text="none",
+        _blocks("a mapping of keys to lists", _check_grid), (), "every combination of the values"
     )
     zip: Blocks = field(
         _blocks("a mapping of keys to lists", _check_zip),
         (),
         "the first values together, the second values together, ...",
-        default_text="none",
     )
     random: Blocks = field(
-        _blocks("a mapping of keys to distributions", _check_random),
-        (),
-        "`samples` drawn values",
-        default_text="none",
+        _blocks("a mapping of keys to distributions", _check_random), (), "`samples` drawn values"
     )
     list: Blocks = field(
-        PlainValidator("a list of mappings of keys to values", _check_list),
-        (),
-        "whole sets of values",
-        default_text="none",
+        PlainValidator("a list of mappings of keys to values", _check_list), (), "whole sets of values"
     )
     optuna: Blocks = field(
         _blocks("a mapping of keys to distributions", _check_random),
         (),
         "`samples` values that Optuna proposes",
-        default_text="none",
     )
     when: Blocks = field(
         _blocks("a mapping of keys to conditions", _check_when),
         (),
         "vary a key only where other keys have certain values",
-        default_text="none",
     )
     samples: int = field(whole_number(1), 10, "of `random`, and of `optuna`")
     seed: int = field(whole_number(0, 2**63 - 1), 0, "of `random` and `optuna`; not that of the runs")

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from cygd.config.messages import format_alternatives, format_value
+from cygd.config.messages import format_alternatives, format_count, format_value
 from cygd.config.yaml.nodes import KeyPath
 from cygd.config.yaml.scalars import read_scalar
 from cygd.errors import did_you_mean
@@ -403,7 +403,9 @@ def _check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
     def check_row(item: Any) -> None:
         rows.append(_ROW.validate(item))
         if len(rows[-1]) != len(rows[0]):
-            message = f"expected {_count(rows[0], 'number')} as in the first row, got {len(rows[-1])}"
+            message = (
+                f"expected {format_count(len(rows[0]), 'number')} as in the first row, got {len(rows[-1])}"
+            )
             raise ValidationError(ErrorDetails((), message))
 
     validate_all(enumerate(value), check_row)
@@ -437,7 +439,3 @@ CLASS_WEIGHT = PlainValidator(
     _check_class_weight,
     {"anyOf": [{"const": "balanced"}, _WEIGHTS_SCHEMA]},
 )
-
-
-def _count(items: Sequence[Any], noun: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"

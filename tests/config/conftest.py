@@ -1,4 +1,4 @@
-"""Components that are nothing but names and options: an experiment is judged without the core."""
+"""Fake components with names and options only, so that experiments are validated without the core."""
 
 import math
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What does not fit together."""
+"""Checks between several places of an experiment."""
 
 # ruff: noqa: E501 (a message reads best on one line)
 
@@ -29,9 +29,9 @@ def changed(small, **keys):
         ({"layers": "[{bias: true}]"}, "model.layers[0].units: missing key 'units'"),
         ({"layers": "[{units: 2, weights: [[1], [2]]}, 1]"},
          "model.layers[0].weights: expected rows of 2 numbers, got 1"),
-        ({"layers": "[{units: 2, bias: [1, 2, 3]}, 1]"}, "model.layers[0].bias: expected 2 numbers for the units of the layer, got 3"),
+        ({"layers": "[{units: 2, bias: [1, 2, 3]}, 1]"}, "model.layers[0].bias: expected 2 numbers, one for each unit, got 3"),
         ({"layers": "[2, {units: 1, weights: [[1], [2], [3]]}]"},
-         "model.layers[1].weights: expected 2 rows for the units of the layer below, got 3"),
+         "model.layers[1].weights: expected 2 rows for the layer below, got 3"),
         ({"layers": "[{units: 1, dropout: 0.1}]"},
          "model.layers[0].dropout: the last layer cannot have dropout\n  hint: move it to a hidden"),
         ({"layers": "[{units: 1, activation: softmax}]"},
@@ -57,7 +57,7 @@ def changed(small, **keys):
         ({"schedule": "reduce_on_plateau", "train": "{evaluate_every: 0}"}, "schedule: 'schedule' needs measurements"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit(errors, small, keys, message):
+def test_conflict_is_reported_once(errors, small, keys, message):
     found = errors(changed(small, **keys))
     assert message in found
     assert found.count("xor.yaml:") == 1
@@ -85,11 +85,11 @@ def test_what_does_not_fit(errors, small, keys, message):
         {"train": "{epochs: 0, batch_size: full}"},
     ],
 )
-def test_what_fits(load, small, keys):
+def test_valid_combination_is_accepted(load, small, keys):
     assert load(changed(small, **keys)).name == "xor"
 
 
-def test_required_keys(errors):
+def test_missing_required_keys_are_reported(errors):
     message = errors("seed: 1\n")
     assert "xor.yaml:1:1 data: missing key 'data'\n  hint: write where the samples come from" in message
     assert "xor.yaml:1:1 model: missing key 'model'\n  hint: write the network" in message
@@ -98,21 +98,21 @@ def test_required_keys(errors):
     assert "model.layers: missing key 'layers'" in message
 
 
-def test_a_misspelt_key_is_not_missing_as_well(errors):
+def test_misspelled_key_is_not_reported_as_missing(errors):
     message = errors("data: {source: csv, path: a, target: [y]}\nmodel: {layer: [1]}\n")
     assert "missing key" not in message
     assert "did you mean 'targets'?" in message
     assert "did you mean 'layers'?" in message
 
 
-def test_no_check_reads_what_is_wrong_already(errors, small):
+def test_checks_skip_invalid_values(errors, small):
     message = errors(
         changed(small, layers="[x, {units: 1, weights: [[1], [2]]}]", stop="{monitor: rmse}", metrics="[rms]")
     )
     assert message.count("xor.yaml:") == 2
 
 
-def test_an_output_that_the_loss_cannot_take_is_warned_of(load, small, caplog):
+def test_output_outside_the_range_of_the_loss_warns(load, small, caplog):
     with caplog.at_level(logging.WARNING, "cygd"):
         load(changed(small, loss="binary_cross_entropy"))
     assert caplog.messages == [

@@ -8,7 +8,7 @@ from cygd.config import read
 from cygd.errors import ConfigError
 
 
-def test_plain_python_comes_in_as_yaml_would():
+def test_python_values_become_yaml_values():
     source = {
         "a": (1, np.float64(0.1)),
         "b": Path("x") / "y",
@@ -27,7 +27,7 @@ def test_arrays_of_samples_are_not_copied():
     assert read({"data": {"x": x}}).root.plain()["data"]["x"] is x
 
 
-def test_the_mapping_itself_is_not_changed():
+def test_mapping_is_not_changed_by_overrides():
     source = {"model": {"layers": [16, 1]}}
     read(source, ["model.layers.0.units=3", "train.epochs=1"])
     assert source == {"model": {"layers": [16, 1]}}
@@ -49,13 +49,13 @@ def endless():
         (endless(), "experiment: nested more than 64 levels deep"),
     ],
 )
-def test_what_no_yaml_could_hold(source, message):
+def test_value_without_yaml_counterpart_is_rejected(source, message):
     with pytest.raises(ConfigError) as caught:
         read(source)
     assert message in str(caught.value)
 
 
-def test_a_component_in_place_of_its_name(components):
+def test_component_object_is_rejected_with_hint(components):
     with pytest.raises(ConfigError) as caught:
         read({"loss": components.get("loss", "mse")})
     assert str(caught.value).endswith("hint: write its name, and load it as a plugin")

@@ -1,4 +1,4 @@
-"""What is wrong with single values: the messages, their places and their hints."""
+"""Messages, places and hints for invalid values."""
 
 # ruff: noqa: E501 (a message reads best on one line)
 
@@ -8,7 +8,7 @@ BIG = "9" * 350
 
 
 def with_key(small, key, value):
-    """Write a key behind the small experiment, on its own line."""
+    """Add a key to the small experiment, on its own line."""
     return f"{small}{key}: {value}\n"
 
 
@@ -73,7 +73,7 @@ def with_key(small, key, value):
         ("schedule", "{name: cosine, minimum: x}", "schedule.minimum: option 'minimum' of schedule 'cosine' must be a"),
     ],
 )  # fmt: skip
-def test_top(errors, small, key, value, message):
+def test_invalid_top_level_value(errors, small, key, value, message):
     assert message in errors(with_key(small, key, value))
 
 
@@ -90,12 +90,12 @@ def test_top(errors, small, key, value, message):
         ("xyzzy", "known keys: name, seed, threads, plugins, data"),
     ],
 )
-def test_unknown_keys(errors, small, key, hint):
+def test_unknown_key_has_a_hint(errors, small, key, hint):
     message = errors(with_key(small, key, 3))
     assert message.startswith(f"xor.yaml:4:1 {key}: unknown key '{key}'\n  hint: {hint}")
 
 
-def test_a_key_that_belongs_to_the_top(errors, small):
+def test_top_level_key_in_a_section(errors, small):
     message = errors(small + "  loss: mse\n")
     assert message == (
         "xor.yaml:4:3 model.loss: unknown key 'loss'\n  hint: 'loss' belongs at the top level, without indentation"
@@ -132,7 +132,7 @@ def test_a_key_that_belongs_to_the_top(errors, small):
         ("[{units: 2, weights: [[1, .nan], [true, 2]]}, 1]", "weights[1][0]: expected a finite number, got true"),
     ],
 )  # fmt: skip
-def test_layers(errors, small, layers, message):
+def test_invalid_layers(errors, small, layers, message):
     assert message in errors(small.replace("[16, 1]", layers))
 
 
@@ -148,7 +148,7 @@ def test_layers(errors, small, layers, message):
         "{formula: h, 0)}",
     ],
 )
-def test_a_formula_that_yaml_split(errors, small, formula):
+def test_formula_split_by_yaml_is_reported(errors, small, formula):
     message = errors(small + f"  activation: {formula}\n")
     at = 25 + formula.index("formula") - 1
     assert f"xor.yaml:4:{at} model.activation.formula: YAML split the formula, got " in message
@@ -159,20 +159,19 @@ def test_a_formula_that_yaml_split(errors, small, formula):
     "formula",
     ['{formula: "(h"}', '{formula: "h)"}', '{formula: "max(h", beta: 1}', '{formula: "b * h", b: null}'],
 )
-def test_a_formula_that_yaml_left_whole(load, small, formula):
-    # what is wrong with it is said by who reads it
+def test_unbalanced_formula_is_left_to_the_formula_parser(load, small, formula):
     spec = load(small + f"  activation: {formula}\n").model.activation
     assert spec.component.tier == "formula"
 
 
 @pytest.mark.parametrize("value", ["3", "true", "null", "1.5"])
-def test_a_formula_that_is_no_text(errors, small, value):
+def test_formula_must_be_text(errors, small, value):
     message = errors(small + f"  activation: {{formula: {value}}}\n")
     assert f"xor.yaml:4:25 model.activation.formula: expected a formula as text, got {value}\n" in message
     assert 'hint: put it in quotes: {formula: "..."}' in message
 
 
-def test_a_name_and_a_formula(load, errors, small):
+def test_name_excludes_formula(load, errors, small):
     text = small + '  activation: {name: tanh, formula: "h"}\n'
     message = errors(text)
     assert "xor.yaml:4:37 model.activation.formula: expected a name or a formula, got both\n" in message
@@ -195,7 +194,7 @@ def test_a_name_and_a_formula(load, errors, small):
          "initializer 'glorot_uniform' has no option 'formla'", "without 'name' it is 'glorot_uniform'"),
     ],
 )  # fmt: skip
-def test_options_of_what_has_no_name(errors, small, line, key, message, hint):
+def test_unknown_option_of_unnamed_component(errors, small, line, key, message, hint):
     text = small.replace("  layers: [16, 1]\n", "") if "layers" in line else small
     said = errors(text + f"  {line}\n")
     assert f"{key}: {message}" in said
@@ -203,7 +202,7 @@ def test_options_of_what_has_no_name(errors, small, line, key, message, hint):
     assert hint is not None or "without 'name'" not in said
 
 
-def test_a_formula(load, small):
+def test_formula_is_read(load, small):
     spec = load(small + '  activation: {formula: "h * sigmoid(beta * h)", beta: 1.5}\n').model.activation
     assert (spec.name, spec.options) == ("formula", {"formula": "h * sigmoid(beta * h)", "beta": 1.5})
     assert spec.component.tier == "formula"
@@ -217,7 +216,7 @@ def test_a_formula(load, small):
         ('initializer: {formula: "h"}', "model.initializer.formula", "cannot be given as a formula"),
     ],
 )
-def test_a_formula_that_is_refused(errors, small, line, key, message):
+def test_error_of_a_formula_is_reported_at_its_key(errors, small, line, key, message):
     text = errors(small + f"  {line}\n")
     assert f"{key}: " in text
     assert message in text
@@ -251,11 +250,11 @@ def test_a_formula_that_is_refused(errors, small, line, key, message):
         ("{source: csv, path: a, targets: [a], test: {pth: b}}", "xor.yaml:1:51 data.test.pth: data source 'csv' has no"),
     ],
 )  # fmt: skip
-def test_data(errors, small, data, message):
+def test_invalid_data_section(errors, small, data, message):
     assert message in errors(f"data: {data}\n" + small.partition("\n")[2])
 
 
-def test_everything_at_once_in_the_order_of_the_file(errors):
+def test_all_errors_are_reported_in_file_order(errors):
     message = errors(
         """\
 sed: 1
@@ -287,11 +286,11 @@ stop: {monitor: val_loss}
     ]
 
 
-def test_thousands_of_errors_take_no_time_to_speak_of(errors, small):
+def test_thousands_of_errors_are_reported(errors, small):
     message = errors(small + "metrics: [" + ", ".join(["3"] * 3000) + "]\n")
     assert message.count("expected the name of a metric") == 3000
 
 
-def test_what_is_no_mapping_is_told_where_it_stands(errors):
+def test_non_mappings_are_reported_at_their_place(errors):
     message = errors("data: [1]\nmodel: {layers: {a: 1}, dtype: [1]}\nlog: {a: 1}\nstop: [1]\ntrain: true\n")
     assert message.count("expected") == 6
