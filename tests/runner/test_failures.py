@@ -114,9 +114,10 @@ def test_a_component_that_raises_fails_the_run_but_not_its_folder(xor, here, err
 
 
 def test_an_unexpected_error_says_where_the_traceback_is(xor, monkeypatch):
-    monkeypatch.setattr(
-        cygd.network.training, "train", lambda *a, **k: (_ for _ in ()).throw(LookupError("inside"))
-    )
+    def broken(loop):
+        raise LookupError("inside")
+
+    monkeypatch.setattr(cygd.network.training.TrainingLoop, "run", broken)
     with pytest.raises(RunError, match="the run failed: unexpected LookupError: inside") as caught:
         cygd.run(xor)
     log = caught.value.result.directory / "log.txt"
