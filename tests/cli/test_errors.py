@@ -139,7 +139,7 @@ TYPICAL = {
     "a tab": (
         ("  source", "\tsource"),
         """\
-        error: p.yaml:2:1: not valid YAML: a tab stands where spaces must
+        error: p.yaml:2:1: not valid YAML: expected spaces, got a tab
           2 | \N{RIGHTWARDS ARROW}source: csv
             | ^
         hint: indent with spaces
@@ -148,7 +148,7 @@ TYPICAL = {
     "keys that do not line up": (
         ("  path", " path"),
         """\
-        error: p.yaml:3:2: not valid YAML: this does not line up with what stands above it \
+        error: p.yaml:3:2: not valid YAML: the indentation does not match the lines above \
 (in the mapping that begins on line 1)
           3 |  path: penguins.csv
             |  ^^^^
@@ -161,7 +161,7 @@ TYPICAL = {
         error: p.yaml:11:1 train: duplicate key 'train'
           11 | train: {epochs: 20}
              | ^^^^^
-        hint: it stands first on line 9
+        hint: the first one is on line 9
         """,
     ),
     "a plugin that is not there": (
