@@ -30,6 +30,7 @@ from cygd.config.validators import (
     EXPERIMENT_NAME,
     MATRIX,
     MEASURED_VALUE,
+    SEED,
     TEXT,
     TIME,
     Context,
@@ -60,7 +61,6 @@ __all__ = [
     "Train",
 ]
 
-SEED = whole_number(0, 2**63 - 1)
 SHARE = number(0, 1, below=True)
 POSITIVE = number(0, above=True)
 NOT_NEGATIVE = number(0)

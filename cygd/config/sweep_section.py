@@ -15,6 +15,7 @@ from cygd.config.messages import format_alternatives, format_value
 from cygd.config.section import StrictSection, field
 from cygd.config.validators import (
     MEASURED_VALUE,
+    SEED,
     Context,
     ErrorDetails,
     Mismatch,
@@ -28,7 +29,7 @@ from cygd.config.validators import (
 )
 from cygd.config.yaml.nodes import parse_key
 
-__all__ = ["DISTRIBUTIONS", "SweepSection", "blocks_of"]
+__all__ = ["SweepSection"]
 
 DISTRIBUTIONS = ("uniform", "log_uniform", "integers", "choice")
 DISTRIBUTION = (
@@ -38,11 +39,6 @@ DISTRIBUTION = (
 Block = Mapping[str, Any]
 Blocks = tuple[Block, ...]
 BlockCheck = Callable[[Block], None]  # raises ValidationError
-
-
-def blocks_of(value: Any) -> list[Any]:
-    """Return the mappings of a block, which may be one mapping or a list of them."""
-    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
 def _blocks(expected: str, check: BlockCheck) -> PlainValidator:
@@ -201,7 +197,7 @@ class SweepSection(StrictSection):
         "vary a key only where other keys have certain values",
     )
     samples: int = field(whole_number(1), 10, "of `random`, and of `optuna`")
-    seed: int = field(whole_number(0, 2**63 - 1), 0, "of `random` and `optuna`; not that of the runs")
+    seed: int = field(SEED, 0, "of `random` and `optuna`; not that of the runs")
     repeat: int = field(whole_number(1), 1, "runs of each configuration, with seeds counting up")
     objective: str | None = field(
         Nullable(MEASURED_VALUE),

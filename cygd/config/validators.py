@@ -29,6 +29,7 @@ __all__ = [
     "EXPERIMENT_NAME",
     "MATRIX",
     "MEASURED_VALUE",
+    "SEED",
     "TEXT",
     "TIME",
     "Context",
@@ -339,6 +340,7 @@ def _check_name(value: Any) -> str:
     return name
 
 
+SEED = whole_number(0, 2**63 - 1)
 BOOLEAN = PlainValidator("true or false", _check_boolean, {"type": "boolean"})
 TEXT = PlainValidator("text", _check_text, {"type": "string", "minLength": 1})
 MEASURED_VALUE = PlainValidator("a measured value", _check_text, TEXT.json_schema)
