@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -147,12 +148,14 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_the_compiler_refuses_another_type(tmp_path, name):
-    text = f"from cygd.core cimport block_capsule_f64\n{WRONG[name]}\ncapsule = block_capsule_f64(f)\n"
-    (tmp_path / "wrong.pyx").write_text(text)
+def test_compiler_refuses_functions_of_another_type(tmp_path):
+    lines = ["from cygd.core cimport block_capsule_f64"]
+    for number, function in enumerate(WRONG.values()):
+        lines += [function.replace(" f(", f" f{number}("), f"capsule = block_capsule_f64(f{number})"]
+    (tmp_path / "wrong.pyx").write_text("\n".join(lines) + "\n")
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
     command = [sys.executable, "-m", "cython", "-3", "wrong.pyx"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "Cannot assign type" in done.stderr
+    for number, name in enumerate(WRONG):
+        assert re.search(rf"wrong\.pyx:{2 * number + 3}:\d+: Cannot assign type", done.stderr), name
