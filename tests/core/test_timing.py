@@ -38,5 +38,5 @@ def test_the_product_that_is_timed_is_the_product(kernels, level):
 )
 def test_a_product_that_does_not_fit_is_not_timed(a, b, c, calls, kernels):
     a, b, c = (np.zeros(shape, kernels.dtype) for shape in (a, b, c))
-    with pytest.raises(ValueError, match="needs shapes"):
+    with pytest.raises(ValueError, match="expected shapes"):
         kernels.module.product_seconds(a, b, c, calls)

@@ -161,16 +161,16 @@ cdef void fill_activations(kernels *t) noexcept:
     with_parameter(by_y_hat(activation(t, "elu", elu_f, elu_df)), "alpha", ALPHA)
     by_y_hat(activation(t, "selu", selu_f, selu_df))
     with_parameter(by_y_hat(activation(t, "celu", celu_f, celu_df)), "alpha", ALPHA)
-    activation(t, "softplus", softplus_f, softplus_df).both = softplus_both
-    activation(t, "softsign", softsign_f, softsign_df).both = softsign_both
-    activation(t, "gelu", gelu_f, gelu_df).both = gelu_both
-    activation(t, "gelu_tanh", gelu_tanh_f, gelu_tanh_df).both = gelu_tanh_both
-    activation(t, "silu", silu_f, silu_df).both = silu_both
-    activation(t, "mish", mish_f, mish_df).both = mish_both
+    activation(t, "softplus", softplus_f, softplus_df).value_and_derivative = softplus_both
+    activation(t, "softsign", softsign_f, softsign_df).value_and_derivative = softsign_both
+    activation(t, "gelu", gelu_f, gelu_df).value_and_derivative = gelu_both
+    activation(t, "gelu_tanh", gelu_tanh_f, gelu_tanh_df).value_and_derivative = gelu_tanh_both
+    activation(t, "silu", silu_f, silu_df).value_and_derivative = silu_both
+    activation(t, "mish", mish_f, mish_df).value_and_derivative = mish_both
     activation(t, "hard_sigmoid", hard_sigmoid_f, hard_sigmoid_df)
     activation(t, "hard_tanh", hard_tanh_f, hard_tanh_df)
     activation(t, "hard_swish", hard_swish_f, hard_swish_df)
-    activation(t, "sin", sin_f, sin_df).both = sin_both
+    activation(t, "sin", sin_f, sin_df).value_and_derivative = sin_both
     by_y_hat(activation(t, "gaussian", gaussian_f, gaussian_df))
     row = activation(t, "softmax", NULL, NULL)
     row.f_rows = softmax_f

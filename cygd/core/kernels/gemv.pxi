@@ -176,8 +176,8 @@ cdef void add_outer(const real *v, const real *a, real rate, bint accumulate, re
 
 
 cdef void fill_lines(kernels *t) noexcept:
-    t.combine_lines = combine_lines
-    t.line_products = line_products
-    t.dot_and_update = dot_and_update
-    t.combine_and_update = combine_and_update
-    t.add_outer = add_outer
+    t.gemv_t = combine_lines
+    t.gemv = line_products
+    t.gemv_and_update = dot_and_update
+    t.gemv_t_and_update = combine_and_update
+    t.ger = add_outer

@@ -358,14 +358,14 @@ cdef void with_loss_parameter(loss_row *row, const char *name, double default) n
     row.n_parameters += 1
 
 
-cdef void joint(kernels *t, const char *activation, const char *loss, joint_block_t f,
-                joint_delta_t delta) noexcept:
-    cdef joint_row *row = &t.joints[t.n_joints]
+cdef void joint(kernels *t, const char *activation, const char *loss, fused_loss_t f,
+                fused_delta_t delta) noexcept:
+    cdef fused_loss_row *row = &t.fused_losses[t.n_fused_losses]
     row.activation = activation
     row.loss = loss
     row.f = f
     row.delta = delta
-    t.n_joints += 1
+    t.n_fused_losses += 1
 
 
 cdef void fill_losses(kernels *t) noexcept:

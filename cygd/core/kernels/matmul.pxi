@@ -431,10 +431,10 @@ cdef void dot(const real *a, const real *b, bint accumulate, real *c, Py_ssize_t
 
 
 cdef void fill_products(kernels *t) noexcept:
-    t.product = product
+    t.matmul = product
     t.dot = dot
-    t.panel_product = panel_product
-    t.outer = outer
-    t.outer_ones = outer_ones
-    t.dots = dots
-    t.turn = turn_rows
+    t.panel_matmul = panel_product
+    t.panel_outer = outer
+    t.panel_outer_ones = outer_ones
+    t.panel_dots = dots
+    t.transpose = turn_rows

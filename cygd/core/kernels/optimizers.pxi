@@ -243,10 +243,10 @@ cdef void lion_scalars(const double *p, double eta, long long t, double *memory,
 
 # the table ---------------------------------------------------------------------------------------
 
-cdef void update(kernels *t, const char *name, update_block_t f, update_scalars_t scalars,
+cdef void update(kernels *t, const char *name, update_t f, step_scalars_t scalars,
                  tuple state, tuple parameters):
     """Add a row; names are literals, which live as long as the module."""
-    cdef update_row *row = &t.updates[t.n_updates]
+    cdef optimizer_row *row = &t.optimizers[t.n_optimizers]
     row.name = name
     row.f = f
     row.scalars = scalars
@@ -257,7 +257,7 @@ cdef void update(kernels *t, const char *name, update_block_t f, update_scalars_
     for k, (word, default) in enumerate(parameters):
         row.parameters[k] = word
         row.defaults[k] = default
-    t.n_updates += 1
+    t.n_optimizers += 1
 
 
 cdef void fill_updates(kernels *t):

@@ -28,4 +28,4 @@ cdef double peak(Py_ssize_t rounds) noexcept nogil:
 
 
 cdef void fill_peak(kernels *t) noexcept:
-    t.peak = peak
+    t.peak_fma = peak
