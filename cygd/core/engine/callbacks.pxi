@@ -127,7 +127,7 @@ cdef class PythonCallback:
 
     cdef object view(self, const real *p, Py_ssize_t n):
         """Return a block as a read-only one-dimensional array."""
-        cdef Lanes accumulators
+        cdef Accumulators accumulators
         cdef AlignedBuffer memory
         cdef Py_ssize_t offset
         for accumulators in self.accumulators:

@@ -27,8 +27,8 @@ cdef enum:
     SPLIT_FLOPS = 4000000               # below, a second chunk costs more than a second thread gains
     WIDE_LAYER_WEIGHTS = 16 * 1024      # weights that exceed L1, so that several panels share each strip
     WIDE_SPAN_PANELS = 2
-    SMALL_BATCH_ROWS = WIDTH * 3 // 4   # up to so many rows, and in layers of at least
-    SMALL_BATCH_WEIGHTS = 4 * 1024      # so many weights, the vectors run along the units
+    SMALL_BATCH_ROWS = WIDTH * 3 // 4   # at most; vectors then run along the units, in layers of
+    SMALL_BATCH_WEIGHTS = 4 * 1024      # weights or more
     STRIP_INPUTS = 64                   # inputs whose gradient is computed between two prefetches
     PREFETCH_BYTES = 512 * 1024         # of the next rows, at most: they share the cache with the blocks
     STRIP_BYTES = 16 * 1024             # of weights that are read and then updated while in L1
@@ -79,7 +79,7 @@ cdef struct batch_t:
     uint64_t seed, step                 # of the dropout masks
 
 
-cdef class Lanes:
+cdef class Accumulators:
     """The memory of n accumulators, aligned to 64 bytes, for chunks of at most `chunk_rows` rows."""
     cdef accumulator_t *items
     cdef list memory                    # an AlignedBuffer per accumulator
@@ -142,7 +142,7 @@ cdef class Engine:
     cdef list owners                    # of what the data pointers point to
     cdef CallbackErrors errors
     cdef readonly bint python           # some component is Python: threads would only wait for the GIL
-    cdef list free_accumulators, used_accumulators      # Lanes of finished calls, and of running ones
+    cdef list free_accumulators, used_accumulators      # of finished calls, and of running ones
     cdef readonly list thread_chunks    # chunks that each thread computed in the last call
     cdef Py_ssize_t span_panels         # panels that go through the layers together
     cdef double row_flops               # forward and backward
@@ -342,19 +342,20 @@ cdef class Engine:
             return 1
         return max(1, min(threads, batch.n_accumulators))
 
-    cdef Lanes acquire(self, int n, Py_ssize_t chunk_rows):
+    cdef Accumulators acquire(self, int n, Py_ssize_t chunk_rows):
         """Return at least n accumulators for chunks of at least `chunk_rows` rows, reused or new."""
-        cdef Lanes accumulators
+        cdef Accumulators accumulators
         for accumulators in self.free_accumulators:
             if accumulators.n >= n and accumulators.chunk_rows >= chunk_rows:
                 self.free_accumulators.remove(accumulators)
                 break
         else:
-            accumulators = Lanes(n, chunk_rows, self.row_elements, self.n_parameters + self.packed_elements)
+            accumulators = Accumulators(n, chunk_rows, self.row_elements,
+                                        self.n_parameters + self.packed_elements)
         self.used_accumulators.append(accumulators)
         return accumulators
 
-    cdef release(self, Lanes accumulators, const Py_ssize_t *chunks):
+    cdef release(self, Accumulators accumulators, const Py_ssize_t *chunks):
         """Keep the accumulators for the next call and record how many chunks each thread computed."""
         if chunks != NULL:
             self.thread_chunks = [chunks[thread] for thread in range(MAX_ACCUMULATORS) if chunks[thread]]

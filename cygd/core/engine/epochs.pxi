@@ -294,7 +294,7 @@ def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
     cdef job_t job
     cdef real[:, ::1] predictions
     cdef real[::1] flat
-    cdef Lanes accumulators
+    cdef Accumulators accumulators
     memset(&job, 0, sizeof(job_t))
     job.batch = task.batch
     if out is not None:

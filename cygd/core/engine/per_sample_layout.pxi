@@ -30,7 +30,7 @@ cdef struct layout_t:
     real *rowwise[3]                # blocks (units, rows of a vector) with one row, for row-wise functions
 
 
-cdef class Samples:
+cdef class PerSampleLayout:
     """The layout of per-sample epochs, and its memory."""
     cdef layout_t layout
     cdef AlignedBuffer memory
@@ -40,9 +40,9 @@ cdef class Samples:
         PyMem_Free(self.layout.layers)
 
     @staticmethod
-    cdef Samples create(Engine engine, Updater optimizer, bint clipped):
+    cdef PerSampleLayout create(Engine engine, Updater optimizer, bint clipped):
         """Return a layout, or None if the rows must go through chunks."""
-        cdef Samples self = Samples()
+        cdef PerSampleLayout self = PerSampleLayout()
         cdef layout_t *layout = &self.layout
         cdef layer_t *layer
         cdef Py_ssize_t index

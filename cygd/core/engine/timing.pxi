@@ -24,7 +24,7 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
     cdef layer_t *layer = &engine.layers[0]
     cdef double[4] t
     cdef Py_ssize_t n = padded(h.shape[0])
-    cdef Lanes accumulators
+    cdef Accumulators accumulators
     cdef real *x
     cdef real *y_hat
     cdef real *derivative

@@ -40,7 +40,7 @@ cdef class Training:
     cdef bint shuffled
     cdef uint32_t[::1] order                # of the rows in the epoch; unset without shuffling
     cdef double[::1] losses                 # of the epochs of a call
-    cdef Samples layout                     # for batches of one row, else None
+    cdef PerSampleLayout layout                     # for batches of one row, else None
     cdef job_t job                          # as it is at the start of a call
     cdef int max_threads, max_accumulators
     cdef Py_ssize_t max_chunk_rows
@@ -75,7 +75,7 @@ cdef class Training:
             self.order = np.empty(task.n_rows, np.uint32)
             job.batch.rows = &self.order[0]
         if batch_size == 1:
-            self.layout = Samples.create(engine, updater, clip_norm > 0 or clip_value > 0)
+            self.layout = PerSampleLayout.create(engine, updater, clip_norm > 0 or clip_value > 0)
             job.layout = &self.layout.layout if self.layout is not None else NULL
         # the last, shorter batch may have the longer chunks
         engine.split(&job.batch, job.n_rows % job.batch_size)
@@ -131,7 +131,7 @@ cdef class Training:
             parameters are those after the last complete, finite epoch, even if an exception is raised.
         """
         cdef job_t job = self.job
-        cdef Lanes accumulators
+        cdef Accumulators accumulators
         cdef Py_ssize_t k, n = len(learning_rates)
         cdef Py_ssize_t steps = (job.n_rows + job.batch_size - 1) // job.batch_size
         if self.losses.shape[0] < n:
