@@ -51,8 +51,8 @@ cdef struct activation_row:
     double defaults[MAX_PARAMETERS]
 
 cdef enum:
-    SUM = 0                             # over samples and outputs
-    MEAN = 1                            # over samples and outputs
+    SUM = 0                             # sum over samples and outputs
+    MEAN = 1                            # mean over samples and outputs
     MEAN_ROWS = 2                       # mean over samples of the sum over outputs
 
 cdef struct loss_row:
@@ -171,7 +171,7 @@ cdef struct kernels:
                          const panel_block *b, const real *bias, real *c, Py_ssize_t m,
                          Py_ssize_t k) noexcept nogil
     # c (m, n) = [c +] x d^T over the rows of a chunk: x is a block (units, rows), d has blocks (rows, PANEL
-    # units) as `transpose` writes them
+    # units) as `transpose_rows` writes them
     void (*panel_outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
                         Py_ssize_t m, Py_ssize_t n) noexcept nogil
     # the same with x a single row of ones: c (n) = [c +] sum_r d_r
@@ -181,23 +181,25 @@ cdef struct kernels:
     void (*panel_dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
                        Py_ssize_t m, Py_ssize_t n) noexcept nogil
     # out (n, ldo): column i is rows[i] (n elements), i < m; the rest of each row of `out` is 0
-    void (*transpose)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil
+    void (*transpose_rows)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out,
+                           Py_ssize_t ldo) noexcept nogil
 
     # fewer than WIDTH rows: vectors along the units (kernels/small_batch.pxi)
     # c (rows, n) = x^T w + bias, x (k, WIDTH), w (k, n); c has room for WIDTH rows
-    void (*small_batch_forward)(const real *x, Py_ssize_t rows, const real *w, const real *bias, real *c,
-                                Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    void (*small_batch_net_inputs)(const real *x, Py_ssize_t rows, const real *w, const real *bias, real *c,
+                                   Py_ssize_t n, Py_ssize_t k) noexcept nogil
     # g (m, WIDTH) = w d, as panel_matmul writes it; w (m, n), d in blocks (WIDTH rows, PANEL units)
-    void (*small_batch_backward)(const real *w, const real *d, Py_ssize_t rows, real *g, Py_ssize_t m,
-                                 Py_ssize_t n) noexcept nogil
+    void (*small_batch_errors)(const real *w, const real *d, Py_ssize_t rows, real *g, Py_ssize_t m,
+                               Py_ssize_t n) noexcept nogil
 
     # one layer with few outputs over n rows of d elements, each at its own address and read in place
     # (kernels/single_layer.pxi). w and g are packed: (outputs, inputs), ld a multiple of WIDTH. The rows of
     # the next chunk, `next`, are prefetched: their elements before `fetch` by the first kernel, the rest by
-    # the second h (m, n) = w x^T [+ bias], n a multiple of WIDTH
-    void (*single_layer_forward)(const real *const *x, const real *const *next, Py_ssize_t fetch,
-                                 Py_ssize_t n, Py_ssize_t d, const real *w, Py_ssize_t ldw, const real *bias,
-                                 real *h, Py_ssize_t m) noexcept nogil
+    # the second
+    # h (m, n) = w x^T [+ bias], n a multiple of WIDTH
+    void (*single_layer_net_inputs)(const real *const *x, const real *const *next, Py_ssize_t fetch,
+                                    Py_ssize_t n, Py_ssize_t d, const real *w, Py_ssize_t ldw,
+                                    const real *bias, real *h, Py_ssize_t m) noexcept nogil
     # g (m, ldg) = [g +] delta x
     void (*single_layer_gradient)(const real *const *x, const real *const *next, Py_ssize_t fetch,
                                   Py_ssize_t n, Py_ssize_t d, const real *delta, Py_ssize_t ldd, Py_ssize_t m,
@@ -240,8 +242,8 @@ cdef struct kernels:
     void (*train_unit)(int kind, const unit_rows *u) noexcept nogil
     # one row through a layer (kernels/gemv.pxi): n and every row of w (m, n) are multiples of WIDTH
     # out (n) = [bias +] sum_i a_i w_i
-    void (*gemv_t)(const real *w, const real *a, const real *bias, real *out, Py_ssize_t m,
-                   Py_ssize_t n) noexcept nogil
+    void (*gemv_transposed)(const real *w, const real *a, const real *bias, real *out, Py_ssize_t m,
+                            Py_ssize_t n) noexcept nogil
     # out_i = [bias_i +] w_i . v
     void (*gemv)(const real *w, const real *v, const real *bias, real *out, Py_ssize_t m,
                  Py_ssize_t n) noexcept nogil
@@ -249,8 +251,8 @@ cdef struct kernels:
     void (*gemv_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
                             Py_ssize_t n) noexcept nogil
     # out (n) = sum_i a_i w_i, then w_i += rate a_i v
-    void (*gemv_t_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
-                              Py_ssize_t n) noexcept nogil
+    void (*gemv_transposed_and_update)(real *w, const real *v, const real *a, real rate, real *out,
+                                       Py_ssize_t m, Py_ssize_t n) noexcept nogil
     # w_i = [w_i +] rate a_i v
-    void (*ger)(const real *v, const real *a, real rate, bint accumulate, real *w, Py_ssize_t m,
-                Py_ssize_t n) noexcept nogil
+    void (*rank_1_update)(const real *v, const real *a, real rate, bint accumulate, real *w, Py_ssize_t m,
+                          Py_ssize_t n) noexcept nogil

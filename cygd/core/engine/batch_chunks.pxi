@@ -66,9 +66,9 @@ cdef void pack_rows(Engine engine, const batch_t *batch, const span_t *span) noe
             if batch.y != NULL:
                 y[i] = batch.y + row * engine.n_outputs
             weight[r + i] = 0 if r + i >= span.n else batch.weight[row] if batch.weight != NULL else 1
-        engine.kernels.transpose(x, rows, engine.n_inputs, x_block + r * engine.n_inputs, rows)
+        engine.kernels.transpose_rows(x, rows, engine.n_inputs, x_block + r * engine.n_inputs, rows)
         if batch.y != NULL:
-            engine.kernels.transpose(y, rows, engine.n_outputs, y_block + r * engine.n_outputs, rows)
+            engine.kernels.transpose_rows(y, rows, engine.n_outputs, y_block + r * engine.n_outputs, rows)
 
 
 # forward --------------------------------------------------------------------------------------------
@@ -135,10 +135,10 @@ cdef void small_batch_net_inputs(Engine engine, const layer_t *layer, const span
     cdef real *h_rows = scratch_at(span, engine.g)          # (WIDTH, n_out)
     cdef const real *rows[WIDTH]
     cdef Py_ssize_t r
-    engine.kernels.small_batch_forward(x, span.n, w, bias, h_rows, layer.n_out, layer.n_in)
+    engine.kernels.small_batch_net_inputs(x, span.n, w, bias, h_rows, layer.n_out, layer.n_in)
     for r in range(WIDTH):
         rows[r] = h_rows + min(r, span.n - 1) * layer.n_out
-    engine.kernels.transpose(rows, WIDTH, layer.n_out, block_at(span, layer.h, layer.n_out), WIDTH)
+    engine.kernels.transpose_rows(rows, WIDTH, layer.n_out, block_at(span, layer.h, layer.n_out), WIDTH)
 
 
 cdef void apply_dropout(Engine engine, const batch_t *batch, const layer_t *layer, int index,
@@ -312,8 +312,8 @@ cdef void transpose_delta(Engine engine, const layer_t *layer, const span_t *spa
             n_units = min(layer.n_out - j, <Py_ssize_t> PANEL)
             for i in range(n_units):
                 units[i] = delta + r * layer.n_out + (j + i) * rows
-            engine.kernels.transpose(units, n_units, rows, out + r * padded(layer.n_out) + j * rows,
-                                     padded(n_units))
+            engine.kernels.transpose_rows(units, n_units, rows, out + r * padded(layer.n_out) + j * rows,
+                                          padded(n_units))
 
 
 # the whole chunk ------------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ cdef void sample_forward(Engine engine, job_t *job, layout_t *layout) noexcept n
         if place.by_output:
             engine.kernels.gemv(w, below, bias, h, place.m, place.n)
         else:
-            engine.kernels.gemv_t(w, below, bias, h, place.m, place.n)
+            engine.kernels.gemv_transposed(w, below, bias, h, place.m, place.n)
         if layer.f_rows != NULL:
             to_rowwise(h, layout.rowwise[0], layer.n_out, vector_rows(engine))
             layer.f_rows(layout.rowwise[0], layout.rowwise[1], layer.n_out, vector_rows(engine), layer.data)
@@ -310,18 +310,19 @@ cdef void sample_backward(Engine engine, layout_t *layout, real rate) noexcept n
         along, across = (below, delta) if place.by_output else (delta, below)
         if index and layout.fused_update:
             if place.by_output:
-                engine.kernels.gemv_t_and_update(w, along, across, rate, error, place.m, place.n)
+                engine.kernels.gemv_transposed_and_update(w, along, across, rate, error, place.m, place.n)
             else:
                 engine.kernels.gemv_and_update(w, along, across, rate, error, place.m, place.n)
         else:
             if index and place.by_output:
-                engine.kernels.gemv_t(w, delta, NULL, error, place.m, place.n)
+                engine.kernels.gemv_transposed(w, delta, NULL, error, place.m, place.n)
             elif index:
                 engine.kernels.gemv(w, delta, NULL, error, place.m, place.n)
-            engine.kernels.ger(along, across, rate, layout.fused_update, target + place.w, place.m, place.n)
+            engine.kernels.rank_1_update(along, across, rate, layout.fused_update, target + place.w, place.m,
+                                         place.n)
         if place.b >= 0:
-            engine.kernels.ger(delta, layout.memory + layout.one, rate, layout.fused_update, target + place.b,
-                               1, padded(layer.n_out))
+            engine.kernels.rank_1_update(delta, layout.memory + layout.one, rate, layout.fused_update,
+                                         target + place.b, 1, padded(layer.n_out))
         if index:
             if engine.layers[index - 1].keep_rate < 1:
                 engine.kernels.multiply(error, layout.memory + layout.layers[index - 1].mask, error,

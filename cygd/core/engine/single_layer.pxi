@@ -88,7 +88,7 @@ cdef void pack_targets(Engine engine, const batch_t *batch, const span_t *span) 
         return
     find_rows(batch, span.start, span.n, span.rows, batch.y, engine.n_outputs, rows)
     if engine.n_outputs > 1:
-        engine.kernels.transpose(rows, span.rows, engine.n_outputs, y, span.rows)
+        engine.kernels.transpose_rows(rows, span.rows, engine.n_outputs, y, span.rows)
         return
     for r in range(span.rows):
         y[r] = rows[r][0]
@@ -117,8 +117,8 @@ cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulato
     find_rows(batch, span.start, span.n, span.rows, batch.x, d, x)
     find_rows(batch, after, min(span.n, batch.n_rows - after), span.rows, batch.x, d, next)
     pack_targets(engine, batch, &span)
-    engine.kernels.single_layer_forward(x, next, fetch, span.rows, d, w, padded(d), bias,
-                                        block_at(&span, layer.h, layer.n_out), layer.n_out)
+    engine.kernels.single_layer_net_inputs(x, next, fetch, span.rows, d, w, padded(d), bias,
+                                           block_at(&span, layer.h, layer.n_out), layer.n_out)
     activate(engine, batch, layer, &span)
     if batch.y != NULL:
         accumulate_loss(engine, &span)

@@ -81,8 +81,8 @@ cdef void small_batch_errors(Engine engine, Updater optimizer, const batch_t *ba
     set_operands(engine, batch, span, index, &operands)
     for i from 0 <= i < layer.n_in by strip:
         m = min(layer.n_in - i, strip)
-        engine.kernels.small_batch_backward(w + i * layer.n_out, operands.delta.p, span.n, g + i * WIDTH, m,
-                                            layer.n_out)
+        engine.kernels.small_batch_errors(w + i * layer.n_out, operands.delta.p, span.n, g + i * WIDTH, m,
+                                          layer.n_out)
         if accumulator.fused_parameters != NULL:
             strip_gradient(engine, optimizer, accumulator, layer, &operands, i, m)
     if accumulator.fused_parameters != NULL:

@@ -176,8 +176,8 @@ cdef void add_outer(const real *v, const real *a, real rate, bint accumulate, re
 
 
 cdef void fill_lines(kernels *t) noexcept:
-    t.gemv_t = combine_lines
+    t.gemv_transposed = combine_lines
     t.gemv = line_products
     t.gemv_and_update = dot_and_update
-    t.gemv_t_and_update = combine_and_update
-    t.ger = add_outer
+    t.gemv_transposed_and_update = combine_and_update
+    t.rank_1_update = add_outer

@@ -437,4 +437,4 @@ cdef void fill_products(kernels *t) noexcept:
     t.panel_outer = outer
     t.panel_outer_ones = outer_ones
     t.panel_dots = dots
-    t.transpose = turn_rows
+    t.transpose_rows = turn_rows

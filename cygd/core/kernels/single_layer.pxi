@@ -255,7 +255,7 @@ cdef void turn_back(const real *a, Py_ssize_t lda, Py_ssize_t d, Py_ssize_t m, r
 
 
 cdef void fill_rows(kernels *t) noexcept:
-    t.single_layer_forward = row_products
+    t.single_layer_net_inputs = row_products
     t.single_layer_gradient = row_gradient
     t.pack_weights = turn_weights
     t.unpack_weights = turn_back

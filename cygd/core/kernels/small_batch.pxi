@@ -162,5 +162,5 @@ cdef void few_errors(const real *w, const real *d, Py_ssize_t rows, real *g, Py_
 
 
 cdef void fill_few_rows(kernels *t) noexcept:
-    t.small_batch_forward = few_net_inputs
-    t.small_batch_backward = few_errors
+    t.small_batch_net_inputs = few_net_inputs
+    t.small_batch_errors = few_errors
