@@ -82,7 +82,7 @@ def derivative_block(str name, const real[::1] h, const real[::1] y_hat, real[::
 
 def value_and_derivative_block(str name, const real[::1] h, real[::1] y_hat, real[::1] derivative,
                                params=None):
-    """Compute y_hat = f(h) and derivative = f'(h) in one pass; return False if there is no such kernel."""
+    """Compute y_hat = f(h) and derivative = f'(h) in one pass; return False without such a kernel."""
     cdef KernelParameters parameters = kernel_parameters(params)
     cdef activation_row *entry = find_activation(current(), name)
     if entry.value_and_derivative == NULL:

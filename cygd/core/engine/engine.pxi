@@ -290,7 +290,7 @@ cdef class Engine:
         for index in range(self.n_layers):
             layer = &self.layers[index]
             layer.wide = layer.n_out >= WIDTH // 2 and not self.single_layer
-            layer.h = layer.delta = end         # delta overwrites h, which is no longer needed by then
+            layer.h = layer.delta = end         # delta overwrites h, which is not needed by then
             layer.y_hat = layer.out = end + layer.n_out
             end += 2 * layer.n_out
             if layer.keep_rate < 1:
