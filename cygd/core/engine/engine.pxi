@@ -13,11 +13,11 @@ from libc.stdint cimport uint32_t, uint64_t
 from cygd.core.random cimport DROPOUT, SHUFFLE, next_word, open_stream, shuffle, stream
 
 cdef extern from "simd/vec.h" nogil:
-    ctypedef struct meeting:
+    ctypedef struct barrier:
         pass
-    void meet(meeting *m, int threads)
+    void barrier_wait(barrier *b, int threads)
     void fetch_line "FETCH_LINE"(const real *p, bint near)
-    int take(int *count)            # one number after the other, to each caller its own
+    int fetch_add(int *count)            # one number after the other, to each caller its own
 
 cdef enum:
     MAX_LANES = 8

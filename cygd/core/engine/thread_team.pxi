@@ -60,7 +60,7 @@ cdef struct job:
     real *parameters
     lane *lanes
     int threads
-    meeting meeting                                 # where they wait for each other
+    barrier barrier                                 # where they wait for each other
     Py_ssize_t n_rows, batch_size
     double learning_rate, clip_norm, clip_value     # 0: no clipping
     double loss, weight                             # sums over the epoch's batches
@@ -83,10 +83,10 @@ cdef void meet_others(job *j, int thread) noexcept nogil:
     """Wait until every thread of the team is here; the calling thread takes the time."""
     cdef double t
     if thread or j.threads == 1:
-        meet(&j.meeting, j.threads)
+        barrier_wait(&j.barrier, j.threads)
         return
     t = now()
-    meet(&j.meeting, j.threads)
+    barrier_wait(&j.barrier, j.threads)
     j.waited += now() - t
 
 
@@ -152,7 +152,7 @@ cdef void run_lanes(Engine engine, Updater updater, job *j, int thread) noexcept
         a.gradient = own
         if engine.in_rows:
             end_rows(engine, q, a)
-        k = j.threads + take(&j.taken)
+        k = j.threads + fetch_add(&j.taken)
 
 
 cdef void begin_together(job *j) noexcept nogil:
