@@ -147,6 +147,7 @@ cdef activation_row *reads_y_hat(activation_row *row) noexcept:
 
 
 cdef void add_parameter(activation_row *row, const char *name, double default) noexcept:
+    """Append a parameter and its default to a row."""
     row.parameters[row.n_parameters] = name
     row.defaults[row.n_parameters] = default
     row.n_parameters += 1

@@ -92,7 +92,7 @@ cdef inline pair logistic_pair(vec a) noexcept nogil:
     cdef pair d = fast_two_sum(splat(1), e), s
     cdef vec q = splat(1) / d.hi
     cdef vmask negative = lt(a, splat(0))
-    if REAL_BITS == 32:         # as in sigmoid_from_exp
+    if REAL_BITS == 32:         # the same correction as in sigmoid_from_exp
         q = fma_(q * d.lo, neg_reciprocal_approx(d.hi), q)
     e = e * q
     s.hi = select(negative, e, q)
@@ -101,8 +101,8 @@ cdef inline pair logistic_pair(vec a) noexcept nogil:
 
 
 cdef inline vec v_logistic(vec a) noexcept nogil:
-    # the same bits as the value of logistic_pair: a formula must not depend on whether its derivative is
-    # computed
+    # the same bits as the value of logistic_pair, so that a formula's value does not depend on whether its
+    # derivative is computed
     return logistic_pair(a).hi
 
 

@@ -1,8 +1,7 @@
 # Matrix-vector products for updates with one row at a time, fused with the update that follows.
 #
-# The weights of a layer are a matrix w of m rows of n elements, n a multiple of WIDTH (the engine copies them
-# there for an epoch): one row per input, or one row per output where that needs less padding. With one row
-# per input
+# The weights of a layer are a matrix w (m, n), n a multiple of WIDTH, to which the engine copies them for an
+# epoch: one row per input, or one row per output where that needs less padding. With one row per input
 #
 #     h   = b + sum_i x_i w_i         gemv_transposed
 #     g_i = w_i . delta               gemv_and_update, followed by w_i = w_i + eta x_i delta

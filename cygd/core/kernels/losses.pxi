@@ -276,9 +276,9 @@ cdef void squared_hinge_df(const real *y, const real *y_hat, real *out,
     map_loss(squared_hinge_derivative, NO_PARAMETER, y, y_hat, out, n, data)
 
 
-# fused losses ------------------------------------------------------------------------------------- A sigmoid
-# or softmax output layer and its cross-entropy in one kernel: the logarithm is computed from the net input,
-# before anything underflows, and in delta the derivatives of activation and loss cancel.
+# fused losses -------------------------------------------------------------------------------------
+# A sigmoid or softmax output layer and its cross-entropy in one kernel: the logarithm is computed from the
+# net input, before anything underflows, and in delta the derivatives of activation and loss cancel.
 
 # l = max(h, 0) - h y + log(1 + exp(-|h|));  delta = y - y_hat
 # max(h, 0) - h y is |h| (1 - y) for h > 0, else |h| y: no terms cancel for targets in [0, 1]

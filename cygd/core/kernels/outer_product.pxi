@@ -2,13 +2,11 @@
 #
 #     Delta_ij = sum_r x_ir delta_jr        (n_in, n_out)
 #
-# - `outer` for wide layers: delta is transposed once (`transpose_rows`), and vectors run along the units. A
-#   register
-#   tile like that of matmul.pxi, with the same chain of multiply-adds per element.
+# - `outer` for wide layers: delta is transposed once (`transpose_rows`), and vectors run along the units. It
+#   uses a register tile like that of matmul.pxi, with the same chain of multiply-adds per element.
+# - `outer_ones`, the gradient of the bias, is `outer` with one row of x that is 1.
 # - `dots` for narrow layers: vectors run along the rows, so that no lanes are wasted on missing units. Each
-#   element
-#   is a dot product over the virtual width of 64 bytes.
-# - `outer_ones` is `outer` with one row of x that is 1: the gradient of the bias.
+#   element is a dot product over the virtual width of 64 bytes.
 
 cdef enum:
     TRANSPOSE_MIN_COLUMNS = 6   # fewer columns are copied element by element
@@ -169,8 +167,7 @@ cdef inline void dots_tile(int rows, const panels *chunk, const panel_block *x, 
 
 cdef void dots(const panels *chunk, const panel_block *x, const panel_block *d, bint accumulate, real *c,
                Py_ssize_t m, Py_ssize_t n) noexcept nogil:
-    # c_ij = [c_ij +] sum_r x_ir d_jr, x (m, rows), d (n, rows), c (m, n); without d, c_i0 = [c_i0 +] sum_r
-    # x_ir
+    # c_ij = [c_ij +] sum_r x_ir d_jr, x (m, rows), d (n, rows), c (m, n); d NULL: c_i0 = [c_i0 +] sum_r x_ir
     cdef Py_ssize_t i, j
     for j in range(n):
         i = 0

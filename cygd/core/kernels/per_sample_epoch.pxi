@@ -41,6 +41,7 @@ cdef inline void narrow_update(int rows, int lines, const real *z, const real *d
 cdef inline void train_narrow_singly(int kind, int lines, const unit_rows *u, Py_ssize_t first,
                                      Py_ssize_t stop, const real *bias_input, real *w,
                                      narrow_block *block) noexcept nogil:
+    """Train on rows first ... stop - 1, one at a time."""
     cdef real dots[WIDTH]
     cdef block_result result
     while first < stop:
@@ -52,6 +53,7 @@ cdef inline void train_narrow_singly(int kind, int lines, const unit_rows *u, Py
 
 
 cdef inline void train_narrow(int kind, int lines, const unit_rows *u) noexcept nogil:
+    """Train on all rows in order, packed into `lines` lines each."""
     cdef narrow_block *blocks = <narrow_block *> u.memory       # two alternate; the third is for single rows
     cdef real w[MOST_LINES * WIDTH]
     cdef real bias_input[WIDTH]
@@ -97,7 +99,7 @@ cdef inline void train_narrow(int kind, int lines, const unit_rows *u) noexcept 
 
 cdef inline void wide_dots_and_gram(bint near, const real *const *x, const real *w, Py_ssize_t d,
                                     real *out) noexcept nogil:
-    """out (10) = w . x_j and x_i . x_j (i < j) of WIDE_BLOCK rows, which reads x and w once."""
+    """out = w . x_j (4), then x_i . x_j for i < j (6), of WIDE_BLOCK rows; x and w are read once."""
     cdef vec acc[16 * VECS]
     cdef vec a0, a1, a2, a3, b
     cdef vec s0, s1, s2, s3, s4, s5, s6, s7, s8, s9
@@ -154,6 +156,7 @@ cdef inline void wide_update(int rows, const real *const *x, const real *c, real
 
 
 cdef inline real wide_dot(const real *x, const real *w, Py_ssize_t d) noexcept nogil:
+    """Return w . x over d elements."""
     cdef vec sums[VECS]
     cdef Py_ssize_t p
     cdef int v
@@ -197,6 +200,7 @@ cdef inline bint train_wide_block(int kind, int rows, const unit_rows *u, Py_ssi
 
 
 cdef inline void train_wide(int kind, const unit_rows *u) noexcept nogil:
+    """Train on all rows in order, read in place."""
     cdef Py_ssize_t first = 0, stop
     while first < u.n:
         if u.n - first >= WIDE_BLOCK and train_wide_block(kind, WIDE_BLOCK, u, first):
@@ -211,6 +215,7 @@ cdef inline void train_wide(int kind, const unit_rows *u) noexcept nogil:
 # dispatch -----------------------------------------------------------------------------------------
 
 cdef inline void train_rows(int kind, const unit_rows *u) noexcept nogil:
+    # `lines` and `kind` are literals where it matters, so that the loops over lines unroll
     cdef Py_ssize_t lines = u.d // WIDTH + 1        # of a row and the 1 for the bias
     if lines == 1:
         train_narrow(kind, 1, u)

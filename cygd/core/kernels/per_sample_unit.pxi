@@ -20,13 +20,13 @@
 # serial part of this one.
 
 cdef enum:
-    BLOCK = 8                       # narrow rows of a block, limited by latency
-    WIDE_BLOCK = 4                  # wide rows of a block, limited by throughput
+    BLOCK = 8                       # narrow rows per block: latency is the limit
+    WIDE_BLOCK = 4                  # wide rows per block: throughput of the products is the limit
     GRAM = 32                       # 28 products of the rows of a block, padded for tree_sum_half
 
 
-# the index of the product of rows i < j
 cdef inline int gram_index(int i, int j) noexcept nogil:
+    """Return the index in `gram` of the product of rows i < j."""
     return j * (j - 1) // 2 + i
 
 
@@ -82,6 +82,7 @@ cdef inline void gram_row(int j, int lines, const narrow_block *block, vec *sums
 
 
 cdef inline void sum_gram(int first, int stop, narrow_block *block, const vec *sums) noexcept nogil:
+    """gram[first ... stop - 1] = the sums of the accumulators."""
     cdef int k
     for k from first <= k < stop by HALF_WIDTH:
         tree_sum_half(sums + k * VECS, block.gram + k)
@@ -114,6 +115,7 @@ cdef inline void gram_step(int step, int lines, narrow_block *block, vec *sums) 
 
 
 cdef void compute_gram(int lines, narrow_block *block) noexcept nogil:
+    """Compute all of block.gram at once, for the first block of an epoch."""
     cdef vec sums[GRAM * VECS]
     gram_step(0, lines, block, sums)
     gram_step(1, lines, block, sums)
@@ -254,7 +256,7 @@ cdef inline void resolve_sigmoid_rows(int kind, int rows, const unit_rows *u, Py
     cdef real power[WIDTH]
     cdef real r[WIDTH]
     cdef real limit = 80 if REAL_BITS == 32 else 700
-    cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744      # 1.5 * 2**MANTISSA_BITS
+    cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744      # 1.5 * 2^MANTISSA_BITS
     cdef vec x, t, n
     cdef int j
     for j from 0 <= j < WIDTH by LANES:

@@ -1,5 +1,4 @@
-# A network of one layer with few outputs, on rows of x as they lie in memory: linear, logistic and softmax
-# regression.
+# A single layer with few outputs on rows of x in place: linear, logistic and softmax regression.
 #
 #     h_jr   = sum_i w_ij x_ri + b_j        dot products along the rows of x, WIDTH rows at a time
 #     g_ji  += sum_r delta_jr x_ri          vectors along the rows of x, too

@@ -116,21 +116,21 @@ cdef inline void errors_tile(int units, int rows, const real *w, const real *d, 
     cdef const real *block
     cdef vec acc[LANES][VECS]
     cdef real sums[LANES]
-    cdef Py_ssize_t j, k, wide, ldd
+    cdef Py_ssize_t j, k, columns, ldd
     cdef int i, r, v
     for i in range(units * rows):
         for v in range(VECS):
             acc[i][v] = splat(0)
     for j from 0 <= j < n by PANEL:
-        wide = min(n - j, <Py_ssize_t> PANEL)
-        ldd = (wide + WIDTH - 1) // WIDTH * WIDTH
+        columns = min(n - j, <Py_ssize_t> PANEL)
+        ldd = (columns + WIDTH - 1) // WIDTH * WIDTH
         block = d + j * WIDTH + r0 * ldd
         k = 0
-        while wide - k >= WIDTH:
+        while columns - k >= WIDTH:
             errors_step(units, rows, w + j + k, n, block + k, ldd, WIDTH, acc)
             k += WIDTH
-        if wide > k:
-            errors_step(units, rows, w + j + k, n, block + k, ldd, wide - k, acc)
+        if columns > k:
+            errors_step(units, rows, w + j + k, n, block + k, ldd, columns - k, acc)
     store(sums, tree_sum_lanes(units * rows, acc))
     for i in range(units):
         for r in range(rows):

@@ -102,9 +102,13 @@ cdef inline vec v_erfc(vec x) noexcept nogil:
 
 # ---- the normal distribution ---------------------------------------------------------------------
 #
-# Phi(-a) = e^(-a^2 / 2) G(a) for a >= 0, where G is normal_tail_ratio. The exponential takes a itself: with
-# erfc(a / sqrt(2)), rounding a / sqrt(2) would cost a^2 / 2 ulp in the tail. G decreases from 1/2 like 1 / (a
-# sqrt(2 pi)). It is a quotient of two polynomials with positive coefficients, in which nothing cancels.
+# For a >= 0, with G = normal_tail_ratio:
+#
+#     Phi(-a) = e^(-a^2 / 2) G(a)
+#
+# The exponential takes a itself: in erfc(a / sqrt(2)), rounding a / sqrt(2) would cost a^2 / 2 ulp in the
+# tail. G decreases from 1/2 like 1 / (a sqrt(2 pi)). It is a quotient of two polynomials with positive
+# coefficients, in which nothing cancels.
 
 cdef struct normal:             # the standard normal distribution at h
     vec cdf

@@ -1,5 +1,4 @@
-# Polynomials c0 + c1 x + c2 x^2 + ...: blocks of four coefficients by Estrin's scheme, combined by Horner's
-# in x^4.
+# Polynomials c0 + c1 x + c2 x^2 + ...: Estrin's scheme in blocks of four terms, Horner's over the blocks.
 #
 # Every step of Horner's scheme waits for the one before, which costs its latency; Estrin's needs half as many
 # steps in a row. Beyond four terms, Horner's scheme over the blocks is as short and saves the higher powers

@@ -7,8 +7,7 @@
 #   (W. J. Cody and W. Waite). r is accurate even next to a multiple of pi/2, as long as |q| < 2^20 (float64)
 #   or 2^8 (float32).
 # - Above: lane by lane in exact integers (M. Payne and R. Hanek). This is the only branch on values in math/.
-#   It
-#   is scalar, in double and without fused operations, so it gives the same bits at every level.
+#   It is scalar, in double and without fused operations, so it gives the same bits at every level.
 
 from libc.string cimport memcpy
 
@@ -244,8 +243,8 @@ cdef inline vec v_tan(vec x) noexcept nogil:
     s = fast_two_sum(s.hi, s.lo)
     c = fast_two_sum(c.hi, c.lo)
     q = select(inverted, c.hi, s.hi) / select(inverted, s.hi, c.hi)
-    # the error of a quotient q = n / d is (n.lo - q d.lo) / d, for which 1 / c = 1 + 0.6 z and 1 / s = q / c
-    # suffice
+    # the error of a quotient q = n / d is (n.lo - q d.lo) / d, in which 1 / c = 1 + 0.6 z and 1 / s = q / c
+    # are accurate enough
     residual = fma_(-q, select(inverted, s.lo, c.lo), select(inverted, c.lo, s.lo))
     inverse = fma_(z, splat(0.6), splat(1))
     q = fma_(residual, select(inverted, q * inverse, inverse), q)
