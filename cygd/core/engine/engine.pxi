@@ -13,11 +13,11 @@ from libc.stdint cimport uint32_t, uint64_t
 from cygd.core.random cimport DROPOUT, SHUFFLE, next_word, open_stream, shuffle, stream
 
 cdef extern from "simd/vec.h" nogil:
-    ctypedef struct barrier_t "meeting":
+    ctypedef struct barrier_t:
         pass
-    void barrier_wait "meet"(barrier_t *barrier, int threads)
-    int fetch_add "take"(int *count)        # count++, atomically
-    void prefetch_line "FETCH_LINE"(const real *p, bint near)
+    void barrier_wait(barrier_t *barrier, int threads)
+    int fetch_add(int *count)        # count++, atomically
+    void prefetch_read "PREFETCH_READ"(const real *p, bint near)
 
 cdef enum:
     MAX_ACCUMULATORS = 8

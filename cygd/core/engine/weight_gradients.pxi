@@ -128,4 +128,4 @@ cdef void prefetch_next_batch(Engine engine, const batch_t *batch, Py_ssize_t st
         return
     for r from batch.n_rows + start <= r < min(batch.n_rows + start + n, batch.epoch_rows - batch.first):
         for column from i <= column < i + m by WIDTH:
-            prefetch_line(batch.x + row_index(batch, r) * engine.n_inputs + column, False)
+            prefetch_read(batch.x + row_index(batch, r) * engine.n_inputs + column, False)
