@@ -72,8 +72,8 @@ cdef bint are_compatible(const Py_buffer *h, const Py_buffer *out) noexcept:
 
 cdef bint call_kernel(int index, const Py_buffer *source, const Py_buffer *target, bint derivative) noexcept:
     """Call the kernel; return False for a row-wise activation, which has no elementwise kernel."""
-    cdef f32.activation_row *entry_f32 = &dispatch.kernels_f32.activations[index]
-    cdef f64.activation_row *entry_f64 = &dispatch.kernels_f64.activations[index]
+    cdef f32.activation_entry *entry_f32 = &dispatch.kernels_f32.activations[index]
+    cdef f64.activation_entry *entry_f64 = &dispatch.kernels_f64.activations[index]
     cdef Py_ssize_t n = source.len // source.itemsize
     if entry_f64.f == NULL:
         return False
@@ -90,7 +90,7 @@ cdef bint call_kernel(int index, const Py_buffer *source, const Py_buffer *targe
     return True
 
 
-cdef void map_f32(const f32.activation_row *entry, const float *h, float *out, Py_ssize_t n,
+cdef void map_f32(const f32.activation_entry *entry, const float *h, float *out, Py_ssize_t n,
                   bint derivative) noexcept nogil:
     """out = f(h) or f'(h); f' gets y_hat where it reads it."""
     cdef float[STACK_BLOCK] y_hat
@@ -106,7 +106,7 @@ cdef void map_f32(const f32.activation_row *entry, const float *h, float *out, P
             entry.df(h + i, y_hat, out + i, m, NULL)
 
 
-cdef void map_f64(const f64.activation_row *entry, const double *h, double *out, Py_ssize_t n,
+cdef void map_f64(const f64.activation_entry *entry, const double *h, double *out, Py_ssize_t n,
                   bint derivative) noexcept nogil:
     """The same for float64."""
     cdef double[STACK_BLOCK] y_hat

@@ -84,7 +84,7 @@ def value_and_derivative_block(str name, const real[::1] h, real[::1] y_hat, rea
                                params=None):
     """Compute y_hat = f(h) and derivative = f'(h) in one pass; return False without such a kernel."""
     cdef KernelParameters parameters = kernel_parameters(params)
-    cdef activation_row *entry = find_activation(current(), name)
+    cdef activation_entry *entry = find_activation(current(), name)
     if entry.value_and_derivative == NULL:
         return False
     entry.value_and_derivative(data_in(h), data_out(y_hat), data_out(derivative), h.shape[0],
@@ -112,7 +112,7 @@ def loss_block(str name, const real[::1] y, const real[::1] y_hat, real[::1] out
                params=None):
     """Compute out = l(y, y_hat), or dl/dy_hat, before the reduction."""
     cdef KernelParameters parameters = kernel_parameters(params)
-    cdef loss_row *entry = find_loss(current(), name)
+    cdef loss_entry *entry = find_loss(current(), name)
     if derivative:
         entry.df(data_in(y), data_in(y_hat), data_out(out), y.shape[0], parameters_data(parameters))
     else:
@@ -177,7 +177,7 @@ def scale(double factor, const real[::1] a, real[::1] out):
 
 def addresses(str name):
     """Return the addresses of an activation's function and derivative, for the C interface."""
-    cdef activation_row *entry = find_activation(current(), name)
+    cdef activation_entry *entry = find_activation(current(), name)
     if entry.f == NULL:
         raise ValueError(f"activation {name!r} is row-wise: it has no elementwise function")
     return <size_t> entry.f, <size_t> entry.df

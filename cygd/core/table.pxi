@@ -10,7 +10,7 @@
 
 cdef enum:
     MAX_PARAMETERS = 4      # of one activation or loss
-    MAX_ROWS = 64           # entries of one table
+    MAX_ENTRIES = 64        # of one table
     MAX_OPERANDS = 5        # of one instruction of a formula
     PANEL = 256 // sizeof(real)     # rows of a panel: four vectors at the highest CPU level
 
@@ -38,7 +38,7 @@ ctypedef void (*fused_loss_t)(const real *h, const real *y, real *out, Py_ssize_
 ctypedef void (*fused_delta_t)(const real *y, const real *y_hat, real *delta, Py_ssize_t units,
                                Py_ssize_t rows, void *data) noexcept nogil
 
-cdef struct activation_row:
+cdef struct activation_entry:
     const char *name
     block_t f
     derivative_t df
@@ -55,7 +55,7 @@ cdef enum:
     MEAN = 1                            # mean over samples and outputs
     MEAN_ROWS = 2                       # mean over samples of the sum over outputs
 
-cdef struct loss_row:
+cdef struct loss_entry:
     const char *name
     loss_block_t f
     loss_block_t df
@@ -64,13 +64,13 @@ cdef struct loss_row:
     const char *parameters[MAX_PARAMETERS]
     double defaults[MAX_PARAMETERS]
 
-cdef struct fused_loss_row:
+cdef struct fused_loss_entry:
     const char *activation
     const char *loss
     fused_loss_t f
     fused_delta_t delta
 
-cdef struct function_row:               # elementary functions by name: exp, log1p, tanh, ...
+cdef struct function_entry:             # elementary functions by name: exp, log1p, tanh, ...
     const char *name
     block_t f
 
@@ -84,7 +84,7 @@ cdef struct operand:
 
 ctypedef void (*op_t)(const operand *x, real *out, Py_ssize_t n) noexcept nogil
 
-cdef struct op_row:
+cdef struct op_entry:
     const char *name
     op_t f
     int operands, outputs
@@ -100,7 +100,7 @@ cdef enum:
     MAX_OPTIMIZER_PARAMETERS = 8
     MAX_STATE = 4
 
-cdef struct optimizer_row:
+cdef struct optimizer_entry:
     const char *name
     update_t f
     step_scalars_t scalars
@@ -125,39 +125,39 @@ cdef enum:
     UNIT_IDENTITY                       # identity with a squared error
     UNIT_SIGMOID                        # sigmoid with a squared error
     UNIT_LOGISTIC                       # sigmoid with binary_cross_entropy
-    UNIT_OTHER                          # any other combination, through the function `pull`
+    UNIT_OTHER                          # any other combination, through the function `error_term`
 
 cdef enum:
-    MOST_LINES = 4                      # cache lines of 64 bytes in a row that is copied
-    UNIT_LINES = 3 * (2 * 8 * MOST_LINES + 4)
-    UNIT_AHEAD = 16
+    MAX_PACKED_LINES = 4                # cache lines of 64 bytes in a row that is packed
+    UNIT_MEMORY_LINES = 3 * (2 * 8 * MAX_PACKED_LINES + 4)
+    UNIT_PREFETCH_ROWS = 16
 
 # return -dl/dh of a row from its net input, and store its output
-ctypedef real (*pull_t)(void *data, Py_ssize_t row, real h, real *y_hat) noexcept nogil
+ctypedef real (*error_term_t)(void *data, Py_ssize_t row, real h, real *y_hat) noexcept nogil
 
 cdef struct unit_rows:
     Py_ssize_t n, d
-    const real **x                      # (n + UNIT_AHEAD) rows of d elements; rows past n are only prefetched
+    const real **x                      # (n + UNIT_PREFETCH_ROWS) rows of d elements; past n only prefetched
     const real *y                       # (n)
     const real *step                    # (n): the factor of -dl/dh in the update
     real *w                             # (d)
     real *b                             # one element, or NULL
     real *h                             # (n): net inputs, for the loss
     real *y_hat                         # (n): outputs
-    real *memory                        # UNIT_LINES cache lines, for copies of a few rows
-    pull_t pull
+    real *memory                        # UNIT_MEMORY_LINES cache lines, for copies of a few rows
+    error_term_t error_term
     void *data
 
 cdef struct kernels:
     int level                           # 2 (base), 3, 4
     int vector_bytes
     int n_activations, n_losses, n_fused_losses, n_functions, n_ops, n_optimizers
-    activation_row activations[MAX_ROWS]
-    loss_row losses[MAX_ROWS]
-    fused_loss_row fused_losses[MAX_ROWS]
-    function_row functions[MAX_ROWS]
-    op_row ops[MAX_ROWS]
-    optimizer_row optimizers[MAX_ROWS]
+    activation_entry activations[MAX_ENTRIES]
+    loss_entry losses[MAX_ENTRIES]
+    fused_loss_entry fused_losses[MAX_ENTRIES]
+    function_entry functions[MAX_ENTRIES]
+    op_entry ops[MAX_ENTRIES]
+    optimizer_entry optimizers[MAX_ENTRIES]
 
     # matrix products (kernels/matmul.pxi)
     # c (m, n) = [c +] a (m, k) b (k, n) [+ bias (m)], vectors along n; a has arbitrary strides

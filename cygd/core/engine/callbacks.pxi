@@ -230,19 +230,19 @@ cdef class KernelParameters:
         PyMem_Free(self.values)
 
 
-cdef KernelParameters activation_parameters(activation_row *entry, given):
+cdef KernelParameters activation_parameters(activation_entry *entry, given):
     """Return the parameters of an activation from a mapping of names to values."""
     return KernelParameters([given.get((<bytes> entry.parameters[k]).decode(), entry.defaults[k])
                              for k in range(entry.n_parameters)])
 
 
-cdef KernelParameters loss_parameters(loss_row *entry, given):
+cdef KernelParameters loss_parameters(loss_entry *entry, given):
     """Return the parameters of a loss from a mapping of names to values."""
     return KernelParameters([given.get((<bytes> entry.parameters[k]).decode(), entry.defaults[k])
                              for k in range(entry.n_parameters)])
 
 
-cdef activation_row *find_activation(kernels *table, str name) except NULL:
+cdef activation_entry *find_activation(kernels *table, str name) except NULL:
     cdef int k
     for k in range(table.n_activations):
         if table.activations[k].name == name.encode():
@@ -250,7 +250,7 @@ cdef activation_row *find_activation(kernels *table, str name) except NULL:
     raise ValueError(f"unknown activation {name!r}")
 
 
-cdef loss_row *find_loss(kernels *table, str name) except NULL:
+cdef loss_entry *find_loss(kernels *table, str name) except NULL:
     cdef int k
     for k in range(table.n_losses):
         if table.losses[k].name == name.encode():
@@ -258,7 +258,7 @@ cdef loss_row *find_loss(kernels *table, str name) except NULL:
     raise ValueError(f"unknown loss {name!r}")
 
 
-cdef fused_loss_row *find_fused_loss(kernels *table, str activation, str loss) noexcept:
+cdef fused_loss_entry *find_fused_loss(kernels *table, str activation, str loss) noexcept:
     """Return the fused form of an activation and a loss, or NULL if there is none."""
     cdef int k
     for k in range(table.n_fused_losses):
@@ -268,7 +268,7 @@ cdef fused_loss_row *find_fused_loss(kernels *table, str activation, str loss) n
     return NULL
 
 
-cdef optimizer_row *find_optimizer(kernels *table, str name) except NULL:
+cdef optimizer_entry *find_optimizer(kernels *table, str name) except NULL:
     cdef int k
     for k in range(table.n_optimizers):
         if table.optimizers[k].name == name.encode():

@@ -200,7 +200,7 @@ cdef class Engine:
 
     cdef init_activation(self, layer_t *layer, activation, where):
         """Set the functions of a layer: function pointers, a formula, Python functions or a kernel."""
-        cdef activation_row *entry
+        cdef activation_entry *entry
         cdef FormulaPrograms programs
         cdef Pointer pointer
         if activation.pointers is not None:
@@ -245,8 +245,8 @@ cdef class Engine:
 
     cdef init_loss(self, loss, activation):
         """Set the functions of the loss, fused with the last activation where a kernel exists."""
-        cdef loss_row *entry
-        cdef fused_loss_row *fused
+        cdef loss_entry *entry
+        cdef fused_loss_entry *fused
         cdef FormulaPrograms programs
         self.reduction = {"sum": SUM, "mean": MEAN, "mean_rows": MEAN_ROWS}[loss.reduction]
         if loss.formula is not None:

@@ -42,7 +42,7 @@ cdef class Updater:
     cdef Py_ssize_t n
 
     def __init__(self, optimizer, Engine engine):
-        cdef optimizer_row *entry
+        cdef optimizer_entry *entry
         self.optimizer = optimizer
         self.errors = CallbackErrors()
         self.n = engine.n_parameters

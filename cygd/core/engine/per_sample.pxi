@@ -63,7 +63,7 @@ cdef void train_single_unit(Engine engine, job_t *job) noexcept nogil:
     """Train a single unit on every row in order, RUN_ROWS rows at a time."""
     cdef layout_t *layout = job.layout
     cdef batch_t *batch = &job.batch
-    cdef const real *x[RUN_ROWS + UNIT_AHEAD]
+    cdef const real *x[RUN_ROWS + UNIT_PREFETCH_ROWS]
     cdef real *y = layout.memory + layout.y
     cdef real *loss_values = layout.memory + layout.loss_values
     cdef real *step = layout.w                      # four arrays of RUN_ROWS
@@ -80,7 +80,7 @@ cdef void train_single_unit(Engine engine, job_t *job) noexcept nogil:
     unit.d, unit.x, unit.y, unit.step, unit.h, unit.y_hat = engine.n_inputs, x, y, step, h, y_hat
     unit.w = job.parameters + engine.layers[0].w
     unit.b = job.parameters + engine.layers[0].b if engine.layers[0].b >= 0 else NULL
-    unit.memory, unit.pull, unit.data = layout.g, unit_error_term, &data
+    unit.memory, unit.error_term, unit.data = layout.g, unit_error_term, &data
     for r in range(RUN_ROWS):
         weight[r], step[r] = 1, <real> (rate * sample_scale(engine, 1))
     for first from 0 <= first < job.n_rows by RUN_ROWS:
@@ -88,7 +88,7 @@ cdef void train_single_unit(Engine engine, job_t *job) noexcept nogil:
         for r in range(n):
             row = row_index(batch, first + r)
             x[r], y[r] = batch.x + row * engine.n_inputs, batch.y[row]
-        for r in range(n, n + UNIT_AHEAD):          # prefetched only
+        for r in range(n, n + UNIT_PREFETCH_ROWS):  # prefetched only
             x[r] = batch.x + row_index(batch, min(first + r, job.n_rows - 1)) * engine.n_inputs
         if batch.weight != NULL:
             for r in range(n):

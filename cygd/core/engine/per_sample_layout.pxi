@@ -111,7 +111,7 @@ cdef class PerSampleLayout:
         layout.derivative, layout.error = self.reserve(widest), self.reserve(widest)
         rowwise = self.reserve(3 * widest * WIDTH) if has_rowwise else 0
         if layout.single_unit:
-            w, g = self.reserve(4 * RUN_ROWS), self.reserve(UNIT_LINES * WIDTH)
+            w, g = self.reserve(4 * RUN_ROWS), self.reserve(UNIT_MEMORY_LINES * WIDTH)
         else:
             w, g = self.reserve(layout.n), 0 if layout.fused_update else self.reserve(layout.n)
             for k in range(MAX_STATE):

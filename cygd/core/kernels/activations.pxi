@@ -2,8 +2,9 @@
 # equations are in activations_piecewise.pxi and activations_smooth.pxi.
 #
 # To add an activation, write two inline functions over a vector (f and its derivative), two wrappers that
-# pass them to a loop, and a row in `fill_activations`. `a` is the activation's parameter, if any. Where f and
-# f' share an exponential or a division, a third wrapper (`_f_df`) computes both in one pass, for training.
+# pass them to a loop, and an entry in `fill_activations`. `a` is the activation's parameter, if any. Where f
+# and f' share an exponential or a division, a third wrapper (`_f_df`) computes both in one pass, for
+# training.
 #
 # - Where f' is cheaper to compute from the output, it takes y_hat and is exact for the rounded y_hat. Where
 #   y_hat is close to its limit, y (1 - y), 1 - y^2 and y + a are accurate to an ulp of 1, not of the result.
@@ -130,31 +131,31 @@ cdef void softmax_backward(const real *h, const real *y_hat, const real *g, real
 
 # table -------------------------------------------------------------------------------------------
 
-cdef activation_row *register_activation(kernels *t, const char *name, block_t f, derivative_t df) noexcept:
-    """Append a row to the table and return it."""
-    cdef activation_row *row = &t.activations[t.n_activations]
-    row.name = name
-    row.f = f
-    row.df = df
+cdef activation_entry *register_activation(kernels *t, const char *name, block_t f, derivative_t df) noexcept:
+    """Append an entry to the table and return it."""
+    cdef activation_entry *entry = &t.activations[t.n_activations]
+    entry.name = name
+    entry.f = f
+    entry.df = df
     t.n_activations += 1
-    return row
+    return entry
 
 
-cdef activation_row *reads_y_hat(activation_row *row) noexcept:
-    """Declare that df reads y_hat; return the row."""
-    row.df_reads_y_hat = True
-    return row
+cdef activation_entry *reads_y_hat(activation_entry *entry) noexcept:
+    """Declare that df reads y_hat; return the entry."""
+    entry.df_reads_y_hat = True
+    return entry
 
 
-cdef void add_parameter(activation_row *row, const char *name, double default) noexcept:
-    """Append a parameter and its default to a row."""
-    row.parameters[row.n_parameters] = name
-    row.defaults[row.n_parameters] = default
-    row.n_parameters += 1
+cdef void add_parameter(activation_entry *entry, const char *name, double default) noexcept:
+    """Append a parameter and its default to an entry."""
+    entry.parameters[entry.n_parameters] = name
+    entry.defaults[entry.n_parameters] = default
+    entry.n_parameters += 1
 
 
 cdef void fill_activations(kernels *t) noexcept:
-    cdef activation_row *row
+    cdef activation_entry *entry
     register_activation(t, "identity", identity_f, identity_df)
     register_activation(t, "step", step_f, step_df)
     reads_y_hat(register_activation(t, "sigmoid", sigmoid_f, sigmoid_df))
@@ -175,6 +176,6 @@ cdef void fill_activations(kernels *t) noexcept:
     register_activation(t, "hard_swish", hard_swish_f, hard_swish_df)
     register_activation(t, "sin", sin_f, sin_df).value_and_derivative = sin_f_df
     reads_y_hat(register_activation(t, "gaussian", gaussian_f, gaussian_df))
-    row = register_activation(t, "softmax", NULL, NULL)
-    row.f_rows = softmax_f
-    row.backward_rows = softmax_backward
+    entry = register_activation(t, "softmax", NULL, NULL)
+    entry.f_rows = softmax_f
+    entry.backward_rows = softmax_backward

@@ -1,8 +1,8 @@
 # Losses: l(y, y_hat) of one element and dl/dy_hat, before the reduction, and fused losses.
 #
-# To add a loss, write two inline functions over a vector, two wrappers that pass them to `map_loss`, and a
-# row in `fill_losses`. `a` is the loss's parameter, if any; d = y_hat - y. A term with a factor 0 is 0, even
-# next to an infinite logarithm.
+# To add a loss, write two inline functions over a vector, two wrappers that pass them to `map_loss`, and an
+# entry in `fill_losses`. `a` is the loss's parameter, if any; d = y_hat - y. A term with a factor 0 is 0,
+# even next to an infinite logarithm.
 
 ctypedef vec (*loss_fn)(vec y, vec y_hat, vec a) noexcept nogil
 
@@ -342,31 +342,31 @@ cdef void softmax_cross_entropy_delta(const real *y, const real *y_hat, real *de
 
 # table --------------------------------------------------------------------------------------------
 
-cdef loss_row *register_loss(kernels *t, const char *name, loss_block_t f, loss_block_t df,
+cdef loss_entry *register_loss(kernels *t, const char *name, loss_block_t f, loss_block_t df,
                              int reduction) noexcept:
-    """Append a row to the table and return it."""
-    cdef loss_row *row = &t.losses[t.n_losses]
-    row.name = name
-    row.f = f
-    row.df = df
-    row.reduction = reduction
+    """Append an entry to the table and return it."""
+    cdef loss_entry *entry = &t.losses[t.n_losses]
+    entry.name = name
+    entry.f = f
+    entry.df = df
+    entry.reduction = reduction
     t.n_losses += 1
-    return row
+    return entry
 
 
-cdef void add_loss_parameter(loss_row *row, const char *name, double default) noexcept:
-    row.parameters[row.n_parameters] = name
-    row.defaults[row.n_parameters] = default
-    row.n_parameters += 1
+cdef void add_loss_parameter(loss_entry *entry, const char *name, double default) noexcept:
+    entry.parameters[entry.n_parameters] = name
+    entry.defaults[entry.n_parameters] = default
+    entry.n_parameters += 1
 
 
 cdef void register_fused_loss(kernels *t, const char *activation, const char *loss, fused_loss_t f,
                               fused_delta_t delta) noexcept:
-    cdef fused_loss_row *row = &t.fused_losses[t.n_fused_losses]
-    row.activation = activation
-    row.loss = loss
-    row.f = f
-    row.delta = delta
+    cdef fused_loss_entry *entry = &t.fused_losses[t.n_fused_losses]
+    entry.activation = activation
+    entry.loss = loss
+    entry.f = f
+    entry.delta = delta
     t.n_fused_losses += 1
 
 

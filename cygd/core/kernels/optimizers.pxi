@@ -2,7 +2,7 @@
 # is coupled (added to g), except in adamw and lion.
 #
 # To add an optimizer, write a step over vectors, the function that computes its scalars s[0], s[1], ... in
-# double, once per update, from the parameters p and the step number t = 1, 2, ..., and a row in
+# double, once per update, from the parameters p and the step number t = 1, 2, ..., and an entry in
 # `fill_optimizers` with the names of its state and parameters. `map_step` is inlined with the step function
 # as a literal, so every optimizer is a single pass over w, g and its state.
 #
@@ -249,18 +249,18 @@ cdef void lion_scalars(const double *p, double eta, long long t, double *memory,
 
 cdef void register_optimizer(kernels *t, const char *name, update_t f, step_scalars_t scalars,
                              tuple state, tuple parameters):
-    """Append a row to the table. The names are literals, so they live as long as the module."""
-    cdef optimizer_row *row = &t.optimizers[t.n_optimizers]
-    row.name = name
-    row.f = f
-    row.scalars = scalars
-    row.n_state = len(state)
-    row.n_parameters = len(parameters)
+    """Append an entry to the table. The names are literals, so they live as long as the module."""
+    cdef optimizer_entry *entry = &t.optimizers[t.n_optimizers]
+    entry.name = name
+    entry.f = f
+    entry.scalars = scalars
+    entry.n_state = len(state)
+    entry.n_parameters = len(parameters)
     for k, key in enumerate(state):
-        row.state[k] = key
+        entry.state[k] = key
     for k, (key, default) in enumerate(parameters):
-        row.parameters[k] = key
-        row.defaults[k] = default
+        entry.parameters[k] = key
+        entry.defaults[k] = default
     t.n_optimizers += 1
 
 

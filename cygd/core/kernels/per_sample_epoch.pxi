@@ -1,6 +1,6 @@
 # Per-sample epochs of a single unit, block by block; per_sample_unit.pxi has the equations.
 #
-# Narrow rows, of up to MOST_LINES lines of 64 bytes, are packed. Wide rows are read in place.
+# Narrow rows, of up to MAX_PACKED_LINES lines of 64 bytes, are packed. Wide rows are read in place.
 
 # narrow rows ----------------------------------------------------------------------------------------
 
@@ -25,7 +25,7 @@ cdef inline void narrow_dots(int rows, int lines, const real *x, const real *w, 
 
 cdef inline void narrow_update(int rows, int lines, const real *z, const real *delta, real *w) noexcept nogil:
     # w = w + sum_j delta_j z_j
-    cdef vec s[MOST_LINES * VECS]
+    cdef vec s[MAX_PACKED_LINES * VECS]
     cdef vec c
     cdef int j, k
     for k in range(lines * VECS):
@@ -55,7 +55,7 @@ cdef inline void train_narrow_singly(int kind, int lines, const unit_rows *u, Py
 cdef inline void train_narrow(int kind, int lines, const unit_rows *u) noexcept nogil:
     """Train on all rows in order, packed into `lines` lines each."""
     cdef narrow_block *blocks = <narrow_block *> u.memory       # two alternate; the third is for single rows
-    cdef real w[MOST_LINES * WIDTH]
+    cdef real w[MAX_PACKED_LINES * WIDTH]
     cdef real bias_input[WIDTH]
     cdef real dots[WIDTH]
     cdef block_result result
@@ -221,7 +221,7 @@ cdef inline void train_rows(int kind, const unit_rows *u) noexcept nogil:
         train_narrow(kind, 1, u)
     elif lines == 2:
         train_narrow(kind, 2, u)
-    elif lines <= MOST_LINES:
+    elif lines <= MAX_PACKED_LINES:
         train_narrow(kind, <int> lines, u)
     else:
         train_wide(kind, u)

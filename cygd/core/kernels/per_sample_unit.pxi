@@ -33,8 +33,8 @@ cdef inline int gram_index(int i, int j) noexcept nogil:
 # packed rows ----------------------------------------------------------------------------------------
 
 cdef struct narrow_block:
-    real x[BLOCK * MOST_LINES * WIDTH]      # x_j
-    real z[BLOCK * MOST_LINES * WIDTH]      # s_j x_j
+    real x[BLOCK * MAX_PACKED_LINES * WIDTH]    # x_j
+    real z[BLOCK * MAX_PACKED_LINES * WIDTH]    # s_j x_j
     real gram[GRAM]                         # s_i (x_i . x_j + 1) at gram_index(i, j)
 
 
@@ -145,7 +145,7 @@ cdef inline real delta_from_net_input(int kind, const unit_rows *u, Py_ssize_t r
     u.h[row] = h
     result.check = fma_scalar(0, h, result.check)
     if kind == UNIT_OTHER:
-        return u.pull(u.data, row, h, u.y_hat + row)
+        return u.error_term(u.data, row, h, u.y_hat + row)
     y_hat = h if kind == UNIT_IDENTITY else sigmoid_scalar(h)
     u.y_hat[row] = y_hat
     delta = u.y[row] - y_hat

@@ -218,7 +218,7 @@ cdef class Program:
     cdef add_instruction(self, Py_ssize_t k, line, set written):
         """Validate and store instruction k of the body; `written` are the slots written so far."""
         cdef instruction_t *instruction = <instruction_t *> &self.p.body[k]
-        cdef op_row *entry
+        cdef op_entry *entry
         cdef int blocks = self.p.n_inputs + self.p.n_outputs + self.p.n_temporaries, j
         cdef int slots = blocks + self.p.n_uniforms + self.p.n_constants + <int> self.p.n_prologue
         where = f"body instruction {k} {line!r}"
@@ -317,7 +317,7 @@ cdef Py_ssize_t check_length(Py_ssize_t n, Py_ssize_t length, name) except -1:
     return length
 
 
-cdef op_row *find_op(kernels *t, name) noexcept:
+cdef op_entry *find_op(kernels *t, name) noexcept:
     """Return the table entry of an operation, or NULL."""
     cdef int k
     for k in range(t.n_ops):
