@@ -134,7 +134,7 @@ def fused_delta(str activation, str loss, const real[:, ::1] y, const real[:, ::
                                                            y.shape[1], NULL)
 
 
-def has_joint(str activation, str loss):
+def has_fused_loss(str activation, str loss):
     """Return True if an activation and a loss have a fused form."""
     return find_fused_loss(current(), activation, loss) != NULL
 

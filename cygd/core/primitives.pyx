@@ -224,7 +224,7 @@ def error_term(y, y_hat, h, activation="sigmoid", loss="sse"):
     delta = np.empty_like(y)
     if not y.size:
         return delta
-    if module.has_joint(activation, loss):
+    if module.has_fused_loss(activation, loss):
         blocks = [to_block(a.reshape(n_rows, -1), module) for a in (y, y_hat)]
         block = np.empty_like(blocks[0])
         module.fused_delta(activation, loss, *blocks, block)

@@ -268,7 +268,8 @@ cdef void activation_gradients(Engine engine, const batch_t *batch, const layer_
                            accumulator.gradient + layer.a + k, n)
 
 
-cdef void backward(Engine engine, Updater optimizer, const batch_t *batch, const span_t *span) noexcept nogil:
+cdef void backward(Engine engine, Optimizer optimizer, const batch_t *batch,
+                   const span_t *span) noexcept nogil:
     """Compute delta of every layer into its block, from the last layer to the first."""
     cdef real *delta
     cdef real *g = scratch_at(span, engine.g)
@@ -329,7 +330,7 @@ cdef void store_predictions(Engine engine, const batch_t *batch, const span_t *s
                 batch.out[(span.start + r + i) * n_outputs + j] = y_hat[r * n_outputs + j * rows + i]
 
 
-cdef void run_chunk(Engine engine, Updater optimizer, const batch_t *batch, accumulator_t *accumulator,
+cdef void run_chunk(Engine engine, Optimizer optimizer, const batch_t *batch, accumulator_t *accumulator,
                     Py_ssize_t index) noexcept nogil:
     """Compute chunk `index` of a batch, span by span."""
     cdef span_t span

@@ -141,13 +141,13 @@ cdef class Engine:
     cdef Py_ssize_t packed_elements     # of its packed weights and their gradient, after the flat gradient
     cdef list owners                    # of what the data pointers point to
     cdef CallbackErrors errors
-    cdef readonly bint python           # some component is Python: threads would only wait for the GIL
+    cdef readonly bint has_python_components    # then threads would only wait for the GIL
     cdef list free_accumulators, used_accumulators      # of finished calls, and of running ones
-    cdef readonly list thread_chunks    # chunks that each thread computed in the last call
+    cdef readonly list chunks_per_thread        # computed in the last call
     cdef Py_ssize_t span_panels         # panels that go through the layers together
     cdef double row_flops               # forward and backward
     cdef double single_threaded_until   # no thread team before this time, in milliseconds of the clock
-    cdef public bint together           # never fall back to one thread: for tests of the threads
+    cdef public bint force_parallel     # never fall back to one thread: for tests of the threads
     cdef double backoff                 # milliseconds on one thread after the next slowdown
 
     def __cinit__(self, Py_ssize_t n_inputs, list layers, loss):
@@ -156,7 +156,7 @@ cdef class Engine:
         self.free_accumulators = []
         self.used_accumulators = []
         self.errors = CallbackErrors()
-        self.thread_chunks = []
+        self.chunks_per_thread = []
         self.backoff = MIN_BACKOFF_MILLISECONDS
         self.n_inputs = n_inputs
         self.n_layers = len(layers)
@@ -202,10 +202,10 @@ cdef class Engine:
         """Set the functions of a layer: function pointers, a formula, Python functions or a kernel."""
         cdef activation_entry *entry
         cdef FormulaPrograms programs
-        cdef Pointer pointer
+        cdef FunctionPointers pointer
         if activation.pointers is not None:
-            values = list(activation.parameters.values())
-            pointer = Pointer(activation.pointers.of("float32" if sizeof(real) == 4 else "float64"), values)
+            pair = activation.pointers.of("float32" if sizeof(real) == 4 else "float64")
+            pointer = FunctionPointers(pair, list(activation.parameters.values()))
             self.owners.append(pointer)
             layer.data = &pointer.data
             layer.f = pointer_f
@@ -224,7 +224,7 @@ cdef class Engine:
             callback = PythonCallback(activation, f"activation {activation.name!r} of {where}", self.errors,
                                       self.used_accumulators)
             self.owners.append(callback)
-            self.python = True
+            self.has_python_components = True
             layer.data = <void *> callback
             if activation.backward is None:
                 layer.f = call_function
@@ -259,7 +259,7 @@ cdef class Engine:
         if loss.kernel is None:
             callback = PythonCallback(loss, f"loss {loss.name!r}", self.errors, self.used_accumulators)
             self.owners.append(callback)
-            self.python = True
+            self.has_python_components = True
             self.loss_data = <void *> callback
             self.loss = call_loss
             self.loss_derivative = call_loss_derivative
@@ -303,7 +303,7 @@ cdef class Engine:
             widest = max(widest, layer.n_out)
             most_trainable = max(most_trainable, layer.n_trainable * layer.n_out)
             most_weights = max(most_weights, layer.n_in * layer.n_out)
-        if self.python:
+        if self.has_python_components:
             self.span_panels = MAX_CHUNK // PANEL
         else:
             self.span_panels = WIDE_SPAN_PANELS if most_weights >= WIDE_LAYER_WEIGHTS else 1
@@ -336,7 +336,7 @@ cdef class Engine:
 
     cdef int n_threads(self, const batch_t *batch, int threads) noexcept nogil:
         """Return how many of the given threads are worth using for a batch; no result depends on it."""
-        if threads == 1 or self.python or forked or self.row_flops * batch.n_rows < 3e5:
+        if threads == 1 or self.has_python_components or forked or self.row_flops * batch.n_rows < 3e5:
             return 1
         if self.single_threaded_until and now() < self.single_threaded_until:
             return 1
@@ -358,7 +358,7 @@ cdef class Engine:
     cdef release(self, Accumulators accumulators, const Py_ssize_t *chunks):
         """Keep the accumulators for the next call and record how many chunks each thread computed."""
         if chunks != NULL:
-            self.thread_chunks = [chunks[thread] for thread in range(MAX_ACCUMULATORS) if chunks[thread]]
+            self.chunks_per_thread = [chunks[thread] for thread in range(MAX_ACCUMULATORS) if chunks[thread]]
         self.used_accumulators.remove(accumulators)
         if len(self.free_accumulators) < 2:
             self.free_accumulators.append(accumulators)

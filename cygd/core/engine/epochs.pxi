@@ -12,7 +12,7 @@ cdef enum:
     PARAMETER_BLOCK = 1024          # a thread's range of the parameters is a multiple of this
 
 
-cdef class Task:
+cdef class ArrayDataset:
     """The arrays of one call: checked, and kept alive while the GIL is released.
 
     Parameters
@@ -153,11 +153,12 @@ cdef void begin_batch(Engine engine, job_t *job, Py_ssize_t first,
                   and not engine.single_layer and not engine.has_trainable)
     # a single chunk has the complete gradient; but a Python component may fail halfway
     job.fused_update = (job.n_threads == 1 and job.batch.n_chunks == 1 and not needs_complete_gradient
-                        and not engine.single_layer and not engine.has_trainable and not engine.python
+                        and not engine.single_layer and not engine.has_trainable
+                        and not engine.has_python_components
                         and engine.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_UPDATE_BYTES)
 
 
-cdef void update_range(Engine engine, Updater optimizer, job_t *job, int n_accumulators, Py_ssize_t start,
+cdef void update_range(Engine engine, Optimizer optimizer, job_t *job, int n_accumulators, Py_ssize_t start,
                        Py_ssize_t stop) noexcept nogil:
     """Sum, penalties, update: block by block, so that a gradient is read once and from L1."""
     cdef real *g = job.accumulators[0].gradient
@@ -170,7 +171,7 @@ cdef void update_range(Engine engine, Updater optimizer, job_t *job, int n_accum
         start = end
 
 
-cdef void update_all(Engine engine, Updater optimizer, job_t *job, int thread, int n_accumulators,
+cdef void update_all(Engine engine, Optimizer optimizer, job_t *job, int thread, int n_accumulators,
                      Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Update where the complete gradient is needed at once: for clipping or an optimizer in Python."""
     cdef real *g = job.accumulators[0].gradient
@@ -187,7 +188,7 @@ cdef void update_all(Engine engine, Updater optimizer, job_t *job, int thread, i
         optimizer.apply(job.parameters, g + start, start, stop)
 
 
-cdef void epoch_worker(Engine engine, Updater optimizer, job_t *job, int thread) noexcept nogil:
+cdef void epoch_worker(Engine engine, Optimizer optimizer, job_t *job, int thread) noexcept nogil:
     """Run one thread's part of an epoch."""
     cdef Py_ssize_t first, start, stop, n = engine.n_parameters
     cdef Py_ssize_t blocks = (n + PARAMETER_BLOCK - 1) // PARAMETER_BLOCK
@@ -195,7 +196,7 @@ cdef void epoch_worker(Engine engine, Updater optimizer, job_t *job, int thread)
     cdef bint needs_complete_gradient = job.clip_value > 0 or job.clip_norm > 0 or optimizer.python
     for first from 0 <= first < job.n_rows by job.batch_size:
         if thread == 0:
-            if job.n_threads > 1 and not engine.together and is_slowed_down(job, MAX_WAIT_MILLISECONDS):
+            if job.n_threads > 1 and not engine.force_parallel and is_slowed_down(job, MAX_WAIT_MILLISECONDS):
                 job.single_threaded = True      # not reset in this epoch: a thread may be late to read it
             begin_batch(engine, job, first, needs_complete_gradient)
         wait_for_team(job, thread)
@@ -225,7 +226,7 @@ cdef void epoch_worker(Engine engine, Updater optimizer, job_t *job, int thread)
             job.batch.step += 1
 
 
-cdef void run_epoch(Engine engine, Updater optimizer, job_t *job) noexcept nogil:
+cdef void run_epoch(Engine engine, Optimizer optimizer, job_t *job) noexcept nogil:
     """Run one epoch of updates, row by row or batch by batch."""
     cdef int n_threads = job.n_threads
     if job.layout != NULL:
@@ -271,13 +272,13 @@ class ComponentError(Exception):
         self.where = where
 
 
-def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
+def forward_backward(Engine engine, ArrayDataset dataset, int threads, out=None, gradient=None):
     """Run one pass over the rows and return the loss.
 
     Parameters
     ----------
     engine : Engine
-    task : Task
+    dataset : ArrayDataset
         With targets, unless only predictions are needed.
     threads : int
         The maximum number of threads; results do not depend on it.
@@ -296,15 +297,15 @@ def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
     cdef real[::1] flat
     cdef Accumulators accumulators
     memset(&job, 0, sizeof(job_t))
-    job.batch = task.batch
+    job.batch = dataset.batch
     if out is not None:
         predictions = out
-        if predictions.shape[0] != task.n_rows or predictions.shape[1] != engine.n_outputs:
-            raise ValueError(f"expected out of shape ({task.n_rows}, {engine.n_outputs}), got {out.shape}")
-        if task.n_rows:
+        if predictions.shape[0] != dataset.n_rows or predictions.shape[1] != engine.n_outputs:
+            raise ValueError(f"expected out of shape ({dataset.n_rows}, {engine.n_outputs}), got {out.shape}")
+        if dataset.n_rows:
             job.batch.out = &predictions[0, 0]
     job.batch.backward = gradient is not None
-    engine.split(&job.batch, task.n_rows)
+    engine.split(&job.batch, dataset.n_rows)
     job.batch.scale = engine.loss_scale(&job.batch)
     job.n_threads = engine.n_threads(&job.batch, threads)
     job.polled = now()

@@ -64,7 +64,7 @@ cdef void pointer_central_difference(const real *h, const real *y_hat, real *out
             out[start + i] = <real> ((<double> f_above[i] - f_below[i]) / (<double> above[i] - below[i]))
 
 
-cdef class Pointer:
+cdef class FunctionPointers:
     """The function pointers of an activation, as the `data` of its block functions.
 
     Parameters

@@ -1,28 +1,28 @@
 # An optimizer during training: its flat state arrays, its step count, and a saved copy of both to restore the
 # last complete epoch.
 
-cdef class Updater:
+cdef class Optimizer:
     """The state and the step count of an optimizer.
 
     Parameters
     ----------
-    optimizer : component
+    component : Optimizer component
     engine : Engine
         Gives the number of parameters, and the kernels.
 
     Attributes
     ----------
-    optimizer : component
+    component : Optimizer component
     state : dict of str to array
         Flat arrays of the shape of the parameters.
     step : int
         Updates made so far.
-    memory : list of float
+    scalars : list of float
         Scalars that some optimizers carry from step to step.
     """
 
     cdef update_t f
-    cdef step_scalars_t scalars
+    cdef step_scalars_t compute_scalars
     cdef Program program            # of an optimizer given as formulas, instead of f
     cdef double uniforms[2]         # its learning_rate and step
     cdef bint python
@@ -31,7 +31,7 @@ cdef class Updater:
     cdef double step_scalars[8]     # of this step, for f
     cdef real *state_arrays[MAX_STATE]
     cdef readonly dict state
-    cdef readonly object optimizer
+    cdef readonly object component
     cdef public long long step
     cdef CallbackErrors errors
     # the copy
@@ -41,22 +41,22 @@ cdef class Updater:
     cdef long long saved_step
     cdef Py_ssize_t n
 
-    def __init__(self, optimizer, Engine engine):
+    def __init__(self, component, Engine engine):
         cdef optimizer_entry *entry
-        self.optimizer = optimizer
+        self.component = component
         self.errors = CallbackErrors()
         self.n = engine.n_parameters
-        names = optimizer.state
-        if optimizer.kernel is not None:
-            entry = find_optimizer(engine.kernels, optimizer.kernel)
+        names = component.state
+        if component.kernel is not None:
+            entry = find_optimizer(engine.kernels, component.kernel)
             self.f = entry.f
-            self.scalars = entry.scalars
+            self.compute_scalars = entry.scalars
             for k in range(entry.n_parameters):
-                self.parameters[k] = optimizer.parameters.get((<bytes> entry.parameters[k]).decode(),
+                self.parameters[k] = component.parameters.get((<bytes> entry.parameters[k]).decode(),
                                                               entry.defaults[k])
             names = [(<bytes> entry.state[k]).decode() for k in range(entry.n_state)]
-        elif optimizer.formula is not None:
-            self.program = Program(optimizer.program)
+        elif component.formula is not None:
+            self.program = Program(component.program)
         else:
             self.python = True
         dtype = np.float32 if sizeof(real) == 4 else np.float64
@@ -68,11 +68,11 @@ cdef class Updater:
                 self.saved_arrays[k] = data_out(self.saved_state[name])
 
     @property
-    def memory(self):
+    def scalars(self):
         return list(self.carried)
 
-    @memory.setter
-    def memory(self, values):
+    @scalars.setter
+    def scalars(self, values):
         for k in range(4):
             self.carried[k] = values[k]
 
@@ -109,8 +109,8 @@ cdef class Updater:
         self.step += 1
         self.uniforms[0] = learning_rate
         self.uniforms[1] = <double> self.step
-        if self.scalars != NULL:
-            self.scalars(self.parameters, learning_rate, self.step, self.carried, self.step_scalars)
+        if self.compute_scalars != NULL:
+            self.compute_scalars(self.parameters, learning_rate, self.step, self.carried, self.step_scalars)
 
     cdef void apply(self, real *w, const real *g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
         """Update the parameters start ... stop of w; g is the gradient of this range."""
@@ -134,11 +134,11 @@ cdef class Updater:
         with gil:
             parameters, gradient = np.asarray(<real[:n]> w), np.asarray(<real[:n]> g)
             try:
-                self.optimizer.update(parameters, gradient, self.state, learning_rate, self.step,
-                                      **self.optimizer.parameters)
+                self.component.update(parameters, gradient, self.state, learning_rate, self.step,
+                                      **self.component.parameters)
                 if np.isnan(parameters).any() and np.isfinite(gradient).all():
                     raise ValueError("it made a parameter NaN")
             except BaseException as error:
-                self.errors.record(f"optimizer {self.optimizer.name!r}", error)
+                self.errors.record(f"optimizer {self.component.name!r}", error)
                 return False
             return True

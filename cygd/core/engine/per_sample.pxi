@@ -330,7 +330,7 @@ cdef void sample_backward(Engine engine, layout_t *layout, real rate) noexcept n
             sample_backprop_activation(engine, layout, index - 1)
 
 
-cdef void sample_update(Engine engine, Updater optimizer, job_t *job, layout_t *layout) noexcept nogil:
+cdef void sample_update(Engine engine, Optimizer optimizer, job_t *job, layout_t *layout) noexcept nogil:
     """Add the penalties, clip, and apply the optimizer to the padded parameters."""
     cdef layer_t *layer
     cdef padded_layer_t *place
@@ -351,7 +351,7 @@ cdef void sample_update(Engine engine, Updater optimizer, job_t *job, layout_t *
     optimizer.f(layout.w, layout.g, layout.state, layout.n, optimizer.step_scalars)
 
 
-cdef void train_rows(Engine engine, Updater optimizer, job_t *job) noexcept nogil:
+cdef void train_rows(Engine engine, Optimizer optimizer, job_t *job) noexcept nogil:
     """Train a network on every row in order."""
     cdef layout_t *layout = job.layout
     cdef batch_t *batch = &job.batch
@@ -387,7 +387,7 @@ cdef void train_rows(Engine engine, Updater optimizer, job_t *job) noexcept nogi
             unpack_parameters(engine, layout, layout.state[k], optimizer.state_arrays[k])
 
 
-cdef void run_per_sample_epoch(Engine engine, Updater optimizer, job_t *job) noexcept nogil:
+cdef void run_per_sample_epoch(Engine engine, Optimizer optimizer, job_t *job) noexcept nogil:
     """Run one epoch of batches of one row, on the calling thread: each row needs the weights of the last."""
     job.batch.first = 0
     if job.layout.single_unit:

@@ -40,7 +40,7 @@ cdef class PerSampleLayout:
         PyMem_Free(self.layout.layers)
 
     @staticmethod
-    cdef PerSampleLayout create(Engine engine, Updater optimizer, bint clipped):
+    cdef PerSampleLayout create(Engine engine, Optimizer optimizer, bint clipped):
         """Return a layout, or None if the rows must go through chunks."""
         cdef PerSampleLayout self = PerSampleLayout()
         cdef layout_t *layout = &self.layout
@@ -49,9 +49,9 @@ cdef class PerSampleLayout:
         cdef bint plain_sgd = not clipped and optimizer.f == find_optimizer(engine.kernels, "sgd").f
         # Python components are called with whole batches, and a formula, or epsilon = 0, may turn the padding
         # into NaN
-        if engine.python or optimizer.f == NULL:
+        if engine.has_python_components or optimizer.f == NULL:
             return None
-        if <real> <double> optimizer.optimizer.parameters.get("epsilon", 1.0) == 0:
+        if <real> <double> optimizer.component.parameters.get("epsilon", 1.0) == 0:
             return None
         for index in range(engine.n_layers):
             layer = &engine.layers[index]
@@ -71,7 +71,7 @@ cdef class PerSampleLayout:
         self.end += padded(n)
         return self.end - padded(n)
 
-    cdef allocate(self, Engine engine, Updater optimizer):
+    cdef allocate(self, Engine engine, Optimizer optimizer):
         """Set all offsets, then allocate the memory and set the pointers into it."""
         cdef layout_t *layout = &self.layout
         cdef padded_layer_t *place

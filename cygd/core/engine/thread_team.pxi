@@ -101,7 +101,7 @@ cdef void poll(Engine engine, job_t *job) noexcept nogil:
     """Poll for signals, at most every 50 ms, and look at the clock only after some work."""
     cdef double t
     job.flops_since_poll += engine.row_flops * job.batch.chunk_rows
-    if job.flops_since_poll < POLL_FLOPS and not engine.python or job.status != RUNNING:
+    if job.flops_since_poll < POLL_FLOPS and not engine.has_python_components or job.status != RUNNING:
         return
     job.flops_since_poll = 0
     t = now()
@@ -119,7 +119,7 @@ cdef void poll(Engine engine, job_t *job) noexcept nogil:
 signal_errors = []      # what a signal handler raised, until the call ends and raises it
 
 
-cdef void run_accumulators(Engine engine, Updater optimizer, job_t *job, int thread) noexcept nogil:
+cdef void run_accumulators(Engine engine, Optimizer optimizer, job_t *job, int thread) noexcept nogil:
     """Compute the chunks of accumulators, in order: the thread's own one first, then the next unclaimed."""
     cdef batch_t *batch = &job.batch
     cdef accumulator_t *accumulator
@@ -146,7 +146,7 @@ cdef void run_accumulators(Engine engine, Updater optimizer, job_t *job, int thr
             job.chunks[thread] += 1
             if thread == 0:
                 poll(engine, job)
-            if engine.python and engine.errors.raised():
+            if engine.has_python_components and engine.errors.raised():
                 job.status = FAILED
             if job.status != RUNNING:
                 accumulator.gradient = own_gradient
@@ -167,7 +167,7 @@ cdef void start_clock(job_t *job) noexcept nogil:
 
 cdef void update_backoff(Engine engine, bint slowed_down) noexcept nogil:
     """After a slowdown, use one thread for a while, twice as long each time."""
-    if not slowed_down or engine.together:
+    if not slowed_down or engine.force_parallel:
         engine.backoff = MIN_BACKOFF_MILLISECONDS
     else:
         engine.single_threaded_until = now() + engine.backoff

@@ -4,7 +4,7 @@
 from cython.parallel cimport prange
 
 
-def block_seconds(Engine engine, const real[::1] h, int calls):
+def activation_seconds(Engine engine, const real[::1] h, int calls):
     """Time the activation of a network's first layer over one block.
 
     Parameters
@@ -61,7 +61,7 @@ def block_seconds(Engine engine, const real[::1] h, int calls):
     return tuple((t[k + 1] - t[k]) / (1e3 * calls) for k in range(3))
 
 
-def product_seconds(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] c, int calls):
+def matmul_seconds(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] c, int calls):
     """Time c = a b.
 
     Parameters
@@ -89,7 +89,7 @@ def product_seconds(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] c, 
     return t / (1e3 * calls)
 
 
-def multiply_add_rate(Py_ssize_t rounds, int threads=1):
+def peak_fma_rate(Py_ssize_t rounds, int threads=1):
     """Return the operations per second of fused multiply-adds on registers: the peak of the CPU level.
 
     Parameters

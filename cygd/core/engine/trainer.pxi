@@ -3,17 +3,17 @@
 # Everything that a call needs is allocated before the first one, so that a caller who observes every epoch
 # pays for a function call, not for new arrays.
 
-cdef class Training:
+cdef class Trainer:
     """Run epochs of updates.
 
     Parameters
     ----------
     engine : Engine
-    task : Task
+    dataset : ArrayDataset
         The rows, with targets.
     parameters : array of shape (n_parameters,)
         Updated in place.
-    updater : Updater
+    optimizer : Optimizer
     batch_size : int
     shuffled : bool
         Whether to draw a new order of the rows for each epoch.
@@ -34,8 +34,8 @@ cdef class Training:
         Of the complete epochs of the last call; up to date after `run` has raised.
     """
     cdef Engine engine
-    cdef Task task
-    cdef Updater updater
+    cdef ArrayDataset dataset
+    cdef Optimizer optimizer
     cdef real[::1] parameters, saved        # now, and before the epoch
     cdef bint shuffled
     cdef uint32_t[::1] order                # of the rows in the epoch; unset without shuffling
@@ -47,35 +47,35 @@ cdef class Training:
     cdef readonly long long epochs, updates
     cdef Py_ssize_t n_complete              # epochs of the last call
 
-    def __init__(self, Engine engine, Task task, real[::1] parameters, Updater updater, *,
+    def __init__(self, Engine engine, ArrayDataset dataset, real[::1] parameters, Optimizer optimizer, *,
                  Py_ssize_t batch_size, bint shuffled, uint64_t seed, long long epochs, long long updates,
                  double clip_norm, double clip_value, int threads):
         cdef job_t *job = &self.job
-        if not task.n_rows:
+        if not dataset.n_rows:
             raise ValueError("no rows to train on")
-        if shuffled and task.x.shape[0] > 2**32:
-            raise ValueError(f"expected at most 2**32 rows to shuffle, got {task.x.shape[0]}")
-        self.engine, self.task, self.updater = engine, task, updater
+        if shuffled and dataset.x.shape[0] > 2**32:
+            raise ValueError(f"expected at most 2**32 rows to shuffle, got {dataset.x.shape[0]}")
+        self.engine, self.dataset, self.optimizer = engine, dataset, optimizer
         self.parameters = parameters
         self.saved = np.array(parameters)
         self.losses = np.empty(1)
         self.epochs, self.updates = epochs, updates
         self.max_threads = threads
         memset(job, 0, sizeof(job_t))
-        job.batch = task.batch
+        job.batch = dataset.batch
         job.parameters = &parameters[0]
         job.batch.parameters = job.parameters
-        job.n_rows = task.n_rows
-        job.batch_size = min(batch_size, task.n_rows)
+        job.n_rows = dataset.n_rows
+        job.batch_size = min(batch_size, dataset.n_rows)
         job.clip_norm, job.clip_value = clip_norm, clip_value
         job.batch.backward = job.batch.training = True
         job.batch.seed = seed
         self.shuffled = shuffled
         if shuffled:
-            self.order = np.empty(task.n_rows, np.uint32)
+            self.order = np.empty(dataset.n_rows, np.uint32)
             job.batch.rows = &self.order[0]
         if batch_size == 1:
-            self.layout = PerSampleLayout.create(engine, updater, clip_norm > 0 or clip_value > 0)
+            self.layout = PerSampleLayout.create(engine, optimizer, clip_norm > 0 or clip_value > 0)
             job.layout = &self.layout.layout if self.layout is not None else NULL
         # the last, shorter batch may have the longer chunks
         engine.split(&job.batch, job.n_rows % job.batch_size)
@@ -87,9 +87,9 @@ cdef class Training:
     cdef void draw_order(self) noexcept nogil:
         """Shuffle the rows for the epoch, from the seed and the epoch's number only."""
         cdef uint32_t *order = <uint32_t *> self.job.batch.rows
-        cdef Py_ssize_t i, n = self.task.n_rows
-        if self.task.batch.rows != NULL:
-            memcpy(order, self.task.batch.rows, n * sizeof(uint32_t))
+        cdef Py_ssize_t i, n = self.dataset.n_rows
+        if self.dataset.batch.rows != NULL:
+            memcpy(order, self.dataset.batch.rows, n * sizeof(uint32_t))
         else:
             for i in range(n):
                 order[i] = <uint32_t> i
@@ -101,12 +101,12 @@ cdef class Training:
         if self.shuffled:
             self.draw_order()
         memcpy(&self.saved[0], job.parameters, size)
-        self.updater.save()
+        self.optimizer.save()
         self.engine.split(&job.batch, job.batch_size)
         job.n_threads = self.engine.n_threads(&job.batch, self.max_threads)
         job.learning_rate = learning_rate
         job.loss = job.weight = 0
-        run_epoch(self.engine, self.updater, job)
+        run_epoch(self.engine, self.optimizer, job)
         if job.status == RUNNING:
             loss[0] = job.loss / job.weight if job.weight > 0 else job.loss
             if not (loss[0] - loss[0] == 0
@@ -114,7 +114,7 @@ cdef class Training:
                 job.status = DIVERGED
         if job.status != RUNNING:
             memcpy(job.parameters, &self.saved[0], size)
-            self.updater.restore()
+            self.optimizer.restore()
 
     def run(self, list learning_rates):
         """Run epochs without the GIL.
@@ -152,7 +152,7 @@ cdef class Training:
                 self.updates += steps
                 self.n_complete += 1
         self.engine.release(accumulators, job.chunks)
-        raise_errors(&job, self.updater.errors if self.updater.errors.raised() else self.engine.errors)
+        raise_errors(&job, self.optimizer.errors if self.optimizer.errors.raised() else self.engine.errors)
         return self.running_losses, job.status == DIVERGED
 
     @property

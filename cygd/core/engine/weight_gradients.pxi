@@ -35,7 +35,7 @@ cdef inline real *gradient_at(const accumulator_t *accumulator, Py_ssize_t start
     return accumulator.gradient if accumulator.fused_parameters != NULL else accumulator.gradient + start
 
 
-cdef inline void fused_update(Engine engine, Updater optimizer, const accumulator_t *accumulator,
+cdef inline void fused_update(Engine engine, Optimizer optimizer, const accumulator_t *accumulator,
                               Py_ssize_t start, Py_ssize_t n) noexcept nogil:
     """Add the penalties and update a range whose gradient is complete, before the next overwrites it."""
     if accumulator.fused_parameters != NULL:
@@ -43,7 +43,7 @@ cdef inline void fused_update(Engine engine, Updater optimizer, const accumulato
         optimizer.apply(accumulator.fused_parameters, accumulator.gradient, start, start + n)
 
 
-cdef inline void strip_gradient(Engine engine, Updater optimizer, const accumulator_t *accumulator,
+cdef inline void strip_gradient(Engine engine, Optimizer optimizer, const accumulator_t *accumulator,
                                 const layer_t *layer, gradient_operands_t *operands, Py_ssize_t i,
                                 Py_ssize_t m) noexcept nogil:
     """dE/dw_ij += sum_r x_ir delta_jr, for the m inputs from i on of a wide layer."""
@@ -54,7 +54,7 @@ cdef inline void strip_gradient(Engine engine, Updater optimizer, const accumula
     fused_update(engine, optimizer, accumulator, start, m * layer.n_out)
 
 
-cdef inline void bias_gradient(Engine engine, Updater optimizer, const accumulator_t *accumulator,
+cdef inline void bias_gradient(Engine engine, Optimizer optimizer, const accumulator_t *accumulator,
                                const layer_t *layer, gradient_operands_t *operands) noexcept nogil:
     """dE/db_j += sum_r delta_jr."""
     if layer.b < 0:
@@ -68,7 +68,7 @@ cdef inline void bias_gradient(Engine engine, Updater optimizer, const accumulat
     fused_update(engine, optimizer, accumulator, layer.b, layer.n_out)
 
 
-cdef void small_batch_errors(Engine engine, Updater optimizer, const batch_t *batch, const span_t *span,
+cdef void small_batch_errors(Engine engine, Optimizer optimizer, const batch_t *batch, const span_t *span,
                              Py_ssize_t index, real *g) noexcept nogil:
     """g = W delta of a small batch; with a fused update, update each strip while it is in cache."""
     cdef accumulator_t *accumulator = span.accumulator
@@ -89,7 +89,7 @@ cdef void small_batch_errors(Engine engine, Updater optimizer, const batch_t *ba
         bias_gradient(engine, optimizer, accumulator, layer, &operands)
 
 
-cdef void weight_gradients(Engine engine, Updater optimizer, const batch_t *batch, const span_t *span,
+cdef void weight_gradients(Engine engine, Optimizer optimizer, const batch_t *batch, const span_t *span,
                            Py_ssize_t start, Py_ssize_t n) noexcept nogil:
     """Compute the gradients of all layers over the chunk, except those that small_batch_errors computed."""
     cdef accumulator_t *accumulator = span.accumulator
