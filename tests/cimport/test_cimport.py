@@ -51,9 +51,9 @@ def test_activations_are_those_of_the_core(user, name, dtype):
     out = np.empty_like(h)
     getattr(user, f"activate_{dtype}")(name, h, out)
     assert np.array_equal(out, core.activate(h, name))
-    slope = np.empty_like(h)
-    getattr(user, f"slope_{dtype}")(name, h, out, slope)
-    assert np.array_equal(slope, core.derivative(h, name))
+    derivative = np.empty_like(h)
+    getattr(user, f"evaluate_derivative_{dtype}")(name, h, out, derivative)
+    assert np.array_equal(derivative, core.derivative(h, name))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -67,7 +67,7 @@ def test_sse_is_that_of_the_core(user, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", ["activate", "slope"])
+@pytest.mark.parametrize("kind", ["activate", "evaluate_derivative"])
 def test_unknown_names_raise(user, kind, dtype):
     call = getattr(user, f"{kind}_{dtype}")
     arrays = [sample(dtype) for _ in range(2 if kind == "activate" else 3)]
