@@ -87,7 +87,7 @@ def test_threads_change_no_bit(way, dtype):
         again = Network(20, [(64, activation), (5, activation), 3], loss="mse", dtype=dtype)
         again.parameters[...] = net.parameters
         found, same = again.gradient(x, y, threads=threads)
-        assert len(again._engine.thread_chunks) == threads
+        assert len(again._engine.chunks_per_thread) == threads
         assert found == objective
         np.testing.assert_array_equal(same, gradient)
 
@@ -207,7 +207,7 @@ def test_nothing_else_need_be_kept(way):
     np.testing.assert_array_equal(fitted(activation, "float64").parameters, expected)
     del activation
     gc.collect()
-    seconds = core._f64.block_seconds(engine, H[:40], 1)
+    seconds = core._f64.activation_seconds(engine, H[:40], 1)
     assert all(part >= 0 for part in seconds)
 
 
@@ -220,7 +220,7 @@ def test_the_engine_keeps_a_callback_alive_and_lets_it_go():
     del f, df, activation
     gc.collect()
     assert all(callback() is not None for callback in callbacks)
-    core._f64.block_seconds(engine, H[:40], 1)
+    core._f64.activation_seconds(engine, H[:40], 1)
     del engine
     gc.collect()
     assert all(callback() is None for callback in callbacks)
