@@ -64,7 +64,7 @@ def test_the_folds_run_again_from_their_config(whole, tmp_path):
 
 def test_the_model_is_that_of_the_best_fold(whole):
     assert whole.model.predict({"x0": [0.0], "x1": [0.0]}).shape == (1, 1)
-    with pytest.raises(CheckpointError, match=r"holds a run for each fold.*\nhint: .*fold-1"):
+    with pytest.raises(CheckpointError, match=r"which holds one run per fold.*\nhint: .*fold-1"):
         cygd.load(whole.directory)
 
 
@@ -130,4 +130,4 @@ def test_the_command_prints_the_folder(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / 'run'}\n"
     assert "2 folds: loss " in err
-    assert "(deviation " in err
+    assert "(std " in err

@@ -71,7 +71,7 @@ def test_wherever_the_disk_is_full_nothing_is_lost(monkeypatch, here):
             assert str(caught.value).startswith("cannot create the run folder")
         else:
             told.add(caught.value.message)
-            assert caught.value.hint == f"when that is mended: cygd run --resume {mine}"
+            assert caught.value.hint == f"fix the cause, then resume: cygd run --resume {mine}"
             assert caught.value.result.status == "failed"
         assert not list(mine.rglob("*.part"))
         if (mine / "result.json").exists():
@@ -166,7 +166,7 @@ def test_a_folder_that_may_not_be_written_is_left_alone(monkeypatch, here, capsy
         assert main(["run", "--resume", "mine", "train.epochs=5"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"error: cannot write into the run folder '{here / 'mine'}': Read-only file system",
-        "hint: nothing was changed; make room, or the folder writable, and say it again",
+        "hint: nothing was changed; free disk space or make the folder writable, then try again",
     ]
     assert {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()} == before
 
@@ -241,7 +241,7 @@ def test_a_real_disk_that_is_full_and_then_read_only(here, ballast):
     full, read_only, mended = done.stdout.splitlines()
     assert full.startswith("1 error: the run failed: cannot write ")
     assert "No space left on device" in full
-    assert f"when that is mended: cygd run --resume {here / 'small' / 'mine'}" in full
+    assert f"fix the cause, then resume: cygd run --resume {here / 'small' / 'mine'}" in full
     assert read_only.startswith("2 error: cannot write into the run folder ")
     assert "Read-only file system" in read_only
     assert mended.strip() == "0"

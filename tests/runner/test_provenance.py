@@ -4,7 +4,7 @@ import pytest
 
 from cygd import Activation
 from cygd.runner import assembly
-from cygd.runner.provenance import custom_components, relative_path, tier
+from cygd.runner.provenance import custom_components, describe_tier, relative_path
 
 PLUGIN = """\
 import numpy as np
@@ -69,9 +69,9 @@ def test_a_long_formula_is_cut():
 
 
 def test_a_special_derivative_is_part_of_the_tier(caplog):
-    assert tier(Activation("m", lambda h: h)) == "numpy, derivative measured"
+    assert describe_tier(Activation("m", lambda h: h)) == "numpy, derivative measured"
     surrogate = Activation("s", lambda h: h, lambda h: 2 * h, surrogate=True)
-    assert tier(surrogate) == "numpy, surrogate derivative"
+    assert describe_tier(surrogate) == "numpy, surrogate derivative"
 
 
 def test_paths_are_short_below_the_current_folder_alone(here):

@@ -75,7 +75,7 @@ def test_without_a_checkpoint_training_starts_over(moons, here, capsys):
     table = here / "mine" / "metrics.csv"
     table.write_bytes(table.read_bytes()[:-40])
     assert_same(cygd.resume("mine", quiet=False).directory, whole.directory)
-    assert "there is no checkpoint yet: training starts over" in capsys.readouterr().err
+    assert "no checkpoint found: training starts from the beginning" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("torn", ["5,0.25,0.", "", "5,0.25,0.1,0.2,0.3,0.4,0.05,0.1\n6,0"])
@@ -102,7 +102,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(moons, monkeypatch, he
     path.write_bytes(path.read_bytes()[:-1000])
     assert_same(cygd.resume("mine").directory, whole.directory)
     assert "000008.npz is damaged" in caplog.messages[0]
-    assert "goes on from epoch 6" in (here / "mine" / "log.txt").read_text()
+    assert "resumes from epoch 6" in (here / "mine" / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("every", [0, 1, 5])
@@ -161,7 +161,7 @@ def test_an_optimizer_that_no_checkpoint_can_hold_trains_all_the_same(moons, her
     result = cygd.run(moons, out="mine")
     assert result.status == "completed"
     assert [message for message in caplog.messages if "checkpoint" in message] == [
-        "a checkpoint cannot hold the optimizer's state 'seen': it is no array of numbers"
+        "a checkpoint cannot hold the optimizer's state 'seen': expected a numeric array, got dict"
     ]
     assert not (here / "mine" / "checkpoints").exists()
 
@@ -205,7 +205,7 @@ def test_a_plugin_that_the_run_did_not_have_is_refused(moons, monkeypatch, here)
     cygd.run(moons, out="mine", plugins=["bent.py"])
     (here / "bent.py").write_text(PLUGIN + "# edited\n")
     for name in ("bent.py", "json", "no:bent"):
-        with pytest.raises(ConfigError, match=f"did not begin with the plugin '{name}' as it is"):
+        with pytest.raises(ConfigError, match=f"did not begin with the plugin '{name}' in its current form"):
             cygd.resume("mine", plugins=[name])
 
 
@@ -262,7 +262,7 @@ def test_folds_go_on_with_what_is_missing(folded, monkeypatch, here, fold, begun
 def test_folds_take_more_epochs_and_nothing_else(folded, here):
     whole = cygd.run(folded, overrides=["train.epochs=6"], out="whole")
     cygd.run(folded, out="mine")
-    with pytest.raises(ConfigError, match="seed: the run has 0, found 1"):
+    with pytest.raises(ConfigError, match="seed: the run has 0, got 1"):
         cygd.resume("mine", ["seed=1"])
     result = cygd.resume("mine", ["train.epochs=6"])
     assert result.metrics == whole.metrics
@@ -297,10 +297,10 @@ def test_resume_prints_the_folder_alone(moons, monkeypatch, here, capsys):
     assert main(["run", "--resume", "mine"]) == 0
     out, err = capsys.readouterr()
     assert out == f"{here / 'mine'}\n"
-    assert "moons: 12 epochs, going on from epoch 4, in " in err
+    assert "moons: 12 epochs, resuming from epoch 4, in " in err
     assert main(["run", "--resume", "mine", "seed=1"]) == 2
     out, err = capsys.readouterr()
-    assert (out, err.splitlines()[0]) == ("", "error: command line seed: the run has 0, found 1")
+    assert (out, err.splitlines()[0]) == ("", "error: command line seed: the run has 0, got 1")
 
 
 def started(*arguments):

@@ -59,7 +59,7 @@ def test_an_out_with_something_in_it_is_refused(here):
 
 def test_of_two_runs_in_one_empty_folder_the_second_is_refused(here, monkeypatch):
     (here / "mine").mkdir()
-    monkeypatch.setattr(directory, "_chosen", lambda out: out)  # both have seen it empty
+    monkeypatch.setattr(directory, "_create_out", lambda out: out)  # both have seen it empty
     RunDirectory.create("xor", here / "mine")
     with pytest.raises(ConfigError, match=r"run folder '.*mine' is not empty"):
         RunDirectory.create("xor", here / "mine")

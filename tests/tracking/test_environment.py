@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from cygd.tracking.environment import facts, hashes, versions, warn_if_changed
+from cygd.tracking.environment import describe_environment, file_hashes, versions, warn_if_changed
 
 
 def test_versions_name_what_matters():
@@ -20,8 +20,8 @@ def test_hashes_name_files_relative_to_their_base(tmp_path):
     (tmp_path / "plugins" / "a.py").write_bytes(b"x")
     path = tmp_path / "plugins" / "a.py"
     digest = hashlib.sha256(b"x").hexdigest()
-    assert hashes([path], tmp_path) == {"plugins/a.py": digest}
-    assert hashes([path]) == {str(path): digest}
+    assert file_hashes([path], tmp_path) == {"plugins/a.py": digest}
+    assert file_hashes([path]) == {str(path): digest}
 
 
 def test_a_changed_file_is_warned_of(tmp_path, caplog):
@@ -82,4 +82,4 @@ def test_the_commit_of_a_worktree_is_its_own(git, tmp_path, monkeypatch):
 
 
 def commit():
-    return facts(1, {})["git_commit"]
+    return describe_environment(1, {})["git_commit"]

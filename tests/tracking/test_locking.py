@@ -109,4 +109,4 @@ def test_where_the_file_system_keeps_no_locks_it_is_said(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(locking.fcntl, "flock", refuse)
     with FolderLock(tmp_path):
-        assert caplog.messages == [f"the folder {tmp_path} cannot be locked: No locks available"]
+        assert caplog.messages == [f"cannot lock the folder {tmp_path}: No locks available"]

@@ -12,8 +12,8 @@ from cygd.components.loggers import Logger
 from cygd.errors import PluginError
 from cygd.testing import check_logger
 from cygd.tracking.loggers import LOGGERS, ConsoleLogger, CsvLogger, JsonlLogger
-from cygd.tracking.loggers.console import short
-from cygd.tracking.loggers.csv import columns
+from cygd.tracking.loggers.console import format_number
+from cygd.tracking.metrics_file import column_names
 
 
 def experiment(epochs=2, metrics=(), split=None, layers=(1,)):
@@ -62,7 +62,7 @@ def feed(logger, run, rows):
     ],
 )  # fmt: skip
 def test_only_the_columns_of_the_run_are_there(config, expected):
-    assert columns(config) == ["epoch", *expected, "running_loss", "learning_rate", "seconds"]
+    assert column_names(config) == ["epoch", *expected, "running_loss", "learning_rate", "seconds"]
 
 
 def test_csv_writes_numbers_that_read_back(run, result):
@@ -188,7 +188,7 @@ def test_console_takes_a_dumb_terminal_for_none(run, terminal, monkeypatch):
     ("value", "text"), [(0.123456, "0.1235"), (2.0, "2"), (1e-12, "1e-12"), (math.nan, "nan")]
 )
 def test_numbers_are_short(value, text):
-    assert short(value) == text
+    assert format_number(value) == text
 
 
 def test_the_table_names_every_logger_once():

@@ -103,11 +103,11 @@ def test_a_model_can_be_loaded_without_its_data(here):
         (lambda folder: (folder / "preprocessing.json").write_text("[]"), r"preprocessing\.json is damaged"),
         (
             lambda folder: (folder / "config.yaml").write_text("model: {}"),
-            r"config\.yaml cannot be read back",
+            r"cannot read .*config\.yaml",
         ),
         (
             lambda folder: np.savez(folder / "weights.npz", w0=np.ones((2, 3))),
-            r"does not fit its config\.yaml: b0, b1, w1",
+            r"does not match its config\.yaml: b0, b1, w1",
         ),
         (lambda folder: np.savez(folder / "weights.npz", b0=np.ones(3)), r"weights\.npz has no weights w0"),
     ],

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from cygd import __main__
-from cygd.tracking.signals import ENDINGS, ignore_signals, sigterm_as_interrupt
+from cygd.tracking.signals import TERMINATION_SIGNALS, ignore_signals, sigterm_as_interrupt
 
 
 def test_no_ctrl_c_gets_in_and_the_handler_comes_back():
@@ -40,13 +40,13 @@ def test_ctrl_c_while_the_command_is_imported_ends_quietly(monkeypatch):
 @pytest.fixture
 def default():
     """What a process has that nobody has told otherwise."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in ENDINGS}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in TERMINATION_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", ENDINGS)
+@pytest.mark.parametrize("number", TERMINATION_SIGNALS)
 @pytest.mark.usefixtures("default")
 def test_a_request_to_end_is_an_interrupt(number):
     with pytest.raises(KeyboardInterrupt, match=number.name), sigterm_as_interrupt():
@@ -54,7 +54,7 @@ def test_a_request_to_end_is_an_interrupt(number):
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
-@pytest.mark.parametrize("number", ENDINGS)
+@pytest.mark.parametrize("number", TERMINATION_SIGNALS)
 @pytest.mark.usefixtures("default")
 def test_while_something_is_written_it_waits_no_less_than_ctrl_c(number):
     with sigterm_as_interrupt(), ignore_signals():
