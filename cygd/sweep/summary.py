@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cygd.sweep.statistics import Summary, summarize
 from cygd.sweep.store import Record, Store
+from cygd.tracking.statistics import Summary, summarize
 
 __all__ = ["Group", "Ranking", "cell", "write"]
 
