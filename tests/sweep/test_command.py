@@ -45,8 +45,8 @@ def test_folds_are_values_of_a_sweep(experiment, cygd_sweep):
     path = experiment("sweep: {grid: {seed: [0, 1]}}\n", text=DOTS)
     code, out, err = cygd_sweep(path)
     assert (code, out) == (2, "")
-    assert "data.split.folds: a configuration of a sweep is one run, these are 3" in err
-    assert "hint: sweep over the folds as well: grid: {data.split.fold: [1, 2, 3]}" in err
+    assert "data.split.folds: expected one run per configuration, got one for each of 3 folds" in err
+    assert "hint: vary the fold: grid: {data.split.fold: [1, 2, 3]}" in err
     path = experiment("sweep: {grid: {data.split.fold: [1, 2, 3]}}\n", text=DOTS)
     code, out, _ = cygd_sweep(path)
     assert code == 0
@@ -86,10 +86,10 @@ def test_the_newest_sweep_of_a_file_goes_on(experiment, cygd_sweep):
         (["a.yaml", "--shard", "two"], "expected K/N"),
         (["--resume", "d", "--out", "e"], "--resume d and --out e are two folders"),
         (["--resume", "d", "seed=1"], "what a sweep varies cannot be changed when it goes on"),
-        (["--resume", "d"], "is not the folder of a sweep"),
-        (["xor.yaml"], "nothing says what is to be varied"),
-        (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard needs the folder that all shards share"),
-        (["xor.yaml", "seed=1,2", "--resume"], "there is no sweep in"),
+        (["--resume", "d"], "is not a sweep folder"),
+        (["xor.yaml"], "expected at least one key to vary"),
+        (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard requires the folder that all shards share"),
+        (["xor.yaml", "seed=1,2", "--resume"], "found no sweep in"),
         (["xor.yaml", "trian.epochs=1,2"], "unknown key 'trian'"),
         (["xor.yaml", "train.epochs=-1,-2"], "at least 0, found -1"),
         (["xor.yaml", "seed=1,2", "train.epochs=-1"], "at least 0, found -1"),
@@ -110,7 +110,7 @@ def test_a_wrong_command_line(arguments, message, experiment, capsys):
 def test_a_single_run_of_a_swept_experiment_says_so(experiment, capsys):
     path = experiment(GRID)
     assert main(["run", str(path), "--quiet"]) == 0
-    assert f"{path}:7:8 sweep: this is one run of the experiment itself" in capsys.readouterr().err
+    assert f"{path}:7:8 sweep: ignored by this single run" in capsys.readouterr().err
     assert main(["check", str(path)]) == 0
 
 

@@ -65,11 +65,11 @@ def test_random_values_are_within_their_bounds(distribution, fits):
     base = {**BASE, "sweep": sweep}
     from cygd import config
     from cygd.config.sweep_section import SweepSection
-    from cygd.sweep.configurations import configurations, values_of
+    from cygd.sweep.configurations import expand, plain_values
 
     document = config.read(base)
-    found = configurations(document, SweepSection.read(sweep, None), [], [], {})
-    drawn = [values_of(changes)["model.initializer"] for changes in found]
+    found = expand(document, SweepSection.read(sweep, None), [], [], {})
+    drawn = [plain_values(changes)["model.initializer"] for changes in found]
     assert all(map(fits, drawn))
     assert len(drawn) >= 2
 
@@ -187,7 +187,7 @@ def test_the_sweep_itself_can_be_overridden():
         ({"train.epochs": [1, 2]}, "sweep.train.epochs", "unknown key 'train.epochs'"),
         ({"grid": {"seed": 1}}, "sweep.grid.seed", "expected a list of values, found 1"),
         ({"grid": {"seed": []}}, "sweep.grid.seed", "expected a list of values, found an empty list"),
-        ({"grid": []}, "sweep", "nothing says what is to be varied"),
+        ({"grid": []}, "sweep", "expected at least one key to vary"),
         ({"grid": [1]}, "sweep.grid[0]", "expected a mapping of keys such as optimizer.learning_rate"),
         ({"grid": {"sweep.seed": [1]}}, "sweep.grid.sweep.seed", "a sweep cannot vary itself"),
         ({"grid": {"train..epochs": [1]}}, "sweep.grid.train..epochs", "'train..epochs' is no key"),
@@ -213,7 +213,7 @@ def test_the_sweep_itself_can_be_overridden():
         ({"grid": {"seed": [1]}, "when": {"loss": {"seed": 1}}}, "sweep.when.loss", "'loss' is not varied"),
         ({"grid": {"seed": [1]}, "when": {"seed": {"seed": 1}}}, "sweep.when.seed.seed", "own condition"),
         ({"grid": {"seed": [1]}, "when": {"seed": 1}}, "sweep.when.seed", "expected a mapping"),
-        (None, "sweep", "nothing says what is to be varied"),
+        (None, "sweep", "expected at least one key to vary"),
     ],
 )
 def test_a_mistake_names_its_key(sweep, key, message):

@@ -81,7 +81,7 @@ def test_other_blocks_come_first_and_failures_teach_nothing(experiment):
 
 @needs_optuna
 def test_it_cannot_be_made_in_shards(experiment):
-    with pytest.raises(ConfigError, match="cannot be made in shards"):
+    with pytest.raises(ConfigError, match="cannot be combined with --shard"):
         sweep(experiment(SWEEP), out="s", shard=(1, 2))
     assert not Path("s").exists()
 
@@ -91,7 +91,7 @@ def test_what_is_missing_is_said_before_anything_runs(experiment, monkeypatch):
     monkeypatch.setattr(
         "cygd.sweep.optuna_search.find_spec", lambda name: None if name == "optuna" else found(name)
     )
-    with pytest.raises(ConfigError, match="needs Optuna") as raised:
+    with pytest.raises(ConfigError, match="requires Optuna") as raised:
         sweep(experiment(SWEEP))
     assert raised.value.problems[0].hint == 'install it with: pip install "cygd[hpo]"'
     assert not Path("runs").exists()

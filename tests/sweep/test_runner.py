@@ -204,7 +204,7 @@ def test_a_killed_worker_costs_its_run_alone(experiment, tmp_path, start):
         os.kill(pid, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "was killed by signal 9; the run is made once more" in err
+    assert "was killed by signal 9; executing it again" in err
     lines = map(json.loads, Path("s/runs.jsonl").read_text().splitlines())
     assert sorted(line["attempts"] for line in lines) == [1, 1, 2]
     assert [row["status"] for row in rows(tmp_path / "s")] == ["completed"] * 3
@@ -283,7 +283,7 @@ def test_two_at_one_sweep(experiment, tmp_path, start):
     path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
     process = start(path, "--out", "s", "--workers", 1)
     wait_for(lambda: (tmp_path / "s" / "runs.jsonl").exists(), process)
-    with pytest.raises(ConfigError, match="another process works on the sweep"):
+    with pytest.raises(ConfigError, match="another process is running the sweep"):
         resume("s")
     with pytest.raises(ConfigError, match="is not empty"):
         sweep(path, out="s")
@@ -296,7 +296,7 @@ def test_a_shard_and_a_whole_sweep_do_not_work_side_by_side(experiment, tmp_path
     process = start(path, "--out", "s", "--workers", 1, "--shard", "1/2")
     wait_for(lambda: (tmp_path / "s" / "0000").exists(), process)
     for refused in (lambda: resume("s"), lambda: sweep(path, out="s", shard=(2, 3))):
-        with pytest.raises(ConfigError, match=r"another process works .* \(runs-1-of-2\.jsonl\)"):
+        with pytest.raises(ConfigError, match=r"another process is running .* \(runs-1-of-2\.jsonl\)"):
             refused()
     sweep(path, out="s", shard=(2, 2), workers=1)
     assert process.wait(timeout=60) == 0
@@ -337,14 +337,14 @@ def test_what_has_changed_is_named(experiment, tmp_path):
     (tmp_path / "d.csv").write_text("x,y\n0,1\n1,2\n")
     path = experiment("", "data: {source: csv, path: d.csv, targets: [y]}\nmodel: {layers: [1]}\nname: a\n")
     found = sweep(path, ["seed=1,2"], workers=1)
-    with pytest.raises(ConfigError, match=r"axes\.seed was \[1, 2\] there, and is \[1, 3\] here"):
+    with pytest.raises(ConfigError, match=r"expected axes\.seed \[1, 2\], got \[1, 3\]"):
         resume(found.directory, path, ["seed=1,3"])
-    with pytest.raises(ConfigError, match=r"experiment\.train was null there, and is"):
+    with pytest.raises(ConfigError, match=r"expected experiment\.train null, got"):
         resume(found.directory, path, ["seed=1,2", "train.epochs=3"])
     (tmp_path / "d.csv").write_text("x,y\n0,1\n1,3\n")
     with pytest.raises(ConfigError, match=r"the data file .*d\.csv has changed since the sweep"):
         resume(found.directory)
-    with pytest.raises(CheckpointError, match=r"not the folder of a sweep: it has no sweep\.json"):
+    with pytest.raises(CheckpointError, match=r"not a sweep folder: it has no sweep\.json"):
         resume(tmp_path)
 
 
@@ -377,13 +377,13 @@ def test_shards_that_start_together(experiment, tmp_path, start):
 def test_a_shard_of_another_sweep_is_refused(experiment):
     path = experiment("sweep: {grid: {seed: [0, 1]}}\n")
     sweep(path, out="s", shard=(1, 2), workers=1)
-    with pytest.raises(ConfigError, match="is another sweep's"):
+    with pytest.raises(ConfigError, match="holds another sweep"):
         sweep(path, ["train.epochs=3"], out="s", shard=(2, 2))
-    with pytest.raises(ConfigError, match="needs the folder that all shards share"):
+    with pytest.raises(ConfigError, match="requires the folder that all shards share"):
         sweep(path, shard=(1, 2))
     Path("full").mkdir()
     Path("full/other.txt").touch()
-    with pytest.raises(ConfigError, match="not empty, and not that of a sweep"):
+    with pytest.raises(ConfigError, match="is not empty and not a sweep folder"):
         sweep(path, out="full", shard=(1, 2))
 
 

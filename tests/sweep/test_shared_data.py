@@ -77,13 +77,13 @@ def test_a_file_that_is_mapped_already_is_not_copied(files):
 
 def test_a_part_of_a_mapped_file_is_copied(files):
     whole = np.load("x.npy", mmap_mode="r")
-    from cygd.sweep.shared_data import _own_file
+    from cygd.sweep.shared_data import _mapped_region
 
-    assert _own_file(whole)["shape"] == [40, 2]
-    assert _own_file(whole[:20]) is None
-    assert _own_file(whole[1:]) is None
-    assert _own_file(whole.T) is None
-    assert _own_file(np.array(whole)) is None
+    assert _mapped_region(whole)["shape"] == [40, 2]
+    assert _mapped_region(whole[:20]) is None
+    assert _mapped_region(whole[1:]) is None
+    assert _mapped_region(whole.T) is None
+    assert _mapped_region(np.array(whole)) is None
 
 
 def test_what_a_dead_worker_has_begun_is_begun_again(files):

@@ -105,11 +105,11 @@ def test_its_own_epochs_are_the_last(experiment):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"overrides": ["sweep.runs=summary"]}, "sweep.halving and sweep.runs: summary exclude each other"),
-        ({"out": "s", "shard": (1, 2)}, "sweep.halving and --shard exclude each other"),
+        ({"overrides": ["sweep.runs=summary"]}, "sweep.halving cannot be combined with sweep.runs: summary"),
+        ({"out": "s", "shard": (1, 2)}, "sweep.halving cannot be combined with --shard"),
         (
             {"overrides": ["sweep.optuna={seed: {integers: [1, 2]}}"]},
-            "sweep.halving and sweep.optuna exclude each other",
+            "sweep.halving cannot be combined with sweep.optuna",
         ),
         ({"overrides": ["sweep.halving.factor=1"]}, "at least 2, found 1"),
         ({"overrides": ["sweep.halving.epoch=1"]}, "did you mean 'epochs'?"),

@@ -4,7 +4,7 @@ import csv
 import math
 
 from cygd.sweep.store import Record, Shard, Store
-from cygd.sweep.summary import Ranking, cell, write
+from cygd.sweep.summary import Ranking, format_cell, write_tables
 
 NAN = math.nan
 
@@ -16,7 +16,7 @@ def record(run, loss=None, status="completed", configuration=None, **more):
 
 
 def order(ranking, *records):
-    return [one.run for one in ranking.runs(records)]
+    return [one.run for one in ranking.sort_runs(records)]
 
 
 def test_the_best_comes_first_and_what_went_wrong_last():
@@ -38,9 +38,9 @@ def test_configurations_are_ranked_by_their_means_and_by_whether_they_fail():
     frail = [record(4, 0.1, configuration=2), record(5, status="failed", configuration=2)]
     lost = [record(6, status="failed", configuration=3)]
     ranking = Ranking("loss", False)
-    groups = ranking.groups([*lost, *frail, *lucky, *steady])
+    groups = ranking.sort_groups([*lost, *frail, *lucky, *steady])
     assert [group.configuration for group in groups] == [1, 0, 2, 3]
-    assert [(group.spread.n, group.failed) for group in groups] == [(2, 0), (2, 0), (1, 1), (0, 1)]
+    assert [(group.statistics.n, group.failed) for group in groups] == [(2, 0), (2, 0), (1, 1), (0, 1)]
     assert ranking.best([*lucky, *steady, *frail]).run == 2
     assert ranking.best(lost) is None
 
@@ -56,7 +56,7 @@ def test_tables_hold_what_was_found(tmp_path):
     for line in lines:
         writer.add(line)
     writer.close()
-    write(store, Ranking("loss", False), ["loss", "model.activation", "stop", "clip"], repeated=False)
+    write_tables(store, Ranking("loss", False), ["loss", "model.activation", "stop", "clip"], repeated=False)
     with (tmp_path / "summary.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert float(first["loss"]) == 0.1 + 0.2
@@ -68,6 +68,6 @@ def test_tables_hold_what_was_found(tmp_path):
 
 
 def test_cells():
-    assert [cell(value) for value in (0.1, 3, NAN, math.inf, "a", None, True)] == [
+    assert [format_cell(value) for value in (0.1, 3, NAN, math.inf, "a", None, True)] == [
         *("0.1", "3", "", "inf", "a", "null", "true")
     ]

@@ -100,7 +100,7 @@ def _go_on(
     files: Sequence[str], overrides: Sequence[str], directory: str, options: argparse.Namespace
 ) -> Sweep:
     from cygd.sweep import resume
-    from cygd.sweep.runner import newest
+    from cygd.sweep.runner import find_latest_sweep
 
     if directory and options.out and Path(directory).absolute() != Path(options.out).absolute():
         raise UsageError(
@@ -114,7 +114,7 @@ def _go_on(
     place = directory or options.out
     if not place:
         assert file is not None
-        place = newest(file, overrides, options.plugin)
+        place = find_latest_sweep(file, overrides, options.plugin)
     return resume(
         *(place, file, overrides, options.plugin),
         workers=options.workers,
@@ -129,7 +129,7 @@ def _show(files: Sequence[str], overrides: Sequence[str], options: argparse.Name
     import csv
 
     from cygd.sweep.plan import make_plan
-    from cygd.sweep.summary import cell
+    from cygd.sweep.summary import format_cell
 
     if not files:
         raise UsageError("which experiment? a YAML file is missing", f"{options.prog} FILE --dry-run")
@@ -138,7 +138,7 @@ def _show(files: Sequence[str], overrides: Sequence[str], options: argparse.Name
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["configuration", *plan.keys])
     for number, task in enumerate(plan.tasks()[:: plan.section.repeat]):
-        table.writerow([number, *(cell(task.values.get(key, "")) for key in plan.keys)])
+        table.writerow([number, *(format_cell(task.values.get(key, "")) for key in plan.keys)])
     return DONE
 
 
@@ -163,9 +163,9 @@ def _tell(found: Sweep, *, quiet: bool) -> int:
 
 def _name(record: Record) -> str:
     """Return a run as people tell it from the others."""
-    from cygd.sweep.summary import cell
+    from cygd.sweep.summary import format_cell
 
-    values = ", ".join(f"{key}={cell(value)}" for key, value in record.values.items())
+    values = ", ".join(f"{key}={format_cell(value)}" for key, value in record.values.items())
     return f"run {record.run:04d}" + (f" ({values})" if values else "")
 
 
