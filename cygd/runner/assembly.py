@@ -324,8 +324,8 @@ def _option_location(error: DataError, experiment: config.Experiment) -> str:
     named = [
         (f"{at}.{key}", value) for at, options in parts.items() for key, value in (options or {}).items()
     ]
-    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1] has 2 values`
-    option = re.match(r"(\w+)((\[\d+\])*) ", error.message)
+    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1]: expected 2 values`
+    option = re.match(r"(\w+)((\[\d+\])*)[: ]", error.message)
     found = [
         key
         for key, value in named

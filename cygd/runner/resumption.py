@@ -81,7 +81,7 @@ def load_folded_run(directory: RunDirectory, overrides: Sequence[str] = ()) -> F
     Raises
     ------
     ConfigError, PluginError
-        If the experiment is no longer the same.
+        If the experiment has changed.
     """
     folder = directory.path
     if (folder / "environment.json").exists():  # only single runs have one

@@ -225,7 +225,7 @@ def _resume_folds(
 
 
 def _execute_fold(reading: Reading, fold: int, path: Path, threads: int, quiet: bool) -> Result:
-    """Train one fold of a cross-validation in a run folder of its own."""
+    """Train one fold of a cross-validation in its own run folder."""
     with LogFile() as log_file:
         return execute(build(reading, fold), log_file, path, threads, quiet)
 

@@ -17,5 +17,5 @@ __all__ = ["LOGGERS", "ConsoleLogger", "CsvLogger", "JsonlLogger", "WeightHashLo
 LOGGERS: tuple[Logger, ...] = (
     Logger("console", ConsoleLogger, summary="a progress bar on a terminal, plain lines elsewhere"),
     Logger("csv", CsvLogger, summary="metrics.csv, which every run writes"),
-    Logger("jsonl", JsonlLogger, summary="metrics.jsonl, one object per epoch"),
+    Logger("jsonl", JsonlLogger, summary="metrics.jsonl, one object for each epoch"),
 )
