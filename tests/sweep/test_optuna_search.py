@@ -1,4 +1,4 @@
-"""Sweeps that Optuna steers; where it is not installed, only that this is said."""
+"""Sweeps with configurations that Optuna suggests."""
 
 import importlib.util
 import json
@@ -26,29 +26,28 @@ sweep:
 
 
 @pytest.fixture(autouse=True)
-def without_its_warnings():
+def ignore_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def lines(folder):
-    """Return what was run, by the numbers of the runs."""
+    """Return the records by run."""
     found = [json.loads(line) for line in Path(folder, "runs.jsonl").read_text().splitlines()]
     return [{**line, "seconds": 0} for line in sorted(found, key=lambda line: line["run"])]
 
 
 @needs_optuna
-def test_proposals_are_the_same_with_any_number_of_workers_and_when_it_goes_on(experiment):
+def test_suggestions_depend_on_neither_workers_nor_interruptions(experiment):
     path = experiment(SWEEP)
     found = sweep(path, out="one", workers=1)
     assert found.total == len(found.records) == 36
     sweep(path, out="three", workers=3)
     assert lines("one") == lines("three")
-    # later rounds have learned from earlier ones
     rates = [line["values"]["optimizer.learning_rate"] for line in lines("one")[::2]]
     assert len(set(rates)) == 18
-    # stopped in the middle of the second round
+    # resume from the middle of the second round
     kept = Path("three/runs.jsonl").read_text().splitlines(keepends=True)
     Path("three/runs.jsonl").write_text("".join(kept[:21]))
     resume("three", workers=2)
@@ -57,7 +56,7 @@ def test_proposals_are_the_same_with_any_number_of_workers_and_when_it_goes_on(e
 
 
 @needs_optuna
-def test_the_study_can_be_read_with_optuna(experiment):
+def test_study_can_be_read_with_optuna(experiment):
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -70,7 +69,7 @@ def test_the_study_can_be_read_with_optuna(experiment):
 
 
 @needs_optuna
-def test_other_blocks_come_first_and_failures_teach_nothing(experiment):
+def test_other_blocks_come_first_and_failed_runs_are_skipped(experiment):
     more = "sweep: {grid: {seed: [5]}, optuna: {optimizer.learning_rate: {uniform: [-1, 1]}}, samples: 12}\n"
     found = sweep(experiment(more), out="s", workers=2)
     assert found.total == 13
@@ -80,13 +79,13 @@ def test_other_blocks_come_first_and_failures_teach_nothing(experiment):
 
 
 @needs_optuna
-def test_it_cannot_be_made_in_shards(experiment):
+def test_shards_are_rejected(experiment):
     with pytest.raises(ConfigError, match="cannot be combined with --shard"):
         sweep(experiment(SWEEP), out="s", shard=(1, 2))
     assert not Path("s").exists()
 
 
-def test_what_is_missing_is_said_before_anything_runs(experiment, monkeypatch):
+def test_missing_optuna_is_reported_before_anything_runs(experiment, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         "cygd.sweep.optuna_search.find_spec", lambda name: None if name == "optuna" else found(name)
