@@ -16,12 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cygd import config
 from cygd.components import Component
 from cygd.data import PreparedData, prepare
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
-from cygd.network import Network
+from cygd.network import Layer, Network
 from cygd.plugins.discovery import (
     Request,
     environment_requests,
@@ -295,16 +297,16 @@ def _select_fold(experiment: config.Experiment, fold: int) -> config.Experiment:
 def build_network(experiment: config.Experiment, n_inputs: int, plugins: Plugins) -> Network:
     """Return the network of an experiment, with its initial weights."""
     layers = [
-        {
-            "units": layer.units,
-            "activation": layer.activation.component,
-            "bias": layer.bias,
-            "initializer": layer.initializer.component,
-            "weights": layer.weights,
-            "dropout": layer.dropout,
-            "l1": layer.l1,
-            "l2": layer.l2,
-        }
+        Layer(
+            units=layer.units,
+            activation=layer.activation.component,
+            bias=layer.bias if isinstance(layer.bias, bool) else np.array(layer.bias),
+            initializer=layer.initializer.component,
+            weights=None if layer.weights is None else np.array(layer.weights),
+            dropout=layer.dropout,
+            l1=layer.l1,
+            l2=layer.l2,
+        )
         for layer in experiment.model.layers
     ]
     return Network(

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
-from cygd.network import training
+from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import evaluate, fit
@@ -85,14 +85,14 @@ class Execution:
         self.resume_point = resume_point
         self.state = None if resume_point is None else resume_point.state
         self.checkpoints: CheckpointWriter | None = None
-        self.get_state: Callable[[], training.TrainingState | None] | None = None
+        self.get_state: Callable[[], TrainingState | None] | None = None
         # one row per completed epoch, beginning with row 0
         self.rows = [] if self.state is None else [dict(row) for row in self.state.rows]
         self.start_time = time.perf_counter() - (0.0 if self.state is None else self.state.seconds)
         self.model = Model(assembly.network, assembly.data.preprocessing)
         self.run_context: Run | None = None
         if self.state is not None:  # at once, so that an immediate interrupt does not save untrained weights
-            self.state.put_weights_back(assembly.network)
+            self.state.load_weights_into(assembly.network)
 
     def run(self) -> Result:
         """Train the network and complete the run folder."""
@@ -163,19 +163,17 @@ class Execution:
         log.info("run %s resumes from epoch %d", self.experiment.name, epoch)
         return resume_point.content
 
-    def train(self) -> training.History:
+    def train(self) -> History:
         """Run all epochs."""
         return fit(
             self.assembly,
             self.threads,
-            metrics=[spec.component for spec in self.experiment.metrics],
-            evaluate_every=self.experiment.train.evaluate_every,
             on_epoch=self.on_epoch,
             start=self.state,
             on_start=self.on_start,
         )
 
-    def on_start(self, get_state: Callable[[], training.TrainingState | None]) -> None:
+    def on_start(self, get_state: Callable[[], TrainingState | None]) -> None:
         """Keep the function that returns the current training state."""
         self.get_state = get_state
 
@@ -202,7 +200,7 @@ class Execution:
         if self.checkpoints is not None and state is not None and extent is not None:
             self.checkpoints.write(state, extent)
 
-    def close(self, history: training.History) -> Result:
+    def close(self, history: History) -> Result:
         """Evaluate the final weights and write the result."""
         self.csv.flush()
         result = Result(

@@ -72,12 +72,12 @@ class Checkpoint:
         CheckpointError
             If the optimizer's state holds anything but numeric arrays.
         """
-        state, early_stopping = self.state, self.state.standing
+        state, early_stopping = self.state, self.state.early_stopping
         description = {
             "epoch": state.epoch,
             "updates": state.updates,
             "step": state.step,
-            "memory": list(state.memory),
+            "memory": list(state.scalars),
             "last": dict(state.last),
             "seconds": state.seconds,
             "standing": None if early_stopping is None else _to_json(early_stopping),
@@ -128,18 +128,17 @@ def read(path: Path) -> Checkpoint:
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         arrays = dict(archive)
     description = json.loads(arrays["state"].tobytes())
-    extent, early_stopping = Extent(*description["metrics"]), description["standing"]
-    if early_stopping is not None:
-        early_stopping = EarlyStoppingState(**early_stopping, best_parameters=arrays.get("best"))
+    extent = Extent(*description["metrics"])
     try:
         rows = read_rows(path.parents[1] / "metrics.csv", extent)
     except CheckpointError as error:
         raise DamagedError(f"{path} is unusable: {error.message}") from None
     state = TrainingState(
-        **{name: description[name] for name in ("epoch", "updates", "step", "memory", "last", "seconds")},
+        **{name: description[name] for name in ("epoch", "updates", "step", "last", "seconds")},
+        scalars=description["memory"],
         parameters=arrays["parameters"],
         optimizer={name: arrays[f"optimizer{k}"] for k, name in enumerate(description["optimizer"])},
-        standing=early_stopping,
+        early_stopping=_from_json(description["standing"], arrays.get("best")),
         rows=rows,
     )
     return Checkpoint(state, extent, description["config"], description["data"])
@@ -254,7 +253,16 @@ class CheckpointWriter:
 
 def _to_json(state: EarlyStoppingState) -> dict[str, Any]:
     """Return the state of early stopping without the weights, as JSON values."""
-    return {"best": float(state.best), "best_epoch": state.best_epoch, "waited": state.waited}
+    return {"best": float(state.best), "best_epoch": state.best_epoch, "waited": state.wait}
+
+
+def _from_json(
+    content: Mapping[str, Any] | None, best: np.ndarray[Any, Any] | None
+) -> EarlyStoppingState | None:
+    """Return the state of early stopping from the result of `_to_json` and the best weights."""
+    if content is None:
+        return None
+    return EarlyStoppingState(content["best"], content["best_epoch"], content["waited"], best)
 
 
 def _describe_type(value: object) -> str:

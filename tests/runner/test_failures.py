@@ -114,9 +114,10 @@ def test_error_in_a_component_leaves_a_complete_folder(xor, here, error, message
 
 
 def test_hint_of_an_unexpected_error_names_the_log(xor, monkeypatch):
-    monkeypatch.setattr(
-        cygd.network.training, "train", lambda *a, **k: (_ for _ in ()).throw(LookupError("inside"))
-    )
+    def broken(loop):
+        raise LookupError("inside")
+
+    monkeypatch.setattr(cygd.network.training.TrainingLoop, "run", broken)
     with pytest.raises(RunError, match="the run failed: unexpected LookupError: inside") as caught:
         cygd.run(xor)
     log = caught.value.result.directory / "log.txt"
