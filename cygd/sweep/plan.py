@@ -19,7 +19,7 @@ from cygd import config
 from cygd.config.mapping_reader import read_mapping
 from cygd.config.overrides import read_override
 from cygd.config.sweep_section import SweepSection
-from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key, show_key
+from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
 from cygd.errors import ConfigError, Problem
 from cygd.plugins.discovery import Request
 from cygd.plugins.manager import Plugins
@@ -210,7 +210,7 @@ def restore_plan(content: Mapping[str, Any]) -> Plan:
     Raises
     ------
     ConfigError, PluginError
-        If it is no longer valid.
+        If it has become invalid.
     """
     root = read_mapping(content["experiment"], Mark(content["source"]))
     document = config.Document(content["source"], Path(content["folder"]), content["stem"], root)
@@ -236,8 +236,8 @@ def _build_plan(
     in_file = (section.grid, section.zip, section.random, section.list, section.optuna)
     if not axes and not any(in_file) and section.repeat == 1:
         hint = "add sweep: {grid: {optimizer.learning_rate: [0.1, 0.5]}}, or optimizer.learning_rate=0.1,0.5"
-        message = "expected at least one key to vary"
-        raise ConfigError([Problem(document.where(("sweep",)), show_key(("sweep",)), message, hint)])
+        where = document.where(("sweep",))
+        raise ConfigError([Problem(where, "sweep", "expected at least one key to vary", hint)])
     defaults = base.experiment.resolved() if base else {}
     configurations = expand(document, section, axes, fixed, defaults)
     if not configurations and base_error is not None:

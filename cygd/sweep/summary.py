@@ -82,9 +82,9 @@ class Ranking:
         for record in records:
             by_configuration.setdefault(record.configuration, []).append(record)
         groups = []
-        for configuration, own in by_configuration.items():
-            values = [value for value in map(self.value, own) if not math.isnan(value)]
-            groups.append(Group(configuration, tuple(own), summarize(values)))
+        for configuration, runs in by_configuration.items():
+            values = [value for value in map(self.value, runs) if not math.isnan(value)]
+            groups.append(Group(configuration, tuple(runs), summarize(values)))
         return sorted(
             groups,
             key=lambda group: (

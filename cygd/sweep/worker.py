@@ -173,7 +173,9 @@ class Worker:
 def _run_in_memory(assembly: Assembly, threads: int) -> Outcome:
     """Train without a run folder; during training, measure only what decides when to stop."""
     if assembly.plugins.listens:
-        error = "a plugin implements cygd_epoch_end, which sweep.runs: summary does not call; use folders"
+        error = (
+            "a plugin implements cygd_epoch_end, which sweep.runs: summary does not call; use runs: folders"
+        )
         return Outcome("failed", error=error)
     experiment = assembly.experiment
     monitor = "" if experiment.stop is None else experiment.stop.monitor.removeprefix("validation_")

@@ -27,13 +27,13 @@ def problems(sweep, *overrides):
 
 
 def test_grid_is_a_product_in_which_the_last_key_varies_fastest():
-    found = values({"grid": {"seed": [1, 2], "train.epochs": [3, 4]}})
-    assert [list(one.values()) for one in found] == [[1, 3], [1, 4], [2, 3], [2, 4]]
+    configurations = values({"grid": {"seed": [1, 2], "train.epochs": [3, 4]}})
+    assert [list(one.values()) for one in configurations] == [[1, 3], [1, 4], [2, 3], [2, 4]]
 
 
 def test_zip_combines_values_pairwise():
-    found = values({"zip": {"seed": [1, 2], "train.epochs": [3, 4]}})
-    assert [list(one.values()) for one in found] == [[1, 3], [2, 4]]
+    configurations = values({"zip": {"seed": [1, 2], "train.epochs": [3, 4]}})
+    assert [list(one.values()) for one in configurations] == [[1, 3], [2, 4]]
 
 
 def test_list_holds_complete_configurations():
@@ -68,8 +68,8 @@ def test_random_values_are_within_bounds(distribution, fits):
     from cygd.sweep.configurations import expand, plain_values
 
     document = config.read(base)
-    found = expand(document, SweepSection.read(sweep, None), [], [], {})
-    drawn = [plain_values(changes)["model.initializer"] for changes in found]
+    configurations = expand(document, SweepSection.read(sweep, None), [], [], {})
+    drawn = [plain_values(changes)["model.initializer"] for changes in configurations]
     assert all(map(fits, drawn))
     assert len(drawn) >= 2
 
@@ -167,9 +167,9 @@ def test_command_line_multiplies_the_file_and_replaces_its_keys():
 
 
 def test_single_value_on_the_command_line_replaces_the_file():
-    found = plan({"grid": {"seed": [1, 2], "loss": ["mse", "mae"]}}, "seed=5")
-    assert [task.values for task in found.tasks()] == [{"loss": "mse"}, {"loss": "mae"}]
-    assert found.document.root.child("seed").plain() == 5
+    swept = plan({"grid": {"seed": [1, 2], "loss": ["mse", "mae"]}}, "seed=5")
+    assert [task.values for task in swept.tasks()] == [{"loss": "mse"}, {"loss": "mae"}]
+    assert swept.document.root.child("seed").plain() == 5
 
 
 def test_sweep_section_can_be_overridden():
@@ -236,8 +236,8 @@ def test_error_of_a_misspelled_key_names_its_line(tmp_path):
 
 
 def test_one_valid_configuration_is_enough():
-    found = plan({"grid": {"optimizer.learning_rate": [-1, 0.1]}})
-    assert len(found.tasks()) == 2
+    swept = plan({"grid": {"optimizer.learning_rate": [-1, 0.1]}})
+    assert len(swept.tasks()) == 2
     [problem] = problems({"grid": {"optimizer.learning_rate": [-1, -2]}})
     assert "found -1" in problem.message
 

@@ -34,15 +34,15 @@ def ignore_warnings():
 
 def lines(folder):
     """Return the records by run."""
-    found = [json.loads(line) for line in Path(folder, "runs.jsonl").read_text().splitlines()]
-    return [{**line, "seconds": 0} for line in sorted(found, key=lambda line: line["run"])]
+    records = [json.loads(line) for line in Path(folder, "runs.jsonl").read_text().splitlines()]
+    return [{**line, "seconds": 0} for line in sorted(records, key=lambda line: line["run"])]
 
 
 @needs_optuna
 def test_suggestions_depend_on_neither_workers_nor_interruptions(experiment):
     path = experiment(SWEEP)
-    found = sweep(path, out="one", workers=1)
-    assert found.total == len(found.records) == 36
+    result = sweep(path, out="one", workers=1)
+    assert result.total == len(result.records) == 36
     sweep(path, out="three", workers=3)
     assert lines("one") == lines("three")
     rates = [line["values"]["optimizer.learning_rate"] for line in lines("one")[::2]]
@@ -60,22 +60,22 @@ def test_study_can_be_read_with_optuna(experiment):
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
-    found = sweep(experiment(SWEEP), ["sweep.samples=3"], out="s", workers=1)
+    result = sweep(experiment(SWEEP), ["sweep.samples=3"], out="s", workers=1)
     storage = optuna.storages.JournalStorage(JournalFileBackend("s/optuna.log"))
     study = optuna.load_study(study_name=None, storage=storage)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
-    means = [sum(r.metrics["loss"] for r in found.records if r.configuration == k) / 2 for k in range(3)]
+    means = [sum(r.metrics["loss"] for r in result.records if r.configuration == k) / 2 for k in range(3)]
     assert [trial.value for trial in study.trials] == pytest.approx(means, rel=1e-15)
 
 
 @needs_optuna
 def test_other_blocks_come_first_and_failed_runs_are_skipped(experiment):
     more = "sweep: {grid: {seed: [5]}, optuna: {optimizer.learning_rate: {uniform: [-1, 1]}}, samples: 12}\n"
-    found = sweep(experiment(more), out="s", workers=2)
-    assert found.total == 13
+    result = sweep(experiment(more), out="s", workers=2)
+    assert result.total == 13
     assert lines("s")[0]["values"] == {"seed": 5}
-    assert {record.status for record in found.failed} == {"failed"}
-    assert found.best is not None
+    assert {record.status for record in result.failed} == {"failed"}
+    assert result.best is not None
 
 
 @needs_optuna
@@ -86,9 +86,9 @@ def test_shards_are_rejected(experiment):
 
 
 def test_missing_optuna_is_reported_before_anything_runs(experiment, monkeypatch):
-    found = importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "cygd.sweep.optuna_search.find_spec", lambda name: None if name == "optuna" else found(name)
+        "cygd.sweep.optuna_search.find_spec", lambda name: None if name == "optuna" else find_spec(name)
     )
     with pytest.raises(ConfigError, match="requires Optuna") as raised:
         sweep(experiment(SWEEP))

@@ -33,43 +33,43 @@ def bits(directory):
 
 def test_each_run_has_the_files_and_bits_of_a_single_run(experiment):
     path = experiment("sweep: {grid: {optimizer.learning_rate: [0.1, 1.0], seed: [0, 3]}}\n")
-    found = sweep(path, workers=2)
-    assert found.directory.parent == Path.cwd() / "runs" / "xor"
-    assert [record.status for record in found.records] == ["completed"] * 4
-    assert found.failed == []
-    names = {entry.name for entry in found.directory.iterdir()}
+    result = sweep(path, workers=2)
+    assert result.directory.parent == Path.cwd() / "runs" / "xor"
+    assert [record.status for record in result.records] == ["completed"] * 4
+    assert result.failed == []
+    names = {entry.name for entry in result.directory.iterdir()}
     assert names == {
         *("0000", "0001", "0002", "0003", "best"),
         *("summary.csv", "sweep.json", "runs.jsonl", "log.txt"),
     }
     single = cygd.run(path, ["optimizer.learning_rate=1.0", "seed=3"], out="single")
-    assert (found.directory / "0003/weights.npz").read_bytes() == Path("single/weights.npz").read_bytes()
-    ours, theirs = (Path(at, "config.yaml").read_text() for at in (found.directory / "0003", "single"))
+    assert (result.directory / "0003/weights.npz").read_bytes() == Path("single/weights.npz").read_bytes()
+    ours, theirs = (Path(at, "config.yaml").read_text() for at in (result.directory / "0003", "single"))
     assert ours == theirs
     assert "sweep" not in ours
-    again = cygd.run(found.directory / "0003" / "config.yaml")
+    again = cygd.run(result.directory / "0003" / "config.yaml")
     assert again.metrics == single.metrics
 
 
 def test_summary_is_sorted_and_reads_back_exactly(experiment):
-    found = sweep(experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4]}}\n"), workers=2)
-    table = rows(found.directory)
+    result = sweep(experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4]}}\n"), workers=2)
+    table = rows(result.directory)
     losses = [float(row["loss"]) for row in table]
     assert losses == sorted(losses)
     assert list(table[0]) == [
         *("run", "seed", "status", "loss", "accuracy", "epochs", "best_epoch", "seconds", "error")
     ]
     for row in table:
-        result = json.loads((found.directory / row["run"] / "result.json").read_text())
-        assert result["metrics"]["loss"] == float(row["loss"])
-    assert found.best.metrics["loss"] == losses[0]
-    best = (found.directory / "best" / "weights.npz").read_bytes()
-    assert best == (found.directory / table[0]["run"] / "weights.npz").read_bytes()
+        recorded = json.loads((result.directory / row["run"] / "result.json").read_text())
+        assert recorded["metrics"]["loss"] == float(row["loss"])
+    assert result.best.metrics["loss"] == losses[0]
+    best = (result.directory / "best" / "weights.npz").read_bytes()
+    assert best == (result.directory / table[0]["run"] / "weights.npz").read_bytes()
 
 
 def test_metric_decides_whether_greater_is_better(experiment):
-    found = sweep(experiment("sweep: {grid: {train.epochs: [0, 2000]}, objective: accuracy}\n"), workers=1)
-    assert [row["train.epochs"] for row in rows(found.directory)] == ["2000", "0"]
+    result = sweep(experiment("sweep: {grid: {train.epochs: [0, 2000]}, objective: accuracy}\n"), workers=1)
+    assert [row["train.epochs"] for row in rows(result.directory)] == ["2000", "0"]
 
 
 def test_serial_parallel_and_resumed_sweeps_have_the_same_bits(experiment):
@@ -95,11 +95,11 @@ def test_serial_parallel_and_resumed_sweeps_have_the_same_bits(experiment):
 
 
 def test_resuming_a_finished_sweep_rewrites_the_summary(experiment):
-    found = sweep(experiment("sweep: {grid: {seed: [0, 1]}}\n"), workers=1)
-    text = (found.directory / "summary.csv").read_text()
-    (found.directory / "summary.csv").unlink()
-    assert resume(found.directory).best == found.best
-    assert (found.directory / "summary.csv").read_text() == text
+    result = sweep(experiment("sweep: {grid: {seed: [0, 1]}}\n"), workers=1)
+    text = (result.directory / "summary.csv").read_text()
+    (result.directory / "summary.csv").unlink()
+    assert resume(result.directory).best == result.best
+    assert (result.directory / "summary.csv").read_text() == text
 
 
 def test_runs_summary_writes_the_same_table_without_folders(experiment):
@@ -113,10 +113,19 @@ def test_runs_summary_writes_the_same_table_without_folders(experiment):
     assert numbers[0] == numbers[1]
 
 
+def test_runs_summary_fails_with_plugins_that_need_epochs(experiment, tmp_path):
+    (tmp_path / "listener.py").write_text(
+        "from cygd import hookimpl\n\n@hookimpl\ndef cygd_epoch_end(run, epoch, metrics): pass\n"
+    )
+    path = experiment("plugins: [listener.py]\nsweep: {grid: {seed: [0]}, runs: summary}\n")
+    [record] = sweep(path, workers=1).failed
+    assert "a plugin implements cygd_epoch_end" in record.error
+
+
 def test_groups_table_has_the_statistics_of_repeated_runs(experiment):
     path = experiment("sweep: {grid: {model.activation: [tanh, relu]}, repeat: 4}\n")
-    found = sweep(path, workers=2)
-    table, groups = rows(found.directory), rows(found.directory, "groups.csv")
+    result = sweep(path, workers=2)
+    table, groups = rows(result.directory), rows(result.directory, "groups.csv")
     assert [row["seed"] for row in sorted(table, key=lambda row: row["run"])] == ["0", "1", "2", "3"] * 2
     for group in groups:
         own = [float(row["loss"]) for row in table if row["configuration"] == group["configuration"]]
@@ -129,7 +138,7 @@ def test_groups_table_has_the_statistics_of_repeated_runs(experiment):
     means = [float(group["mean"]) for group in groups]
     assert means == sorted(means)
     # not the best run of all, which may belong to another configuration
-    assert str(found.best.configuration) == groups[0]["configuration"]
+    assert str(result.best.configuration) == groups[0]["configuration"]
 
 
 # -- failures ----------------------------------------------------------------------------------
@@ -217,13 +226,13 @@ def test_run_that_kills_two_workers_is_marked_killed_until_resumed(experiment, t
     (tmp_path / "killer.py").write_text(KILLER)
     path = experiment("plugins: [killer.py]\nsweep: {list: [{seed: 0}, {seed: 1, metrics: [killer]}]}\n")
     (tmp_path / "armed").touch()
-    found = sweep(path, out="s", workers=1)
-    assert [record.status for record in found.records] == ["completed", "killed"]
-    [lost] = found.failed
+    result = sweep(path, out="s", workers=1)
+    assert [record.status for record in result.records] == ["completed", "killed"]
+    [lost] = result.failed
     assert (lost.run, lost.attempts, lost.metrics) == (1, 2, {})
     assert lost.error == "the worker was killed by signal 9, 2 times"
     (tmp_path / "armed").unlink()
-    assert [record.status for record in resume(found.directory).records] == ["completed"] * 2
+    assert [record.status for record in resume(result.directory).records] == ["completed"] * 2
 
 
 def test_ctrl_c_keeps_finished_runs(slow_experiment, tmp_path, start):
@@ -255,8 +264,8 @@ def test_workers_exit_when_their_sweep_is_killed(slow_experiment, tmp_path, star
     with pytest.raises(ConfigError, match="another sweep"):
         resume("s", path, ["train.epochs=3"])
     (tmp_path / "fast").touch()  # the killed process released its lock
-    found = resume("s", overrides=[], workers=2)
-    assert len(found.records) == 4
+    result = resume("s", overrides=[], workers=2)
+    assert len(result.records) == 4
     assert not list((tmp_path / "s").glob(".data*"))
 
 
@@ -313,14 +322,14 @@ def test_sigterm_acts_like_ctrl_c(slow_experiment, tmp_path, start):
 def test_resume_names_what_has_changed(experiment, tmp_path):
     (tmp_path / "d.csv").write_text("x,y\n0,1\n1,2\n")
     path = experiment("", "data: {source: csv, path: d.csv, targets: [y]}\nmodel: {layers: [1]}\nname: a\n")
-    found = sweep(path, ["seed=1,2"], workers=1)
+    result = sweep(path, ["seed=1,2"], workers=1)
     with pytest.raises(ConfigError, match=r"expected axes\.seed \[1, 2\], got \[1, 3\]"):
-        resume(found.directory, path, ["seed=1,3"])
+        resume(result.directory, path, ["seed=1,3"])
     with pytest.raises(ConfigError, match=r"expected experiment\.train null, got"):
-        resume(found.directory, path, ["seed=1,2", "train.epochs=3"])
+        resume(result.directory, path, ["seed=1,2", "train.epochs=3"])
     (tmp_path / "d.csv").write_text("x,y\n0,1\n1,3\n")
     with pytest.raises(ConfigError, match=r"the data file .*d\.csv has changed since the sweep"):
-        resume(found.directory)
+        resume(result.directory)
     with pytest.raises(CheckpointError, match=r"not a sweep folder: it has no sweep\.json"):
         resume(tmp_path)
 
@@ -331,9 +340,9 @@ def test_resume_names_what_has_changed(experiment, tmp_path):
 def test_resume_executes_the_runs_of_a_missing_shard(experiment, tmp_path):
     path = experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4]}}\n")
     for k in (1, 3):
-        found = sweep(path, out="s", shard=(k, 3), workers=1)
-    assert sorted(record.run for record in found.records) == [0, 2, 3]
-    assert found.total == 5
+        result = sweep(path, out="s", shard=(k, 3), workers=1)
+    assert sorted(record.run for record in result.records) == [0, 2, 3]
+    assert result.total == 5
     merged = resume("s", workers=2)
     assert sorted(record.run for record in merged.records) == [0, 1, 2, 3, 4]
     assert len(rows(tmp_path / "s")) == 5
@@ -378,15 +387,15 @@ def wait_for(condition, process=None):
 
 def workers(parent):
     """Return the worker processes of a sweep."""
-    found = []
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             status, words = (folder / "status").read_text(), (folder / "cmdline").read_bytes()
         except OSError:
             continue
         if f"PPid:\t{parent}\n" in status and b"spawn_main" in words:
-            found.append(int(folder.name))
-    return found
+            pids.append(int(folder.name))
+    return pids
 
 
 def alive(pid):

@@ -18,12 +18,14 @@ sweep:
 
 
 def lines(folder="s"):
-    found = [json.loads(line) for line in Path(folder, "runs.jsonl").read_text().splitlines()]
-    return sorted(({**line, "seconds": 0} for line in found), key=lambda line: (line["target"], line["run"]))
+    records = [json.loads(line) for line in Path(folder, "runs.jsonl").read_text().splitlines()]
+    return sorted(
+        ({**line, "seconds": 0} for line in records), key=lambda line: (line["target"], line["run"])
+    )
 
 
 def test_best_third_continues_for_three_times_the_epochs(experiment):
-    found = sweep(experiment(HALVING), out="s", workers=2)
+    result = sweep(experiment(HALVING), out="s", workers=2)
     rungs = {}
     for line in lines():
         rungs.setdefault(line["target"], []).append(line)
@@ -31,14 +33,14 @@ def test_best_third_continues_for_three_times_the_epochs(experiment):
     for now, then in ((4, 12), (12, 20)):
         best = sorted(rungs[now], key=lambda line: line["metrics"]["loss"])[: len(rungs[then])]
         assert {line["run"] for line in best} == {line["run"] for line in rungs[then]}
-    assert sorted(record.epochs for record in found.records) == [4] * 6 + [12] * 2 + [20]
+    assert sorted(record.epochs for record in result.records) == [4] * 6 + [12] * 2 + [20]
     assert all(line["seed"] == 0 for line in lines())
 
 
 def test_continued_run_has_the_bits_of_an_uninterrupted_one(experiment):
     path = experiment(HALVING)
-    found = sweep(path, out="s", workers=1)
-    last = max(found.records, key=lambda record: record.epochs)
+    result = sweep(path, out="s", workers=1)
+    last = max(result.records, key=lambda record: record.epochs)
     rate = last.values["optimizer.learning_rate"]
     single = cygd.run(path, [f"optimizer.learning_rate={rate}"], out="single")
     assert Path("s", last.folder, "weights.npz").read_bytes() == Path("single/weights.npz").read_bytes()
@@ -73,8 +75,8 @@ def test_killed_sweep_resumes_in_its_rung(n_records, slow_experiment, tmp_path, 
 def test_failed_and_stopped_runs_do_not_continue(experiment):
     path = experiment("sweep: {list: [{optimizer.learning_rate: -1}, {stop: {loss_below: 100}}, {}]}\n")
     path.write_text(path.read_text().replace("{}]", "{seed: 5}, {seed: 6}], halving: {epochs: 4, factor: 2}"))
-    found = sweep(path, out="s", workers=1)
-    status = {record.run: (record.status, record.epochs) for record in found.records}
+    result = sweep(path, out="s", workers=1)
+    status = {record.run: (record.status, record.epochs) for record in result.records}
     assert status[0] == ("failed", 0)
     assert status[1] == ("stopped", 0)
     assert sorted(epochs for _, epochs in status.values()) == [0, 0, 8, 20]
@@ -82,8 +84,8 @@ def test_failed_and_stopped_runs_do_not_continue(experiment):
 
 def test_no_run_exceeds_its_own_epochs(experiment):
     grid = "sweep: {grid: {train.epochs: [2, 6, 9]}, halving: {epochs: 4, factor: 2}}\n"
-    found = sweep(experiment(grid), out="s", workers=1)
-    assert max(record.epochs for record in found.records) <= 9
+    result = sweep(experiment(grid), out="s", workers=1)
+    assert max(record.epochs for record in result.records) <= 9
     assert {line["target"] for line in lines() if line["run"] == 0} == {2}
 
 
