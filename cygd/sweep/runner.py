@@ -26,7 +26,7 @@ from cygd.sweep.worker import Outcome, Setup, Task
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.signals import ignore_signals, sigterm_as_interrupt
 
-__all__ = ["Sweep", "find_latest_sweep", "resume", "sweep"]
+__all__ = ["Sweep", "find_newest_sweep", "resume", "sweep"]
 
 log = logging.getLogger("cygd")
 
@@ -152,8 +152,8 @@ def resume(
         return _Execution(plan, store, _check_shard(plan, shard), workers, threads, quiet).run()
 
 
-def find_latest_sweep(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Path:
-    """Return the latest sweep folder under runs/ of an experiment's name.
+def find_newest_sweep(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Path:
+    """Return the newest sweep folder under runs/ of an experiment's name.
 
     Raises
     ------

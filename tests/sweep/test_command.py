@@ -59,7 +59,7 @@ def test_a_key_may_have_a_thousand_values(experiment, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 1001
 
 
-def test_resume_finds_the_latest_sweep_of_a_file(experiment, capsys):
+def test_resume_finds_the_newest_sweep_of_a_file(experiment, capsys):
     def sweep(*arguments):
         code = main(["sweep", *map(str, arguments), "--workers", "1", "--quiet"])
         return code, capsys.readouterr().out
@@ -78,18 +78,25 @@ def test_resume_finds_the_latest_sweep_of_a_file(experiment, capsys):
     assert sweep("--out", folder, "--resume") == (0, second)
 
 
+def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
+    path = experiment()
+    code, folder, _ = cygd_sweep(path, "seed=0,1")
+    assert code == 0
+    assert cygd_sweep(path, "--resume", "seed=0,1")[:2] == (0, folder)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which experiment? a YAML file is missing"),
-        (["--dry-run"], "which experiment?"),
-        (["--resume"], "which experiment?"),
-        (["a.yaml", "b.yaml"], "one file at a time; 'b.yaml' is no KEY=V1,V2 either"),
-        (["a.yaml", "--workers", "0"], "expected a whole number from 1 up, found '0'"),
-        (["a.yaml", "--shard", "3/2"], "expected K/N with K from 1 to N, such as 2/4, found '3/2'"),
+        ([], "expected an experiment file"),
+        (["--dry-run"], "expected an experiment file"),
+        (["--resume"], "expected an experiment file"),
+        (["a.yaml", "b.yaml"], "expected one experiment file, got 'a.yaml' and 'b.yaml'"),
+        (["a.yaml", "--workers", "0"], "expected an integer of at least 1, got '0'"),
+        (["a.yaml", "--shard", "3/2"], "expected K/N with K from 1 to N, such as 2/4, got '3/2'"),
         (["a.yaml", "--shard", "two"], "expected K/N"),
-        (["--resume", "d", "--out", "e"], "--resume d and --out e are two folders"),
-        (["--resume", "d", "seed=1"], "what a sweep varies cannot be changed when it goes on"),
+        (["--resume", "d", "--out", "e"], "--resume d and --out e are different folders"),
+        (["--resume", "d", "seed=1"], "--resume DIR cannot be combined with overrides"),
         (["--resume", "d"], "is not a sweep folder"),
         (["xor.yaml"], "expected at least one key to vary"),
         (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard requires the folder that all shards share"),
