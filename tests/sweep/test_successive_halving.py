@@ -98,7 +98,7 @@ def test_no_run_exceeds_its_own_epochs(experiment):
             {"overrides": ["sweep.optuna={seed: {integers: [1, 2]}}"]},
             "sweep.halving cannot be combined with sweep.optuna",
         ),
-        ({"overrides": ["sweep.halving.factor=1"]}, "at least 2, found 1"),
+        ({"overrides": ["sweep.halving.factor=1"]}, "at least 2, got 1"),
         ({"overrides": ["sweep.halving.epoch=1"]}, "did you mean 'epochs'?"),
     ],
 )
