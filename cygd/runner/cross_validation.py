@@ -23,6 +23,7 @@ from cygd.errors import RunInterrupted
 from cygd.runner.assembly import Reading
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.results import Result
+from cygd.tracking.statistics import mean, standard_deviation
 
 __all__ = ["cross_validate", "describe_folds", "n_folds"]
 
@@ -115,19 +116,6 @@ def metric_values(results: Sequence[Result]) -> dict[str, list[float]]:
     """Return the values of each metric, one per fold."""
     names = dict.fromkeys(name for result in results for name in result.metrics)
     return {name: [result.metrics.get(name, math.nan) for result in results] for name in names}
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean; math.fsum rounds once, so the order of the values does not matter."""
-    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
-
-
-def standard_deviation(values: Sequence[float]) -> float:
-    """Return the sample standard deviation; NaN for fewer than two values."""
-    center = mean(values)
-    if len(values) < 2 or math.isnan(center):
-        return math.nan
-    return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1))
 
 
 def write_summary(directory: RunDirectory, results: Sequence[Result], status: str) -> None:

@@ -97,7 +97,7 @@ def _start(file: str, overrides: list[str], options: argparse.Namespace) -> Swee
 def _resume(directory: str, file: str | None, overrides: list[str], options: argparse.Namespace) -> Sweep:
     """Resume the sweep in a folder, in --out, or the newest one of a file."""
     from cygd.sweep import resume
-    from cygd.sweep.runner import newest
+    from cygd.sweep.runner import find_newest_sweep
 
     if directory and options.out and Path(directory).absolute() != Path(options.out).absolute():
         raise UsageError(
@@ -110,7 +110,7 @@ def _resume(directory: str, file: str | None, overrides: list[str], options: arg
         )
     if not directory and not options.out:
         assert file is not None
-        directory = str(newest(file, overrides, options.plugin))
+        directory = str(find_newest_sweep(file, overrides, options.plugin))
     return resume(
         directory or options.out,
         file,
@@ -125,14 +125,14 @@ def _resume(directory: str, file: str | None, overrides: list[str], options: arg
 
 def _print_configurations(file: str, overrides: list[str], plugins: list[str]) -> int:
     from cygd.sweep.plan import make_plan
-    from cygd.sweep.summary import cell
+    from cygd.sweep.summary import format_cell
 
     with redirect_stdout():
         plan = make_plan(file, overrides, plugins)
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["configuration", *plan.keys])
     for number, task in enumerate(plan.tasks()[:: plan.section.repeat]):
-        table.writerow([number, *(cell(task.values.get(key, "")) for key in plan.keys)])
+        table.writerow([number, *(format_cell(task.values.get(key, "")) for key in plan.keys)])
     return DONE
 
 
@@ -156,9 +156,9 @@ def _report(sweep: Sweep, *, quiet: bool) -> int:
 
 def _describe(record: Record) -> str:
     """Return the number of a run with the values that its configuration sets."""
-    from cygd.sweep.summary import cell
+    from cygd.sweep.summary import format_cell
 
-    values = ", ".join(f"{key}={cell(value)}" for key, value in record.values.items())
+    values = ", ".join(f"{key}={format_cell(value)}" for key, value in record.values.items())
     return f"run {record.run:04d}" + (f" ({values})" if values else "")
 
 
