@@ -65,21 +65,11 @@ class Components(Protocol):
 
 @dataclass(frozen=True)
 class ComponentSpec:
-    """A component of an experiment.
+    """A component of an experiment."""
 
-    Attributes
-    ----------
-    name : str
-        The name as the user wrote it; "formula" for a formula.
-    options : dict
-        The options as the user wrote them.
-    component : Component
-        The component, configured with these options.
-    """
-
-    name: str
-    options: dict[str, Any] = field(default_factory=dict)
-    component: Any = None
+    name: str  # as the user wrote it; "" if none was chosen
+    options: dict[str, Any] = field(default_factory=dict)  # as the user wrote them
+    component: Any = None  # configured with these options
 
     def __bool__(self) -> bool:
         """Return False if no component was chosen."""
@@ -99,22 +89,12 @@ class ComponentSpec:
 
 
 class ComponentValidator:
-    """Validates the choice of a component.
-
-    Parameters
-    ----------
-    kind : str
-        The kind of component.
-    default : str
-        The component that null, or a mapping without a name, stands for.
-    optional : bool
-        Null means that no component is chosen: a layer takes the model's.
-    """
+    """Validates the choice of a component."""
 
     def __init__(self, kind: str, default: str = "", *, optional: bool = False) -> None:
         self.kind = kind
-        self.default = default
-        self.optional = optional
+        self.default = default  # what null, or a mapping without a name, stands for
+        self.optional = optional  # null: no component is chosen, a layer takes the model's
         self.noun = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind.replace('_', ' ')}"
         self.expected = f"the name of {self.noun}, or {{name: ..., options}}"
 
@@ -222,25 +202,10 @@ def find_component(components: Components, kind: str, name: str, path: tuple[str
 def configure_component(
     component: Any, options: Mapping[str, Any], droppable: Collection[str | int] = ()
 ) -> tuple[Any, dict[str, Any], list[ErrorDetails]]:
-    """Give a component its options, without those that are not valid.
+    """Return a component with its valid options, these options, and the errors of the others.
 
-    Parameters
-    ----------
-    component : Component
-        The component.
-    options : mapping
-        Its options.
-    droppable : collection of str
-        Options whose errors are not reported.
-
-    Returns
-    -------
-    component
-        The configured component; None if an option that it requires is missing or not valid.
-    options : dict
-        The valid options.
-    errors : list of ErrorDetails
-        The errors of the others.
+    The component is None if an option that it requires is missing or not valid. Errors of `droppable` options
+    are not reported.
     """
     errors: list[ErrorDetails] = []
     valid = dict(options)
@@ -250,10 +215,8 @@ def configure_component(
         except CygdError as error:
             option = getattr(error, "option", "")
             path = (option,) if option else ()
-            if (
-                option not in valid
-            ):  # a missing required option, unless it was removed below, or a general error
-                if path not in [reported.path for reported in errors] or not path:
+            if option not in valid:  # a general error, or a required option is missing or was removed below
+                if not path or path not in [reported.path for reported in errors]:
                     errors.append(ErrorDetails(path, error.message, error.hint))
                 return None, valid, errors
             del valid[option]

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from cygd.config.component_spec import (
-    Components,
     ComponentSpec,
     ComponentValidator,
     configure_component,
     find_component,
     suggest,
 )
-from cygd.config.section import Section, StrictSection, field
+from cygd.config.section import Section, field
 from cygd.config.sweep_section import SweepSection
 from cygd.config.validators import (
     BIAS,
@@ -45,7 +44,6 @@ from cygd.config.validators import (
     number,
     whole_number,
 )
-from cygd.errors import CygdError
 
 __all__ = [
     "Checkpoint",
@@ -71,7 +69,7 @@ OPTIONS = PlainValidator("a mapping", lambda value: value, {"type": "object"})
 PLUGIN = PlainValidator("a module name or a .py file", TEXT.check, TEXT.json_schema)
 
 
-class Split(StrictSection):
+class Split(Section):
     """Which part of the rows is for validation and for the test."""
 
     validation: float = field(SHARE, 0.0, "share of the rows for validation")
@@ -99,7 +97,7 @@ class Split(StrictSection):
         return self.folds is not None and self.fold is None
 
 
-class Scale(StrictSection):
+class Scale(Section):
     """How columns are scaled, by statistics of the training rows."""
 
     shorthand_key: ClassVar[str] = "inputs"
@@ -115,18 +113,10 @@ class Scale(StrictSection):
 
 
 class DataSection(Section):
-    """Where the samples come from, and which columns are what; further keys are the source's own.
+    """Where the samples come from, and which columns are what; further keys are the source's own."""
 
-    Attributes
-    ----------
-    options : mapping
-        The source's own keys.
-    component : DataSource
-        The source, configured with them.
-    """
-
-    options: Mapping[str, Any] = MappingProxyType({})
-    component: Any = None
+    options: Mapping[str, Any] = MappingProxyType({})  # the source's own keys
+    component: Any = None  # the source, configured with them
 
     source: str = field(
         SOURCE,
@@ -171,24 +161,25 @@ class DataSection(Section):
         Nullable(CLASS_WEIGHT), None, "multiplies the loss of the training rows of a class", rare=True
     )
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are rows for validation."""
+        return self.validation is not None or (self.split is not None and self.split.validates)
+
     @classmethod
     def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
         """Configure the source with its own keys; return the others."""
-        source = given.pop("source", None)
+        source, component = given.pop("source", None), None
         try:
-            source = None if source is None else SOURCE.validate(source)
+            if source is not None:
+                given["source"] = SOURCE.validate(source)
+                component = find_component(context.components, "data_source", source)
         except ValidationError as error:
             context.below("source").add(*error.errors)
-            source = None
-        own = _option_names(source, context.components)
+        # the source's options take precedence over keys of the section with the same name
+        own = set(component.options) - {"source", "validation", "test"} if component else set()
         options = {key: given.pop(key) for key in list(given) if key not in cls.fields or key in own}
-        if not source:
-            return given
-        given |= {"source": source, "options": options}
-        try:
-            component = find_component(context.components, "data_source", source, ("source",))
-        except ValidationError as error:
-            context.add(*error.errors)
+        if component is None:
             return given
         given["component"], given["options"], errors = configure_component(component, options)
         context.add(*(_hint_at_section(error) for error in errors))
@@ -215,15 +206,6 @@ class DataSection(Section):
             del given[part]
 
 
-def _option_names(source: str | None, components: Components) -> set[str]:
-    """Return the options of a source, which take precedence over keys of the section with the same name."""
-    try:
-        options = components.get("data_source", source).options if source else ()
-    except (CygdError, ValueError):
-        return set()
-    return set(options) - {"source", "validation", "test"}
-
-
 def _hint_at_section(error: ErrorDetails) -> ErrorDetails:
     """Return an error with a hint at the key of the section that an unknown option resembles."""
     is_unknown = error.at_key and error.path
@@ -233,7 +215,7 @@ def _hint_at_section(error: ErrorDetails) -> ErrorDetails:
     return error._replace(hint=f"did you mean {suggestion!r}?", suggestion=suggestion)
 
 
-class LayerSpec(StrictSection):
+class LayerSpec(Section):
     """One layer; a number is its units."""
 
     shorthand_key: ClassVar[str] = "units"
@@ -275,7 +257,7 @@ class LayerSpec(StrictSection):
         return {"units": value} if is_number else value
 
 
-class ModelSection(StrictSection):
+class ModelSection(Section):
     """The network."""
 
     dtype: str = field(choice("float64", "float32"), "float64", "of the weights and of all arithmetic")
@@ -292,8 +274,22 @@ class ModelSection(StrictSection):
         required=True,
     )
 
+    @classmethod
+    def validate(cls, value: Any, context: Context) -> Self:
+        """Give each layer its activation and initializer; the last one is linear unless it has its own."""
+        model: Self = super().validate(value, context)
+        identity = ComponentValidator("activation", "identity").validate(None, context)
+        layers = [
+            layer.replace(
+                activation=layer.activation or (identity if layer is model.layers[-1] else model.activation),
+                initializer=layer.initializer or model.initializer,
+            )
+            for layer in model.layers
+        ]
+        return model.replace(layers=tuple(layers))
 
-class Clip(StrictSection):
+
+class Clip(Section):
     """The limit on a gradient: on its norm, or on each of its values."""
 
     norm: float | None = field(Nullable(POSITIVE), None, "the largest norm of a gradient")
@@ -306,7 +302,7 @@ class Clip(StrictSection):
         return {key: limit for key, limit in limits.items() if limit is not None}
 
 
-class Train(StrictSection):
+class Train(Section):
     """How long and in which steps the network is trained."""
 
     epochs: int = field(whole_number(0), 100, "passes over the training rows")
@@ -315,7 +311,7 @@ class Train(StrictSection):
     evaluate_every: int = field(whole_number(0), 1, "epochs between measurements; 0 measures at the end only")
 
 
-class Stop(StrictSection):
+class Stop(Section):
     """When to stop early."""
 
     monitor: str = field(
@@ -354,7 +350,7 @@ class Stop(StrictSection):
         return given
 
 
-class Checkpoint(StrictSection):
+class Checkpoint(Section):
     """When the state of training is saved, and how many states are kept."""
 
     every: int = field(whole_number(0), 0, "epochs between checkpoints; 0 is never")
@@ -377,7 +373,7 @@ class Checkpoint(StrictSection):
         return given
 
 
-class ExperimentSection(StrictSection):
+class ExperimentSection(Section):
     """The whole of an experiment; one name per key, in the order in which they are written."""
 
     name: str | None = field(

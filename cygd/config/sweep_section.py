@@ -12,7 +12,7 @@ from typing import Any
 
 from cygd.config.component_spec import suggest
 from cygd.config.messages import format_alternatives, format_value
-from cygd.config.section import StrictSection, field
+from cygd.config.section import Section, field
 from cygd.config.validators import (
     MEASURED_VALUE,
     SEED,
@@ -160,7 +160,7 @@ def _check_condition(item: tuple[str, Any]) -> None:
         raise ValidationError(ErrorDetails((key,), "a key cannot be its own condition"))
 
 
-class Halving(StrictSection):
+class Halving(Section):
     """Which runs continue after a while: of those that have come as far, the best part."""
 
     epochs: int = field(whole_number(1), 10, "epochs of the first round")
@@ -169,7 +169,7 @@ class Halving(StrictSection):
     )
 
 
-class SweepSection(StrictSection):
+class SweepSection(Section):
     """The experiments that one file stands for."""
 
     grid: Blocks = field(

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from cygd.errors import ConfigError, Problem
+
 __all__ = ["COMMAND_LINE", "KeyPath", "Mark", "Node", "parse_key", "show_key"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -25,6 +27,10 @@ class Mark(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+    def error(self, message: str, hint: str | None = None, path: KeyPath = ()) -> ConfigError:
+        """Return a ConfigError at this place."""
+        return ConfigError([Problem(str(self), show_key(path), message, hint)])
 
 
 COMMAND_LINE = Mark("command line")
