@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cygd.config.messages import format_value
 from cygd.config.validators import Context, ErrorDetails, ValidationError, expected_error
-from cygd.errors import CygdError, did_you_mean
+from cygd.errors import CygdError, did_you_mean, hint_of
 
 __all__ = [
     "ComponentSpec",
@@ -95,7 +95,8 @@ class ComponentValidator:
         self.kind = kind
         self.default = default  # what null, or a mapping without a name, stands for
         self.optional = optional  # null: no component is chosen, a layer takes the model's
-        self.noun = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind.replace('_', ' ')}"
+        self.words = kind.replace("_", " ")
+        self.noun = f"{'an' if kind[0] in 'aeiou' else 'a'} {self.words}"
         self.expected = f"the name of {self.noun}, or {{name: ..., options}}"
 
     @property
@@ -115,7 +116,7 @@ class ComponentValidator:
         if isinstance(value, Mapping) and "formula" in value:
             return self._from_formula(value, context.components)
         name, options, name_path = self._split(value)
-        component = find_component(context.components, self.kind, name, name_path)
+        component = find_component(context.components, self.kind, name, *name_path)
         droppable = {path[-1] for path in context.droppable if path[:-1] == context.path}
         configured, options, errors = configure_component(component, options, droppable)
         if isinstance(value, Mapping) and not name_path:
@@ -148,11 +149,7 @@ class ComponentValidator:
         if misspelled:
             return ErrorDetails((misspelled,), f"unknown key {misspelled!r}", FORMULA_HINT, at_key=True)
         other = next((key for key in ("type", "kind", "class") if key in options), None)
-        hint = (
-            f"write 'name' instead of {other!r}"
-            if other
-            else f"name: ... chooses the {self.noun.split(' ', 1)[1]}"
-        )
+        hint = f"write 'name' instead of {other!r}" if other else f"name: ... chooses the {self.words}"
         return ErrorDetails((), "missing key 'name'", hint)
 
     def _explain_default(self, error: ErrorDetails) -> ErrorDetails:
@@ -171,9 +168,8 @@ class ComponentValidator:
         text = spec["formula"]
         at = ("formula",)
         if "name" in spec:
-            raise ValidationError(
-                ErrorDetails(at, "expected a name or a formula, got both", "remove one of them")
-            )
+            message = "expected a name or a formula, got both"
+            raise ValidationError(ErrorDetails(at, message, "remove one of them"))
         if _is_split_by_yaml(spec):
             message = f"YAML split the formula, got {format_value(text)}"
             raise ValidationError(ErrorDetails(at, message, QUOTES_HINT))
@@ -181,22 +177,17 @@ class ComponentValidator:
             raise ValidationError(expected_error("a formula as text", text, QUOTES_HINT).below(*at))
         try:
             component = components.from_formula(self.kind, spec)
-        except CygdError as error:
-            option = getattr(error, "option", "formula")
-            raise ValidationError(ErrorDetails((option,), error.message, error.hint)) from None
-        except (TypeError, ValueError) as error:
-            raise ValidationError(ErrorDetails(at, str(error))) from None
+        except (CygdError, TypeError, ValueError) as error:
+            raise ValidationError(_details(error, getattr(error, "option", "formula"))) from None
         return ComponentSpec(component.name, dict(spec), component)
 
 
-def find_component(components: Components, kind: str, name: str, path: tuple[str, ...] = ()) -> Any:
+def find_component(components: Components, kind: str, name: str, *path: str) -> Any:
     """Return a component; raise ValidationError with an error at `path` if it is unknown."""
     try:
         return components.get(kind, name)
-    except CygdError as error:
-        raise ValidationError(ErrorDetails(path, error.message, error.hint)) from None
-    except ValueError as error:
-        raise ValidationError(ErrorDetails(path, str(error))) from None
+    except (CygdError, ValueError) as error:
+        raise ValidationError(_details(error, *path)) from None
 
 
 def configure_component(
@@ -226,6 +217,10 @@ def configure_component(
             suggestion = suggest(option, component.options) if is_unknown else None
             hint = f"did you mean {suggestion!r}?" if suggestion else error.hint
             errors.append(ErrorDetails(path, error.message, hint, is_unknown, suggestion))
+
+
+def _details(error: Exception, *path: str) -> ErrorDetails:
+    return ErrorDetails(path, getattr(error, "message", str(error)), hint_of(error))
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

@@ -112,12 +112,8 @@ def validate(document: Document, components: Components) -> Experiment:
     stop = sections.stop
     if stop is not None and not stop.monitor:
         stop = stop.replace(monitor="validation_loss" if sections.data.has_validation else "loss")
-    resolved = {
-        "document": document,
-        "name": sections.name or safe_name(document.stem),
-        "stop": stop,
-    }
-    return Experiment(**{**vars(sections), **resolved})
+    name = sections.name or safe_name(document.stem)
+    return Experiment(**{**vars(sections), "document": document, "name": name, "stop": stop})
 
 
 def _matching_paths(value: str) -> list[str]:

@@ -21,7 +21,6 @@ from cygd.errors import ConfigError, Problem
 
 __all__ = ["apply_changes", "apply_overrides", "is_component", "read_override"]
 
-
 _VALIDATORS = {
     (*path, "*") if field.is_list else path: field.inner for path, field in walk(ExperimentSection)
 }

@@ -55,7 +55,6 @@ __all__ = [
     "Scale",
     "Split",
     "Stop",
-    "SweepSection",
     "Train",
 ]
 

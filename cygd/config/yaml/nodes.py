@@ -7,7 +7,6 @@ its key. An alias becomes a copy, so that an override changes one place only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -101,9 +100,5 @@ def parse_key(text: str) -> KeyPath:
     >>> parse_key("model.layers[0].units") == parse_key("model.layers.0.units")
     True
     """
-    return tuple(_steps(text))
-
-
-def _steps(text: str) -> Iterator[str | int]:
-    for part in re.sub(r"\[(-?\d+)\]", r".\1", text).split("."):
-        yield int(part) if re.fullmatch(r"-?\d{1,9}", part) else part
+    parts = re.sub(r"\[(-?\d+)\]", r".\1", text).split(".")
+    return tuple(int(part) if re.fullmatch(r"-?\d{1,9}", part) else part for part in parts)

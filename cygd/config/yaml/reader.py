@@ -1,15 +1,12 @@
 """Read YAML text into a tree of marked nodes, safely.
 
-PyYAML only cuts the text into events here; the nodes are built from them. Its own `compose` was tried: it
-drops the place of an alias, so an error cannot name it; it accepts an alias inside its own anchor and rejects
-an anchor that is defined again; it recurses without a limit, so 1000 brackets end in a RecursionError; and
-its resolvers and constructors follow YAML 1.1 (`010` is eight, `1:30` is ninety) and keep the last of two
-equal keys silently. With all that overridden it took as many lines, and 1.6 times as long to read a large
-inline data set.
+PyYAML only cuts the text into events here. Its own `compose` was tried: it drops the place of an alias,
+accepts an alias inside its own anchor, rejects an anchor that is defined again, recurses without a limit,
+follows YAML 1.1 (`010` is eight, `1:30` is ninety) and keeps the last of two equal keys silently. With all
+that overridden it took as many lines, and 1.6 times as long to read a large inline data set.
 
-Here nesting is limited while the events come in, values that aliases repeat are counted, and scalars are read
-by YAML 1.2 (`scalars`). The pure Python parser is used on purpose: the one in C has other messages and marks,
-and is not installed everywhere.
+The pure Python parser is used on purpose: the one in C has other messages and marks, and is not installed
+everywhere.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ __all__ = ["MAX_DEPTH", "MAX_REPEATED", "check_depth", "read_yaml"]
 
 MAX_DEPTH = 64  # an experiment has about six levels
 MAX_REPEATED = 100_000  # values that aliases may add
-_TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
+_TEXT_TAG = "tag:yaml.org,2002:str"
 _ALIKE = "indent the keys of one mapping alike"
 _PROBLEMS = (  # a problem of PyYAML's, what to say instead, a hint
     (r".*'\\t'", "expected spaces, got a tab", "indent with spaces"),
@@ -103,24 +100,24 @@ class _Composer:
         check_depth(path, mark)
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, path, mark)
+        is_scalar = isinstance(event, yaml.ScalarEvent)
+        if event.tag not in (None, "!") and not (is_scalar and event.tag == _TEXT_TAG):
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
+            raise mark.error(f"the tag {tag!r} is not allowed: values have no tags")
         if event.anchor:
             self.anchors[event.anchor] = None
-        if isinstance(event, yaml.ScalarEvent):
+        if is_scalar:
             node = Node(self.scalar(event, mark), mark)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = Node(self.sequence(path), mark)
         else:
-            if event.tag not in (None, "!"):
-                raise mark.error(_forbidden(event.tag))
-            node = Node(None, mark)
-            build = self.sequence if isinstance(event, yaml.SequenceStartEvent) else self.mapping
-            node.value = build(path)
+            node = Node(self.mapping(path), mark)
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
 
     def scalar(self, event: Any, mark: Mark) -> Scalar:
         """Return the value of a scalar; a quoted one is text."""
-        if event.tag not in _TEXT_TAGS:
-            raise mark.error(_forbidden(event.tag))
         if not event.implicit[0] or event.tag is not None:
             return str(event.value)
         try:
@@ -213,7 +210,3 @@ def _kind(context: str | None) -> str:
     """Return what PyYAML was reading."""
     kinds = {"sequence": "list", "collection": "list", "mapping": "mapping", "key": "key"}
     return next((kind for word, kind in kinds.items() if word in (context or "")), "text")
-
-
-def _forbidden(tag: str) -> str:
-    return f"the tag {tag.replace('tag:yaml.org,2002:', '!!', 1)!r} is not allowed: values have no tags"
