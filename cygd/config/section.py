@@ -22,7 +22,7 @@ from cygd.config.validators import (
     expected_error,
 )
 
-__all__ = ["Field", "InvalidDefaultError", "Section", "field", "walk"]
+__all__ = ["Field", "InvalidDefaultError", "Section", "field", "optional", "walk"]
 
 
 class Field(NamedTuple):
@@ -67,6 +67,11 @@ class Field(NamedTuple):
 def field(validator: Validator, default: Any, description: str = "", **options: Any) -> Any:
     """Declare a key of a section; see `Field`."""
     return Field(validator, default, description, **options)
+
+
+def optional(validator: Validator, description: str = "", **options: Any) -> Any:
+    """Declare a key that accepts null, which is its default."""
+    return Field(Nullable(validator), None, description, **options)
 
 
 def _not_null(validator: Validator) -> Validator:

@@ -19,7 +19,7 @@ from cygd.config.component_spec import (
     find_component,
     suggest,
 )
-from cygd.config.section import Section, field
+from cygd.config.section import Section, field, optional
 from cygd.config.sweep_section import SweepSection
 from cygd.config.validators import (
     BIAS,
@@ -75,15 +75,13 @@ class Split(Section):
     test: float = field(SHARE, 0.0, "share of the rows for the test at the end")
     seed: int = field(SEED, 0, "independent of `seed`, so that runs with other seeds use the same rows")
     stratify: bool = field(BOOLEAN, False, "keep the shares of the classes in every part")
-    time: bool | str | int | None = field(
-        Nullable(TIME), None, "rows in the order of time: the last ones validate and test", rare=True
+    time: bool | str | int | None = optional(
+        TIME, "rows in the order of time: the last ones validate and test", rare=True
     )
-    folds: int | None = field(
-        Nullable(whole_number(2)), None, "one run for each fold, with its rows as validation rows", rare=True
+    folds: int | None = optional(
+        whole_number(2), "one run for each fold, with its rows as validation rows", rare=True
     )
-    fold: int | None = field(
-        Nullable(whole_number(1)), None, "run only this fold", default_text="all of them", rare=True
-    )
+    fold: int | None = optional(whole_number(1), "run only this fold", default_text="all of them", rare=True)
 
     @property
     def validates(self) -> bool:
@@ -124,16 +122,11 @@ class DataSection(Section):
         required=True,
         lazy=True,
     )
-    inputs: tuple[str | int, ...] | None = field(
-        Nullable(COLUMNS),
-        None,
-        "the columns that enter the network",
-        default_text="every other column",
-        rare=True,
+    inputs: tuple[str | int, ...] | None = optional(
+        COLUMNS, "the columns that enter the network", default_text="every other column", rare=True
     )
-    targets: tuple[str | int, ...] | None = field(
-        Nullable(COLUMNS),
-        None,
+    targets: tuple[str | int, ...] | None = optional(
+        COLUMNS,
         "the columns to predict; required for `csv` and `parquet`",
         default_text="the source's",
         rare=True,
@@ -142,22 +135,15 @@ class DataSection(Section):
         COLUMNS, (), "number columns to treat as categories; text columns always are", rare=True
     )
     missing: str = field(choice("error", "drop", "mean"), "error", "what to do about missing values")
-    split: Split | None = field(
-        Nullable(Split), None, "which shares of the rows are not used for training", rare=True
+    split: Split | None = optional(Split, "which shares of the rows are not used for training", rare=True)
+    validation: dict[str, Any] | None = optional(
+        OPTIONS, "other rows for validation: the source's keys that differ, as in `{path: b.csv}`", rare=True
     )
-    validation: dict[str, Any] | None = field(
-        Nullable(OPTIONS),
-        None,
-        "other rows for validation: the source's keys that differ, as in `{path: b.csv}`",
-        rare=True,
-    )
-    test: dict[str, Any] | None = field(
-        Nullable(OPTIONS), None, "other rows for the test, likewise", rare=True
-    )
+    test: dict[str, Any] | None = optional(OPTIONS, "other rows for the test, likewise", rare=True)
     scale: Scale = field(Scale, None, "one word scales the inputs", default_text="`none`")
-    sample_weight: str | int | None = field(Nullable(COLUMN), None, "multiplies the loss of a row", rare=True)
-    class_weight: Literal["balanced"] | dict[str, float] | None = field(
-        Nullable(CLASS_WEIGHT), None, "multiplies the loss of the training rows of a class", rare=True
+    sample_weight: str | int | None = optional(COLUMN, "multiplies the loss of a row", rare=True)
+    class_weight: Literal["balanced"] | dict[str, float] | None = optional(
+        CLASS_WEIGHT, "multiplies the loss of the training rows of a class", rare=True
     )
 
     @property
@@ -236,9 +222,8 @@ class LayerSpec(Section):
     bias: bool | tuple[float, ...] = field(
         BIAS, True, "a list holds the initial biases, otherwise they are 0"
     )
-    weights: tuple[tuple[float, ...], ...] | None = field(
-        Nullable(MATRIX),
-        None,
+    weights: tuple[tuple[float, ...], ...] | None = optional(
+        MATRIX,
         "initial weights, a row for each input, a column for each unit",
         default_text="drawn by the initializer",
         rare=True,
@@ -291,8 +276,8 @@ class ModelSection(Section):
 class Clip(Section):
     """The limit on a gradient: on its norm, or on each of its values."""
 
-    norm: float | None = field(Nullable(POSITIVE), None, "the largest norm of a gradient")
-    value: float | None = field(Nullable(POSITIVE), None, "the largest magnitude of an entry of a gradient")
+    norm: float | None = optional(POSITIVE, "the largest norm of a gradient")
+    value: float | None = optional(POSITIVE, "the largest magnitude of an entry of a gradient")
 
     @classmethod
     def validate(cls, value: Any, context: Context) -> dict[str, float]:
@@ -336,7 +321,7 @@ class Stop(Section):
         "keep the weights of the best epoch",
         default_text="`true`, or `false` without patience",
     )
-    loss_below: float | None = field(Nullable(number()), None, "stop as soon as the loss is below it")
+    loss_below: float | None = optional(number(), "stop as soon as the loss is below it")
 
     @classmethod
     def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -375,9 +360,8 @@ class Checkpoint(Section):
 class ExperimentSection(Section):
     """The whole of an experiment; one name per key, in the order in which they are written."""
 
-    name: str | None = field(
-        Nullable(EXPERIMENT_NAME),
-        None,
+    name: str | None = optional(
+        EXPERIMENT_NAME,
         "names the run's folder: letters, digits, `_`, `-`, `.` and inner spaces",
         default_text="the file's stem",
     )
@@ -405,12 +389,12 @@ class ExperimentSection(Section):
         None,
         "a factor on the learning rate; `warmup: N` precedes any of them",
     )
-    clip: dict[str, float] | None = field(Nullable(Clip), None, "one of the following two")
+    clip: dict[str, float] | None = optional(Clip, "one of the following two")
     train: Train = field(Train, None, "how long and in which steps the network is trained")
     metrics: tuple[ComponentSpec, ...] = field(
         ListOf(ComponentValidator("metric"), "metrics"), (), "measured in addition to the loss"
     )
-    stop: Stop | None = field(Nullable(Stop), None, "early stopping")
+    stop: Stop | None = optional(Stop, "early stopping")
     checkpoint: Checkpoint = field(
         Checkpoint,
         None,
@@ -420,6 +404,6 @@ class ExperimentSection(Section):
     log: tuple[ComponentSpec, ...] = field(
         ListOf(ComponentValidator("logger"), "loggers"), ("console",), "metrics.csv is always written"
     )
-    sweep: SweepSection | None = field(
-        Nullable(SweepSection), None, "the experiments that `cygd sweep` makes of this one (sweeps.md)"
+    sweep: SweepSection | None = optional(
+        SweepSection, "the experiments that `cygd sweep` makes of this one (sweeps.md)"
     )

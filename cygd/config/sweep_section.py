@@ -13,14 +13,13 @@ from typing import Any
 
 from cygd.config.component_spec import suggest
 from cygd.config.messages import format_alternatives, format_value
-from cygd.config.section import Section, field
+from cygd.config.section import Section, field, optional
 from cygd.config.validators import (
     MEASURED_VALUE,
     SEED,
     Context,
     ErrorDetails,
     Mismatch,
-    Nullable,
     PlainValidator,
     ValidationError,
     choice,
@@ -187,9 +186,8 @@ class SweepSection(Section):
     samples: int = field(whole_number(1), 10, "of `random`, and of `optuna`")
     seed: int = field(SEED, 0, "of `random` and `optuna`; not that of the runs")
     repeat: int = field(whole_number(1), 1, "runs of each configuration, with seeds counting up")
-    objective: str | None = field(
-        Nullable(MEASURED_VALUE),
-        None,
+    objective: str | None = optional(
+        MEASURED_VALUE,
         "what is compared",
         default_text="`validation_loss`, or `loss` without validation data",
     )
@@ -197,7 +195,7 @@ class SweepSection(Section):
         choice("auto", "min", "max"), "auto", "whether less or more is better; `auto` asks the metric"
     )
     runs: str = field(choice("folders", "summary"), "folders", "a folder for each run, or the table alone")
-    halving: Halving | None = field(Nullable(Halving), None, "end most runs early")
+    halving: Halving | None = optional(Halving, "end most runs early")
 
     @classmethod
     def hint_for(cls, key: str, context: Context) -> str | None:
