@@ -35,13 +35,7 @@ def format_value(value: Any) -> str:
 
 
 def format_alternatives(names: Iterable[Any]) -> str:
-    """Join alternatives: `a, b or c`.
-
-    Examples
-    --------
-    >>> format_alternatives(["error", "drop", "mean"])
-    'error, drop or mean'
-    """
+    """Join alternatives: `a, b or c`."""
     *first, last = [str(name) for name in names]
     return f"{', '.join(first)} or {last}" if first else last
 
