@@ -145,9 +145,14 @@ class Execution:
 
     def train(self) -> History:
         """Run all epochs."""
-        options = fit_options(self.experiment, self.threads)
-        callbacks = {"on_epoch": self.on_epoch, "on_start": self.on_start}
-        return training_loop(self.assembly, options, start=self.state, **callbacks).run()
+        loop = training_loop(
+            self.assembly,
+            fit_options(self.experiment, self.threads),
+            on_epoch=self.on_epoch,
+            start=self.state,
+            on_start=self.on_start,
+        )
+        return loop.run()
 
     def on_start(self, get_state: Callable[[], TrainingState | None]) -> None:
         """Keep the function that returns the current training state."""

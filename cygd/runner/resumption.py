@@ -58,7 +58,8 @@ def load_folded_run(directory: RunDirectory, overrides: Sequence[str] = ()) -> R
     if split is None or not split.every_fold:
         return None
     reading = read(file, overrides, environment=environment) if overrides else recorded
-    before, now = (to_jsonable(each.resolved(directory.relative_name)) for each in (recorded, reading))
+    before = to_jsonable(recorded.resolved(directory.relative_name))
+    now = to_jsonable(reading.resolved(directory.relative_name))
     _raise_if_any(list(_differences(reading, before, now)))
     return reading
 

@@ -38,7 +38,7 @@ __all__ = [
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 # errors of file systems that cannot fsync a folder; any other error is a problem of the disk
-UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
+FSYNC_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
 
 _deferred_until = 0.0  # monotonic time before which `fsync` does nothing
 
@@ -58,7 +58,7 @@ def fsync_folder(path: Path) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno not in UNSUPPORTED:
+        if error.errno not in FSYNC_UNSUPPORTED:
             raise
 
 

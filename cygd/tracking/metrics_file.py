@@ -57,8 +57,6 @@ def format_header(columns: Sequence[str]) -> bytes:
 def format_row(columns: Sequence[str], epoch: int, values: Mapping[str, float]) -> bytes:
     r"""Return the line of one epoch.
 
-    Examples
-    --------
     >>> format_row(["epoch", "loss", "running_loss"], 3, {"running_loss": 0.5})
     b'3,,0.5\n'
     """

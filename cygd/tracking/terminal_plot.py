@@ -65,8 +65,6 @@ def sample_points(low: float, high: float, columns: int) -> list[float]:
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Return at most `most` round, evenly spaced numbers within an interval.
 
-    Examples
-    --------
     >>> ticks(-4, 4), ticks(0.12, 0.98, 4), ticks(3, 3)
     ([-4.0, -2.0, 0.0, 2.0, 4.0], [0.2, 0.4, 0.6, 0.8], [3.0])
     """
