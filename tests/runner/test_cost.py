@@ -116,7 +116,7 @@ def test_training_step_allocates_no_memory(dtype, optimizer, threads, counter):
 
 MEASURED = """
 import sys
-from cygd import runner
+from cygd.runner import runner
 
 def kilobytes(name):
     [line] = [line for line in open("/proc/self/status") if line.startswith(name)]
