@@ -148,7 +148,9 @@ class CompiledNetwork:
     ) -> float:
         """Run forward over the rows of a task, and backward if `gradient` is given; return the loss."""
         threads = check_count("threads", threads, 1)
-        return float(self._call_engine(self._kernels.forward_backward, self._engine, task, threads, out, gradient))
+        return float(
+            self._call_engine(self._kernels.forward_backward, self._engine, task, threads, out, gradient)
+        )
 
     def _call_engine(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call the engine; an exception of a component becomes a PluginError that names the component."""

@@ -91,10 +91,14 @@ def speed(own: Activation, other: Activation, dtype: str) -> tuple[Speed, Speed]
     engines = [Network(1, [(1, each)], dtype=dtype)._engine for each in (own, other)]
     try:
         calls = [
-            max(1, min(1000, int(SECONDS / sum(kernels.activation_seconds(engine, h, 1))))) for engine in engines
+            max(1, min(1000, int(SECONDS / sum(kernels.activation_seconds(engine, h, 1)))))
+            for engine in engines
         ]
         rounds = [
-            [kernels.activation_seconds(engine, h, count) for engine, count in zip(engines, calls, strict=True)]
+            [
+                kernels.activation_seconds(engine, h, count)
+                for engine, count in zip(engines, calls, strict=True)
+            ]
             for _ in range(ROUNDS)
         ]
     except kernels.ComponentError as error:
