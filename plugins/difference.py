@@ -1,8 +1,8 @@
-"""The signed difference l = y - y_hat as a loss, for a first look at a single step.
+"""The signed difference l = y - y_hat as a loss, to follow a single step of gradient descent.
 
     loss: difference
 
-It has no minimum: it falls below zero as soon as y_hat passes y, so an experiment with it says when to stop
+It has no minimum: it is negative once y_hat exceeds y. An experiment that uses it needs a stopping rule
 (`stop: {loss_below: ...}`).
 """
 

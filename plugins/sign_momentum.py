@@ -1,4 +1,4 @@
-"""Sign descent with momentum: every weight moves by the same step, in the direction of its mean gradient.
+"""Sign descent with momentum: every weight moves by the same amount, against the sign of its mean gradient.
 
     optimizer: {name: sign_momentum, learning_rate: 0.001, momentum: 0.9}
 

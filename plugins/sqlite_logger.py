@@ -1,6 +1,6 @@
-"""Runs and their metrics in an SQLite database, to be asked with SQL.
+"""Write runs and their metrics to an SQLite database.
 
-log: [{name: sqlite, path: ../all.sqlite}]        # path: relative to the run's folder
+log: [{name: sqlite, path: ../all.sqlite}]        # path: relative to the run folder
 
 SELECT name, epoch, value FROM runs JOIN metrics ON run = id WHERE metric = 'loss' ORDER BY value;
 """
@@ -36,7 +36,7 @@ class SqliteLogger:
         self.id = inserted.lastrowid
 
     def cygd_epoch_end(self, run, epoch, metrics):
-        # a NaN would become NULL; an epoch without a row says as much
+        # SQLite stores NaN as NULL; a missing row carries the same information
         rows = [(self.id, epoch, name, value) for name, value in metrics.items() if not math.isnan(value)]
         self.database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?)", rows)
         self.database.commit()

@@ -1,9 +1,9 @@
-"""Swish: h times a sigmoid that is as steep as `beta` says.
+"""Swish: h sigmoid(beta h), where `beta` sets the steepness of the sigmoid.
 
     model: {activation: {name: swish, beta: 1.5}, layers: [16, 1]}
 
-With beta = 1 it is SiLU; it goes to h/2 for beta = 0 and to relu for a large beta. Ramachandran, Zoph and
-Le, "Searching for Activation Functions", 2017.
+It is SiLU for beta = 1 and h / 2 for beta = 0, and approaches relu for large beta. Ramachandran, Zoph and Le,
+"Searching for Activation Functions", 2017.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from cygd import Activation, hookimpl
 
 
 def sigmoid(z):
-    return (1 + np.tanh(z / 2)) / 2  # no exp that could overflow
+    return (1 + np.tanh(z / 2)) / 2  # exp could overflow
 
 
 def swish(h, beta):

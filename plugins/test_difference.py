@@ -11,7 +11,7 @@ def test_difference_passes_the_suite():
     check_loss(plugin.DIFFERENCE)
 
 
-def test_values():
+def test_value_derivative_and_reduction():
     y, y_hat = np.array([[4.0], [1.0]]), np.array([[2.0], [3.0]])
     assert plugin.difference(y, y_hat).tolist() == [[2.0], [-2.0]]
     assert plugin.difference_prime(y, y_hat).tolist() == [[-1.0], [-1.0]]

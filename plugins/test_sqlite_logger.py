@@ -20,22 +20,22 @@ EXPERIMENT = {
 plugin = load_plugin(FILE)
 
 
-def ask(database, question):
+def query(database, sql):
     with closing(sqlite3.connect(database)) as connection:
-        return connection.execute(question).fetchall()
+        return connection.execute(sql).fetchall()
 
 
 def test_sqlite_logger_passes_the_suite():
     check_logger(plugin.SQLITE)
 
 
-def test_two_runs_in_one_database(tmp_path):
+def test_two_runs_share_a_database(tmp_path):
     for name in ("a", "b"):
         result = cygd.run(EXPERIMENT, plugins=[str(FILE)], out=tmp_path / name)
     database = tmp_path / "all.sqlite"
-    runs = ask(database, "SELECT name, directory, seed, status FROM runs ORDER BY id")
+    runs = query(database, "SELECT name, directory, seed, status FROM runs ORDER BY id")
     assert runs == [("line", str(tmp_path / name), 7, "completed") for name in ("a", "b")]
-    losses = ask(database, "SELECT value FROM metrics WHERE run = 2 AND metric = 'loss' ORDER BY epoch")
+    losses = query(database, "SELECT value FROM metrics WHERE run = 2 AND metric = 'loss' ORDER BY epoch")
     assert [value for (value,) in losses] == result.history["loss"]
     assert len(losses) == 4
 
@@ -43,7 +43,7 @@ def test_two_runs_in_one_database(tmp_path):
 @pytest.mark.parametrize(
     ("error", "status"), [(KeyboardInterrupt(), "interrupted"), (ValueError(), "failed")]
 )
-def test_run_that_fails(tmp_path, error, status):
+def test_error_sets_the_status_and_nan_is_omitted(tmp_path, error, status):
     class Run:
         name, directory, seed, config = "line", tmp_path, 7, {}
 
@@ -51,5 +51,5 @@ def test_run_that_fails(tmp_path, error, status):
     listener.cygd_run_start(Run)
     listener.cygd_epoch_end(Run, 0, {"loss": float("nan"), "seconds": 0.5})
     listener.cygd_run_error(Run, error)
-    assert ask(tmp_path / "metrics.sqlite", "SELECT status FROM runs") == [(status,)]
-    assert ask(tmp_path / "metrics.sqlite", "SELECT metric, value FROM metrics") == [("seconds", 0.5)]
+    assert query(tmp_path / "metrics.sqlite", "SELECT status FROM runs") == [(status,)]
+    assert query(tmp_path / "metrics.sqlite", "SELECT metric, value FROM metrics") == [("seconds", 0.5)]

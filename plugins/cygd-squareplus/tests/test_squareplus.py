@@ -6,7 +6,7 @@ import pytest
 
 from cygd.testing import check_activation
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # whether it is installed or not
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # so that the test also runs without installation
 
 from cygd_squareplus import SQUAREPLUS
 
@@ -16,7 +16,7 @@ def test_squareplus_passes_the_suite(b):
     check_activation(SQUAREPLUS.configured({"b": b}))
 
 
-def test_values():
+def test_values_and_derivative_at_zero():
     assert SQUAREPLUS.evaluate(np.array([-1e6, 0.0, 3.0])) == pytest.approx(
         [1e-6, 1.0, (3 + 13**0.5) / 2], rel=1e-3
     )

@@ -1,6 +1,6 @@
-"""Squareplus: (h + sqrt(h^2 + b)) / 2, a smooth relu that takes a root where softplus takes exponentials.
+"""Squareplus: (h + sqrt(h^2 + b)) / 2, a smooth relu that computes a root where softplus computes exponentials.
 
-`b` says how round the corner is: 0 would be relu, and with 4 the second derivative at 0 is that of softplus.
+`b` rounds the corner at 0: b = 0 would be relu, and b = 4 gives the second derivative of softplus at 0.
 Barron, "Squareplus: a softplus-like algebraic rectifier", 2021.
 """
 
