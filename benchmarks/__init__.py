@@ -1,6 +1,6 @@
-"""Benchmarks: every claim of speed is a ratio, measured against its peer in one run.
+"""Benchmarks: every speed claim is a ratio to another library, measured in one run.
 
-Measured is the cygd that is installed, or the one beside this folder where that is built.
+They measure the cygd of this checkout if its extensions are built in place, else the installed cygd.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Every built-in activation and its derivative against the best that NumPy and SciPy make of it."""
+"""Compare every built-in activation and its derivative with the fastest NumPy and SciPy expression."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from cygd import Network, core
 from cygd.components.activations import ACTIVATIONS
 
 SIZE = 4096
-# of NumPy's time by ours, in float64; 1 for everything else
+# minimum speedup over NumPy in float64; 1 for all other activations, and in float32
 TARGETS = {"sigmoid": 2.5, "silu": 2.5, "mish": 2.5, "gelu": 5.0}
 
-# What a careful NumPy user would write, step by step and in place: from h into o, with t, u, v as blocks
-# and b as a block of bool to work in. Where there are several ways, all are tried and the fastest counts.
+# What a careful NumPy user would write, step by step and in place: from h to o, with the float buffers t, u
+# and v and the bool buffer b. Of several expressions, the fastest counts.
 SIGMOID = [
     "negative(h, o); exp(o, o); add(o, 1, o); reciprocal(o, o)",
     "multiply(h, 0.5, o); tanh(o, o); multiply(o, 0.5, o); add(o, 0.5, o)",
     "expit(h, o)",
 ]
-SIGMOID_SLOPE = [
+SIGMOID_DERIVATIVE = [
     *(f"{text}; subtract(1, o, t); multiply(o, t, o)" for text in SIGMOID),
     "multiply(h, 0.5, o); tanh(o, o); multiply(o, o, o); subtract(1, o, o); multiply(o, 0.25, o)",
 ]
 ELU = ["minimum(h, 0, out=t); expm1(t, t); maximum(h, t, out=o)"]
-ELU_SLOPE = ["minimum(h, 0, out=o); exp(o, o)"]
+ELU_DERIVATIVE = ["minimum(h, 0, out=o); exp(o, o)"]
 HARD_SIGMOID = [
     "multiply(h, 1 / 6, o); add(o, 0.5, o); clip(o, 0, 1, out=o)",
     "multiply(h, 1 / 6, o); add(o, 0.5, o); maximum(o, 0, out=o); minimum(o, 1, out=o)",
@@ -52,7 +52,7 @@ EXPRESSIONS: dict[str, tuple[list[str], list[str]]] = {
         ["greater_equal(h, 0, b); copyto(o, b)", "greater_equal(h, 0, o)", "heaviside(h, 1, o)"],
         ["o.fill(0)", "copyto(o, 0)"],
     ),
-    "sigmoid": (SIGMOID, SIGMOID_SLOPE),
+    "sigmoid": (SIGMOID, SIGMOID_DERIVATIVE),
     "tanh": (["tanh(h, o)"], ["tanh(h, o); multiply(o, o, o); subtract(1, o, o)"]),
     "relu": (
         ["maximum(h, 0, out=o)", "clip(h, 0, None, out=o)", "greater(h, 0, b); multiply(h, b, o)"],
@@ -66,7 +66,7 @@ EXPRESSIONS: dict[str, tuple[list[str], list[str]]] = {
             "greater(h, 0, b); o.fill(0.01); copyto(o, 1, where=b)",
         ],
     ),
-    "elu": (ELU, ELU_SLOPE),
+    "elu": (ELU, ELU_DERIVATIVE),
     "selu": (
         [
             "minimum(h, 0, out=t); expm1(t, t); multiply(t, 1.7580993408473766, t); "
@@ -77,7 +77,7 @@ EXPRESSIONS: dict[str, tuple[list[str], list[str]]] = {
             "greater(h, 0, b); copyto(o, 1.0507009873554805, where=b)"
         ],
     ),
-    "celu": (ELU, ELU_SLOPE),
+    "celu": (ELU, ELU_DERIVATIVE),
     "softplus": (
         [
             "absolute(h, t); negative(t, t); exp(t, t); log1p(t, t); maximum(h, 0, out=o); add(o, t, o)",
@@ -159,29 +159,28 @@ EXPRESSIONS: dict[str, tuple[list[str], list[str]]] = {
 
 
 def run(quick: bool = False) -> Section:
-    """Measure every built-in that works element by element, identity aside."""
+    """Measure every elementwise built-in except identity."""
     text = f"""
-Blocks of {SIZE} numbers, calls from Python on both sides: `cygd.core.activate(h, name, out)` and
-`cygd.core.derivative(h, name, out)` against the fastest of several NumPy and SciPy expressions, which work in
-place, step by step, with their constants made ready. Both sides give the same numbers (checked). Times are
-medians, ratios medians over rounds in which the sides take turns, with the middle half of the rounds in
-brackets; above 1 cygd is the faster one.
+Blocks of {SIZE} numbers, called from Python: `cygd.core.activate(h, name, out)` and
+`cygd.core.derivative(h, name, out)` against the fastest of several NumPy and SciPy expressions, which work
+step by step and in place, with precomputed constants. Both give the same numbers (checked). Times are
+medians; the speedup is the median over interleaved rounds, with the interquartile range in brackets.
 """
     names = [activation.name for activation in ACTIVATIONS if activation.name in EXPRESSIONS]
     missing = {a.name for a in ACTIVATIONS if not a.rowwise} - {"identity", *names}
     assert not missing, f"no expression for {missing}"
     tables = [_against_numpy(names, dtype, quick) for dtype in ("float64", "float32")]
-    return Section("activations", "Activations", text, [*tables, _training(names, quick)])
+    return Section("activations", "Activations", text, [*tables, _engine_table(names, quick)])
 
 
 def _against_numpy(names: list[str], dtype: str, quick: bool) -> Table:
-    head = ["activation", "", "us", "best expression, us", "faster by", "target", "expression"]
+    head = ["activation", "", "us", "best expression, us", "speedup", "target", "expression"]
     table = Table(f"Activations and derivatives, {SIZE} elements, {dtype}", head)
     h = (2 * np.random.default_rng(0).normal(size=SIZE)).astype(dtype)
     for name in names:
         calls = (core.activate, core.derivative)
         for label, call, texts in zip(("f", "f'"), calls, EXPRESSIONS[name], strict=True):
-            found, text = _against(name, call, texts, h, quick)
+            found, text = _compare_expressions(name, call, texts, h, quick)
             least = TARGETS.get(name, 1.0) if dtype == "float64" else 1.0
             ratio, (low, high) = found.ratios[text], found.spread[text]
             times = [f"{1e6 * found.seconds[side]:.2f}" for side in ("cygd", text)]
@@ -191,65 +190,68 @@ def _against_numpy(names: list[str], dtype: str, quick: bool) -> Table:
     return table
 
 
-def _against(name: str, call: Any, texts: list[str], h: Any, quick: bool) -> tuple[Comparison, str]:
-    """Compare a call with expressions, which must give what it gives; return the fastest one, too."""
+def _compare_expressions(
+    name: str, call: Any, texts: list[str], h: Any, quick: bool
+) -> tuple[Comparison, str]:
+    """Time a call and the equivalent expressions; return the comparison and the fastest expression."""
     out = np.empty_like(h)
     close = {"rtol": 1e-9, "atol": 1e-12} if h.dtype == np.float64 else {"rtol": 2e-5, "atol": 2e-6}
     works = {}
     for text in texts:
-        works[text], given = written(text, h)
+        works[text], result = compile_expression(text, h)
         works[text]()
         call(h, name, out)
-        np.testing.assert_allclose(given, out, err_msg=f"{name}: {text}", **close)
-    # turns far shorter than the time that a scheduler gives to others
+        np.testing.assert_allclose(result, out, err_msg=f"{name}: {text}", **close)
+    # timings far shorter than a time slice of the scheduler
     found = compare({"cygd": lambda: call(h, name, out), **works}, 5 if quick else 151, 0.0003)
     return found, min(works, key=lambda text: found.ratios[text])
 
 
 class _Constants(ast.NodeTransformer):
-    """Put arrays of no dimension in the place of numbers, which NumPy would convert in every call."""
+    """Replace numbers by zero-dimensional arrays, because NumPy converts a number in every call."""
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = dtype
-        self.found: dict[str, Any] = {}
+        self.constants: dict[str, Any] = {}
 
-    def _named(self, node: ast.expr) -> ast.expr:
-        name = f"c{len(self.found)}"
-        self.found[name] = np.array(eval(compile(ast.Expression(node), "constant", "eval")), self.dtype)
+    def _replace(self, node: ast.expr) -> ast.expr:
+        name = f"c{len(self.constants)}"
+        self.constants[name] = np.array(eval(compile(ast.Expression(node), "constant", "eval")), self.dtype)
         return ast.copy_location(ast.Name(name, ast.Load()), node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        """Name a number."""
-        return node if node.value is None else self._named(node)
+        """Replace a number."""
+        return node if node.value is None else self._replace(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Name a quotient of two numbers."""
-        return self._named(node)
+        """Replace a quotient of two numbers."""
+        return self._replace(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        """Name a negative number."""
-        return self._named(node)
+        """Replace a negative number."""
+        return self._replace(node)
 
 
-def written(text: str, h: Any) -> tuple[Callable[[], object], Any]:
-    """Return a function that does what an expression says, and the array it writes."""
-    constants = _Constants(h.dtype)
-    body = constants.visit(ast.parse(text)).body
+def compile_expression(text: str, h: Any) -> tuple[Callable[[], object], Any]:
+    """Return a function that evaluates an expression and the array to which it writes."""
+    transformer = _Constants(h.dtype)
+    body = transformer.visit(ast.parse(text)).body
     blocks = {name: np.empty_like(h) for name in ("o", "t", "u", "v")}
     names = {**vars(np), **{n: getattr(special, n) for n in ("expit", "erf", "ndtr")}, "h": h, **blocks}
-    names |= {"b": np.empty(h.shape, bool), **constants.found}
+    names |= {"b": np.empty(h.shape, bool), **transformer.constants}
     module = ast.parse("def work(): pass")
     module.body[0].body = body  # type: ignore[attr-defined]
     exec(compile(ast.fix_missing_locations(module), text, "exec"), names)
     return names["work"], blocks["o"]
 
 
-def _training(names: list[str], quick: bool) -> Table:
+def _engine_table(names: list[str], quick: bool) -> Table:
     """Time f, f' and both as the engine calls them."""
-    head = ["activation", *(f"{side}, {dtype}" for dtype in ("float64", "float32") for side in _SIDES)]
+    columns = [f"{call}, {dtype}" for dtype in ("float64", "float32") for call in ("f", "f'", "both")]
+    head = ["activation", *columns]
     table = Table(f"Inside the engine: us for {SIZE} elements", head)
     table.note = (
-        "A forward pass alone takes f; a training step takes both, in one pass where that is cheaper."
+        "A forward pass computes only f; a training step computes both, in one pass where that is cheaper."
     )
     for name in names:
         cells = [name]
@@ -264,6 +266,3 @@ def _training(names: list[str], quick: bool) -> Table:
             cells += [f"{1e6 * t:.2f}" for t in np.median(each, axis=0)]
         table.rows.append(cells)
     return table
-
-
-_SIDES = ("f", "f'", "both")

@@ -1,4 +1,4 @@
-"""Trainings that every peer is given: the network, the data and the first weights, the same for all."""
+"""Training cases: the network, the data and the initial weights that all libraries share."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Case:
-    """Mini-batch training of a network, in float32, the rows in their order.
+    """Mini-batch training of a network in float32, without shuffling.
 
     Attributes
     ----------
     widths : tuple of int
-        Inputs and the units of each layer.
+        Number of inputs and of units in each layer.
     activation : {"tanh", "relu"}
-        Of the hidden layers.
+        Activation of the hidden layers.
     softmax : bool
-        The last layer is softmax and the loss cross_entropy; else identity and mse.
+        Softmax output with cross_entropy; otherwise identity output with mse.
     optimizer : {"sgd", "adam"}
     batch, steps : int
         Rows of a batch, and batches of an epoch.
     full : bool
-        An epoch is a single step over all `batch` rows, and `steps` of them are what is timed.
+        An epoch is a single step over all `batch` rows, and a timing consists of `steps` epochs.
     learning_rate : float
     checked : int
-        Epochs after which all sides must have the same loss.
+        Number of epochs after which all libraries must have the same loss.
     """
 
     widths: tuple[int, ...]
@@ -47,22 +47,22 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The network in short, as 2-16-1."""
+        """The layer sizes, such as 2-16-1."""
         return "-".join(map(str, self.widths))
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self.batch * (1 if self.full else self.steps)
 
     @property
     def operations(self) -> int:
-        """Additions and multiplications of a step's products: forward, and back to weights and inputs."""
+        """Additions and multiplications in the matrix products of a step, forward and backward."""
         products = [n_in * n_out for n_in, n_out in zip(self.widths, self.widths[1:], strict=False)]
         return 2 * self.batch * (3 * sum(products) - products[0])
 
     def data(self) -> tuple[Array, Array]:
-        """Return x of shape (rows, inputs) and y of shape (rows, outputs): one-hot, or numbers."""
+        """Return x of shape (rows, inputs) and y of shape (rows, outputs), one-hot for softmax."""
         rng = np.random.default_rng(1)
         x = rng.normal(size=(self.rows, self.widths[0])).astype(np.float32)
         if self.softmax:
@@ -72,10 +72,10 @@ class Case:
         return x, y.astype(np.float32)
 
     def parameters(self) -> list[tuple[Array, Array]]:
-        """Return weights (inputs, units) and biases of each layer."""
+        """Return the weights (inputs, units) and biases (units,) of each layer."""
         rng = np.random.default_rng(2)
-        found = []
+        parameters = []
         for n_in, n_out in zip(self.widths, self.widths[1:], strict=False):
             w = rng.normal(size=(n_in, n_out)) * np.sqrt((2 if self.activation == "relu" else 1) / n_in)
-            found.append((w.astype(np.float32), np.full(n_out, 0.01, np.float32)))
-        return found
+            parameters.append((w.astype(np.float32), np.full(n_out, 0.01, np.float32)))
+        return parameters

@@ -1,6 +1,6 @@
-"""Charts of one style, drawn by matplotlib where it is installed, and written as SVG files.
+"""Draw charts with matplotlib, if it is installed, and write them as SVG files.
 
-The charts of a section are functions that draw, so that nothing is imported before a chart is wanted.
+A section holds functions that draw its charts, so that matplotlib is imported only when a chart is written.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ STYLE = {
     "lines.markersize": 4,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "svg.hashsalt": "cygd",  # the same picture is the same file
+    "svg.hashsalt": "cygd",  # makes the files reproducible
 }
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture of a section.
+    """A chart of a section.
 
     Attributes
     ----------
     name : str
-        Of the file, without its ending.
+        Name of the file, without its suffix.
     caption : str
     draw : callable
         Returns the figure.
@@ -63,18 +63,18 @@ class Chart:
     draw: Callable[[], Any]
 
     def write(self, folder: Path) -> Path:
-        """Draw it into `folder`."""
+        """Draw the chart, write it to `folder` and return the path."""
         path = folder / f"{self.name}.svg"
         folder.mkdir(parents=True, exist_ok=True)
         figure = self.draw()
         figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
-        # matplotlib leaves blanks at the ends of lines
+        # matplotlib writes trailing spaces
         path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
         return path
 
 
 def drawable() -> bool:
-    """Return whether charts can be drawn here."""
+    """Return whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
@@ -92,18 +92,18 @@ def _color(label: str, index: int) -> str:
 
 
 def _dashes(labels: Sequence[str]) -> dict[str, str]:
-    """Return the line styles: a library's first curve is solid, further ones are dashed."""
-    seen: list[str] = []
-    found = {}
+    """Return the line style of each label: solid for the first curve of a library, then dashed and dotted."""
+    previous: list[str] = []
+    styles = {}
     for label in labels:
         library = label.partition(",")[0]
-        found[label] = ("-", "--", ":")[min(2, seen.count(library))]
-        seen.append(library)
-    return found
+        styles[label] = ("-", "--", ":")[min(2, previous.count(library))]
+        previous.append(library)
+    return styles
 
 
 def bars(groups: Mapping[str, Mapping[str, float]], title: str, unit: str = "time, cygd = 1") -> Any:
-    """Draw each group's ratios side by side over a line at 1, with their numbers."""
+    """Draw the ratios of each group as bars from a line at 1, labeled with their values."""
     labels = list(dict.fromkeys(label for group in groups.values() for label in group))
     figure, [[axes]] = _figure(size=(1.2 + 1.5 * len(groups), 3.4))
     width = 0.84 / max(1, len(labels))
@@ -111,7 +111,7 @@ def bars(groups: Mapping[str, Mapping[str, float]], title: str, unit: str = "tim
         shown = [(k, group[label]) for k, group in enumerate(groups.values()) if label in group]
         at = [k + (index - (len(labels) - 1) / 2) * width for k, _ in shown]
         values = [value for _, value in shown]
-        # bars grow from 1, so that a loss points down
+        # bars start at 1, so that ratios below 1 point down
         axes.bar(at, [v - 1 for v in values], width * 0.92, bottom=1, color=_color(label, index), label=label)
         for x, value in zip(at, values, strict=True):
             above = value >= 1
@@ -143,7 +143,7 @@ def curves(
     title: str,
     linear: bool = False,
 ) -> Any:
-    """Draw panels of curves over powers of two, each named by its axis; upwards log, or from 0 to 1."""
+    """Draw one panel of curves per x axis, over powers of two; the y axis is logarithmic or from 0 to 1."""
     figure, [axes] = _figure(len(parts), size=(max(2.4 * len(parts), 6.4) + 0.6, 3.2), sharey=True)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     for one, (across, lines) in zip(axes, parts.items(), strict=True):
@@ -163,7 +163,7 @@ def _powers(axes: Any, label: str, linear: bool = False) -> None:
         axes.set_ylim(0, 1.02)
     else:
         axes.set_yscale("log")
-    # long numbers would run into one another
+    # long numbers would overlap
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value < 10_000 else f"{value / 1024:g} k")
     axes.set_xlabel(label)
 
@@ -175,7 +175,7 @@ def panels(
     line: str,
     title: str,
 ) -> Any:
-    """Draw a panel for each part, all to one scale, with a curve for each number, dark for the largest."""
+    """Draw one panel per part, all with the same scale, and one curve per number, darkest for the largest."""
     from matplotlib import colormaps
 
     columns = min(3, len(parts))
@@ -202,7 +202,7 @@ def panels(
 def roofline(
     points: Mapping[str, tuple[float, float]], peak: Mapping[int, float], read: Mapping[int, float]
 ) -> Any:
-    """Draw what memory and arithmetic allow, and where work is: (operations a byte, operations a second)."""
+    """Draw the roofline of memory and arithmetic, and points (operations per byte, operations per second)."""
     figure, [[axes]] = _figure(size=(8.4, 3.6))
     low = min([0.25, *(x / 2 for x, _ in points.values())])
     high = max([1024.0, *(2 * x for x, _ in points.values())])

@@ -1,4 +1,4 @@
-"""Activations of one's own: formulas, pointers and NumPy functions against built-ins and other libraries."""
+"""Compare custom activations (formulas, pointers, NumPy functions) with built-ins and other libraries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import Comparison, compare, summarized
+from benchmarks.measure import Comparison, compare, summarize
 from benchmarks.report import Section, Table, ratio_cell
 from cygd import Activation, Network, core
 
 SIZE = 4096
 EPOCHS = 16  # of one timing
 
-# what is written, the built-in that computes the same (or the same with another constant), and the target
+# name, formula, and the built-in that computes the same (or the same with another constant)
 SMOOTH = [
     ("swish", "h * sigmoid(h)", "silu"),
     ("swish, 1.1", "h * sigmoid(1.1 * h)", "silu"),
@@ -34,16 +34,16 @@ NETWORKS = {"10-64-64-1": ((10, 64, 64, 1), 2048, 64), "784-128-10": ((784, 128,
 
 
 def run(quick: bool = False) -> Section:
-    """Measure everything there is to measure here."""
+    """Measure custom activations."""
     text = """
-Times are of forward and derivative together, as a training step takes them: a formula computes both in one
-pass over a block, a built-in one after the other. Ratios are medians over rounds in which the sides take
-turns, with the middle half of the rounds in brackets; below 1 the formula is the faster one.
+Times are for the forward pass and the derivative together, as in a training step: a formula computes both in
+one pass over a block, a built-in does so where one pass is cheaper than two. Ratios are medians over
+interleaved rounds, with the interquartile range in brackets; below 1 the formula is faster.
 """
     rounds = 3 if quick else 21
     tables = [_elementwise(rounds), _training(rounds), _small_networks(rounds), _libraries(rounds)]
     tables += [_pointer(rounds), _numpy_overhead(rounds), _compiling(rounds)]
-    return Section("formulas", "Activations of your own", text, [table for table in tables if table])
+    return Section("formulas", "Custom activations", text, tables)
 
 
 def _verdict(ratio: float, most: float) -> str:
@@ -58,10 +58,10 @@ def _kernels(dtype: str) -> Any:
     return core._f32 if dtype == "float32" else core._f64
 
 
-def _blocks(sides: dict[str, Any], dtype: str, rounds: int, apart: bool = False) -> Comparison:
-    """Compare what training does with some activations, over a block of 4096 net inputs.
+def _blocks(sides: dict[str, Any], dtype: str, rounds: int, separate: bool = False) -> Comparison:
+    """Compare activations over a block of 4096 net inputs, as training calls them.
 
-    With `apart` f and f' are called one after the other, also where training has both in one pass.
+    With `separate`, f and f' are called one after the other even where training computes both in one pass.
     """
     h = (2 * np.random.default_rng(0).normal(size=SIZE)).astype(dtype)
     engines = {name: _engine(activation, dtype) for name, activation in sides.items()}
@@ -69,8 +69,8 @@ def _blocks(sides: dict[str, Any], dtype: str, rounds: int, apart: bool = False)
     for _ in range(rounds):
         for name, engine in engines.items():
             f, df, both = _kernels(dtype).activation_seconds(engine, h, 100)
-            times[name].append(f + df if apart else both)
-    return summarized(times)
+            times[name].append(f + df if separate else both)
+    return summarize(times)
 
 
 def _elementwise(rounds: int) -> Table:
@@ -95,9 +95,9 @@ def _elementwise(rounds: int) -> Table:
                 ]
                 table.rows.append(cells)
     table.note = (
-        "squareplus has no built-in; it is set against softsign, which takes a division but no root. In "
-        "float64 the divider alone takes 24 cycles for eight roots and 16 for eight divisions, so 2.5 is "
-        "its floor."
+        "squareplus has no built-in and is compared with softsign, which needs a division but no square "
+        "root. In float64 the divider alone takes 24 cycles for eight roots and 16 for eight divisions, so "
+        "that 2.5 is a lower bound of the ratio."
     )
     return table
 
@@ -142,16 +142,16 @@ def _training(rounds: int) -> Table:
     return table
 
 
-def _small_networks(rounds: int) -> Table | None:
-    """Set 10-64-64-1 against PyTorch, with the formula in eager operations and compiled."""
+def _small_networks(rounds: int) -> Table:
+    """Compare 10-64-64-1 with PyTorch, which computes the formula in eager operations and compiled."""
     if importlib.util.find_spec("torch") is None:
-        return Table("Against PyTorch: not installed here", ["-"])
+        return Table("PyTorch: not installed", ["-"])
     import torch
 
     torch.set_num_threads(1)
     widths, rows, batch = NETWORKS["10-64-64-1"]
     x, y = _data(widths, rows, "float32")
-    head = ["activation", "PyTorch", "us per step", "cygd", "faster by", "target"]
+    head = ["activation", "PyTorch", "us per step", "cygd", "speedup", "target"]
     table = Table("10-64-64-1, batch 64, float32, sgd: PyTorch with the same formula, one thread each", head)
     bodies: dict[str, Callable[[Any], Any]] = {
         "swish": lambda h: h * torch.sigmoid(h),
@@ -209,11 +209,9 @@ def _torch_epochs(
 
 
 def _libraries(rounds: int) -> Table:
-    """Evaluate f over 4096 elements: the formula, and what other libraries make of the same text."""
-    head = ["formula", "dtype", "library", "us", "cygd, us", "faster by", "target"]
-    table = Table(
-        "f over 4096 elements against numexpr and jitted JAX (calls from Python on both sides)", head
-    )
+    """Evaluate f over 4096 elements with cygd and with other libraries, from the same text."""
+    head = ["formula", "dtype", "library", "us", "cygd, us", "speedup", "target"]
+    table = Table("f over 4096 elements, called from Python, against numexpr and jitted JAX", head)
     for name, formula, _ in (SMOOTH[0], SMOOTH[2], SMOOTH[4]):
         for dtype in ("float64", "float32"):
             h = (2 * np.random.default_rng(0).normal(size=SIZE)).astype(dtype)
@@ -253,28 +251,28 @@ def _others(formula: str, h: Any, expected: Any) -> dict[str, Callable[[], objec
 
 
 def _pointer(rounds: int) -> Table:
-    """Give the address of a built-in kernel back as a pointer: the same arithmetic by the other way."""
+    """Pass the address of a built-in kernel as a pointer: the same arithmetic, called as a plugin."""
     head = ["kernel", "dtype", "ratio to the built-in", "target"]
     table = Table("A pointer against the built-in with the same arithmetic", head)
     for kernel in ("silu", "mish", "relu"):
         for dtype in ("float64", "float32"):
             f, df = _kernels(dtype).addresses(kernel)
             own = Activation("own", pointer=f, derivative_pointer=df, dtype=dtype)
-            found = _blocks({"built-in": kernel, "pointer": own}, dtype, rounds, apart=True)
+            found = _blocks({"built-in": kernel, "pointer": own}, dtype, rounds, separate=True)
             table.rows.append(
                 [kernel, dtype, ratio_cell(found, "pointer"), _verdict(found.ratios["pointer"], 1.05)]
             )
     table.note = (
-        "f and f' one after the other on both sides, as a pointer gives them. In training a built-in such as "
-        "silu has both in one pass over the net inputs, which takes about 0.6 times as long."
+        "f and f' are called one after the other on both sides, as for a pointer. In training, a built-in "
+        "such as silu computes both in one pass over the net inputs, which takes about 0.6 times as long."
     )
     return table
 
 
 def _numpy_overhead(rounds: int) -> Table:
-    """Time a call of a NumPy function by the engine less the time of the function itself."""
+    """Measure the overhead of the engine's call of a NumPy function over the function itself."""
     head = ["elements", "function itself, us", "called by the engine, us", "overhead, us", "target"]
-    table = Table("The NumPy tier: what a call costs besides the function", head)
+    table = Table("NumPy tier: overhead of a call", head)
 
     def bent(h: Any) -> Any:
         return h * h
@@ -298,11 +296,11 @@ def _numpy_overhead(rounds: int) -> Table:
 
 
 def _compiling(rounds: int) -> Table:
-    """Parse, differentiate and compile, as when an experiment begins."""
+    """Parse, differentiate and compile formulas, as at the start of an experiment."""
     from cygd.components.formula import compiler
 
     fresh = compiler._activation.__wrapped__
-    table = Table("From text to programs", ["formula", "ms", "target"])
+    table = Table("Compilation of formulas", ["formula", "ms", "target"])
     for name, formula, _ in SMOOTH[::2] + ARITHMETIC:
         found = compare({name: lambda text=formula: fresh(text, (), ())}, rounds)  # type: ignore[misc]
         ms = 1e3 * found.seconds[name]

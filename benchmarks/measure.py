@@ -1,8 +1,8 @@
-"""Timing in pairs: each side in turn, many rounds, medians and spread of the ratios.
+"""Compare timings in interleaved rounds.
 
-On a shared machine two figures from two moments cannot be compared, two from the same moment can. So
-the sides of a comparison take turns within a round, a round gives one ratio, and the median of the
-ratios is what is reported, with the middle half of them as its spread.
+The speed of a shared machine changes over time, so that only timings taken at the same moment can be
+compared. The sides of a comparison therefore alternate within a round, and each round gives one ratio. The
+result is the median of these ratios with their interquartile range.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured: seconds per call of each side, and ratios to the first.
+    """Seconds per call of each side, and ratios to the first side.
 
     Attributes
     ----------
     seconds : dict of str to float
-        The median of each side.
+        Median time of each side.
     ratios : dict of str to float
-        The median over the rounds of a side's time by that of the first side.
+        Median over the rounds of a side's time divided by that of the first side.
     spread : dict of str to tuple of float
-        The quarter points of those ratios.
+        First and third quartile of these ratios.
     """
 
     seconds: dict[str, float]
@@ -38,7 +38,7 @@ class Comparison:
 
 
 def seconds(work: Work, at_least: float = 0.01) -> tuple[float, int]:
-    """Return the seconds of one call, and how many calls take `at_least` seconds."""
+    """Return the seconds of one call and the number of calls that take `at_least` seconds."""
     calls = 1
     while True:
         began = time.perf_counter()
@@ -58,13 +58,13 @@ def compare(
     Parameters
     ----------
     sides : mapping of str to callable
-        The first one is what the others are compared with.
+        The first one is the reference.
     rounds : int
-        How often each is timed.
+        Number of timings of each side.
     at_least : float
-        Seconds of one timing; quick work is repeated.
+        Minimum seconds of one timing; short work is repeated.
     pause : float
-        Seconds of sleep before each timing: threads that wait for more work keep a core busy for a while.
+        Seconds of sleep before each timing, until idle threads of other libraries stop spinning.
     """
     calls = {name: seconds(work, at_least)[1] for name, work in sides.items()}
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -82,11 +82,11 @@ def compare(
                 times[name].append((time.perf_counter() - began) / count)
     finally:
         gc.enable()
-    return summarized(times)
+    return summarize(times)
 
 
-def summarized(times: Mapping[str, list[float]]) -> Comparison:
-    """Return medians, and ratios to the first side round by round."""
+def summarize(times: Mapping[str, list[float]]) -> Comparison:
+    """Return the medians, and the ratios to the first side over the rounds."""
     first = times[next(iter(times))]
     ratios, spread = {}, {}
     for name, own in times.items():

@@ -1,4 +1,4 @@
-"""Training steps of small and middle-sized networks against other libraries, with one core and with two."""
+"""Compare training steps of small and medium networks with other libraries, on one core and on two."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import numpy as np
 
 from benchmarks.cases import Case
 from benchmarks.charts import Chart, bars, roofline
-from benchmarks.measure import Comparison, summarized
+from benchmarks.measure import Comparison, summarize
 from benchmarks.peaks import share_cell
 from benchmarks.report import Section, Table, progress, ratio_cell, verdict, versions
 from benchmarks.workers import PeerError, Worker, cores, present
 
 TEXT = """
 Mini-batches in float32, mse on identity outputs for the first two networks, cross_entropy on softmax for
-the larger two; 4-32-16-4 takes all rows in each step. Every side works in a process of its own, held on one
-core or on two, and they take turns; each starts from the same weights with the same rows in the same order,
-and has reached the same loss after two epochs (to 1e-3, which is checked). JAX runs an epoch as one jitted
-lax.scan over batches that were cut before and donates its parameters; PyTorch uses its fused optimizers;
-nobody shuffles. "Faster by" is a peer's time by cygd's: the median over the rounds, with the middle half of
-them in brackets. The share of the peak is that of the multiply-adds which the products of a step need, by
-what the cores do on registers alone, measured in the same rounds: the best round by the best.
+the larger two; 4-32-16-4 uses all rows in each step. Each library runs in a separate process, pinned to one
+core or two, and the processes are timed alternately. All start from the same weights, use the same rows in
+the same order without shuffling, and must reach the same loss after two epochs (checked to 1e-3). JAX runs
+an epoch as one jitted lax.scan over precomputed batches and donates its parameters; PyTorch uses its fused
+optimizers. The speedup is a peer's time divided by cygd's: the median over the rounds, with the
+interquartile range in brackets. The share of peak is the rate of the multiply-adds in the matrix products of
+a step, divided by the rate of multiply-adds on registers alone, measured in the same rounds; both rates are
+the best of all rounds.
 """
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Another library: the module of `benchmarks.peers`, and the package it needs."""
+    """Another library: its module in `benchmarks.peers` and the package that it needs."""
 
     label: str
     module: str
     package: str
-    compiles: bool = (
-        False  # for many seconds: left out where it must be quick, and taken for one case a network
-    )
+    # compilation takes many seconds: skipped by --quick, and measured for one case per network
+    compiles: bool = False
 
 
 PEERS = [
@@ -46,10 +46,10 @@ PEERS = [
     Peer("scikit-learn", "sklearn_mlp", "sklearn"),
     Peer("NumPy", "numpy_loops", "numpy"),
 ]
-HOPELESS = 2.0  # so much slower with two threads than with one: that side is not timed any further
-COMPILE = {peer.label for peer in PEERS if peer.compiles}
+MAX_SLOWDOWN = 2.0  # a side that two threads slow down by this factor is not timed
+COMPILING = {peer.label for peer in PEERS if peer.compiles}
 
-# network, softmax, rows of a batch, batches; at least so much faster than JAX and PyTorch with two cores
+# layer sizes, softmax, rows of a batch, batches; minimum speedup over JAX and over PyTorch on two cores
 NETWORKS = [
     ((2, 16, 1), False, 32, 512, 3.0, 100.0),
     ((10, 64, 64, 1), False, 64, 256, 2.0, 15.0),
@@ -58,58 +58,59 @@ NETWORKS = [
 ]
 FULL = Case((4, 32, 16, 4), "tanh", False, "adam", 10_000, 20, full=True)
 UNIT = Case((100, 1), "tanh", False, "sgd", 500_000, 4, full=True)  # for the roofline: memory limits it
-ONE_CORE = 1.3  # faster than JAX with one core
-SHARE = 0.8  # of the peak of two cores, which will do instead
+ONE_CORE = 1.3  # minimum speedup over JAX on one core
+SHARE = 0.8  # share of the peak of two cores that also meets the target for JAX
 SIDES = dict[tuple[str, int], Worker]
 
 
 @dataclass
 class Result:
-    """The times of a case: seconds per step of each side (library, threads), round by round."""
+    """Seconds per step of a case for each side (library, threads), one value per round."""
 
     case: Case
     least: dict[str, float]
     times: dict[tuple[str, int], list[float]] = field(default_factory=dict)
-    beside: dict[tuple[str, int], list[float]] = field(default_factory=dict)
-    peak: dict[int, float] = field(default_factory=dict)  # of the machine: one for all cases
+    busy_times: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # with one core busy
+    peak: dict[int, float] = field(default_factory=dict)  # of the machine, shared by all cases
 
-    def best(self, label: str, most: int) -> tuple[str, int] | None:
-        """Return the side of a library that is the fastest with at most so many threads."""
-        sides = [side for side in self.times if side[0] == label and side[1] <= most]
+    def best(self, label: str, max_threads: int) -> tuple[str, int] | None:
+        """Return the fastest side of a library with at most `max_threads` threads."""
+        sides = [side for side in self.times if side[0] == label and side[1] <= max_threads]
         return min(sides, key=lambda side: statistics.median(self.times[side]), default=None)
 
-    def against(self, most: int) -> tuple[tuple[str, int], dict[str, Comparison]]:
-        """Return our side and what each library's best side is to it."""
-        ours = self.best("cygd", most)
+    def compare(self, max_threads: int) -> tuple[tuple[str, int], dict[str, Comparison]]:
+        """Return cygd's best side, and the comparison of each library's best side with it."""
+        ours = self.best("cygd", max_threads)
         assert ours is not None
-        found = {}
+        comparisons = {}
         for peer in PEERS:
-            theirs = self.best(peer.label, most)
+            theirs = self.best(peer.label, max_threads)
             if theirs is not None:
-                found[peer.label] = summarized({"cygd": self.times[ours], peer.label: self.times[theirs]})
-        return ours, found
+                times = {"cygd": self.times[ours], peer.label: self.times[theirs]}
+                comparisons[peer.label] = summarize(times)
+        return ours, comparisons
 
-    def share(self, side: tuple[str, int], most: int) -> tuple[str, float]:
-        """Return which part of the peak of so many cores a side reaches; 0 where it does not count."""
-        share = self.case.operations / min(self.times[side]) / self.peak[most]
-        # two cores that are not much faster than one were not both free
-        cell, good = share_cell(share, most == 1 or self.peak[most] > 1.5 * self.peak[1])
-        return cell, share if good else 0.0
+    def share(self, side: tuple[str, int], cores: int) -> tuple[str, float]:
+        """Return a side's share of the peak of `cores` cores, 0 if the measured peak was disturbed."""
+        share = self.case.operations / min(self.times[side]) / self.peak[cores]
+        # a peak of two cores near that of one means that other tenants used a core
+        cell, valid = share_cell(share, cores == 1 or self.peak[cores] > 1.5 * self.peak[1])
+        return cell, share if valid else 0.0
 
 
 def cases(quick: bool) -> list[tuple[Case, dict[str, float]]]:
-    """Return the cases, and how much faster than which peer cygd is to be."""
-    found = []
+    """Return the cases with the minimum speedup over each peer."""
+    all_cases = []
     for widths, softmax, batch, steps, jax, torch in NETWORKS:
         for activation in ("tanh", "relu"):
             for optimizer in ("sgd", "adam"):
                 case = Case(widths, activation, softmax, optimizer, batch, steps)
-                found.append((case, {"JAX": jax, "PyTorch": torch}))
-    found.append((FULL, {"JAX": 3.0, "PyTorch": 10.0}))
+                all_cases.append((case, {"JAX": jax, "PyTorch": torch}))
+    all_cases.append((FULL, {"JAX": 3.0, "PyTorch": 10.0}))
     if quick:
-        chosen = [(c, t) for c, t in found if (c.activation, c.optimizer) == ("tanh", "adam")]
+        chosen = [(c, t) for c, t in all_cases if (c.activation, c.optimizer) == ("tanh", "adam")]
         return [(replace(case, steps=max(4, case.steps // 8)), least) for case, least in chosen]
-    return found
+    return all_cases
 
 
 def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None = None) -> Section:
@@ -124,36 +125,39 @@ def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None 
             sides["cygd", threads] = stack.enter_context(Worker("ours", threads))
             machine[threads] = stack.enter_context(Worker("machine", threads))
             for peer in PEERS:
-                # what does not gain by a second thread on networks like these is not waited for
-                waits = peer.compiles or (threads > 1 and peer.label not in ("JAX", "cygd"))
-                if present(peer.package) and not (quick and waits):
+                # --quick skips libraries that do not gain from a second thread on such networks
+                slow = peer.compiles or (threads > 1 and peer.label not in ("JAX", "cygd"))
+                if present(peer.package) and not (quick and slow):
                     sides[peer.label, threads] = stack.enter_context(Worker(peer.module, threads))
         results, peak = [], dict[int, float]()
         for case, least in cases(quick) if chosen is None else chosen:
             progress(f"{case.label}, {case.activation}, {case.optimizer}")
             result = Result(case, least, peak=peak)
             main = (case.activation, case.optimizer) == ("tanh", "adam")
-            taken = {side: worker for side, worker in sides.items() if main or side[0] not in COMPILE}
-            ready = prepare(taken, machine, case, 0.005 if quick else 0.03, absent)
-            take_turns(ready, machine, result, rounds)
+            selected = {side: worker for side, worker in sides.items() if main or side[0] not in COMPILING}
+            ready = prepare(selected, machine, case, 0.005 if quick else 0.03, absent)
+            time_sides(ready, machine, result, rounds)
             if most > 1:
-                with Worker("machine", 1, cores()[:1]) as neighbour:
-                    neighbour.ask("build", case)
-                    neighbour.tell("figure", "spin", 600.0)
+                with Worker("machine", 1, cores()[:1]) as load:
+                    load.ask("build", case)
+                    load.send("call", "spin", 600.0)
                     ours = {side: worker for side, worker in ready.items() if side[0] == "cygd"}
-                    take_turns(ours, {}, result, rounds, beside=True)
+                    time_sides(ours, {}, result, rounds, busy=True)
             results.append(result)
         unit = Result(replace(UNIT, batch=50_000) if quick else UNIT, {}, peak=peak)
         ours = {side: worker for side, worker in sides.items() if side[0] == "cygd"}
-        take_turns(prepare(ours, {}, unit.case, 0.0, absent), {}, unit, rounds)
-        read = {n: worker.ask("figure", "read_rate", 64 if quick else 512) for n, worker in machine.items()}
+        time_sides(prepare(ours, {}, unit.case, 0.0, absent), {}, unit, rounds)
+        read = {n: worker.ask("call", "read_rate", 64 if quick else 512) for n, worker in machine.items()}
     return section(results, unit, read, absent)
 
 
 def prepare(
     sides: SIDES, machine: dict[int, Worker], case: Case, at_least: float, absent: list[str]
 ) -> SIDES:
-    """Build a case on every side; return those that can and are worth their time, all with the same loss."""
+    """Build a case on every side, check that all reach the same loss, and return the sides to time.
+
+    Sides that fail are added to `absent`; sides that two threads slow down by MAX_SLOWDOWN are omitted.
+    """
     ready, losses, once = {}, {}, {}
     for side, worker in sides.items():
         try:
@@ -161,42 +165,42 @@ def prepare(
             worker.ask("calibrate", at_least)
             once[side] = worker.ask("seconds")
             alone = once.get((side[0], 1), once[side])
-            if side[0] == "cygd" or once[side] < HOPELESS * alone:
+            if side[0] == "cygd" or once[side] < MAX_SLOWDOWN * alone:
                 ready[side] = worker
         except PeerError as error:
             if side[0] == "cygd":
                 raise
             absent.append(f"{side[0]} with {side[1]} threads on {case.label}: {error}")
-    for side, found in losses.items():
-        assert np.allclose(found, losses["cygd", 1], rtol=1e-3, atol=1e-6), (case, side, losses)
-        assert found[1] != found[0], (case, side, found)
+    for side, (before, after) in losses.items():
+        assert np.allclose((before, after), losses["cygd", 1], rtol=1e-3, atol=1e-6), (case, side, losses)
+        assert after != before, (case, side, before)
     for worker in machine.values():
         worker.ask("build", case)
     return ready
 
 
-def take_turns(
-    sides: SIDES, machine: dict[int, Worker], result: Result, rounds: int, beside: bool = False
+def time_sides(
+    sides: SIDES, machine: dict[int, Worker], result: Result, rounds: int, busy: bool = False
 ) -> None:
-    """Time the sides, one after the other, there and back."""
-    times, peak = (result.beside if beside else result.times), result.peak
+    """Time the sides one after the other, reversing their order in every second round."""
+    times, peak = (result.busy_times if busy else result.times), result.peak
     for turn in range(rounds):
         for side in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
             times.setdefault(side, []).append(sides[side].ask("seconds") / result.case.steps)
         for threads, worker in machine.items():
-            peak[threads] = max(peak.get(threads, 0.0), worker.ask("figure", "rate"))
+            peak[threads] = max(peak.get(threads, 0.0), worker.ask("call", "rate"))
 
 
 def section(results: list[Result], unit: Result, read: dict[int, float], absent: list[str]) -> Section:
-    """Put the tables and the charts together."""
+    """Return the section with its tables and charts."""
     most = max(read)
     labels = [peer.label for peer in PEERS if any(result.best(peer.label, most) for result in results)]
-    tables = [_against(results, labels, threads) for threads in range(1, most + 1)]
+    tables = [_speedup_table(results, labels, threads) for threads in range(1, most + 1)]
     if most > 1:
-        tables.append(_threads(results))
+        tables.append(_threads_table(results))
     text = TEXT.strip() + f"\n\nPeers: {versions('jax', 'torch', 'scikit-learn', 'numpy')}."
     if absent:
-        text += "\n\nLeft out: " + "; ".join(dict.fromkeys(absent)) + "."
+        text += "\n\nSkipped: " + "; ".join(dict.fromkeys(absent)) + "."
     return Section("networks", "Networks", text, tables, _charts(results, unit, labels, read))
 
 
@@ -204,14 +208,16 @@ def _name(case: Case) -> str:
     return f"{case.label}, all {case.batch}" if case.full else f"{case.label}, {case.batch}"
 
 
-def _against(results: list[Result], labels: list[str], most: int) -> Table:
-    head = ["network, batch", "hidden", "optimizer", "cygd, us", "of the peak"]
+def _speedup_table(results: list[Result], labels: list[str], most: int) -> Table:
+    head = ["network, batch", "hidden", "optimizer", "cygd, us", "share of peak"]
     title = (
-        "One thread each: faster by" if most == 1 else "Two cores, each side with the threads it uses best"
+        "Speedup with one thread each"
+        if most == 1
+        else "Speedup on two cores, each library at its best number of threads"
     )
     table = Table(title, [*head, *labels, "target"])
     for result in results:
-        ours, found = result.against(most)
+        ours, found = result.compare(most)
         cell, share = result.share(ours, most)
         micro = f"{1e6 * statistics.median(result.times[ours]):.2f}"
         cells = [_name(result.case), result.case.activation, result.case.optimizer]
@@ -219,38 +225,38 @@ def _against(results: list[Result], labels: list[str], most: int) -> Table:
         cells += [ratio_cell(found[label], label) if label in found else "-" for label in labels]
         table.rows.append([*cells, _target(result, found, share, most)])
     if most > 1:
-        table.note = "In brackets behind the time: with how many threads."
+        table.note = "The number of threads is in parentheses after the time."
     return table
 
 
 def _target(result: Result, found: dict[str, Comparison], share: float, most: int) -> str:
     least = {"JAX": ONE_CORE} if most == 1 else result.least
-    said = []
+    targets = []
     for label, factor in least.items():
         if label in found:
             met = found[label].ratios[label] >= factor or (most > 1 and label == "JAX" and share >= SHARE)
-            said.append(verdict(f"{label} {factor:g}", met))
+            targets.append(verdict(f"{label} {factor:g}", met))
     if most > 1 and "JAX" in found and not result.case.full:
-        said[0] = said[0].replace("JAX", f"{100 * SHARE:.0f} % or JAX")
-    return ", ".join(said) or "-"
+        targets[0] = targets[0].replace("JAX", f"{100 * SHARE:.0f} % or JAX")
+    return ", ".join(targets) or "-"
 
 
-def _threads(results: list[Result]) -> Table:
-    head = ["network, batch", "hidden", "optimizer", "faster by two threads", "target"]
-    table = Table("Two threads against one", [*head, "beside a busy neighbour", "target"])
+def _threads_table(results: list[Result]) -> Table:
+    head = ["network, batch", "hidden", "optimizer", "speedup", "target"]
+    table = Table("Two threads against one", [*head, "speedup with one core busy", "target"])
     for result in results:
         pairs = []
-        for times in (result.times, result.beside):
-            pairs.append(summarized({"two": times["cygd", 2], "one": times["cygd", 1]}))
+        for times in (result.times, result.busy_times):
+            pairs.append(summarize({"two": times["cygd", 2], "one": times["cygd", 1]}))
         large = result.case.full or result.case.widths[0] == 784
         least = 1.6 if large else 1.0
         case = result.case
         cells = [_name(case), case.activation, case.optimizer, ratio_cell(pairs[0], "one")]
-        # 5 % of one are noise where nothing but the measurement differs
+        # a small network runs on one thread either way, so that a difference of 5 % is noise
         met = pairs[0].ratios["one"] >= (least if large else 0.95)
         cells += [verdict(f"{least:g}", met), ratio_cell(pairs[1], "one")]
         table.rows.append([*cells, verdict("0.67", pairs[1].ratios["one"] >= 1 / 1.5)])
-    table.note = "The neighbour keeps one of the two cores busy all the time."
+    table.note = "In the last two columns, another process keeps one of the two cores busy."
     return table
 
 
@@ -259,17 +265,17 @@ def _charts(results: list[Result], unit: Result, labels: list[str], read: dict[i
     shown = [r for r in results if (r.case.activation, r.case.optimizer) == ("tanh", "adam")] or results
     groups, points = {}, {}
     for result in shown:
-        _, found = result.against(most)
+        _, found = result.compare(most)
         groups[_name(result.case)] = {label: found[label].ratios[label] for label in labels if label in found}
     for result in [*shown, unit]:
-        ours, _ = result.against(most)
+        ours, _ = result.compare(most)
         moved = 4 * (result.case.widths[0] + result.case.widths[-1]) * result.case.batch
         rate = result.case.operations / min(result.times[ours])
         points[_name(result.case)] = (result.case.operations / moved, rate)
     peak = shown[0].peak
     cores_used = "one core" if most == 1 else "two cores"
     caption = f"Time of a training step, tanh, Adam, float32, {cores_used}"
-    roofs = "What the machine allows, and what the training steps reach"
+    roofs = "Roofline of the machine, with the rates of the training steps"
     return [
         Chart("networks", caption, lambda: bars(groups, caption)),
         Chart("roofline", roofs, lambda: roofline(points, peak, read)),

@@ -1,4 +1,4 @@
-"""What the machine can do at most, measured on the spot: arithmetic on registers, and reading memory."""
+"""Measure the peak rates of the machine: arithmetic on registers, and reading memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ ROUNDS = 2_000_000  # a few milliseconds
 
 
 def multiply_adds(dtype: str, threads: int = 1) -> float:
-    """Return operations per second at the CPU level in use, an addition and a multiplication counted as two.
+    """Return the operations per second at the CPU level in use; a multiply-add counts as two operations.
 
-    It is the best of a few tries: neighbours make it slower, and nothing makes it too fast.
+    This is the best of three measurements, because other tenants of the machine can only slow it down.
     """
     kernels = _f32 if dtype == "float32" else _f64
     return float(max(kernels.peak_fma_rate(ROUNDS, threads) for _ in range(3)))
 
 
 def read_rate(threads: int = 1, megabytes: int = 256) -> float:
-    """Return bytes per second from memory: each thread takes the maximum of an array of its own."""
+    """Return the bytes per second read from memory: each thread computes the maximum of a separate array."""
     arrays = [np.ones(megabytes * 1_000_000 // 8) for _ in range(threads)]
     rates = []
     with ThreadPoolExecutor(threads) as pool:
@@ -36,9 +36,9 @@ def read_rate(threads: int = 1, megabytes: int = 256) -> float:
 
 
 def share_cell(share: float, trusted: bool = True) -> tuple[str, bool]:
-    """Return a share of a peak as a cell, and whether it may count for a target.
+    """Return a share of the peak as a cell, and True if it counts for a target.
 
-    Nothing is faster than the peak: where something seems to be, neighbours disturbed the peak's measurement.
+    A share above 1 means that other tenants of the machine disturbed the measurement of the peak.
     """
-    good = trusted and share <= 1.02  # a clock that rises in between
-    return (f"{100 * share:.0f} %" if good else "peak disturbed"), good
+    valid = trusted and share <= 1.02  # the clock rate may rise between the measurements
+    return (f"{100 * share:.0f} %" if valid else "peak disturbed"), valid

@@ -1,4 +1,4 @@
-"""The matrix product inside the engine, against what the cores can do and against NumPy's BLAS."""
+"""Compare the engine's matrix product with the peak of a core and with NumPy's BLAS."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import statistics
 from dataclasses import dataclass, field
 
 from benchmarks.charts import Chart, curves
-from benchmarks.measure import summarized
+from benchmarks.measure import summarize
 from benchmarks.peaks import share_cell
 from benchmarks.report import Section, Table, ratio_cell, verdict
 from benchmarks.workers import Worker
 from cygd.core import dispatch
 
 TEXT = """
-Square matrices, c = a b, one thread. The peak is that of the CPU level in use: multiply-adds on registers
-alone, measured in the same rounds, so that v3 is held against v3; a share of it is our best round by the
-best round of the peak. NumPy calls OpenBLAS, which chooses by the CPU, not by our level; its times hold its
-call from Python, ours are taken within one call. "Faster by" is NumPy's time by ours: the median over the
-rounds, with the middle half of them in brackets. Both results agree to rounding, which is checked.
+Square matrices, c = a b, one thread. The peak is the rate of multiply-adds on registers alone at the same CPU
+level, measured in the same rounds; the share of peak is cygd's best round divided by the best round of the
+peak. NumPy calls OpenBLAS, which selects its kernels by the CPU, not by cygd's level. NumPy's times include
+its call from Python; cygd's are measured inside one call. The speedup is NumPy's time divided by cygd's: the
+median over the rounds, with the interquartile range in brackets. Both results agree to rounding (checked).
 """
 SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
-LEAST = 0.85  # of the peak
+LEAST = 0.85  # target for the share of peak
 
 
 @dataclass(frozen=True)
 class Multiplication:
-    """A case: matrices of so many rows and columns, at a CPU level."""
+    """A case: square matrices of a size and dtype at a CPU level."""
 
     size: int
     dtype: str
     level: str
-    checked: int = 0  # epochs: there are none
+    checked: int = 0  # a product has no epochs
 
 
 @dataclass
 class Result:
-    """Operations per second, round by round."""
+    """Operations per second, one value per round."""
 
     case: Multiplication
     ours: list[float] = field(default_factory=list)
@@ -56,7 +56,7 @@ def run(quick: bool = False, sizes: tuple[int, ...] = ()) -> Section:
                     result = Result(Multiplication(size, dtype, level))
                     worker.ask("build", result.case)
                     for _ in range(rounds):
-                        found = worker.ask("figure", "rates", at_least)
+                        found = worker.ask("call", "rates", at_least)
                         for each, rate in zip((result.ours, result.numpy, result.peak), found, strict=True):
                             each.append(rate)
                     results.append(result)
@@ -64,18 +64,18 @@ def run(quick: bool = False, sizes: tuple[int, ...] = ()) -> Section:
 
 
 def _peak(results: list[Result], case: Multiplication) -> float:
-    """Return the best that the level has reached on any size: the machine does not know it."""
+    """Return the best peak measured at the level of a case, over all sizes."""
     same = [r for r in results if (r.case.level, r.case.dtype) == (case.level, case.dtype)]
     return max(rate for result in same for rate in result.peak)
 
 
 def _table(results: list[Result]) -> Table:
-    head = ["level", "dtype", "size", "GFLOP/s", "of the peak", "target", "NumPy, GFLOP/s", "faster by"]
-    table = Table("The product of the engine", head)
+    head = ["level", "dtype", "size", "GFLOP/s", "share of peak", "target", "NumPy, GFLOP/s", "speedup"]
+    table = Table("Matrix product of the engine", head)
     for result in results:
         share = max(result.ours) / _peak(results, result.case)
         cell, good = share_cell(share)
-        found = summarized({"cygd": [1 / r for r in result.ours], "NumPy": [1 / r for r in result.numpy]})
+        found = summarize({"cygd": [1 / r for r in result.ours], "NumPy": [1 / r for r in result.numpy]})
         case = result.case
         cells = [case.level, case.dtype, str(case.size), f"{statistics.median(result.ours) / 1e9:.0f}"]
         cells += [cell, verdict(f"{100 * LEAST:.0f} %", good and share >= LEAST)]

@@ -1,4 +1,4 @@
-"""One layer over a full batch: logistic and softmax regression against NumPy, JAX and PyTorch, and memory."""
+"""Compare logistic and softmax regression over a full batch with NumPy, JAX, PyTorch and memory bandwidth."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Comparison, compare
-from benchmarks.report import Section, Table
+from benchmarks.report import Section, Table, ratio_cell, verdict
 from cygd import Network, core
 
 OURS = ("cygd, two threads", "cygd, one thread")
 READS = ("reading x, two threads", "reading x, one thread")
 INPUTS = 100
-PAUSE = 0.1  # seconds, in which other libraries' threads go to sleep
+PAUSE = 0.1  # seconds, until idle threads of other libraries sleep
 Sides = dict[str, Callable[[], Any]]
 
 
 def run(quick: bool = False) -> Section:
-    """Measure an epoch, that is loss and gradient, of both kinds and both dtypes."""
+    """Measure loss and gradient of both regressions in both dtypes."""
     text = """
-Loss and gradient of all rows with 100 inputs, from one call of `Network.gradient`; the peers are asked for
-the same two. Every side has both cores where it is not said otherwise. Ratios are medians over rounds in
-which the sides take turns, to cygd with two threads, with the middle half of the rounds in brackets. Reading
-x is one pass of adding up squares: what memory gives at that moment, which the neighbours of a shared machine
-change by the minute.
+Loss and gradient over all rows with 100 inputs, from one call of `Network.gradient`; the peers compute the
+same two. All use both cores unless stated otherwise. Ratios are to cygd with two threads: medians over
+interleaved rounds, with the interquartile range in brackets. "Reading x" is one pass that sums squares. It
+measures the memory bandwidth at that moment, which other tenants of the machine change from minute to minute.
 """
     tables = []
     for dtype in ("float64", "float32"):
@@ -41,13 +40,13 @@ def _inputs(rows: int, dtype: str) -> tuple[Any, Any]:
 
 
 def _logistic(dtype: str, rows: int, rounds: int) -> Table:
-    """One sigmoid unit and the sum of squared errors: every number of x takes part in four operations."""
+    """Measure one sigmoid unit with the sum of squared errors: four operations for each element of x."""
     rng, x = _inputs(rows, dtype)
     y = rng.random((rows, 1)).astype(dtype)
     network = Network(INPUTS, [(1, "sigmoid")], loss="sse", dtype=dtype, seed=1)
     w, b, flat = network.weights[0].copy(), network.biases[0], y[:, 0].copy()
     assert b is not None
-    assert not b.any()  # the peers have none
+    assert not b.any()  # the peers have no bias
     sides = _ours(network, x, y)
     for name, gradient in (("x.T @ d", lambda d: x.T @ d), ("d @ x", lambda d: d @ x)):
         sides[f"NumPy, {name}"] = _numpy(x, w[:, 0], flat, gradient)
@@ -56,7 +55,7 @@ def _logistic(dtype: str, rows: int, rounds: int) -> Table:
         sides["JAX jit, w a column"] = _jax(x, w, y, _jax_squares)
     if importlib.util.find_spec("torch") is not None:
         sides["PyTorch"] = _torch(x, w[:, 0], flat, _torch_squares)
-    _agree(sides, dtype)
+    _check_equal_results(sides, dtype)
     least = {"NumPy": 3.0, "JAX": 2.0} if dtype == "float64" else {"NumPy": 2.0, "JAX": 1.5}
     title = f"One sigmoid unit, sse, {rows} rows, {dtype}"
     return _table(title, sides, x, {"reading": 0.65, **least}, rounds)
@@ -72,18 +71,18 @@ def _softmax(dtype: str, rows: int, rounds: int) -> Table:
         sides["JAX jit"] = _jax(x, w, y, _jax_cross_entropy)
     if importlib.util.find_spec("torch") is not None:
         sides["PyTorch"] = _torch(x, w, y, _torch_cross_entropy)
-    _agree(sides, dtype)
+    _check_equal_results(sides, dtype)
     title = f"Softmax of 10 units, cross_entropy, {rows} rows, {dtype}"
     return _table(title, sides, x, {"JAX": 2.0}, rounds)
 
 
 def _ours(network: Network, x: Any, y: Any) -> Sides:
     def work(threads: int) -> Callable[[], Any]:
-        def both() -> Any:
+        def loss_and_gradient() -> Any:
             value, gradient = network.gradient(x, y, threads=threads)
             return value, gradient[: network.weights[0].size]
 
-        return both
+        return loss_and_gradient
 
     return {name: work(2 - k) for k, name in enumerate(OURS)}
 
@@ -154,15 +153,15 @@ def _torch_cross_entropy(w: Any, x: Any, y: Any) -> Any:
     return torch.nn.functional.cross_entropy(x @ w, y)
 
 
-def _agree(sides: Sides, dtype: str) -> None:
-    """Refuse to time sides that do not compute the same loss and the same gradient."""
-    value, gradient = sides[OURS[0]]()
-    near = 1e-9 if dtype == "float64" else 1e-3
+def _check_equal_results(sides: Sides, dtype: str) -> None:
+    """Raise an AssertionError unless all sides compute the same loss and gradient."""
+    expected_loss, expected_gradient = sides[OURS[0]]()
+    tolerance = 1e-9 if dtype == "float64" else 1e-3
     for name, work in sides.items():
-        other, slopes = work()
-        assert np.isclose(float(other), value, rtol=near), (name, float(other), value)
-        error = np.abs(np.asarray(slopes).ravel() - gradient).max()
-        assert error <= near * np.abs(gradient).max(), (name, error)
+        loss, gradient = work()
+        assert np.isclose(float(loss), expected_loss, rtol=tolerance), (name, float(loss), expected_loss)
+        error = np.abs(np.asarray(gradient).ravel() - expected_gradient).max()
+        assert error <= tolerance * np.abs(expected_gradient).max(), (name, error)
 
 
 def _table(title: str, sides: Sides, x: Any, least: dict[str, float], rounds: int) -> Table:
@@ -171,21 +170,16 @@ def _table(title: str, sides: Sides, x: Any, least: dict[str, float], rounds: in
     for k, name in enumerate(READS):
         sides[name] = lambda threads=2 - k: kernels.read_seconds(flat, threads)  # type: ignore[misc]
     found = compare(sides, rounds, pause=PAUSE)
-    table = Table(title, ["side", "ms", "GB/s of x", "times cygd's", "target"])
+    table = Table(title, ["side", "ms", "GB/s of x", "time / cygd's", "target"])
     for name in sides:
         seconds = found.seconds[name]
-        cells = [name, f"{1e3 * seconds:.2f}", f"{x.nbytes / seconds / 1e9:.1f}", _ratio(found, name)]
+        cells = [name, f"{1e3 * seconds:.2f}", f"{x.nbytes / seconds / 1e9:.1f}", ratio_cell(found, name)]
         table.rows.append([*cells, _target(name, found, sides, least)])
     return table
 
 
-def _ratio(found: Comparison, side: str) -> str:
-    low, high = found.spread[side]
-    return f"{found.ratios[side]:.2f} [{low:.2f}, {high:.2f}]"
-
-
 def _target(name: str, found: Comparison, sides: Sides, least: dict[str, float]) -> str:
-    """Say whether a side's target is met; of a peer in several forms it is the fastest one's."""
+    """Return a side's target and whether it is met; of several sides of a peer, the fastest one has it."""
     peer = name.split()[0].rstrip(",")
     if peer not in least or name == READS[1]:
         return ""
@@ -193,4 +187,4 @@ def _target(name: str, found: Comparison, sides: Sides, least: dict[str, float])
     fastest = min(forms, key=lambda side: found.ratios[side])
     if name != fastest:
         return ""
-    return f"at least {least[peer]:g}" + ("" if found.ratios[name] >= least[peer] else ": missed")
+    return verdict(f"at least {least[peer]:g}", found.ratios[name] >= least[peer])

@@ -1,4 +1,4 @@
-"""Tables for the terminal and for docs/benchmarks.md."""
+"""Write tables to the terminal and to docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 
 @dataclass
 class Table:
-    """A table of results; a row that misses its target says so in its last column."""
+    """A table of results; its target column marks missed targets."""
 
     title: str
     head: Sequence[str]
@@ -48,7 +48,7 @@ class Table:
 
 @dataclass
 class Section:
-    """What one benchmark has found."""
+    """The results of one benchmark."""
 
     name: str
     title: str
@@ -57,8 +57,8 @@ class Section:
     charts: list[Chart] = field(default_factory=list)
 
     def lines(self, charts: bool = False) -> list[str]:
-        """Return the section in Markdown, between marks by which the next run finds it."""
-        body = [line for chart in self.charts if charts for line in (_picture(chart), "")]
+        """Return the section in Markdown, between marks that the next run replaces."""
+        body = [line for chart in self.charts if charts for line in (_image(chart), "")]
         body += [line for table in self.tables for line in table.lines()]
         return [
             f"<!-- begin {self.name} -->",
@@ -74,11 +74,11 @@ class Section:
 
 
 def machine() -> str:
-    """Return what the figures depend on: CPU, level, cores, versions."""
+    """Describe the machine: CPU, cores, CPU level, versions."""
     name = platform.processor() or platform.machine()
     try:
-        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        name = found.group(1) if found else name
+        match = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        name = match.group(1) if match else name
     except OSError:
         pass
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -87,45 +87,45 @@ def machine() -> str:
 
 
 def progress(text: str) -> None:
-    """Say what is being measured, to where it does not mix with the tables."""
+    """Print what is being measured to stderr, apart from the tables."""
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def versions(*packages: str) -> str:
-    """Return the packages that are installed, with their versions."""
-    found = []
+    """Return the installed packages with their versions."""
+    installed = []
     for package in packages:
         try:
-            found.append(f"{package} {metadata.version(package)}")
+            installed.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             continue
-    return ", ".join(found) or "none"
+    return ", ".join(installed) or "none"
 
 
 def verdict(target: str, met: bool) -> str:
-    """Return a target, and that it was missed where it was."""
+    """Return a target, marked if it was missed."""
     return target if met else f"{target}: missed"
 
 
-def ratio_cell(found: Comparison, side: str) -> str:
-    """Return a ratio with the middle half of the rounds."""
-    low, high = found.spread[side]
-    digits = 2 if found.ratios[side] < 99.5 else 0
-    return f"{found.ratios[side]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+def ratio_cell(comparison: Comparison, side: str) -> str:
+    """Return a ratio with its interquartile range."""
+    low, high = comparison.spread[side]
+    digits = 2 if comparison.ratios[side] < 99.5 else 0
+    return f"{comparison.ratios[side]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _picture(chart: Chart) -> str:
+def _image(chart: Chart) -> str:
     return f"![{chart.caption}](charts/{chart.name}.svg)"
 
 
 def write(section: Section, document: Path = DOCUMENT) -> None:
-    """Put a section into docs/benchmarks.md, in place of its last version, and its charts beside it."""
+    """Replace a section of docs/benchmarks.md and write its charts."""
     folder = document.parent / "charts"
     if drawable():
         for chart in section.charts:
             chart.write(folder)
     text = document.read_text() if document.exists() else "# Benchmarks\n"
-    # without matplotlib, pictures of an earlier run would not belong to these figures
+    # without matplotlib, charts of an earlier run would not match these numbers
     new = "\n".join(section.lines(charts=drawable()))
     marks = re.compile(f"<!-- begin {section.name} -->.*?<!-- end {section.name} -->", re.DOTALL)
     text = marks.sub(lambda _: new, text) if marks.search(text) else f"{text.rstrip()}\n\n{new}\n"

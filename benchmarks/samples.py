@@ -1,4 +1,4 @@
-"""Batches of one row, inside an epoch: one unit and small networks, against libraries made for it."""
+"""Compare epochs of batches of one row, for one unit and small networks, with specialized libraries."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from cygd import Network
 Work = Callable[[], Any]
 
 RATE = 1e-3
-# inputs, rows: about 1 MB in float64, which a second cache holds, and 40 MB, which none does
+# inputs, rows: about 1 MB in float64, which fits the L2 cache, and 40 MB, which fits no cache
 SIZES = [(10, 10_000), (100, 1_200), (1000, 120), (100, 50_000), (1000, 5_000)]
-# activation, loss, what scikit-learn calls it (or None)
+# activation, loss, scikit-learn's estimator or None
 UNITS = [
     ("identity", "sse", "SGDRegressor"),
     ("sigmoid", "binary_cross_entropy", "SGDClassifier"),
@@ -31,17 +31,16 @@ NETWORKS = [((40, 100, 100, 10), "relu"), ((10, 64, 64, 1), "relu"), ((10, 64, 6
 
 
 def run(quick: bool = False) -> Section:
-    """Measure everything there is to measure here."""
+    """Measure a single unit and small networks."""
     text = """
-Plain gradient descent, one row per update, rows in order on both sides, whole epochs, one thread. Times are
-per row. Ratios are a peer's time by cygd's, medians over rounds in which the sides take turns, with the
-middle half of the rounds in brackets; above 1 cygd is the faster one. Before anything is timed, every side
-trains from the same weights and must reach the same loss.
+Plain gradient descent with one row per update, rows in order, complete epochs, one thread. Times are per row.
+The speedup is a peer's time divided by cygd's: the median over interleaved rounds, with the interquartile
+range in brackets. Before the timing, all libraries train from the same weights and must reach the same loss.
 """
     rounds = 3 if quick else 15
     text += f"\nPeers: {versions('scikit-learn', 'jax', 'numba', 'mlpfile')}.\n"
     tables = [_units(rounds, SIZES[:2] if quick else SIZES), _networks(rounds)]
-    return Section("samples", "One row at a time", text, tables)
+    return Section("samples", "Batches of one row", text, tables)
 
 
 def _verdict(ratio: float, least: float) -> str:
@@ -72,7 +71,7 @@ def _units(rounds: int, sizes: Sequence[tuple[int, int]]) -> Table:
         "peer",
         "ns per row",
         "cygd, ns",
-        "faster by",
+        "speedup",
         "target",
     ]
     table = Table("A single unit, per row of an epoch", head)
@@ -84,7 +83,7 @@ def _units(rounds: int, sizes: Sequence[tuple[int, int]]) -> Table:
                 peers = _unit_peers(x, y, activation, loss, estimator)
                 net = Network(width, [(1, activation)], loss=loss, dtype=dtype, seed=3)
                 net.parameters[...] = 0
-                epochs = 20 + 5_000_000 // (n * (5 + width // 10))  # the call of fit itself must not count
+                epochs = 20 + 5_000_000 // (n * (5 + width // 10))  # so that the call of fit is negligible
                 _epochs(net, x, y, epochs)()
                 expected = _row_losses(net.predict(x)[:, 0], y, loss)
                 works = {"cygd": _epochs(net, x, y, epochs)}
@@ -109,7 +108,7 @@ def _units(rounds: int, sizes: Sequence[tuple[int, int]]) -> Table:
                     ]
                     table.rows.append(cells)
     missing = [name for name in ("sklearn", "jax", "numba") if _absent(name)]
-    table.note = f"Not available here: {', '.join(missing)}." if missing else ""
+    table.note = f"Not installed: {', '.join(missing)}." if missing else ""
     return table
 
 
@@ -139,7 +138,7 @@ Prepare = Callable[[int], tuple[Work, Work]]
 def _unit_peers(
     x: Any, y: Any, activation: str, loss: str, estimator: str | None
 ) -> dict[str, tuple[Prepare, float]]:
-    """Return what sets a peer up for some epochs (its work, and its outputs after them), and the target."""
+    """Return for each peer a function (epochs -> training, outputs after it) and the target."""
     peers: dict[str, tuple[Prepare, float]] = {}
     if estimator is not None and not _absent("sklearn"):
         least = 2.2 if activation == "sigmoid" and x.shape[1] == 10 else 3
@@ -207,7 +206,7 @@ def _numba(x: Any, y: Any, activation: str, loss: str, epochs: int) -> tuple[Wor
 
     import numba
 
-    linear, joint = activation == "identity", loss == "binary_cross_entropy"
+    linear, fused_loss = activation == "identity", loss == "binary_cross_entropy"
 
     @numba.njit(fastmath=True)  # type: ignore[untyped-decorator,unused-ignore]
     def train(x: Any, y: Any, w: Any, rate: Any, epochs: int) -> Any:
@@ -222,7 +221,7 @@ def _numba(x: Any, y: Any, activation: str, loss: str, epochs: int) -> tuple[Wor
                     error = y[r] - h
                 else:
                     y_hat = 1 / (1 + math.exp(-h))
-                    error = y[r] - y_hat if joint else (y[r] - y_hat) * y_hat * (1 - y_hat)
+                    error = y[r] - y_hat if fused_loss else (y[r] - y_hat) * y_hat * (1 - y_hat)
                 step = rate * error
                 for i in range(d):
                     w[i] += step * x[r, i]
@@ -239,7 +238,7 @@ def _numba(x: Any, y: Any, activation: str, loss: str, epochs: int) -> tuple[Wor
 
 
 def _networks(rounds: int) -> Table:
-    head = ["network", "activation", "peer", "us per row", "cygd, us", "faster by", "target"]
+    head = ["network", "activation", "peer", "us per row", "cygd, us", "speedup", "target"]
     table = Table("Networks, float32, squared error, per row of an epoch", head)
     n, epochs = 500, 8
     for widths, activation in NETWORKS:
@@ -268,14 +267,14 @@ def _networks(rounds: int) -> Table:
             table.rows.append([label, activation, name, *times, ratio_cell(found, name), target])
     missing = [] if not _absent("mlpfile") else ["mlpfile"]
     missing += [] if _fann() is not None else ["FANN"]
-    table.note = "mlpfile and FANN are called from Python row by row, about half a microsecond a call."
+    table.note = "mlpfile and FANN are called from Python once per row, which costs about 0.5 us."
     if missing:
-        table.note = f"Not available here: {', '.join(missing)}."
+        table.note = f"Not installed: {', '.join(missing)}."
     return table
 
 
 def _network_peers(net: Network, activation: str, x: Any, y: Any) -> dict[str, tuple[Work, Work, float]]:
-    """Return one epoch of a peer that starts from the same weights, its outputs, and the target."""
+    """Return for each peer one epoch from the same weights, its outputs, and the target."""
     peers: dict[str, tuple[Work, Work, float]] = {}
     if activation == "relu" and not _absent("mlpfile"):
         peers["mlpfile"] = (*_mlpfile(net, x, y), 2.5)
@@ -285,7 +284,7 @@ def _network_peers(net: Network, activation: str, x: Any, y: Any) -> dict[str, t
 
 
 def _mlpfile(net: Network, x: Any, y: Any) -> tuple[Work, Work]:
-    """Write the network in mlpfile's format, and read it."""
+    """Write the network in mlpfile's format and read it with mlpfile."""
     import mlpfile
 
     last = len(net.weights) - 1
@@ -318,7 +317,7 @@ class _Connection(ctypes.Structure):
 
 
 def _fann_epochs(net: Network, x: Any, y: Any) -> tuple[Work, Work]:
-    """Build the network in FANN: symmetric sigmoid of steepness 1 is tanh, trained incrementally."""
+    """Build the network in FANN, with incremental training; symmetric sigmoid of steepness 1 is tanh."""
     fann, pointer = _fann(), ctypes.c_void_p
     widths: Sequence[int] = [net.n_inputs, *(layer.units for layer in net.layers)]
     fann.fann_create_standard_array.restype = pointer
@@ -333,7 +332,7 @@ def _fann_epochs(net: Network, x: Any, y: Any) -> tuple[Work, Work]:
     fann.fann_set_train_error_function(ann, plain_errors)
     fann.fann_set_learning_rate(ann, ctypes.c_float(RATE))
     fann.fann_set_learning_momentum(ann, ctypes.c_float(0))
-    # neurons are counted layer by layer, each layer's bias behind its units
+    # neurons are numbered layer by layer, the bias of each layer after its units
     connections, first = [], 0
     for w, b in zip(net.weights, net.biases, strict=True):
         n_in = len(w)

@@ -1,4 +1,4 @@
-"""How cost grows: the time of an epoch over rows, inputs, units and layers, and of a step over every size."""
+"""Measure how epochs scale with rows, inputs, units and layers, and how steps scale with width and batch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from benchmarks.report import Section, Table, progress, versions
 from benchmarks.workers import Worker, cores, present
 
 TEXT = """
-Training in float32, sgd, tanh, mse, the rows in their order. Every side works in a process of its own, held
-on one core or on two; a figure is the lowest of some rounds, in which the sides take turns, because a curve
-is to show the code and not the neighbours.
+Training in float32 with sgd, tanh and mse, rows in order. Each library runs in a separate process, pinned to
+one core or two. A time is the lowest of several interleaved rounds, so that the curves show the code rather
+than the load of the machine.
 
-The slope is that of a straight line through the last half of the points, log over log: 1 is in proportion.
-Time over inputs and units begins flat, where the rows cost more than what is done with them. A jump is what
-a step to the next size costs beyond its arithmetic: time by time over operations by operations, where 1 is
-in proportion, less than 1 is usual, and a cliff is much more.
+The exponent is that of a power law fitted to the last half of the points; 1 is proportional growth. Over
+inputs and units the time is nearly constant at first, where the overhead per row exceeds its arithmetic. A
+jump compares a size with the next one: the ratio of their times divided by the ratio of their operations.
+1 is proportional, below 1 is usual, and a cliff is far above 1.
 """
 BASE = Case((32, 64, 64, 1), "tanh", False, "sgd", 64, 64)
 ROWS = [2**k for k in range(6, 17)]
@@ -45,13 +45,13 @@ def growth(quick: bool) -> dict[str, list[tuple[int, Case]]]:
 
 
 def square(width: int, batch: int) -> Case:
-    """Return a network of three layers as wide as its input; so many steps that an epoch is not too short."""
+    """Return a network of three layers as wide as its input, with enough steps for a measurable epoch."""
     operations = 2 * batch * width * width * 8
     return Case((width,) * 4, "tanh", False, "sgd", batch, int(min(64, max(2, 2e7 // operations))))
 
 
 def run(quick: bool = False, small: bool = False) -> Section:
-    """Measure both; `small` is for tests."""
+    """Measure epochs and steps; `small` is for tests."""
     rounds, at_least = (2, 0.002) if quick else (7, 0.02)
     most = min(2, len(cores()))
     parts: dict[str, dict[str, Points]] = {}
@@ -84,7 +84,7 @@ def run(quick: bool = False, small: bool = False) -> Section:
         ),
     ]
     text = f"{TEXT.strip()}\n\nPeers: {versions('jax', 'torch')}."
-    return Section("scaling", "How cost grows", text, tables, charts)
+    return Section("scaling", "Scaling", text, tables, charts)
 
 
 def _side(label: str, threads: int) -> str:
@@ -98,7 +98,7 @@ def _base() -> str:
 
 
 def _lowest(sides: dict[str, Worker], case: Case, rounds: int, at_least: float) -> dict[str, float]:
-    """Return the lowest seconds of an epoch of each side, after they have reached the same loss."""
+    """Return the lowest seconds per epoch of each side, after a check that all reach the same loss."""
     losses = []
     for worker in sides.values():
         losses.append(worker.ask("build", case))
@@ -114,7 +114,7 @@ def _lowest(sides: dict[str, Worker], case: Case, rounds: int, at_least: float) 
 def _steps(
     sides: dict[str, Worker], quick: bool, small: bool, rounds: int, at_least: float
 ) -> dict[str, dict[int, Points]]:
-    """Return us per step: of each side, by width, over the rows of a batch."""
+    """Return the us per step of each side by width, over the rows of a batch."""
     widths, batches = CLIFF_WIDTHS, CLIFF_BATCHES
     if quick:
         widths, batches = widths[::5], batches[::4]
@@ -131,25 +131,25 @@ def _steps(
     return found
 
 
-def slope(points: Points) -> float:
-    """Return the exponent with which time grows over the last half of the points."""
+def scaling_exponent(points: Points) -> float:
+    """Return the exponent of the power law fitted to the last half of the points."""
     last = points[-max(2, len(points) // 2 + 1) :]
     logs = np.log([x for x, _ in last]), np.log([y for _, y in last])
     return float(np.polyfit(*logs, 1)[0])
 
 
 def _growth_table(parts: dict[str, dict[str, Points]]) -> Table:
-    table = Table(_base(), ["over", "side", "from", "to", "ms at first", "ms at last", "slope"])
+    table = Table(_base(), ["varied", "side", "first", "last", "first ms", "last ms", "exponent"])
     for axis, lines in parts.items():
         for label, points in lines.items():
             (first, least), (last, most) = points[0], points[-1]
             times = [f"{1e3 * seconds:.3f}" for seconds in (least, most)]
-            table.rows.append([axis, label, f"{first}", f"{last}", *times, f"{slope(points):.2f}"])
+            table.rows.append([axis, label, f"{first}", f"{last}", *times, f"{scaling_exponent(points):.2f}"])
     return table
 
 
 def jumps(steps: dict[int, Points]) -> list[tuple[float, str]]:
-    """Return every step to the next width or batch: time by time over operations by operations, and where."""
+    """Return the jump to every next width or batch size with its place, the largest first."""
     grid = {(width, int(batch)): us for width, points in steps.items() for batch, us in points}
     widths, batches = (sorted({key[k] for key in grid}) for k in (0, 1))
     found = []
@@ -164,7 +164,7 @@ def jumps(steps: dict[int, Points]) -> list[tuple[float, str]]:
 
 
 def ratios(ours: dict[int, Points], theirs: dict[int, Points]) -> list[tuple[float, str]]:
-    """Return how many times as long as ours a peer's step takes at every size, and where; the least first."""
+    """Return the speedup over a peer at every size with its place, the smallest first."""
     found = []
     for width, points in ours.items():
         for (batch, us), (_, peer) in zip(points, theirs[width], strict=True):
@@ -173,8 +173,8 @@ def ratios(ours: dict[int, Points], theirs: dict[int, Points]) -> list[tuple[flo
 
 
 def _peer_table(steps: dict[str, dict[int, Points]]) -> Table:
-    head = ["peer", "median", "faster", "least", "at", "most", "at"]
-    table = Table("The same steps: how many times as fast as its peers cygd is", head)
+    head = ["peer", "median", "at least 1", "minimum", "at", "maximum", "at"]
+    table = Table("Speedup over the peers in the same steps", head)
     for label, grid in steps.items():
         name, _, threads = label.partition(", ")
         if name == "cygd":
@@ -188,8 +188,8 @@ def _peer_table(steps: dict[str, dict[int, Points]]) -> Table:
 
 
 def _jump_table(steps: dict[str, dict[int, Points]]) -> Table:
-    head = ["side", "median jump", "largest jump", "from where to where", "GFLOP/s at the largest size"]
-    table = Table("Steps of networks of three layers as wide as their input: where time jumps", head)
+    head = ["side", "median jump", "largest jump", "between", "GFLOP/s at the largest size"]
+    table = Table("Jumps in the time of a step, networks of three layers as wide as their input", head)
     for label, grid in steps.items():
         found = jumps(grid)
         width = max(grid)

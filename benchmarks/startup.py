@@ -1,4 +1,4 @@
-"""What is paid besides the arithmetic: starting, memory, and Python listening to every epoch."""
+"""Measure the overhead besides arithmetic: startup, callbacks after every epoch, and memory."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import numpy as np
 
 import cygd
 from benchmarks import BUILT, CHECKOUT
-from benchmarks.measure import compare, seconds, summarized
+from benchmarks.measure import compare, seconds, summarize
 from benchmarks.report import Section, Table, ratio_cell, verdict
 from cygd import Network
 from cygd.network import training
 
 TEXT = """
-Processes are whole: from their start to their end, the sides in turns. Times are medians, ratios those of
-the rounds, with the middle half of them in brackets.
+Processes are timed from start to exit, in interleaved rounds. Times are medians; ratios are medians over the
+rounds, with the interquartile range in brackets.
 """
-LISTENER = '''
+LOGGER = '''
 from cygd import Logger, hookimpl
 
 
 class Counter:
-    """The least that a logger can do."""
+    """Counts the epochs."""
 
     def __init__(self):
         self.epochs = 0
@@ -42,7 +42,7 @@ class Counter:
 def cygd_loggers():
     return Logger("counter", Counter)
 '''
-# trains on what lies in a folder, and prints the highest resident memory in kB, without the data and with it
+# runs a small experiment and the given one, and prints the peak resident memory in kB after each
 MEMORY = """
 import json, sys
 from pathlib import Path
@@ -54,26 +54,26 @@ def peak():
 
 folder, experiment = Path(sys.argv[1]), json.loads(sys.argv[2])
 small = experiment | {"data": {"source": "inline", "x": [[0.0]] * 8, "y": [[0.0]] * 8}}
-cygd.run(small, out=folder / "small")       # everything is imported, nothing is large
+cygd.run(small, out=folder / "small")       # imports everything
 before = peak()
 result = cygd.run(experiment, out=folder / "run")
 print(json.dumps([before, peak(), result.status]))
 """
-MEGABYTES = 60  # beyond the data
+MEGABYTES = 60  # target for the memory besides the data
 
 
 def run(quick: bool = False, megabytes: int = 0) -> Section:
-    """Measure all of it; `megabytes` of data for the memory, 800 by default."""
-    tables = [_processes(3 if quick else 21), _listening(3 if quick else 15)]
+    """Measure startup, callbacks and memory, the last with `megabytes` of data (default 800)."""
+    tables = [_processes(3 if quick else 21), _callbacks(3 if quick else 15)]
     if Path("/proc/self/status").exists():
         tables.append(_memory(megabytes or (40 if quick else 800)))
-    return Section("startup", "Starting, memory, listening", TEXT, tables)
+    return Section("startup", "Startup, callbacks, memory", TEXT, tables)
 
 
 def _python(folder: str, *arguments: str) -> str:
-    """Run Python with the cygd that is measured, in a folder of nothing to import; return what it prints."""
+    """Run Python with the measured cygd, in a folder without modules, and return its stdout."""
     environment = dict(os.environ)
-    # bytecode is there after the first start, as it is where cygd was installed
+    # from the second process on there is bytecode, as for an installed cygd
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = str(Path(folder, "bytecode"))
     if BUILT:
@@ -91,7 +91,7 @@ def _processes(rounds: int) -> Table:
         found = compare(
             {
                 "import numpy": lambda: _python(folder, "-c", "import numpy"),
-                "nothing": lambda: _python(folder, "-c", ""),
+                "empty program": lambda: _python(folder, "-c", ""),
                 "import cygd": lambda: _python(folder, "-c", "import cygd"),
                 "from cygd import Network": lambda: _python(folder, "-c", "from cygd import Network"),
                 "cygd run one_unit.yaml": lambda: _python(
@@ -101,9 +101,9 @@ def _processes(rounds: int) -> Table:
             rounds,
             at_least=0,
         )
-    table = Table("Whole processes against `import numpy`", ["process", "ms", "ratio", "target"])
+    table = Table("Processes compared with `import numpy`", ["process", "ms", "ratio", "target"])
     for side, most in (
-        ("nothing", 0.0),
+        ("empty program", 0.0),
         ("import numpy", 0.0),
         ("import cygd", 1.5),
         ("from cygd import Network", 0.0),
@@ -114,8 +114,8 @@ def _processes(rounds: int) -> Table:
     return table
 
 
-class _Listening:
-    """Trainings of a small network, of so many rows that an epoch takes 20 us."""
+class _CallbackTraining:
+    """Trains a small network on enough rows for an epoch of 20 us."""
 
     EPOCHS = 2000
 
@@ -129,7 +129,7 @@ class _Listening:
         self.x, self.y = self.x[:rows], self.y[:rows]
         self.folder, self.runs = folder, 0
         self.plugin = folder / "counter_logger.py"
-        self.plugin.write_text(LISTENER)
+        self.plugin.write_text(LOGGER)
         np.save(folder / "x.npy", self.x)
         np.save(folder / "y.npy", self.y)
 
@@ -137,22 +137,22 @@ class _Listening:
         self.network.fit(self.x, self.y, epochs=epochs, learning_rate=0.01, threads=1, callback=callback)
 
     def without_python(self) -> tuple[float, float]:
-        """Return the seconds of a training nobody listens to, and of what the engine takes of them."""
-        inside = 0.0
+        """Return the seconds of a training without callbacks, and those spent in the engine."""
+        in_engine = 0.0
         advance = training.TrainingLoop.advance
 
         def timed(loop: Any, rates: Any) -> Any:
-            nonlocal inside
+            nonlocal in_engine
             began = time.perf_counter()
             result = advance(loop, rates)
-            inside += time.perf_counter() - began
+            in_engine += time.perf_counter() - began
             return result
 
         training.TrainingLoop.advance = timed  # type: ignore[assignment,method-assign]
         try:
             began = time.perf_counter()
             self.fit(self.EPOCHS)
-            return time.perf_counter() - began, inside
+            return time.perf_counter() - began, in_engine
         finally:
             training.TrainingLoop.advance = advance  # type: ignore[method-assign]
 
@@ -162,7 +162,7 @@ class _Listening:
         return time.perf_counter() - began
 
     def run(self, log: list[str]) -> float:
-        """Return the seconds that a run has trained."""
+        """Return the training time of a run."""
         self.runs += 1
         data = {"source": "npy", "x": str(self.folder / "x.npy"), "y": str(self.folder / "y.npy")}
         experiment = {
@@ -177,33 +177,33 @@ class _Listening:
         return cygd.run(experiment, plugins=[str(self.plugin)], out=out, threads=1).seconds
 
 
-def _listening(rounds: int) -> Table:
+def _callbacks(rounds: int) -> Table:
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        work = _Listening(Path(folder))
+        work = _CallbackTraining(Path(folder))
         for _ in range(rounds):
-            fit, inside = work.without_python()
+            fit, engine = work.without_python()
             for side, took in (
-                ("fit, nobody listens", fit),
-                ("the engine alone", inside),
+                ("fit, no callback", fit),
+                ("the engine alone", engine),
                 ("fit, a callback", work.with_callback()),
                 ("run, metrics.csv", work.run([])),
                 ("run, metrics.csv and a logger", work.run(["counter"])),
             ):
                 times.setdefault(side, []).append(took / work.EPOCHS)
         rows = len(work.x)
-    found = summarized(times)
-    head = ["what", "us per epoch", "ratio", "target"]
-    table = Table(f"Listening to every epoch: 2-16-1, {rows} rows in batches of 32, float64", head)
-    alone = summarized({"alone": times["the engine alone"], "fit": times["fit, nobody listens"]})
+    found = summarize(times)
+    head = ["measurement", "us per epoch", "ratio", "target"]
+    table = Table(f"Callbacks after every epoch: 2-16-1, {rows} rows in batches of 32, float64", head)
+    alone = summarize({"alone": times["the engine alone"], "fit": times["fit, no callback"]})
     for side in times:
         target = "-"
-        if side == "fit, nobody listens":
+        if side == "fit, no callback":
             target = verdict("at most 1.05 of the engine alone", alone.ratios["fit"] <= 1.05)
         elif side in ("fit, a callback", "run, metrics.csv and a logger"):
             target = verdict("at most 1.5", found.ratios[side] <= 1.5)
         table.rows.append([side, f"{1e6 * found.seconds[side]:.1f}", ratio_cell(found, side), target])
-    table.note = "A callback or a logger is called after each epoch, and does nothing but count."
+    table.note = "The callback and the logger are called after each epoch; the logger only counts the epochs."
     return table
 
 
@@ -234,14 +234,16 @@ def _memory(megabytes: int) -> Table:
             "train": {"epochs": 2, "batch_size": 256},
             "log": [],
         }
-        _python(folder, "-c", "import cygd.runner")  # the first start compiles, which takes memory of its own
+        _python(folder, "-c", "import cygd.runner")  # compiles the bytecode, which would use memory
         before, after, status = json.loads(_python(folder, "-c", MEMORY, folder, json.dumps(experiment)))
     assert status == "completed", status
     beyond = (1024 * after - size) / 1e6
-    head = ["data, MB", "highest resident memory, MB", "beyond the data, MB", "target", "process, MB"]
+    head = ["data, MB", "peak resident memory, MB", "besides the data, MB", "target", "small run, MB"]
     table = Table(f"Memory: {rows} x {columns} float32 from .npy, unscaled, split by index, shuffled", head)
     cells = [f"{size / 1e6:.0f}", f"{1024 * after / 1e6:.0f}", f"{beyond:.0f}"]
     target = verdict(f"at most {MEGABYTES}", beyond <= MEGABYTES)
     table.rows.append([*cells, target, f"{1024 * before / 1e6:.0f}"])
-    table.note = "The last column is the same process after a run on eight rows: Python, NumPy, cygd."
+    table.note = (
+        "The last column is the peak of the same process after a run on eight rows: Python, NumPy and cygd."
+    )
     return table

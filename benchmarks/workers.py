@@ -1,12 +1,12 @@
-"""Peers in processes of their own, on cores of their own, taking turns with each other.
+"""Run each library in a separate process that is pinned to its cores.
 
-A library reads its number of threads from the environment when it is loaded, and from the CPUs that it is
-given. So every side of a comparison, ours too, works in a process of its own that was told both before it
-imported anything, and waits for its turn on a pipe. A peer is a module of `benchmarks.peers` with
+A library reads its number of threads from the environment and from its CPU affinity when it is imported.
+Therefore each side of a comparison, cygd included, runs in a process that sets both before any import and
+then answers requests on a pipe. A peer is a module of `benchmarks.peers` with
 
     build(case, threads) -> an object with epochs(n), which trains, and loss(), over all rows
 
-and everything else is here: starting, waiting, timing.
+This module starts the processes, exchanges messages and times the epochs.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from benchmarks import CHECKOUT
 
 __all__ = ["PeerError", "Worker", "cores", "present"]
 
-PATIENCE = 600  # seconds that a peer may take for one answer, compiling included
+TIMEOUT = 600  # seconds for one answer of a peer, compilation included
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 ONE_THREAD_OF_XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 class PeerError(RuntimeError):
-    """A peer could not do what it was asked for."""
+    """Raised if a peer fails, exits or does not answer."""
 
 
 def present(package: str) -> bool:
-    """Return whether a package is installed here."""
+    """Return whether a package is installed."""
     return importlib.util.find_spec(package) is not None
 
 
 def cores() -> list[int]:
-    """Return the CPUs that this process may use, one of each core."""
+    """Return the CPUs that this process may use, one per core."""
     if not hasattr(os, "sched_getaffinity"):
         return list(range(os.cpu_count() or 1))
-    found, siblings = [], set()
+    cpus, siblings = [], set()
     for cpu in sorted(os.sched_getaffinity(0)):
         try:
             core = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
@@ -54,66 +54,66 @@ def cores() -> list[int]:
             core = str(cpu)
         if core not in siblings:
             siblings.add(core)
-            found.append(cpu)
-    return found
+            cpus.append(cpu)
+    return cpus
 
 
 class Worker:
-    """A process for one peer.
+    """A process that runs one peer.
 
     Parameters
     ----------
     peer : str
-        A module below `benchmarks.peers`; what stands behind a colon is given to its `build` as `form`.
+        A module of `benchmarks.peers`, optionally followed by a colon and the `form` argument of its `build`.
     threads : int
-        How many it may use.
+        Number of threads.
     cpus : list of int, optional
-        Where it is held; as many cores as it has threads by default.
+        CPUs to which the process is pinned; by default one core per thread.
     """
 
     def __init__(self, peer: str, threads: int = 1, cpus: list[int] | None = None) -> None:
-        own = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
         if threads == 1:
-            own["XLA_FLAGS"] = ONE_THREAD_OF_XLA
-        held = ",".join(map(str, cores()[-threads:] if cpus is None else cpus))
+            environment["XLA_FLAGS"] = ONE_THREAD_OF_XLA
+        affinity = ",".join(map(str, cores()[-threads:] if cpus is None else cpus))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.workers", peer, str(threads), held],
+            [sys.executable, "-m", "benchmarks.workers", peer, str(threads), affinity],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=own,
+            env=environment,
             cwd=CHECKOUT,
         )
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the server and wait for what it returns."""
-        self.tell(method, *arguments)
+        """Call a method of the server and return its result."""
+        self.send(method, *arguments)
         return self.answer()
 
-    def tell(self, method: str, *arguments: Any) -> None:
-        """Call a method without waiting."""
+    def send(self, method: str, *arguments: Any) -> None:
+        """Call a method of the server without waiting for its result."""
         assert self._process.stdin is not None
         try:
             pickle.dump((method, arguments), self._process.stdin)
             self._process.stdin.flush()
-        except (BrokenPipeError, ValueError) as error:  # ended by itself, or closed
-            raise PeerError("it ended") from error
+        except (BrokenPipeError, ValueError) as error:  # the process exited, or was closed
+            raise PeerError("the process ended") from error
 
     def answer(self) -> Any:
-        """Return what the last call returned."""
+        """Wait for the result of the last call and return it."""
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+        if not select.select([self._process.stdout], [], [], TIMEOUT)[0]:
             self.close()
-            raise PeerError(f"no answer in {PATIENCE} seconds")
+            raise PeerError(f"no answer in {TIMEOUT} seconds")
         try:
-            good, value = pickle.load(self._process.stdout)
+            succeeded, value = pickle.load(self._process.stdout)
         except EOFError as error:
-            raise PeerError(f"it ended with {self._process.wait()}") from error
-        if not good:
+            raise PeerError(f"the process ended with exit code {self._process.wait()}") from error
+        if not succeeded:
             raise PeerError(value)
         return value
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -131,7 +131,7 @@ class Worker:
 
 
 class Server:
-    """What a worker does when it is asked."""
+    """The methods that a worker process calls on request."""
 
     def __init__(self, peer: str, threads: int) -> None:
         name, _, self.form = peer.partition(":")
@@ -141,8 +141,8 @@ class Server:
         self.count = 1
 
     def build(self, case: Any) -> tuple[float, float]:
-        """Make a case ready; return the loss at its first weights and after its first epochs."""
-        self.training = None  # the last one goes first
+        """Build a case; return the losses at its initial weights and after `case.checked` epochs."""
+        self.training = None  # free the previous one first
         options = {"form": self.form} if self.form else {}
         self.training = self.module.build(case, self.threads, **options)
         before = self.training.loss()
@@ -150,20 +150,20 @@ class Server:
         return float(before), float(self.training.loss())
 
     def calibrate(self, at_least: float) -> int:
-        """Find how many epochs take so many seconds."""
+        """Set and return the number of epochs that takes `at_least` seconds."""
         self.count = 1
         while (took := self._timed(self.count)) < at_least:
             self.count = max(2 * self.count, int(self.count * at_least / max(took, 1e-9)))
         return self.count
 
     def seconds(self) -> float:
-        """Return the seconds of an epoch; short ones after a first, which wakes threads and fills caches."""
+        """Return the seconds per epoch; a warm-up epoch wakes threads and fills caches for short ones."""
         if self.count > 1:
             self.training.epochs(1)
         return self._timed(self.count) / self.count
 
-    def figure(self, name: str, *arguments: Any) -> Any:
-        """Call a method of the peer's object that not every peer has."""
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a method of the peer's object."""
         return getattr(self.training, name)(*arguments)
 
     def _timed(self, count: int) -> float:
@@ -173,7 +173,7 @@ class Server:
 
 
 def serve(peer: str, threads: int) -> None:
-    """Answer until the pipe is closed. What libraries print goes to where errors go."""
+    """Answer requests until the pipe is closed; stdout of the libraries is redirected to stderr."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     server: Server | None = None

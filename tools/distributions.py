@@ -1,6 +1,6 @@
-"""What belongs into a wheel and an sdist of cygd, and what does not.
+"""Check the wheel and the sdist of cygd for missing and unexpected files.
 
-``python tools/distributions.py dist/*.whl dist/*.tar.gz`` prints every fault and ends with 1 if there is one.
+``python tools/distributions.py dist/*.whl dist/*.tar.gz`` prints the faults and exits with 1 if any.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-# in an sdist, paths are below the folder name-version/
+# paths in an sdist are relative to its folder name-version/
 SDIST = [
     *("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "MANIFEST.in"),
     *("pyproject.toml", "setup.py", "conftest.py", ".ci/run"),
@@ -49,7 +49,7 @@ EXTENSIONS = [
 
 
 def wheel_faults(names: Iterable[str]) -> list[str]:
-    """Return what is wrong with the files of a wheel, or of an installed cygd."""
+    """Return the faults in the files of a wheel or of an installed cygd."""
     found = [name for name in names if name.startswith("cygd/") and "__pycache__" not in name]
     faults = [f"missing: {name}" for name in WHEEL if name not in found]
     for name in EXTENSIONS:
@@ -58,15 +58,15 @@ def wheel_faults(names: Iterable[str]) -> list[str]:
     allowed = re.compile(
         r".*\.(py|pyi|pxd|so|pyd)|cygd/py\.typed|cygd/core/table\.pxi|cygd/cli/templates/.*\.txt"
     )
-    return faults + [f"does not belong there: {name}" for name in found if not allowed.fullmatch(name)]
+    return faults + [f"unexpected: {name}" for name in found if not allowed.fullmatch(name)]
 
 
 def sdist_faults(names: Iterable[str]) -> list[str]:
-    """Return what is wrong with the files of an sdist."""
+    """Return the faults in the files of an sdist."""
     found = {name.partition("/")[2] for name in names}
     faults = [f"missing: {name}" for name in SDIST if name not in found]
     unwanted = re.compile(r".*\.(c|so|pyd|py[co])|(.*/)?(__pycache__|runs|build|\.git)(/.*)?")
-    return faults + [f"does not belong there: {name}" for name in sorted(found) if unwanted.fullmatch(name)]
+    return faults + [f"unexpected: {name}" for name in sorted(found) if unwanted.fullmatch(name)]
 
 
 def main(paths: list[str]) -> int:
@@ -78,7 +78,7 @@ def main(paths: list[str]) -> int:
         else:
             with tarfile.open(path) as sdist:
                 found = sdist_faults(sdist.getnames())
-        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {'; '.join(found) or 'as it should be'}")
+        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {'; '.join(found) or 'no faults'}")
         faults += len(found)
     return 1 if faults else 0
 

@@ -1,1 +1,1 @@
-"""The libraries that cygd is compared with, each in a module of its own."""
+"""The libraries with which cygd is compared, one module each."""

@@ -1,4 +1,4 @@
-"""JAX: a whole epoch is one jitted lax.scan over batches that were cut before; the parameters are donated."""
+"""JAX: an epoch is one jitted lax.scan over precomputed batches, with donated parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Training:
-    """Parameters, the optimizer's state and the compiled epoch."""
+    """The parameters, the optimizer state and the compiled epoch."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -70,7 +70,7 @@ class Training:
                 return jax.lax.scan(step, carry, rows)
 
         self.epoch = jax.jit(epoch, donate_argnums=0)
-        self.whole = jax.jit(loss)
+        self.full_loss = jax.jit(loss)
 
     def epochs(self, n: int) -> None:
         for _ in range(n):
@@ -79,9 +79,9 @@ class Training:
 
     def loss(self) -> float:
         parameters = self.carry[0] if self.case.optimizer == "adam" else self.carry
-        return float(self.whole(parameters, *self.rows))
+        return float(self.full_loss(parameters, *self.rows))
 
 
 def build(case: Case, threads: int) -> Training:
-    """Return the training of a case; the threads were set with the process."""
+    """Return the training of a case; the process sets the number of threads."""
     return Training(case)

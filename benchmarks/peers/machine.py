@@ -1,4 +1,4 @@
-"""Not a peer but the machine: what its cores can do at most, and a neighbour that keeps one of them busy."""
+"""The peak rates of the machine, and a busy loop that occupies a core, with the interface of a peer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks import peaks
 
 
 class Machine:
-    """What a peer's object is, as far as it is asked."""
+    """The peak rates and the busy loop; `epochs` and `loss` do nothing."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -21,20 +21,20 @@ class Machine:
         return 0.0
 
     def rate(self) -> float:
-        """Return float32 operations per second."""
+        """Return the peak of float32 operations per second."""
         return peaks.multiply_adds("float32", self.threads)
 
     def read_rate(self, megabytes: int) -> float:
-        """Return bytes per second."""
+        """Return the bytes per second read from memory."""
         return peaks.read_rate(self.threads, megabytes)
 
     def spin(self, seconds: float) -> None:
-        """Keep a core busy."""
+        """Keep a core busy for some seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             peaks.multiply_adds("float32")
 
 
 def build(case: Any, threads: int) -> Machine:
-    """Return the machine."""
+    """Return the machine; it has no case."""
     return Machine(threads)

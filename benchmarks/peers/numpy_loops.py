@@ -1,4 +1,4 @@
-"""NumPy: forward and backward pass written out, as a textbook has them, with operations in place."""
+"""NumPy: the forward and backward passes of a textbook, with operations in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Training:
-    """Weights, their gradients and the optimizer's state."""
+    """The weights and the optimizer state."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -42,11 +42,11 @@ class Training:
         delta *= np.float32((1 if self.case.softmax else 2 / y.shape[1]) / len(x))
         gradients: list[Any] = []
         for k in range(len(self.w) - 2, -2, -2):
-            below = outputs[k // 2]
-            gradients[:0] = [below.T @ delta, delta.sum(axis=0)]
+            inputs = outputs[k // 2]  # of the layer
+            gradients[:0] = [inputs.T @ delta, delta.sum(axis=0)]
             if k:
                 delta = delta @ self.w[k].T
-                delta *= 1 - below * below if self.case.activation == "tanh" else below > 0
+                delta *= 1 - inputs * inputs if self.case.activation == "tanh" else inputs > 0
         self.update(gradients)
 
     def update(self, gradients: list[Any]) -> None:
@@ -66,12 +66,12 @@ class Training:
             g *= g
             g *= np.float32(1 - BETA2)
             v += g
-            below = np.sqrt(v)
-            below *= root
-            below += np.float32(EPSILON)
-            np.divide(m, below, out=below)
-            below *= rate
-            w -= below
+            step = np.sqrt(v)
+            step *= root
+            step += np.float32(EPSILON)
+            np.divide(m, step, out=step)
+            step *= rate
+            w -= step
 
     def epochs(self, n: int) -> None:
         batch = self.case.batch
@@ -87,5 +87,5 @@ class Training:
 
 
 def build(case: Case, threads: int) -> Training:
-    """Return the training of a case; the threads were set with the process."""
+    """Return the training of a case; the process sets the number of threads."""
     return Training(case)

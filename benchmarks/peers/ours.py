@@ -1,4 +1,4 @@
-"""cygd: `Network.fit` with the shuffle off, many epochs in one call."""
+"""cygd: `Network.fit` without shuffling, many epochs in one call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cygd.network import training
 
 
 class Training:
-    """A network on its way."""
+    """A network in training."""
 
     def __init__(self, case: Case, threads: int) -> None:
         hidden = [(units, case.activation) for units in case.widths[1:-1]]
@@ -25,7 +25,7 @@ class Training:
         self.case, self.threads = case, threads
         optimizer = resolve("optimizer", {"name": case.optimizer, "learning_rate": case.learning_rate})
         assert isinstance(optimizer, Optimizer)
-        self.optimizer = optimizer  # the same object, so that its state goes on
+        self.optimizer = optimizer  # reused, so that its state continues
 
     def epochs(self, n: int) -> None:
         self.network.fit(
@@ -44,6 +44,6 @@ class Training:
 
 def build(case: Case, threads: int) -> Training:
     """Return the training of a case."""
-    # fit ends with a look at the loss over all rows, which no peer takes while it trains
+    # fit evaluates the loss over all rows at its end, which the peers do not
     training.TrainingLoop.measure = lambda loop: {"loss": 0.0}  # type: ignore[assignment,method-assign]
     return Training(case, threads)

@@ -1,4 +1,4 @@
-"""Both sides of a matrix product, and the machine's peak, in one process held on one core."""
+"""The matrix products of cygd and NumPy and the peak of the machine, in one process on one core."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cygd.core import _f32, _f64, dispatch
 
 
 class Product:
-    """The operands of a case, and where the products go."""
+    """The operands of a case and the buffers of its products."""
 
     def __init__(self, case: Any) -> None:
         dispatch.select(case.level)
@@ -36,7 +36,7 @@ class Product:
         return 0.0
 
     def rates(self, at_least: float) -> tuple[float, float, float]:
-        """Return operations per second: ours, NumPy's and the peak."""
+        """Return the operations per second of cygd, of NumPy and at the peak."""
         operations = 2.0 * self.n**3
         self.seconds()
         calls = max(1, int(at_least / self.seconds()))
@@ -50,5 +50,5 @@ class Product:
 
 
 def build(case: Any, threads: int) -> Product:
-    """Return a product, on one thread."""
+    """Return the product of a case; it always uses one thread."""
     return Product(case)

@@ -1,4 +1,4 @@
-"""scikit-learn: MLPRegressor and MLPClassifier; a call of partial_fit is an epoch of batches."""
+"""scikit-learn: MLPRegressor and MLPClassifier; one call of partial_fit is an epoch of batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.cases import Case
 
 
 class Training:
-    """An estimator on its way."""
+    """An estimator in training."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
         kind = MLPClassifier if case.softmax else MLPRegressor
-        # its step follows half the squared error, summed over the outputs; Adam does not mind
+        # its loss is half the squared error summed over the outputs; Adam is invariant to the factor
         halved = case.optimizer == "sgd" and not case.softmax
         rate = case.learning_rate * (2 / case.widths[-1] if halved else 1)
         self.model: Any = kind(
@@ -33,12 +33,12 @@ class Training:
         self.x, y = case.data()
         self.y = y.argmax(axis=1) if case.softmax else y[:, 0] if y.shape[1] == 1 else y
         self.options = {"classes": range(case.widths[-1])} if case.softmax else {}
-        self.model.partial_fit(self.x, self.y, **self.options)  # makes its arrays
+        self.model.partial_fit(self.x, self.y, **self.options)  # creates its arrays
         for w, b, (given, shift) in zip(
             self.model.coefs_, self.model.intercepts_, case.parameters(), strict=True
         ):
             w[...], b[...] = given, shift
-        del self.model._optimizer  # the next call begins a fresh one
+        del self.model._optimizer  # the next call creates a new one
 
     def epochs(self, n: int) -> None:
         for _ in range(n * (self.case.steps if self.case.full else 1)):
@@ -52,5 +52,5 @@ class Training:
 
 
 def build(case: Case, threads: int) -> Training:
-    """Return the training of a case; the threads were set with the process."""
+    """Return the training of a case; the process sets the number of threads."""
     return Training(case)

@@ -1,4 +1,4 @@
-"""PyTorch, over batches that were cut before: modules and the fused optimizers, or a compiled step."""
+"""PyTorch over precomputed batches: modules with the fused optimizers, or a compiled step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
 
 
 class Training:
-    """What both forms share: the module with its first weights, and the batches."""
+    """The module with its initial weights and the batches, which both forms share."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -38,7 +38,7 @@ class Training:
 
 
 class Eager(Training):
-    """As the tutorials have it."""
+    """The training loop of PyTorch's tutorials."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -54,7 +54,7 @@ class Eager(Training):
 
 
 class Compiled(Training):
-    """The whole step, forward, back and update, in one torch.compile: faster than the model alone."""
+    """Forward pass, backward pass and update in one torch.compile: faster than compiling only the model."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -64,11 +64,11 @@ class Compiled(Training):
         self.t = torch.zeros(())
         rate, adam = case.learning_rate, case.optimizer == "adam"
 
-        def lost(w: Any, x: Any, y: Any) -> Any:
+        def objective(w: Any, x: Any, y: Any) -> Any:
             return self.criterion(torch.func.functional_call(self.model, w, (x,)), y)
 
         def step(w: Any, m: Any, v: Any, t: Any, x: Any, y: Any) -> Any:
-            g, loss = torch.func.grad_and_value(lost)(w, x, y)
+            g, loss = torch.func.grad_and_value(objective)(w, x, y)
             if adam:
                 t.add_(1)
                 eta, root = rate / (1 - BETA1**t), 1 / torch.sqrt(1 - BETA2**t)
@@ -91,7 +91,7 @@ class Compiled(Training):
 
 
 def build(case: Case, threads: int, form: str = "eager") -> Training:
-    """Return the training of a case, in eager operations or compiled."""
+    """Return the training of a case, eager or compiled."""
     torch.set_num_threads(threads)
-    torch.compiler.reset()  # or a later case would find the compiler's cache full, and run uncompiled
+    torch.compiler.reset()  # otherwise later cases fill the compiler's cache and run uncompiled
     return Compiled(case) if form == "compiled" else Eager(case)

@@ -1,4 +1,4 @@
-"""The benchmarks: all sides compute the same, and what is printed and drawn is well formed."""
+"""The benchmarks: all libraries compute the same results, and tables and charts are well formed."""
 
 import importlib
 import importlib.util
@@ -28,29 +28,29 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def benchmarks():
-    """The folder beside the tests, as a package; nothing is put on sys.path."""
+    """Import the folder beside the tests as a package, without changing sys.path."""
     spec = importlib.util.spec_from_file_location(
         "benchmarks", FOLDER / "__init__.py", submodule_search_locations=[str(FOLDER)]
     )
     package = importlib.util.module_from_spec(spec)
-    kept, sys.modules["benchmarks"] = list(sys.path), package
+    path, sys.modules["benchmarks"] = list(sys.path), package
     spec.loader.exec_module(package)
     for name in NAMES:
         importlib.import_module(f"benchmarks.{name}")
     yield package
-    sys.path[:] = kept
+    sys.path[:] = path
     for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
         del sys.modules[name]
 
 
 @pytest.fixture
-def whole_fit(monkeypatch):
-    """A peer's side of cygd leaves out the look at the loss after a training; here it comes back."""
+def restore_final_evaluation(monkeypatch):
+    """Undo the patch by which `peers.ours` skips the evaluation of the loss at the end of `fit`."""
     monkeypatch.setattr(training.TrainingLoop, "measure", training.TrainingLoop.measure)
 
 
-def check(section, tables):
-    """A section has so many tables, each with rows that fit its head."""
+def check_section(section, tables):
+    """Check the number of tables and that their rows fit their heads; return the section in Markdown."""
     assert len(section.tables) == tables
     for table in section.tables:
         assert table.rows
@@ -78,7 +78,7 @@ def small(benchmarks, **options):
     [("numpy_loops", "numpy"), ("sklearn_mlp", "sklearn"), ("jax_scan", "jax"), ("torch_nn", "torch")],
 )
 def test_peers_reach_the_same_loss(
-    peer, package, activation, softmax, optimizer, full, benchmarks, whole_fit
+    peer, package, activation, softmax, optimizer, full, benchmarks, restore_final_evaluation
 ):
     pytest.importorskip(package)
     case = small(
@@ -93,7 +93,7 @@ def test_peers_reach_the_same_loss(
     assert sides[0].network.updates == 4 * case.steps
 
 
-def test_a_case_is_the_same_each_time(benchmarks):
+def test_case_data_are_reproducible(benchmarks):
     case = small(benchmarks, softmax=True)
     for _ in range(2):
         x, y = case.data()
@@ -105,11 +105,11 @@ def test_a_case_is_the_same_each_time(benchmarks):
         ((5, 4), (4,)),
         ((4, 3), (3,)),
     ]
-    # 8 rows; forward and to the weights 15 + 20 + 12 products, to the inputs of the upper two layers 20 + 12
+    # 8 rows; forward and weight gradients 15 + 20 + 12 products each, input gradients of two layers 20 + 12
     assert case.operations == 2 * 8 * (47 + 47 + 32)
 
 
-def test_a_worker_times_and_says_what_went_wrong(benchmarks):
+def test_worker_times_epochs_and_reports_errors(benchmarks):
     with benchmarks.workers.Worker("numpy_loops") as worker:
         before, after = worker.ask("build", small(benchmarks))
         assert after < before
@@ -123,18 +123,18 @@ def test_a_worker_times_and_says_what_went_wrong(benchmarks):
         pytest.raises(benchmarks.workers.PeerError, match="ModuleNotFoundError"),
     ):
         worker.ask("build", small(benchmarks))
-    with pytest.raises(benchmarks.workers.PeerError, match="it ended"):
-        worker.tell("seconds")
+    with pytest.raises(benchmarks.workers.PeerError, match="the process ended"):
+        worker.send("seconds")
 
 
-def test_the_machine_has_peaks(benchmarks, monkeypatch):
+def test_peak_rates_are_positive(benchmarks, monkeypatch):
     monkeypatch.setattr(benchmarks.peaks, "ROUNDS", 1000)
     for dtype in ("float32", "float64"):
         assert benchmarks.peaks.multiply_adds(dtype) > 0
     assert benchmarks.peaks.read_rate(2, 1) > 0
 
 
-def test_nothing_is_faster_than_the_peak(benchmarks):
+def test_share_above_the_peak_is_marked_as_disturbed(benchmarks):
     share_cell = benchmarks.peaks.share_cell
     assert share_cell(0.856) == ("86 %", True)
     assert share_cell(1.02) == ("102 %", True)
@@ -142,7 +142,7 @@ def test_nothing_is_faster_than_the_peak(benchmarks):
     assert share_cell(0.5, trusted=False) == ("peak disturbed", False)
 
 
-def test_a_disturbed_peak_meets_no_target(benchmarks):
+def test_disturbed_peak_counts_as_share_0(benchmarks):
     case = small(benchmarks)
     for two, expected in ((1.9, ("90 %", 0.9)), (1.0, ("peak disturbed", 0.0))):
         second = case.operations / 0.9 / two  # seconds with which the share is 0.9 of two cores' peak
@@ -154,15 +154,16 @@ def test_a_disturbed_peak_meets_no_target(benchmarks):
 # sections ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alone", [False, True], ids=["two cores", "one core"])
-def test_networks_name_the_peers_that_are_absent(alone, benchmarks, monkeypatch):
+@pytest.mark.parametrize("one_core", [False, True], ids=["two cores", "one core"])
+def test_networks_list_skipped_peers(one_core, benchmarks, monkeypatch):
     networks = benchmarks.networks
     peers = [networks.Peer("Fast", "fast", "no_such_package"), networks.Peer("NumPy", "numpy_loops", "numpy")]
     peers.append(networks.Peer("Broken", "no_such_module", "numpy"))
     monkeypatch.setattr(networks, "PEERS", peers)
-    monkeypatch.setattr(networks, "cores", benchmarks.workers.cores()[:1].copy if alone else lambda: [0, 0])
+    cores = benchmarks.workers.cores()[:1].copy if one_core else lambda: [0, 0]
+    monkeypatch.setattr(networks, "cores", cores)
     section = networks.run(quick=True, chosen=[(small(benchmarks), {"NumPy": 0.001, "JAX": 2})])
-    text = check(section, 1 if alone else 3)
+    text = check_section(section, 1 if one_core else 3)
     assert "Fast: not installed" in text
     assert "Broken with 1 threads on 3-5-4-3: ModuleNotFoundError" in text
     [row] = section.tables[0].rows
@@ -170,7 +171,7 @@ def test_networks_name_the_peers_that_are_absent(alone, benchmarks, monkeypatch)
     assert section.tables[0].head[5:] == ["NumPy", "target"]
 
 
-def test_networks_stop_where_a_side_computes_something_else(benchmarks, monkeypatch):
+def test_networks_require_equal_losses_and_drop_slow_peers(benchmarks, monkeypatch):
     networks = benchmarks.networks
 
     class Side:
@@ -185,28 +186,28 @@ def test_networks_stop_where_a_side_computes_something_else(benchmarks, monkeypa
     for loss in (0.5, float("nan"), 1.0):
         with pytest.raises(AssertionError, match="JAX"):
             networks.prepare(sides | {("JAX", 1): Side(loss)}, {}, small(benchmarks), 0.0, [])
-    # a second thread that makes a peer much slower is not waited for, ours is
-    hopeless = sides | {("JAX", 2): Side(seconds=3)}
-    assert list(networks.prepare(hopeless, {}, small(benchmarks), 0.0, [])) == list(sides)[:3]
+    # a peer that a second thread slows down is not timed; cygd always is
+    slow = sides | {("JAX", 2): Side(seconds=3)}
+    assert list(networks.prepare(slow, {}, small(benchmarks), 0.0, [])) == list(sides)[:3]
 
 
-def test_products(benchmarks):
+def test_products_section(benchmarks):
     section = benchmarks.products.run(quick=True, sizes=(32,))
-    check(section, 1)
+    check_section(section, 1)
     assert [row[2] for row in section.tables[0].rows] == ["32"] * len(section.tables[0].rows)
 
 
-def test_scaling(benchmarks):
-    check(benchmarks.scaling.run(quick=True, small=True), 2)
+def test_scaling_section(benchmarks):
+    check_section(benchmarks.scaling.run(quick=True, small=True), 2)
 
 
-def test_a_slope_is_that_of_the_last_half(benchmarks):
+def test_scaling_exponent_is_fitted_to_the_last_half(benchmarks):
     points = [(1, 5.0), (2, 5.0), (4, 5.0), (8, 10.0), (16, 20.0), (32, 40.0)]
-    assert benchmarks.scaling.slope(points) == pytest.approx(1)
-    assert benchmarks.scaling.slope([(1, 3.0), (4, 48.0)]) == pytest.approx(2)
+    assert benchmarks.scaling.scaling_exponent(points) == pytest.approx(1)
+    assert benchmarks.scaling.scaling_exponent([(1, 3.0), (4, 48.0)]) == pytest.approx(2)
 
 
-def test_a_cliff_is_the_largest_jump(benchmarks):
+def test_jumps_are_sorted_by_size(benchmarks):
     scaling = benchmarks.scaling
     grid = {w: [(b, 1e-3 * scaling.square(w, b).operations) for b in (1, 2, 4)] for w in (8, 16)}
     assert all(ratio == pytest.approx(1) for ratio, _ in scaling.jumps(grid))
@@ -217,7 +218,7 @@ def test_a_cliff_is_the_largest_jump(benchmarks):
     assert where in ("8 wide, 2 rows to 16 wide, 2 rows", "16 wide, 1 rows to 16 wide, 2 rows")
 
 
-def test_where_a_peer_is_nearest_comes_first(benchmarks):
+def test_ratios_to_a_peer_are_sorted_and_summarized(benchmarks):
     ours, theirs = (
         {8: [(1, 2.0), (2, 4.0)], 16: [(1, 3.0), (2, 5.0)]},
         {8: [(1, 8.0), (2, 2.0)], 16: [(1, 3.0), (2, 10.0)]},
@@ -234,13 +235,13 @@ def test_where_a_peer_is_nearest_comes_first(benchmarks):
     assert row == ["JAX, 1 thread", "1.50", "3 of 4", "0.50", "8 wide, 2 rows", "4.00", "8 wide, 1 rows"]
 
 
-def test_starting_memory_and_listening(benchmarks, monkeypatch):
+def test_startup_section(benchmarks, monkeypatch):
     startup = benchmarks.startup
-    monkeypatch.setattr(startup._Listening, "EPOCHS", 20)
-    tables = [startup._processes(1), startup._listening(2)]
+    monkeypatch.setattr(startup._CallbackTraining, "EPOCHS", 20)
+    tables = [startup._processes(1), startup._callbacks(2)]
     if Path("/proc/self/status").exists():
         tables.append(startup._memory(2))
-    check(benchmarks.report.Section("startup", "Starting", "", tables), len(tables))
+    check_section(benchmarks.report.Section("startup", "Startup", "", tables), len(tables))
     assert training.TrainingLoop.advance.__name__ == "advance"
 
 
@@ -266,7 +267,7 @@ def figures(benchmarks):
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_the_same_chart_is_the_same_file(number, benchmarks, tmp_path):
+def test_charts_are_reproducible_files(number, benchmarks, tmp_path):
     pytest.importorskip("matplotlib")
     found = []
     for folder in ("one", "two"):
@@ -281,7 +282,7 @@ def test_the_same_chart_is_the_same_file(number, benchmarks, tmp_path):
 
 
 @pytest.mark.parametrize("drawable", [False, True])
-def test_a_section_replaces_its_last_version_and_no_other(drawable, benchmarks, tmp_path, monkeypatch):
+def test_write_replaces_only_its_section(drawable, benchmarks, tmp_path, monkeypatch):
     report = benchmarks.report
     written = []
 
@@ -304,10 +305,10 @@ def test_a_section_replaces_its_last_version_and_no_other(drawable, benchmarks, 
     assert written == [tmp_path / "docs" / "charts" / f"chart-{n}" for n in "aba"] * drawable
 
 
-def test_a_missed_target_says_so(benchmarks):
+def test_cells_of_targets_ratios_and_versions(benchmarks):
     report = benchmarks.report
     assert report.verdict("at most 2", True) == "at most 2"
     assert report.verdict("at most 2", False) == "at most 2: missed"
-    found = benchmarks.measure.summarized({"ours": [1.0, 2.0, 1.0], "theirs": [3.0, 6.0, 300.0]})
-    assert report.ratio_cell(found, "theirs") == "3.00 [3.00, 300.00]"
+    comparison = benchmarks.measure.summarize({"ours": [1.0, 2.0, 1.0], "theirs": [3.0, 6.0, 300.0]})
+    assert report.ratio_cell(comparison, "theirs") == "3.00 [3.00, 300.00]"
     assert report.versions("numpy", "no-such-package") == f"numpy {np.__version__}"

@@ -1,7 +1,7 @@
-"""The rules of the house: which room may import which, what an import may load, how long a file may be.
+"""The rules of the package: which room may import which, what an import may load, how long a file may be.
 
-A room is a folder or file directly under `cygd/`. It may import rooms of lower floors only: rooms of one
-floor do not import each other. Imports for type checkers and imports inside functions count.
+A room is a folder or file directly under `cygd/`. It may import rooms of lower floors only; rooms of one
+floor do not import each other. Imports for type checkers and imports inside functions count as well.
 """
 
 import ast
@@ -48,7 +48,7 @@ def room(module):
 
 
 def imports(path):
-    """Yield the modules that a file imports, wherever the statement is."""
+    """Yield the modules that a file imports, at any level of nesting."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,7 +70,7 @@ def test_every_room_has_a_floor():
     assert {name.split(".")[1] for name in FILES if "." in name} == set(FLOOR) - {""}
 
 
-def test_the_root_of_the_package_holds_folders():
+def test_package_root_contains_only_folders_and_four_files():
     files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
     assert files == {"__init__.py", "__main__.py", "errors.py", "py.typed"}
     folders = [path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"]
@@ -78,7 +78,7 @@ def test_the_root_of_the_package_holds_folders():
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
-def test_every_folder_says_what_it_holds(folder):
+def test_every_folder_has_a_docstring(folder):
     assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
 
 
@@ -94,7 +94,7 @@ def test_imports_point_down(module):
 @pytest.mark.parametrize(
     "path", sorted(p for p in PACKAGE.rglob("*.p[yx]*") if p.suffix in {".pyx", ".pxi", ".pxd"}), ids=str
 )
-def test_compiled_files_import_the_core_alone(path):
+def test_cython_files_import_only_the_core(path):
     for name in cython_imports(path):
         assert name.split(".")[0] != "cygd" or room(name) == "core", f"{path.name} imports {name}"
 
@@ -107,7 +107,7 @@ def test_compiled_files_import_the_core_alone(path):
         ("rich", r"cygd\.(tracking\.loggers\.console|sweep\.progress)"),
     ],
 )
-def test_a_library_is_imported_in_one_place(library, allowed):
+def test_library_is_imported_only_where_allowed(library, allowed):
     users = {
         module for module, path in FILES.items() if library in {name.split(".")[0] for name in imports(path)}
     }
@@ -136,7 +136,7 @@ def loaded_by(statement):
         ("import cygd; cygd.run", {"rich"}),
     ],
 )
-def test_what_an_import_does_not_load(statement, absent):
+def test_import_does_not_load_unneeded_modules(statement, absent):
     assert loaded_by(statement) & absent == set()
 
 
@@ -145,11 +145,11 @@ def test_what_an_import_does_not_load(statement, absent):
     sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".pxd", ".h"}),
     ids=lambda path: str(path.relative_to(CHECKOUT)),
 )
-def test_a_file_is_one_subject(path):
+def test_file_has_at_most_450_lines(path):
     assert len(path.read_text().splitlines()) <= 450
 
 
-def test_the_stubs_of_both_dtypes_are_one_text():
+def test_stubs_of_both_dtypes_are_equal():
     double, single = ((PACKAGE / "core" / f"_{name}.pyi").read_text() for name in ("f64", "f32"))
     assert double.replace("_f32", "_f64").replace("np.float64", "np.float32") == single
     assert "_Real = np.float64" in double

@@ -1,4 +1,4 @@
-"""What is installed is what belongs there; tools/distributions.py judges wheels and sdists the same way."""
+"""tools/distributions.py finds missing and unexpected files; the installed cygd has none."""
 
 import importlib.metadata
 import importlib.util
@@ -13,7 +13,7 @@ spec = importlib.util.spec_from_file_location("distributions", TOOL)
 distributions = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(distributions)
 
-WHOLE = [
+COMPLETE = [
     *distributions.WHEEL,
     *(f"cygd/core/{name}.cpython-311-x86_64-linux-gnu.so" for name in distributions.EXTENSIONS),
 ]
@@ -26,33 +26,33 @@ def installed():
     except importlib.metadata.PackageNotFoundError:
         return None
     names = [str(name) for name in found.files or []]
-    whole = Path(found.locate_file("cygd")).resolve() == Path(cygd.__file__).resolve().parent
-    return names if whole and "cygd/cli/main.py" in names else None
+    imported = Path(found.locate_file("cygd")).resolve() == Path(cygd.__file__).resolve().parent
+    return names if imported and "cygd/cli/main.py" in names else None
 
 
 @pytest.mark.skipif(installed() is None, reason="cygd is built in place, not installed")
-def test_installed_files():
+def test_installed_files_have_no_faults():
     assert distributions.wheel_faults(installed()) == []
 
 
 @pytest.mark.skipif(installed() is None, reason="cygd is built in place, not installed")
-def test_versions_are_one():
+def test_installed_version_is_that_of_the_package():
     assert importlib.metadata.version("cygd") == cygd.__version__
 
 
-def test_a_whole_wheel_has_no_faults():
-    assert distributions.wheel_faults(WHOLE) == []
+def test_complete_wheel_has_no_faults():
+    assert distributions.wheel_faults(COMPLETE) == []
 
 
 @pytest.mark.parametrize(
     "name", ["cygd/core/primitives.c", "cygd/core/engine/engine.pxi", "cygd/core/simd/vec.h"]
 )
-def test_a_wheel_without_sources(name):
-    assert distributions.wheel_faults([*WHOLE, name]) == [f"does not belong there: {name}"]
+def test_sources_in_a_wheel_are_faults(name):
+    assert distributions.wheel_faults([*COMPLETE, name]) == [f"unexpected: {name}"]
 
 
-def test_what_a_wheel_lacks():
-    names = [name for name in WHOLE if "py.typed" not in name and "/_f64." not in name]
+def test_missing_files_of_a_wheel_are_faults():
+    names = [name for name in COMPLETE if "py.typed" not in name and "/_f64." not in name]
     assert distributions.wheel_faults(names) == [
         "missing: cygd/py.typed",
         "missing: cygd/core/_f64.pyi",
@@ -60,11 +60,12 @@ def test_what_a_wheel_lacks():
     ]
 
 
-def test_an_sdist_without_products():
-    whole = [f"cygd-1.0/{name}" for name in distributions.SDIST]
-    assert distributions.sdist_faults(whole) == []
-    assert distributions.sdist_faults([*whole[1:], "cygd-1.0/cygd/core/dispatch.c", "cygd-1.0/a.so"]) == [
+def test_missing_and_generated_files_of_an_sdist_are_faults():
+    complete = [f"cygd-1.0/{name}" for name in distributions.SDIST]
+    assert distributions.sdist_faults(complete) == []
+    generated = ["cygd-1.0/cygd/core/dispatch.c", "cygd-1.0/a.so"]
+    assert distributions.sdist_faults([*complete[1:], *generated]) == [
         "missing: README.md",
-        "does not belong there: a.so",
-        "does not belong there: cygd/core/dispatch.c",
+        "unexpected: a.so",
+        "unexpected: cygd/core/dispatch.c",
     ]

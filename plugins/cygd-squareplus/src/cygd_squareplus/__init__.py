@@ -1,4 +1,4 @@
-"""Squareplus: (h + sqrt(h^2 + b)) / 2, a smooth relu that computes a root where softplus computes exponentials.
+"""Squareplus: (h + sqrt(h^2 + b)) / 2, a smooth relu that needs a root where softplus needs exponentials.
 
 `b` rounds the corner at 0: b = 0 would be relu, and b = 4 gives the second derivative of softplus at 0.
 Barron, "Squareplus: a softplus-like algebraic rectifier", 2021.
