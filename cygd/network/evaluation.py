@@ -48,19 +48,7 @@ def evaluate(
     unscale: Callable[[Array], Array] | None = None,
     threads: int = 1,
 ) -> dict[str, float]:
-    """Return the loss and the metrics of some rows at the network's current weights.
-
-    Parameters
-    ----------
-    network : CompiledNetwork
-    part : Part
-    metrics : sequence of Metric
-        Measured on targets and outputs in original units.
-    unscale : callable, optional
-        Converts targets and outputs to original units.
-    threads : int
-        Never changes the result.
-    """
+    """Return the loss and the metrics of some rows at the network's current weights."""
     return Evaluator(network, part, metrics, unscale, threads).evaluate()
 
 
@@ -72,7 +60,7 @@ class Evaluator:
         network: CompiledNetwork,
         part: Part,
         metrics: Sequence[Metric],
-        unscale: Callable[[Array], Array] | None,
+        unscale: Callable[[Array], Array] | None,  # to original units, in which metrics are measured
         threads: int,
         prefix: str = "",
     ) -> None:
