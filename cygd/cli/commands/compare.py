@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         ("environment", _environment),
         ("result", read_result),
     ):
-        _print_differences(title, flatten(read(a)), flatten(read(b)))
+        _print_differences(title, dict(_leaves(read(a))), dict(_leaves(read(b))))
     print(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
     return DONE
 
@@ -61,18 +61,14 @@ def _environment(folder: Path) -> Any:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
-def flatten(value: Any, path: str = "") -> dict[str, Any]:
-    """Return nested mappings and lists as one mapping of dotted paths.
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and the value of each leaf of nested mappings and lists.
 
     Examples
     --------
-    >>> flatten({"train": {"epochs": 5}, "layers": [16, {"units": 3}]})
+    >>> dict(_leaves({"train": {"epochs": 5}, "layers": [16, {"units": 3}]}))
     {'train.epochs': 5, 'layers[0]': 16, 'layers[1].units': 3}
     """
-    return dict(_leaves(value, path))
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, child in value.items():
             yield from _leaves(child, f"{path}.{key}" if path else str(key))

@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment
-from cygd.cli.output import DONE, UsageError, echo, format_count, print_table, redirect_stdout
+from cygd.cli.output import DONE, UsageError, echo, print_table, redirect_stdout
+from cygd.errors import format_count
 
 if TYPE_CHECKING:
     from cygd.data.describe import Description

@@ -41,7 +41,13 @@ def run(options: argparse.Namespace) -> int:
         return _train(_resume(options), options.quiet)
     file, overrides = one_experiment(options)
     if options.dry_run:
-        return _print_resolved(file, overrides, options.plugin)
+        from cygd import config
+        from cygd.runner.assembly import read
+
+        with redirect_stdout():
+            reading = read(file, overrides, options.plugin)
+        sys.stdout.write(config.dump(reading.resolved()))
+        return DONE
     from cygd.runner import runner
 
     return _train(
@@ -63,16 +69,6 @@ def _resume(options: argparse.Namespace) -> Callable[[], Result]:
     return lambda: runner.resume(
         options.resume, overrides, options.plugin, threads=options.threads, quiet=options.quiet
     )
-
-
-def _print_resolved(file: str, overrides: list[str], plugins: list[str]) -> int:
-    from cygd import config
-    from cygd.runner import assembly
-
-    with redirect_stdout():
-        reading = assembly.read(file, overrides, plugins)
-    sys.stdout.write(config.dump(reading.resolved()))
-    return DONE
 
 
 def _train(train: Callable[[], Result], quiet: bool) -> int:
