@@ -16,7 +16,7 @@ from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
 from cygd.cli.main import COMMANDS, build_parser, build_top_parser
 
-__all__ = ["autocomplete", "candidates"]
+__all__ = ["autocomplete"]
 
 
 def autocomplete() -> None:
@@ -38,13 +38,9 @@ def _full_parser() -> argparse.ArgumentParser:
     return top
 
 
-def _complete(prefix: str, action: argparse.Action, **_: Any) -> list[str]:
+def _complete(prefix: str, action: argparse.Action, **_: Any) -> Iterator[str]:
+    """Yield the completions of an argument; argcomplete keeps those that begin with the prefix."""
     metavar = action.metavar if isinstance(action.metavar, str) else " ".join(action.metavar or ())
-    return [text for text in candidates(metavar, prefix) if text.startswith(prefix)]
-
-
-def candidates(metavar: str, prefix: str = "") -> Iterator[str]:
-    """Yield the completions of an argument with a metavar."""
     words = set(re.findall(r"[A-Za-z_]+", metavar))
     yield from (word for word in re.findall(r"[a-z_]+", metavar) if "|" in metavar)
     if words & {"FILE", "DATA"}:

@@ -14,6 +14,7 @@ import re
 import shutil
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import combining, east_asian_width
 
@@ -36,9 +37,7 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            where = " ".join(part for part in (problem.where, problem.key) if part)
-            text = f"{where}: {problem.message}" if where else problem.message
-            print_error(text, problem.hint, problem.where)
+            print_error(str(replace(problem, hint=None)), problem.hint, problem.where)
         return error.exit_code
     if isinstance(error, CygdError):
         print_error(error.message, error.hint, getattr(error, "where", None))

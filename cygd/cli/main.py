@@ -83,9 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-# -- parsing ----------------------------------------------------------------------------------------
-
-
 class _Parser(argparse.ArgumentParser):
     """Raises a UsageError for a command line that cannot be parsed, and prints examples with the help."""
 

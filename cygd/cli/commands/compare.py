@@ -12,8 +12,6 @@ from cygd.cli.output import DONE, UsageError, print_table
 from cygd.cli.run_lookup import find_run, read_result
 from cygd.errors import CheckpointError
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "RUN RUN"
 MISSING = "-"
 MAX_WIDTH = 60
@@ -21,7 +19,6 @@ IGNORED = {"seconds", "config_sha256"}  # never equal; derived from the configur
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments", nargs="*", metavar="RUN", help="a run folder, or a name, which selects its newest run"
     )

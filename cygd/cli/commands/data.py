@@ -12,15 +12,12 @@ from cygd.errors import format_count
 if TYPE_CHECKING:
     from cygd.data.describe import Description
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "FILE [KEY=VALUE ...] [--all]"
 MAX_COLUMNS = 40
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".npz", ".npy", ".svm", ".svmlight", ".libsvm")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
     parser.add_argument("--all", action="store_true", help=f"show all columns (default: {MAX_COLUMNS})")
 

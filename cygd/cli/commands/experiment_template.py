@@ -81,9 +81,6 @@ def experiment_from_table(
     return text.rstrip() + "\n", _printable(f"{task.summary} from {size}")
 
 
-# -- decisions --------------------------------------------------------------------------------------
-
-
 def _choose_targets(guess: TableGuess, target: str | None) -> list[ColumnGuess]:
     path = guess.options["path"]
     columns = {column.name: column for column in guess.columns}
@@ -135,9 +132,6 @@ def _reject_rare_labels(column: ColumnGuess) -> ColumnGuess:
 
 def _reasons(columns: list[ColumnGuess]) -> str | None:
     return "; ".join(f"{column.name}: {column.unusable}" for column in columns[:5]) or None
-
-
-# -- text -------------------------------------------------------------------------------------------
 
 
 def _data_lines(

@@ -9,13 +9,10 @@ from typing import Any
 from cygd.cli.arguments import load_plugins
 from cygd.cli.output import DONE
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "[--json]"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

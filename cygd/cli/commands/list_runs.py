@@ -11,14 +11,11 @@ from typing import Any
 from cygd.cli.output import DONE, UsageError, echo, format_number, print_table
 from cygd.cli.run_lookup import RUNS, find_folders, is_run, is_sweep, read_result, start_time
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "[NAME_OR_FOLDER ...] [--json]"
 MAX_METRICS = 3  # in a row
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",

@@ -16,13 +16,10 @@ from cygd.errors import CygdError, format_count
 if TYPE_CHECKING:
     from cygd.inspection.surface import LossSurface
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "FILE|RUN [KEY=VALUE ...] --weight W [--weight W] [--steps N] [-o FILE.svg | --csv]"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",

@@ -13,8 +13,6 @@ from cygd.cli.new_files import check_not_existing, fill_template, write_new_file
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["USAGE", "declare", "run"]
-
 PLUGIN_KINDS = ("activation", "loss", "optimizer")
 USAGES = {
     "experiment": "experiment NAME [--data FILE] [--target COLUMN]",
@@ -25,7 +23,6 @@ USAGE = "\n  cygd new ".join(USAGES.values())
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments", nargs="*", metavar="experiment|plugin NAME", help="what to write, and its name"
     )
@@ -55,9 +52,6 @@ def run(options: argparse.Namespace) -> int:
         if owner != kind and getattr(options, option) is not None:
             raise UsageError(f"--{option} is an option of `cygd new {owner}`", usage)
     return (_write_experiment if kind == "experiment" else _write_plugin)(names[0], options)
-
-
-# -- experiments ------------------------------------------------------------------------------------
 
 
 def _write_experiment(name: str, options: argparse.Namespace) -> int:
@@ -111,9 +105,6 @@ def _validate(text: str, plugins: list[str]) -> None:
     root = read_yaml(text, Mark("experiment"), [])
     assert root is not None
     assemble(root.plain(), (), plugins)
-
-
-# -- plugins ----------------------------------------------------------------------------------------
 
 
 def _write_plugin(name: str, options: argparse.Namespace) -> int:

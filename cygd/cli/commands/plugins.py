@@ -18,14 +18,11 @@ if TYPE_CHECKING:
     from cygd.components import Component
     from cygd.plugins.manager import Entry, Plugins
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "[NAME] [KEY=VALUE ...] [--plot] [--check] [--kind KIND] [--range LOW HIGH] [--ascii] [--json]"
 COMMAND_LINE = "command line"  # the origin of a component given as formula=...
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cygd.runner.assembly import Reading
     from cygd.tracking.model import Model
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "RUN DATA [KEY=VALUE ...] [-o FILE]"
 SOURCES = {
     ".parquet": "parquet",
@@ -37,7 +35,6 @@ ROWS_PER_BLOCK = 8192
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -80,9 +77,6 @@ def run(options: argparse.Namespace) -> int:
         write_durably(out.absolute(), text.getvalue().encode())
         echo(f"{format_count(len(outputs), 'prediction')} in {out}")
     return DONE
-
-
-# -- data -------------------------------------------------------------------------------------------
 
 
 def _read_data(path: str, reading: Reading, model: Model, source_options: dict[str, Any]) -> Table | Array:
@@ -144,23 +138,15 @@ def _match_columns(table: Table, model: Model, path: str) -> Table:
     return replace(table, config_hints=False)
 
 
-# -- predictions ------------------------------------------------------------------------------------
-
-
 def _write_csv(model: Model, outputs: Array, file: IO[str]) -> None:
     """Write predictions; each number is the shortest text that reads back to the same bits."""
+    names, classes = list(model.preprocessing.targets), model.classes
+    if classes:
+        with_output = classes if model.network.n_outputs > 1 else classes[1:]
+        names += [f"{names[0]}={label}" for label in with_output]
     table = csv.writer(file, lineterminator="\n")
-    table.writerow(_column_names(model))
+    table.writerow(names)
     table.writerows([str(value) for value in row] for row in _rows(model, outputs))
-
-
-def _column_names(model: Model) -> list[str]:
-    targets, classes = model.preprocessing.targets, model.classes
-    if not classes:
-        return list(targets)
-    [target] = targets
-    with_output = classes if model.network.n_outputs > 1 else classes[1:]
-    return [target, *(f"{target}={label}" for label in with_output)]
 
 
 def _rows(model: Model, outputs: Array) -> Iterator[Sequence[object]]:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cygd.sweep import Sweep
     from cygd.sweep.store import Record
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = (
     "FILE [KEY=V1,V2 ...] [--workers N] [--threads N] [--out DIR] [--shard K/N] [--resume [DIR]] [--quiet] "
     "[--dry-run]"
@@ -27,7 +25,6 @@ MAX_ERRORS = 10
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
