@@ -136,24 +136,9 @@ def _formula_kind(formula: object) -> str:
     return "loss" if "y_hat" in str(formula) else "activation"
 
 
-# -- the list, and the details of a component -------------------------------------------------------
-
-
 def _print_list(registry: Plugins, kind: str | None, *, as_json: bool) -> None:
     """Print a row for each component, and for each installed plugin that failed to load."""
-    from cygd.runner.provenance import describe_tier
-
-    rows = [
-        {
-            "name": entry.component.name,
-            "kind": entry.component.kind,
-            "tier": describe_tier(entry.component),
-            "plugin": entry.plugin,
-            "origin": entry.origin,
-        }
-        for entry in registry.entries
-        if kind in (None, entry.component.kind)
-    ]
+    rows = [_table_row(entry) for entry in registry.entries if kind in (None, entry.component.kind)]
     rows += [
         {"name": "-", "kind": "-", "tier": "broken", "plugin": broken.plugin, "origin": broken.error.message}
         for broken in registry.broken
@@ -164,18 +149,25 @@ def _print_list(registry: Plugins, kind: str | None, *, as_json: bool) -> None:
         print_table(rows)
 
 
+def _table_row(entry: Entry) -> dict[str, str]:
+    from cygd.runner.provenance import describe_tier
+
+    return {
+        "name": entry.component.name,
+        "kind": entry.component.kind,
+        "tier": describe_tier(entry.component),
+        "plugin": entry.plugin,
+        "origin": entry.origin,
+    }
+
+
 def _details(entry: Entry) -> dict[str, Any]:
     """Return the properties of a component, without those that are empty."""
     from cygd.components import REQUIRED
-    from cygd.runner.provenance import describe_tier
 
     component = entry.component
     properties = {
-        "name": component.name,
-        "kind": component.kind,
-        "tier": describe_tier(component),
-        "plugin": entry.plugin,
-        "origin": entry.origin,
+        **_table_row(entry),
         "summary": component.summary,
         "formula": getattr(component, "formula", None),
         "targets": getattr(component, "targets", None),
@@ -229,9 +221,6 @@ def _format_yaml(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value) if isinstance(value, str) else str(value)
-
-
-# -- plots and suites -------------------------------------------------------------------------------
 
 
 def _title(component: Component) -> str:
