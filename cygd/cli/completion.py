@@ -48,21 +48,12 @@ def _complete(prefix: str, action: argparse.Action, **_: Any) -> Iterator[str]:
     if words & {"RUN", "DIR"}:
         yield from DirectoriesCompleter()(prefix)
     if "KEY" in words:
-        yield from (f"{key}=" for key in _keys())
+        from cygd.config.section import walk
+        from cygd.config.sections import ExperimentSection
+
+        yield from (f"{'.'.join(path)}=" for path, _ in walk(ExperimentSection) if "*" not in path)
     if metavar.startswith("COMPONENT"):
-        yield from _component_names()
+        from cygd.plugins.manager import Plugins
 
-
-def _component_names() -> list[str]:
-    from cygd.plugins.manager import Plugins
-
-    registry = Plugins.load(environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
-    return list(dict.fromkeys(entry.component.name for entry in registry.entries))
-
-
-def _keys() -> Iterator[str]:
-    """Yield the dotted path of every key of an experiment."""
-    from cygd.config.section import walk
-    from cygd.config.sections import ExperimentSection
-
-    return (".".join(path) for path, _ in walk(ExperimentSection) if "*" not in path)
+        registry = Plugins.load(environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
+        yield from dict.fromkeys(entry.component.name for entry in registry.entries)

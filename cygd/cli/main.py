@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         autocomplete()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    handler = LogToStderr()
+    handler = LogToStderr(logging.WARNING)
     logging.getLogger("cygd").addHandler(handler)
     try:
         if not _core_is_built():
@@ -158,10 +158,10 @@ class _TopParser(_Parser):
     """Lists all commands in its help, which imports them."""
 
     def format_help(self) -> str:
-        lines = []
-        for name in COMMANDS:
-            module = _module(name)
-            lines.append(f"  cygd {name} {module.USAGE}\n      {module.run.__doc__}")
+        modules = {name: _module(name) for name in COMMANDS}
+        lines = [
+            f"  cygd {name} {module.USAGE}\n      {module.run.__doc__}" for name, module in modules.items()
+        ]
         self.description = "Gradient descent for neural networks, experiments in YAML.\n\n" + "\n".join(lines)
         return super().format_help()
 

@@ -40,10 +40,7 @@ class UsageError(CygdError):
 
 
 class LogToStderr(logging.Handler):
-    """Prints the warnings of the logger `cygd` on stderr, in the form of the error messages."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+    """Prints the records of the logger `cygd` on stderr, in the form of the error messages."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record and its hint."""

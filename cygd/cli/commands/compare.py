@@ -32,12 +32,9 @@ def run(options: argparse.Namespace) -> int:
     if a.resolve() == b.resolve():
         raise UsageError(f"both arguments are the run {str(a)!r}", "name two different runs")
     print(f"A  {a}\nB  {b}\n")
-    for title, read in (
-        ("configuration", _configuration),
-        ("environment", _environment),
-        ("result", read_result),
-    ):
-        _print_differences(title, dict(_leaves(read(a))), dict(_leaves(read(b))))
+    _print_differences("configuration", _configuration(a), _configuration(b))
+    _print_differences("environment", _environment(a), _environment(b))
+    _print_differences("result", read_result(a), read_result(b))
     print(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
     return DONE
 
@@ -76,7 +73,8 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _print_differences(title: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
+def _print_differences(title: str, document_a: Any, document_b: Any) -> None:
+    a, b = dict(_leaves(document_a)), dict(_leaves(document_b))
     keys = [key for key in dict.fromkeys([*a, *b]) if key not in IGNORED]
     keys = [key for key in keys if a.get(key, MISSING) != b.get(key, MISSING)]
     if keys:
