@@ -25,6 +25,7 @@ __all__ = [
     "RunInterrupted",
     "describe_exception",
     "did_you_mean",
+    "format_count",
     "hint_of",
     "source_file",
 ]
@@ -183,3 +184,14 @@ def source_file(function: object) -> str | None:
     """Return the file in which a function is written, if it is written in Python."""
     code = getattr(function, "__code__", None)
     return None if code is None else str(code.co_filename)
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> format_count(1, "row"), format_count(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from cygd.config.messages import format_alternatives, format_count, format_value
+from cygd.config.messages import format_alternatives, format_value
 from cygd.config.yaml.nodes import KeyPath
 from cygd.config.yaml.scalars import read_scalar
-from cygd.errors import did_you_mean
+from cygd.errors import did_you_mean, format_count
 
 __all__ = [
     "BIAS",

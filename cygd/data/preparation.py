@@ -24,14 +24,14 @@ from cygd.data.columns import ColumnRoles, assign_roles
 from cygd.data.dataset import Array, Dataset, Label, Part, Rows
 from cygd.data.encoding import MISSING_HINT, all_finite, encode_column, numeric_column
 from cygd.data.fit import fit_array, fit_categories, fit_classes, fit_numbers, fit_scaling
-from cygd.data.formatting import format_count, format_list
+from cygd.data.formatting import format_list
 from cygd.data.inplace import convert_in_place
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import DataSource
 from cygd.data.sources.paths import display_path
 from cygd.data.split import SplitRows, sort_by_time, split_rows
 from cygd.data.table import Table
-from cygd.errors import ConfigError, CygdError, DataError
+from cygd.errors import ConfigError, CygdError, DataError, format_count
 
 if TYPE_CHECKING:
     from cygd.config import Experiment

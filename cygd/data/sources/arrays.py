@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Array, Dataset
-from cygd.data.formatting import format_count
 from cygd.data.sources.paths import resolve_path
 from cygd.data.table import factorize_labels
-from cygd.errors import DataError
+from cygd.errors import DataError, format_count
 
 __all__ = [
     "READ_ERRORS",

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Dataset
-from cygd.data.formatting import format_count
 from cygd.data.sources.arrays import make_dataset
 from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.text_io import open_text
 from cygd.data.table import parse_number
-from cygd.errors import DataError
+from cygd.errors import DataError, format_count
 
 __all__ = ["load_svmlight"]
 
