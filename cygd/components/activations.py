@@ -96,9 +96,9 @@ class Activation(Component):
     Examples
     --------
     >>> square = Activation("square", lambda h: h * h, lambda h: 2 * h)
-    >>> square.evaluate([3.0]), square.slope([3.0])
+    >>> square.evaluate([3.0]), square.evaluate_derivative([3.0])
     (array([9.]), array([6.]))
-    >>> Activation("square", formula="h**2").slope([3.0])
+    >>> Activation("square", formula="h**2").evaluate_derivative([3.0])
     array([6.])
     """
 
@@ -240,7 +240,7 @@ class Activation(Component):
 
     def _check_values(self) -> None:
         """Raise a FormulaError if f or f' is not a number where net inputs usually lie, 0 among them."""
-        for what, values in (("f", self.evaluate(USUAL)), ("f'", self.slope(USUAL))):
+        for what, values in (("f", self.evaluate(USUAL)), ("f'", self.evaluate_derivative(USUAL))):
             wrong = np.flatnonzero(np.isnan(values) | (np.isinf(values) & (np.abs(USUAL) <= 1)))
             if wrong.size:
                 h, value = USUAL[wrong[0]], values[wrong[0]]
@@ -268,7 +268,7 @@ class Activation(Component):
             return run_pointer(self.pointers, list(self.parameters.values()), h)
         return self._call("function", h, like=h)
 
-    def slope(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
+    def evaluate_derivative(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
         """Return f'(h); y_hat = f(h) is evaluated if it is needed and not given."""
         if self.rowwise:
             raise TypeError(
@@ -301,7 +301,7 @@ class Activation(Component):
         """Return the error term delta for g = -dE/dy_hat, all of shape (n_samples, n_units)."""
         h, y_hat, g = as_float_array(h), as_float_array(y_hat), as_float_array(g)
         if not self.rowwise:
-            return g * self.slope(h, y_hat)
+            return g * self.evaluate_derivative(h, y_hat)
         if self.kernel:
             # the units pass their g down unchanged: the error term of a layer below an identity
             below = np.eye(h.shape[-1], dtype=h.dtype)

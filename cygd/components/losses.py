@@ -144,7 +144,7 @@ class Loss(Component):
         """Return the loss of each element, before the reduction."""
         return self._call("function", y, y_hat)
 
-    def slope(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
+    def evaluate_derivative(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
         """Return the derivative of each element with respect to y_hat, before the reduction."""
         return self._call("derivative", y, y_hat)
 

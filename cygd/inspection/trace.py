@@ -198,7 +198,7 @@ class _Update:
                     x=xs[k],
                     h=hs[k],
                     y_hat=y_hats[k],
-                    slope=None if activation.rowwise else activation.slope(hs[k], y_hats[k]),
+                    slope=None if activation.rowwise else activation.evaluate_derivative(hs[k], y_hats[k]),
                     delta=deltas[k],
                     w=ws[k],
                     b=b,
@@ -323,7 +323,9 @@ def loss_elements(loss: Loss, y: Array, y_hat: Array) -> Array:
 
 def loss_slope(loss: Loss, y: Array, y_hat: Array) -> Array:
     """Return dE/dy_hat of each element, before the reduction."""
-    return _loss_kernel(loss, y, y_hat, derivative=True) if loss.kernel else loss.slope(y, y_hat)
+    return (
+        _loss_kernel(loss, y, y_hat, derivative=True) if loss.kernel else loss.evaluate_derivative(y, y_hat)
+    )
 
 
 def _loss_kernel(loss: Loss, y: Array, y_hat: Array, *, derivative: bool) -> Array:

@@ -148,7 +148,7 @@ def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
 def _in_core(component: Activation | Loss, role: str) -> Callable[..., Array]:
     """Return what evaluates a function that is no Python function: a formula or a pointer."""
     if role == "derivative":
-        return component.slope
+        return component.evaluate_derivative
     return component.evaluate if isinstance(component, Activation) else component.elements
 
 
@@ -195,7 +195,11 @@ def check_derivative(activation: Activation, h: Array, hint: str | None = None) 
     if activation.rowwise:
         slopes, claimed, role = _rowwise_slopes(activation, h), _delta(activation, h), "backward"
     else:
-        slopes, claimed, role = _elementwise_slopes(activation.evaluate), activation.slope, "derivative"
+        slopes, claimed, role = (
+            _elementwise_slopes(activation.evaluate),
+            activation.evaluate_derivative,
+            "derivative",
+        )
     with np.errstate(all="ignore"):
         finite = np.isfinite(activation.evaluate(h))
         wrong, given, measured = compare(slopes, h, claimed)
@@ -269,7 +273,7 @@ def check_loss_derivative(loss: Loss, y: Array, y_hat: Array) -> None:
     with np.errstate(all="ignore"):
         finite = np.isfinite(loss.elements(y, y_hat))
         slopes = _elementwise_slopes(lambda at: loss.elements(y, at))
-        wrong, given, measured = compare(slopes, y_hat, lambda at: loss.slope(y, at))
+        wrong, given, measured = compare(slopes, y_hat, lambda at: loss.evaluate_derivative(y, at))
     wrong &= finite
     if wrong.any():
         i, j = (int(index) for index in np.argwhere(wrong)[0])

@@ -42,7 +42,7 @@ from cygd.plugins.registration import RUN_HOOKS, collect, hooks, run_hooks
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["Broken", "Entry", "Plugins", "Request"]
+__all__ = ["BrokenPlugin", "Entry", "Plugins", "Request"]
 
 log = logging.getLogger("cygd")
 
@@ -59,7 +59,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenPlugin:
     """An installed plugin that could not be used, and why."""
 
     plugin: str
@@ -73,7 +73,7 @@ class Plugins:
     ----------
     entries : list of Entry
         The components, in the order in which their plugins were loaded.
-    broken : list of Broken
+    broken : list of BrokenPlugin
         The entry points that were left out.
     files : list of Path
         The .py files that were asked for, in order. A second plugin of one name is called NAME-2, and so
@@ -92,7 +92,7 @@ class Plugins:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.broken: list[Broken] = []
+        self.broken: list[BrokenPlugin] = []
         self.files: list[Path] = []
         self.modules: list[str] = []
         self.blocked: list[str] = []
@@ -290,7 +290,7 @@ class Plugins:
             try:
                 self._register(load(point))
             except PluginError as error:
-                self.broken.append(Broken(point.name, error))
+                self.broken.append(BrokenPlugin(point.name, error))
                 log.warning("%s; it is left out", error.message, extra={"hint": error.hint})
                 log.debug("why %s is left out", point.name, exc_info=error)
 

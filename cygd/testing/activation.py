@@ -107,7 +107,7 @@ def _back(activation: Activation, h: Array) -> Array:
     y_hat = activation.evaluate(h)
     if activation.rowwise:
         return activation.backpropagate(h, y_hat, np.cos(h))
-    return activation.slope(h, y_hat)
+    return activation.evaluate_derivative(h, y_hat)
 
 
 def _role(activation: Activation) -> str:

@@ -104,7 +104,7 @@ def _levels(loss: Loss) -> None:
 
 
 def _apply(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
-    return loss.elements(y, y_hat) if role == "function" else loss.slope(y, y_hat)
+    return loss.elements(y, y_hat) if role == "function" else loss.evaluate_derivative(y, y_hat)
 
 
 def _called(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:

@@ -8,7 +8,7 @@ import pytest
 from cygd import core
 from cygd.core import dispatch
 from cygd.errors import PluginError
-from cygd.plugins.manager import Broken, Plugins
+from cygd.plugins.manager import BrokenPlugin, Plugins
 
 PLUGIN = """\
 import numpy as np
@@ -73,7 +73,9 @@ def test_a_quiet_run_says_it_to_its_log_alone(command, here):
 
 def broken_registry(requests=(), **options):
     plugins = Plugins()
-    plugins.broken.append(Broken("ant", PluginError("plugin 'ant' (cygd-ant 2.0): no module named 'x'")))
+    plugins.broken.append(
+        BrokenPlugin("ant", PluginError("plugin 'ant' (cygd-ant 2.0): no module named 'x'"))
+    )
     return plugins
 
 

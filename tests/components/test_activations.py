@@ -18,9 +18,9 @@ def test_activation_of_numpy_functions():
     assert SWISH.derivative_takes_y_hat
     np.testing.assert_array_equal(y_hat, swish(h, 1.0))
     measured = (swish(h + 1e-6, 1.0) - swish(h - 1e-6, 1.0)) / 2e-6
-    np.testing.assert_allclose(SWISH.slope(h), measured, rtol=1e-8)
-    np.testing.assert_array_equal(SWISH.slope(h), SWISH.slope(h, y_hat))
-    np.testing.assert_array_equal(SWISH.backpropagate(h, y_hat, h), h * SWISH.slope(h))
+    np.testing.assert_allclose(SWISH.evaluate_derivative(h), measured, rtol=1e-8)
+    np.testing.assert_array_equal(SWISH.evaluate_derivative(h), SWISH.evaluate_derivative(h, y_hat))
+    np.testing.assert_array_equal(SWISH.backpropagate(h, y_hat, h), h * SWISH.evaluate_derivative(h))
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_a_missing_derivative_is_measured_and_said(caplog):
     assert "give derivative=df(h)" in caplog.text
     assert activation.numerical
     h = np.linspace(-30, 30, 25)
-    np.testing.assert_allclose(activation.slope(h), 3 * h**2, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(activation.evaluate_derivative(h), 3 * h**2, rtol=1e-9, atol=1e-9)
     caplog.clear()
     twice = activation.configured({"scale": 2})
     assert not caplog.records
-    narrow = twice.slope(h.astype(np.float32))
+    narrow = twice.evaluate_derivative(h.astype(np.float32))
     assert narrow.dtype == np.float32
     np.testing.assert_allclose(narrow, 6 * h**2, rtol=1e-6, atol=1e-9)
 
@@ -74,14 +74,14 @@ def test_row_wise_activation():
     assert built_in.rowwise
     np.testing.assert_allclose(built_in.backpropagate(h, y_hat, g), delta, rtol=1e-14)
     with pytest.raises(TypeError, match=r"activation 'mine' is row-wise: .* so there is no f'\(h\)"):
-        activation.slope(h)
+        activation.evaluate_derivative(h)
 
 
 def test_built_in_activation_runs_in_the_core():
     [leaky] = [row for row in ACTIVATIONS if row.name == "leaky_relu"]
     leaky = leaky.configured({"slope": 0.5})
     np.testing.assert_array_equal(leaky.evaluate([-2.0, 2.0]), [-1.0, 2.0])
-    np.testing.assert_array_equal(leaky.slope([-2.0, 2.0]), [0.5, 1.0])
+    np.testing.assert_array_equal(leaky.evaluate_derivative([-2.0, 2.0]), [0.5, 1.0])
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_missing_derivative_is_measured_and_said(way, dtype, caplog):
     assert activation.numerical
     h = np.linspace(-4, 4, 1001).astype(dtype)
     allowed = 1e-9 if dtype == "float64" else 1e-3
-    np.testing.assert_allclose(activation.slope(h), 1 - np.tanh(h) ** 2, atol=allowed)
+    np.testing.assert_allclose(activation.evaluate_derivative(h), 1 - np.tanh(h) ** 2, atol=allowed)
     expected = fitted("tanh", dtype).parameters
     np.testing.assert_allclose(fitted(activation, dtype).parameters, expected, atol=allowed)
 

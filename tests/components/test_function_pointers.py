@@ -44,7 +44,7 @@ def test_evaluate_and_slope(way, dtype):
     for shaped in (h, h[::-2], h[:40].reshape(4, 10).T, h[:1], h[:0], h[3]):
         for found, expected in (
             (activation.evaluate(shaped), np.tanh(shaped)),
-            (activation.slope(shaped), 1 - np.tanh(shaped) ** 2),
+            (activation.evaluate_derivative(shaped), 1 - np.tanh(shaped) ** 2),
         ):
             assert found.shape == np.shape(shaped)
             assert found.dtype == dtype
@@ -148,8 +148,8 @@ def test_parameters_are_the_data():
     assert activation.evaluate([0.0, 3.0]).tolist() == [1, 7]
     steep = activation.configured({"a": -4})
     assert steep.evaluate([0.0, 3.0]).tolist() == [1, -11]
-    assert steep.slope([0.0, 3.0]).tolist() == [-4, -4]
-    assert activation.slope(0.5) == 2
+    assert steep.evaluate_derivative([0.0, 3.0]).tolist() == [-4, -4]
+    assert activation.evaluate_derivative(0.5) == 2
     net = Network(1, [{"units": 1, "activation": steep, "weights": [[3.0]]}])
     assert net.predict([[2.0]]).tolist() == [[-23]]
 
@@ -162,7 +162,7 @@ def test_a_context_is_the_data_where_there_are_no_parameters():
     pair = LowLevelCallable(f(line), at), LowLevelCallable(df(line_slope), at)
     plain = Activation("line", pointer=pair[0], derivative_pointer=pair[1])
     assert plain.evaluate([0.0, 1.0]).tolist() == [-1, 4]
-    assert plain.slope([1.0]).tolist() == [5]
+    assert plain.evaluate_derivative([1.0]).tolist() == [5]
     given = Activation("line", pointer=pair[0], derivative_pointer=pair[1], parameters={"a": 1, "b": 0})
     assert given.evaluate([3.0]).tolist() == [3]
 

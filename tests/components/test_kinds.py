@@ -17,14 +17,14 @@ def test_loss_of_numpy_functions(caplog):
     assert "give derivative=derivative(y, y_hat)" in caplog.text
     y, y_hat = np.zeros(3), np.array([1.0, -2.0, 3.0])
     np.testing.assert_array_equal(loss.elements(y, y_hat), y_hat**4)
-    np.testing.assert_allclose(loss.slope(y, y_hat), 4 * y_hat**3, rtol=1e-9)
+    np.testing.assert_allclose(loss.evaluate_derivative(y, y_hat), 4 * y_hat**3, rtol=1e-9)
 
 
 def test_built_in_loss_runs_in_the_core():
     [huber] = [row for row in LOSSES if row.name == "huber"]
     y, y_hat = np.zeros((2, 1)), np.array([[1.0], [-4.0]])
     np.testing.assert_allclose(huber.configured({"delta": 2}).elements(y, y_hat), [[0.5], [6.0]])
-    np.testing.assert_allclose(huber.configured({"delta": 2}).slope(y, y_hat), [[1.0], [-2.0]])
+    np.testing.assert_allclose(huber.configured({"delta": 2}).evaluate_derivative(y, y_hat), [[1.0], [-2.0]])
 
 
 @pytest.mark.parametrize(

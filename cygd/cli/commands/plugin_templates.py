@@ -148,7 +148,7 @@ def test_NAME_passes_the_suite(beta):
 def test_values_of_NAME():
     h = [-1000.0, 0.0, 1.0, 1000.0]
     assert plugin.CONSTANT.evaluate(h) == pytest.approx([0, 0, 0.7310585786, 1000])
-    assert plugin.CONSTANT.slope(h) == pytest.approx([0, 0.5, 0.9276705119, 1])
+    assert plugin.CONSTANT.evaluate_derivative(h) == pytest.approx([0, 0.5, 0.9276705119, 1])
 """,
     "loss": HEAD
     + """
@@ -160,7 +160,7 @@ def test_NAME_passes_the_suite(delta):
 def test_values_of_NAME():
     y, y_hat = [0.0, 0.0, 2.0], [0.0, 0.75, 2.75]
     assert plugin.CONSTANT.elements(y, y_hat) == pytest.approx([0, 0.25, 0.25])
-    assert plugin.CONSTANT.slope(y, y_hat) == pytest.approx([0, 0.6, 0.6])
+    assert plugin.CONSTANT.evaluate_derivative(y, y_hat) == pytest.approx([0, 0.6, 0.6])
 """,
     "optimizer": HEAD.replace("import pytest\n\n", "from cygd import Network\n")
     + """

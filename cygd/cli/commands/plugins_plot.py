@@ -119,7 +119,7 @@ def _activation(activation: Activation, columns: int, span: tuple[float, float])
         return
     with np.errstate(all="ignore"):
         y_hat = activation.evaluate(h)
-        slope = activation.slope(h, y_hat)
+        slope = activation.evaluate_derivative(h, y_hat)
     yield Panel("f(h)", h.tolist(), y_hat.tolist())
     words = "f'(h), a surrogate" if activation.surrogate else "f'(h)"
     yield Panel(f"{words}, measured" if activation.numerical else words, h.tolist(), slope.tolist())
@@ -130,7 +130,7 @@ def _loss(loss: Loss, columns: int, span: tuple[float, float] | None) -> Iterato
     y_hat = np.array(samples(*(span or (usual[0], usual[1])), columns))
     y = np.full_like(y_hat, target)
     with np.errstate(all="ignore"):
-        elements, slope = loss.elements(y, y_hat), loss.slope(y, y_hat)
+        elements, slope = loss.elements(y, y_hat), loss.evaluate_derivative(y, y_hat)
     yield Panel(f"loss over y_hat, for y = {target:g}", y_hat.tolist(), elements.tolist())
     yield Panel(f"its derivative by y_hat, for y = {target:g}", y_hat.tolist(), slope.tolist())
 
