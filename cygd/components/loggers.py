@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cygd.components import Component
-from cygd.components.base import declared_by
+from cygd.components.base import Component, declared_by
 from cygd.errors import CygdError, PluginError
 
 __all__ = ["Logger"]

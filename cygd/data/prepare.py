@@ -66,7 +66,7 @@ def data_source(
     """Return the configured source of a section; a part's own options replace those of the training data."""
     component = section.component
     if component is None:
-        found = (components or BuiltInComponents()).get("data_source", section.source)
+        found = (components or BuiltInComponents([sources.KIND])).get("data_source", section.source)
         component = found.configured(section.options)
     if part is not None:
         component = component.configured(getattr(section, part))

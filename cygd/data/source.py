@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from cygd.components import Component
 from cygd.components.base import declared_by
+from cygd.components.registry import Kind
 from cygd.data.dataset import Dataset
 from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
@@ -21,7 +22,7 @@ from cygd.data.sources.synthetic import KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError
 
-__all__ = ["DATA_SOURCES", "DataSource", "fingerprint"]
+__all__ = ["DATA_SOURCES", "KIND", "DataSource", "fingerprint"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,3 +141,5 @@ DATA_SOURCES: tuple[DataSource, ...] = (
         },
     ),
 )
+
+KIND = Kind("data_source", DataSource, "cygd_data_sources", DATA_SOURCES)

@@ -27,6 +27,7 @@ from cygd.components import Component, UnknownComponentError
 from cygd.components.from_formula import component_from_formula
 from cygd.errors import CygdError, PluginError, describe_exception, did_you_mean, hint_of, source_file
 from cygd.plugins import hookspecs
+from cygd.plugins.builtins import BUILT_IN_PLUGIN
 from cygd.plugins.discovery import (
     LoadedPlugin,
     Request,
@@ -124,9 +125,6 @@ class Plugins:
         PluginError
             If a plugin that is asked for cannot be found, imported or used.
         """
-        # here and not above: the tables need the compiled core, the registry alone does not
-        from cygd.plugins import builtins
-
         environment = os.environ if environment is None else environment
         asked = [*environment_requests(environment), *requests]
         for request in asked:
@@ -137,7 +135,7 @@ class Plugins:
 
         plugins = cls()
         plugins.blocked = list(blocks)
-        plugins._register(LoadedPlugin(BUILT_IN, "built-in", builtins))
+        plugins._register(LoadedPlugin(BUILT_IN, "built-in", BUILT_IN_PLUGIN))
         if environment.get("CYGD_DISABLE_PLUGIN_AUTOLOAD", "") in ("", "0"):
             plugins._load_installed([p for p in points if not any(matches(text, p) for text in blocks)])
         kept_out = [request for request in wanted if is_blocked(request, blocks, points)]

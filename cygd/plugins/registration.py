@@ -11,26 +11,16 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cygd.components import Activation, Component, Initializer, Loss, Metric, Optimizer, Schedule
-from cygd.components.loggers import Logger
-from cygd.data import DataSource
+from cygd.components import Component
 from cygd.errors import describe_exception, did_you_mean, hint_of, source_file
 from cygd.plugins import hookspecs
+from cygd.plugins.builtins import KINDS
 from cygd.plugins.component_checks import ComponentCheckError, check_component
 from cygd.plugins.discovery import LoadedPlugin
 
 __all__ = ["COMPONENT_HOOKS", "RUN_HOOKS", "collect", "hooks", "run_hooks"]
 
-COMPONENT_HOOKS: dict[str, type[Component]] = {
-    "cygd_activations": Activation,
-    "cygd_losses": Loss,
-    "cygd_optimizers": Optimizer,
-    "cygd_schedules": Schedule,
-    "cygd_initializers": Initializer,
-    "cygd_metrics": Metric,
-    "cygd_data_sources": DataSource,
-    "cygd_loggers": Logger,
-}
+COMPONENT_HOOKS: dict[str, type[Component]] = {kind.hook: kind.component for kind in KINDS}
 
 RUN_HOOKS: dict[str, tuple[str, ...]] = {  # and the arguments that each of them offers
     name: tuple(inspect.signature(getattr(hookspecs, name)).parameters)

@@ -248,10 +248,10 @@ def test_unknown_without_a_near_miss():
 @pytest.mark.parametrize(
     ("spec", "error", "text"),
     [
-        ({"slope": 0.1}, OptionError, "an activation given as a mapping needs a 'name'"),
-        (3, TypeError, "an activation is a name or a mapping with a name, found 3"),
-        ({"name": None}, TypeError, "an activation is a name or a mapping with a name, found None"),
-        (LOSSES[0], TypeError, "expected an activation, found loss 'sse'"),
+        ({"slope": 0.1}, OptionError, "activation: expected a 'name' or a 'formula'"),
+        (3, TypeError, "activation: expected a name or a mapping with a name, got 3"),
+        ({"name": None}, TypeError, "activation: expected a name or a mapping with a name, got None"),
+        (LOSSES[0], TypeError, "expected an activation, got loss 'sse'"),
     ],
 )
 def test_resolve_what_is_no_component(spec, error, text):
