@@ -48,7 +48,7 @@ class DataSource(Component):
     """
 
     kind: ClassVar[str] = "data_source"
-    _taken: ClassVar[tuple[str, ...]] = ()  # an experiment names it behind `source:`
+    _reserved: ClassVar[tuple[str, ...]] = ()  # an experiment names it behind `source:`
 
     load: Callable[..., Any]
     parameters: Mapping[str, Any] = field(init=False)

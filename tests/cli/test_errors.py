@@ -204,8 +204,8 @@ the last layer has 2 units
     "a word that is misspelt": (
         (GOOD[: GOOD.index("model:")], "data: {source: synthetic, kind: mons}\n"),
         """\
-        error: p.yaml:1:33 data.kind: option 'kind' of data source 'synthetic' must be one of \
-linear | sine | xor | moons | circles | spirals, found 'mons'
+        error: p.yaml:1:33 data.kind: option 'kind' of data source 'synthetic': expected one of \
+linear | sine | xor | moons | circles | spirals, got 'mons'
           1 | data: {source: synthetic, kind: mons}
             |                                 ^^^^
         hint: did you mean 'moons'?

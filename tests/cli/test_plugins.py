@@ -211,7 +211,7 @@ def test_a_name_of_two_plugins_has_to_say_whose(command, here):
         (["relu", "slope=1"], "activation 'relu' has no option 'slope'", "it takes no options"),
         (["leaky_relu", "slop=1"], "activation 'leaky_relu' has no option 'slop'", "did you mean 'slope'?"),
         (["huber", "delta=-1"],
-         "option 'delta' of loss 'huber' must lie in (0, inf), found -1", None),
+         "option 'delta' of loss 'huber': expected a value in (0, inf), got -1", None),
         (["slope=1"], "slope=... of which component? a name is missing", "cygd plugins NAME"),
         (["relu", "formula=h"], "a name and a formula are two components", "leave out one of them"),
         (["--plot"], "--plot of which component? a name is missing", "cygd plugins NAME --plot"),

@@ -45,7 +45,7 @@ def test_the_signature_says_whether_the_derivative_wants_y_hat(derivative, param
 def test_a_missing_derivative_is_measured_and_said(caplog):
     with caplog.at_level(logging.WARNING, "cygd"):
         activation = Activation("cube", lambda h, scale: scale * h**3, parameters={"scale": 1.0})
-    assert "activation 'cube' has no derivative: it is measured by central differences" in caplog.text
+    assert "activation 'cube' has no derivative: it is computed by central differences" in caplog.text
     assert "give derivative=df(h)" in caplog.text
     assert activation.numerical
     h = np.linspace(-30, 30, 25)
@@ -73,7 +73,7 @@ def test_row_wise_activation():
     [built_in] = [row for row in ACTIVATIONS if row.name == "softmax"]
     assert built_in.rowwise
     np.testing.assert_allclose(built_in.backpropagate(h, y_hat, g), delta, rtol=1e-14)
-    with pytest.raises(TypeError, match=r"activation 'mine' is row-wise: .* so there is no f'\(h\)"):
+    with pytest.raises(TypeError, match=r"activation 'mine' is row-wise: .* so f'\(h\) does not exist"):
         activation.evaluate_derivative(h)
 
 
@@ -87,27 +87,27 @@ def test_built_in_activation_runs_in_the_core():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({}, "^activation 'a' has no function: give function=, formula= or pointer=$"),
-        ({"function": None}, "activation 'a' has no function"),
-        ({"derivative": double}, "activation 'a' has no function"),
-        ({"function": 3}, r"function must be a function of \(h\), found int"),
-        ({"function": lambda: 1}, r"function must take \(h\), but its signature is \(\)"),
-        ({"function": lambda x, y: x}, r"function must take \(h\), but its signature is \(x, y\)"),
+        ({}, "^activation 'a': no function; give function=, formula= or pointer=$"),
+        ({"function": None}, "activation 'a': no function"),
+        ({"derivative": double}, "activation 'a': no function"),
+        ({"function": 3}, r"function: expected a function of \(h\), got int"),
+        ({"function": lambda: 1}, r"function: expected a function of \(h\), got one of \(\)"),
+        ({"function": lambda x, y: x}, r"function: expected a function of \(h\), got one of \(x, y\)"),
         (
             {"function": square, "derivative": double, "parameters": {"beta": 1.0}},
-            r"function must take \(h, beta\), but its signature is \(h\)",
+            r"function: expected a function of \(h, beta\), got one of \(h\)",
         ),
-        ({"function": square, "derivative": lambda: 1}, r"derivative must take \(h\)"),
-        ({"function": square, "derivative": lambda a, b, c: 1}, r"derivative must take \(h\)"),
-        ({"function": square, "derivative": "double"}, r"derivative must be a function of \(h\), found str"),
-        ({"function": square, "backward": double}, r"backward must take \(h, y_hat, g\)"),
+        ({"function": square, "derivative": lambda: 1}, r"derivative: expected a function of \(h\)"),
+        ({"function": square, "derivative": lambda a, b, c: 1}, r"derivative: expected a function of \(h\)"),
+        ({"function": square, "derivative": "double"}, r"derivative: expected a function of \(h\), got str"),
+        ({"function": square, "backward": double}, r"backward: expected a function of \(h, y_hat, g\)"),
         (
             {"function": square, "derivative": double, "backward": double},
             "give derivative= or backward=",
         ),
         (
             {"function": square, "surrogate": True},
-            "surrogate=True says that the derivative is not f'",
+            "surrogate=True needs a derivative",
         ),
     ],
 )
@@ -119,11 +119,11 @@ def test_activations_that_cannot_work(arguments, text):
 @pytest.mark.parametrize(
     ("result", "text"),
     [
-        (None, r"activation 'a': function returned None instead of an array of shape \(2, 3\)"),
-        (np.zeros(3), r"function returned shape \(3,\) instead of an array of shape \(2, 3\)"),
-        (1.0, r"function returned shape \(\) instead"),
-        (np.zeros((2, 3), complex), r"function returned values of type complex128 instead .* of float64"),
-        (np.full((2, 3), "x"), r"function returned values of type <U1 instead"),
+        (None, r"activation 'a': function: expected an array of shape \(2, 3\) of float64, got None"),
+        (np.zeros(3), r"function: expected an array of shape \(2, 3\) of float64, got shape \(3,\)"),
+        (1.0, r"got shape \(\)"),
+        (np.zeros((2, 3), complex), "of float64, got dtype complex128"),
+        (np.full((2, 3), "x"), "got dtype <U1"),
     ],
 )
 def test_activations_that_return_nonsense(result, text):

@@ -87,7 +87,9 @@ def test_orthogonal_points_either_way():
 
 
 def test_options_that_do_not_fit():
-    with pytest.raises(OptionError, match=r"'deviation' of initializer 'normal' must lie in \[0, inf\)"):
+    with pytest.raises(
+        OptionError, match=r"'deviation' of initializer 'normal': expected a value in \[0, inf\)"
+    ):
         resolve("initializer", {"name": "normal", "deviation": -1})
-    with pytest.raises(ValueError, match=r"uniform needs low <= high, found low=1\.0 and high=0\.05"):
+    with pytest.raises(ValueError, match=r"uniform: expected low <= high, got low=1\.0 and high=0\.05"):
         draw({"name": "uniform", "low": 1})

@@ -68,16 +68,16 @@ class TestBuiltIns:
             if isinstance(default, bool | str):
                 continue
             for value, text in [
-                (True, "must be a number, found True"),
-                ("1", "must be a number, found '1'"),
-                (None, "must be a number, found None"),
-                (float("nan"), "must be finite, found nan"),
-                (float("inf"), "must be finite, found inf"),
-                (10**400, "must be finite, found a number beyond the largest float"),
+                (True, "expected a number, got True"),
+                ("1", "expected a number, got '1'"),
+                (None, "expected a number, got None"),
+                (float("nan"), "expected a finite number, got nan"),
+                (float("inf"), "expected a finite number, got inf"),
+                (10**400, "expected a finite number, got one beyond the largest float"),
             ]:
                 with pytest.raises(OptionError) as raised:
                     component.configured({option: value})
-                assert str(raised.value) == f"option {option!r} of {component} {text}"
+                assert str(raised.value) == f"option {option!r} of {component}: {text}"
                 assert raised.value.option == option
 
     def test_survives_pickling(self, component):
@@ -92,7 +92,7 @@ def test_names_are_unique_within_a_kind():
 
 @pytest.mark.parametrize("name", ["", "9lives", "a b", "a:b", "a/b", "-a", "é", "a\n", None, 3])
 def test_names_that_are_none(name):
-    with pytest.raises(ValueError, match="is no name for an activation: it must begin with a letter"):
+    with pytest.raises(ValueError, match=r"activation: invalid name .*: expected a letter"):
         Activation(name, square, double)
 
 
@@ -132,7 +132,9 @@ def test_near_misses_are_hinted():
 def test_options_out_of_range():
     schedule = Schedule("s", lambda epoch, epochs, rate=0.5: rate, bounds={"rate": "(0, 1]"})
     assert schedule.configured({"rate": 1}).parameters == {"rate": 1.0}
-    with pytest.raises(OptionError, match=r"option 'rate' of schedule 's' must lie in \(0, 1\], found 0"):
+    with pytest.raises(
+        OptionError, match=r"option 'rate' of schedule 's': expected a value in \(0, 1\], got 0"
+    ):
         schedule.configured({"rate": 0})
 
 
@@ -168,7 +170,7 @@ def test_whole_numbers_are_those_annotated_int():
     schedule = Schedule("every", every)
     assert schedule.configured({"counted": 3.0, "free": 0.5}).parameters == {"counted": 3, "free": 0.5}
     assert isinstance(schedule.configured({"counted": 3.0}).parameters["counted"], int)
-    with pytest.raises(OptionError, match=r"'counted' of schedule 'every' must be a whole number, found 2"):
+    with pytest.raises(OptionError, match=r"'counted' of schedule 'every': expected an integer, got 2"):
         schedule.configured({"counted": 2.5})
 
 
@@ -176,9 +178,9 @@ def test_flags_and_text_keep_their_type():
     def draw(rng, n_inputs, n_outputs, flag=False, word="a"): ...
 
     initializer = Initializer("mine", draw)
-    with pytest.raises(OptionError, match="'flag' of initializer 'mine' must be true or false, found 1"):
+    with pytest.raises(OptionError, match="'flag' of initializer 'mine': expected true or false, got 1"):
         initializer.configured({"flag": 1})
-    with pytest.raises(OptionError, match="'word' of initializer 'mine' must be text, found 3"):
+    with pytest.raises(OptionError, match="'word' of initializer 'mine': expected text, got 3"):
         initializer.configured({"word": 3})
 
 
@@ -197,10 +199,10 @@ def test_a_function_with_any_options_takes_any():
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        ({"beta": "one"}, "the default of parameter 'beta' must be a number, found 'one'"),
-        ({"beta": float("nan")}, "the default of parameter 'beta' must be finite, found nan"),
-        ({"a b": 1}, "'a b' is no name for a parameter"),
-        (["beta"], r"parameters must map names to defaults, found \['beta'\]"),
+        ({"beta": "one"}, "default of parameter 'beta': expected a number, got 'one'"),
+        ({"beta": float("nan")}, "default of parameter 'beta': expected a finite number, got nan"),
+        ({"a b": 1}, "invalid parameter name 'a b': expected an identifier"),
+        (["beta"], r"parameters: expected a mapping of names to defaults, got \['beta'\]"),
     ],
 )
 def test_parameters_that_are_none(parameters, text):
@@ -210,7 +212,7 @@ def test_parameters_that_are_none(parameters, text):
 
 @pytest.mark.parametrize("taken", ["name", "learning_rate"])
 def test_parameters_whose_name_is_taken(taken):
-    with pytest.raises(ValueError, match=f"a parameter cannot be called {taken!r}"):
+    with pytest.raises(ValueError, match=f"{taken!r} is reserved and cannot be the name of a parameter"):
         Optimizer("o", lambda *a, **p: None, [], {taken: 1.0})
 
 

@@ -79,7 +79,7 @@ def test_warmup_longer_than_the_run(schedule):
 
 @pytest.mark.parametrize("value", [-1, 2.5, True])
 def test_warmups_that_are_none(value):
-    with pytest.raises(OptionError, match="option 'warmup' of schedule 'constant' must"):
+    with pytest.raises(OptionError, match="option 'warmup' of schedule 'constant': expected"):
         resolve("schedule", {"name": "constant", "warmup": value})
 
 
@@ -149,9 +149,9 @@ def test_only_a_watcher_watches():
 @pytest.mark.parametrize(
     ("result", "text"),
     [
-        (None, "schedule 's': the factor of epoch 2 must be a number, found None"),
-        (math.nan, "the factor of epoch 2 must be finite, found nan"),
-        (-0.5, r"the factor of epoch 2 must not be negative, found -0\.5"),
+        (None, "schedule 's': factor of epoch 2: expected a number, got None"),
+        (math.nan, "factor of epoch 2: expected a finite number, got nan"),
+        (-0.5, r"factor of epoch 2: expected a number of at least 0, got -0\.5"),
     ],
 )
 def test_factors_that_are_none(result, text):
@@ -160,22 +160,25 @@ def test_factors_that_are_none(result, text):
 
 
 def test_schedules_that_cannot_work():
-    with pytest.raises(TypeError, match="schedule 's' needs a function or a watcher, and not both"):
+    with pytest.raises(TypeError, match="schedule 's': expected either function= or watcher="):
         Schedule("s")
-    with pytest.raises(TypeError, match=r"schedule 's': function must take \(epoch, epochs\)"):
+    with pytest.raises(TypeError, match=r"schedule 's': function: expected a function of \(epoch, epochs\)"):
         Schedule("s", lambda epoch: 1.0)
-    with pytest.raises(TypeError, match=r"schedule 's': function must be a function of \(epoch, epochs\)"):
+    with pytest.raises(TypeError, match=r"schedule 's': function: expected a function of \(epoch, epochs\)"):
         Schedule("s", 0.5)
 
 
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ({"name": "step", "every": 0}, r"'every' of schedule 'step' must lie in \[1, inf\), found 0"),
-        ({"name": "step", "every": 1.5}, r"'every' of schedule 'step' must be a whole number, found 1\.5"),
-        ({"name": "exponential", "rate": -1}, r"'rate' of schedule 'exponential' must lie in \[0, inf\)"),
-        ({"name": "reduce_on_plateau", "factor": 1}, r"must lie in \[0, 1\), found 1"),
-        ({"name": "one_cycle", "warm_fraction": 1.1}, r"must lie in \[0, 1\], found 1\.1"),
+        ({"name": "step", "every": 0}, r"'every' of schedule 'step': expected a value in \[1, inf\), got 0"),
+        ({"name": "step", "every": 1.5}, r"'every' of schedule 'step': expected an integer, got 1\.5"),
+        (
+            {"name": "exponential", "rate": -1},
+            r"'rate' of schedule 'exponential': expected a value in \[0, inf\)",
+        ),
+        ({"name": "reduce_on_plateau", "factor": 1}, r"expected a value in \[0, 1\), got 1"),
+        ({"name": "one_cycle", "warm_fraction": 1.1}, r"expected a value in \[0, 1\], got 1\.1"),
     ],
 )
 def test_options_out_of_range(spec, text):

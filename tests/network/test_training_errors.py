@@ -129,7 +129,7 @@ def test_ctrl_c_within_a_python_function_passes_through():
 
 def test_a_metric_or_a_schedule_that_fails_leaves_the_weights_after_its_epoch():
     net, expected = network(), network()
-    with pytest.raises(PluginError, match="metric 'text': function must return a number, returned str"):
+    with pytest.raises(PluginError, match="metric 'text': function: expected a number, got str"):
         net.fit(X, Y, epochs=2, metrics=[Metric("text", lambda y, y_hat: "good")])
     expected.fit(X, Y, epochs=2)
     np.testing.assert_array_equal(net.parameters, expected.parameters)

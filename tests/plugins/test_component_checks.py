@@ -192,13 +192,22 @@ def no_return(h):
 TWO = np.full_like
 
 BAD = {
-    "None": (no_return, "function returned None instead of an array of shape (8, 3)"),
-    "scalar": (lambda h: 1.0, "function returned shape () instead of an array of shape (8, 3)"),
-    "mean": (lambda h: h.mean(axis=0), "function returned shape (3,) instead of"),
-    "transposed": (lambda h: h.T, "function returned shape (3, 8) instead of"),
-    "complex": (lambda h: np.sqrt(h + 0j), "function returned values of type complex128"),
-    "object": (lambda h: h.astype(object), "function returned values of type object"),
-    "text": (lambda h: h.astype(str), "function returned values of type <U"),
+    "None": (no_return, "function: expected an array of shape (8, 3) of float64, got None"),
+    "scalar": (lambda h: 1.0, "function: expected an array of shape (8, 3) of float64, got shape ()"),
+    "mean": (
+        lambda h: h.mean(axis=0),
+        "function: expected an array of shape (8, 3) of float64, got shape (3,)",
+    ),
+    "transposed": (lambda h: h.T, "function: expected an array of shape (8, 3) of float64, got shape (3, 8)"),
+    "complex": (
+        lambda h: np.sqrt(h + 0j),
+        "function: expected an array of shape (8, 3) of float64, got dtype complex128",
+    ),
+    "object": (
+        lambda h: h.astype(object),
+        "function: expected an array of shape (8, 3) of float64, got dtype object",
+    ),
+    "text": (lambda h: h.astype(str), "function: expected an array of shape (8, 3) of float64, got dtype <U"),
     "changed input": (in_place, "function changes its input"),
     "raises": (lambda h: np.dot(h, h), "function failed on an array of shape (8, 3) of float64: ValueError"),
     "exits": (lambda h: exit(3), "function failed on an array of shape (8, 3) of float64: SystemExit: 3"),
@@ -229,12 +238,15 @@ def test_raising_function_is_named_with_its_line():
 
 
 BAD_DERIVATIVES = {
-    "None": (no_return, "derivative returned None"),
-    "shape": (lambda h: 1.0, "derivative returned shape ()"),
+    "None": (no_return, "derivative: expected an array of shape (8, 3) of float64, got None"),
+    "shape": (lambda h: 1.0, "derivative: expected an array of shape (8, 3) of float64, got shape ()"),
     "changed input": (in_place, "derivative changes its input"),
     "changed output": (in_place_twice, "derivative changes its input"),
     "nan": (lambda h: h * np.nan, "f'(0.944272) is nan"),
-    "complex": (lambda h: h + 0j, "derivative returned values of type complex128"),
+    "complex": (
+        lambda h: h + 0j,
+        "derivative: expected an array of shape (8, 3) of float64, got dtype complex128",
+    ),
 }
 
 
@@ -252,10 +264,16 @@ def test_activation_that_joins_units_is_told_to_be_rowwise():
 
 
 BAD_LOSSES = {
-    "None": (lambda y, y_hat: None, "function returned None"),
-    "reduced": (lambda y, y_hat: ((y - y_hat) ** 2).sum(), "function returned shape () instead of"),
+    "None": (lambda y, y_hat: None, "function: expected an array of shape (16, 3) of float64, got None"),
+    "reduced": (
+        lambda y, y_hat: ((y - y_hat) ** 2).sum(),
+        "function: expected an array of shape (16, 3) of float64, got shape ()",
+    ),
     "undefined": (lambda y, y_hat: np.sqrt(-1 - y_hat**2), "E at y_hat = 0.944272 is nan"),
-    "complex": (lambda y, y_hat: y - y_hat + 0j, "function returned values of type complex128"),
+    "complex": (
+        lambda y, y_hat: y - y_hat + 0j,
+        "function: expected an array of shape (16, 3) of float64, got dtype complex128",
+    ),
 }
 
 
@@ -301,7 +319,7 @@ def test_optimizer_that_makes_nan():
 def test_schedule_that_raises_or_returns_no_number():
     error = problem(Schedule("bad", lambda epoch, epochs: 1 / epoch))
     assert error.message.startswith("schedule 'bad': failed within 10 epochs: ZeroDivisionError: division by")
-    assert "must be a number, found None" in problem(Schedule("none", lambda epoch, epochs: None)).message
+    assert "expected a number, got None" in problem(Schedule("none", lambda epoch, epochs: None)).message
 
 
 def test_good_schedule_and_optimizer_are_accepted():

@@ -182,9 +182,12 @@ def test_article_fits():
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("Activation('a b', lambda h: h, lambda h: h)", "ValueError: 'a b' is no name for an activation"),
-        ("Activation('a', lambda h, k: h, lambda h: h)", "TypeError: activation 'a': function must take (h)"),
-        ("Activation('a', 3)", "TypeError: activation 'a': function must be a function of (h), found int"),
+        ("Activation('a b', lambda h: h, lambda h: h)", "ValueError: activation: invalid name 'a b'"),
+        (
+            "Activation('a', lambda h, k: h, lambda h: h)",
+            "TypeError: activation 'a': function: expected a function of (h)",
+        ),
+        ("Activation('a', 3)", "TypeError: activation 'a': function: expected a function of (h), got int"),
     ],
 )
 def test_component_that_cannot_be_built(tmp_path, what, words):
@@ -200,7 +203,7 @@ def test_component_that_does_not_work_is_named(tmp_path):
 
 def test_loss_that_does_not_work_is_named(tmp_path):
     text = "@hookimpl\ndef cygd_losses():\n    return Loss('l', lambda y, y_hat: None, lambda y, y_hat: y)\n"
-    words = "hook cygd_losses: loss 'l': function returned None"
+    words = "hook cygd_losses: loss 'l': function: expected an array of shape (16, 3) of float64, got None"
     assert problem(tmp_path, text).message.startswith(words)
 
 

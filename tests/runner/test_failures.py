@@ -160,7 +160,7 @@ def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
         ({"model.layers.0": {"units": 3, "weights": [[1, 2, 3]]}}, ConfigError,
          re.escape("model.layers[0].weights: 1 row, but there are 2 inputs (x0, x1)")),
         ({"loss": "hinge"}, ConfigError,
-         re.escape("loss 'hinge' needs targets of -1 or 1, but y[0, 0] is 0.0")),
+         re.escape("loss 'hinge': expected targets of -1 or 1, got y[0, 0] = 0.0")),
         ({"data.x": [[0, 0]]}, DataError, "x has 1 rows, y has 4"),
         ({"plugins": ["none.py"]}, PluginError, "no such file"),
     ],

@@ -239,7 +239,7 @@ def test_one_valid_configuration_is_enough_to_begin():
     found = plan({"grid": {"optimizer.learning_rate": [-1, 0.1]}})
     assert len(found.tasks()) == 2
     [problem] = problems({"grid": {"optimizer.learning_rate": [-1, -2]}})
-    assert "found -1" in problem.message
+    assert "got -1" in problem.message
 
 
 def test_the_base_may_lack_what_every_configuration_has():

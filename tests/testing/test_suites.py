@@ -197,7 +197,11 @@ def test_good_loss_passes(loss):
 BROKEN_LOSSES = {
     "sign": (square, lambda y, y_hat: 2 * (y - y_hat), "derivative is not dE/dy_hat: at y = "),
     "changes its input": (spoils, square_prime, "function changes its input"),
-    "reduced": (lambda y, y_hat: square(y, y_hat).mean(), square_prime, "function returned shape ()"),
+    "reduced": (
+        lambda y, y_hat: square(y, y_hat).mean(),
+        square_prime,
+        "function: expected an array of shape (16, 3) of float64, got shape ()",
+    ),
     "joins elements": (
         lambda y, y_hat: square(y, y_hat) + 1e-3 * y.sum(),
         square_prime,
