@@ -238,11 +238,11 @@ def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, A
     for request in reading.requests:
         if request.blocks:
             # a file that is kept out is simply not named; only what is installed would come by itself
-            if any(matches(request.text, point) for point in points):
-                plugins.append(f"no:{request.text}")
+            if any(matches(request.target, point) for point in points):
+                plugins.append(f"no:{request.target}")
         elif request.path is None:
-            if request.text in reading.plugins.modules:
-                plugins.append(request.text)
+            if request.target in reading.plugins.modules:
+                plugins.append(request.target)
         elif request.path in reading.plugins.files:
             plugins.append(str(request.path))
     kept = {str(path): copy(path) for path in reading.plugins.files}

@@ -251,7 +251,9 @@ def _check_requests(plugins: Sequence[str], folder: Path, then: Mapping[str, Any
     for request in option_requests(plugins):
         path = request.path
         same = (
-            request.text in named if path is None else path.is_file() and {*hashes([path]).values()} <= known
+            request.target in named
+            if path is None
+            else path.is_file() and {*hashes([path]).values()} <= known
         )
         if not same:
             what = f"the plugin {request.name_or_path!r} as it is"

@@ -262,7 +262,7 @@ FAULTY = {
     "NaN": (lambda h, out, n, data: out.__setitem__(0, math.nan), r"activation 'mine': f\(\S+\) is nan"),
     "joins": (
         lambda h, out, n, data: [out.__setitem__(i, sum(h[:n])) for i in range(n)],
-        "the output of a unit depends on the values of others",
+        "the output of a unit depends on other units",
     ),
 }
 

@@ -132,13 +132,13 @@ def test_all_four_ways_give_the_same_activation(walk):
 
 def test_a_module_of_the_current_folder_is_not_found_by_the_script(walk):
     folder, _ = walk
-    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ is there, .*run `python -m cygd`"):
+    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ exists, .*run `python -m cygd`"):
         run(folder, "cygd run moons.yaml -p fast model.activation=squareplus_c")
 
 
 def test_the_file_and_the_package_exclude_each_other(walk):
     folder, _ = walk
-    with pytest.raises(AssertionError, match="'squareplus' is given by 2 plugins"):
+    with pytest.raises(AssertionError, match="'squareplus' is registered by 2 plugins"):
         run(folder, "cygd run moons.yaml -p squareplus.py model.activation=squareplus")
 
 

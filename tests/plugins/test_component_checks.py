@@ -112,11 +112,11 @@ def test_components_of_other_kinds_are_left_alone():
 # -- wrong derivatives ----------------------------------------------------------------------------
 
 WRONG = {
-    "sign": (-1.0, "everywhere -1 times"),
-    "factor of two": (2.0, "everywhere 2 times"),
-    "half": (0.5, "everywhere 0.5 times"),
-    "one percent": (1.01, "everywhere 1.01 times"),
-    "one per mille": (1.001, "everywhere 1.001 times"),
+    "sign": (-1.0, "(-1 times the expected value everywhere)"),
+    "factor of two": (2.0, "(2 times the expected value everywhere)"),
+    "half": (0.5, "(0.5 times the expected value everywhere)"),
+    "one percent": (1.01, "(1.01 times the expected value everywhere)"),
+    "one per mille": (1.001, "(1.001 times the expected value everywhere)"),
 }
 
 
@@ -137,36 +137,36 @@ def test_wrong_factor_is_refused(name, f):
 def test_wrong_derivative_says_where_and_how_much():
     error = problem(Activation("square", lambda h: h * h, lambda h: h))
     found = re.fullmatch(
-        r"activation 'square': derivative is not the derivative of function: f'\((\S+)\) is given as (\S+), "
-        r"measured (\S+) \(everywhere 0\.5 times what it should be\)",
+        r"activation 'square': derivative is not the derivative of function: f'\((\S+)\): expected (\S+), "
+        r"got (\S+) \(0\.5 times the expected value everywhere\)",
         error.message,
     )
-    h, claimed, measured = (float(number) for number in found.groups())
-    assert claimed == h
-    assert measured == pytest.approx(2 * h, rel=1e-4)
-    assert error.hint == "if it is not f' on purpose, say so: surrogate=True"
+    h, expected, given = (float(number) for number in found.groups())
+    assert given == h
+    assert expected == pytest.approx(2 * h, rel=1e-4)
+    assert error.hint == "if it deliberately differs from f', state it: surrogate=True"
 
 
 def test_derivative_that_is_wrong_on_one_side_is_refused():
     activation = Activation("elu", lambda h: np.where(h > 0, h, np.exp(h) - 1), np.ones_like)
-    assert re.search(r"f'\(-\d\S+\) is given as 1, measured 0\.\d+$", problem(activation).message)
+    assert re.search(r"f'\(-\d\S+\): expected 0\.\d+, got 1$", problem(activation).message)
 
 
 def test_derivative_of_a_jump_that_pretends_to_be_smooth_is_refused():
     activation = Activation("spike", lambda h: np.where(h >= 0, 1.0, 0.0), lambda h: 1 / (1 + h * h))
-    assert problem(activation).hint == "if it is not f' on purpose, say so: surrogate=True"
+    assert problem(activation).hint == "if it deliberately differs from f', state it: surrogate=True"
 
 
 def test_wrong_backward_is_refused():
     message = problem(Activation("own", softmax, backward=lambda h, y_hat, g: g * y_hat)).message
-    assert message.startswith("activation 'own': backward is not the derivative of function: unit 0 of h = [")
+    assert message.startswith("activation 'own': backward is not the derivative of function: delta of unit 0 at h = [")
 
 
 def test_wrong_loss_derivative_says_where_and_how_much():
     error = problem(Loss("squared", lambda y, y_hat: (y - y_hat) ** 2, lambda y, y_hat: 2 * (y - y_hat)))
     assert re.fullmatch(
-        r"loss 'squared': derivative is not dE/dy_hat: at y = \S+, y_hat = \S+ it is given as \S+, "
-        r"measured \S+ \(everywhere -1 times what it should be\)",
+        r"loss 'squared': derivative is not dE/dy_hat: at y = \S+, y_hat = \S+: expected \S+, "
+        r"got \S+ \(-1 times the expected value everywhere\)",
         error.message,
     )
     assert error.hint.startswith("it is taken with respect to y_hat")
@@ -259,7 +259,7 @@ def test_derivative_that_misbehaves(name):
 
 def test_activation_that_joins_units_is_told_to_be_rowwise():
     error = problem(Activation("centred", lambda h: h - h.mean(), np.ones_like))
-    assert error.message == "activation 'centred': the output of a unit depends on the values of others"
+    assert error.message == "activation 'centred': the output of a unit depends on other units"
     assert error.hint.startswith("such an activation is row-wise: give backward=")
 
 
@@ -298,7 +298,7 @@ def test_loss_that_changes_the_targets():
 
 def test_optimizer_that_returns_instead_of_changing():
     error = problem(Optimizer("lost", lambda w, g, state, learning_rate, step: w - learning_rate * g))
-    assert error.message == "optimizer 'lost': update returns an array, but it must change w in place"
+    assert error.message == "optimizer 'lost': update: expected a change of w in place, got a returned array"
 
 
 def test_optimizer_that_raises_is_named():

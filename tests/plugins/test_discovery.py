@@ -110,8 +110,8 @@ def test_missing_file_names_the_near_one(folder):
 def test_folder_is_no_plugin(folder):
     (folder / "package").mkdir()
     error = error_of(Request("./package", "-p", folder))
-    assert error.message == f"-p: plugin './package': {folder / 'package'} is not a .py file"
-    assert error.hint == "a package is named as a module: a.b"
+    assert error.message == f"-p: plugin './package': expected a .py file, got {folder / 'package'}"
+    assert error.hint == "name a package as a module: a.b"
 
 
 FAILURES = {
@@ -131,7 +131,7 @@ def test_file_that_fails_is_named_with_cause_and_line(folder, text):
     before = set(sys.modules)
     error = error_of(Request("bad.py", "-p", folder))
     what = FAILURES[text].format(file="bad.py")
-    assert error.message.startswith(f"-p: plugin 'bad' ({path}): cannot be imported: {what}")
+    assert error.message.startswith(f"-p: plugin 'bad' ({path}): import failed: {what}")
     assert error.__cause__ is not None
     assert not {name for name in set(sys.modules) - before if name.startswith("cygd_plugin")}
 
@@ -146,7 +146,7 @@ def test_file_that_fails_leaves_the_module_of_the_last_time(folder):
 
 def test_file_that_is_no_text_is_an_error(folder):
     (folder / "bad.py").write_bytes(b"\xff\xfe\n")
-    assert "cannot be imported: SyntaxError" in error_of(Request("bad.py", "-p", folder)).message
+    assert "import failed: SyntaxError" in error_of(Request("bad.py", "-p", folder)).message
 
 
 def test_keyboard_interrupt_passes(folder):
@@ -160,7 +160,7 @@ def test_import_of_the_file_beside_hints_at_a_package(folder):
     write(folder / "swish.py", "import helper_beside\n")
     error = error_of(Request("swish.py", "-p", folder))
     assert "No module named 'helper_beside'" in error.message
-    assert error.hint.startswith("a .py plugin is one file, its folder is not searched")
+    assert error.hint.startswith("a plugin file cannot import files beside it")
 
 
 # -- modules --------------------------------------------------------------------------------------
@@ -195,11 +195,11 @@ def test_module_of_a_folder_that_is_not_searched_says_how_it_is(folder, monkeypa
     write(folder / file, "raise AssertionError('loaded')\n")
     error = error_of(Request(name, "-p", folder))
     assert error.message == f"-p: plugin {name!r}: no such module or entry point"
-    said = f"{file} is there, but its folder is not searched for modules: "
+    said = f"{file} exists, but Python does not search its folder: "
     assert error.hint == f"{said}set PYTHONPATH={folder}, or install it"
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(folder))])
-    how = "run `python -m cygd` in place of `cygd`, or set PYTHONPATH=., or install it"
+    how = "run `python -m cygd` instead of `cygd`, or set PYTHONPATH=., or install it"
     assert error_of(Request(name, "-p")).hint == said + how
 
 
@@ -213,7 +213,7 @@ def test_file_of_a_compiled_module_is_named_by_its_module(folder, text):
     text = text.format(folder=folder)
     write(folder / Path(text).name)
     error = error_of(Request(text, "-p", folder))
-    assert error.message == f"-p: plugin {text!r}: is a compiled module, which is asked for by its name"
+    assert error.message == f"-p: plugin {text!r}: compiled modules are requested by name"
     assert error.hint == f"write 'fast', and set PYTHONPATH={folder}, or install it"
 
 
@@ -229,14 +229,14 @@ def test_module_whose_import_fails_inside_is_there(folder, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     error = error_of(Request("plugin_needing", "-p"))
     assert error.message == (
-        "-p: plugin 'plugin_needing': cannot be imported: ModuleNotFoundError: No module named 'torsh'"
+        "-p: plugin 'plugin_needing': import failed: ModuleNotFoundError: No module named 'torsh'"
     )
 
 
 @pytest.mark.parametrize("name", ["a-b", ".relative", "a..b", "a b", "1a"])
 def test_name_that_is_no_module(name):
     error = error_of(Request(name, "-p"))
-    assert error.message == f"-p: plugin {name!r}: is no module name"
+    assert error.message == f"-p: plugin {name!r}: invalid module name"
 
 
 # -- entry points ---------------------------------------------------------------------------------
@@ -288,13 +288,13 @@ def test_entry_point_that_fails_is_named(install, text, what):
     install("cygd-ant", "ant", text)
     [point] = ours(installed_entry_points(), "ant")
     message = error_of(point).message
-    assert message == f"plugin 'ant' (cygd-ant 1.2, entry point cygd_ant): cannot be imported: {what}"
+    assert message == f"plugin 'ant' (cygd-ant 1.2, entry point cygd_ant): import failed: {what}"
 
 
 def test_entry_point_without_a_distribution():
     error = error_of(EntryPoint("ant", "no_such_module_at_all", "cygd"))
     assert error.message.startswith(
-        "plugin 'ant' (an unknown distribution, entry point no_such_module_at_all): cannot be imported"
+        "plugin 'ant' (an unknown distribution, entry point no_such_module_at_all): import failed"
     )
 
 
@@ -334,7 +334,7 @@ def test_cause_names_the_line_above_the_picture_of_a_formula_and_leaves_the_hint
         'from cygd import Activation\nActivation("a", formula="h * bta", parameters={"beta": 1.0})\n'
     )
     error = error_of(Request(str(path), "-p"))
-    assert error.message.partition("cannot be imported: ")[2].splitlines() == [
+    assert error.message.partition("import failed: ")[2].splitlines() == [
         "FormulaError: activation 'a': unknown name 'bta' (mine.py, line 2)",
         "  h * bta",
         "      ^^^",

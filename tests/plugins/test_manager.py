@@ -175,7 +175,7 @@ def test_no_keeps_a_distribution_out_and_the_file_of_the_same_name_in(install, f
     path = write(folder / "ant.py")
     plugins = load("ant.py", "no:cygd-ant", folder=folder, environment={})
     assert plugins.get("activation", "square").summary == str(path)
-    with pytest.raises(PluginError, match="is given by 2 plugins"):
+    with pytest.raises(PluginError, match="is registered by 2 plugins"):
         load("ant.py", folder=folder, environment={}).get("activation", "square")
 
 
@@ -193,7 +193,7 @@ def test_a_resolved_experiment_keeps_an_installed_plugin_out(install, name):
 def test_no_for_another_file_of_that_name_is_reported(folder, caplog):
     path = write(folder / "mine.py")
     assert load("mine.py", "no:a/mine.py", folder=folder).files == [path]
-    assert caplog.messages == ["-p: no:a/mine.py keeps nothing out: there is no plugin 'a/mine.py'"]
+    assert caplog.messages == ["-p: no:a/mine.py blocks nothing: no plugin is named 'a/mine.py'"]
 
 
 def test_no_keeps_a_module_out_even_of_the_environment():
@@ -208,17 +208,17 @@ def test_no_in_the_environment(folder, monkeypatch):
 
 def test_no_that_keeps_nothing_out_is_reported(caplog):
     load("no:nobody")
-    assert caplog.messages == ["-p: no:nobody keeps nothing out: there is no plugin 'nobody'"]
+    assert caplog.messages == ["-p: no:nobody blocks nothing: no plugin is named 'nobody'"]
 
 
 def test_no_for_the_built_ins_is_refused():
     message = error_of(load, "no:cygd").message
-    assert message == "-p: 'no:cygd': the built-ins cannot be kept out"
+    assert message == "-p: 'no:cygd': the built-ins cannot be blocked"
 
 
 @pytest.mark.parametrize("text", ["", " ", "no:"])
 def test_request_for_nothing(text):
-    assert error_of(load, text).message == f"-p: {text!r} names no plugin"
+    assert error_of(load, text).message == f"-p: expected the name of a plugin, got {text!r}"
 
 
 # -- plugins that do not work -----------------------------------------------------------------------
@@ -229,19 +229,19 @@ def test_broken_installed_plugin_is_reported_and_left_out(install, caplog):
     install("bee", name="b")
     plugins = load(environment={})
     assert "b" in plugins.names("activation")
-    message = f"plugin 'ant' ({origin}): cannot be imported: ModuleNotFoundError: No module named 'torsh'"
-    assert f"{message}; it is left out" in caplog.messages
+    message = f"plugin 'ant' ({origin}): import failed: ModuleNotFoundError: No module named 'torsh'"
+    assert f"{message}; the plugin is left out" in caplog.messages
     assert [(broken.plugin, broken.error.message) for broken in plugins.broken] == [("ant", message)]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("raise SystemExit(1)", "cannot be imported: SystemExit: 1"),
+        ("raise SystemExit(1)", "import failed: SystemExit: 1"),
         ("def cygd_activations(): ...", "function 'cygd_activations' has no @hookimpl"),
         (
             "from cygd import hookimpl\n@hookimpl\ndef cygd_losses(): ...",
-            "hook cygd_losses: gave None, not a Loss",
+            "hook cygd_losses: expected a Loss, got None",
         ),
         ("", "registers nothing"),
     ],
@@ -263,7 +263,7 @@ def test_broken_plugin_is_hinted_at_by_what_misses_it(install, caplog):
     plugins = load(environment={})
     with pytest.raises(UnknownComponentError) as caught:
         plugins.get("activation", "square")
-    assert caught.value.hint.endswith("; plugins that could not be loaded: ant")
+    assert caught.value.hint.endswith("; plugins that failed to load: ant")
     message = error_of(plugins.get, "activation", "ant:square").message
     assert message.startswith("'ant:square' cannot be used: plugin 'ant' (cygd-ant 2.0")
 
@@ -298,7 +298,7 @@ def test_name_that_two_plugins_give(folder):
     assert plugins.names("activation").count("square") == 1
     error = error_of(plugins.get, "activation", "square")
     assert error.message == (
-        f"activation 'square' is given by 2 plugins: plugin 'a' ({first}) and plugin 'b' ({second})"
+        f"activation 'square' is registered by 2 plugins: plugin 'a' ({first}) and plugin 'b' ({second})"
     )
     assert error.hint == "write 'a:square' or 'b:square'"
     assert plugins.get("activation", "a:square").summary == str(first)
@@ -311,7 +311,7 @@ def test_plugin_that_gives_the_name_of_a_built_in(folder):
     message = error_of(plugins.get, "activation", "tanh").message
     assert (
         message
-        == f"activation 'tanh' is given by 2 plugins: plugin 'cygd' (built-in) and plugin 'mine' ({path})"
+        == f"activation 'tanh' is registered by 2 plugins: plugin 'cygd' (built-in) and plugin 'mine' ({path})"
     )
     assert plugins.get("activation", "mine:tanh").summary == str(path)
     assert plugins.get("activation", "cygd:tanh").kernel == "tanh"
@@ -321,7 +321,7 @@ def test_plugin_of_a_name_that_is_unknown(folder):
     write(folder / "mine.py")
     plugins = load("mine.py", folder=folder)
     error = error_of(plugins.get, "activation", "mien:square")
-    assert (error.message, error.hint) == ("'mien:square': there is no plugin 'mien'", "did you mean 'mine'?")
+    assert (error.message, error.hint) == ("'mien:square': unknown plugin 'mien'", "did you mean 'mine'?")
     with pytest.raises(UnknownComponentError) as caught:
         plugins.get("activation", "mine:sqare")
     assert caught.value.hint == "did you mean 'square'?"

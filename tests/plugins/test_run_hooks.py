@@ -157,7 +157,7 @@ def test_listener_that_fails_is_reported_once_and_switched_off(caplog, error):
     what = f"{type(error).__name__}: {error}"
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
         f"logger 'Failing' ({__file__}), hook cygd_epoch_end failed: {what} "
-        f"(test_run_hooks.py, line {line}); it is switched off, the run goes on"
+        f"(test_run_hooks.py, line {line}); it is disabled, the run continues"
     ]
 
 
@@ -207,8 +207,8 @@ def test_answer_without_meaning_is_reported_once(caplog, answer):
         assert plugins.epoch_end("run", 0, {}) is False
         assert plugins.epoch_end("run", 1, {}) is False
     assert caplog.messages == [
-        f"logger 'Recorder' ({__file__}), hook cygd_epoch_end returned {answer!r}; "
-        'only "stop" and None mean something'
+        f"logger 'Recorder' ({__file__}), hook cygd_epoch_end: expected None or \"stop\", "
+        f"got {answer!r}; it is ignored"
     ]
 
 
@@ -220,7 +220,7 @@ def test_answer_that_nobody_reads_is_reported(caplog):
     plugins = load()
     with plugins.with_objects(Talkative()):
         plugins.run_start("run")
-    assert caplog.messages[0].endswith("hook cygd_run_start returned 'stop'; nobody reads it")
+    assert caplog.messages[0].endswith("hook cygd_run_start: expected None, got 'stop'; it is ignored")
 
 
 def test_hook_that_is_a_generator_is_reported(caplog):
@@ -231,7 +231,7 @@ def test_hook_that_is_a_generator_is_reported(caplog):
     plugins = load()
     with plugins.with_objects(Lazy()):
         plugins.epoch_end("run", 0, {})
-    assert "returned <generator object" in caplog.text
+    assert "got <generator object" in caplog.text
 
 
 def test_object_with_a_misspelt_hook_is_an_error():
@@ -240,7 +240,7 @@ def test_object_with_a_misspelt_hook_is_an_error():
 
     plugins = load()
     with (
-        pytest.raises(PluginError, match="a run has no hook 'cygd_epoch_ended'"),
+        pytest.raises(PluginError, match="unknown run hook 'cygd_epoch_ended'"),
         plugins.with_objects(Mine()),
     ):
         pass

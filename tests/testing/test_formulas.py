@@ -49,7 +49,7 @@ def test_formula_cannot_hide_a_nan():
 
 def test_formula_that_climbs_fails():
     bad = Optimizer("bad", formula={"w": "w + learning_rate * g"})
-    assert "does not go down a parabola" in fails(check_optimizer, bad)
+    assert "does not descend on a parabola" in fails(check_optimizer, bad)
 
 
 def test_formula_that_divides_by_a_gradient_of_zero_fails():
@@ -59,7 +59,7 @@ def test_formula_that_divides_by_a_gradient_of_zero_fails():
 
 def test_formula_that_does_nothing_fails():
     bad = Optimizer("bad", formula={"w": "w - 0 * learning_rate * g"})
-    assert "w is the same after 20 updates" in fails(check_optimizer, bad)
+    assert "20 updates do not change w" in fails(check_optimizer, bad)
 
 
 def test_update_by_formulas_is_the_update_by_hand():
@@ -105,7 +105,7 @@ def test_speed_is_that_of_the_functions_of_the_engine():
 def test_outcomes_go_on_behind_a_failure_and_name_what_else_is_raised():
     from cygd.testing.report import outcomes
 
-    found = {o.what: o.problem for o in outcomes(Activation("bad", needs_contiguous, np.ones_like))}
+    found = {o.title: o.error for o in outcomes(Activation("bad", needs_contiguous, np.ones_like))}
     assert "RuntimeError: cannot work on that" in found["layouts in memory"].message
     assert found["NaN stays NaN"] is None
     assert list(found)[-1] == "kinks"

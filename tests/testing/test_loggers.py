@@ -98,18 +98,18 @@ class NeedsMore:
 
 
 BROKEN_LOGGERS = {
-    ForgetsToClose: "leaves something open: unclosed file",
+    ForgetsToClose: "leaves a resource open: unclosed file",
     NeedsTheLoss: "cygd_epoch_end failed: KeyError: 'loss'",
-    Halts: "cygd_epoch_end returns 'halt', which means nothing",
+    Halts: "cygd_epoch_end: expected None or \"stop\", got 'halt'",
     Vandal: "cygd_epoch_end changes the metrics",
     Reconfigures: "cygd_run_start changes the configuration of the run",
     Trains: "cygd_run_end changes the weights",
-    Prints: "cygd_run_start prints hello\n to stdout, which belongs to the data",
+    Prints: "cygd_run_start prints hello\n to stdout, which is reserved for data",
     Moves: "cygd_run_start changes the current folder",
-    Misspelt: "a run has no hook 'cygd_epoch_ended'\nhint: did you mean 'cygd_epoch_end'?",
+    Misspelt: "unknown run hook 'cygd_epoch_ended'\nhint: did you mean 'cygd_epoch_end'?",
     ExpectsAnEpoch: "cygd_run_error failed: AttributeError: 'ExpectsAnEpoch' object has no attribute 'last'",
-    NeedsMore: "its factory failed: OSError: no database",
-    object: "its object (object) has no hook of a run, so it would log nothing",
+    NeedsMore: "factory failed: OSError: no database",
+    object: "object of type object has no run hook, so it would log nothing",
 }
 
 

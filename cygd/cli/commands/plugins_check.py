@@ -31,7 +31,7 @@ def check(component: Component, title: str) -> int:
         if outcome is None:
             break
         count += 1
-        failed += outcome.problem is not None
+        failed += outcome.error is not None
         _tell(outcome, width)
     if isinstance(component, Activation) and not component.rowwise:
         problem = _speed(component)
@@ -54,8 +54,8 @@ def _scope(component: Component) -> str:
 
 def _tell(outcome: Outcome, width: int) -> None:
     """Print how a check came out; of one that failed what is wrong, where and by how much."""
-    problem = outcome.problem
-    print(f"  {outcome.what:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
+    problem = outcome.error
+    print(f"  {outcome.title:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
     if problem:
         _wrapped(f"      {problem.message}", width, "      ")
         if problem.hint:
