@@ -138,31 +138,31 @@ def _dtype_name(owner: str, dtype: object) -> str:
     raise ValueError(f"{owner}: dtype: expected float64 or float32, got {format_value(dtype)}")
 
 
-def _by_dtype(expected: _Expected, given: object) -> dict[str, Pointer]:
+def _by_dtype(expected: _Expected, pointer: object) -> dict[str, Pointer]:
     """Return the pointers of one keyword by dtype."""
-    if not isinstance(given, Mapping):
-        pointer = _read_pointer(expected, given)
-        return {pointer.dtype: pointer}
+    if not isinstance(pointer, Mapping):
+        checked = _read_pointer(expected, pointer)
+        return {checked.dtype: checked}
     if expected.dtype is not None:
         raise ValueError(f"{expected.what}: a mapping states its dtypes itself; leave dtype= out")
-    if not given or not given.keys() <= C_TYPES.keys():
-        keys = ", ".join(map(repr, given)) or "an empty mapping"
+    if not pointer or not pointer.keys() <= C_TYPES.keys():
+        keys = ", ".join(map(repr, pointer)) or "an empty mapping"
         raise ValueError(f"{expected.what}: expected a mapping of float64 and float32, got {keys}")
     what = expected.what
     return {
-        dtype: _read_pointer(expected._replace(what=f"{what}[{dtype!r}]", dtype=dtype), given[dtype])
+        dtype: _read_pointer(expected._replace(what=f"{what}[{dtype!r}]", dtype=dtype), pointer[dtype])
         for dtype in C_TYPES
-        if dtype in given
+        if dtype in pointer
     }
 
 
-def _read_pointer(expected: _Expected, given: object) -> Pointer:
+def _read_pointer(expected: _Expected, pointer: object) -> Pointer:
     """Return a pointer after checking its signature and its address."""
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
-        address, context = int(given), 0
+    if isinstance(pointer, int | np.integer) and not isinstance(pointer, bool):
+        address, context = int(pointer), 0
         dtype, signature = expected.dtype or "float64", expected.signature or "block"
     else:
-        address, text, context = _address_and_signature(expected, given)
+        address, text, context = _address_and_signature(expected, pointer)
         dtype, signature = _match_signature(expected, text)
         if expected.dtype not in (None, dtype):
             raise ValueError(f"{expected.what}: expected {expected.dtype}, got {dtype} ({text})")
@@ -171,39 +171,39 @@ def _read_pointer(expected: _Expected, given: object) -> Pointer:
                 f"{expected.what}: expected signature {expected.signature}, got {signature} ({text})"
             )
     _check_address(expected.what, address)
-    return Pointer(address, dtype, signature == "scalar", context, given)
+    return Pointer(address, dtype, signature == "scalar", context, pointer)
 
 
 # -- front ends -----------------------------------------------------------------------------------
 
 
-def _address_and_signature(expected: _Expected, given: Any) -> tuple[int, str, int]:
+def _address_and_signature(expected: _Expected, pointer: Any) -> tuple[int, str, int]:
     """Return the address, the signature and the context of an object that holds a function pointer."""
     what = expected.what
-    if type(given).__name__ == "LowLevelCallable" and isinstance(given, tuple):
-        given = tuple.__getitem__(given, 0)  # the capsule; its context is the user's data
-    capsule = read_capsule(given)
+    if type(pointer).__name__ == "LowLevelCallable" and isinstance(pointer, tuple):
+        pointer = tuple.__getitem__(pointer, 0)  # the capsule; its context is the user's data
+    capsule = read_capsule(pointer)
     if capsule is not None:
         name, address, context = capsule
         return address, name or "", context
-    if hasattr(given, "_sig") and hasattr(given, "address"):  # numba.cfunc
-        return given.address, f"{given._sig.return_type} ({', '.join(map(str, given._sig.args))})", 0
-    if isinstance(given, ctypes._CFuncPtr):  # type: ignore[attr-defined]
-        if given.argtypes is None:
+    if hasattr(pointer, "_sig") and hasattr(pointer, "address"):  # numba.cfunc
+        return pointer.address, f"{pointer._sig.return_type} ({', '.join(map(str, pointer._sig.args))})", 0
+    if isinstance(pointer, ctypes._CFuncPtr):  # type: ignore[attr-defined]
+        if pointer.argtypes is None:
             raise TypeError(f"{what}: ctypes function without types; set argtypes and restype: {expected}")
-        if given._flags_ & ctypes._FUNCFLAG_PYTHONAPI:  # type: ignore[attr-defined]
+        if pointer._flags_ & ctypes._FUNCFLAG_PYTHONAPI:  # type: ignore[attr-defined]
             raise TypeError(f"{what}: this ctypes function needs the GIL, and the core calls it without")
-        address = ctypes.cast(given, ctypes.c_void_p).value or 0
-        return address, f"{_c_name(given.restype)} ({', '.join(map(_c_name, given.argtypes))})", 0
+        address = ctypes.cast(pointer, ctypes.c_void_p).value or 0
+        return address, f"{_c_name(pointer.restype)} ({', '.join(map(_c_name, pointer.argtypes))})", 0
     cffi: Any = sys.modules.get("_cffi_backend")
-    if cffi is not None and isinstance(given, cffi.FFI.CData):
-        text = cffi.typeof(given).cname
+    if cffi is not None and isinstance(pointer, cffi.FFI.CData):
+        text = cffi.typeof(pointer).cname
         if "(*)" not in text:
             raise TypeError(f"{what}: expected {expected}, got a {text!r} of cffi")
-        return int(cffi.FFI().cast("uintptr_t", given)), text.replace("(*)", "", 1), 0
-    found = repr(given) if isinstance(given, bool) else type(given).__name__
-    hint = "; pass a Python function as function=" if callable(given) else ""
-    raise TypeError(f"{what}: expected {ACCEPTED}, got {found}{hint}")
+        return int(cffi.FFI().cast("uintptr_t", pointer)), text.replace("(*)", "", 1), 0
+    kind = repr(pointer) if isinstance(pointer, bool) else type(pointer).__name__
+    hint = "; pass a Python function as function=" if callable(pointer) else ""
+    raise TypeError(f"{what}: expected {ACCEPTED}, got {kind}{hint}")
 
 
 def _c_name(kind: Any) -> str:

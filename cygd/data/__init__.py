@@ -1,13 +1,12 @@
-"""From a data source to arrays: reading, splitting, encoding, scaling.
+"""From a data source to arrays: source -> Dataset or Table -> PreparedData.
 
-`prepare` does it for a whole experiment. Each step has a file: the sources in `csv_file`, `arrays` and
-`synthetic` (one row each in `DATA_SOURCES`), named raw columns in `table`, the rows of each part in
-`split`, what is fitted on the training rows in `fitting`, what a prediction needs of it in
-`preprocessing`.
+`prepare` runs all steps for an experiment. Each step has a file: `sources/` (one row each in `DATA_SOURCES`),
+raw columns in `table`, the rows of each part in `split`, fitting on the training rows in `fit`, and what a
+prediction needs of it in `preprocessing`.
 """
 
 from cygd.data.dataset import Dataset, Part
-from cygd.data.prepare import fingerprint, load, prepare
+from cygd.data.preparation import fingerprint, load, prepare
 from cygd.data.prepared import PreparedData
 from cygd.data.preprocessing import InputColumn, Preprocessing
 from cygd.data.source import DATA_SOURCES, DataSource

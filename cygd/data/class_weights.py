@@ -1,4 +1,4 @@
-"""Weights of the training rows by their class."""
+"""Sample weights of the training rows by class."""
 
 from __future__ import annotations
 
@@ -8,57 +8,56 @@ from dataclasses import replace
 import numpy as np
 
 from cygd.data.dataset import Array, Label, Part
-from cygd.data.table import listed
-from cygd.errors import DataError, did_you_mean
+from cygd.data.formatting import suggest_name
+from cygd.errors import DataError
 
-__all__ = ["class_weights"]
+__all__ = ["apply_class_weights"]
 
 
-def class_weights(train: Part, classes: Sequence[Label], wanted: str | Mapping[str, float]) -> Part:
-    """Return the training rows, each weighted by its class as well.
+def apply_class_weights(train: Part, classes: Sequence[Label], weights: str | Mapping[str, float]) -> Part:
+    """Return the training rows with their sample weights multiplied by class weights.
 
     Parameters
     ----------
     train : Part
-        Its `y` holds one column for each class, or one of 0 and 1.
+        Its `y` has one column per class, or one column of 0 and 1.
     classes : sequence of labels
         The classes.
-    wanted : "balanced" or mapping of str to float
-        Weights by label, 1 for a label that is not there. Balanced ones give every class the same
-        share of the whole weight, which stays what it was: n / (k n_c) for n rows, n_c of them of
-        the class, and k classes.
+    weights : "balanced" or mapping of str to float
+        Weights by label, 1 for a label that is not listed. "balanced" gives every class the same share of
+        the total weight, which does not change: n / (k n_c) for n rows, n_c of them of the class, and k
+        classes.
 
     Raises
     ------
     DataError
-        For a label that no class has.
+        For an unknown label.
     """
     y = train.y
     codes = y[:, 0].astype(np.int64) if y.shape[1] == 1 else y.argmax(axis=1)
-    given = np.ones(len(y), y.dtype) if train.sample_weight is None else train.sample_weight
-    if isinstance(wanted, Mapping):
-        factors = given_factors(classes, wanted)
+    sample_weight = np.ones(len(y), y.dtype) if train.sample_weight is None else train.sample_weight
+    if isinstance(weights, Mapping):
+        factors = explicit_factors(classes, weights)
     else:
         rows = slice(None) if train.rows is None else train.rows
-        factors = balanced_factors(codes[rows], given[rows], classes)
-    return replace(train, sample_weight=(given * factors[codes]).astype(y.dtype))
+        factors = balanced_factors(codes[rows], sample_weight[rows], classes)
+    return replace(train, sample_weight=(sample_weight * factors[codes]).astype(y.dtype))
 
 
-def given_factors(classes: Sequence[Label], wanted: Mapping[str, float]) -> Array:
-    """Return the weight of each class, as somebody has written them down."""
+def explicit_factors(classes: Sequence[Label], weights: Mapping[str, float]) -> Array:
+    """Return the weight of each class as the experiment lists it."""
     known = [str(label) for label in classes]
-    for label in wanted:
+    for label in weights:
         if label not in known:
-            hint = did_you_mean(label, known) or f"the classes are {listed(classes)}"
-            raise DataError(f"no class is called {label!r}", hint=hint)
-    return np.array([wanted.get(label, 1.0) for label in known])
+            raise DataError(f"unknown class {label!r}", hint=suggest_name(label, known, "classes"))
+    return np.array([weights.get(label, 1.0) for label in known])
 
 
-def balanced_factors(codes: Array, given: Array, classes: Sequence[Label]) -> Array:
-    """Return the weight of each class that makes all classes weigh the same."""
-    sums = np.bincount(codes, weights=given, minlength=len(classes))
-    if not sums.all():
-        empty = classes[int(np.argmin(sums))]
-        raise DataError(f"no weight of the others balances the class {empty!r}, whose rows weigh 0")
-    factors: Array = sums.sum() / (len(classes) * sums)
+def balanced_factors(codes: Array, sample_weight: Array, classes: Sequence[Label]) -> Array:
+    """Return the class weights that give all classes the same total weight."""
+    totals = np.bincount(codes, weights=sample_weight, minlength=len(classes))
+    if not totals.all():
+        empty = classes[int(np.argmin(totals))]
+        raise DataError(f"class {empty!r} has total sample weight 0 and cannot be balanced")
+    factors: Array = totals.sum() / (len(classes) * totals)
     return factors

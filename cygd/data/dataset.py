@@ -1,21 +1,19 @@
-"""Arrays with names: what a data source gives, and what training gets."""
+"""Named arrays: the Dataset that a data source returns, and the Part that training receives."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from cygd.data.formatting import format_count
 from cygd.errors import DataError
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Array", "Dataset", "Label", "Part", "Rows"]
+__all__ = ["Array", "Dataset", "Label", "Part", "Rows", "as_real_array"]
 
 Array: TypeAlias = npt.NDArray[Any]
 Rows: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -42,7 +40,7 @@ class Dataset:
     Raises
     ------
     DataError
-        Where shapes, lengths or types do not fit.
+        If shapes, lengths or dtypes do not match.
 
     Examples
     --------
@@ -59,9 +57,9 @@ class Dataset:
     sample_weight: Array | None = None
 
     def __post_init__(self) -> None:
-        x, y = real_columns(self.x, "x"), real_columns(self.y, "y")
+        x, y = as_real_columns(self.x, "x"), as_real_columns(self.y, "y")
         if len(x) != len(y):
-            raise DataError(f"x has {len(x)} rows, y has {len(y)}")
+            raise DataError(f"y: expected {format_count(len(x), 'row')} as in x, got {len(y)}")
         if not len(x):
             raise DataError("x and y have no rows")
         if not x.shape[1] or not y.shape[1]:
@@ -69,42 +67,42 @@ class Dataset:
         inputs = column_names(self.inputs, x.shape[1], "x")
         targets = column_names(self.targets, y.shape[1], "y")
         if repeated := sorted({name for name in inputs + targets if (inputs + targets).count(name) > 1}):
-            raise DataError(f"two columns are named {repeated[0]!r}")
-        fields = {"x": x, "y": y, "inputs": inputs, "targets": targets, "classes": class_labels(self.classes)}
+            raise DataError(f"duplicate column name {repeated[0]!r}")
+        fields = {"x": x, "y": y, "inputs": inputs, "targets": targets, "classes": as_labels(self.classes)}
         if self.sample_weight is not None:
-            weights = real_array(self.sample_weight, "sample_weight")
+            weights = as_real_array(self.sample_weight, "sample_weight")
             if weights.shape not in ((len(x),), (len(x), 1)):
-                raise DataError(f"sample_weight has the shape {weights.shape}, x has {len(x)} rows")
+                raise DataError(f"sample_weight: expected the shape ({len(x)},), got {weights.shape}")
             fields["sample_weight"] = weights.reshape(-1)
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
     def class_indices(self) -> Rows:
-        """Return the index of each row's class, read from one column of indices or one-hot columns."""
+        """Return the index of each row's class, read from one column of indices or from one-hot columns."""
         n_classes = len(self.classes)
         if len(set(self.classes)) != n_classes:
-            raise DataError(f"classes has a label twice: {', '.join(map(repr, self.classes))}")
+            raise DataError(f"classes: expected distinct labels, got {', '.join(map(repr, self.classes))}")
         y = np.asarray(self.y)
         if y.shape[1] == 1:
-            wrong = ~np.isin(y[:, 0], np.arange(n_classes))
-            allowed = f"a class index, 0 to {n_classes - 1}"
+            invalid = ~np.isin(y[:, 0], np.arange(n_classes))
+            expected = f"a class index from 0 to {n_classes - 1}"
         elif y.shape[1] == n_classes:
-            wrong = ~(np.isin(y, (0, 1)).all(axis=1) & ((y == 1).sum(axis=1) == 1))
-            allowed = "one 1 and else 0"
+            invalid = ~(np.isin(y, (0, 1)).all(axis=1) & ((y == 1).sum(axis=1) == 1))
+            expected = "a one-hot row"
         else:
-            raise DataError(f"y has {y.shape[1]} columns for {n_classes} classes; 1 or {n_classes} fit")
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise DataError(f"row {row}: y is {y[row].tolist()}; with classes it is {allowed}")
+            raise DataError(f"y: expected 1 or {n_classes} columns for {n_classes} classes, got {y.shape[1]}")
+        if invalid.any():
+            row = int(np.argmax(invalid))
+            raise DataError(f"y: row {row} (from 0): expected {expected}, got {y[row].tolist()}")
         return (y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The training, validation or test rows; without `rows` it is all of `x` and `y`.
+    """The training, validation or test rows; without `rows`, all rows of `x` and `y`.
 
-    The parts of a split share `x` and `y`, and `rows` are the indices of their own rows in them (uint32,
-    which the core takes as they are), so that a big memory-mapped array is never copied.
+    The parts of a split share `x` and `y`. `rows` holds the indices of a part's rows in them, in uint32, the
+    type that the core reads, so that a large memory-mapped array is never copied.
     """
 
     x: Array
@@ -116,46 +114,46 @@ class Part:
         return len(self.x) if self.rows is None else len(self.rows)
 
     def take(self) -> tuple[Array, Array, Array | None]:
-        """Return x, y and sample_weight of this part's rows alone (a copy, where it is a part)."""
+        """Return x, y and sample_weight of this part's rows, copied if `rows` is given."""
         if self.rows is None:
             return self.x, self.y, self.sample_weight
         weights = None if self.sample_weight is None else self.sample_weight[self.rows]
         return self.x[self.rows], self.y[self.rows], weights
 
 
-def real_array(values: object, name: str) -> Array:
-    """Return values as an array of real numbers, or say why they are none."""
-    # NumPy imports this module when somebody asks for it: where nobody has, nothing is masked
+def as_real_array(values: object, name: str) -> Array:
+    """Return values as an array of real numbers."""
+    # `np.ma` would import a module that NumPy loads on demand; without it no array is masked
     if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
-        raise DataError(f"{name} is a masked array; fill it first")
+        raise DataError(f"{name}: masked arrays are not supported", hint=f"fill it first: {name}.filled(...)")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
     except ValueError:
-        raise DataError(f"{name} is ragged: its rows differ in length") from None
+        raise DataError(f"{name}: expected rows of equal length") from None
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} holds values of type {array.dtype}, not real numbers")
+        raise DataError(f"{name}: expected real numbers, got the type {array.dtype}")
     return array
 
 
-def real_columns(values: object, name: str) -> Array:
-    """Return values as an array of two dimensions; one dimension is one column."""
-    array = real_array(values, name)
+def as_real_columns(values: object, name: str) -> Array:
+    """Return values as an array of two dimensions; one dimension becomes one column."""
+    array = as_real_array(values, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
-        raise DataError(f"{name} has the shape {array.shape}; it needs two dimensions, samples and columns")
+        raise DataError(f"{name}: expected two dimensions, rows and columns, got the shape {array.shape}")
     return array
 
 
-def class_labels(labels: Sequence[object]) -> tuple[Label, ...]:
-    """Return labels as plain texts and numbers."""
-    plain: list[Label] = []
-    for given in labels:
-        label = given.item() if isinstance(given, np.generic) else given
+def as_labels(values: Sequence[object]) -> tuple[Label, ...]:
+    """Return class labels as Python strings and numbers."""
+    labels: list[Label] = []
+    for value in values:
+        label = value.item() if isinstance(value, np.generic) else value
         if isinstance(label, bool) or not isinstance(label, int | float | str) or label != label:
-            raise DataError(f"classes has {label!r}; a class label is a text or a number")
-        plain.append(label)
-    return tuple(plain)
+            raise DataError(f"classes: expected strings or numbers, got {label!r}")
+        labels.append(label)
+    return tuple(labels)
 
 
 def column_names(names: Sequence[str], count: int, letter: str) -> tuple[str, ...]:
@@ -163,5 +161,6 @@ def column_names(names: Sequence[str], count: int, letter: str) -> tuple[str, ..
     if not names:
         return tuple(f"{letter}{i}" for i in range(count))
     if len(names) != count:
-        raise DataError(f"{letter} has {count} columns and {len(names)} names: {', '.join(names)}")
+        expected = format_count(count, "column name")
+        raise DataError(f"{letter}: expected {expected}, got {len(names)}: {', '.join(names)}")
     return tuple(names)

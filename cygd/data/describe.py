@@ -1,19 +1,20 @@
-"""What an experiment sees of its data: columns, types, ranges, gaps, classes, and the rows of each part."""
+"""Description of an experiment's data: columns, types, ranges, missing values, classes and part sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cygd.components import Components
 from cygd.core.deterministic import column_statistics
-from cygd.data.columns import Selection, select
-from cygd.data.dataset import Dataset, Label, Rows
-from cygd.data.prepare import PARTS, Preparation, Samples
-from cygd.data.table import Column, Table, listed
+from cygd.data.columns import ColumnRoles
+from cygd.data.dataset import Label, Rows
+from cygd.data.formatting import format_count, format_list
+from cygd.data.preparation import HELD_OUT, Preparation, Samples
+from cygd.data.table import Column, Table
 from cygd.errors import CygdError
 
 if TYPE_CHECKING:
@@ -24,18 +25,18 @@ __all__ = ["ColumnSummary", "Description", "describe"]
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """One column.
+    """The summary of one column.
 
     Attributes
     ----------
     name : str
-        As the source calls it.
+        Its name in the source.
     role : str
-        input, target, weight, time, or "" for one that is not used.
+        input, target, weight, time, or "" if it is not used.
     kind : str
-        number, category, or mixed, which is a number column with texts in it.
+        number, category, or mixed for a numeric column with strings in it.
     missing : int
-        How many rows have no value.
+        The number of rows without a value.
     values : str
         The range of numbers, or the labels with their counts.
     """
@@ -49,7 +50,7 @@ class ColumnSummary:
 
 @dataclass
 class Description:
-    """What there is to see, as far as it goes.
+    """The description of an experiment's data, up to the first error.
 
     Attributes
     ----------
@@ -60,15 +61,15 @@ class Description:
     columns : list of ColumnSummary
         Its columns.
     gaps : int
-        Rows with a missing value in a column that is used.
+        The number of rows with a missing value in a column that is used.
     dropped : int
-        How many of them are left out.
+        How many of them are dropped.
     parts : dict
-        How many rows train, validate and test.
+        The number of training, validation and test rows.
     classes : dict
-        For each class of the target the rows of each part that are of it.
+        For each class of the target its rows in each part.
     error : CygdError, optional
-        What stood in the way of more.
+        The error that ended the description early.
     """
 
     where: str
@@ -82,121 +83,97 @@ class Description:
 
 
 def describe(experiment: Experiment, components: Components | None = None) -> Description:
-    """Look at the data of an experiment without preparing them for training.
+    """Describe the data of an experiment without preparing them for training.
 
     Raises
     ------
     CygdError
-        Where the data cannot even be read; whatever is wrong later is the description's `error`.
+        If the data cannot be read; later errors are stored as the description's `error`.
     """
     preparation = Preparation(experiment, components)
-    samples = whole(preparation, preparation.load(None))
-    description = Description(samples.table.where, len(samples.table))
-    selection = None
+    samples = preparation.load(None, keep_array=False)
+    table = samples.table
+    description = Description(table.where, len(table))
+    roles = None
     try:
-        selection = select(experiment.data, samples.table, samples.inputs, preparation.problem)
+        roles = preparation.select(samples)
     except CygdError as error:
         description.error = error
-    description.columns = [
-        summary(name, column, selection, samples.table) for name, column in samples.table.columns.items()
-    ]
-    if selection is not None:
+    description.columns = [summarize_column(name, c, roles, table) for name, c in table.columns.items()]
+    if roles is not None:
         try:
-            look_at_rows(preparation, samples, selection, description)
+            count_rows(preparation, samples, roles, description)
         except CygdError as error:
             description.error = error
     return description
 
 
-def whole(preparation: Preparation, samples: Samples) -> Samples:
-    """Return samples with their inputs in the table, too."""
-    if samples.block is None:
-        return samples
-    inputs = Table.of_dataset(Dataset(samples.block, np.zeros(len(samples.table)), samples.inputs, ["-"]))
-    columns = {name: inputs.columns[name] for name in samples.inputs} | dict(samples.table.columns)
-    table = Table(
-        columns,
-        samples.table.where,
-        numbered=True,
-        targets=samples.table.targets,
-        categorical=samples.table.categorical,
-        weights=samples.table.weights,
-    )
-    return Samples(table, None, samples.inputs)
-
-
-def look_at_rows(
-    preparation: Preparation, samples: Samples, selection: Selection, description: Description
+def count_rows(
+    preparation: Preparation, samples: Samples, roles: ColumnRoles, description: Description
 ) -> None:
-    """Count the rows of each part, and of each class in it."""
-    preparation.selection = selection
-    gaps = np.any([samples.table.column(name).missing for name in selection.used], axis=0)
-    description.gaps = int(gaps.sum())
-    samples = preparation.complete(samples)
-    description.dropped = description.rows - len(samples.table)
-    rows = preparation.split(samples)
-    found: dict[str, tuple[Table, Rows | None]] = {
-        "training": (samples.table, None if rows is None else rows.train)
-    }
-    for part in PARTS:
+    """Count the rows of each part, and the rows of each class in it."""
+    incomplete = np.any([samples.table.column(name).missing for name in roles.used], axis=0)
+    description.gaps = int(incomplete.sum())
+    table = preparation.drop_missing(samples).table
+    description.dropped = description.rows - len(table)
+    rows = preparation.split(replace(samples, table=table))
+    parts: dict[str, tuple[Table, Rows | None]] = {"training": (table, None if rows is None else rows.train)}
+    for part in HELD_OUT:
         if getattr(preparation.section, part):
-            own = preparation.complete(preparation.load(part))
-            found[part] = (own.table, None)
+            parts[part] = (preparation.drop_missing(preparation.load(part)).table, None)
         elif rows is not None and getattr(rows, part) is not None:
-            found[part] = (samples.table, getattr(rows, part))
-    for name, (table, chosen) in found.items():
-        description.parts[name] = len(table) if chosen is None else len(chosen)
-        if selection.target_class is not None:
-            for label, count in counted(table.column(selection.target_class), chosen):
+            parts[part] = (table, getattr(rows, part))
+    for name, (table, selected) in parts.items():
+        description.parts[name] = len(table) if selected is None else len(selected)
+        if roles.target_class is not None:
+            for label, count in label_counts(table.column(roles.target_class), selected):
                 description.classes.setdefault(label, {})[name] = count
 
 
-def summary(name: str, column: Column, selection: Selection | None, table: Table) -> ColumnSummary:
-    """Return what is to be said of a column."""
-    categorical = column.categorical or name in (selection.categorical if selection else table.categorical)
-    missing = int(column.missing.sum())
-    if categorical:
-        counts = dict(counted(column))
+def summarize_column(name: str, column: Column, roles: ColumnRoles | None, table: Table) -> ColumnSummary:
+    """Return the summary of a column."""
+    role, missing = column_role(name, roles), int(column.missing.sum())
+    if column.is_categorical or name in (roles.categorical if roles else table.categorical):
+        counts = dict(label_counts(column))
         labels = sorted(counts, key=lambda label: -counts[label])
-        noun = "label" if len(labels) == 1 else "labels"
-        values = f"{len(labels)} {noun}: " + listed(f"{label} ({counts[label]})" for label in labels)
-        return ColumnSummary(name, role(name, selection), "category", missing, values)
-    values = ranged(column)
-    row = column.first_text
-    if row is not None:
-        values = f"{values}; texts such as {column.text(row)!r}"
-    return ColumnSummary(name, role(name, selection), "number" if row is None else "mixed", missing, values)
+        listed = format_list(f"{label} ({counts[label]})" for label in labels)
+        values = f"{format_count(len(labels), 'label')}: {listed}"
+        return ColumnSummary(name, role, "category", missing, values)
+    values, row = format_range(column), column.first_string_row
+    if row is None:
+        return ColumnSummary(name, role, "number", missing, values)
+    return ColumnSummary(name, role, "mixed", missing, f"{values}; strings such as {column.string_at(row)!r}")
 
 
-def role(name: str, selection: Selection | None) -> str:
-    """Return what a column is for."""
-    if selection is None:
+def column_role(name: str, roles: ColumnRoles | None) -> str:
+    """Return the roles of a column, separated by commas."""
+    if roles is None:
         return ""
-    roles = {
-        "input": selection.inputs,
-        "target": selection.targets,
-        "weight": (selection.sample_weight,),
-        "time": (selection.time,),
+    names_by_role = {
+        "input": roles.inputs,
+        "target": roles.targets,
+        "weight": (roles.sample_weight,),
+        "time": (roles.time,),
     }
-    return ", ".join(word for word, names in roles.items() if name in names)
+    return ", ".join(role for role, names in names_by_role.items() if name in names)
 
 
-def ranged(column: Column) -> str:
-    """Return the range of the numbers of a column."""
-    present = np.flatnonzero(np.isfinite(column.numbers))
-    if not len(present):
+def format_range(column: Column) -> str:
+    """Return range, mean and standard deviation of the numbers of a column."""
+    finite = np.flatnonzero(np.isfinite(column.numbers))
+    if not len(finite):
         return "none"
-    infinite = int(np.isinf(column.numbers).sum())
-    mean, deviation, low, high = (v[0] for v in column_statistics(column.numbers[:, None], present))
+    mean, std, low, high = (v[0] for v in column_statistics(column.numbers[:, None], finite))
     if low == high:
         return f"always {low:g}"
-    more = f", {infinite} infinite" if infinite else ""
-    return f"{low:g} to {high:g}, mean {mean:.4g}, deviation {deviation:.4g}{more}"
+    n_infinite = int(np.isinf(column.numbers).sum())
+    infinite = f", {n_infinite} infinite" if n_infinite else ""
+    return f"{low:g} to {high:g}, mean {mean:.4g}, std {std:.4g}{infinite}"
 
 
-def counted(column: Column, rows: Rows | None = None) -> Iterator[tuple[Label, int]]:
-    """Yield each label of a column with its count in some rows."""
-    codes, labels = column.labels()
-    chosen = codes if rows is None else codes[rows]
-    counts = np.bincount(chosen[chosen >= 0], minlength=len(labels))
+def label_counts(column: Column, rows: Rows | None = None) -> Iterator[tuple[Label, int]]:
+    """Yield each label of a column with its count, in all rows or in some."""
+    codes, labels = column.factorize()
+    selected = codes if rows is None else codes[rows]
+    counts = np.bincount(selected[selected >= 0], minlength=len(labels))
     yield from ((label, int(count)) for label, count in zip(labels, counts, strict=True) if count)

@@ -1,107 +1,130 @@
-"""Columns of a table as numbers: what is not a finite number, or not a known category, is an error."""
+"""Table columns as arrays of numbers or category codes, and checks that their values are finite."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cygd.data.dataset import Array, Label, Rows
-from cygd.data.table import Table, listed, number, place
+from cygd.data.formatting import format_list, format_location
+from cygd.data.table import Table, parse_number
 from cygd.errors import DataError
 
-__all__ = ["all_finite", "check_finite", "encode", "numbers_of", "scaled"]
+__all__ = [
+    "all_finite",
+    "check_finite",
+    "encode_column",
+    "missing_value_error",
+    "numeric_column",
+    "scale_values",
+]
 
-BLOCK = 8192  # rows at a time, so that a memory-mapped array never comes into memory whole
-MISSING_HINT = "data.missing: drop leaves such rows out, data.missing: mean fills the gaps of inputs"
+BLOCK_ROWS = 8192  # rows per block, so that a memory-mapped array is never loaded as a whole
+MISSING_HINT = "data.missing: drop removes such rows, data.missing: mean fills missing inputs"
 
 
-def numbers_of(table: Table, name: str, fill: Label | None = None) -> npt.NDArray[np.floating[Any]]:
-    """Return a column of numbers; `fill` stands in for missing values.
+def numeric_column(
+    table: Table, name: str, fill: Label | None = None, missing_hint: str = MISSING_HINT
+) -> npt.NDArray[np.floating[Any]]:
+    """Return a numeric column; `fill` replaces missing values, else `missing_hint` says what to do.
 
     Raises
     ------
     DataError
-        For a text, an infinite number, or a missing value without `fill`.
+        For a string, an infinite number, or a missing value without `fill`.
     """
     column = table.column(name)
-    row = column.first_text
+    row = column.first_string_row
     if row is not None:
-        text, line = column.text(row), table.place(row, name)
-        # a table without a file is a prediction, for which the experiment is long past
-        advise = table.where and table.advise
-        hint = f"list {name!r} under data.categorical if it holds categories" if advise else None
-        if table.where and number(text, ",") is not None:
-            hint = f"{'data.decimal: ' if table.advise else 'decimal='}',' reads decimal commas"
-        raise DataError(f"{line}: {text!r} is not a number", hint=hint)
+        string = column.string_at(row)
+        hint = None
+        if table.where and parse_number(string, ",") is not None:
+            option = "data.decimal: ','" if table.config_hints else "decimal=','"
+            hint = f"set {option} if commas are decimal points"
+        elif table.where and table.config_hints:
+            hint = f"list {name!r} under data.categorical if it holds categories"
+        raise DataError(f"{table.location(row, name)}: expected a number, got {string!r}", hint=hint)
     if all_finite(column.numbers):
         return column.numbers
     check_no_infinity(table, name)
-    missing = column.missing
     if fill is None:
-        raise missing_value(table, name)
-    return np.where(missing, float(fill), column.numbers)
+        raise missing_value_error(table, name, missing_hint)
+    return np.where(column.missing, float(fill), column.numbers)
 
 
-def encode(table: Table, name: str, categories: Sequence[Label], fill: Label | None = None) -> Rows:
-    """Return the index of each row's label in `categories`.
+def encode_column(
+    table: Table,
+    name: str,
+    categories: Sequence[Label],
+    fill: Label | None = None,
+    missing_hint: str = MISSING_HINT,
+) -> Rows:
+    """Return the index of each row's label in `categories`; `fill` and `missing_hint` as above.
 
     Raises
     ------
     DataError
-        For a label that is not among them, or a missing value without `fill`.
+        For a label that is not in `categories`, or a missing value without `fill`.
     """
     check_no_infinity(table, name)
-    codes, labels = table.column(name).labels()
+    codes, labels = table.column(name).factorize()
     index = {label: i for i, label in enumerate(categories)}
-    known = np.array([*(index.get(label, -1) for label in labels), -1], np.int64)
-    found = known[codes]  # a missing value has the code -1, which is the last place
+    # the last entry is for missing values, whose code is -1
+    index_of_code = np.array([*(index.get(label, -1) for label in labels), -1], np.int64)
+    encoded = index_of_code[codes]
     missing = codes < 0
     if missing.any():
         if fill is None:
-            raise missing_value(table, name)
-        found[missing] = index[fill]
-    if (found < 0).any():
-        row = int(np.argmax(found < 0))
+            raise missing_value_error(table, name, missing_hint)
+        encoded[missing] = index[fill]
+    if (encoded < 0).any():
+        row = int(np.argmax(encoded < 0))
         raise DataError(
-            f"{table.place(row, name)}: the label {labels[codes[row]]!r} was not seen in training",
-            hint=f"the labels of the training rows are {listed(categories)}",
+            f"{table.location(row, name)}: unknown label {labels[codes[row]]!r}",
+            hint=f"the labels of the training rows are {format_list(categories)}",
         )
-    return found
+    return encoded
 
 
-def scaled(
-    table: Table, name: str, values: Array, shift: float, scale: float, dtype: np.dtype[np.floating]
+def scale_values(
+    values: Array,
+    shift: Array | float,
+    scale: Array | float,
+    dtype: np.dtype[Any],
+    locate: Callable[..., str],
 ) -> Array:
-    """Return (values - shift) / scale in the type of the network."""
+    """Return (values - shift) / scale in the dtype of the network.
+
+    `locate(row, column)`, or `locate(row)` for one dimension, names the first value that is out of range.
+    """
     with np.errstate(over="ignore"):
-        result = ((values - shift) / scale).astype(dtype)
-    finite = np.isfinite(result)
+        scaled: Array = ((values - shift) / scale).astype(dtype)
+    finite = np.isfinite(scaled)
     if not finite.all():
-        row = int(np.argmin(finite))
-        raise DataError(f"{table.place(row, name)}: {values[row]:g} is beyond the range of {dtype.name}")
-    return result
+        index = np.unravel_index(int(np.argmin(finite)), finite.shape)
+        raise DataError(f"{locate(*map(int, index))}: {values[index]:g} is out of range for {dtype.name}")
+    return scaled
 
 
 def all_finite(values: Array) -> bool:
-    """Return whether all numbers are finite, without an array of their size."""
-    return all(np.isfinite(values[start : start + BLOCK]).all() for start in range(0, len(values), BLOCK))
+    """Return True if all numbers are finite, without a temporary array of their size."""
+    blocks = range(0, len(values), BLOCK_ROWS)
+    return all(np.isfinite(values[start : start + BLOCK_ROWS]).all() for start in blocks)
 
 
-def check_finite(
-    x: Array, names: Sequence[str], where: str = "", first: int = 0, words: str | None = None
-) -> None:
-    """Raise a DataError that names the first value that is not finite, counting rows from `first`."""
+def check_finite(x: Array, names: Sequence[str], where: str = "", first_row: int = 0) -> None:
+    """Raise a DataError for the first value that is not finite, counting rows from `first_row`."""
     if x.dtype.kind != "f":
         return
-    for start in range(0, len(x), BLOCK):
-        finite = np.isfinite(x[start : start + BLOCK])
+    for start in range(0, len(x), BLOCK_ROWS):
+        finite = np.isfinite(x[start : start + BLOCK_ROWS])
         if not finite.all():
             row, column = divmod(int(np.argmin(finite)), x.shape[1])
-            at = place(where, first + start + row, names[column])
-            raise DataError(f"{at}: the value {words or f'is {x[start + row, column]}, not a finite number'}")
+            location = format_location(where, first_row + start + row, names[column])
+            raise DataError(f"{location}: expected a finite number, got {x[start + row, column]}")
 
 
 def check_no_infinity(table: Table, name: str) -> None:
@@ -110,11 +133,11 @@ def check_no_infinity(table: Table, name: str) -> None:
     if infinite.any():
         row = int(np.argmax(infinite))
         value = table.column(name).numbers[row]
-        raise DataError(f"{table.place(row, name)}: the value is {value}, not a finite number")
+        raise DataError(f"{table.location(row, name)}: expected a finite number, got {value}")
 
 
-def missing_value(table: Table, name: str) -> DataError:
+def missing_value_error(table: Table, name: str, hint: str = MISSING_HINT) -> DataError:
     """Return the error for the first missing value of a column."""
     row = int(np.argmax(table.column(name).missing))
-    hint = MISSING_HINT if table.where and table.advise else None
-    return DataError(f"{table.place(row, name)}: the value is missing", hint=hint)
+    advice = hint if table.where and table.config_hints else None
+    return DataError(f"{table.location(row, name)}: the value is missing", hint=advice)

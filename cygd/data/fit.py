@@ -1,4 +1,4 @@
-"""What is fitted on the training rows: categories, fillings, scaling, classes."""
+"""Fitting on the training rows: categories, fill values, scaling, classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from cygd.core.deterministic import column_statistics
 from cygd.data.dataset import Array, Label, Rows
-from cygd.data.encoding import check_finite, check_no_infinity, numbers_of
+from cygd.data.encoding import check_finite, check_no_infinity, numeric_column
 from cygd.data.preprocessing import InputColumn
 from cygd.data.table import Table
 from cygd.errors import DataError
@@ -29,20 +29,20 @@ def fit_inputs(
     scale: str,
     fill: bool,
 ) -> tuple[InputColumn, ...]:
-    """Return how each input column of a table enters the network.
+    """Fit each input column of a table.
 
     Parameters
     ----------
     table : Table
         All rows.
     names, categorical : str
-        The input columns, and which of them hold categories.
+        The input columns, and those of them that are categorical.
     rows : array of int64, optional
         The training rows.
-    scale : str
-        none, standard or minmax; for numbers.
+    scale : {"none", "standard", "minmax"}
+        The scaling of numeric columns.
     fill : bool
-        Whether missing values are filled, with the mean or the most frequent label.
+        Whether to fill missing values, with the mean or the most frequent label.
     """
     return tuple(
         fit_categories(table, name, rows, fill)
@@ -55,7 +55,7 @@ def fit_inputs(
 def fit_array(
     x: Array, names: Sequence[str], rows: Rows | None, scale: str, where: str
 ) -> tuple[InputColumn, ...]:
-    """Return how each column of an array of numbers enters the network."""
+    """Fit each column of an array of numbers."""
     columns = tuple(InputColumn(name) for name in names)
     if scale == "none":
         return columns
@@ -65,76 +65,76 @@ def fit_array(
 
 
 def fit_numbers(table: Table, name: str, rows: Rows | None, scale: str, fill: bool) -> InputColumn:
-    """Fit a column of numbers."""
-    filling = None
+    """Fit a numeric column: its fill value and scaling."""
+    mean = None
     if fill:
-        numbers_of(table, name, 0.0)  # refuses what is neither a number nor missing
+        numeric_column(table, name, 0.0)  # rejects strings and infinite numbers
         column = table.column(name)
-        present = of_training(~column.missing, rows)
+        present = training_rows_where(~column.missing, rows)
         if not len(present):
-            raise DataError(f"column {name!r} has no value in the training rows: there is no mean to fill in")
-        filling = float(column_statistics(column.numbers[:, None], present)[0][0])
-    values = numbers_of(table, name, filling)
+            raise DataError(f"column {name!r} has no value in the training rows: its mean is undefined")
+        mean = float(column_statistics(column.numbers[:, None], present)[0][0])
+    values = numeric_column(table, name, mean)
     shift, factor = fit_scaling(values[:, None], [name], rows, scale)
-    return InputColumn(name, fill=filling, shift=shift[0], scale=factor[0])
+    return InputColumn(name, fill=mean, shift=shift[0], scale=factor[0])
 
 
 def fit_categories(table: Table, name: str, rows: Rows | None, fill: bool) -> InputColumn:
-    """Fit a column of categories: the labels of the training rows, and the most frequent of them."""
-    labels, counts = training_labels(table, name, rows)
+    """Fit a categorical column: the labels of the training rows, and the most frequent one."""
+    labels, counts = count_labels(table, name, rows)
     if not labels:
         raise DataError(f"column {name!r} has no value in the training rows")
     return InputColumn(name, categories=labels, fill=labels[int(np.argmax(counts))] if fill else None)
 
 
 def fit_classes(table: Table, name: str, rows: Rows | None) -> tuple[Label, ...]:
-    """Return the classes that a categorical target has in the training rows, at least two."""
-    labels, _ = training_labels(table, name, rows)
+    """Return the classes of a categorical target in the training rows, at least two."""
+    labels, _ = count_labels(table, name, rows)
     if len(labels) < 2:
-        only = f"only the class {labels[0]!r}" if labels else "no class"
-        hint = "a classification needs two; take more rows, or split with stratify: true"
-        raise DataError(f"the target {name!r} has {only} in the training rows", hint=hint)
+        only = f"only {labels[0]!r}" if labels else "none"
+        hint = "add rows, or split with stratify: true"
+        message = f"expected at least two classes of the target {name!r} in the training rows, got {only}"
+        raise DataError(message, hint=hint)
     return labels
 
 
-def training_labels(table: Table, name: str, rows: Rows | None) -> tuple[tuple[Label, ...], Array]:
-    """Return the labels of the training rows, sorted, and how often each occurs."""
+def count_labels(table: Table, name: str, rows: Rows | None) -> tuple[tuple[Label, ...], Array]:
+    """Return the sorted labels of the training rows, and their counts."""
     check_no_infinity(table, name)
-    codes, labels = table.column(name).labels()
-    counts = np.bincount(codes[of_training(codes >= 0, rows)], minlength=len(labels))
-    seen = np.flatnonzero(counts)
-    return tuple(labels[i] for i in seen), counts[seen]
+    codes, labels = table.column(name).factorize()
+    counts = np.bincount(codes[training_rows_where(codes >= 0, rows)], minlength=len(labels))
+    present = np.flatnonzero(counts)
+    return tuple(labels[i] for i in present), counts[present]
 
 
-def of_training(chosen: Array, rows: Rows | None) -> Rows:
+def training_rows_where(condition: Array, rows: Rows | None) -> Rows:
     """Return the training rows for which a condition holds."""
-    return np.flatnonzero(chosen) if rows is None else rows[chosen[rows]]
+    return np.flatnonzero(condition) if rows is None else rows[condition[rows]]
 
 
 def fit_scaling(
     values: Array, names: Sequence[str], rows: Rows | None, kind: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return shift and scale of each column: standard is (v - mean) / deviation, minmax (v - min) / range.
+    """Return shift and scale of each column: standard is (v - mean) / std, minmax (v - min) / (max - min).
 
-    A column that is constant in the training rows becomes 0, and is warned of.
+    A column that is constant in the training rows becomes 0, with a warning.
     """
     if kind == "none":
         return (0.0,) * len(names), (1.0,) * len(names)
-    mean, deviation, low, high = column_statistics(values, rows)
+    mean, std, low, high = column_statistics(values, rows)
     with np.errstate(over="ignore"):
-        shift, scale = (mean, deviation) if kind == "standard" else (low, high - low)
-    constant = low == high
-    still = [str(name) for name in np.asarray(names)[constant]]
-    if still:
-        what = "column is" if len(still) == 1 else "columns are"
+        shift, scale = (mean, std) if kind == "standard" else (low, high - low)
+    is_constant = low == high
+    constant = [str(name) for name in np.asarray(names)[is_constant]]
+    if constant:
+        subject = "1 column is" if len(constant) == 1 else f"{len(constant)} columns are"
         log.warning(
-            "%d %s constant in the training rows; scaled (%s) to 0: %s",
-            *(len(still), what, kind, ", ".join(still)),
+            "%s constant in the training rows; scaled (%s) to 0: %s", subject, kind, ", ".join(constant)
         )
-    shift, scale = np.where(constant, low, shift), np.where(constant, 1.0, scale)
-    wrong = ~(np.isfinite(shift) & np.isfinite(scale) & (scale > 0))
-    if wrong.any():
-        i = int(np.argmax(wrong))
-        message = f"column {names[i]!r} cannot be scaled ({kind}): it goes from {low[i]:g} to {high[i]:g}"
-        raise DataError(message, hint="give it in other units")
+    shift, scale = np.where(is_constant, low, shift), np.where(is_constant, 1.0, scale)
+    invalid = ~(np.isfinite(shift) & np.isfinite(scale) & (scale > 0))
+    if invalid.any():
+        i = int(np.argmax(invalid))
+        message = f"column {names[i]!r} cannot be scaled ({kind}): it ranges from {low[i]:g} to {high[i]:g}"
+        raise DataError(message, hint="convert the column to other units")
     return tuple(shift.tolist()), tuple(scale.tolist())

@@ -1,8 +1,8 @@
-"""The inputs of a network, made in the memory of the table that they come from.
+"""Conversion of a table to inputs in the table's own memory.
 
-A table that was read from text is one array of all its columns. Inputs that are numbers take no more
-room than they did there, so they are written over it from the front, a block of rows behind the block
-that is read: a big file needs its arrays once, not twice.
+A table that was read from text is one array of all its columns. Numeric inputs take no more memory than
+the table, so they overwrite it from the front, each block of rows after it has been read: a large file needs
+memory for its arrays once, not twice.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cygd.data.dataset import Array
-from cygd.data.encoding import BLOCK, numbers_of
+from cygd.data.encoding import BLOCK_ROWS, numeric_column, scale_values
 from cygd.data.preprocessing import InputColumn
 from cygd.data.table import Table
-from cygd.errors import DataError
 
 __all__ = ["convert_in_place"]
 
@@ -23,32 +22,30 @@ __all__ = ["convert_in_place"]
 def convert_in_place(
     table: Table, columns: Sequence[InputColumn], dtype: np.dtype[np.floating]
 ) -> Array | None:
-    """Return the inputs, in the memory of the table, which is used up; None where that cannot be done.
+    """Return the inputs in the memory of the table, overwriting it; None if that is impossible.
 
     Raises
     ------
     DataError
-        For a text, an infinite number, a missing value that nothing fills in.
+        For a string, an infinite number, or a missing value without a fill value.
     """
     matrix = table.matrix
     if matrix is None or any(column.categories is not None for column in columns):
         return None
     for column in columns:
-        numbers_of(table, column.column, column.fill)  # refuses what is no number, or missing
+        numeric_column(table, column.column, column.fill)  # raises before anything is overwritten
     names = list(table.columns)
-    chosen = [names.index(column.column) for column in columns]
-    shift, scale = (np.array([getattr(column, key) for column in columns]) for key in ("shift", "scale"))
+    selected = [names.index(column.column) for column in columns]
+    shift = np.array([column.shift for column in columns])
+    scale = np.array([column.scale for column in columns])
     fill = np.array([np.nan if column.fill is None else float(column.fill) for column in columns])
-    x: Array = matrix.reshape(-1).view(dtype)[: len(matrix) * len(chosen)].reshape(len(matrix), -1)
-    for start in range(0, len(matrix), BLOCK):
-        block = matrix[start : start + BLOCK, chosen]
+    x: Array = matrix.reshape(-1).view(dtype)[: len(matrix) * len(selected)].reshape(len(matrix), -1)
+    for start in range(0, len(matrix), BLOCK_ROWS):
+        block = matrix[start : start + BLOCK_ROWS, selected]
         block = np.where(np.isnan(block), fill, block)
-        with np.errstate(over="ignore"):
-            part = ((block - shift) / scale).astype(dtype)
-        finite = np.isfinite(part)
-        if not finite.all():
-            row, i = divmod(int(np.argmin(finite)), len(chosen))
-            place, value = table.place(start + row, names[chosen[i]]), block[row, i]
-            raise DataError(f"{place}: {value:g} is beyond the range of {dtype.name}")
-        x[start : start + len(part)] = part
+
+        def locate(row: int, column: int, start: int = start) -> str:
+            return table.location(start + row, columns[column].column)
+
+        x[start : start + len(block)] = scale_values(block, shift, scale, dtype, locate)
     return x

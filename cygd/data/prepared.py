@@ -1,14 +1,11 @@
-"""What training gets of a dataset."""
+"""The data that a run trains and evaluates on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cygd.data.dataset import Label, Part
-
-if TYPE_CHECKING:
-    from cygd.data.preprocessing import Preprocessing
+from cygd.data.preprocessing import Preprocessing
 
 __all__ = ["PreparedData"]
 
@@ -17,9 +14,9 @@ __all__ = ["PreparedData"]
 class PreparedData:
     """The data of an experiment, ready for training.
 
-    `inputs` are the names of the columns of x (`island=Dream` for a one-hot column), `targets` the
-    names of the target columns, `classes` the labels in the order of y's one-hot columns, or the two
-    labels that 0 and 1 stand for in a single column; empty for numeric targets.
+    `inputs` are the names of the columns of x (`island=Dream` for a one-hot column), `targets` the names of
+    the target columns, `classes` the labels in the order of y's one-hot columns, or the two labels that 0 and
+    1 encode in a single column; empty for numeric targets.
     """
 
     train: Part

@@ -1,15 +1,15 @@
-"""From raw columns to the arrays of a network, and back: what a prediction has to know.
+"""From raw columns to the arrays of a network, and back: what a prediction needs to know.
 
-Everything here was fitted on the training rows. Training and prediction go the same way, in float64
-until the last step, so that a network sees the same bits in both. `preprocessing.json` is its text:
+Everything here was fitted on the training rows. Training and prediction use the same code, in float64 up
+to the last step, so that a network sees the same bits in both. `preprocessing.json` stores it:
 
     {"version": 1,
      "inputs": [{"column": "body_mass_g", "shift": 4201.7, "scale": 801.9},
                 {"column": "island", "categories": ["Biscoe", "Dream", "Torgersen"]}],
      "targets": {"columns": ["species"], "classes": ["Adelie", "Chinstrap", "Gentoo"]}}
 
-A number becomes (value - shift) / scale, a category one column of 0 and 1 per label; `fill` stands in
-for a missing value. Targets have one `shift` and one `scale` per column where they are scaled.
+A number becomes (value - shift) / scale, a category one column of 0 and 1 per label; `fill` replaces a
+missing value. Scaled targets have one `shift` and one `scale` per column.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.dataset import Array, Label, real_array
-from cygd.data.encoding import BLOCK, check_finite, encode, numbers_of, scaled
-from cygd.data.table import Column, Table, listed
+from cygd.data.dataset import Array, Label, as_real_array
+from cygd.data.encoding import BLOCK_ROWS, check_finite, encode_column, numeric_column, scale_values
+from cygd.data.formatting import format_list, format_location
+from cygd.data.table import Column, Table
 from cygd.errors import CheckpointError, DataError
 
 __all__ = ["InputColumn", "Preprocessing"]
@@ -43,9 +45,9 @@ class InputColumn:
     categories : tuple of labels, optional
         The labels of a categorical column, in the order of its one-hot columns.
     fill : number or label, optional
-        What stands in for a missing value; without it a missing value is an error.
+        The replacement for a missing value; without it a missing value is an error.
     shift, scale : float
-        (value - shift) / scale is what the network sees of a number.
+        A number enters the network as (value - shift) / scale.
     """
 
     column: str
@@ -56,7 +58,7 @@ class InputColumn:
 
     @property
     def width(self) -> int:
-        """How many columns of x it takes."""
+        """The number of columns of x that it takes."""
         return 1 if self.categories is None else len(self.categories)
 
     @property
@@ -78,9 +80,9 @@ class Preprocessing:
     targets : tuple of str
         Names of the target columns.
     classes : tuple of labels
-        The classes of a categorical target; empty for numbers.
+        The classes of a categorical target; empty for numeric targets.
     target_shift, target_scale : tuple of float
-        y = y_hat * scale + shift; empty where targets are not scaled.
+        y = y_hat * scale + shift; empty if targets are not scaled.
 
     Examples
     --------
@@ -105,11 +107,11 @@ class Preprocessing:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns of x: a categorical column has one for each label."""
+        """The names of the columns of x; a categorical column has one per label."""
         return tuple(name for column in self.columns for name in column.features)
 
     @property
-    def unscaled(self) -> bool:
+    def is_identity(self) -> bool:
         """Whether x holds the values of the raw columns unchanged."""
         return all(c.categories is None and (c.shift, c.scale) == (0, 1) for c in self.columns)
 
@@ -119,72 +121,72 @@ class Preprocessing:
         Parameters
         ----------
         data : mapping, array or Table
-            A mapping of column names to values (a data frame is one; columns that are not needed may
-            be there too), or an array of shape (n_samples, n_columns) in the order of `inputs`.
+            A mapping of column names to values, such as a data frame (other columns are ignored), or an
+            array of shape (n_samples, n_columns) in the order of `inputs`.
         dtype : dtype
-            Of the result. An array of this type that is not scaled is returned as it is.
+            The dtype of the result. An array of this dtype that needs no scaling is returned as it is.
         where : str
-            What the data are called in messages.
+            The name of the data in messages.
 
         Raises
         ------
         DataError
-            For a column that is not there, a text in a column of numbers, a category that training
-            has not seen, a value that is missing or not finite.
+            For a missing column, a string in a numeric column, a label that does not occur in the
+            training rows, or a value that is missing or not finite.
         """
         if isinstance(data, Table):
-            return self._of_table(data, dtype)
+            return self._transform_table(data, dtype)
         if hasattr(data, "keys"):
-            return self._of_table(Table.of_mapping(data), dtype)
+            return self._transform_table(Table.from_mapping(data), dtype)
         if any(c.categories is not None or c.fill is not None for c in self.columns):
-            return self._of_table(self._cut(np.asarray(data, dtype=object), where), dtype)
-        return self._of_array(real_array(data, where or "the array"), dtype, where)
+            array = self._check_shape(np.asarray(data, dtype=object), where)
+            columns = {name: Column.from_values(array[:, i]) for i, name in enumerate(self.inputs)}
+            return self._transform_table(Table(columns, where), dtype)
+        array = self._check_shape(as_real_array(data, where or "the array"), where)
+        return self._transform_array(array, dtype, where)
 
-    def _of_table(self, table: Table, dtype: npt.DTypeLike) -> Array:
+    def _transform_table(self, table: Table, dtype: npt.DTypeLike) -> Array:
         x = np.empty((len(table), len(self.features)), dtype)
-        at = 0
+        first = 0
         for spec in self.columns:
             if spec.categories is None:
-                values = numbers_of(table, spec.column, spec.fill)
-                x[:, at] = scaled(table, spec.column, values, spec.shift, spec.scale, x.dtype)
+                values = numeric_column(table, spec.column, spec.fill)
+                locate = partial(table.location, name=spec.column)
+                x[:, first] = scale_values(values, spec.shift, spec.scale, x.dtype, locate)
             else:
-                codes = encode(table, spec.column, spec.categories, spec.fill)
-                x[:, at : at + spec.width] = 0
-                x[np.arange(len(x)), at + codes] = 1
-            at += spec.width
+                codes = encode_column(table, spec.column, spec.categories, spec.fill)
+                x[:, first : first + spec.width] = 0
+                x[np.arange(len(x)), first + codes] = 1
+            first += spec.width
         return x
 
-    def _of_array(self, array: Array, dtype: npt.DTypeLike, where: str) -> Array:
-        array = self._shaped(array, where)
-        wanted = np.dtype(dtype)
-        if self.unscaled and array.dtype == wanted and array.flags.c_contiguous and array.flags.aligned:
+    def _transform_array(self, array: Array, dtype: npt.DTypeLike, where: str) -> Array:
+        dtype = np.dtype(dtype)
+        if self.is_identity and array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
             check_finite(array, self.inputs, where)
             return array
-        x = np.empty(array.shape, wanted)
+        x = np.empty(array.shape, dtype)
         shift = np.array([column.shift for column in self.columns])
         scale = np.array([column.scale for column in self.columns])
-        for start in range(0, len(array), BLOCK):
-            block = np.asarray(array[start : start + BLOCK], np.float64)
+        for start in range(0, len(array), BLOCK_ROWS):
+            block = np.asarray(array[start : start + BLOCK_ROWS], np.float64)
             check_finite(block, self.inputs, where, start)
-            with np.errstate(over="ignore"):
-                x[start : start + BLOCK] = (block - shift) / scale
-            words = f"is beyond the range of {wanted.name}"
-            check_finite(x[start : start + BLOCK], self.inputs, where, start, words)
+
+            def locate(row: int, column: int, start: int = start) -> str:
+                return format_location(where, start + row, self.inputs[column])
+
+            x[start : start + BLOCK_ROWS] = scale_values(block, shift, scale, dtype, locate)
         return x
 
-    def _cut(self, array: Array, where: str) -> Table:
-        array = self._shaped(array, where)
-        columns = {name: Column.of(array[:, i]) for i, name in enumerate(self.inputs)}
-        return Table(columns, where)
-
-    def _shaped(self, array: Array, where: str) -> Array:
-        """Return an array as one of two dimensions with a column for each of `inputs`."""
-        n, named = len(self.columns), f"{where or 'the array'} has the shape {array.shape}"
-        if array.ndim == 1 and n == 1:
+    def _check_shape(self, array: Array, where: str) -> Array:
+        """Return an array of two dimensions with a column for each of `inputs`."""
+        n_columns = len(self.columns)
+        if array.ndim == 1 and n_columns == 1:
             return array[:, None]
-        if array.ndim != 2 or array.shape[1] != n:
-            hint = f"the columns are {listed(self.inputs)}"
-            raise DataError(f"{named}; (n_samples, {n}) is needed", hint=hint)
+        if array.ndim != 2 or array.shape[1] != n_columns:
+            expected = f"expected the shape (n_samples, {n_columns})"
+            hint = f"the columns are {format_list(self.inputs)}"
+            raise DataError(f"{where or 'the array'}: {expected}, got {array.shape}", hint=hint)
         return array
 
     def transform_targets(self, y: Array, dtype: npt.DTypeLike = np.float64) -> Array:
@@ -195,16 +197,16 @@ class Preprocessing:
             return y.astype(dtype, copy=False)
 
     def inverse_targets(self, y_hat: Array) -> Array:
-        """Return outputs of the network, or targets as it sees them, in their original units."""
+        """Return network outputs, or transformed targets, in their original units."""
         if not self.target_scale:
             return y_hat
         y: Array = np.asarray(y_hat, np.float64) * np.array(self.target_scale) + np.array(self.target_shift)
         return y.astype(np.asarray(y_hat).dtype, copy=False)
 
-    # -- as text ------------------------------------------------------------------------------------
+    # -- JSON ---------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as what `json.dumps` takes; floats come back with the same bits."""
+        """Return a mapping for `json.dumps`; floats are restored with the same bits."""
         inputs = []
         for column in self.columns:
             entry: dict[str, Any] = {"column": column.column}
@@ -229,49 +231,48 @@ class Preprocessing:
         Raises
         ------
         CheckpointError
-            For anything that it could not have written.
+            For anything that `to_json` cannot have written.
         """
-        top = Entry(data, "preprocessing.json")
+        top = JsonEntry(data, "")
         version = top.get("version", int)
         if version != VERSION:
-            raise CheckpointError(f"preprocessing.json is of version {version}; this cygd reads {VERSION}")
-        entries = [Entry(item, f"inputs[{i}]") for i, item in enumerate(top.get("inputs", list))]
+            raise top.error(f"expected version {VERSION}, got {version}")
+        entries = [JsonEntry(item, f"inputs[{i}]") for i, item in enumerate(top.get("inputs", list))]
         columns = tuple(entry.input_column() for entry in entries)
         if len({column.column for column in columns}) != len(columns):
-            raise CheckpointError("preprocessing.json: inputs names a column twice")
-        targets = Entry(top.get("targets", dict), "targets")
-        names = tuple(targets.texts("columns"))
-        shift, scale = (tuple(targets.floats(key)) for key in ("shift", "scale"))
+            raise top.error("duplicate column in inputs")
+        targets = JsonEntry(top.get("targets", dict), "targets")
+        names = tuple(targets.strings("columns"))
+        shift, scale = tuple(targets.floats("shift")), tuple(targets.floats("scale"))
         if not (len(shift) == len(scale) and len(scale) in (0, len(names))) or 0 in scale:
-            raise targets.wrong("shift and scale do not fit the columns")
+            raise targets.error("expected a shift and a nonzero scale for each column")
         return cls(columns, names, tuple(targets.labels("classes") or ()), shift, scale)
 
 
-class Entry:
-    """A mapping of preprocessing.json, read with care."""
+class JsonEntry:
+    """A mapping in preprocessing.json whose values are checked as they are read."""
 
-    def __init__(self, data: object, where: str) -> None:
-        self.where = where
+    def __init__(self, data: object, path: str) -> None:
+        self.path = path
         if not isinstance(data, Mapping):
-            raise self.wrong(f"expected a mapping, found {type(data).__name__}")
+            raise self.error(f"expected a mapping, got {type(data).__name__}")
         self.data = data
 
-    def wrong(self, message: str) -> CheckpointError:
-        prefix = "" if self.where == "preprocessing.json" else "preprocessing.json: "
-        return CheckpointError(f"{prefix}{self.where}: {message}")
+    def error(self, message: str) -> CheckpointError:
+        return CheckpointError(": ".join(filter(None, ["preprocessing.json", self.path, message])))
 
     def get(self, key: str, kind: type, default: Any = ...) -> Any:
         value = self.data.get(key, default)
         if value is ...:
-            raise self.wrong(f"the key {key!r} is missing")
+            raise self.error(f"the key {key!r} is missing")
         if value is not default and not (isinstance(value, kind) and not isinstance(value, bool)):
-            raise self.wrong(f"{key} is {value!r}, not {kind.__name__}")
+            raise self.error(f"{key}: expected {kind.__name__}, got {value!r}")
         return value
 
-    def texts(self, key: str) -> list[str]:
+    def strings(self, key: str) -> list[str]:
         values: list[str] = self.get(key, list)
         if not all(isinstance(value, str) for value in values):
-            raise self.wrong(f"{key} is {values!r}, not a list of texts")
+            raise self.error(f"{key}: expected a list of strings, got {values!r}")
         return values
 
     def floats(self, key: str) -> list[float]:
@@ -279,7 +280,7 @@ class Entry:
 
     def float(self, value: object, key: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise self.wrong(f"{key} is {value!r}, not a finite number")
+            raise self.error(f"{key}: expected a finite number, got {value!r}")
         return float(value)
 
     def labels(self, key: str) -> tuple[Label, ...] | None:
@@ -287,12 +288,12 @@ class Entry:
         if values is None:
             return None
         if not values or len(set(map(str, values))) != len(values):
-            raise self.wrong(f"{key} is {values!r}, not a list of different labels")
+            raise self.error(f"{key}: expected a list of distinct labels, got {values!r}")
         return tuple(self.label(value, key) for value in values)
 
     def label(self, value: object, key: str) -> Label:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise self.wrong(f"{key}: {value!r} is not a label")
+            raise self.error(f"{key}: expected a label, got {value!r}")
         return value
 
     def input_column(self) -> InputColumn:
@@ -303,11 +304,9 @@ class Entry:
             if categories is None:
                 self.float(fill, "fill")
             elif fill not in categories:
-                raise self.wrong(f"fill is {fill!r}, which is none of the categories")
-        shift, scale = (self.float(self.data.get(key, default), key) for key, default in SCALING)
+                raise self.error(f"fill: expected one of the categories, got {fill!r}")
+        shift = self.float(self.data.get("shift", 0.0), "shift")
+        scale = self.float(self.data.get("scale", 1.0), "scale")
         if not scale:
-            raise self.wrong("scale is 0")
+            raise self.error("scale: expected a nonzero number, got 0")
         return InputColumn(name, categories, fill, shift, scale)
-
-
-SCALING = (("shift", 0.0), ("scale", 1.0))

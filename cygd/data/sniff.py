@@ -1,6 +1,6 @@
-"""What a file of data seems to be: its source with the options, and what each column seems to hold.
+"""Sniffing of a data file: its source with the options, and what each column appears to hold.
 
-A guess is for somebody who begins, and is written down where it can be corrected; an experiment itself is
+`cygd new` writes the guesses into an experiment, where the user can correct them; an experiment itself is
 never guessed at.
 """
 
@@ -11,7 +11,6 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,42 +19,44 @@ from typing import Any
 import numpy as np
 
 from cygd.components import Components
-from cygd.data.dataset import Dataset, Label
+from cygd.data.dataset import Array, Dataset, Label
 from cygd.data.source import DataSource
 from cygd.data.sources.paths import resolve_paths
-from cygd.data.sources.text_io import known_encoding, opened
-from cygd.data.table import Column, Table, number
+from cygd.data.sources.text_io import normalize_encoding, open_text
+from cygd.data.table import Column, Table, parse_number
 from cygd.errors import DataError
 
 __all__ = ["ColumnGuess", "TableGuess", "sniff_table"]
 
 SOURCES = {".npz": "npz", ".parquet": "parquet", ".svm": "svmlight", ".svmlight": "svmlight"}
-USUAL = {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "header": True}
+DEFAULTS = {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "header": True}
 DELIMITERS = ",;\t|"
-BYTES = 1 << 20  # that are looked at for the encoding
-LINES = 20  # that are looked at for the delimiter
-MOST_LABELS = 20  # of a column of texts; more are names or notes, not categories
-MOST_CLASSES = 12  # that are given as numbers
-COUNTS = re.compile(r"(row|record|sample|line)?_?(id|idx|index|nr|no|number|names?)|unnamed.*", re.IGNORECASE)
+ENCODING_BYTES = 1 << 20  # read to guess the encoding
+DELIMITER_LINES = 20  # read to guess the delimiter
+MAX_LABELS = 20  # of a categorical column; a column with more holds names or notes
+MAX_CLASS_NUMBERS = 12  # of a numeric column that looks like class numbers
+ROW_NUMBERS = re.compile(
+    r"(row|record|sample|line)?_?(id|idx|index|nr|no|number|names?)|unnamed.*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
 class ColumnGuess:
-    """What a column seems to hold.
+    """What a column appears to hold.
 
     Attributes
     ----------
     name : str
     labels : dict of label to count, or None
-        Of a column of categories.
+        For a categorical column.
     low, high : float
-        Of a column of numbers.
+        For a numeric column.
     missing, distinct : int
-        How many rows have no value, and how many different ones there are.
-    numbers_classes : bool
-        Whether its numbers look like numbers of classes: two of any kind, or a few from 0 or 1 upwards.
-    unfit : str
-        Why it can be no input, or "".
+        The number of rows without a value, and of distinct values.
+    has_class_numbers : bool
+        Whether its numbers look like class numbers: any two numbers, or a few from 0 or 1 upwards.
+    unusable : str
+        Why it cannot be an input, or "".
     """
 
     name: str
@@ -64,81 +65,80 @@ class ColumnGuess:
     high: float
     missing: int
     distinct: int
-    numbers_classes: bool = False
-    unfit: str = ""
+    has_class_numbers: bool = False
+    unusable: str = ""
 
 
 @dataclass(frozen=True)
 class TableGuess:
-    """What a file seems to be.
+    """What a file appears to be.
 
     Attributes
     ----------
     source, options
-        What an experiment writes for it.
+        The data source for an experiment, with its options.
     table : Table
-        Its columns.
-    views : list of View
-        What they seem to hold.
+        The data.
+    columns : list of ColumnGuess
+        What its columns appear to hold.
     """
 
     source: str
     options: dict[str, Any]
     table: Table
-    views: list[ColumnGuess]
+    columns: list[ColumnGuess]
 
 
 def sniff_table(path: str, components: Components) -> TableGuess:
-    """Look at a file of data; its name says which kind it is, its first lines how it is written.
+    """Guess the source of a data file from its suffix, and the options from its first lines.
 
     Raises
     ------
     DataError
-        Where it cannot be read.
+        If the file cannot be read.
     """
     file = resolve_paths(Path(), path, "--data")[0]
-    source = SOURCES.get(file.suffix.lower(), "csv")
-    options = text_options(file) if source == "csv" else {}
-    component = components.get("data_source", source)
-    assert isinstance(component, DataSource)
-    data = component.configured({"path": path, **options}).read(Path())
-    table = Table.of_dataset(data, str(file)) if isinstance(data, Dataset) else data
+    name = SOURCES.get(file.suffix.lower(), "csv")
+    options = {"path": path, **(sniff_csv_options(file) if name == "csv" else {})}
+    source = components.get("data_source", name)
+    assert isinstance(source, DataSource)
+    data = source.configured(options).read(Path())
+    table = Table.from_dataset(data, str(file)) if isinstance(data, Dataset) else data
     if not len(table):
         raise DataError(f"{file} has no rows")
-    return TableGuess(
-        source, {"path": path, **options}, table, [view(n, c) for n, c in table.columns.items()]
-    )
+    columns = [sniff_column(column_name, column) for column_name, column in table.columns.items()]
+    return TableGuess(name, options, table, columns)
 
 
-def text_options(file: Path) -> dict[str, Any]:
-    """Return the options of a file of text that are not the usual ones."""
-    encoding = encoding_of(file)
-    with opened(file, known_encoding(encoding)) as text:
-        lines = list(islice((line for line in text if line.strip()), LINES))
-    fitting = {",": (0, 0)}  # how many lines have as many cells as the first one, and how many those are
+def sniff_csv_options(file: Path) -> dict[str, Any]:
+    """Return the options of a text file that differ from the defaults."""
+    encoding = sniff_encoding(file)
+    with open_text(file, normalize_encoding(encoding)) as text:
+        lines = list(islice((line for line in text if line.strip()), DELIMITER_LINES))
+    scores = {",": (0, 0)}  # the number of lines as wide as the first one, and that width
     for delimiter in DELIMITERS:
         widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter)]
         if widths and widths[0] > 1:
-            fitting[delimiter] = widths.count(widths[0]), widths[0]
-    delimiter = max(fitting, key=lambda one: fitting[one])
+            scores[delimiter] = widths.count(widths[0]), widths[0]
+    delimiter = max(scores, key=lambda candidate: scores[candidate])
     records = list(csv.reader(lines, delimiter=delimiter))
-    decimal = decimal_of(records) if delimiter != "," else "."
-    found: dict[str, Any] = {
+    decimal = sniff_decimal(records) if delimiter != "," else "."
+    options: dict[str, Any] = {
         "encoding": encoding,
         "delimiter": "tab" if delimiter == "\t" else delimiter,
         "decimal": decimal,
         "header": not records or has_header(records[:2], decimal),
     }
-    return {option: value for option, value in found.items() if value != USUAL[option]}
+    return {option: value for option, value in options.items() if value != DEFAULTS[option]}
 
 
-def encoding_of(file: Path) -> str:
-    """Return what the bytes of a file seem to stand for."""
+def sniff_encoding(file: Path) -> str:
+    """Return the encoding that the first bytes of a file suggest."""
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as raw:
         try:
-            start = raw.read(BYTES)
+            start = raw.read(ENCODING_BYTES)
         except (OSError, EOFError, zlib.error):
-            return "utf-8"  # whoever opens it says what is wrong
+            return "utf-8"  # `open_text` reports the error
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
     try:
@@ -148,47 +148,47 @@ def encoding_of(file: Path) -> str:
     return "utf-8"
 
 
-def decimal_of(records: list[list[str]]) -> str:
-    """Return the character in front of the fraction: a comma where cells are numbers with it alone."""
+def sniff_decimal(records: list[list[str]]) -> str:
+    """Return the decimal separator: a comma if some cells are numbers only with it, and none only without."""
     cells = [cell for record in records[1:] for cell in record]
-    commas = any(number(cell) is None and number(cell, ",") is not None for cell in cells)
-    points = any(number(cell) is not None and number(cell, ",") is None for cell in cells)
+    commas = any(parse_number(cell) is None and parse_number(cell, ",") is not None for cell in cells)
+    points = any(parse_number(cell) is not None and parse_number(cell, ",") is None for cell in cells)
     return "," if commas and not points else "."
 
 
 def has_header(records: list[list[str]], decimal: str) -> bool:
-    """Tell whether the first record holds names: whether it is of another kind than the second."""
-    kinds = [[number(cell, decimal) is not None for cell in record] for record in records]
+    """Return True if the first record holds names: if it has numbers in other cells than the second."""
+    kinds = [[parse_number(cell, decimal) is not None for cell in record] for record in records]
     return not any(kinds[0]) or (len(kinds) > 1 and kinds[0] != kinds[1])
 
 
-def view(name: str, column: Column) -> ColumnGuess:
-    """Return what a column seems to hold."""
+def sniff_column(name: str, column: Column) -> ColumnGuess:
+    """Return what a column appears to hold."""
     missing = int(np.count_nonzero(column.missing))
-    codes, labels = column.labels()
-    counts = np.bincount(codes[codes >= 0], minlength=len(labels))
+    codes, labels = column.factorize()
     n_rows, distinct = len(column.numbers), len(labels)
-    if column.categorical:
-        known = dict(zip(labels, counts.tolist(), strict=True))
-        unfit = "" if distinct <= min(MOST_LABELS, n_rows / 2) else f"{distinct} different texts"
-        unfit = "the same in every row" if distinct == 1 else unfit
-        return ColumnGuess(name, known, np.nan, np.nan, missing, distinct, unfit=unfit)
+    if column.is_categorical:
+        counts = np.bincount(codes[codes >= 0], minlength=distinct)
+        label_counts = dict(zip(labels, counts.tolist(), strict=True))
+        unusable = "" if distinct <= min(MAX_LABELS, n_rows / 2) else f"{distinct} different strings"
+        unusable = "the same in every row" if distinct == 1 else unusable
+        return ColumnGuess(name, label_counts, np.nan, np.nan, missing, distinct, unusable=unusable)
     present = column.numbers[~np.isnan(column.numbers)]
     low, high = (float(present.min()), float(present.max())) if len(present) else (np.nan, np.nan)
-    upwards = low in (0, 1) and distinct <= MOST_CLASSES and np.array_equal(labels, low + np.arange(distinct))
-    unfit = "; ".join(reasons(name, column, present))
-    return ColumnGuess(name, None, low, high, missing, distinct, distinct == 2 or upwards, unfit)
+    consecutive = distinct <= MAX_CLASS_NUMBERS and np.array_equal(labels, low + np.arange(distinct))
+    has_class_numbers = distinct == 2 or (low in (0, 1) and consecutive)
+    unusable = unusable_reason(name, column, present)
+    return ColumnGuess(name, None, low, high, missing, distinct, has_class_numbers, unusable)
 
 
-def reasons(name: str, column: Column, present: Any) -> Iterator[str]:
-    """Yield why a column of numbers can be no input."""
+def unusable_reason(name: str, column: Column, present: Array) -> str:
+    """Return why a numeric column cannot be an input, or ""."""
     if not len(present):
-        yield "empty"
-    elif column.first_text is not None:
-        yield f"numbers, but also texts such as {column.text(column.first_text)!r}"
-    elif not np.isfinite(present).all():
-        yield "not all of it is finite"
-    elif present.min() == present.max():
-        yield "the same in every row"
-    elif COUNTS.fullmatch(name) and (np.diff(present) == 1).all():
-        yield "it counts the rows"
+        return "empty"
+    if column.first_string_row is not None:
+        return f"numbers, but also strings such as {column.string_at(column.first_string_row)!r}"
+    if not np.isfinite(present).all():
+        return "some values are not finite"
+    if present.min() == present.max():
+        return "the same in every row"
+    return "row numbers" if ROW_NUMBERS.fullmatch(name) and (np.diff(present) == 1).all() else ""

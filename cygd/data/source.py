@@ -1,4 +1,4 @@
-"""Data sources: where samples come from. A built-in one is a row of `DATA_SOURCES`."""
+"""Data sources: where samples come from. Every built-in source is a row of `DATA_SOURCES`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from cygd.data.dataset import Dataset
 from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
 from cygd.data.sources.parquet import load_parquet
-from cygd.data.sources.paths import matching
-from cygd.data.sources.sklearn_datasets import BUNDLED, load_sklearn
+from cygd.data.sources.paths import glob_files
+from cygd.data.sources.sklearn_datasets import SKLEARN_DATASETS, load_sklearn
 from cygd.data.sources.svmlight import load_svmlight
-from cygd.data.sources.synthetic import KINDS, load_synthetic
+from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
-from cygd.errors import CygdError, PluginError
+from cygd.errors import CygdError, PluginError, describe_exception
 
-__all__ = ["DATA_SOURCES", "KIND", "DataSource", "fingerprint"]
+__all__ = ["DATA_SOURCES", "KIND", "DataSource", "hash_files"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DataSource(Component):
-    """A function that gives the samples of an experiment.
+    """A function that loads the samples of an experiment.
 
     Parameters
     ----------
     name : str
-        What an experiment writes behind `source:`.
+        The value of `source:` in an experiment.
     load : callable
-        load(folder, **options) -> `cygd.Dataset`, where relative paths start from `folder` (a Path).
-        Its keyword parameters with their defaults are the options; one that counts is annotated int.
+        load(folder, **options) -> `cygd.Dataset`; relative paths start from `folder` (a Path). Its keyword
+        parameters with their defaults are the options; an integer option is annotated int.
 
     Examples
     --------
@@ -48,7 +48,9 @@ class DataSource(Component):
     """
 
     kind: ClassVar[str] = "data_source"
-    _reserved: ClassVar[tuple[str, ...]] = ()  # an experiment names it behind `source:`
+    _reserved: ClassVar[
+        tuple[str, ...]
+    ] = ()  # `name` may be an option: experiments give the name as `source`
 
     load: Callable[..., Any]
     parameters: Mapping[str, Any] = field(init=False)
@@ -62,51 +64,44 @@ class DataSource(Component):
         Raises
         ------
         DataError
-            For data that cannot be read.
+            If the data cannot be read.
         PluginError
-            Where the source itself fails, or returns something else.
+            If the source itself fails, or returns something else.
         """
         try:
             data = self.load(folder, **self.parameters)
         except CygdError:
             raise
         except Exception as error:
-            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise PluginError(f"{self}: load failed: {what}") from error
-        if data is None:
-            raise PluginError(f"{self}: load returned None", hint="is a `return` missing?")
+            raise PluginError(f"{self}: load failed: {describe_exception(error)}") from error
         if not isinstance(data, Dataset | Table):
-            raise PluginError(f"{self}: load returned {type(data).__name__}, not a cygd.Dataset")
+            hint = "is a `return` missing?" if data is None else None
+            kind = "None" if data is None else type(data).__name__
+            raise PluginError(f"{self}: expected a cygd.Dataset from load, got {kind}", hint=hint)
         return data
 
     def files(self, folder: Path) -> list[Path]:
         """Return the files that the options name."""
-        values = [value for option in self.parameters.values() for value in texts(option)]
-        found = []
-        for value in values:
-            if value and "\0" not in value:
-                found += [folder / value] if (folder / value).is_file() else matching(folder, value)
-        return found
+        files = []
+        for value in self.parameters.values():
+            for name in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(name, str) and name and "\0" not in name:
+                    is_file = (folder / name).is_file()
+                    files += [folder / name] if is_file else glob_files(folder, name)
+        return files
 
 
-def texts(option: object) -> Iterable[str]:
-    """Return an option's text, or the texts in its list."""
-    if isinstance(option, str):
-        return (option,)
-    return (item for item in option if isinstance(item, str)) if isinstance(option, list | tuple) else ()
-
-
-def fingerprint(sources: Iterable[DataSource], folder: Path) -> dict[str, str]:
+def hash_files(sources: Iterable[DataSource], folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that configured data sources name, by its path."""
-    found = {}
+    hashes = {}
     for path in (path for source in sources for path in source.files(folder)):
         with path.open("rb") as file:
-            found[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+            hashes[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
 
 
 DATA_SOURCES: tuple[DataSource, ...] = (
-    DataSource("inline", load_inline, summary="x and y written in the experiment"),
+    DataSource("inline", load_inline, summary="x and y in the experiment itself"),
     DataSource(
         "csv",
         load_csv,
@@ -117,7 +112,7 @@ DATA_SOURCES: tuple[DataSource, ...] = (
     DataSource(
         "svmlight",
         load_svmlight,
-        summary="a label and the features that are not 0, as LIBSVM writes them",
+        summary="a label and the nonzero features, in the LIBSVM format",
         bounds={"features": "[0, 4294967295]", "first_index": "[0, 1]"},
     ),
     DataSource("npy", load_npy, summary="x and y from two .npy files, memory-mapped"),
@@ -125,15 +120,15 @@ DATA_SOURCES: tuple[DataSource, ...] = (
     DataSource(
         "sklearn",
         load_sklearn,
-        summary="a data set that scikit-learn brings along (extra: sklearn)",
-        bounds={"name": " | ".join(BUNDLED)},
+        summary="a data set bundled with scikit-learn (extra: sklearn)",
+        bounds={"name": " | ".join(SKLEARN_DATASETS)},
     ),
     DataSource(
         "synthetic",
         load_synthetic,
         summary="a problem drawn from a seed",
         bounds={
-            "kind": " | ".join(KINDS),
+            "kind": " | ".join(SYNTHETIC_KINDS),
             "samples": "[1, 4294967295]",
             "noise": "[0, inf)",
             "seed": "[0, 9223372036854775807]",

@@ -1,14 +1,13 @@
-"""Which rows train, validate and test.
+"""Splitting rows into training, validation and test rows.
 
-A part of fraction f of n rows gets f n rows, rounded to the nearest (halves up); what is left
-trains. One permutation, drawn from the split's own seed, is cut into test, validation and training
-rows, each part in the order of the data. A stratified split cuts each class by itself, in the same
-permutation, and gives the rows that rounding left over to the classes with the largest remainders,
-so that the parts are as large as without it.
+A part of fraction f of n rows gets f n rows, rounded to the nearest (halves up); the rest are training rows.
+One permutation, drawn from the split's own seed, is cut into test, validation and training rows, and each
+part is sorted. A stratified split cuts each class separately, in the same permutation, and gives the rows
+left over by rounding to the classes with the largest remainders, so that the parts have the same sizes.
 
-In the order of time the test rows are the last ones, and the validation rows those before them. Folds
-divide what the test leaves: the rows of one fold validate, those of the others train; in the order of
-time those of the folds before it, so that nobody learns from what comes later.
+A split by time takes the last rows as test rows and those before them as validation rows. Folds divide the
+rows that remain after the test rows: one fold is the validation rows, the other folds are the training rows;
+in a split by time only the earlier folds are, so that no model is trained on later rows.
 """
 
 from __future__ import annotations
@@ -22,18 +21,19 @@ import numpy.typing as npt
 
 from cygd.core.random import Stream
 from cygd.data.dataset import Rows
-from cygd.data.encoding import missing_value
+from cygd.data.encoding import missing_value_error
+from cygd.data.formatting import format_count
 from cygd.data.table import Table
 from cygd.errors import DataError
 
-__all__ = ["SplitRows", "in_time", "split_rows"]
+__all__ = ["SplitRows", "sort_by_time", "split_rows"]
 
 DATE = re.compile(r"\d{4}-\d\d(-\d\d|$)")
 
 
 @dataclass(frozen=True, eq=False)
 class SplitRows:
-    """The rows of each part, ascending, in uint32; None for a part that was not asked for."""
+    """The sorted rows of each part, in uint32; None for a part that was not requested."""
 
     train: Rows
     validation: Rows | None
@@ -51,40 +51,40 @@ def split_rows(
     folds: int | None = None,
     fold: int = 1,
 ) -> SplitRows:
-    """Divide the rows 0 ... n - 1.
+    """Split the rows 0 ... n - 1.
 
     Parameters
     ----------
     n : int
-        How many rows there are.
+        The number of rows.
     validation, test : float
         Their fractions of all rows.
     seed : int
-        Of the split alone.
+        The seed of the split alone.
     classes : array of int, optional
-        The class of each row: the split is stratified by it.
+        The class of each row, to stratify by.
     order : array of int, optional
-        The rows in the order of time, in place of a drawn one.
+        The rows sorted by time, in place of a random permutation.
     folds, fold : int, optional
-        How many folds there are, and which of them validates, from 1.
+        The number of folds, and the fold that is the validation rows, from 1.
 
     Raises
     ------
     DataError
-        Where a part that was asked for would have no row.
+        If a requested part would be empty.
     """
-    n_validation, n_test = count(n, validation, "validation"), count(n, test, "test")
+    n_validation, n_test = part_size(n, validation, "validation"), part_size(n, test, "test")
     if n_validation + n_test >= n:
         taken = f"validation {validation:g} ({n_validation} rows) and test {test:g} ({n_test} rows)"
-        raise DataError(f"the split leaves no row of {n} for training: {taken}")
-    timed = order is not None
-    drawn: Rows = Stream(seed, purpose="split").order(n) if order is None else order[::-1].copy()
+        raise DataError(f"no training rows are left of {format_count(n, 'row')}: {taken}")
+    by_time = order is not None
+    shuffled: Rows = Stream(seed, purpose="split").order(n) if order is None else order[::-1].copy()
     if classes is not None:
-        drawn, n_test, n_validation = stratified(drawn, classes, n_test, n_validation)
+        shuffled, n_test, n_validation = stratify(shuffled, classes, n_test, n_validation)
     if folds is not None:
-        return one_fold(drawn, n_test, folds, fold, timed=timed)
-    # pieces of one array, which big data can do without a copy of
-    parts = np.split(drawn, [n_test, n_test + n_validation])
+        return select_fold(shuffled, n_test, folds, fold, by_time=by_time)
+    # views of one array: large data must not be copied once more
+    parts = np.split(shuffled, [n_test, n_test + n_validation])
     for part in parts:
         part.sort()
     test_rows, validation_rows, train_rows = parts
@@ -95,81 +95,82 @@ def split_rows(
     )
 
 
-def one_fold(order: Rows, n_test: int, folds: int, fold: int, *, timed: bool) -> SplitRows:
-    """Return the rows of one fold for validation, and of the others, or of those before it, for training.
+def select_fold(order: Rows, n_test: int, folds: int, fold: int, *, by_time: bool) -> SplitRows:
+    """Return one fold as validation rows, and the other folds, or those before it, as training rows.
 
     Raises
     ------
     DataError
-        Where a fold would have no row.
+        If a fold would be empty.
     """
     test_rows, rest = order[:n_test], order[n_test:]
-    blocks = folds + timed  # the first one in time has nothing before it to learn from
-    if len(rest) < blocks:
-        raise DataError(f"{len(rest)} rows are too few for {folds} folds")
-    if timed:
-        blocks_in_time = np.array_split(rest[::-1], blocks)
-        train_rows, validation_rows = np.concatenate(blocks_in_time[:fold]), blocks_in_time[fold].copy()
+    n_blocks = folds + by_time  # by time, the first block is training rows only
+    if len(rest) < n_blocks:
+        raise DataError(f"expected at least {n_blocks} rows for {folds} folds, got {len(rest)}")
+    if by_time:
+        blocks = np.array_split(rest[::-1], n_blocks)
+        train_rows, validation_rows = np.concatenate(blocks[:fold]), blocks[fold].copy()
     else:
-        # every so many rows, which keeps the shares of classes that stand one behind the other
-        validates = np.arange(len(rest)) % folds == fold - 1
-        train_rows, validation_rows = rest[~validates], rest[validates]
+        # every folds-th row: rows of one class are adjacent, so each fold gets its share of them
+        is_validation = np.arange(len(rest)) % folds == fold - 1
+        train_rows, validation_rows = rest[~is_validation], rest[is_validation]
     return SplitRows(np.sort(train_rows), np.sort(validation_rows), np.sort(test_rows) if n_test else None)
 
 
-def in_time(table: Table, name: str | None) -> Rows:
-    """Return the rows in the order of a column of numbers or dates; without one as they stand.
+def sort_by_time(table: Table, name: str | None) -> Rows:
+    """Return the rows in the order of a column of numbers or dates, or in their own order without one.
 
     Raises
     ------
     DataError
-        For a missing value, or a text that is no date whose order is that of its letters.
+        For a missing value, or a string that is not a date in an alphabetically sortable format.
     """
     if name is None:
         return np.arange(len(table), dtype=np.uint32)
     column = table.column(name)
     if column.missing.any():
-        raise missing_value(table, name)
-    if column.texts is not None:
-        dated = np.array([DATE.match(word) is not None for word in (*column.words, "")])
-        wrong = ~dated[column.texts]  # a number has the code -1, which is the last place
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            found = column.text(row) if column.texts[row] >= 0 else f"{column.numbers[row]:g}"
-            hint = "the split by time goes by numbers, or by dates such as 2026-01-31 or 2026-01-31T12:00"
-            raise DataError(f"{table.place(row, name)}: {found!r} is no date", hint=hint)
-    codes, _ = column.labels()
+        raise missing_value_error(table, name)
+    if column.string_codes is not None:
+        # the last entry is for numbers, whose code is -1
+        is_date = np.array([DATE.match(string) is not None for string in (*column.strings, "")])
+        invalid = ~is_date[column.string_codes]
+        if invalid.any():
+            row = int(np.argmax(invalid))
+            value = column.string_at(row) if column.string_codes[row] >= 0 else f"{column.numbers[row]:g}"
+            hint = "a split by time needs numbers, or dates such as 2026-01-31 or 2026-01-31T12:00"
+            raise DataError(f"{table.location(row, name)}: expected a date, got {value!r}", hint=hint)
+    codes, _ = column.factorize()
     return np.argsort(codes, kind="stable").astype(np.uint32)
 
 
-def stratified(order: Rows, classes: Rows, n_test: int, n_validation: int) -> tuple[Rows, int, int]:
-    """Return the permutation with the rows of the test in front, those of the validation behind them."""
+def stratify(order: Rows, classes: Rows, n_test: int, n_validation: int) -> tuple[Rows, int, int]:
+    """Return the rows as test, validation and training rows, stratified, and the sizes of the first two."""
     groups = [order[classes[order] == k] for k in np.unique(classes)]
     sizes = np.array([len(group) for group in groups])
-    in_test = allot(sizes, sizes, n_test)
-    in_validation = allot(sizes, sizes - in_test, n_validation)
+    in_test = allocate(sizes, sizes, n_test)
+    in_validation = allocate(sizes, sizes - in_test, n_validation)
     ends = zip(in_test.tolist(), (in_test + in_validation).tolist(), strict=True)
-    cut = [np.split(group, [a, b]) for group, (a, b) in zip(groups, ends, strict=True)]
-    pieces = [part[k] for k in range(3) for part in cut]
+    parts = [np.split(group, [a, b]) for group, (a, b) in zip(groups, ends, strict=True)]
+    pieces = [part[k] for k in range(3) for part in parts]
     return np.concatenate(pieces), int(in_test.sum()), int(in_validation.sum())
 
 
-def count(n: int, fraction: float, name: str) -> int:
-    """Return how many of n rows a fraction is."""
+def part_size(n: int, fraction: float, name: str) -> int:
+    """Return the number of rows that a fraction of n rows is."""
     if not 0 <= fraction < 1:
-        raise DataError(f"split.{name} is {fraction:g}; it is a fraction, 0 or more and below 1")
+        raise DataError(f"split.{name}: expected a fraction of at least 0 and below 1, got {fraction:g}")
     rows = math.floor(fraction * n + 0.5)
     if fraction and not rows:
-        raise DataError(f"the {name} part has no rows: {fraction:g} of {n} rows is less than half a row")
+        raise DataError(f"the {name} part is empty: {fraction:g} of {n} rows is less than half a row")
     return rows
 
 
-def allot(sizes: Rows, available: Rows, wanted: int) -> Rows:
-    """Return how many rows of each group make up `wanted` rows, in proportion to the sizes."""
-    quota: npt.NDArray[np.float64] = sizes * (wanted / sizes.sum())
-    given = np.minimum(np.floor(quota).astype(np.int64), available)
-    # the largest remainders first, ties to the earlier group
-    for i in np.argsort(-(quota - given), kind="stable"):
-        if given.sum() < wanted and given[i] < available[i]:
-            given[i] += 1
-    return given
+def allocate(sizes: Rows, available: Rows, total: int) -> Rows:
+    """Divide `total` rows among groups in proportion to their sizes."""
+    quota: npt.NDArray[np.float64] = sizes * (total / sizes.sum())
+    allocated = np.minimum(np.floor(quota).astype(np.int64), available)
+    # largest remainders first, ties to the earlier group
+    for i in np.argsort(-(quota - allocated), kind="stable"):
+        if allocated.sum() < total and allocated[i] < available[i]:
+            allocated[i] += 1
+    return allocated

@@ -1,149 +1,164 @@
-"""Named columns as they were read, before anybody decided what they mean.
+"""Named columns as a source reads them, before the experiment assigns roles to them.
 
-A column keeps its numbers and its texts side by side: whether it is categorical depends on the
-experiment (`categorical`), and a column that the experiment does not use may hold anything.
+A column keeps its numbers and its strings side by side: the experiment decides whether it is categorical
+(`categorical`), and a column that the experiment does not use may hold anything.
 
-In a categorical column a value that reads as a number *is* that number: 01, 1 and 1.0 are one
-category. So labels sort as a reader expects, and are found again whether a prediction gives them as
-text or as numbers.
+In a categorical column a value that parses as a number *is* that number: 01, 1 and 1.0 are one category.
+Labels therefore sort numerically, and a prediction may pass them as strings or as numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.dataset import Array, Dataset, Label, Rows, real_array
-from cygd.errors import DataError, did_you_mean
+from cygd.data.dataset import Array, Dataset, Label, Rows, as_real_array
+from cygd.data.formatting import format_location, suggest_name
+from cygd.errors import DataError
 
-__all__ = ["MISSING", "Column", "ColumnReader", "Source", "Table", "label_array", "listed", "number", "place"]
+__all__ = [
+    "MISSING_VALUES",
+    "Column",
+    "ColumnReader",
+    "Table",
+    "TableFile",
+    "factorize_labels",
+    "parse_number",
+]
 
-MISSING = frozenset({"", "NA", "NaN", "nan", "null", "?"})
+MISSING_VALUES = frozenset({"", "NA", "NaN", "nan", "null", "?"})
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """The values of one column: a number per row, NaN where there is none, and codes of texts.
+    """The values of one column.
 
-    `texts` holds an index into `words`, -1 where the value is a number or missing; None when the
-    whole column has no text.
+    Parameters
+    ----------
+    numbers : array of float
+        A number per row, NaN if the value is a string or missing.
+    string_codes : array of int32, optional
+        An index into `strings` per row, -1 if the value is a number or missing; None in a column without
+        strings.
+    strings : tuple of str
+        The distinct strings.
     """
 
     numbers: npt.NDArray[np.floating[Any]]
-    texts: npt.NDArray[np.int32] | None = None
-    words: tuple[str, ...] = ()
+    string_codes: npt.NDArray[np.int32] | None = None
+    strings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, values: object) -> Column:
-        """Return the column of a sequence of numbers and texts; None is missing."""
+    def from_values(cls, values: object) -> Column:
+        """Return a column of numbers and strings; None is missing."""
         array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
         if array.dtype.kind in "biuf":
             return cls(array.astype(np.float64))
         reader = ColumnReader()
-        numbers, texts = reader.read(["" if value is None else str(value) for value in array.tolist()])
-        return cls(numbers, texts, tuple(reader.words))
+        numbers, codes = reader.read(["" if value is None else str(value) for value in array.tolist()])
+        return cls(numbers, codes, tuple(reader.strings))
 
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
-        """Whether each row has no value."""
-        absent: npt.NDArray[np.bool_] = np.isnan(self.numbers)
-        return absent if self.texts is None else absent & (self.texts < 0)
+        """The rows without a value, as a mask."""
+        not_numeric: npt.NDArray[np.bool_] = np.isnan(self.numbers)
+        return not_numeric if self.string_codes is None else not_numeric & (self.string_codes < 0)
 
     @property
-    def categorical(self) -> bool:
-        """Whether it is a column of texts: more of its values are texts than numbers."""
-        if self.texts is None:
+    def is_categorical(self) -> bool:
+        """Whether more values are strings than numbers."""
+        if self.string_codes is None:
             return False
-        n_texts = np.count_nonzero(self.texts >= 0)
-        return bool(n_texts > len(self.numbers) - np.count_nonzero(self.missing) - n_texts)
+        n_strings = np.count_nonzero(self.string_codes >= 0)
+        return bool(n_strings > len(self.numbers) - np.count_nonzero(self.missing) - n_strings)
 
     @property
-    def first_text(self) -> int | None:
-        """The first row that holds a text, or None."""
-        if self.texts is None or not (self.texts >= 0).any():
+    def first_string_row(self) -> int | None:
+        """The first row that holds a string, or None."""
+        if self.string_codes is None or not (self.string_codes >= 0).any():
             return None
-        return int(np.argmax(self.texts >= 0))
+        return int(np.argmax(self.string_codes >= 0))
 
-    def text(self, row: int) -> str:
-        """Return the text of a row that holds one."""
-        return "" if self.texts is None else self.words[self.texts[row]]
+    def string_at(self, row: int) -> str:
+        """Return the string in a row that holds one."""
+        return "" if self.string_codes is None else self.strings[self.string_codes[row]]
 
-    def labels(self) -> tuple[Rows, tuple[Label, ...]]:
-        """Return a code per row, -1 where missing, and the labels: numbers, then texts, both sorted."""
+    def factorize(self) -> tuple[Rows, tuple[Label, ...]]:
+        """Return a code per row, -1 if missing, and the sorted labels, numbers before strings."""
         codes = np.full(len(self.numbers), -1, np.int64)
-        present = ~np.isnan(self.numbers)
-        values, codes[present] = np.unique(self.numbers[present], return_inverse=True)
-        labels: list[Label] = [plain(value) for value in values.tolist()]
-        if self.texts is not None:
-            is_text = self.texts >= 0
-            used = sorted({self.words[i] for i in np.unique(self.texts[is_text])})
-            place = {word: len(labels) + i for i, word in enumerate(used)}
-            code_of = np.array([place.get(word, -1) for word in self.words], np.int64)
-            codes[is_text] = code_of[self.texts[is_text]]
+        is_number = ~np.isnan(self.numbers)
+        values, codes[is_number] = np.unique(self.numbers[is_number], return_inverse=True)
+        labels: list[Label] = [int(value) if value.is_integer() else value for value in values.tolist()]
+        if self.string_codes is not None:
+            is_string = self.string_codes >= 0
+            used = sorted({self.strings[i] for i in np.unique(self.string_codes[is_string])})
+            position = {string: len(labels) + i for i, string in enumerate(used)}
+            code_of = np.array([position.get(string, -1) for string in self.strings], np.int64)
+            codes[is_string] = code_of[self.string_codes[is_string]]
             labels += used
         return codes, tuple(labels)
 
     def take(self, rows: Rows) -> Column:
-        """Return the column of some rows."""
-        texts = None if self.texts is None else self.texts[rows]
-        return Column(self.numbers[rows], texts, self.words)
+        """Return the column restricted to some rows."""
+        codes = None if self.string_codes is None else self.string_codes[rows]
+        return Column(self.numbers[rows], codes, self.strings)
 
 
 class ColumnReader:
-    """Reads the cells of one column, chunk by chunk; `words` are the texts so far, with their codes."""
+    """Parses the cells of one column, chunk by chunk; `strings` maps each string so far to its code."""
 
     def __init__(self, decimal: str = ".") -> None:
         self.decimal = decimal
-        self.words: dict[str, int] = {}
+        self.strings: dict[str, int] = {}
 
     def read(self, cells: Sequence[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32] | None]:
-        """Return the numbers of the next cells, and the codes of their texts where they have any."""
+        """Return the numbers of the next cells, and the codes of their strings if there are any."""
         joined = "\n".join(cells)
         try:
             # most columns are numbers without gaps; float() alone would accept 1_000
             if "_" in joined or (self.decimal != "." and "." in joined):
                 raise ValueError
-            plain = cells if self.decimal == "." else [cell.replace(self.decimal, ".") for cell in cells]
-            return np.fromiter(map(float, plain), np.float64, len(cells)), None
+            with_points = cells if self.decimal == "." else [c.replace(self.decimal, ".") for c in cells]
+            return np.fromiter(map(float, with_points), np.float64, len(cells)), None
         except ValueError:
             pass
-        # a text is mostly one of a few: each is looked at once
-        known = {cell: self.cell(cell) for cell in dict.fromkeys(cells)}
-        numbers = np.fromiter((known[cell][0] for cell in cells), np.float64, len(cells))
-        codes = np.fromiter((known[cell][1] for cell in cells), np.int32, len(cells))
+        # most columns repeat a few strings: each distinct cell is parsed once
+        parsed = {cell: self.read_cell(cell) for cell in dict.fromkeys(cells)}
+        numbers = np.fromiter((parsed[cell][0] for cell in cells), np.float64, len(cells))
+        codes = np.fromiter((parsed[cell][1] for cell in cells), np.int32, len(cells))
         return numbers, codes if (codes >= 0).any() else None
 
-    def cell(self, cell: str) -> tuple[float, int]:
-        """Return a cell's number (NaN when it is none) and the code of its text (-1 when it is none)."""
-        text = cell.strip()
-        if text in MISSING:
+    def read_cell(self, cell: str) -> tuple[float, int]:
+        """Return a cell's number (NaN if it has none) and the code of its string (-1 if it has none)."""
+        cell = cell.strip()
+        if cell in MISSING_VALUES:
             return math.nan, -1
-        value = number(text, self.decimal)
-        return (math.nan, self.words.setdefault(text, len(self.words))) if value is None else (value, -1)
+        value = parse_number(cell, self.decimal)
+        return (math.nan, self.strings.setdefault(cell, len(self.strings))) if value is None else (value, -1)
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file of several that a table was read from.
+class TableFile:
+    """A file that a table was read from.
 
     Parameters
     ----------
-    start : int
-        Its first row.
+    first_row : int
+        The row of the table that is the file's first.
     where : str
-        Its name, for messages.
-    line : callable, optional
-        Tells the line of a row of its own, where it has lines.
+        The file's name in messages.
+    line_number : callable, optional
+        Maps a row of the file to its line, for text files.
     """
 
-    start: int
+    first_row: int
     where: str
-    line: Callable[[int], int] | None = None
+    line_number: Callable[[int], int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,36 +169,33 @@ class Table:
     ----------
     columns : mapping of str to Column
     where : str
-        The file they come from, for messages.
-    line : callable, optional
-        Tells a row's line in that file; it is asked for messages only.
+        The file or source of the columns, as messages name it.
     index : array of int64, optional
-        The rows of the source that are left, once some were dropped.
-    numbered : bool
-        Whether the names were made up (c0, x0, ...), so that a position may stand for a name.
+        The rows of the source that remain after rows were dropped.
+    default_names : bool
+        Whether the names are generated (c0, x0, ...), so that a column may also be given by its position.
     targets, categorical : frozenset of str
-        Columns that the source itself says are targets, or categories.
-    weights : array, optional
-        Weights of the rows that came beside the columns.
-    sources : tuple of Source
-        The files, where there are several.
+        Columns that the source itself declares as targets or as categorical.
+    sample_weight : array, optional
+        Weights of the rows, if the source returns them apart from the columns.
+    files : tuple of TableFile
+        The files, in the order of their rows.
     matrix : array of shape (n_rows, n_columns), optional
-        The one array that all columns' numbers are views of, in their order.
-    advise : bool
-        Whether there is an experiment that could still be told something else about them.
+        One array of which the numbers of all columns are views, in order.
+    config_hints : bool
+        Whether hints may name keys of the experiment: False for a prediction.
     """
 
     columns: Mapping[str, Column]
     where: str = ""
-    line: Callable[[int], int] | None = None
     index: Rows | None = None
-    numbered: bool = False
+    default_names: bool = False
     targets: tuple[str, ...] = ()
     categorical: frozenset[str] = field(default_factory=frozenset)
-    weights: Array | None = None
-    sources: tuple[Source, ...] = ()
+    sample_weight: Array | None = None
+    files: tuple[TableFile, ...] = ()
     matrix: npt.NDArray[np.float64] | None = None
-    advise: bool = True
+    config_hints: bool = True
 
     def __len__(self) -> int:
         return next((len(column.numbers) for column in self.columns.values()), 0)
@@ -191,33 +203,32 @@ class Table:
     def column(self, name: str) -> Column:
         """Return a column by its name."""
         if name not in self.columns:
-            known = list(self.columns)
-            hint = did_you_mean(name, known) or f"there are {listed(known)}"
             where = f"{self.where}: " if self.where else ""
-            raise DataError(f"{where}there is no column {name!r}", hint=hint)
+            hint = suggest_name(name, list(self.columns), "columns")
+            raise DataError(f"{where}unknown column {name!r}", hint=hint)
         return self.columns[name]
 
-    def place(self, row: int, name: str) -> str:
-        """Return where a value stands, as messages begin: file:line, row and column."""
+    def location(self, row: int, name: str) -> str:
+        """Return the location of a value, as messages begin: file:line, row and column."""
         row = row if self.index is None else int(self.index[row])
-        if not self.sources:
-            return place(self.where, row, name, self.line)
-        source = [source for source in self.sources if source.start <= row][-1]
-        return place(source.where, row - source.start, name, source.line)
+        if not self.files:
+            return format_location(self.where, row, name)
+        file = [file for file in self.files if file.first_row <= row][-1]
+        return format_location(file.where, row - file.first_row, name, file.line_number)
 
     def take(self, rows: Rows) -> Table:
-        """Return the table of some rows."""
+        """Return the table restricted to some rows."""
         return replace(
             self,
             columns={name: column.take(rows) for name, column in self.columns.items()},
             index=rows if self.index is None else self.index[rows],
-            weights=None if self.weights is None else self.weights[rows],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
             matrix=None,
         )
 
     @classmethod
-    def of_dataset(cls, data: Dataset, where: str = "", *, with_inputs: bool = True) -> Table:
-        """Return the columns of a dataset; without inputs only its targets."""
+    def from_dataset(cls, data: Dataset, where: str = "", *, with_inputs: bool = True) -> Table:
+        """Return the columns of a dataset: inputs and targets, or the targets alone."""
         columns = {}
         if with_inputs:
             x = np.asarray(data.x, np.float64)
@@ -225,33 +236,33 @@ class Table:
         targets = tuple(data.targets)
         if data.classes:
             targets = targets if len(targets) == 1 else ("y",)
-            columns[targets[0]] = class_column(data.class_indices(), tuple(data.classes))
+            columns[targets[0]] = column_of_classes(data.class_indices(), tuple(data.classes))
         else:
-            # float32 stays as it is, mapped if it is mapped: what is computed of it is computed in double
+            # float32 stays float32 (and memory-mapped); all computation on it is in float64
             single = data.y.dtype == np.float32
             y = np.asarray(data.y) if single else np.asarray(data.y, np.float64)
             columns.update((name, Column(y[:, i])) for i, name in enumerate(targets))
         return cls(
             columns,
             where,
-            numbered=True,
+            default_names=True,
             targets=targets,
             categorical=frozenset(targets) if data.classes else frozenset(),
-            weights=None if data.sample_weight is None else np.asarray(data.sample_weight, np.float64),
+            sample_weight=None if data.sample_weight is None else np.asarray(data.sample_weight, np.float64),
         )
 
     @classmethod
-    def of_mapping(cls, data: Mapping[str, Any]) -> Table:
-        """Return the columns of a mapping (or a data frame); single values are one row."""
+    def from_mapping(cls, data: Mapping[str, Any]) -> Table:
+        """Return the columns of a mapping or data frame; scalars become one row."""
         columns = {}
-        for name in data.keys():  # noqa: SIM118 (a data frame is not iterated by its keys)
+        for name in data.keys():  # noqa: SIM118 (iterating over a data frame differs)
             values = data[name]
-            if isinstance(values, list | tuple):  # as objects, or NumPy would make 1 and "a" both texts
+            if isinstance(values, list | tuple):  # as objects: NumPy would turn 1 and "a" into strings
                 values = np.array(values, dtype=object)
             values = np.atleast_1d(values)
             if values.ndim != 1:
-                raise DataError(f"column {str(name)!r} has the shape {values.shape}; it needs one dimension")
-            columns[str(name)] = Column.of(values)
+                raise DataError(f"column {str(name)!r}: expected one dimension, got the shape {values.shape}")
+            columns[str(name)] = Column.from_values(values)
         lengths = {name: len(column.numbers) for name, column in columns.items()}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
@@ -259,39 +270,20 @@ class Table:
         return cls(columns)
 
 
-def class_column(indices: Rows, labels: tuple[Label, ...]) -> Column:
-    """Return the column of labels that class indices stand for."""
-    words = tuple(label for label in labels if isinstance(label, str))
+def column_of_classes(indices: Rows, labels: tuple[Label, ...]) -> Column:
+    """Return the column of the labels that class indices refer to."""
+    strings = tuple(label for label in labels if isinstance(label, str))
     numbers = np.array([math.nan if isinstance(label, str) else float(label) for label in labels])
-    texts = np.array([words.index(label) if isinstance(label, str) else -1 for label in labels], np.int32)
-    return Column(numbers[indices], texts[indices] if words else None, words)
+    codes = np.array([strings.index(label) if isinstance(label, str) else -1 for label in labels], np.int32)
+    return Column(numbers[indices], codes[indices] if strings else None, strings)
 
 
-def place(where: str, row: int, name: str, line: Callable[[int], int] | None = None) -> str:
-    """Return where a value stands; rows count from 1 in a file with lines and from 0 in an array."""
-    if line is not None:
-        return f"{where}:{line(row)}: row {row + 1}, column {name!r}"
-    return f"{where + ': ' if where else ''}row {row} (from 0), column {name!r}"
-
-
-def listed(names: Iterable[object], most: int = 8) -> str:
-    """Return names in a row, the first ones where there are many.
+def parse_number(text: str, decimal: str = ".") -> float | None:
+    """Return the number that a text represents, or None.
 
     Examples
     --------
-    >>> listed("abc", most=2)
-    'a, b, ...'
-    """
-    words = [str(name) for name in names]
-    return ", ".join(words[:most] + ["..."] * (len(words) > most)) or "none"
-
-
-def number(text: str, decimal: str = ".") -> float | None:
-    """Return the number that a text reads as, or None.
-
-    Examples
-    --------
-    >>> number(" 1e-3"), number("1_000"), number("one"), number("2,5", ",")
+    >>> parse_number(" 1e-3"), parse_number("1_000"), parse_number("one"), parse_number("2,5", ",")
     (0.001, None, None, 2.5)
     """
     if "_" in text or (decimal != "." and "." in text):
@@ -302,21 +294,16 @@ def number(text: str, decimal: str = ".") -> float | None:
         return None
 
 
-def plain(value: float) -> Label:
-    """Return a whole number as int."""
-    return int(value) if value.is_integer() else value
-
-
-def label_array(values: object, name: str) -> tuple[Array, tuple[Label, ...]]:
-    """Return class indices and labels of an array of class numbers or texts of one column."""
+def factorize_labels(values: object, name: str) -> tuple[Array, tuple[Label, ...]]:
+    """Return class indices and sorted labels of one column of class numbers or strings."""
     array = np.asarray(values)
     if array.dtype.kind not in "US":
-        array = real_array(values, name)
+        array = as_real_array(values, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise DataError(f"{name} has the shape {array.shape}; class labels are one column")
-    column = Column.of(array.astype(str) if array.dtype.kind in "US" else array)
+        raise DataError(f"{name}: expected one column of class labels, got the shape {array.shape}")
+    column = Column.from_values(array.astype(str) if array.dtype.kind in "US" else array)
     if column.missing.any():
-        raise DataError(f"{name}: row {int(np.argmax(column.missing))} (from 0) has no class label")
-    return column.labels()
+        raise DataError(f"{name}: row {int(np.argmax(column.missing))} (from 0): the class label is missing")
+    return column.factorize()

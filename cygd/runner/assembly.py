@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cygd import config
 from cygd.components import Component
 from cygd.data import PreparedData, prepare
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
-from cygd.network import Network
+from cygd.network import Layer, Network
 from cygd.plugins.discovery import (
     Request,
     environment_requests,
@@ -200,16 +202,16 @@ def complete(
 def build_network(experiment: config.Experiment, n_inputs: int, plugins: Plugins) -> Network:
     """Return the network that an experiment describes, with its initial weights."""
     layers = [
-        {
-            "units": layer.units,
-            "activation": layer.activation.component,
-            "bias": layer.bias,
-            "initializer": layer.initializer.component,
-            "weights": layer.weights,
-            "dropout": layer.dropout,
-            "l1": layer.l1,
-            "l2": layer.l2,
-        }
+        Layer(
+            units=layer.units,
+            activation=layer.activation.component,
+            bias=layer.bias if isinstance(layer.bias, bool) else np.array(layer.bias),
+            initializer=layer.initializer.component,
+            weights=None if layer.weights is None else np.array(layer.weights),
+            dropout=layer.dropout,
+            l1=layer.l1,
+            l2=layer.l2,
+        )
         for layer in experiment.model.layers
     ]
     return Network(
@@ -257,8 +259,8 @@ def _naming(error: DataError, experiment: config.Experiment) -> str:
     named = [
         (f"{at}.{key}", value) for at, options in parts.items() for key, value in (options or {}).items()
     ]
-    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1] has 2 values`
-    option = re.match(r"(\w+)((\[\d+\])*) ", error.message)
+    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1]: expected 2 values`
+    option = re.match(r"(\w+)((\[\d+\])*)[: ]", error.message)
     found = [
         key
         for key, value in named

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
-from cygd.network import training
+from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly, resolved
 from cygd.runner.fit import evaluate, fit
@@ -82,14 +82,14 @@ class Execution:
         self.past = past
         self.start = None if past is None else past.state
         self.keeper: CheckpointWriter | None = None
-        self.where: Callable[[], training.TrainingState | None] | None = None
+        self.where: Callable[[], TrainingState | None] | None = None
         # of the whole epochs, row 0 in front
         self.rows = [] if self.start is None else [dict(row) for row in self.start.rows]
         self.began = time.perf_counter() - (0.0 if self.start is None else self.start.seconds)
         self.model = Model(assembly.network, assembly.data.preprocessing)
         self.seen: Run | None = None
         if self.start is not None:  # what is stopped at once leaves no weights that have learned nothing
-            self.start.put_weights_back(assembly.network)
+            self.start.load_weights_into(assembly.network)
 
     def run(self) -> Result:
         """Train, and bring the run folder in order, however it ends."""
@@ -159,7 +159,7 @@ class Execution:
         log.info("run %s goes on from epoch %d", self.experiment.name, epoch)
         return past.content
 
-    def train(self) -> training.History:
+    def train(self) -> History:
         """Run all epochs."""
         return fit(
             self.assembly,
@@ -171,7 +171,7 @@ class Execution:
             on_start=self.take_state,
         )
 
-    def take_state(self, where: Callable[[], training.TrainingState | None]) -> None:
+    def take_state(self, where: Callable[[], TrainingState | None]) -> None:
         """Remember who knows where training stands."""
         self.where = where
 
@@ -198,7 +198,7 @@ class Execution:
         if self.keeper is not None and state is not None and extent is not None:
             self.keeper.write(state, extent)
 
-    def close(self, history: training.History) -> Result:
+    def close(self, history: History) -> Result:
         """Measure the kept weights and write everything down."""
         self.csv.flush()
         return self.write(

@@ -71,16 +71,16 @@ class Checkpoint:
         CheckpointError
             The optimizer's state holds something that is no array of numbers.
         """
-        state, standing = self.state, self.state.standing
-        best = None if standing is None else standing.best_parameters
+        state, early_stopping = self.state, self.state.early_stopping
+        best = None if early_stopping is None else early_stopping.best_parameters
         description = {
             "epoch": state.epoch,
             "updates": state.updates,
             "step": state.step,
-            "memory": list(state.memory),
+            "memory": list(state.scalars),
             "last": dict(state.last),
             "seconds": state.seconds,
-            "standing": None if standing is None else _plain(standing),
+            "standing": None if early_stopping is None else _plain(early_stopping),
             "optimizer": list(state.optimizer),
             "metrics": list(self.extent),
             "config": self.config,
@@ -128,17 +128,21 @@ def read(path: Path) -> Checkpoint:
         arrays = dict(archive)
     description = json.loads(arrays["state"].tobytes())
     extent, standing = Extent(*description["metrics"]), description["standing"]
+    early_stopping = None
     if standing is not None:
-        standing = EarlyStoppingState(**standing, best_parameters=arrays.get("best"))
+        early_stopping = EarlyStoppingState(
+            standing["best"], standing["best_epoch"], standing["waited"], arrays.get("best")
+        )
     try:
         rows = read_rows(path.parents[1] / "metrics.csv", extent)
     except CheckpointError as error:
         raise DamagedError(f"{path} cannot be used: {error.message}") from None
     state = TrainingState(
-        **{name: description[name] for name in ("epoch", "updates", "step", "memory", "last", "seconds")},
+        **{name: description[name] for name in ("epoch", "updates", "step", "last", "seconds")},
+        scalars=description["memory"],
         parameters=arrays["parameters"],
         optimizer={name: arrays[f"optimizer{k}"] for k, name in enumerate(description["optimizer"])},
-        standing=standing,
+        early_stopping=early_stopping,
         rows=rows,
     )
     return Checkpoint(state, extent, description["config"], description["data"])
@@ -251,9 +255,9 @@ class CheckpointWriter:
                     log.warning("%s is not needed any more but cannot be removed: %s", path, error.strerror)
 
 
-def _plain(standing: EarlyStoppingState) -> dict[str, Any]:
-    """Return what early stopping knows but for the weights, as JSON has it."""
-    return {"best": float(standing.best), "best_epoch": standing.best_epoch, "waited": standing.waited}
+def _plain(state: EarlyStoppingState) -> dict[str, Any]:
+    """Return the state of early stopping without the weights, for JSON."""
+    return {"best": float(state.best), "best_epoch": state.best_epoch, "waited": state.wait}
 
 
 def _files(folder: Path) -> Iterator[Path]:

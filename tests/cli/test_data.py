@@ -36,11 +36,11 @@ def test_columns_roles_types_gaps_and_classes(show):
     for line in [
         "t.csv: 4 rows, 6 columns",
         "COLUMN  ROLE  TYPE  MISSING  VALUES",
-        "a  input  number  0  1 to 7, mean 3.5, deviation 2.291",
+        "a  input  number  0  1 to 7, mean 3.5, std 2.291",
         "b  input  category  1  2 labels: u (2), v (1)",
         "c  number  0  always 5",
         "y  target  category  0  2 labels: no (3), yes (1)",
-        "w  weight  number  0  0 to 2, mean 1, deviation 0.7071",
+        "w  weight  number  0  0 to 2, mean 1, std 0.7071",
         "1 row with a missing value left out",
         "PART  TRAINING  TEST",
         "rows  2  1",
@@ -63,7 +63,7 @@ def test_what_is_wrong_comes_after_what_can_be_seen(show):
     code, out, err = show("{source: csv, path: t.csv, targets: [z]}")
     assert code == 2
     assert "a  number  0  1 to 7" in out
-    assert "e.yaml:1:43 data.targets: there is no column 'z'" in err
+    assert "e.yaml:1:43 data.targets: unknown column 'z'" in err
     code, out, err = show("{source: csv, path: t.csv, targets: [y], split: {time: b, test: 0.25}}")
     assert code == 2
     assert "y  target" in out
@@ -84,7 +84,7 @@ def test_a_mixed_column(show, tmp_path):
     (tmp_path / "t.csv").write_text("a,y\n1,2\n3,4\nx,5\n")
     code, out, _ = show("{source: csv, path: t.csv, targets: [y]}")
     assert code == 0
-    assert "a  input  mixed  0  1 to 3, mean 2, deviation 1; texts such as 'x'" in out
+    assert "a  input  mixed  0  1 to 3, mean 2, std 1; strings such as 'x'" in out
 
 
 def test_many_columns(show):

@@ -102,7 +102,7 @@ TYPICAL = {
     "a column that is misspelt": (
         ("[species]", "[specis]"),
         """\
-        error: p.yaml:4:12 data.targets: there is no column 'specis' in penguins.csv
+        error: p.yaml:4:12 data.targets: unknown column 'specis' in penguins.csv
           4 |   targets: [specis]
             |            ^
         hint: did you mean 'species'?
@@ -111,8 +111,8 @@ TYPICAL = {
     "an output layer of the wrong size": (
         ("units: 3", "units: 2"),
         """\
-        error: p.yaml:8:23 model.layers[1].units: the targets have 3 classes (Adelie, Chinstrap, Gentoo), \
-the last layer has 2 units
+        error: p.yaml:8:23 model.layers[1].units: expected 3 units in the last layer for 3 classes \
+(Adelie, Chinstrap, Gentoo), got 2
           8 |   layers: [4, {units: 2, activation: softmax}]
             |                       ^
         hint: give the last layer 3 units
@@ -195,7 +195,7 @@ the last layer has 2 units
     "rows of different lengths": (
         (GOOD[: GOOD.index("model:")], "data: {source: inline, x: [[0, 1], [2]], y: [1, 2]}\n"),
         """\
-        error: x[1] has 1 values, x[0] has 2
+        error: x[1]: expected 2 values as in x[0], got 1
           from p.yaml:1:36 data.x[1]
           1 | data: {source: inline, x: [[0, 1], [2]], y: [1, 2]}
             |                                    ^
@@ -215,7 +215,7 @@ linear | sine | xor | moons | circles | spirals, got 'mons'
         ("  missing: drop\n", ""),
         """\
         error: penguins.csv:5: row 4, column 'bill': the value is missing
-        hint: data.missing: drop leaves such rows out, data.missing: mean fills the gaps of inputs
+        hint: data.missing: drop removes such rows, data.missing: mean fills missing inputs
         """,
     ),
     "a quantity to watch that nobody measures": (

@@ -334,7 +334,7 @@ def test_check_goes_on_behind_an_error_that_nobody_expected(command, monkeypatch
 def test_check_looks_at_the_data_too(command):
     code, _, err = command("check", "xor.yaml", "model.layers.1.units=2")
     assert code == 2
-    assert "model.layers[1].units: the targets have 1 column of numbers" in err
+    assert "model.layers[1].units: expected 1 unit in the last layer for 1 numeric target" in err
 
 
 def test_a_file_that_looks_like_an_override_is_a_file(command, here):

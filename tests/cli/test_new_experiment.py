@@ -139,12 +139,12 @@ def test_columns_that_tell_nothing_are_left_out_with_a_reason(written):
     content, text = written("--data", "data.csv")
     assert content["data"]["inputs"] == ["a", "time"]
     for line in (
-        "id: it counts the rows",
+        "id: row numbers",
         "same: the same in every row",
         "word: the same in every row",
-        "note: 60 different texts",
+        "note: 60 different strings",
         "empty: empty",
-        "mixed: numbers, but also texts such as 'lost'",
+        "mixed: numbers, but also strings such as 'lost'",
     ):
         assert f"  #   {line}\n" in text
 
@@ -336,17 +336,18 @@ def test_a_column_called_target_goes_before_the_last_one(written):
         (["experiment", "a", "--target", "y"], "--target is a column of --data, which is missing", None),
         (["experiment", "a", "--data", "dat.csv"], "dat.csv: no such file",
          "relative paths start from {here}; did you mean 'data.csv'?"),
-        (["experiment", "a", "--data", "."], ". is a folder, not a file", None),
+        (["experiment", "a", "--data", "."], ".: expected a file, got a folder", None),
         (["experiment", "a", "--data", "data.csv", "--target", "hight"],
          "there is no column 'hight' in data.csv", "did you mean 'height'?"),
         (["experiment", "a", "--data", "data.csv", "--target", "name"],
-         "the column 'name' cannot be predicted: 30 different texts", None),
+         "the column 'name' cannot be predicted: 30 different strings", None),
         (["experiment", "a", "--data", "one.csv"], "no column is left to predict 'height' from", None),
         (["experiment", "a", "--data", "flat.csv"], "no column of flat.csv can be predicted",
          "a: the same in every row; b: the same in every row"),
-        (["experiment", "a", "--data", "head.csv"], "head.csv has a header and no rows", None),
+        (["experiment", "a", "--data", "head.csv"], "head.csv has a header but no rows", None),
         (["experiment", "a", "--data", "empty.csv"], "empty.csv is empty", None),
-        (["experiment", "a", "--data", "odd.csv"], "odd.csv:3: the row has 1 cell, the header has 2", None),
+        (["experiment", "a", "--data", "odd.csv"], "odd.csv:3: expected 2 cells as in the header, got 1",
+         None),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_error_and_nothing_is_written(command, here, arguments, message, hint):

@@ -86,15 +86,15 @@ def test_gaps_are_filled_as_in_training(train, predict, here):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("c;b\n1;u\n", "error: n.csv: there is no column 'a'\nhint: there are c, b\n"),
+        ("c;b\n1;u\n", "error: n.csv: unknown column 'a'\nhint: the columns are c, b\n"),
         ("c;d\n1;u\n", "error: n.csv: there are no columns 'a', 'b'\nhint: there are c, d\n"),
         (
             "a;b\n1;u\n2;w\n",
-            "error: n.csv:3: row 2, column 'b': the label 'w' was not seen in training\n",
+            "error: n.csv:3: row 2, column 'b': unknown label 'w'\n",
         ),
         ("a;b\n1;u\n;v\n", "error: n.csv:3: row 2, column 'a': the value is missing\n"),
-        ("a;b\n1;u\nx;v\n", "error: n.csv:3: row 2, column 'a': 'x' is not a number\n"),
-        ("a;b\n1\n", "error: n.csv:2: the row has 1 cell, the header has 2\n"),
+        ("a;b\n1;u\nx;v\n", "error: n.csv:3: row 2, column 'a': expected a number, got 'x'\n"),
+        ("a;b\n1\n", "error: n.csv:2: expected 2 cells as in the header, got 1\n"),
         ("", "error: n.csv is empty\n"),
     ],
 )
@@ -145,7 +145,7 @@ def test_arrays_and_columns_without_names(train, predict, here):
     np.save(here / "wide.npy", np.ones((2, 3)))
     code, _, err = predict("mine", "wide.npy")
     assert code == 2
-    assert "wide.npy has the shape (2, 3); (n_samples, 2) is needed" in err
+    assert "wide.npy: expected the shape (n_samples, 2), got (2, 3)" in err
     np.savez(here / "none.npz", z=x)
     assert "none.npz holds no array 'x'; it holds z" in predict("mine", "none.npz")[2]
 

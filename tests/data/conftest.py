@@ -22,12 +22,12 @@ SECTION = {
 
 
 def experiment(folder, units=1, dtype="float64", **keys):
-    """An experiment as far as the data are concerned; unknown keys are options of the source."""
+    """Return the parts of an experiment that preparation reads; unknown keys are options of the source."""
     section = {**SECTION, **{key: value for key, value in keys.items() if key in SECTION}}
     section["options"] = {key: value for key, value in keys.items() if key not in SECTION}
     if isinstance(section["split"], dict):
-        rare = {"time": None, "folds": None, "fold": None}
-        split = {"validation": 0.0, "test": 0.0, "seed": 0, "stratify": False, **rare, **section["split"]}
+        defaults = {"time": None, "folds": None, "fold": None}
+        split = {"validation": 0.0, "test": 0.0, "seed": 0, "stratify": False, **defaults, **section["split"]}
         section["split"] = SimpleNamespace(**split)
     scale = section["scale"]
     scale = {"inputs": scale} if isinstance(scale, str) else scale
@@ -50,7 +50,7 @@ def prepare(tmp_path):
 
 @pytest.fixture
 def table(tmp_path, prepare):
-    """Prepare a CSV file of the given text; the target is the column y."""
+    """Return a function that prepares a CSV file of a given text; the target is the column y."""
 
     def run(text, **keys):
         (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
@@ -61,5 +61,5 @@ def table(tmp_path, prepare):
 
 @pytest.fixture
 def section():
-    """Build the data section alone."""
+    """Return a function that builds a data section."""
     return lambda folder, **keys: experiment(folder, **keys).data

@@ -24,21 +24,25 @@ def test_inline_class_numbers_and_labels(tmp_path):
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        ([[1, 2], [3]], [1, 2], "x[1] has 1 values, x[0] has 2"),
-        ([[1, 2], 3], [1, 2], "x[1] is a number, unlike the rows before"),
-        ([1, [3]], [1, 2], "x[1] is a list, unlike the rows before"),
-        ([[1, "a"]], [1], "x[0][1] is 'a', not a number"),
-        ([1, True], [1, 2], "x[1] is True, not a number"),
-        ([[1, None]], [1], "x[0][1] is None, not a number"),
-        ([[1, [2]]], [1], "x[0][1] is [2], not a number"),
-        ([1, 2], [[1], [None]], "y[1][0] is None, not a number"),
-        ([1, 2], ["a", True], "y[1] is True; a class label is a text or a number"),
-        ([1, 2], [["a", "b"], ["a", "c"]], "y[0] is ['a', 'b']; a class label is a text or a number"),
-        ([1, 2], [1], "x has 2 rows, y has 1"),
+        ([[1, 2], [3]], [1, 2], "x[1]: expected 2 values as in x[0], got 1"),
+        ([[1, 2], 3], [1, 2], "x[1]: expected a list like the rows before, got a number"),
+        ([1, [3]], [1, 2], "x[1]: expected a number like the rows before, got a list"),
+        ([[1, "a"]], [1], "x[0][1]: expected a number, got 'a'"),
+        ([1, True], [1, 2], "x[1]: expected a number, got True"),
+        ([[1, None]], [1], "x[0][1]: expected a number, got None"),
+        ([[1, [2]]], [1], "x[0][1]: expected a number, got [2]"),
+        ([1, 2], [[1], [None]], "y[1][0]: expected a number, got None"),
+        ([1, 2], ["a", True], "y[1]: expected a class label, a string or a number, got True"),
+        (
+            [1, 2],
+            [["a", "b"], ["a", "c"]],
+            "y[0]: expected a class label, a string or a number, got ['a', 'b']",
+        ),
+        ([1, 2], [1], "y: expected 2 rows as in x, got 1"),
         ([], [], "x and y have no rows"),
     ],
 )
-def test_inline_values_that_are_no_table(tmp_path, x, y, message):
+def test_invalid_inline_values_are_located(tmp_path, x, y, message):
     with pytest.raises(DataError, match=re.escape(message)):
         load_inline(tmp_path, x=x, y=y)
 
@@ -73,18 +77,28 @@ def write(folder, name, content):
     ("x", "y", "options", "message"),
     [
         (b"", [1], {}, "x.npy is empty"),
-        (b"1,2\n", [1], {}, "x.npy: not a NumPy file that can be read"),
-        (np.array([{}, 1], object), [1, 2], {}, "x.npy holds Python objects, not numbers"),
-        (np.array([1j]), [1], {}, "x.npy holds values of type complex128, not real numbers"),
-        (np.array(["a"]), [1], {}, "x.npy holds values of type <U1, not real numbers"),
-        ([1.0], np.array(["2020-01-01"], "M8[D]"), {}, "y holds values of type datetime64[D]"),
-        ([1.0, 2.0], [1.0], {}, "y.npy has 1"),
-        ([1.0], [[1, 2]], {"classes": True}, "y.npy has the shape (1, 2); class labels are one column"),
-        ([1.0, 2], [1, np.nan], {"classes": True}, "y.npy: row 1 (from 0) has no class label"),
+        (b"1,2\n", [1], {}, "x.npy: cannot be read as a NumPy file"),
+        (np.array([{}, 1], object), [1, 2], {}, "x.npy: expected numbers, got Python objects"),
+        (np.array([1j]), [1], {}, "x.npy: expected real numbers, got the type complex128"),
+        (np.array(["a"]), [1], {}, "x.npy: expected real numbers, got the type <U1"),
+        (
+            [1.0],
+            np.array(["2020-01-01"], "M8[D]"),
+            {},
+            "y: expected real numbers, got the type datetime64[D]",
+        ),
+        ([1.0, 2.0], [1.0], {}, "y.npy: expected 2 rows as in "),
+        (
+            [1.0],
+            [[1, 2]],
+            {"classes": True},
+            "y.npy: expected one column of class labels, got the shape (1, 2)",
+        ),
+        ([1.0, 2], [1, np.nan], {"classes": True}, "y.npy: row 1 (from 0): the class label is missing"),
         (np.empty((0, 3)), np.empty(0), {}, "no rows"),
     ],
 )
-def test_npy_files_that_do_not_serve(tmp_path, x, y, options, message):
+def test_invalid_npy_file_is_an_error(tmp_path, x, y, options, message):
     write(tmp_path, "x.npy", x)
     write(tmp_path, "y.npy", y)
     with pytest.raises(DataError, match=re.escape(message)):
@@ -94,29 +108,33 @@ def test_npy_files_that_do_not_serve(tmp_path, x, y, options, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "a.npz: not a NumPy file that can be read"),
-        (b"PK\x03\x04 and so on", "a.npz: not a NumPy file that can be read"),
-        ({"x": np.eye(2), "t": [1]}, "a.npz holds no array 'y'; it holds x, t"),
-        ({"x": np.array([None]), "y": [1]}, "a.npz holds Python objects, not numbers"),
-        ({"x": np.eye(2), "y": [1]}, "a.npz: x has 2 rows, "),
+        (b"", "a.npz: cannot be read as a NumPy file"),
+        (b"PK\x03\x04 and so on", "a.npz: cannot be read as a NumPy file"),
+        ({"x": np.eye(2), "t": [1]}, "a.npz: expected an array 'y', got x, t"),
+        ({"x": np.array([None]), "y": [1]}, "a.npz: expected numbers, got Python objects"),
+        ({"x": np.eye(2), "y": [1]}, "a.npz: y: expected 2 rows as in "),
     ],
 )
-def test_npz_files_that_do_not_serve(tmp_path, content, message):
+def test_invalid_npz_file_is_an_error(tmp_path, content, message):
     write(tmp_path, "a.npz", content)
     with pytest.raises(DataError, match=re.escape(message)):
         load_npz(tmp_path, path="a.npz")
 
 
-def test_the_other_kind_of_file_is_told_apart(tmp_path):
+def test_npy_and_npz_confusion_has_a_hint(tmp_path):
     np.save(tmp_path / "a.npy", np.eye(2))
     np.savez(tmp_path / "a.npz", x=np.eye(2))
-    with pytest.raises(DataError, match=r"a\.npy is a \.npy file\nhint: read it with source: npy"):
+    with pytest.raises(
+        DataError, match=r"a\.npy: expected an \.npz file, got an \.npy file\nhint: use source: npy"
+    ):
         load_npz(tmp_path, path="a.npy")
-    with pytest.raises(DataError, match=r"a\.npz is an \.npz file\nhint: read it with source: npz"):
+    with pytest.raises(
+        DataError, match=r"a\.npz: expected an \.npy file, got an \.npz file\nhint: use source: npz"
+    ):
         load_npy(tmp_path, x="a.npz", y="a.npy")
     with pytest.raises(DataError, match=r"none\.npy: no such file"):
         load_npy(tmp_path, x="a.npy", y="none.npy")
     with pytest.raises(DataError, match=r"none\.npz: no such file"):
         load_npz(tmp_path, path="none.npz")
-    with pytest.raises(DataError, match=r"x is \[1\]; it is the name of a file"):
+    with pytest.raises(DataError, match=r"x: expected the name of a file, got \[1\]"):
         load_npy(tmp_path, x=[1], y="a.npy")

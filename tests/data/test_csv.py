@@ -43,7 +43,7 @@ def test_plain_and_gzipped_files(read, name):
     ids=["plain", "no last newline", "CRLF", "CR", "BOM", "quotes", "blanks", "empty lines"],
 )
 @pytest.mark.parametrize("fast", [True, False])
-def test_spellings_of_the_same_table(read, text, fast, monkeypatch):
+def test_equivalent_files_give_the_same_table(read, text, fast, monkeypatch):
     if not fast:
         monkeypatch.setattr(csv, "read_numbers", lambda *arguments: None)
     assert numbers(read(text)) == {"a": [1, 3], "b": [2, 4]}
@@ -53,20 +53,20 @@ def test_numbers_take_the_fast_path_and_have_the_same_bits(read, monkeypatch):
     values = np.random.default_rng(0).normal(size=(100, 3)) * 10.0 ** np.arange(-100, 200, 100)
     text = "a,b,c\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist())
     with monkeypatch.context() as context:
-        context.setattr(csv, "read_cells", None)
+        context.setattr(csv, "read_records", None)
         fast = read(text)
     monkeypatch.setattr(csv, "read_numbers", lambda *arguments: None)
     assert numbers(fast) == numbers(read(text))
     assert np.array_equal(np.stack([fast.columns[name].numbers for name in "abc"], axis=1), values)
 
 
-def test_without_header_columns_are_numbered(read):
+def test_columns_without_header_get_default_names(read):
     table = read("1,2\n3,4\n", header=False)
     assert numbers(table) == {"c0": [1, 3], "c1": [2, 4]}
-    assert table.numbered
+    assert table.default_names
 
 
-def test_another_delimiter(read):
+def test_other_delimiters(read):
     assert numbers(read("a;b\n1;2\n", delimiter=";")) == {"a": [1], "b": [2]}
     assert numbers(read("a\tb\n1\tx\n", delimiter="\t"))["a"] == [1]
 
@@ -74,7 +74,7 @@ def test_another_delimiter(read):
 def test_columns_are_read_chunk_by_chunk(read, monkeypatch):
     monkeypatch.setattr(csv, "CHUNK", 2)
     column = read("a\n1\n2\nx\n01\nx\ny\n").columns["a"]
-    codes, labels = column.labels()
+    codes, labels = column.factorize()
     assert labels == (1, 2, "x", "y")
     assert codes.tolist() == [0, 1, 2, 0, 2, 3]
 
@@ -86,11 +86,11 @@ def test_missing_values(read, cell):
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_the_line_of_a_row_is_counted_past_empty_lines_and_long_records(read, fast):
+def test_line_number_counts_empty_lines_and_multiline_records(read, fast):
     text = "a,b\n\n1,2\n\n\n3,4\n" if fast else 'a,b\n"x\ny",2\n\nz,4\n'
     table = read(text)
-    assert [table.line(row) for row in (0, 1)] == ([3, 6] if fast else [2, 5])
-    assert table.place(1, "b").endswith(f"t.csv:{6 if fast else 5}: row 2, column 'b'")
+    assert [table.files[0].line_number(row) for row in (0, 1)] == ([3, 6] if fast else [2, 5])
+    assert table.location(1, "b").endswith(f"t.csv:{6 if fast else 5}: row 2, column 'b'")
 
 
 @pytest.mark.parametrize(
@@ -99,53 +99,57 @@ def test_the_line_of_a_row_is_counted_past_empty_lines_and_long_records(read, fa
         ("", {}, "t.csv is empty"),
         ("\n\n", {}, "t.csv is empty"),
         ("\ufeff", {"header": False}, "t.csv is empty"),
-        ("a,b\n", {}, "t.csv has a header and no rows"),
-        ("a,b\n1,2\n3\n", {}, "t.csv:3: the row has 1 cell, the header has 2"),
-        ("a,b\n\n1,2,3\n", {}, "t.csv:3: the row has 3 cells, the header has 2"),
-        ("1,2\n3,4,5\n", {"header": False}, "t.csv:2: the row has 3 cells, the first row has 2"),
-        ("a,b\nx,2\ny\n", {}, "t.csv:3: the row has 1 cell, the header has 2"),
+        ("a,b\n", {}, "t.csv has a header but no rows"),
+        ("a,b\n1,2\n3\n", {}, "t.csv:3: expected 2 cells as in the header, got 1"),
+        ("a,b\n\n1,2,3\n", {}, "t.csv:3: expected 2 cells as in the header, got 3"),
+        ("1,2\n3,4,5\n", {"header": False}, "t.csv:2: expected 2 cells as in the first row, got 3"),
+        ("a,b\nx,2\ny\n", {}, "t.csv:3: expected 2 cells as in the header, got 1"),
         ("a,,b\n1,2,3\n", {}, "t.csv:1: column 2 of the header has no name"),
-        ("a,b,a\n1,2,3\n", {}, "t.csv:1: two columns are named 'a'"),
+        ("a,b,a\n1,2,3\n", {}, "t.csv:1: duplicate column name 'a'"),
         (b"a,b\n1,2\n\xe9,3\n", {}, "t.csv:3: not UTF-8 text"),
         ("a,b\n1,2\n".encode("utf-16"), {}, "t.csv:1: not UTF-8 text"),
         ('a,b\n1,2\n"3,4\n', {}, "t.csv:3: unexpected end of data"),
         ('a,b\n1,2\n"3"x,4\n', {}, "t.csv:3: ',' expected after '\"'"),
-        ("a,b\n1,2\n", {"delimiter": ";;"}, "delimiter is ';;'; it is one character"),
-        ("a,b\n1,2\n", {"delimiter": ""}, "delimiter is ''; it is one character"),
+        (
+            "a,b\n1,2\n",
+            {"delimiter": ";;"},
+            "delimiter: expected one character, such as ',' or ';', or tab, or whitespace, got ';;'",
+        ),
+        ("a,b\n1,2\n", {"delimiter": ""}, "delimiter: expected one character, "),
     ],
 )
-def test_what_is_no_table_is_an_error_with_its_line(read, content, options, message):
+def test_invalid_csv_is_an_error_with_its_line(read, content, options, message):
     with pytest.raises(DataError, match=re.escape(message)):
         read(content, **options)
 
 
-def test_gzip_faults(tmp_path):
+def test_invalid_gzip_files(tmp_path):
     whole = gzip.compress(b"a,b\n" + b"1,2\n" * 10000)
     for name, content, message in [
         ("no.csv.gz", b"a,b\n1,2\n", "no.csv.gz: not a gzip file"),
-        ("cut.csv.gz", whole[:-20], "cut.csv.gz: the gzip file is damaged or cut off"),
+        ("cut.csv.gz", whole[:-20], "cut.csv.gz: the gzip file is damaged or truncated"),
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=re.escape(message)):
             load_csv(tmp_path, path=name)
     (tmp_path / "named.csv").write_bytes(whole)
     with pytest.raises(
-        DataError, match=r"not UTF-8 text[^\n]*\nhint: it is gzipped: let its name end in \.gz"
+        DataError, match=r"not UTF-8 text[^\n]*\nhint: the file is gzip-compressed: rename it to end in \.gz"
     ):
         load_csv(tmp_path, path="named.csv")
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: no such file\nhint: relative paths start from "):
         load_csv(tmp_path, path="none.csv")
-    with pytest.raises(DataError, match="is a folder, not a file"):
+    with pytest.raises(DataError, match="expected a file, got a folder"):
         load_csv(tmp_path, path=".")
-    with pytest.raises(DataError, match="path is 3; it is the name of a file"):
+    with pytest.raises(DataError, match="path: expected the name of a file, got 3"):
         load_csv(tmp_path, path=3)
 
 
-def test_paths_below_the_working_folder_are_shown_short(tmp_path, monkeypatch):
+def test_messages_show_paths_relative_to_the_working_folder(tmp_path, monkeypatch):
     (tmp_path / "t.csv").write_text("a,b\n1\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"^t\.csv:2: the row"):
+    with pytest.raises(DataError, match=r"^t\.csv:2: expected 2 cells"):
         load_csv(tmp_path, path="t.csv")

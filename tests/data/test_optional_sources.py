@@ -1,4 +1,4 @@
-"""The sources that need a library of their own."""
+"""Sources that need an optional library."""
 
 import datetime
 import sys
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from cygd.data.sources.parquet import load_parquet
-from cygd.data.sources.sklearn_datasets import BUNDLED, load_sklearn
+from cygd.data.sources.sklearn_datasets import SKLEARN_DATASETS, load_sklearn
 from cygd.errors import ConfigError, DataError
 from cygd.runner import assembly
 
 
-@pytest.mark.parametrize("name", BUNDLED)
-def test_the_sets_of_scikit_learn(tmp_path, name):
+@pytest.mark.parametrize("name", SKLEARN_DATASETS)
+def test_sklearn_datasets_match_scikit_learn(tmp_path, name):
     datasets = pytest.importorskip("sklearn.datasets")
     data, bunch = load_sklearn(tmp_path, name=name), getattr(datasets, f"load_{name}")()
     assert np.array_equal(data.x, bunch.data)
@@ -21,7 +21,7 @@ def test_the_sets_of_scikit_learn(tmp_path, name):
     assert len(data.classes) == (0 if name in ("diabetes", "linnerud") else len(bunch.target_names))
 
 
-def test_a_set_in_an_experiment(tmp_path):
+def test_experiment_with_sklearn_source(tmp_path):
     pytest.importorskip("sklearn")
     iris = {"source": "sklearn", "name": "iris"}
     prepared = assembly.assemble({"data": iris, "model": {"layers": [3]}}).data
@@ -33,11 +33,16 @@ def test_a_set_in_an_experiment(tmp_path):
 @pytest.mark.parametrize(
     ("module", "load", "options", "message"),
     [
-        ("sklearn", load_sklearn, {"name": "iris"}, r"sklearn needs scikit-learn.*\nhint: .*cygd\[sklearn\]"),
-        ("pyarrow", load_parquet, {"path": "a"}, r"parquet needs pyarrow.*\nhint: pip .*cygd\[parquet\]"),
+        (
+            "sklearn",
+            load_sklearn,
+            {"name": "iris"},
+            r"sklearn requires scikit-learn.*\nhint: .*cygd\[sklearn\]",
+        ),
+        ("pyarrow", load_parquet, {"path": "a"}, r"parquet requires pyarrow.*\nhint: pip .*cygd\[parquet\]"),
     ],
 )
-def test_a_library_that_is_not_there(tmp_path, monkeypatch, module, load, options, message):
+def test_missing_library_has_an_install_hint(tmp_path, monkeypatch, module, load, options, message):
     for name in [name for name in sys.modules if name.split(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
@@ -56,7 +61,7 @@ def write(tmp_path):
     return run
 
 
-def test_types_of_parquet(write):
+def test_parquet_types(write):
     arrow = pytest.importorskip("pyarrow")
     table = write(
         "t.parquet",
@@ -79,9 +84,9 @@ def test_types_of_parquet(write):
     assert table.columns["whole"].missing.tolist() == [False, True, False]
     assert table.columns["single"].numbers[:2].tolist() == [0.5, 1.5]
     assert table.columns["flag"].numbers[:2].tolist() == [1, 0]
-    assert table.columns["text"].labels()[1] == (7, "x")
-    assert table.columns["category"].labels()[0].tolist() == [0, 1, 0]
-    assert table.columns["day"].words[0] == "2026-01-01"
+    assert table.columns["text"].factorize()[1] == (7, "x")
+    assert table.columns["category"].factorize()[0].tolist() == [0, 1, 0]
+    assert table.columns["day"].strings[0] == "2026-01-01"
     assert table.categorical == {"text", "category", "day"}
 
 
@@ -90,21 +95,21 @@ def test_several_parquet_files(tmp_path, write):
     write("p2.parquet", b=["z"], a=[0.5])
     table = load_parquet(tmp_path, path="p*.parquet")
     assert table.columns["a"].numbers.tolist() == [1, 2, 0.5]
-    assert table.columns["b"].labels()[1] == ("x", "y", "z")
-    assert table.place(2, "a").endswith("p2.parquet: row 0 (from 0), column 'a'")
+    assert table.columns["b"].factorize()[1] == ("x", "y", "z")
+    assert table.location(2, "a").endswith("p2.parquet: row 0 (from 0), column 'a'")
     write("p3.parquet", a=[1])
-    with pytest.raises(DataError, match=r"p3\.parquet has the columns a; .*p1\.parquet has a, b"):
+    with pytest.raises(DataError, match=r"p3\.parquet: expected the columns of .*p1\.parquet: a, b, got a"):
         load_parquet(tmp_path, path="p*.parquet")
 
 
-def test_what_is_no_parquet_file(tmp_path):
+def test_invalid_parquet_file_is_an_error(tmp_path):
     pytest.importorskip("pyarrow")
     (tmp_path / "t.parquet").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"t\.parquet: not a Parquet file that can be read"):
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read as a Parquet file"):
         load_parquet(tmp_path, path="t.parquet")
 
 
-def test_an_experiment_with_parquet(tmp_path, write):
+def test_experiment_with_parquet_source(tmp_path, write):
     write("t.parquet", a=[1.0, 2.0, 3.0], b=["x", "y", "x"], y=[0, 1, 0])
     source = {"source": "parquet", "path": str(tmp_path / "t.parquet")}
     experiment = {"data": {**source, "targets": ["y"]}, "model": {"layers": [1]}}

@@ -1,4 +1,4 @@
-"""The files in experiments/data are what their README says."""
+"""The files in experiments/data match their README."""
 
 from pathlib import Path
 
@@ -29,9 +29,9 @@ def test_shape_and_classes(name, rows, columns, target, labels):
     table = load_csv(FOLDER, path=name)
     assert (len(table), len(table.columns)) == (rows, columns)
     if labels is None:
-        assert not table.columns[target].categorical
+        assert not table.columns[target].is_categorical
     else:
-        codes, names = table.columns[target].labels()
+        codes, names = table.columns[target].factorize()
         assert dict(zip(names, np.bincount(codes).tolist(), strict=True)) == labels
     assert f"## {name}" in (FOLDER / "README.md").read_text(encoding="utf-8")
 
@@ -51,13 +51,13 @@ def test_only_penguins_have_gaps():
         ("digits.csv.gz", "load_digits", {}),
     ],
 )
-def test_the_numbers_are_those_of_scikit_learn(name, loader, options):
+def test_numbers_match_scikit_learn(name, loader, options):
     datasets = pytest.importorskip("sklearn.datasets")
     original = getattr(datasets, loader)(**options)
     columns = [*load_csv(FOLDER, path=name).columns.values()]
     assert np.array_equal(np.stack([column.numbers for column in columns[:-1]], axis=1), original.data)
-    if columns[-1].categorical:
-        codes, labels = columns[-1].labels()
+    if columns[-1].is_categorical:
+        codes, labels = columns[-1].factorize()
         assert [labels[code] for code in codes] == original.target_names[original.target].tolist()
     else:
         assert np.array_equal(columns[-1].numbers, original.target)

@@ -9,7 +9,7 @@ from cygd.data import DATA_SOURCES, Dataset, DataSource, fingerprint, load
 from cygd.errors import DataError, PluginError
 
 
-def test_the_built_in_sources():
+def test_built_in_sources():
     assert [source.name for source in DATA_SOURCES] == [
         *("inline", "csv", "parquet", "svmlight", "npy", "npz", "sklearn", "synthetic")
     ]
@@ -43,17 +43,21 @@ def refusing(folder):
     [
         (failing, PluginError, "^data source 'own': load failed: OSError: the server is down$"),
         (refusing, DataError, "^no such table$"),
-        (lambda folder: None, PluginError, "^data source 'own': load returned None\nhint: is a `return`"),
-        (lambda folder: [[1], [2]], PluginError, "load returned list, not a cygd.Dataset"),
-        (lambda folder: Dataset([1, 2], [1]), DataError, "x has 2 rows, y has 1"),
+        (
+            lambda folder: None,
+            PluginError,
+            "^data source 'own': expected a cygd.Dataset from load, got None\nhint: is a `return`",
+        ),
+        (lambda folder: [[1], [2]], PluginError, "expected a cygd.Dataset from load, got list"),
+        (lambda folder: Dataset([1, 2], [1]), DataError, "y: expected 2 rows as in x, got 1"),
     ],
 )
-def test_a_source_that_fails_is_named(load, error, message):
+def test_failing_source_is_named(load, error, message):
     with pytest.raises(error, match=message):
         DataSource("own", load).read(Path())
 
 
-def test_a_source_gets_its_folder_and_options(tmp_path, prepare):
+def test_source_receives_folder_and_options(tmp_path, prepare):
     seen = []
 
     def own(folder, rows=3):
@@ -66,25 +70,27 @@ def test_a_source_gets_its_folder_and_options(tmp_path, prepare):
     assert (prepared.inputs, prepared.targets) == (("time",), ("height",))
 
 
-def test_what_a_source_gives_is_checked_to_be_finite(prepare):
+def test_non_finite_data_of_a_source_is_an_error(prepare):
     source = DataSource("own", lambda folder: Dataset([[1, 2], [3, np.inf]], [1, 2]))
-    with pytest.raises(DataError, match=r"own data: row 1 \(from 0\), column 'x1': the value is inf, not a"):
+    with pytest.raises(
+        DataError, match=r"own data: row 1 \(from 0\), column 'x1': expected a finite number, got inf"
+    ):
         prepare(source="own", component=source)
 
 
-def test_load_gives_the_raw_data(tmp_path, section):
+def test_load_returns_raw_data(tmp_path, section):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n")
     (tmp_path / "v.csv").write_text("a,b\n2,x\n3,y\n")
-    wanted = section(tmp_path, path="t.csv", validation={"path": "v.csv"})
-    assert len(load(wanted, tmp_path)) == 1
-    assert len(load(wanted, tmp_path, part="validation")) == 2
+    data = section(tmp_path, path="t.csv", validation={"path": "v.csv"})
+    assert len(load(data, tmp_path)) == 1
+    assert len(load(data, tmp_path, part="validation")) == 2
 
 
-def test_the_fingerprint_names_every_file(tmp_path, section):
+def test_fingerprint_covers_every_file(tmp_path, section):
     for name in ("t.csv", "v.csv"):
         (tmp_path / name).write_text(f"a,b\n1,{name}\n")
-    wanted = section(tmp_path, path="t.csv", validation={"path": "v.csv"})
-    assert fingerprint(wanted, tmp_path) == {
+    data = section(tmp_path, path="t.csv", validation={"path": "v.csv"})
+    assert fingerprint(data, tmp_path) == {
         str(tmp_path / name): hashlib.sha256(f"a,b\n1,{name}\n".encode()).hexdigest()
         for name in ("t.csv", "v.csv")
     }

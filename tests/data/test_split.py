@@ -17,7 +17,7 @@ def test_every_row_is_in_one_part(classes):
     assert all((np.diff(part) > 0).all() and part.dtype == np.uint32 for part in parts(rows))
 
 
-def test_the_seed_decides():
+def test_split_depends_on_the_seed():
     first, again, other = (split_rows(100, test=0.3, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first.test, again.test)
     assert not np.array_equal(first.test, other.test)
@@ -27,17 +27,17 @@ def test_the_test_rows_do_not_depend_on_the_validation_fraction():
     assert np.array_equal(split_rows(100, test=0.3).test, split_rows(100, validation=0.5, test=0.3).test)
 
 
-def test_parts_that_are_not_wanted_are_none():
+def test_parts_not_requested_are_none():
     rows = split_rows(10, validation=0.2)
     assert rows.test is None
     assert len(rows.train) == 8
 
 
 @pytest.mark.parametrize(
-    ("n", "fraction", "wanted"), [(10, 0.25, 3), (10, 0.24, 2), (442, 0.2, 88), (3, 0.5, 2)]
+    ("n", "fraction", "expected"), [(10, 0.25, 3), (10, 0.24, 2), (442, 0.2, 88), (3, 0.5, 2)]
 )
-def test_fractions_are_rounded_to_the_nearest_row(n, fraction, wanted):
-    assert len(split_rows(n, test=fraction).test) == wanted
+def test_fractions_are_rounded_to_the_nearest_row(n, fraction, expected):
+    assert len(split_rows(n, test=fraction).test) == expected
 
 
 def test_a_stratified_split_keeps_the_shares():
@@ -60,20 +60,28 @@ def test_a_stratified_split_of_tiny_classes_keeps_the_sizes():
         (
             20,
             {"validation": 0.01},
-            "the validation part has no rows: 0.01 of 20 rows is less than half a row",
+            "the validation part is empty: 0.01 of 20 rows is less than half a row",
         ),
-        (4, {"test": 0.1}, "the test part has no rows: 0.1 of 4 rows is less than half a row"),
+        (4, {"test": 0.1}, "the test part is empty: 0.1 of 4 rows is less than half a row"),
         (
             4,
             {"validation": 0.5, "test": 0.5},
-            r"the split leaves no row of 4 for training: validation 0.5 \(2 rows\) and test 0.5 \(2 rows\)",
+            r"no training rows are left of 4 rows: validation 0.5 \(2 rows\) and test 0.5 \(2 rows\)",
         ),
-        (1, {"test": 0.5}, "the split leaves no row of 1 for training"),
-        (10, {"test": 1.0}, "split.test is 1; it is a fraction, 0 or more and below 1"),
-        (10, {"validation": -0.1}, "split.validation is -0.1; it is a fraction"),
-        (10, {"validation": float("nan")}, "split.validation is nan; it is a fraction"),
+        (1, {"test": 0.5}, "no training rows are left of 1 row"),
+        (10, {"test": 1.0}, "split.test: expected a fraction of at least 0 and below 1, got 1"),
+        (
+            10,
+            {"validation": -0.1},
+            "split.validation: expected a fraction of at least 0 and below 1, got -0.1",
+        ),
+        (
+            10,
+            {"validation": float("nan")},
+            "split.validation: expected a fraction of at least 0 and below 1, got nan",
+        ),
     ],
 )
-def test_a_part_without_rows_is_an_error(n, fractions, message):
+def test_invalid_fractions_are_an_error(n, fractions, message):
     with pytest.raises(DataError, match=message):
         split_rows(n, **fractions)

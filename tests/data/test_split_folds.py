@@ -1,4 +1,4 @@
-"""Folds, and rows in the order of time."""
+"""Folds and splits by time."""
 
 import re
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cygd.data import Table, split_rows
-from cygd.data.split import in_time
+from cygd.data.split import sort_by_time
 from cygd.data.table import Column
 from cygd.errors import ConfigError, DataError
 
@@ -17,7 +17,7 @@ def folds(n, count, **keys):
 
 @pytest.mark.parametrize("n", [5, 23, 100])
 @pytest.mark.parametrize("test", [0, 0.2])
-def test_every_row_validates_once(n, test):
+def test_every_row_is_in_one_validation_fold(n, test):
     parts = folds(n, 4, test=test, seed=3)
     tests = [[] if part.test is None else part.test.tolist() for part in parts]
     assert all(rows == tests[0] for rows in tests)
@@ -32,7 +32,7 @@ def test_every_row_validates_once(n, test):
         assert part.train.tolist() == sorted(part.train)
 
 
-def test_the_rows_are_drawn_by_the_seed_of_the_split():
+def test_folds_depend_on_the_seed():
     one, same, other = (folds(50, 5, seed=seed)[0].validation.tolist() for seed in (1, 1, 2))
     assert one == same != other
 
@@ -46,14 +46,14 @@ def test_stratified_folds_keep_the_shares():
         assert np.abs(np.bincount(classes[part.validation]) - [13.5, 6.75, 2.25]).max() <= 1
 
 
-def test_too_few_rows():
-    with pytest.raises(DataError, match="4 rows are too few for 5 folds"):
+def test_too_few_rows_for_the_folds():
+    with pytest.raises(DataError, match="expected at least 5 rows for 5 folds, got 4"):
         split_rows(4, folds=5)
-    with pytest.raises(DataError, match="5 rows are too few for 5 folds"):
+    with pytest.raises(DataError, match="expected at least 6 rows for 5 folds, got 5"):
         split_rows(5, folds=5, order=np.arange(5, dtype=np.uint32))
 
 
-def test_time_trains_on_what_came_before():
+def test_split_by_time_trains_on_earlier_rows():
     order = np.array([3, 1, 0, 2, 4, 5, 9, 8, 7, 6], np.uint32)
     part = split_rows(10, validation=0.2, test=0.3, order=order)
     assert part.test.tolist() == [6, 7, 8]
@@ -61,7 +61,7 @@ def test_time_trains_on_what_came_before():
     assert part.train.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_folds_in_time_never_look_ahead():
+def test_folds_by_time_train_on_earlier_rows():
     order = np.random.default_rng(0).permutation(23).astype(np.uint32)
     when = np.argsort(order)
     trained = 0
@@ -73,9 +73,9 @@ def test_folds_in_time_never_look_ahead():
     assert trained + len(part.validation) + len(part.test) == 23
 
 
-def test_the_order_of_a_column():
+def test_sort_by_time():
     def order(values):
-        return in_time(Table({"t": Column.of(values)}, "f"), "t").tolist()
+        return sort_by_time(Table({"t": Column.from_values(values)}, "f"), "t").tolist()
 
     assert order([3, 1, 2.5, 1]) == [1, 3, 2, 0]
     assert order(["2026-01-02", "2025-12-31", "2026-01-01"]) == [1, 2, 0]
@@ -83,9 +83,12 @@ def test_the_order_of_a_column():
     assert order(["2026-02", "2026-01"]) == [1, 0]
     for values, message in [
         ([1, None], "row 1 (from 0), column 't': the value is missing"),
-        (["2026-01-01", "1.2.2026"], "row 1 (from 0), column 't': '1.2.2026' is no date"),
-        (["2026-01-01", "3"], "row 1 (from 0), column 't': '3' is no date"),
-        (["03/01/2026", "3"], "row 0 (from 0), column 't': '03/01/2026' is no date\nhint: the split by time"),
+        (["2026-01-01", "1.2.2026"], "row 1 (from 0), column 't': expected a date, got '1.2.2026'"),
+        (["2026-01-01", "3"], "row 1 (from 0), column 't': expected a date, got '3'"),
+        (
+            ["03/01/2026", "3"],
+            "row 0 (from 0), column 't': expected a date, got '03/01/2026'\nhint: a split by time",
+        ),
     ]:
         with pytest.raises(DataError, match=re.escape(message)):
             order(values)
@@ -94,25 +97,25 @@ def test_the_order_of_a_column():
 TEXT = "day,a,y\n2026-01-03,1,1\n2026-01-01,2,2\n2026-01-02,3,3\n2026-01-04,4,4\n"
 
 
-def test_the_column_of_time_is_no_input(table):
+def test_time_column_is_not_an_input(table):
     prepared = table(TEXT, split={"time": "day", "validation": 0.25, "test": 0.25})
     assert prepared.inputs == ("a",)
     assert prepared.test.take()[1].tolist() == [[4]]
     assert prepared.validation.take()[1].tolist() == [[1]]
     assert table(TEXT, split={"time": True, "test": 0.25}, inputs=("a",)).test.take()[1].tolist() == [[4]]
     assert "day=2026-01-02" in table(TEXT, split={"time": "day"}, inputs=("a", "day")).inputs
-    with pytest.raises(ConfigError, match=r"data\.split\.time: there is no column 'dya'.*\n.*did you mean"):
+    with pytest.raises(ConfigError, match=r"data\.split\.time: unknown column 'dya'.*\n.*did you mean"):
         table(TEXT, split={"time": "dya", "test": 0.25})
 
 
-def test_rows_without_a_time_are_dropped_where_that_is_wanted(table):
+def test_rows_without_time_are_dropped_with_missing_drop(table):
     text = TEXT + ",5,5\n"
     with pytest.raises(DataError, match=r"t\.csv:6: row 5, column 'day': the value is missing"):
         table(text, split={"time": "day", "test": 0.25})
     assert len(table(text, split={"time": "day", "test": 0.25}, missing="drop").train) == 3
 
 
-def test_arrays_have_times_too(tmp_path, prepare):
+def test_split_arrays_by_time(tmp_path, prepare):
     np.savez(tmp_path / "t.npz", x=[[3, 0], [1, 0], [2, 0], [4, 1]], y=[0, 1, 2, 3])
     keys = {"source": "npz", "path": "t.npz", "split": {"time": "x0", "test": 0.25, "validation": 0.25}}
     prepared = prepare(**keys)

@@ -15,14 +15,14 @@ def read(tmp_path):
     return run
 
 
-def test_what_is_not_written_is_zero(read):
+def test_omitted_features_are_zero(read):
     data = read("1 1:0.5 3:2 # a remark\n\n# another\n-1 qid:7 2:1e-3\n0\n")
     assert data.x.tolist() == [[0.5, 0, 2], [0, 1e-3, 0], [0, 0, 0]]
     assert data.y.tolist() == [[1], [-1], [0]]
     assert data.inputs == ("x1", "x2", "x3")
 
 
-def test_the_first_index_and_the_width(read):
+def test_first_index_and_feature_count(read):
     data = read("1 0:1\n2 1:5\n", first_index=0, features=4, classes=True)
     assert data.x.tolist() == [[1, 0, 0, 0], [0, 5, 0, 0]]
     assert (data.inputs[0], data.classes) == ("x0", (1, 2))
@@ -32,17 +32,17 @@ def test_the_first_index_and_the_width(read):
     ("text", "options", "message"),
     [
         ("", {}, "t.svm is empty"),
-        ("1 1:2\nx 1:2\n", {}, "t.svm:2: the label 'x' is not a number"),
-        ("1 1:2\n1,2 1:2\n", {}, "t.svm:2: the label '1,2' is not a number"),
-        ("1 1\n", {}, "t.svm:1: '1' is no feature, which is INDEX:VALUE"),
-        ("1 1:x\n", {}, "t.svm:1: '1:x' is no feature"),
-        ("1 -1:1\n", {}, "t.svm:1: '-1:1' is no feature"),
-        ("1 0:1\n", {}, "t.svm:1: feature 0, but they count from 1\nhint: say data.first_index: 0"),
-        ("1 1:1 1:2\n", {}, "t.svm:1: feature 1 stands there twice"),
-        ("1 9:1\n", {"features": 3}, "t.svm:1: there is a feature 9, and data.features says 3"),
-        ("1 99999999999:1\n", {}, "t.svm has 1 rows of 99999999999 features, too many"),
+        ("1 1:2\nx 1:2\n", {}, "t.svm:2: expected a number as the label, got 'x'"),
+        ("1 1:2\n1,2 1:2\n", {}, "t.svm:2: expected a number as the label, got '1,2'"),
+        ("1 1\n", {}, "t.svm:1: expected INDEX:VALUE, got '1'"),
+        ("1 1:x\n", {}, "t.svm:1: expected INDEX:VALUE, got '1:x'"),
+        ("1 -1:1\n", {}, "t.svm:1: expected INDEX:VALUE, got '-1:1'"),
+        ("1 0:1\n", {}, "t.svm:1: expected feature indices from 1, got 0\nhint: set data.first_index: 0"),
+        ("1 1:1 1:2\n", {}, "t.svm:1: duplicate feature 1"),
+        ("1 9:1\n", {"features": 3}, "t.svm:1: expected 3 features (data.features), got feature 9"),
+        ("1 99999999999:1\n", {}, "t.svm: 1 row of 99999999999 features do not fit into a dense array"),
     ],
 )
-def test_faults_have_their_line(read, text, options, message):
+def test_errors_have_their_line(read, text, options, message):
     with pytest.raises(DataError, match=re.escape(message)):
         read(text, **options)

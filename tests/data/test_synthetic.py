@@ -5,7 +5,7 @@ import pytest
 
 from cygd.components import OptionError
 from cygd.data import DATA_SOURCES
-from cygd.data.sources.synthetic import KINDS
+from cygd.data.sources.synthetic import SYNTHETIC_KINDS
 from cygd.errors import DataError
 
 SOURCE = next(source for source in DATA_SOURCES if source.name == "synthetic")
@@ -19,8 +19,8 @@ def columns(data):
     return data.x, data.y[:, 0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_problem_is_drawn_from_its_seed_alone(kind):
+@pytest.mark.parametrize("kind", SYNTHETIC_KINDS)
+def test_problem_depends_on_its_seed_only(kind):
     first, again, other = (draw(kind=kind, samples=50, seed=seed) for seed in (3, 3, 4))
     assert first.x.shape == (50, 1 if kind in ("linear", "sine") else 2)
     assert first.y.shape == (50, 1)
@@ -31,13 +31,13 @@ def test_a_problem_is_drawn_from_its_seed_alone(kind):
 
 
 @pytest.mark.parametrize("kind", ["xor", "moons", "circles", "spirals"])
-def test_classification_problems_have_two_classes_alike_in_size(kind):
+def test_classification_problems_have_two_equal_classes(kind):
     data = draw(kind=kind, samples=100)
     assert data.classes == (0, 1)
     assert data.y.sum() == 50
 
 
-def test_without_noise_the_points_lie_where_they_should():
+def test_points_without_noise_are_exact():
     x, y = columns(draw(kind="circles", noise=0, samples=40))
     assert np.allclose(np.hypot(*x.T), np.where(y, 0.5, 1))
     data = draw(kind="xor", noise=0, samples=4)
@@ -58,7 +58,7 @@ def test_without_noise_the_points_lie_where_they_should():
     assert np.allclose(turned, np.round(turned))
 
 
-def test_noise_spreads_the_points():
+def test_noise_is_the_standard_deviation():
     x = draw(kind="xor", noise=0.1, samples=4000).x
     assert np.isclose((x - np.round(x)).std(), 0.1, rtol=0.1)
 
@@ -78,14 +78,12 @@ def test_noise_spreads_the_points():
         ({}, "data source 'synthetic' needs the option 'kind'"),
     ],
 )
-def test_options_are_checked_before_anything_is_drawn(options, message):
+def test_invalid_options_are_an_error(options, message):
     with pytest.raises(OptionError) as caught:
         SOURCE.configured(options)
     assert message in str(caught.value)
 
 
-def test_inputs_belong_to_the_linear_problem():
-    with pytest.raises(
-        DataError, match="inputs is an option of the linear problem; moons has its own columns"
-    ):
+def test_inputs_requires_the_linear_problem():
+    with pytest.raises(DataError, match="inputs: expected kind: linear with this option, got kind: moons"):
         draw(kind="moons", inputs=2)

@@ -159,7 +159,9 @@ def test_derivative_of_a_jump_that_pretends_to_be_smooth_is_refused():
 
 def test_wrong_backward_is_refused():
     message = problem(Activation("own", softmax, backward=lambda h, y_hat, g: g * y_hat)).message
-    assert message.startswith("activation 'own': backward is not the derivative of function: delta of unit 0 at h = [")
+    assert message.startswith(
+        "activation 'own': backward is not the derivative of function: delta of unit 0 at h = ["
+    )
 
 
 def test_wrong_loss_derivative_says_where_and_how_much():

@@ -309,10 +309,8 @@ def test_plugin_that_gives_the_name_of_a_built_in(folder):
     path = write(folder / "mine.py", name="tanh")
     plugins = load("mine.py", folder=folder)
     message = error_of(plugins.get, "activation", "tanh").message
-    assert (
-        message
-        == f"activation 'tanh' is registered by 2 plugins: plugin 'cygd' (built-in) and plugin 'mine' ({path})"
-    )
+    origins = f"plugin 'cygd' (built-in) and plugin 'mine' ({path})"
+    assert message == f"activation 'tanh' is registered by 2 plugins: {origins}"
     assert plugins.get("activation", "mine:tanh").summary == str(path)
     assert plugins.get("activation", "cygd:tanh").kernel == "tanh"
 

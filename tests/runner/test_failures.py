@@ -114,9 +114,10 @@ def test_a_component_that_raises_fails_the_run_but_not_its_folder(xor, here, err
 
 
 def test_an_unexpected_error_says_where_the_traceback_is(xor, monkeypatch):
-    monkeypatch.setattr(
-        cygd.network.training, "train", lambda *a, **k: (_ for _ in ()).throw(LookupError("inside"))
-    )
+    def broken(loop):
+        raise LookupError("inside")
+
+    monkeypatch.setattr(cygd.network.training.TrainingLoop, "run", broken)
     with pytest.raises(RunError, match="the run failed: unexpected LookupError: inside") as caught:
         cygd.run(xor)
     log = caught.value.result.directory / "log.txt"
@@ -156,12 +157,12 @@ def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
     ("change", "error", "message"),
     [
         ({"train.epochs": -1}, ConfigError, "train.epochs"),
-        ({"model.layers.1.units": 2}, ConfigError, "the targets have 1 column of numbers"),
+        ({"model.layers.1.units": 2}, ConfigError, "for 1 numeric target"),
         ({"model.layers.0": {"units": 3, "weights": [[1, 2, 3]]}}, ConfigError,
          re.escape("model.layers[0].weights: 1 row, but there are 2 inputs (x0, x1)")),
         ({"loss": "hinge"}, ConfigError,
          re.escape("loss 'hinge': expected targets of -1 or 1, got y[0, 0] = 0.0")),
-        ({"data.x": [[0, 0]]}, DataError, "x has 1 rows, y has 4"),
+        ({"data.x": [[0, 0]]}, DataError, "y: expected 1 row as in x, got 4"),
         ({"plugins": ["none.py"]}, PluginError, "no such file"),
     ],
 )  # fmt: skip

@@ -26,10 +26,10 @@ def state(epoch=3, **options):
         "parameters": np.array([1 / 3, -0.0, 5e-324]),
         "optimizer": {"m": np.array([1.0, 2.0, 3.0], np.float32), "any/name": np.zeros(())},
         "step": 7 * epoch,
-        "memory": [1 / 3, 0.0, math.inf, 0.0],
+        "scalars": [1 / 3, 0.0, math.inf, 0.0],
         "last": {"running_loss": 0.5, "learning_rate": 0.1},
         "seconds": 0.4,
-        "standing": EarlyStoppingState(math.inf, None, 3, None),
+        "early_stopping": EarlyStoppingState(math.inf, None, 3, None),
     }
     return TrainingState(**{**given, **options})
 
@@ -74,7 +74,7 @@ def test_everything_comes_back(file):
     for name, values in given.optimizer.items():
         assert found.state.optimizer[name].dtype == values.dtype
         np.testing.assert_array_equal(found.state.optimizer[name], values)
-    for name in ("epoch", "updates", "step", "memory", "last", "seconds", "standing"):
+    for name in ("epoch", "updates", "step", "scalars", "last", "seconds", "early_stopping"):
         assert getattr(found.state, name) == getattr(given, name), name
 
 
@@ -91,10 +91,23 @@ def test_the_rows_before_it_come_back(file):
 
 def test_the_best_weights_come_back(file):
     best = np.array([7.0, 8.0, 9.0])
-    file.write_bytes(checkpoint(standing=EarlyStoppingState(np.float64(-0.9), 2, 1, best)).to_bytes())
-    found = read(file).state.standing
+    file.write_bytes(checkpoint(early_stopping=EarlyStoppingState(np.float64(-0.9), 2, 1, best)).to_bytes())
+    found = read(file).state.early_stopping
     assert found[:3] == (-0.9, 2, 1)
     np.testing.assert_array_equal(found.best_parameters, best)
+
+
+def test_the_keys_in_the_file_are_stable(file):
+    # run folders that exist hold these
+    early_stopping = EarlyStoppingState(-0.9, 2, 1, None)
+    file.write_bytes(checkpoint(early_stopping=early_stopping).to_bytes())
+    with np.load(file) as archive:
+        description = json.loads(archive["state"].tobytes())
+    assert set(description) == {
+        *("epoch", "updates", "step", "memory", "last", "seconds"),
+        *("standing", "optimizer", "metrics", "config", "data"),
+    }
+    assert description["standing"] == {"best": -0.9, "best_epoch": 2, "waited": 1}
 
 
 def test_numpy_reads_it_without_us(file):

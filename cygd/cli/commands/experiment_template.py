@@ -112,19 +112,19 @@ def experiment_template(
 
 def _targets(guess: TableGuess, wanted: str | None) -> list[ColumnGuess]:
     """Return the columns to predict."""
-    views = {view.name: view for view in guess.views}
+    views = {view.name: view for view in guess.columns}
     if wanted is not None and wanted not in views:
         hint = did_you_mean(wanted, list(views)) or f"there are {', '.join(list(views)[:20])}"
         raise UsageError(f"there is no column {wanted!r} in {guess.options['path']}", hint)
     if wanted is not None:
-        if views[wanted].unfit:
-            raise UsageError(f"the column {wanted!r} cannot be predicted: {views[wanted].unfit}")
+        if views[wanted].unusable:
+            raise UsageError(f"the column {wanted!r} cannot be predicted: {views[wanted].unusable}")
         return [views[wanted]]
     if guess.table.targets:
         return [views[name] for name in guess.table.targets]
-    fit = [view for view in guess.views if not view.unfit]
+    fit = [view for view in guess.columns if not view.unusable]
     if not fit:
-        raise UsageError(f"no column of {guess.options['path']} can be predicted", _reasons(guess.views))
+        raise UsageError(f"no column of {guess.options['path']} can be predicted", _reasons(guess.columns))
     return [next((view for view in fit if TARGETS.fullmatch(view.name)), fit[-1])]
 
 
@@ -132,7 +132,7 @@ def _task(targets: list[ColumnGuess]) -> Task:
     """Return what is to be learned about the targets."""
     first = targets[0]
     names = ", ".join(view.name for view in targets)
-    numbered = first.labels is None and first.numbers_classes
+    numbered = first.labels is None and first.has_class_numbers
     if len(targets) > 1 or (first.labels is None and not numbered):
         remark = "one output for each target"
         return Task(f"how much {names}", False, 0, len(targets), "identity", "mse", "r2, mae", remark)
@@ -148,13 +148,13 @@ def _inputs(
     guess: TableGuess, targets: list[ColumnGuess], only_frequent: bool
 ) -> tuple[list[ColumnGuess], list[ColumnGuess]]:
     """Return the columns that enter the network, and those that do not."""
-    others = [view for view in guess.views if view not in targets]
+    others = [view for view in guess.columns if view not in targets]
     if only_frequent:
         others = [
-            replace(view, unfit="a label with few rows") if _rare(view) and not view.unfit else view
+            replace(view, unusable="a label with few rows") if _rare(view) and not view.unusable else view
             for view in others
         ]
-    return [view for view in others if not view.unfit], [view for view in others if view.unfit]
+    return [view for view in others if not view.unusable], [view for view in others if view.unusable]
 
 
 def _rare(view: ColumnGuess) -> bool:
@@ -232,7 +232,7 @@ def _columns(inputs: list[ColumnGuess], left_out: list[ColumnGuess]) -> Iterator
     if left_out:
         yield "  # left out:"
         for view in left_out[:MOST_LISTED]:
-            yield f"  #   {_plain(view.name)}: {_plain(view.unfit)}"
+            yield f"  #   {_plain(view.name)}: {_plain(view.unusable)}"
 
 
 def _model(guess: TableGuess, task: Task) -> Iterator[str]:
@@ -279,7 +279,7 @@ def _plain(text: str) -> str:
 
 
 def _reasons(views: list[ColumnGuess]) -> str | None:
-    return "; ".join(f"{view.name}: {view.unfit}" for view in views[:5]) or None
+    return "; ".join(f"{view.name}: {view.unusable}" for view in views[:5]) or None
 
 
 def _count(number: int, noun: str) -> str:

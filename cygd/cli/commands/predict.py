@@ -86,7 +86,7 @@ def read_data(path: str, reading: Reading, model: Model, told: dict[str, Any]) -
             raise UsageError(f"{path} is an array, of which there is nothing to be told", None)
         return array_of(resolve_path(Path(), path, "DATA"))
     raw = source.configured({**told, "path": path}).read(Path())
-    table = raw if isinstance(raw, Table) else Table.of_dataset(raw, path)
+    table = raw if isinstance(raw, Table) else Table.from_dataset(raw, path)
     return fitting(table, model, path)
 
 
@@ -105,17 +105,17 @@ def array_of(path: Path) -> Array:
     """Return the inputs in an .npy file, or in the array x of an .npz file."""
     import numpy as np
 
-    from cygd.data.sources.arrays import UNREADABLE, mapped, unreadable
+    from cygd.data.sources.arrays import READ_ERRORS, array_file_error, map_array
 
     if path.suffix.lower() == ".npy":
-        return mapped(path)
+        return map_array(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             if "x" not in archive.files:
                 raise DataError(f"{path} holds no array 'x'; it holds {', '.join(archive.files) or 'none'}")
             return archive["x"]  # type: ignore[no-any-return]
-    except UNREADABLE as error:
-        raise unreadable(path, error) from None
+    except READ_ERRORS as error:
+        raise array_file_error(path, error) from None
 
 
 def fitting(table: Table, model: Model, path: str) -> Table:
@@ -124,17 +124,17 @@ def fitting(table: Table, model: Model, path: str) -> Table:
     Names that were made up on either side (c0, x0) are as good as their order.
     """
     missing = [name for name in model.inputs if name not in table.columns]
-    if missing and table.numbered and len(missing) == len(model.inputs) == len(table.columns):
+    if missing and table.default_names and len(missing) == len(model.inputs) == len(table.columns):
         columns = dict(zip(model.inputs, table.columns.values(), strict=True))
-        return replace(table, columns=columns, advise=False, matrix=None)
+        return replace(table, columns=columns, config_hints=False, matrix=None)
     if len(missing) == 1:
         table.column(missing[0])  # says what it may be called instead
     if missing:
-        from cygd.data.table import listed
+        from cygd.data.formatting import format_list
 
-        hint = f"there are {listed(table.columns)}"
-        raise DataError(f"{path}: there are no columns {listed(map(repr, missing))}", hint=hint)
-    return replace(table, advise=False)
+        hint = f"there are {format_list(table.columns)}"
+        raise DataError(f"{path}: there are no columns {format_list(map(repr, missing))}", hint=hint)
+    return replace(table, config_hints=False)
 
 
 def predicted(model: Model, data: Table | Array, where: str) -> Array:

@@ -1,1 +1,1 @@
-"""Data sources: readers of files and generators of data."""
+"""The loaders of the built-in data sources: readers of files and generators of data."""

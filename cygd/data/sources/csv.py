@@ -1,10 +1,10 @@
-"""The csv source: text files of columns, plain or gzipped.
+"""The csv source: text files of columns, plain or gzip-compressed.
 
-All numbers go into one array that grows in its place, so that a big file takes hardly more memory
-than what is read from it. Lines go through `numpy.loadtxt`, chunk by chunk, which hands over the cells of
-the columns that begin with texts; a file in which that refuses something (a text among numbers, a ragged
-row) is read again record by record, which knows the line of each fault. Lines are not kept: a message
-that needs one counts it in the file.
+All numbers go into one array that grows in place, so that reading a large file takes little more memory than
+the result. `numpy.loadtxt` parses the lines chunk by chunk and returns the cells of columns that begin with
+strings. If it rejects anything (a string among numbers, a row of another length), the file is read again
+record by record with the line of each error. Line numbers are not stored: a message that needs one counts
+the lines of the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import math
 import zlib
 from array import array
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -23,29 +23,39 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.sources.paths import resolve_paths
-from cygd.data.sources.text_io import known_encoding, opened
-from cygd.data.table import Column, ColumnReader, Source, Table, number
+from cygd.data.formatting import format_count
+from cygd.data.sources.paths import format_files, resolve_paths
+from cygd.data.sources.text_io import normalize_encoding, open_text
+from cygd.data.table import Column, ColumnReader, Table, TableFile, parse_number
 from cygd.errors import DataError
 
 __all__ = ["load_csv"]
 
 log = logging.getLogger("cygd")
 
-CHUNK = 4096  # records at a time: what is read of them stays in cache
-FIRST = 100  # records by which columns of texts are told
-WORDS = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
+CHUNK = 4096  # records per chunk, so that a chunk stays in cache
+FIRST_RECORDS = 100  # records that decide which columns hold strings
+DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
 
 
 @dataclass(frozen=True)
-class Form:
-    """How a file of columns is written."""
+class CsvFormat:
+    """The format of a file of columns."""
 
     header: bool
     delimiter: str
     decimal: str
     quote: str
     encoding: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """The column names, the number of lines up to the first record, and the first records."""
+
+    names: list[str]
+    n_lines: int
+    first_records: list[list[str]]
 
 
 def load_csv(
@@ -58,7 +68,7 @@ def load_csv(
     quote: str = '"',
     encoding: str = "utf-8",
 ) -> Table:
-    """Read a CSV file as named columns.
+    """Read CSV files as named columns.
 
     Parameters
     ----------
@@ -66,77 +76,84 @@ def load_csv(
         Where a relative path starts from.
     path : str
         The file, or a pattern such as `part-*.csv`, whose files are read in the order of their names; one
-        that ends in .gz is unpacked.
+        that ends in .gz is decompressed.
     header : bool
         Whether the first record holds the names; without it the columns are c0, c1, ...
     delimiter : str
-        The character between cells; or tab, or whitespace, which is any number of blanks.
+        The character between cells, or tab, or whitespace for any number of blanks.
     decimal : str
-        The character in front of the fraction, "." or ",".
+        The decimal separator, "." or ",".
     quote : str
-        The character around cells that contain a delimiter; an empty text is none.
+        The character around cells that contain a delimiter; "" for none.
     encoding : str
-        What the bytes stand for.
+        The encoding of the file.
 
     Raises
     ------
     DataError
-        Where a file cannot be read, naming the line.
+        If a file cannot be read, naming the line.
     """
-    form = checked(Form(header, WORDS.get(delimiter, delimiter), decimal, quote, known_encoding(encoding)))
-    files = resolve_paths(folder, path, "path")
-    names = opening(files[0], form)[0]
-    cells = Cells(len(names), decimal)
-    sources = []
-    for file in files:
-        own, n_lines, first = opening(file, form)
-        texts = {i for row in first for i, cell in enumerate(row) if not plain(cell, decimal)}
-        if own != names:
-            raise DataError(f"{file}: {differing(own, names)} {files[0]}", hint="all files need one header")
-        line = partial(line_of, file.absolute(), form)
-        sources.append(Source(cells.count, str(file), line))
-        start = cells.count
-        if not read_numbers(file, form, n_lines, cells, texts):
-            cells.cut(start)
-            read_cells(file, form, cells)
-    columns = dict(zip(names, cells.columns(), strict=True))
-    warn_of_commas(files[0], columns)
-    if len(files) == 1:
-        return Table(columns, str(files[0]), line, numbered=not header, matrix=cells.matrix)
-    where = f"{files[0]} and {len(files) - 1} more"
-    return Table(columns, where, numbered=not header, sources=tuple(sources), matrix=cells.matrix)
+    delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
+    csv_format = CsvFormat(header, delimiter, decimal, quote, normalize_encoding(encoding))
+    check_format(csv_format)
+    paths = resolve_paths(folder, path, "path")
+    names = read_header(paths[0], csv_format).names
+    values = ColumnValues(len(names), decimal)
+    files = []
+    for file in paths:
+        head = read_header(file, csv_format)
+        check_same_names(file, head.names, paths[0], names)
+        first_row = values.n_rows
+        line_number = partial(line_of_row, file.absolute(), csv_format)
+        files.append(TableFile(first_row, str(file), line_number))
+        if not read_numbers(file, csv_format, head, values):
+            values.truncate(first_row)
+            read_records(file, csv_format, values)
+    columns = dict(zip(names, values.columns(), strict=True))
+    warn_about_decimal_commas(paths[0], columns)
+    where = format_files(paths)
+    return Table(columns, where, default_names=not header, files=tuple(files), matrix=values.matrix)
 
 
-def warn_of_commas(file: Path, columns: Mapping[str, Column]) -> None:
-    """Warn about columns that are categories because their numbers have decimal commas."""
-    for name, column in columns.items():
-        words = column.words[:100]
-        if column.categorical and all("," in word and number(word, ",") is not None for word in words):
-            log.warning(
-                "%s: column %r holds texts such as %r, which are categories",
-                *(file, name, words[0]),
-                extra={"hint": "data.decimal: ',' reads them as numbers"},
-            )
-
-
-def checked(form: Form) -> Form:
-    """Refuse a form in which a cell could be read in two ways."""
-    delimiter, quote = form.delimiter, form.quote
+def check_format(csv_format: CsvFormat) -> None:
+    """Raise an error for a format in which a cell would be ambiguous."""
+    delimiter, quote = csv_format.delimiter, csv_format.quote
     if delimiter != "whitespace" and (len(delimiter) != 1 or delimiter in "\r\n" or delimiter == quote):
-        words = "it is one character, such as ',' or ';', or tab, or whitespace"
-        raise DataError(f"delimiter is {delimiter!r}; {words}")
+        expected = "one character, such as ',' or ';', or tab, or whitespace"
+        raise DataError(f"delimiter: expected {expected}, got {delimiter!r}")
     if len(quote) > 1 or quote in ("\r", "\n"):
-        raise DataError(f"quote is {quote!r}; it is one character, or '' for none")
-    if delimiter == form.decimal:
-        hint = "where numbers have a decimal comma, cells are mostly divided by ';'"
+        raise DataError(f"quote: expected one character, or '' for none, got {quote!r}")
+    if delimiter == csv_format.decimal:
+        hint = "files with decimal commas usually have the delimiter ';'"
         raise DataError(f"delimiter and decimal are both {delimiter!r}", hint=hint)
-    return form
 
 
-class Cells:
-    """What was read of the cells: one array of numbers, and codes of the texts where there are any.
+def check_same_names(file: Path, names: list[str], first_file: Path, expected: list[str]) -> None:
+    """Raise an error if the header of a file differs from that of the first file."""
+    hint = "all files need the same header"
+    if len(names) != len(expected):
+        count = format_count(len(expected), "column")
+        raise DataError(f"{file}: expected {count} as in {first_file}, got {len(names)}", hint=hint)
+    for i, (name, wanted) in enumerate(zip(names, expected, strict=True), start=1):
+        if name != wanted:
+            message = f"{file}: expected column {i} to be {wanted!r} as in {first_file}, got {name!r}"
+            raise DataError(message, hint=hint)
 
-    `array` grows in its place where the system can move pages, unlike a NumPy array that is put together.
+
+def warn_about_decimal_commas(file: Path, columns: Mapping[str, Column]) -> None:
+    """Log a warning for columns that are categorical because their numbers have decimal commas."""
+    for name, column in columns.items():
+        strings = column.strings[:100]
+        if column.is_categorical and all("," in s and parse_number(s, ",") is not None for s in strings):
+            message = "%s: column %r is categorical, because it holds strings such as %r"
+            hint = "data.decimal: ',' reads them as numbers"
+            log.warning(message, file, name, strings[0], extra={"hint": hint})
+
+
+class ColumnValues:
+    """The values read so far: one array of numbers, and the codes of strings in the columns that have any.
+
+    `array` grows in place if the system can remap pages; a NumPy array would be concatenated from chunks.
     """
 
     def __init__(self, n_columns: int, decimal: str) -> None:
@@ -146,164 +163,150 @@ class Cells:
         self.codes: dict[int, array[int]] = {}
 
     @property
-    def count(self) -> int:
-        """How many rows there are."""
+    def n_rows(self) -> int:
+        """The number of rows."""
         return len(self.numbers) // self.n_columns
 
-    def add_numbers(self, chunk: npt.NDArray[np.float64]) -> None:
-        """Add rows of numbers alone."""
+    def append(self, chunk: npt.NDArray[np.float64], cells: Mapping[int, Sequence[str]]) -> None:
+        """Append rows of numbers, some columns of which are still to be parsed from their cells."""
+        start = self.n_rows
+        for i, column in cells.items():
+            chunk[:, i], codes = self.readers[i].read(column)
+            if codes is not None:
+                self.padded_codes(i, start).frombytes(codes.data.cast("B"))
         self.numbers.frombytes(np.ascontiguousarray(chunk).data.cast("B"))
 
-    def add(self, columns: Sequence[Sequence[str]]) -> None:
-        """Add the cells of the next rows, column by column."""
-        chunk = np.empty((len(columns[0]), self.n_columns))
-        self.add_mixed(chunk, dict(enumerate(columns)))
-
-    def add_mixed(self, chunk: npt.NDArray[np.float64], columns: Mapping[int, Sequence[str]]) -> None:
-        """Add rows of numbers, of which some columns are yet to be read from their cells."""
-        start = self.count
-        for i, cells in columns.items():
-            chunk[:, i], codes = self.readers[i].read(cells)
-            if codes is not None:
-                self.codes_until(i, start).frombytes(codes.data.cast("B"))
-        self.add_numbers(chunk)
-
-    def codes_until(self, column: int, count: int) -> array[int]:
-        """Return the codes of a column, of which the rows so far that had none have -1."""
+    def padded_codes(self, column: int, n_rows: int) -> array[int]:
+        """Return the codes of a column, padded to `n_rows` with -1 for rows without strings."""
         codes = self.codes.setdefault(column, array("i"))
-        codes.frombytes(np.full(count - len(codes), -1, np.int32).data.cast("B"))
+        codes.frombytes(np.full(n_rows - len(codes), -1, np.int32).data.cast("B"))
         return codes
 
-    def cut(self, count: int) -> None:
-        """Forget the rows behind the first ones."""
-        del self.numbers[count * self.n_columns :]
+    def truncate(self, n_rows: int) -> None:
+        """Drop all rows after the first `n_rows`."""
+        del self.numbers[n_rows * self.n_columns :]
         for codes in self.codes.values():
-            del codes[count:]
+            del codes[n_rows:]
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
-        """All numbers, one row a record."""
+        """All numbers, of shape (n_rows, n_columns)."""
         return np.frombuffer(self.numbers).reshape(-1, self.n_columns)
 
     def columns(self) -> list[Column]:
-        """Return the columns; their numbers are views of the one array."""
-        found, matrix = [], self.matrix
+        """Return the columns; their numbers are views of `matrix`."""
+        columns, matrix = [], self.matrix
         for i, reader in enumerate(self.readers):
-            codes = self.codes_until(i, self.count) if i in self.codes else None
-            texts = None if codes is None else np.frombuffer(codes, np.int32)
-            found.append(Column(matrix[:, i], texts, tuple(reader.words)))
-        return found
+            codes = None
+            if i in self.codes:
+                codes = np.frombuffer(self.padded_codes(i, self.n_rows), np.int32)
+            columns.append(Column(matrix[:, i], codes, tuple(reader.strings)))
+        return columns
 
 
-def opening(file: Path, form: Form) -> tuple[list[str], int, list[list[str]]]:
-    """Return the names of the columns, the lines of the header and the first records of data."""
-    head = list(islice(records(file, form), FIRST))
-    first = [cells for _, cells in head[form.header :]]
-    if not head:
+def read_header(file: Path, csv_format: CsvFormat) -> Header:
+    """Read the header and the first records of a file."""
+    records = list(islice(iterate_records(file, csv_format), FIRST_RECORDS))
+    first_records = [cells for _, cells in records[csv_format.header :]]
+    if not records:
         raise DataError(f"{file} is empty")
-    if len(head) < 1 + form.header:
-        raise DataError(f"{file} has a header and no rows")
-    if not form.header:
-        return [f"c{i}" for i in range(len(head[0][1]))], 0, first
-    names = [name.strip() for name in head[0][1]]
-    line = head[0][0]
+    if not first_records:
+        raise DataError(f"{file} has a header but no rows")
+    line, cells = records[0]
+    if not csv_format.header:
+        return Header([f"c{i}" for i in range(len(cells))], 0, first_records)
+    names = [name.strip() for name in cells]
     for i, name in enumerate(names):
         if not name:
-            hint = "name it, or remove the column; pandas writes none with to_csv(index=False)"
+            hint = "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
             raise DataError(f"{file}:{line}: column {i + 1} of the header has no name", hint=hint)
         if name in names[:i]:
-            raise DataError(f"{file}:{line}: two columns are named {name!r}")
-    return names, head[1][0] - 1, first
+            raise DataError(f"{file}:{line}: duplicate column name {name!r}")
+    return Header(names, records[1][0] - 1, first_records)
 
 
-def plain(cell: str, decimal: str) -> bool:
-    """Return whether a cell is a finite number."""
-    value = number(cell, decimal)
-    return value is not None and math.isfinite(value)
-
-
-def differing(names: list[str], others: list[str]) -> str:
-    """Return in which column two headers differ."""
-    if len(names) != len(others):
-        return f"it has {len(names)} columns, unlike the {len(others)} of"
-    i = next(i for i, (one, other) in enumerate(zip(names, others, strict=True)) if one != other)
-    return f"column {i + 1} is {names[i]!r}, unlike {others[i]!r} in"
-
-
-def read_numbers(file: Path, form: Form, skip: int, cells: Cells, texts: Collection[int]) -> bool:
-    """Read a file that holds finite numbers alone, but for some columns; return whether it does."""
-    if texts and form.decimal != ".":
+def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: ColumnValues) -> bool:
+    """Read a file of finite numbers, except in columns that begin with strings; return True on success."""
+    decimal, quote = csv_format.decimal, csv_format.quote
+    with_strings = columns_with_strings(head.first_records, decimal)
+    if with_strings and decimal != ".":
         return False
-    numbers = [i for i in range(cells.n_columns) if i not in texts]
-    delimiter = None if form.delimiter == "whitespace" else form.delimiter
+    numeric = [i for i in range(values.n_columns) if i not in with_strings]
     try:
-        with opened(file, form.encoding) as text:
-            for _ in islice(text, skip):
+        with open_text(file, csv_format.encoding) as text:
+            for _ in islice(text, head.n_lines):
                 pass
             while lines := list(islice(text, CHUNK)):
                 if not any(map(str.strip, lines)):
                     continue
-                # a record may not go on in the next chunk, nor a text be read otherwise than by `csv`
-                quotes = sum(line.count(form.quote) for line in lines) if form.quote else 0
-                if quotes % 2 or (quotes and texts):
+                # a quoted record may continue in the next chunk, and `csv` parses quoted strings differently
+                n_quotes = sum(line.count(quote) for line in lines) if quote else 0
+                if n_quotes % 2 or (n_quotes and with_strings):
                     return False
-                if form.decimal != ".":
+                if decimal != ".":
                     if any("." in line for line in lines):
-                        return False  # which would read as what it is not
-                    lines = [line.replace(form.decimal, ".") for line in lines]
-                read: dict[int, list[str]] = {i: [] for i in texts}
+                        return False  # a point is not part of a number here
+                    lines = [line.replace(decimal, ".") for line in lines]
+                cells: dict[int, list[str]] = {i: [] for i in with_strings}
                 chunk = np.loadtxt(
                     lines,
-                    delimiter=delimiter,
+                    delimiter=None if csv_format.delimiter == "whitespace" else csv_format.delimiter,
                     comments=None,
-                    quotechar=form.quote or None,
+                    quotechar=quote or None,
                     ndmin=2,
-                    encoding=None,  # converters get texts, not bytes
-                    converters={i: partial(kept, found) for i, found in read.items()} or None,
+                    encoding=None,  # converters receive str, not bytes
+                    converters={i: partial(collect_cell, column) for i, column in cells.items()} or None,
                 )
-                if chunk.shape[1] != cells.n_columns or not np.isfinite(chunk[:, numbers]).all():
+                if chunk.shape[1] != values.n_columns or not np.isfinite(chunk[:, numeric]).all():
                     return False
-                cells.add_mixed(chunk, read)
+                values.append(chunk, cells)
     except (DataError, ValueError, OSError, EOFError, zlib.error):
         return False
     return True
 
 
-def kept(cells: list[str], cell: str) -> float:
-    """Keep a cell for later."""
+def columns_with_strings(records: list[list[str]], decimal: str) -> set[int]:
+    """Return the columns in which a cell is not a finite number."""
+    values = ((i, parse_number(cell, decimal)) for cells in records for i, cell in enumerate(cells))
+    return {i for i, value in values if value is None or not math.isfinite(value)}
+
+
+def collect_cell(cells: list[str], cell: str) -> float:
+    """Append a cell to be parsed later, and return a placeholder."""
     cells.append(cell)
     return 0.0
 
 
-def read_cells(file: Path, form: Form, cells: Cells) -> None:
+def read_records(file: Path, csv_format: CsvFormat, values: ColumnValues) -> None:
     """Read any file, record by record."""
-    rows = islice(records(file, form), int(form.header), None)
-    while chunk := list(islice(rows, CHUNK)):
-        for line, row in chunk:
-            if len(row) != cells.n_columns:
-                expected = f"the {'header' if form.header else 'first row'} has {cells.n_columns}"
-                plural = "" if len(row) == 1 else "s"
-                raise DataError(f"{file}:{line}: the row has {len(row)} cell{plural}, {expected}")
-        cells.add(list(zip(*(row for _, row in chunk), strict=True)))
+    records = islice(iterate_records(file, csv_format), int(csv_format.header), None)
+    while chunk := list(islice(records, CHUNK)):
+        for line, cells in chunk:
+            if len(cells) != values.n_columns:
+                where = "the header" if csv_format.header else "the first row"
+                expected = f"expected {format_count(values.n_columns, 'cell')} as in {where}"
+                raise DataError(f"{file}:{line}: {expected}, got {len(cells)}")
+        columns = zip(*(cells for _, cells in chunk), strict=True)
+        values.append(np.empty((len(chunk), values.n_columns)), dict(enumerate(columns)))
 
 
-def line_of(file: Path, form: Form, row: int) -> int:
+def line_of_row(file: Path, csv_format: CsvFormat, row: int) -> int:
     """Return the line on which a row of data starts."""
-    line, _ = next(islice(records(file, form), row + form.header, None))
+    line, _ = next(islice(iterate_records(file, csv_format), row + csv_format.header, None))
     return line
 
 
-def records(file: Path, form: Form) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the line it starts on; empty lines are skipped."""
-    with opened(file, form.encoding) as text:
-        if form.delimiter == "whitespace":
+def iterate_records(file: Path, csv_format: CsvFormat) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record with the line it starts on; empty lines are skipped."""
+    with open_text(file, csv_format.encoding) as text:
+        if csv_format.delimiter == "whitespace":
             yield from ((line, cells) for line, record in enumerate(text, 1) if (cells := record.split()))
             return
         reader = csv.reader(
             text,
-            delimiter=form.delimiter,
-            quotechar=form.quote or None,
-            quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+            delimiter=csv_format.delimiter,
+            quotechar=csv_format.quote or None,
+            quoting=csv.QUOTE_MINIMAL if csv_format.quote else csv.QUOTE_NONE,
             strict=True,
         )
         line = 1

@@ -1,4 +1,4 @@
-"""The sources that read with a library of their own, which is imported when one is used."""
+"""The parquet source: columns of Parquet files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from cygd.data.dataset import Array
-from cygd.data.sources.paths import resolve_paths
-from cygd.data.table import Column, ColumnReader, Source, Table, listed
+from cygd.data.formatting import format_list
+from cygd.data.sources.optional_imports import import_optional
+from cygd.data.sources.paths import format_files, resolve_paths
+from cygd.data.table import Column, ColumnReader, Table, TableFile
 from cygd.errors import DataError
 
 __all__ = ["load_parquet"]
@@ -21,7 +23,7 @@ log = logging.getLogger("cygd")
 
 
 def load_parquet(folder: Path, *, path: str) -> Table:
-    """Read the columns of a Parquet file; texts are categories, dates are texts such as 2026-01-31.
+    """Read the columns of Parquet files; strings are categories, dates are strings such as 2026-01-31.
 
     Parameters
     ----------
@@ -30,90 +32,75 @@ def load_parquet(folder: Path, *, path: str) -> Table:
     path : str
         The file, or a pattern such as `part-*.parquet`, whose files are read in the order of their names.
     """
-    parquet = needed("pyarrow.parquet", "parquet", "pyarrow")
+    parquet = import_optional("pyarrow.parquet", "parquet", "pyarrow")
     arrow = import_module("pyarrow")
-    files = resolve_paths(folder, path, "path")
-    tables, sources, count = [], [], 0
-    for file in files:
+    paths = resolve_paths(folder, path, "path")
+    tables, files, n_rows = [], [], 0
+    for file in paths:
         try:
             tables.append(parquet.ParquetFile(file).read())
         except (arrow.ArrowException, OSError) as error:
-            raise DataError(f"{file}: not a Parquet file that can be read ({first_line(error)})") from None
-        if set(tables[-1].column_names) != set(tables[0].column_names):
-            there, wanted = listed(tables[-1].column_names), listed(tables[0].column_names)
-            raise DataError(f"{file} has the columns {there}; {files[0]} has {wanted}")
-        sources.append(Source(count, str(file)))
-        count += len(tables[-1])
-    if not count:
-        raise DataError(f"{files[0]} has no rows")
-    where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{file}: cannot be read as a Parquet file ({reason})") from None
+        first_names, names = tables[0].column_names, tables[-1].column_names
+        if set(names) != set(first_names):
+            expected = f"expected the columns of {paths[0]}: {format_list(first_names)}"
+            raise DataError(f"{file}: {expected}, got {format_list(names)}")
+        files.append(TableFile(n_rows, str(file)))
+        n_rows += len(tables[-1])
+    if not n_rows:
+        raise DataError(f"{paths[0]} has no rows")
+    where = format_files(paths)
     columns: dict[str, Column] = {}
-    texts = set()
+    categorical = set()
     for name in tables[0].column_names:
         pieces = [table.column(name) for table in tables]
-        if odd := [piece.type for piece in pieces if not readable(arrow, piece.type)]:
-            log.warning("%s: column %r holds %s, and is left out", where, name, odd[0])
+        if unsupported := [piece.type for piece in pieces if not is_supported(arrow, piece.type)]:
+            log.warning("%s: ignored column %r of unsupported type %s", where, name, unsupported[0])
             continue
         reader = ColumnReader()
-        read = [values(arrow, piece, reader) for piece in pieces]
-        numbers = np.concatenate([number for number, _ in read])
-        codes = np.concatenate([code for _, code in read])
-        columns[name] = Column(numbers, codes if reader.words else None, tuple(reader.words))
-        if any(not numeric(arrow, piece.type) for piece in pieces):
-            texts.add(name)
-    return Table(
-        columns, where, categorical=frozenset(texts), sources=tuple(sources) if len(files) > 1 else ()
-    )
+        values = [read_column(arrow, piece, reader) for piece in pieces]
+        numbers = np.concatenate([numbers for numbers, _ in values])
+        codes = np.concatenate([codes for _, codes in values])
+        columns[name] = Column(numbers, codes if reader.strings else None, tuple(reader.strings))
+        if any(not is_numeric(arrow, piece.type) for piece in pieces):
+            categorical.add(name)
+    return Table(columns, where, categorical=frozenset(categorical), files=tuple(files))
 
 
-def needed(module: str, extra: str, package: str) -> Any:
-    """Return a module of a library that is no dependency of cygd, or say how to get it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        if error.name and error.name != module.partition(".")[0] and not module.startswith(error.name):
-            raise DataError(f"source: {extra}: {package} cannot be imported: {error}") from error
-        hint = f'pip install "cygd[{extra}]"'
-        raise DataError(f"source: {extra} needs {package}, which is not installed", hint=hint) from None
-
-
-def numeric(arrow: Any, kind: Any) -> bool:
-    """Return whether values of a type of Arrow are numbers here."""
+def is_numeric(arrow: Any, kind: Any) -> bool:
+    """Return True if values of an Arrow type are numbers or booleans."""
     types = arrow.types
     return any(
         test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     )
 
 
-def readable(arrow: Any, kind: Any) -> bool:
-    """Return whether values of a type of Arrow are numbers or texts here."""
+def is_supported(arrow: Any, kind: Any) -> bool:
+    """Return True if values of an Arrow type can be read as numbers or strings."""
     types = arrow.types
     if types.is_dictionary(kind):
-        return readable(arrow, kind.value_type)
+        return is_supported(arrow, kind.value_type)
     tests = (types.is_string, types.is_large_string, types.is_temporal, types.is_null)
-    return numeric(arrow, kind) or any(test(kind) for test in tests)
+    return is_numeric(arrow, kind) or any(test(kind) for test in tests)
 
 
-def values(arrow: Any, column: Any, reader: ColumnReader) -> tuple[Array, Array]:
-    """Return the numbers of a column of Arrow, and the codes of its texts."""
-    if numeric(arrow, column.type):
+def read_column(arrow: Any, column: Any, reader: ColumnReader) -> tuple[Array, Array]:
+    """Return the numbers of an Arrow column, and the codes of its strings."""
+    if is_numeric(arrow, column.type):
         if not arrow.types.is_floating(column.type) or column.type != arrow.float64():
             column = column.cast(arrow.float64(), safe=False)
-        numbers = np.array(column.to_numpy(), np.float64)  # a missing one is NaN
+        numbers = np.array(column.to_numpy(), np.float64)  # null becomes NaN
         return numbers, np.full(len(numbers), -1, np.int32)
     if arrow.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     encoded = column.cast(arrow.string()).combine_chunks().dictionary_encode()
-    return of_words(encoded.dictionary.to_pylist(), encoded.indices.fill_null(-1).to_numpy(), reader)
+    return read_dictionary(encoded.dictionary.to_pylist(), encoded.indices.fill_null(-1).to_numpy(), reader)
 
 
-def of_words(words: Iterable[str], indices: Array, reader: ColumnReader) -> tuple[Array, Array]:
-    """Return numbers and codes of texts that are given by their index, -1 where there is none."""
-    read = [*(reader.cell(word) for word in words), (np.nan, -1)]
-    numbers = np.array([number for number, _ in read])
-    codes = np.array([code for _, code in read], np.int32)
+def read_dictionary(strings: Iterable[str], indices: Array, reader: ColumnReader) -> tuple[Array, Array]:
+    """Return the numbers and codes of dictionary-encoded strings; index -1 is null."""
+    cells = [*(reader.read_cell(string) for string in strings), (np.nan, -1)]
+    numbers = np.array([number for number, _ in cells])
+    codes = np.array([code for _, code in cells], np.int32)
     return numbers[indices], codes[indices]
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,65 +1,69 @@
-"""Where a data file is, and what it is called in messages."""
+"""Resolving the paths of data files, and their names in messages."""
 
 from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cygd.errors import DataError, did_you_mean
 
-__all__ = ["display_path", "matching", "resolve_path", "resolve_paths"]
+__all__ = ["display_path", "format_files", "glob_files", "resolve_path", "resolve_paths"]
 
 
 def resolve_path(folder: Path, value: object, option: str) -> Path:
-    """Return the path that an option names, relative to the working folder where it lies below it.
+    """Return the path of the file that an option names, as `display_path` gives it.
 
     Raises
     ------
     DataError
-        Where the option is no text, or the file is not there.
+        If the option is not a string, or the file does not exist.
     """
     if not isinstance(value, str) or not value or "\0" in value:
-        raise DataError(f"{option} is {value!r}; it is the name of a file")
+        raise DataError(f"{option}: expected the name of a file, got {value!r}")
     path = display_path(folder / value)
     if not path.exists():
-        begins = None if Path(value).is_absolute() else f"relative paths start from {folder.absolute()}"
-        raise DataError(
-            f"{path}: no such file", hint="; ".join(filter(None, [begins, suggest_file(path)])) or None
-        )
+        hints = [None if Path(value).is_absolute() else relative_hint(folder), suggest_file(path)]
+        raise DataError(f"{path}: no such file", hint="; ".join(filter(None, hints)) or None)
     if path.is_dir():
-        raise DataError(f"{path} is a folder, not a file")
+        raise DataError(f"{path}: expected a file, got a folder")
     return path
 
 
 def resolve_paths(folder: Path, value: object, option: str) -> list[Path]:
-    """Return the paths that an option names, by a name or by a pattern with `*`, `?` or `[...]`, sorted.
+    """Return the sorted paths that an option names, by a name or by a pattern with `*`, `?` or `[...]`.
 
     Raises
     ------
     DataError
-        Where the option is no text, or no file is there.
+        If the option is not a string, or no file exists.
     """
-    if matches := matching(folder, value):
-        return [display_path(path) for path in matches]
+    if files := glob_files(folder, value):
+        return [display_path(path) for path in files]
     if isinstance(value, str) and glob.has_magic(value) and not (folder / value).exists():
-        hint = None if Path(value).is_absolute() else f"relative patterns start from {folder.absolute()}"
-        raise DataError(f"{display_path(folder / value)}: no file has such a name", hint=hint)
+        hint = None if Path(value).is_absolute() else relative_hint(folder)
+        raise DataError(f"{display_path(folder / value)}: no file matches the pattern", hint=hint)
     return [resolve_path(folder, value, option)]
 
 
-def matching(folder: Path, value: object) -> list[Path]:
-    """Return the files that a pattern matches, sorted; the name of a file is no pattern."""
+def glob_files(folder: Path, value: object) -> list[Path]:
+    """Return the sorted files that match a pattern; a value that is a file's name is not a pattern."""
     if not isinstance(value, str) or "\0" in value or not glob.has_magic(value):
         return []
     if (folder / value).exists():
         return []
-    names = glob.glob(value, root_dir=folder, recursive=True)  # noqa: PTH207 (takes an absolute one, too)
+    names = glob.glob(value, root_dir=folder, recursive=True)  # noqa: PTH207 (Path.glob rejects absolute ones)
     return [folder / name for name in sorted(names) if (folder / name).is_file()]
 
 
+def relative_hint(folder: Path) -> str:
+    """Return the hint that says where relative paths start."""
+    return f"relative paths start from {folder.absolute()}"
+
+
 def suggest_file(path: Path) -> str | None:
-    """Return a hint with the file of a folder whose name is nearest to one that is not there."""
+    """Return a hint with the file in the same folder whose name is closest to one that does not exist."""
     try:
         return did_you_mean(path.name, [other.name for other in path.parent.iterdir() if other.is_file()])
     except OSError:
@@ -67,6 +71,11 @@ def suggest_file(path: Path) -> str | None:
 
 
 def display_path(path: Path) -> Path:
-    """Return a path as messages show it, relative to the working folder where it lies below it."""
+    """Return a path as messages show it, relative to the working folder if it is below it."""
     path = Path(os.path.normpath(path))
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def format_files(files: Sequence[Path]) -> str:
+    """Return the first of several files, and how many more there are."""
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

@@ -1,20 +1,19 @@
-"""The data sets that scikit-learn brings along."""
+"""The sklearn source: data sets bundled with scikit-learn."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from cygd.data.dataset import Dataset
-from cygd.data.sources.parquet import needed
+from cygd.data.sources.optional_imports import import_optional
 
-__all__ = ["BUNDLED", "load_sklearn"]
+__all__ = ["SKLEARN_DATASETS", "load_sklearn"]
 
-
-BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
+SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 
 
 def load_sklearn(folder: Path, *, name: str) -> Dataset:
-    """Take one of the data sets that scikit-learn brings along.
+    """Load a data set bundled with scikit-learn.
 
     Parameters
     ----------
@@ -23,7 +22,7 @@ def load_sklearn(folder: Path, *, name: str) -> Dataset:
     name : str
         breast_cancer, digits, iris, wine (classes); diabetes, linnerud (numbers).
     """
-    bunch = getattr(needed("sklearn.datasets", "sklearn", "scikit-learn"), f"load_{name}")()
+    bunch = getattr(import_optional("sklearn.datasets", "sklearn", "scikit-learn"), f"load_{name}")()
     inputs = [str(column) for column in bunch.feature_names]
     if name in ("diabetes", "linnerud"):
         targets = [str(column) for column in bunch.get("target_names", ["progression"])]

@@ -1,7 +1,7 @@
-"""The synthetic source: small problems drawn from a seed, the same on every machine.
+"""The synthetic source: small problems drawn from a seed, with the same bits on every machine.
 
-Sines come from the core and products are summed in a fixed order, because NumPy's own last bits
-depend on the CPU.
+The core computes the sines, and products are summed in a fixed order, because the last bits of NumPy's
+results depend on the CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cygd.core.random import Stream
 from cygd.data.dataset import Array, Dataset
 from cygd.errors import DataError
 
-__all__ = ["KINDS", "load_synthetic"]
+__all__ = ["SYNTHETIC_KINDS", "load_synthetic"]
 
 
 def load_synthetic(
@@ -28,7 +28,7 @@ def load_synthetic(
     seed: int = 0,
     inputs: int = 1,
 ) -> Dataset:
-    """Draw one of the problems in `KINDS`.
+    """Draw one of the problems in `SYNTHETIC_KINDS`.
 
     Parameters
     ----------
@@ -37,21 +37,21 @@ def load_synthetic(
     kind : str
         linear, sine (numbers); xor, moons, circles, spirals (two classes, 0 and 1).
     samples : int
-        How many rows.
+        The number of rows.
     noise : float
         Standard deviation of the normal noise: on the targets of linear and sine, else on the inputs.
     seed : int
-        Of the problem alone; the experiment's own seed does not enter.
+        The seed of the problem, independent of the experiment's seed.
     inputs : int
-        Columns of x of the linear problem; the others have their own.
+        Columns of x of the linear problem; the other problems have a fixed number.
 
     Notes
     -----
-    The ranges of the options stand in the source's row of `DATA_SOURCES`.
+    The source's row of `DATA_SOURCES` holds the ranges of the options.
     """
     if inputs != 1 and kind != "linear":
-        raise DataError(f"inputs is an option of the linear problem; {kind} has its own columns")
-    return KINDS[kind](Stream(seed, purpose="data"), samples, noise, inputs)
+        raise DataError(f"inputs: expected kind: linear with this option, got kind: {kind}")
+    return SYNTHETIC_KINDS[kind](Stream(seed, purpose="data"), samples, noise, inputs)
 
 
 def linear(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
@@ -71,19 +71,19 @@ def sine(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
 
 
 def xor(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
-    """The corners of the unit square in turn; class 1 where exactly one coordinate is 1."""
+    """The corners of the unit square in turn; class 1 if exactly one coordinate is 1."""
     corner = np.arange(samples) % 4
     x = np.stack([corner // 2, corner % 2], axis=1).astype(np.float64)
-    return labelled(stream, x, (corner // 2) ^ (corner % 2), noise)
+    return make_classes(stream, x, (corner // 2) ^ (corner % 2), noise)
 
 
 def moons(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
-    """Two half circles, each with an end in the middle of the other."""
+    """Two interleaved half circles."""
     arm = np.arange(samples) % 2
     angle = stream.uniform(0, np.pi, samples)
     x = np.where(arm, 1 - cos(angle), cos(angle))
     y = np.where(arm, 0.5 - sin(angle), sin(angle))
-    return labelled(stream, np.stack([x, y], axis=1), arm, noise)
+    return make_classes(stream, np.stack([x, y], axis=1), arm, noise)
 
 
 def circles(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
@@ -91,19 +91,19 @@ def circles(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
     ring = np.arange(samples) % 2
     angle = stream.uniform(0, 2 * np.pi, samples)
     radius = np.where(ring, 0.5, 1.0)
-    return labelled(stream, np.stack([radius * cos(angle), radius * sin(angle)], axis=1), ring, noise)
+    return make_classes(stream, np.stack([radius * cos(angle), radius * sin(angle)], axis=1), ring, noise)
 
 
 def spirals(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
-    """Two arms of one and a half turns around each other, out to radius 3; evenly filled."""
+    """Two interleaved arms of one and a half turns, out to radius 3, with uniform density."""
     arm = np.arange(samples) % 2
-    along = np.sqrt(stream.random(samples))  # the area grows with the square of the radius
-    angle = 3 * np.pi * along + np.pi * arm
-    x = np.stack([3 * along * cos(angle), 3 * along * sin(angle)], axis=1)
-    return labelled(stream, x, arm, noise)
+    position = np.sqrt(stream.random(samples))  # area grows with the square of the radius
+    angle = 3 * np.pi * position + np.pi * arm
+    x = np.stack([3 * position * cos(angle), 3 * position * sin(angle)], axis=1)
+    return make_classes(stream, x, arm, noise)
 
 
-def labelled(stream: Stream, x: Array, y: Array, noise: float) -> Dataset:
+def make_classes(stream: Stream, x: Array, y: Array, noise: float) -> Dataset:
     """Return a dataset of two classes with noise on its inputs."""
     return Dataset(x + noise * stream.standard_normal(x.shape), y, classes=(0, 1))
 
@@ -116,8 +116,8 @@ def cos(angle: Array) -> Array:
     return sin(angle + np.pi / 2)
 
 
-# the options of `load_synthetic` behave alike for all, so each problem takes them all
-KINDS: dict[str, Callable[[Stream, int, float, int], Dataset]] = {
+# all problems take the same arguments, so that `load_synthetic` can call any of them
+SYNTHETIC_KINDS: dict[str, Callable[[Stream, int, float, int], Dataset]] = {
     "linear": linear,
     "sine": sine,
     "xor": xor,

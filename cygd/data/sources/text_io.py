@@ -1,4 +1,4 @@
-"""Files of text, plain or gzipped: opened, and with a clear word where they cannot be read."""
+"""Opening of text files, plain or gzip-compressed, with clear errors while they are read."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from typing import TextIO
 
 from cygd.errors import DataError, did_you_mean
 
-__all__ = ["known_encoding", "opened"]
+__all__ = ["normalize_encoding", "open_text"]
 
-USUAL = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "shift_jis", "gb18030")
+COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "shift_jis", "gb18030")
 
 
-def known_encoding(name: str) -> str:
-    """Return the name of an encoding as Python has it; UTF-8 skips the mark that some editors put in front.
+def normalize_encoding(name: str) -> str:
+    """Return Python's name of an encoding; UTF-8 becomes utf-8-sig, which skips a byte order mark.
 
     Raises
     ------
     DataError
-        Where there is no such encoding.
+        For an unknown encoding.
     """
     try:
-        found = codecs.lookup(name)
-        if not found._is_text_encoding:
+        codec = codecs.lookup(name)
+        if not codec._is_text_encoding:
             raise LookupError
     except (LookupError, ValueError):
-        hint = did_you_mean(name, USUAL) or f"usual ones are {', '.join(USUAL)}"
-        raise DataError(f"encoding is {name!r}, which is none", hint=hint) from None
-    return "utf-8-sig" if found.name == "utf-8" else found.name
+        hint = did_you_mean(name, COMMON_ENCODINGS) or f"common encodings are {', '.join(COMMON_ENCODINGS)}"
+        raise DataError(f"encoding: unknown encoding {name!r}", hint=hint) from None
+    return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
 @contextmanager
-def opened(file: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
-    """Open a file of text, plain or gzipped; what fails while it is read becomes a DataError."""
+def open_text(file: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
+    """Open a text file, plain or gzip-compressed; an error while it is read becomes a DataError."""
     try:
         if file.suffix == ".gz":
             with gzip.open(file, "rt", encoding=encoding, newline="") as text:
@@ -45,7 +45,7 @@ def opened(file: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
         else:
             with file.open(encoding=encoding, newline="") as text:
                 yield text
-    except UnicodeError as error:  # a UTF-16 file without its mark is no UnicodeDecodeError
+    except UnicodeError as error:  # a UTF-16 file without a byte order mark raises no UnicodeDecodeError
         reason = getattr(error, "reason", None) or str(error)
         name = "UTF-8" if encoding == "utf-8-sig" else encoding
         message = f"{file}:{undecodable_line(file, encoding)}: not {name} text ({reason})"
@@ -53,29 +53,29 @@ def opened(file: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     except gzip.BadGzipFile:
         raise DataError(f"{file}: not a gzip file") from None
     except (EOFError, zlib.error) as error:
-        raise DataError(f"{file}: the gzip file is damaged or cut off ({error})") from None
+        raise DataError(f"{file}: the gzip file is damaged or truncated ({error})") from None
     except OSError as error:
         raise DataError(f"{file}: {error.strerror or error}") from None
 
 
 def undecodable_line(file: Path, encoding: str) -> int:
-    """Return the first line that is no text in an encoding."""
+    """Return the first line that cannot be decoded."""
     decoder = codecs.getincrementaldecoder(encoding)()
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-        for count, line in enumerate(lines, start=1):
+        for number, line in enumerate(lines, start=1):
             try:
                 decoder.decode(line)
             except UnicodeError:
-                return count
+                return number
     return 1
 
 
 def encoding_hint(file: Path) -> str:
-    """Return what to do about a file that is not text in the encoding expected."""
+    """Return a hint for a file that cannot be decoded."""
     with file.open("rb") as raw:
         start = raw.read(2)
     if start == b"\x1f\x8b":
-        return "it is gzipped: let its name end in .gz"
+        return "the file is gzip-compressed: rename it to end in .gz"
     if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "it begins like UTF-16: data.encoding: utf-16 reads that"
-    return "save it as UTF-8, or name what it is, such as data.encoding: cp1252"
+        return "the file starts with a UTF-16 byte order mark: set data.encoding: utf-16"
+    return "save the file as UTF-8, or set its encoding, such as data.encoding: cp1252"

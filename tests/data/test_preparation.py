@@ -10,10 +10,10 @@ from cygd.errors import ConfigError, DataError
 ABC = "a,b,y\n" + "".join(f"{i},{i % 3},{'uvw'[i % 3]}\n" for i in range(12))
 
 
-# -- which columns are what ---------------------------------------------------------------------------
+# -- column roles -------------------------------------------------------------------------------------
 
 
-def test_inputs_are_every_column_that_is_nothing_else(table):
+def test_inputs_default_to_all_other_columns(table):
     prepared = table("a,w,b,y\n1,1,2,3\n4,2,5,6\n", sample_weight="w")
     assert prepared.inputs == ("a", "b")
     assert prepared.train.x.tolist() == [[1, 2], [4, 5]]
@@ -28,13 +28,13 @@ def test_named_inputs_and_targets_keep_their_order(table):
     assert prepared.targets == ("c", "b")
 
 
-def test_columns_without_a_header_go_by_name_or_number(table):
+def test_columns_without_header_by_name_or_position(table):
     prepared = table("1,2,3\n4,5,6\n", header=False, inputs=(2, "c0"), targets=(1,))
     assert prepared.inputs == ("c2", "c0")
     assert prepared.train.y.tolist() == [[2], [5]]
 
 
-def test_a_column_that_is_not_used_may_hold_anything(table):
+def test_unused_column_may_hold_anything(table):
     prepared = table("a,b,y\n1,NA,2\n3,inf,4\n5,x,6\n7,8,8\n", inputs=("a",))
     assert prepared.train.x.tolist() == [[1], [3], [5], [7]]
 
@@ -47,25 +47,33 @@ def test_a_column_that_is_not_used_may_hold_anything(table):
             {"targets": None},
             "data.targets: the key 'targets' is missing\n  hint: name the column",
         ),
-        ("ab,y\n1,2\n", {"inputs": ("abb",)}, "data.inputs: there is no column 'abb' in "),
+        ("ab,y\n1,2\n", {"inputs": ("abb",)}, "data.inputs: unknown column 'abb' in "),
         ("ab,y\n1,2\n", {"inputs": ("abb",)}, "hint: did you mean 'ab'?"),
-        ("a,y\n1,2\n", {"inputs": (0,)}, "data.inputs: there is no column 0 in "),
+        ("a,y\n1,2\n", {"inputs": (0,)}, "data.inputs: unknown column 0 in "),
         (
             "1,2\n3,4\n",
             {},
-            "hint: the first line holds numbers; a file without names is read with header: false",
+            "hint: the first line holds numbers; use header: false if the file has no column names",
         ),
-        ("a;y\n1;2\n", {}, "hint: the only column is 'a;y'; is data.delimiter another character?"),
-        ("a,y\n1,2\n", {"inputs": ("a", "a")}, "data.inputs: column 'a' is named twice"),
-        ("a,y\n1,2\n", {"inputs": ("a", "y")}, "data.inputs: column 'y' is a target as well"),
-        ("a,y\n1,2\n", {"inputs": ("a",), "sample_weight": "a"}, "column 'a' is the sample weight as well"),
+        (
+            "a;y\n1;2\n",
+            {},
+            "hint: the only column is 'a;y'; set data.delimiter if cells are separated otherwise",
+        ),
+        ("a,y\n1,2\n", {"inputs": ("a", "a")}, "data.inputs: column 'a' is listed twice"),
+        ("a,y\n1,2\n", {"inputs": ("a", "y")}, "data.inputs: column 'y' is also a target"),
+        ("a,y\n1,2\n", {"inputs": ("a",), "sample_weight": "a"}, "column 'a' is also the sample weight"),
         ("a,y\n1,2\n", {"sample_weight": "y"}, "data.sample_weight: column 'y' is a target"),
-        ("y\n1\n", {}, "data.inputs: no column is left for the inputs"),
-        ("a,y\n1,2\n", {"categorical": ("z",)}, "data.categorical: there is no column 'z'"),
-        ("a,b,y\n1,2,u\n", {"targets": ("y", "a")}, "data.targets: 2 targets, of which 'y' holds categories"),
+        ("y\n1\n", {}, "data.inputs: no columns are left for the inputs"),
+        ("a,y\n1,2\n", {"categorical": ("z",)}, "data.categorical: unknown column 'z'"),
+        (
+            "a,b,y\n1,2,u\n",
+            {"targets": ("y", "a")},
+            "data.targets: expected one categorical target, got 2 targets",
+        ),
     ],
 )
-def test_columns_that_cannot_be_are_named_at_their_key(table, text, keys, message):
+def test_invalid_columns_are_reported_at_their_key(table, text, keys, message):
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
         table(text, **keys)
     assert str(caught.value).startswith("e.yaml:1:1 data.")
@@ -83,13 +91,13 @@ def test_categories_become_one_hot_in_sorted_order(table):
 @pytest.mark.parametrize(
     ("units", "y"), [(1, [[1], [0], [1]]), (2, [[0, 1], [1, 0], [0, 1]])], ids=["one unit", "two units"]
 )
-def test_two_classes_fit_one_unit_or_two(table, units, y):
+def test_two_classes_match_one_or_two_units(table, units, y):
     prepared = table("a,y\n1,v\n2,u\n3,v\n", units=units)
     assert prepared.classes == ("u", "v")
     assert prepared.train.y.tolist() == y
 
 
-def test_number_classes_sort_as_numbers(table):
+def test_class_numbers_sort_numerically(table):
     prepared = table("a,y\n1,10\n2,9\n3,1\n", units=3, categorical=("y",))
     assert prepared.classes == (1, 9, 10)
     assert prepared.train.y.tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
@@ -101,72 +109,86 @@ def test_number_classes_sort_as_numbers(table):
         (
             ABC,
             {"units": 2},
-            "model.layers.0.units: the targets have 3 classes (u, v, w), the last layer has 2 units\n"
+            "model.layers.0.units: expected 3 units in the last layer for 3 classes (u, v, w), got 2\n"
             "  hint: give the last layer 3 units",
         ),
-        ("a,y\n1,u\n2,v\n", {"units": 3}, "hint: give the last layer 1 unit, or 2"),
+        ("a,y\n1,u\n2,v\n", {"units": 3}, "hint: give the last layer 1 or 2 units"),
         (
             "a,y\n1,2\n",
             {"units": 3},
-            "the targets have 1 column of numbers (y), the last layer has 3 units\n"
+            "expected 1 unit in the last layer for 1 numeric target (y), got 3\n"
             "  hint: give the last layer 1 unit; if 'y' holds class numbers, list it under data.categorical",
         ),
-        ("a,b,y\n1,2,3\n", {"targets": ("b", "y")}, "the targets have 2 columns of numbers (b, y), the last"),
+        (
+            "a,b,y\n1,2,3\n",
+            {"targets": ("b", "y")},
+            "expected 2 units in the last layer for 2 numeric targets (b, y), got 1",
+        ),
         (
             ABC,
             {"units": 3, "scale": {"targets": "standard"}},
-            "data.scale.targets: the target 'y' holds classes",
+            "data.scale.targets: the target 'y' is categorical and cannot be scaled",
         ),
-        ("a,y\n1,2\n3,4\n", {"split": {"test": 0.5, "stratify": True}}, "data.split.stratify: there is no"),
+        (
+            "a,y\n1,2\n3,4\n",
+            {"split": {"test": 0.5, "stratify": True}},
+            "data.split.stratify: expected a categorical target",
+        ),
     ],
 )
-def test_targets_that_do_not_fit_the_model_are_named_at_their_key(table, text, keys, message):
+def test_targets_that_do_not_match_the_model_are_reported_at_their_key(table, text, keys, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         table(text, **keys)
 
 
 @pytest.mark.parametrize("units", [1, 2])
-def test_one_class_alone_is_an_error_with_a_remedy(table, units):
-    message = "the target 'y' has only the class 'u' in the training rows\nhint: a classification needs two"
+def test_single_class_is_an_error_with_a_hint(table, units):
+    message = (
+        "expected at least two classes of the target 'y' in the training rows, got only 'u'\nhint: add rows"
+    )
     with pytest.raises(DataError, match=message):
         table("a,y\n1,u\n2,u\n", units=units)
 
 
-def test_a_label_that_only_the_test_rows_have_is_an_error(table):
+def test_label_in_test_rows_only_is_an_error(table):
     text = "a,y\n" + "".join(f"{i},{'uv'[i % 2]}\n" for i in range(9)) + "9,w\n"
     seed = next(seed for seed in range(100) if 9 in split_rows(10, test=0.3, seed=seed).test)
-    message = r"t\.csv:11: row 10, column 'y': the label 'w' was not seen in training\nhint: .* are u, v"
+    message = r"t\.csv:11: row 10, column 'y': unknown label 'w'\nhint: .* are u, v"
     with pytest.raises(DataError, match=message):
         table(text, units=3, split={"test": 0.3, "seed": seed})
 
 
-def test_an_input_category_that_training_has_not_seen_is_an_error(table, tmp_path):
+def test_input_category_outside_training_rows_is_an_error(table, tmp_path):
     (tmp_path / "v.csv").write_text("a,y\nu,1\nx,2\n")
-    message = r"v\.csv:3: row 2, column 'a': the label 'x' was not seen in training"
+    message = r"v\.csv:3: row 2, column 'a': unknown label 'x'"
     with pytest.raises(DataError, match=message):
         table("a,y\nu,1\nv,2\n", validation={"path": "v.csv"})
 
 
-# -- cells that are no numbers ------------------------------------------------------------------------
+# -- invalid and missing cells ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "keys", "message"),
     [
-        ("a,y\n1,1\n2,2\nx,3\n", {}, "t.csv:4: row 3, column 'a': 'x' is not a number\nhint: list 'a' under"),
-        ("a,y\n1,1\n2,2\n3,x\n", {}, "t.csv:4: row 3, column 'y': 'x' is not a number"),
-        ("a,y\n1_0,1\n2,2\n3,3\n", {}, "t.csv:2: row 1, column 'a': '1_0' is not a number"),
-        ("a,y\n1,1\ninf,2\n", {}, "t.csv:3: row 2, column 'a': the value is inf, not a finite number"),
-        ("a,y\n1,1\n1,-1e999\n", {}, "t.csv:3: row 2, column 'y': the value is -inf, not a finite number"),
-        ("a,y\nu,1\ninf,2\nv,1\n", {}, "t.csv:3: row 2, column 'a': the value is inf, not a finite number"),
+        (
+            "a,y\n1,1\n2,2\nx,3\n",
+            {},
+            "t.csv:4: row 3, column 'a': expected a number, got 'x'\nhint: list 'a' under",
+        ),
+        ("a,y\n1,1\n2,2\n3,x\n", {}, "t.csv:4: row 3, column 'y': expected a number, got 'x'"),
+        ("a,y\n1_0,1\n2,2\n3,3\n", {}, "t.csv:2: row 1, column 'a': expected a number, got '1_0'"),
+        ("a,y\n1,1\ninf,2\n", {}, "t.csv:3: row 2, column 'a': expected a finite number, got inf"),
+        ("a,y\n1,1\n1,-1e999\n", {}, "t.csv:3: row 2, column 'y': expected a finite number, got -inf"),
+        ("a,y\nu,1\ninf,2\nv,1\n", {}, "t.csv:3: row 2, column 'a': expected a finite number, got inf"),
         ("a,y\n1,1\n,2\n", {}, "t.csv:3: row 2, column 'a': the value is missing\nhint: data.missing: drop"),
         ("a,y\nu,1\nNA,2\n", {}, "t.csv:3: row 2, column 'a': the value is missing"),
         ("a,y\n1,u\n1,v\n2,?\n", {}, "t.csv:4: row 3, column 'y': the value is missing"),
-        ("a,y\n1,1\n1e300,2\n", {"dtype": "float32"}, "column 'a': 1e+300 is beyond the range of float32"),
-        ("a,y\n1,1\n1,1e300\n", {"dtype": "float32"}, "t.csv: a target is beyond the range of float32"),
+        ("a,y\n1,1\n1e300,2\n", {"dtype": "float32"}, "column 'a': 1e+300 is out of range for float32"),
+        ("a,y\n1,1\n1,1e300\n", {"dtype": "float32"}, "t.csv: a target is out of range for float32"),
     ],
 )
-def test_a_cell_that_does_not_serve_is_named(table, text, keys, message):
+def test_invalid_cell_is_located(table, text, keys, message):
     with pytest.raises(DataError, match=re.escape(message)):
         table(text, **keys)
 
@@ -176,16 +198,18 @@ def test_rows_with_missing_values_are_dropped(table, caplog):
     prepared = table("a,b,y\n1,x,1\n2,NA,2\nNA,y,3\n4,x,?\n5,y,5\n", missing="drop")
     assert prepared.train.x.tolist() == [[1, 1, 0], [5, 0, 1]]
     assert prepared.train.y.tolist() == [[1], [5]]
-    assert "t.csv: 3 of 5 rows dropped, with missing values" in caplog.text
+    assert "t.csv: dropped 3 of 5 rows, with missing values" in caplog.text
     assert prepared.preprocessing.columns[0].fill is None
 
 
-def test_only_columns_in_use_count_as_missing(table):
+def test_gaps_in_unused_columns_are_ignored(table):
     assert len(table("a,b,y\n1,x,1\n2,NA,2\n", missing="drop", inputs=("a",)).train) == 2
 
 
-def test_dropped_rows_do_not_shift_the_lines_of_later_messages(table):
-    with pytest.raises(DataError, match=r"t\.csv:4: row 3, column 'w': the sample weight is -1; it must be"):
+def test_messages_after_dropped_rows_have_the_original_line(table):
+    with pytest.raises(
+        DataError, match=r"t\.csv:4: row 3, column 'w': expected a finite, nonnegative sample weight, got -1"
+    ):
         table("a,w,y\n1,1,1\nNA,1,2\n3,-1,3\n", missing="drop", sample_weight="w")
 
 
@@ -203,19 +227,19 @@ def test_missing_inputs_are_filled_from_the_training_rows(table):
 @pytest.mark.parametrize(
     ("text", "keys", "message"),
     [
-        ("a,y\n1,1\n2,NA\n", {}, "column 'y': the value is missing\nhint: a target is not filled in"),
-        ("a,y\n1,u\n2,v\n3,NA\n", {}, "column 'y': the value is missing\nhint: a target is not filled in"),
+        ("a,y\n1,1\n2,NA\n", {}, "column 'y': the value is missing\nhint: targets are never filled"),
+        ("a,y\n1,u\n2,v\n3,NA\n", {}, "column 'y': the value is missing\nhint: targets are never filled"),
         (
             "a,y\nNA,1\nNA,2\n",
             {},
-            "column 'a' has no value in the training rows: there is no mean to fill in",
+            "column 'a' has no value in the training rows: its mean is undefined",
         ),
-        ("a,y\n1,1\nx,2\n3,3\nNA,4\n", {}, "t.csv:3: row 2, column 'a': 'x' is not a number"),
+        ("a,y\n1,1\nx,2\n3,3\nNA,4\n", {}, "t.csv:3: row 2, column 'a': expected a number, got 'x'"),
         ("a,y\nNA,1\nNA,2\n", {"categorical": ("a",)}, "column 'a' has no value in the training rows"),
         ("a,y\nNA,1\n1,NA\n", {"missing": "drop"}, "t.csv: every row has a missing value in one of a, y"),
     ],
 )
-def test_gaps_that_cannot_be_filled(table, text, keys, message):
+def test_unfillable_gaps_are_an_error(table, text, keys, message):
     with pytest.raises(DataError, match=re.escape(message)):
         table(text, **{"missing": "mean", **keys})
 
@@ -223,7 +247,7 @@ def test_gaps_that_cannot_be_filled(table, text, keys, message):
 # -- parts --------------------------------------------------------------------------------------------
 
 
-def test_the_parts_of_a_split_share_their_arrays(table):
+def test_parts_of_a_split_share_arrays(table):
     prepared = table(ABC, units=3, split={"validation": 0.25, "test": 0.25, "stratify": True})
     parts = (prepared.train, prepared.validation, prepared.test)
     assert [len(part) for part in parts] == [6, 3, 3]
@@ -238,7 +262,7 @@ def test_without_a_split_all_rows_train(table):
     assert prepared.test is None
 
 
-def test_other_files_give_validation_and_test_rows(table, tmp_path):
+def test_validation_and_test_rows_from_other_files(table, tmp_path):
     (tmp_path / "v.csv").write_text("y,a\n5,4\n")
     (tmp_path / "s.csv").write_text("a,y\n6,7\n8,9\n")
     other = {"validation": {"path": "v.csv"}, "test": {"path": "s.csv"}}
@@ -253,26 +277,26 @@ def test_other_files_give_validation_and_test_rows(table, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("b,y\n1,2\n", r"v\.csv: there is no column 'a'"),
-        ("a,b\n1,2\n", r"v\.csv: there is no column 'y'"),
-        ("a,y\n1,u\n", r"v\.csv:2: row 1, column 'y': 'u' is not a number"),
-        ("a,y\n", r"v\.csv has a header and no rows"),
+        ("b,y\n1,2\n", r"v\.csv: unknown column 'a'"),
+        ("a,b\n1,2\n", r"v\.csv: unknown column 'y'"),
+        ("a,y\n1,u\n", r"v\.csv:2: row 1, column 'y': expected a number, got 'u'"),
+        ("a,y\n", r"v\.csv has a header but no rows"),
     ],
 )
-def test_other_files_that_do_not_fit(table, tmp_path, text, message):
+def test_mismatched_validation_file_is_an_error(table, tmp_path, text, message):
     (tmp_path / "v.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         table("a,y\n0,1\n2,3\n", validation={"path": "v.csv"})
 
 
-def test_a_part_from_a_split_and_from_a_file_is_an_error(table):
-    message = re.escape("e.yaml:1:1 data.test: data.split.test already gives the test rows")
+def test_part_from_split_and_file_is_an_error(table):
+    message = re.escape("e.yaml:1:1 data.test: data.split.test already selects the test rows")
     with pytest.raises(ConfigError, match=message):
         table("a,y\n0,1\n2,3\n", split={"test": 0.5}, test={"path": "v.csv"})
 
 
-def test_zero_rows_after_the_split_are_an_error(table):
-    with pytest.raises(DataError, match=r"the validation part has no rows: 0\.01 of 12 rows is less than"):
+def test_empty_part_is_an_error(table):
+    with pytest.raises(DataError, match=r"the validation part is empty: 0\.01 of 12 rows is less than"):
         table(ABC, units=3, split={"validation": 0.01})
 
 
@@ -300,7 +324,7 @@ def test_minmax_scaling_goes_from_0_to_1(table):
 
 @pytest.mark.parametrize("kind", ["standard", "minmax"])
 @pytest.mark.parametrize("source", ["csv", "npz"])
-def test_a_constant_column_becomes_zero_and_is_warned_of(table, prepare, tmp_path, caplog, kind, source):
+def test_constant_column_becomes_zero_with_a_warning(table, prepare, tmp_path, caplog, kind, source):
     x = np.column_stack([np.full(10, 0.1), np.arange(10)])
     if source == "csv":
         prepared = table("x0,x1,y\n" + "".join(f"{a},{b},{b}\n" for a, b in x), scale=kind)
@@ -312,8 +336,8 @@ def test_a_constant_column_becomes_zero_and_is_warned_of(table, prepare, tmp_pat
     assert caplog.messages == [f"1 column is constant in the training rows; scaled ({kind}) to 0: x0"]
 
 
-def test_a_column_too_wide_to_scale_is_an_error(table):
-    message = re.escape("column 'a' cannot be scaled (minmax): it goes from -1.5e+308 to 1.5e+308")
+def test_column_whose_range_overflows_is_an_error(table):
+    message = re.escape("column 'a' cannot be scaled (minmax): it ranges from -1.5e+308 to 1.5e+308")
     with pytest.raises(DataError, match=message):
         table("a,y\n-1.5e308,1\n1.5e308,2\n", scale="minmax")
 
@@ -324,13 +348,13 @@ def test_a_column_too_wide_to_scale_is_an_error(table):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ((1, -1), "t.csv:3: row 2, column 'w': the sample weight is -1; it must be finite and not negative"),
-        ((1, "inf"), "t.csv:3: row 2, column 'w': the value is inf, not a finite number"),
+        ((1, -1), "t.csv:3: row 2, column 'w': expected a finite, nonnegative sample weight, got -1"),
+        ((1, "inf"), "t.csv:3: row 2, column 'w': expected a finite number, got inf"),
         ((1, "NA"), "t.csv:3: row 2, column 'w': the value is missing"),
         ((0, 0), "all sample weights of the training rows are 0"),
     ],
 )
-def test_sample_weights_are_finite_and_not_negative(table, weights, message):
+def test_invalid_sample_weights_are_located(table, weights, message):
     with pytest.raises(DataError, match=re.escape(message)):
         table("a,w,y\n1,{},1\n2,{},2\n".format(*weights), sample_weight="w")
 
@@ -341,16 +365,16 @@ def test_sample_weights_of_a_dataset(prepare):
 
     source = DataSource("own", own)
     assert prepare(source="own", component=source).train.sample_weight.tolist() == [1, 2]
-    message = r"own data: row 1 \(from 0\), column 'sample_weight': the sample weight is -2; it must be"
+    message = r"own data: row 1 \(from 0\), column 'sample_weight': expected a finite, .* got -2"
     with pytest.raises(DataError, match=message):
         prepare(source="own", component=source.configured({"last": -2.0}))
 
 
-# -- predicting ---------------------------------------------------------------------------------------
+# -- prediction ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_prediction_sees_the_bits_that_training_saw(table, dtype):
+def test_prediction_inputs_have_the_bits_of_training(table, dtype):
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=30), rng.choice(["u", "v", "w"], 30)
     text = "a,b,y\n" + "".join(f"{v!r},{w},{v!r}\n" for v, w in zip(a.tolist(), b, strict=True))

@@ -1,0 +1,21 @@
+"""Imports of libraries that are optional dependencies of cygd."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from cygd.errors import DataError
+
+__all__ = ["import_optional"]
+
+
+def import_optional(module: str, extra: str, package: str) -> Any:
+    """Return a module of an optional dependency, or raise an error that says how to install it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        if error.name and error.name != module.partition(".")[0] and not module.startswith(error.name):
+            raise DataError(f"source: {extra}: {package} cannot be imported: {error}") from error
+        hint = f'pip install "cygd[{extra}]"'
+        raise DataError(f"source: {extra} requires {package}, which is not installed", hint=hint) from None
