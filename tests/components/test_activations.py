@@ -1,4 +1,4 @@
-"""Activations: what may be given, and what is made of it."""
+"""Activations: arguments, evaluation and invalid results."""
 
 import logging
 
@@ -37,12 +37,12 @@ def test_activation_of_numpy_functions():
         (np.multiply, {}, True),
     ],
 )
-def test_the_signature_says_whether_the_derivative_wants_y_hat(derivative, parameters, takes):
+def test_derivative_takes_y_hat_by_its_signature(derivative, parameters, takes):
     activation = Activation("a", lambda h, **p: h, derivative, parameters)
     assert activation.derivative_takes_y_hat is takes
 
 
-def test_a_missing_derivative_is_measured_and_said(caplog):
+def test_missing_derivative_is_numerical_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING, "cygd"):
         activation = Activation("cube", lambda h, scale: scale * h**3, parameters={"scale": 1.0})
     assert "activation 'cube' has no derivative: it is computed by central differences" in caplog.text
@@ -58,7 +58,7 @@ def test_a_missing_derivative_is_measured_and_said(caplog):
     np.testing.assert_allclose(narrow, 6 * h**2, rtol=1e-6, atol=1e-9)
 
 
-def test_a_given_derivative_is_not_measured(caplog):
+def test_derivative_without_warning(caplog):
     assert not Activation("square", square, double).numerical
     assert not caplog.records
 
@@ -111,7 +111,7 @@ def test_built_in_activation_runs_in_the_core():
         ),
     ],
 )
-def test_activations_that_cannot_work(arguments, text):
+def test_invalid_activation(arguments, text):
     with pytest.raises(TypeError, match=text):
         Activation("a", **arguments)
 
@@ -126,13 +126,13 @@ def test_activations_that_cannot_work(arguments, text):
         (np.full((2, 3), "x"), "got dtype <U1"),
     ],
 )
-def test_activations_that_return_nonsense(result, text):
+def test_invalid_activation_result(result, text):
     activation = Activation("a", lambda h: result, double)
     with pytest.raises(PluginError, match=text):
         activation.evaluate(np.zeros((2, 3)))
 
 
-def test_an_activation_cannot_change_its_input():
+def test_activation_input_is_read_only():
     def careless(h):
         h *= 2
         return h

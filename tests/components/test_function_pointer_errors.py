@@ -18,7 +18,7 @@ from cygd.plugins.component_checks import ComponentCheckError, check_component
 from cygd.runner.assembly import assemble
 from tests.helpers.pointer_cases import (
     DTYPES,
-    WAYS,
+    FRONT_ENDS,
     H,
     by_address,
     by_capsule,
@@ -39,10 +39,10 @@ BLOCK = r"void \(const double \*h, double \*out, Py_ssize_t n, void \*data\)"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("way", ["address", "ctypes_scalar"])
-def test_missing_derivative_is_numerical_and_warned_about(way, dtype, caplog):
+@pytest.mark.parametrize("front_end", ["address", "ctypes_scalar"])
+def test_missing_derivative_is_numerical_and_warned_about(front_end, dtype, caplog):
     with caplog.at_level(logging.WARNING, "cygd"):
-        activation = Activation("mine", pointer=WAYS[way](dtype)[0], dtype=dtype)
+        activation = Activation("mine", pointer=FRONT_ENDS[front_end](dtype)[0], dtype=dtype)
     [record] = caplog.records
     assert record.getMessage().startswith("activation 'mine' has no derivative")
     assert record.getMessage().endswith("give derivative_pointer=")

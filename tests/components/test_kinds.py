@@ -43,7 +43,7 @@ def test_reduction(name, usual, mean, divisor):
 
 
 @pytest.mark.parametrize("value", ["mean_rows", "median", 3, None])
-def test_reductions_that_are_none(value):
+def test_invalid_reduction(value):
     with pytest.raises(OptionError, match="option 'reduction' of loss 'sse': expected"):
         LOSSES[0].configured({"reduction": value})
     with pytest.raises(ValueError, match="reduction: expected sum, mean or mean_rows, got 'median'"):
@@ -70,7 +70,7 @@ def test_any_targets():
     LOSSES[0].check_targets([[-1e9], [3.5]])
 
 
-def test_losses_that_cannot_work():
+def test_invalid_loss():
     with pytest.raises(TypeError, match=r"loss 'l': function: expected a function of \(y, y_hat\)"):
         Loss("l", square, square)
     with pytest.raises(TypeError, match=r"loss 'l': derivative: expected a function of \(y, y_hat\)"):
@@ -125,7 +125,7 @@ def test_optimizer_of_a_numpy_function():
         optimizer.configured({"learning_rate": -1})
 
 
-def test_optimizers_that_cannot_work():
+def test_invalid_optimizer():
     with pytest.raises(
         TypeError, match=r"update: expected a function of \(w, g, state, learning_rate, step\)"
     ):
@@ -148,7 +148,7 @@ def test_metric():
 
 
 @pytest.mark.parametrize(("result", "kind"), [(None, "NoneType"), ("much", "str"), (np.zeros(2), "ndarray")])
-def test_metrics_that_return_nonsense(result, kind):
+def test_invalid_metric_result(result, kind):
     metric = Metric("m", lambda y, y_hat: result)
     with pytest.raises(PluginError, match=f"metric 'm': function: expected a number, got {kind}"):
         metric.measure([1.0], [1.0])
@@ -172,12 +172,12 @@ def test_metric_with_the_wrong_signature():
         (np.full((2, 3), np.nan), "function: expected finite weights"),
     ],
 )
-def test_initializers_that_return_nonsense(result, text):
+def test_invalid_initializer_result(result, text):
     with pytest.raises(PluginError, match=text):
         Initializer("i", lambda rng, n_inputs, n_outputs: result).draw(None, 2, 3)
 
 
-def test_a_loss_without_a_function_and_an_optimizer_without_an_update():
+def test_missing_function_or_update():
     with pytest.raises(TypeError, match=r"^loss 'l': no function; give function= or formula=$"):
         Loss("l")
     with pytest.raises(TypeError, match=r"^optimizer 'o': no update; give update= or formula=$"):
@@ -204,7 +204,7 @@ def test_a_loss_without_a_function_and_an_optimizer_without_an_update():
         ),
     ],
 )
-def test_an_argument_that_there_is_not(kind, argument, said):
+def test_unknown_argument_suggests_the_closest(kind, argument, said):
     with pytest.raises(TypeError) as caught:
         kind("a", **{argument: "h"})
     assert str(caught.value).startswith(said)

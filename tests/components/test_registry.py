@@ -1,4 +1,4 @@
-"""Components: what all kinds have in common, and how a name becomes one."""
+"""Components: the properties that all kinds share, and `resolve`."""
 
 import pickle
 
@@ -40,20 +40,20 @@ BUILT_INS: tuple[Component, ...] = (
 
 @pytest.mark.parametrize("component", BUILT_INS, ids=str)
 class TestBuiltIns:
-    def test_is_found_by_its_name(self, component):
+    def test_resolve_by_name(self, component):
         found = resolve(component.kind, component.name)
         assert type(found) is type(component)
         assert found.options == component.options
 
-    def test_says_what_it_is(self, component):
+    def test_has_a_summary(self, component):
         assert component.summary
         assert component.tier == "built-in"
         assert component.name in repr(component)
 
-    def test_takes_its_own_options(self, component):
+    def test_accepts_its_own_options(self, component):
         assert component.configured(component.options).options == component.options
 
-    def test_bounds_speak_of_options_that_exist(self, component):
+    def test_bounds_name_existing_options(self, component):
         if component.kind != "optimizer":  # theirs are shared
             assert set(component.bounds) <= set(component.options)
 
@@ -91,17 +91,17 @@ def test_names_are_unique_within_a_kind():
 
 
 @pytest.mark.parametrize("name", ["", "9lives", "a b", "a:b", "a/b", "-a", "é", "a\n", None, 3])
-def test_names_that_are_none(name):
+def test_invalid_name(name):
     with pytest.raises(ValueError, match=r"activation: invalid name .*: expected a letter"):
         Activation(name, square, double)
 
 
 @pytest.mark.parametrize("name", ["a", "_a", "a.b-c_9"])
-def test_names_that_are(name):
+def test_valid_name(name):
     assert Activation(name, square, double).name == name
 
 
-def test_configured_is_a_copy_and_keeps_what_is_not_named():
+def test_configured_is_a_copy_with_the_other_options():
     hot = SWISH.configured({"beta": 3})
     assert hot is not SWISH
     assert (SWISH.parameters, hot.parameters) == ({"beta": 1.0}, {"beta": 3.0})
@@ -109,18 +109,18 @@ def test_configured_is_a_copy_and_keeps_what_is_not_named():
     assert hot.configured({}).parameters == {"beta": 3.0}
 
 
-def test_components_do_not_change():
+def test_components_are_immutable():
     with pytest.raises(AttributeError):
         SWISH.name = "other"  # type: ignore[misc]
 
 
-def test_a_component_equals_itself_alone():
+def test_components_compare_by_identity():
     assert SWISH == SWISH
     assert SWISH.configured({}) != SWISH
     assert len({SWISH, SWISH.configured({})}) == 2
 
 
-def test_near_misses_are_hinted():
+def test_unknown_option_suggests_the_closest():
     with pytest.raises(OptionError, match=r"did you mean 'beta'\?"):
         SWISH.configured({"betta": 1})
     with pytest.raises(OptionError, match="it takes beta"):
@@ -151,11 +151,11 @@ def test_options_out_of_range():
         ("su", "sum | mean", False),
     ],
 )
-def test_within(value, domain, inside):
+def test_in_interval(value, domain, inside):
     assert in_interval(value, domain) is inside
 
 
-def test_declared_by_a_signature():
+def test_options_of_a_signature():
     def function(a, b, c: int = 1, *, d="x", e, **rest): ...
 
     declared = Declared.by(function, 2)
@@ -164,7 +164,7 @@ def test_declared_by_a_signature():
     assert declared.open
 
 
-def test_whole_numbers_are_those_annotated_int():
+def test_int_annotation_makes_an_integer_option():
     def every(epoch, epochs, counted: int = 2, free=1): ...
 
     schedule = Schedule("every", every)
@@ -184,14 +184,14 @@ def test_flags_and_text_keep_their_type():
         initializer.configured({"word": 3})
 
 
-def test_an_option_without_a_default_is_required():
+def test_option_without_a_default_is_required():
     initializer = Initializer("mine", lambda rng, n_inputs, n_outputs, *, scale: scale)
     with pytest.raises(OptionError, match="initializer 'mine' needs the option 'scale'"):
         resolve("initializer", initializer)
     assert initializer.configured({"scale": 2.0}).parameters == {"scale": 2.0}
 
 
-def test_a_function_with_any_options_takes_any():
+def test_function_with_kwargs_accepts_any_option():
     initializer = Initializer("mine", lambda rng, n_inputs, n_outputs, **options: options)
     assert initializer.configured({"what": [1]}).parameters == {"what": [1]}
 
@@ -205,13 +205,13 @@ def test_a_function_with_any_options_takes_any():
         (["beta"], r"parameters: expected a mapping of names to defaults, got \['beta'\]"),
     ],
 )
-def test_parameters_that_are_none(parameters, text):
+def test_invalid_parameters(parameters, text):
     with pytest.raises(TypeError, match=text):
         Activation("a", lambda h, **p: h, lambda h, **p: h, parameters)
 
 
 @pytest.mark.parametrize("taken", ["name", "learning_rate"])
-def test_parameters_whose_name_is_taken(taken):
+def test_reserved_parameter_name(taken):
     with pytest.raises(ValueError, match=f"{taken!r} is reserved and cannot be the name of a parameter"):
         Optimizer("o", lambda *a, **p: None, [], {taken: 1.0})
 
@@ -219,13 +219,13 @@ def test_parameters_whose_name_is_taken(taken):
 # -- resolve --------------------------------------------------------------------------------------
 
 
-def test_resolve_a_name_a_mapping_and_a_component():
+def test_resolve_name_mapping_and_component():
     assert resolve("activation", "leaky_relu").parameters == {"slope": 0.01}
     assert resolve("activation", {"name": "leaky_relu", "slope": 0.1}).parameters == {"slope": 0.1}
     assert resolve("activation", SWISH).name == "swish"
 
 
-def test_resolve_asks_the_components_given():
+def test_resolve_uses_the_given_components():
     class Only:
         def get(self, kind, name):
             return SWISH
@@ -233,7 +233,7 @@ def test_resolve_asks_the_components_given():
     assert resolve("activation", {"name": "anything", "beta": 2}, Only()).parameters == {"beta": 2.0}
 
 
-def test_resolve_an_unknown_name():
+def test_resolve_unknown_name():
     with pytest.raises(UnknownComponentError, match="unknown activation 'rleu'") as raised:
         resolve("activation", "rleu")
     assert isinstance(raised.value, CygdError)
@@ -241,7 +241,7 @@ def test_resolve_an_unknown_name():
     assert raised.value.hint == "did you mean 'relu'?"
 
 
-def test_unknown_without_a_near_miss():
+def test_unknown_name_without_a_close_match():
     assert UnknownComponentError("data_source", "q", ["csv", "npz"]).hint == "known: csv, npz"
     assert UnknownComponentError("activation", "ReLU", ["relu", "tanh"]).hint == "did you mean 'relu'?"
     assert str(UnknownComponentError("data_source", "q", [])).startswith("unknown data source 'q'")
@@ -256,6 +256,6 @@ def test_unknown_without_a_near_miss():
         (LOSSES[0], TypeError, "expected an activation, got loss 'sse'"),
     ],
 )
-def test_resolve_what_is_no_component(spec, error, text):
+def test_resolve_invalid_specification(spec, error, text):
     with pytest.raises(error, match=text):
         resolve("activation", spec)

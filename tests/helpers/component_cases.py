@@ -1,4 +1,4 @@
-"""Functions that the tests of components share."""
+"""Functions and components for the tests of components."""
 
 import numpy as np
 

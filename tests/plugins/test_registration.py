@@ -33,7 +33,7 @@ def give(what):
     return f"@hookimpl\ndef cygd_activations():\n    return {what}\n"
 
 
-# -- what may be given ----------------------------------------------------------------------------
+# -- valid hooks ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_one_component_or_an_iterable(tmp_path, text):
     assert str(component) == "activation 'square'"
 
 
-def test_object_is_a_plugin_too():
+def test_object_as_plugin():
     class Plugin:
         @property
         def cygd_activations_of_old(self):
@@ -75,7 +75,7 @@ def test_object_is_a_plugin_too():
     ]
 
 
-def test_hook_may_leave_arguments_out(tmp_path):
+def test_hook_may_omit_arguments(tmp_path):
     text = (
         "@hookimpl\ndef cygd_epoch_end(epoch): ...\n"
         "@hookimpl\ndef cygd_run_end(run, more=1, *args, **kwargs): ...\n"
@@ -85,7 +85,7 @@ def test_hook_may_leave_arguments_out(tmp_path):
     assert collect(found, hooks(found)) == []
 
 
-# -- hooks that would never be called -------------------------------------------------------------
+# -- invalid hooks --------------------------------------------------------------------------------
 
 
 def test_function_without_hookimpl(tmp_path):
@@ -103,13 +103,13 @@ def test_function_without_hookimpl(tmp_path):
         ("cygd_xyz", "the hooks are cygd_activations, cygd_losses, "),
     ],
 )
-def test_misspelt_hook(tmp_path, name, hint):
+def test_misspelled_hook(tmp_path, name, hint):
     error = problem(tmp_path, f"@hookimpl\ndef {name}():\n    return {SQUARE}\n")
     assert error.message == f"unknown hook {name!r}"
     assert error.hint.startswith(hint)
 
 
-def test_nothing_registered(tmp_path):
+def test_plugin_without_hooks(tmp_path):
     error = problem(tmp_path, "def activations():\n    return 1\n")
     assert error.message.startswith("registers nothing: it implements no component hook")
     assert "cygd_activations, cygd_losses" in error.hint
@@ -120,7 +120,7 @@ def test_empty_list_registers_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["wrapper", "hookwrapper"])
-def test_wrapper_is_refused(tmp_path, kind):
+def test_wrapper_is_rejected(tmp_path, kind):
     text = f"@hookimpl({kind}=True)\ndef cygd_activations():\n    yield\n"
     words = "hook cygd_activations: wrappers are not supported, hooks are called one by one"
     assert problem(tmp_path, text).message == words
@@ -144,7 +144,7 @@ def test_unknown_argument(tmp_path, text, words, hint):
     assert error.hint == hint
 
 
-# -- wrong results --------------------------------------------------------------------------------
+# -- invalid results ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_component_of_another_kind_hints_at_its_hook(tmp_path):
     assert error.hint == "Metric belongs to the hook cygd_metrics"
 
 
-def test_article_fits():
+def test_article_in_the_type_error():
     found = LoadedPlugin("mine", "a test", SimpleNamespace())
     with pytest.raises(PluginError, match="expected a Loss, got 1 \\(int\\)"):
         collect(found, {"cygd_losses": lambda: 1})
@@ -190,31 +190,31 @@ def test_article_fits():
         ("Activation('a', 3)", "TypeError: activation 'a': function: expected a function of (h), got int"),
     ],
 )
-def test_component_that_cannot_be_built(tmp_path, what, words):
+def test_invalid_component_is_reported(tmp_path, what, words):
     assert problem(tmp_path, give(what)).message.startswith(f"hook cygd_activations: {words}")
 
 
-def test_component_that_does_not_work_is_named(tmp_path):
+def test_faulty_activation_is_reported(tmp_path):
     error = problem(tmp_path, give("Activation('square', lambda h: h * h, lambda h: h)"))
     words = "hook cygd_activations: activation 'square': derivative is not the derivative of function: f'("
     assert error.message.startswith(words)
     assert error.hint == "if it deliberately differs from f', state it: surrogate=True"
 
 
-def test_loss_that_does_not_work_is_named(tmp_path):
+def test_faulty_loss_is_reported(tmp_path):
     text = "@hookimpl\ndef cygd_losses():\n    return Loss('l', lambda y, y_hat: None, lambda y, y_hat: y)\n"
     words = "hook cygd_losses: loss 'l': function: expected an array of shape (16, 3) of float64, got None"
     assert problem(tmp_path, text).message.startswith(words)
 
 
-# -- the objects of loggers -----------------------------------------------------------------------
+# -- objects of loggers ---------------------------------------------------------------------------
 
 
 def of(thing):
     return LoadedPlugin("Mine", "a test", thing, role="logger")
 
 
-def test_run_hooks_of_an_object_need_no_mark():
+def test_run_hooks_of_an_object_need_no_hookimpl():
     class Mine:
         def cygd_run_start(self, run): ...
 
@@ -226,7 +226,7 @@ def test_run_hooks_of_an_object_need_no_mark():
     assert sorted(run_hooks(of(Mine()))) == ["cygd_run_end", "cygd_run_start"]
 
 
-def test_object_with_a_misspelt_hook():
+def test_object_with_a_misspelled_hook():
     class Mine:
         def cygd_epoch_ended(self, run): ...
 
@@ -241,7 +241,7 @@ def test_object_without_hooks():
         run_hooks(of(object()))
 
 
-def test_object_with_a_wrong_argument():
+def test_object_with_an_unknown_argument():
     class Mine:
         def cygd_run_end(self, run, outcome): ...
 
@@ -258,7 +258,7 @@ def test_every_kind_of_component_has_a_hook():
     assert RUN_HOOKS["cygd_epoch_end"] == ("run", "epoch", "metrics")
 
 
-def test_optimizer_is_tried(tmp_path):
+def test_optimizer_is_checked(tmp_path):
     found = LoadedPlugin("mine", "a test", SimpleNamespace())
     lost = Optimizer("lost", lambda w, g, state, learning_rate, step: w - np.sign(g))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The suites for authors: loggers, and how a plugin is loaded for its tests."""
+"""The suites for plugin authors: loggers, and the loading of a plugin."""
 
 import sys
 
@@ -34,7 +34,7 @@ class Notes:
 
 
 @pytest.mark.parametrize("logger", [Notes, Logger("notes", Notes), lambda: Notes("b.txt")])
-def test_good_logger_passes(logger):
+def test_correct_logger_passes(logger):
     check_logger(logger)
 
 
@@ -130,7 +130,7 @@ def test_current_folder_is_restored(tmp_path, monkeypatch):
 # -- loading a plugin for its tests -----------------------------------------------------------------
 
 
-def test_load_plugin_gives_the_module(tmp_path, monkeypatch):
+def test_load_plugin_returns_the_module(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "from cygd import Metric, hookimpl\nM = Metric('m', lambda y, y_hat: 0.0)\n"
         "@hookimpl\ndef cygd_metrics():\n    return M\n"

@@ -1,4 +1,4 @@
-"""The suites for authors: all that is built in passes, and what is broken fails with the right words."""
+"""The suites for plugin authors: built-ins pass, faulty components fail with the right message."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ GOOD_ACTIVATIONS = [
 
 
 @pytest.mark.parametrize("activation", GOOD_ACTIVATIONS, ids=str)
-def test_good_activation_passes(activation):
+def test_correct_activation_passes(activation):
     check_activation(activation)
 
 
@@ -134,7 +134,7 @@ def test_broken_activation_fails(name):
     assert words in message
 
 
-def test_rowwise_activation_that_joins_rows_fails():
+def test_rowwise_activation_over_rows_fails():
     def centred(h):
         return h - h.mean(axis=0)
 
@@ -148,7 +148,7 @@ def test_rowwise_activation_with_a_wrong_backward_fails():
 
 
 @pytest.mark.parametrize("check", CHECKS.values())
-def test_something_else_fails(check):
+def test_object_of_another_type_fails(check):
     assert "7" in fails(check, 7)
 
 
@@ -190,7 +190,7 @@ GOOD_LOSSES = [
 
 
 @pytest.mark.parametrize("loss", GOOD_LOSSES, ids=str)
-def test_good_loss_passes(loss):
+def test_correct_loss_passes(loss):
     check_loss(loss)
 
 
@@ -242,7 +242,7 @@ def heavy_ball(w, g, state, learning_rate, step, momentum):
     w += v
 
 
-def test_good_optimizer_passes():
+def test_correct_optimizer_passes():
     check_optimizer(Optimizer("descend", descend))
     check_optimizer(Optimizer("heavy_ball", heavy_ball, state=["v"], parameters={"momentum": 0.9}))
 
