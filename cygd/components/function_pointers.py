@@ -75,7 +75,7 @@ class Pointers:
     Raises
     ------
     TypeError, ValueError
-        The object is not a pointer, its signature differs, or there is no code at its address.
+        The object is not a pointer, its signature differs, or its address holds no code.
     """
 
     def __init__(

@@ -19,16 +19,14 @@ from tests.helpers.pointer_cases import (
     DTYPES,
     FRONT_ENDS,
     H,
-    by_address,
-    by_capsule,
     by_cdll,
     by_ctypes_scalar,
     capsule,
     ctypes_types,
     fitted,
     set_context,
-    tanh_derivative,
     tanh,
+    tanh_derivative,
 )
 
 # -- results ----------------------------------------------------------------------------
@@ -92,30 +90,18 @@ def test_results_do_not_depend_on_threads(front_end, dtype):
         np.testing.assert_array_equal(same, gradient)
 
 
-def test_kernel_address_gives_the_bits_of_the_built_in():
-    found, expected = fitted(tanh("address", "float64"), "float64"), fitted("tanh", "float64")
-    np.testing.assert_array_equal(found.parameters, expected.parameters)
-
-
-def test_one_activation_for_both_dtypes():
-    pairs = {dtype: by_capsule(dtype) for dtype in DTYPES}
+@pytest.mark.parametrize("front_end", ["address", "capsule"])
+def test_one_activation_for_both_dtypes_has_the_bits_of_the_built_in(front_end):
+    pairs = {dtype: FRONT_ENDS[front_end](dtype) for dtype in DTYPES}
     activation = Activation(
         "mine",
         pointer={dtype: f for dtype, (f, _) in pairs.items()},
         derivative_pointer={dtype: df for dtype, (_, df) in pairs.items()},
     )
     for dtype in DTYPES:
-        np.testing.assert_array_equal(fitted(activation, dtype).parameters, fitted("tanh", dtype).parameters)
-        np.testing.assert_array_equal(
-            activation.evaluate(H.astype(dtype)), core.activate(H.astype(dtype), "tanh")
-        )
-
-
-def test_integers_in_a_mapping_have_the_dtype_of_their_key():
-    activation = Activation("mine", pointer={dtype: by_address(dtype)[0] for dtype in DTYPES})
-    for dtype in DTYPES:
         h = H.astype(dtype)
         np.testing.assert_array_equal(activation.evaluate(h), core.activate(h, "tanh"))
+        np.testing.assert_array_equal(fitted(activation, dtype).parameters, fitted("tanh", dtype).parameters)
 
 
 @pytest.mark.parametrize("number", [int, np.int64, np.uint64])

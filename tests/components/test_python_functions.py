@@ -31,7 +31,7 @@ def test_array_kept_by_a_function_stays_readable(dtype):
     copies = [h.copy() for h in kept]
     del net
     gc.collect()
-    np.zeros(1 << 20)  # whoever is given freed memory writes over it
+    np.zeros(1 << 20)  # overwrites freed memory
     for h, copy in zip(kept, copies, strict=True):
         assert h.dtype == dtype
         assert not h.flags.writeable

@@ -103,7 +103,7 @@ def plateau(losses, **options):
         # in two measurements of cooldown none is counted as bad
         ({"factor": 0.5, "patience": 0, "cooldown": 2}, [1, 1, 1, 1, 1], [1, 0.5, 0.5, 0.5, 0.25]),
         ({"factor": 0.1, "patience": 0, "minimum": 0.05}, [1, 1, 1, 1], [1, 0.1, 0.05, 0.05]),
-        # no measurement is no bad one, and a loss that is not a number is
+        # a missing measurement does not count as bad, NaN does
         ({"factor": 0.5, "patience": 0}, [None, 1, None, None, 1], [1, 1, 1, 1, 0.5]),
         ({"factor": 0.5, "patience": 0}, [1, math.nan], [1, 0.5]),
     ],

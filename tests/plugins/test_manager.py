@@ -207,8 +207,8 @@ def test_no_in_the_environment(folder, monkeypatch):
 
 
 def test_no_without_effect_is_warned_about(caplog):
-    load("no:nobody")
-    assert caplog.messages == ["-p: no:nobody blocks nothing: no plugin is named 'nobody'"]
+    load("no:missing")
+    assert caplog.messages == ["-p: no:missing blocks nothing: no plugin is named 'missing'"]
 
 
 def test_no_for_the_built_ins_is_rejected():
@@ -294,7 +294,7 @@ def test_unknown_component():
 
 def test_name_registered_by_two_plugins(folder):
     first, second = write(folder / "a.py"), write(folder / "b.py")
-    plugins = load("a.py", "b.py", folder=folder)  # no error: nobody uses it yet
+    plugins = load("a.py", "b.py", folder=folder)  # no error as long as the name is unused
     assert plugins.names("activation").count("square") == 1
     error = error_of(plugins.get, "activation", "square")
     assert error.message == (
