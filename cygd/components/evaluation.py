@@ -80,7 +80,7 @@ def run_pointer(pointers: Pointers, values: Sequence[float], h: Array, y_hat: Ar
     """Return f(h), or f'(h) given y_hat, like h; computed in the dtype of a pointer if they differ."""
     dtype = h.dtype.name if h.dtype.name in pointers.pairs else next(iter(pointers.pairs))
     module = core._f32 if dtype == "float32" else core._f64
-    pointer = module.Pointer(pointers.of(dtype), values)
+    pointer = module.FunctionPointers(pointers.of(dtype), values)
     full = np.broadcast_arrays(h, h if y_hat is None else y_hat)
     with np.errstate(over="ignore"):
         flat = [np.require(array, dtype, ["C", "A"]).reshape(-1) for array in full]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +21,7 @@ from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError, describe_exception
 
-__all__ = ["DATA_SOURCES", "KIND", "DataSource", "hash_files"]
+__all__ = ["DATA_SOURCES", "KIND", "DataSource"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,23 +90,9 @@ class DataSource(Component):
         return files
 
 
-def hash_files(sources: Iterable[DataSource], folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that configured data sources name, by its path."""
-    hashes = {}
-    for path in (path for source in sources for path in source.files(folder)):
-        with path.open("rb") as file:
-            hashes[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
-
-
 DATA_SOURCES: tuple[DataSource, ...] = (
     DataSource("inline", load_inline, summary="x and y in the experiment itself"),
-    DataSource(
-        "csv",
-        load_csv,
-        summary="columns of a text file, plain or .gz",
-        bounds={"decimal": ". | ,"},
-    ),
+    DataSource("csv", load_csv, summary="columns of a text file, plain or .gz", bounds={"decimal": ". | ,"}),
     DataSource("parquet", load_parquet, summary="columns of a Parquet file (extra: parquet)"),
     DataSource(
         "svmlight",

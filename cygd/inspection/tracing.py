@@ -256,7 +256,7 @@ class _Equations:
     def output_delta(self, h: Array, y_hat: Array, g: Array) -> Array:
         """Return delta = -dE/dy_hat f'(h) of the last layer."""
         activation, loss = self.activations[-1], self.network.loss_function
-        if activation.kernel and loss.kernel and _f64.has_joint(activation.kernel, loss.kernel):
+        if activation.kernel and loss.kernel and _f64.has_fused_loss(activation.kernel, loss.kernel):
             # f' cancels against the loss, which stays exact where f'(h) underflows
             return np.asarray((self.y - y_hat) * self.share(h), h.dtype)
         return activation.backpropagate(h, y_hat, g)

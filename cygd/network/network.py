@@ -146,7 +146,7 @@ class Network(CompiledNetwork):
         gradient = np.empty_like(w)
 
         def objective() -> float:
-            loss = self._call_engine(_f64.one_pass, engine, _f64.Task(engine, w, *pair), 1)
+            loss = self._call_engine(_f64.forward_backward, engine, _f64.ArrayDataset(engine, w, *pair), 1)
             return float(loss + _f64.penalty(engine, w))
 
         for k in range(w.size):

@@ -153,7 +153,7 @@ class TrainingLoop:
     def _compile(self) -> Any:
         """Return the engine's training for these options."""
         network, options = self.network, self.options
-        return network._kernels.Training(
+        return network._kernels.Trainer(
             network._engine,
             self.evaluators[0].task,
             network.parameters,
@@ -305,6 +305,6 @@ def _updater(network: CompiledNetwork, options: FitOptions) -> Any:
     key, last = options.state_key, network._last_optimizer
     if key is not None and last is not None and last[0] is key:
         return last[1]
-    updater = network._kernels.Updater(options.optimizer, network._engine)
+    updater = network._kernels.Optimizer(options.optimizer, network._engine)
     network._last_optimizer = None if key is None else (key, updater)
     return updater

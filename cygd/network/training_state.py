@@ -82,7 +82,7 @@ class TrainingState:
             parameters=network.parameters,
             optimizer=updater.state,
             step=updater.step,
-            scalars=updater.memory,
+            scalars=updater.scalars,
             last=last or {},
             seconds=seconds,
             early_stopping=early_stopping,
@@ -108,7 +108,7 @@ class TrainingState:
             If the state is that of another network or optimizer.
         """
         own, given = updater.state, self.optimizer
-        python = updater.optimizer.update is not None  # a Python optimizer may replace and add arrays
+        python = updater.component.update is not None  # a Python optimizer may replace and add arrays
         for name in dict.fromkeys([*own, *given]):
             fits = name in own and name in given and own[name].shape == given[name].shape
             if not fits and not python:
@@ -120,4 +120,4 @@ class TrainingState:
                 updater.state[name] = np.array(values)
             else:
                 updater.state[name][...] = values  # in place: the core holds the address
-        updater.step, updater.memory = self.step, list(self.scalars)
+        updater.step, updater.scalars = self.step, list(self.scalars)

@@ -132,7 +132,7 @@ class UpdateRunner:
     def _run(self, rows: NDArray[np.integer[Any]], learning_rate: float) -> float | None:
         """Train on some rows in their order; return their loss, or None if it or a weight is not finite."""
         network, data, options = self.network, self.data, self.options
-        training = network._kernels.Training(
+        training = network._kernels.Trainer(
             network._engine,
             network._task(data.x, data.y, data.sample_weight, rows),
             network.parameters,

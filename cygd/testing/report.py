@@ -94,10 +94,14 @@ def speed(activation: Activation, reference: Activation, dtype: str) -> tuple[Sp
     engines = [Network(1, [(1, each)], dtype=dtype)._engine for each in (activation, reference)]
     try:
         calls = [
-            max(1, min(1000, int(SECONDS / sum(kernels.block_seconds(engine, h, 1))))) for engine in engines
+            max(1, min(1000, int(SECONDS / sum(kernels.activation_seconds(engine, h, 1)))))
+            for engine in engines
         ]
         rounds = [
-            [kernels.block_seconds(engine, h, count) for engine, count in zip(engines, calls, strict=True)]
+            [
+                kernels.activation_seconds(engine, h, count)
+                for engine, count in zip(engines, calls, strict=True)
+            ]
             for _ in range(ROUNDS)
         ]
     except kernels.ComponentError as error:

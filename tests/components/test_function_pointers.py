@@ -85,7 +85,7 @@ def test_results_do_not_depend_on_threads(front_end, dtype):
         again = Network(20, [(64, activation), (5, activation), 3], loss="mse", dtype=dtype)
         again.parameters[...] = net.parameters
         found, same = again.gradient(x, y, threads=threads)
-        assert len(again._engine.thread_chunks) == threads
+        assert len(again._engine.chunks_per_thread) == threads
         assert found == objective
         np.testing.assert_array_equal(same, gradient)
 
@@ -193,7 +193,7 @@ def test_activation_keeps_its_functions_alive(front_end):
     np.testing.assert_array_equal(fitted(activation, "float64").parameters, expected)
     del activation
     gc.collect()
-    seconds = core._f64.block_seconds(engine, H[:40], 1)
+    seconds = core._f64.activation_seconds(engine, H[:40], 1)
     assert all(part >= 0 for part in seconds)
 
 
@@ -206,7 +206,7 @@ def test_engine_keeps_a_callback_alive_and_releases_it():
     del f, df, activation
     gc.collect()
     assert all(callback() is not None for callback in callbacks)
-    core._f64.block_seconds(engine, H[:40], 1)
+    core._f64.activation_seconds(engine, H[:40], 1)
     del engine
     gc.collect()
     assert all(callback() is None for callback in callbacks)
