@@ -27,7 +27,7 @@ from cygd.data.fit import fit_array, fit_categories, fit_classes, fit_numbers, f
 from cygd.data.formatting import format_list
 from cygd.data.inplace import convert_in_place
 from cygd.data.preprocessing import Preprocessing
-from cygd.data.source import DataSource
+from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
 from cygd.data.split import SplitRows, sort_by_time, split_rows
 from cygd.data.table import Table
@@ -93,7 +93,7 @@ def data_source(
     """Return the configured source of a section; a part's options override those of the training data."""
     source = section.component
     if source is None:
-        source = (components or BuiltInComponents()).get("data_source", section.source)
+        source = (components or BuiltInComponents([KIND])).get("data_source", section.source)
         source = source.configured(section.options)
     if part is not None:
         source = source.configured(getattr(section, part))

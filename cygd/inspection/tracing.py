@@ -145,7 +145,9 @@ class _Equations:
                     x=xs[k],
                     h=hs[k],
                     y_hat=y_hats[k],
-                    derivative=None if activation.rowwise else activation.slope(hs[k], y_hats[k]),
+                    derivative=None
+                    if activation.rowwise
+                    else activation.evaluate_derivative(hs[k], y_hats[k]),
                     delta=deltas[k],
                     w=w,
                     b=b,
@@ -204,7 +206,9 @@ class _Equations:
 
     def output_error(self, h: Array, y_hat: Array) -> Array:
         """Return g = -dE/dy_hat."""
-        return np.asarray(-self.network.loss_function.slope(self.y, y_hat) * self.share(h), h.dtype)
+        return np.asarray(
+            -self.network.loss_function.evaluate_derivative(self.y, y_hat) * self.share(h), h.dtype
+        )
 
     def output_delta(self, h: Array, y_hat: Array, g: Array) -> Array:
         """Return delta = -dE/dy_hat f'(h) of the last layer."""

@@ -67,11 +67,11 @@ class Reading:
         for request in self.requests:
             if request.blocks:
                 # a blocked file need not be listed: only installed plugins load without being named
-                if any(matches(request.text, point) for point in points):
-                    yield f"no:{request.text}"
+                if any(matches(request.target, point) for point in points):
+                    yield f"no:{request.target}"
             elif request.path is None:
-                if request.text in self.plugins.modules:
-                    yield request.text
+                if request.target in self.plugins.modules:
+                    yield request.target
             elif request.path in self.plugins.files:
                 yield str(request.path)
 

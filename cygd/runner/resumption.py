@@ -133,7 +133,7 @@ def _check_requested_plugins(plugins: Sequence[str], folder: Path, recorded: Map
     for request in option_requests(plugins):
         path = request.path
         if path is None:
-            known = request.text in known_modules
+            known = request.target in known_modules
         else:
             known = path.is_file() and known_hashes.issuperset(file_hashes([path]).values())
         if not known:

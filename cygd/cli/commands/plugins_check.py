@@ -30,7 +30,7 @@ def check(component: Component, title: str) -> int:
         if outcome is None:
             break
         total += 1
-        failed += outcome.problem is not None
+        failed += outcome.error is not None
         _print_outcome(outcome)
     if isinstance(component, Activation) and not component.rowwise:
         try:
@@ -53,8 +53,8 @@ def _scope(component: Component) -> str:
 
 
 def _print_outcome(outcome: Outcome) -> None:
-    problem = outcome.problem
-    print(f"  {outcome.what:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
+    problem = outcome.error
+    print(f"  {outcome.title:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
     if problem:
         _print_wrapped(f"      {problem.message}", "      ")
         if problem.hint:

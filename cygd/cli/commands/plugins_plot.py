@@ -94,14 +94,14 @@ def _activation_curves(activation: Activation, x: list[float]) -> Iterator[Curve
     yield Curve("f(h)", x, y_hat)
     title = "f'(h), surrogate" if activation.surrogate else "f'(h)"
     title += ", measured" if activation.numerical else ""
-    yield Curve(title, x, activation.slope(h, y_hat))
+    yield Curve(title, x, activation.evaluate_derivative(h, y_hat))
 
 
 def _loss_curves(loss: Loss, target: float, x: list[float]) -> Iterator[Curve]:
     y_hat = np.array(x)
     y = np.full_like(y_hat, target)
     yield Curve(f"loss over y_hat, for y = {target:g}", x, loss.elements(y, y_hat))
-    yield Curve(f"its derivative by y_hat, for y = {target:g}", x, loss.slope(y, y_hat))
+    yield Curve(f"its derivative by y_hat, for y = {target:g}", x, loss.evaluate_derivative(y, y_hat))
 
 
 def _schedule_curves(schedule: Schedule, low: float, high: float, width: int) -> Iterator[Curve]:
