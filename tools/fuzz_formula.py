@@ -14,7 +14,7 @@ import atheris
 
 with atheris.instrument_imports(include=["cygd.components.formula"]):
     from cygd.components.formula import FUNCTIONS, Program, compile_activation, compile_loss
-    from cygd.components.formula.compiler import _activation, _loss
+    from cygd.components.formula.compiler import _compile_activation, _compile_loss
     from cygd.errors import FormulaError
 
 LIMIT = 2.0  # seconds; instrumented code is slower than what users run
@@ -48,12 +48,12 @@ def one_input(data: bytes) -> None:
     text = text_of(data)
     start = time.perf_counter()
     with suppress(FormulaError):
-        check(compile_activation(text).both)
+        check(compile_activation(text).value_and_derivative)
     with suppress(FormulaError):
         check(compile_loss(text, {"beta": 0.5} if "beta" in text else {}).derivative)
     assert time.perf_counter() - start < LIMIT, text
-    _activation.cache_clear()
-    _loss.cache_clear()
+    _compile_activation.cache_clear()
+    _compile_loss.cache_clear()
 
 
 if __name__ == "__main__":

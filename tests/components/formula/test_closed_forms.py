@@ -128,7 +128,7 @@ def test_activations(name, text, values):
     exact, slopes = exact_numbers(name, h)
     # of the value itself below 1: it is 4 ulp of max(|value|, |h|, 1) that a sum or product may lose
     [y_hat] = run(programs.forward, [h])
-    together, slope = run(programs.both, [h], alias=[(1, 0)])
+    together, slope = run(programs.value_and_derivative, [h], alias=[(1, 0)])
     [after] = run(programs.derivative, [h, y_hat])
     for found, want in ((y_hat, exact), (together, exact), (slope, slopes), (after, slopes)):
         error = distance(found, want, 1.0)

@@ -120,7 +120,7 @@ def test_values_and_derivatives(text):
                 or any(abs(f0 - f) > 1e-9 * (1 + abs(f0)) for f in around)
             ):
                 continue  # a jump, or far too steep
-            y_hat, slope = exact(programs.both, [h])
+            y_hat, slope = exact(programs.value_and_derivative, [h])
             # the constants are float64, so this is what their rounding makes of an ill conditioned formula
             assert abs(y_hat - f0) <= 1e-9 * (1 + abs(f0)), f"{text} at {h}"
             wide, narrow = (around[3] - around[0]) / (4 * step), (around[2] - around[1]) / (2 * step)
@@ -135,9 +135,9 @@ def test_any_number_goes_in(text, values):
     assume(programs is not None)
     h = np.array(values)
     [y_hat] = run(programs.forward, [h])
-    both, slope = run(programs.both, [h], alias=[(1, 0)])
+    both, slope = run(programs.value_and_derivative, [h], alias=[(1, 0)])
     np.testing.assert_array_equal(y_hat, both)
-    np.testing.assert_array_equal(run(programs.both, [h])[1], slope)
+    np.testing.assert_array_equal(run(programs.value_and_derivative, [h])[1], slope)
 
 
 @settings(max_examples=150, deadline=None)

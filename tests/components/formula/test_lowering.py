@@ -65,9 +65,9 @@ def costly(program):
 )
 def test_what_a_formula_costs(text, both, steps):
     programs = compile_activation(text)
-    assert costly(programs.both) == both
+    assert costly(programs.value_and_derivative) == both
     if steps is not None:
-        assert len(programs.both.body) <= steps
+        assert len(programs.value_and_derivative.body) <= steps
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_what_holds_for_a_whole_call_is_computed_once():
 def test_commutation_costs_next_to_nothing(a, b):
     # the order of the steps is that of the text; what is costly is the same
     one, other = compile_activation(a), compile_activation(b)
-    assert costly(one.both) == costly(other.both)
-    assert abs(len(one.both.body) - len(other.both.body)) <= 1
+    assert costly(one.value_and_derivative) == costly(other.value_and_derivative)
+    assert abs(len(one.value_and_derivative.body) - len(other.value_and_derivative.body)) <= 1
     assert abs(len(one.forward.body) - len(other.forward.body)) <= 1
     h = np.linspace(-5, 5, 101)
-    for x, y in zip(run(one.both, [h]), run(other.both, [h]), strict=True):
+    for x, y in zip(run(one.value_and_derivative, [h]), run(other.value_and_derivative, [h]), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-14, atol=1e-14)
 
 
@@ -154,7 +154,7 @@ def test_commutation_costs_next_to_nothing(a, b):
 )
 def test_what_vanishes_wins_over_what_grows(text):
     h = np.array([1e160, 1e200, 1e308])
-    for out in run(compile_activation(text).both, [h]):
+    for out in run(compile_activation(text).value_and_derivative, [h]):
         assert not np.isnan(out).any()
 
 
