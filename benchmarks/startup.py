@@ -139,7 +139,7 @@ class _Listening:
     def without_python(self) -> tuple[float, float]:
         """Return the seconds of a training nobody listens to, and of what the engine takes of them."""
         inside = 0.0
-        advance = training._Loop.advance
+        advance = training.TrainingLoop.advance
 
         def timed(loop: Any, rates: Any) -> Any:
             nonlocal inside
@@ -148,13 +148,13 @@ class _Listening:
             inside += time.perf_counter() - began
             return result
 
-        training._Loop.advance = timed  # type: ignore[assignment,method-assign]
+        training.TrainingLoop.advance = timed  # type: ignore[assignment,method-assign]
         try:
             began = time.perf_counter()
             self.fit(self.EPOCHS)
             return time.perf_counter() - began, inside
         finally:
-            training._Loop.advance = advance  # type: ignore[method-assign]
+            training.TrainingLoop.advance = advance  # type: ignore[method-assign]
 
     def with_callback(self) -> float:
         began = time.perf_counter()

@@ -63,8 +63,10 @@ __all__ = [
     "core",
     "hookimpl",
     "load",
+    "loss_surface",
     "resume",
     "run",
+    "trace",
 ]
 
 _HOMES = {
@@ -79,6 +81,8 @@ _HOMES = {
         "PluginError",
         "RunError",
     ),
+    # not imported above: inspection is a room of the same floor
+    "cygd.inspection": ("loss_surface", "trace"),
     "cygd.network": ("Network",),
     "cygd.plugins.hookspecs": ("hookimpl",),
     "cygd.runner.loading": ("load",),

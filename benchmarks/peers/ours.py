@@ -45,5 +45,5 @@ class Training:
 def build(case: Case, threads: int) -> Training:
     """Return the training of a case."""
     # fit ends with a look at the loss over all rows, which no peer takes while it trains
-    training._Loop.measure = lambda loop: {"loss": 0.0}  # type: ignore[assignment,method-assign]
+    training.TrainingLoop.measure = lambda loop: {"loss": 0.0}  # type: ignore[assignment,method-assign]
     return Training(case, threads)

@@ -1,20 +1,19 @@
-"""When to stop early, and which weights to keep."""
+"""Early stopping: when to stop training, and which weights to keep."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Metric
 from cygd.errors import did_you_mean
-
-if TYPE_CHECKING:
-    from cygd.network import Network
+from cygd.network.checks import is_finite
+from cygd.network.compiled import CompiledNetwork
 
 __all__ = ["EarlyStopping", "EarlyStoppingMonitor", "EarlyStoppingState"]
 
@@ -28,18 +27,18 @@ class EarlyStopping:
     Attributes
     ----------
     monitor : str
-        What is watched: loss, validation_loss, a metric or validation_<metric>; by default
-        validation_loss where there are validation rows, else loss.
+        The measured value to monitor: loss, validation_loss, a metric or validation_<metric>; by default
+        validation_loss if there are validation rows, else loss.
     patience : int or None
-        Stop after so many measurements without improvement; None: never.
+        Stop after this many measurements without improvement; None: never.
     min_delta : float
-        What counts as an improvement.
+        The smallest change that counts as an improvement.
     mode : {"auto", "min", "max"}
-        Whether less or more is better; auto asks the metric.
+        Whether a lower or a higher value is better; auto asks the metric.
     restore_best : bool
-        Whether the best weights are kept in place of the last.
+        Whether training ends with the best weights instead of the last.
     loss_below : float or None
-        Stop as soon as the loss is measured below this.
+        Stop as soon as the measured loss is below this.
     """
 
     monitor: str = ""
@@ -54,15 +53,15 @@ class EarlyStopping:
             raise ValueError(f"stop: mode must be auto, min or max, got {self.mode!r}")
         whole = isinstance(self.patience, int | np.integer) and not isinstance(self.patience, bool)
         if self.patience is not None and not (whole and self.patience >= 1):
-            wanted = "a whole number of at least 1, or None"
-            raise ValueError(f"stop: patience must be {wanted}, got {self.patience!r}")
-        if not (_is_finite(self.min_delta) and self.min_delta >= 0):
+            expected = "a whole number of at least 1, or None"
+            raise ValueError(f"stop: patience must be {expected}, got {self.patience!r}")
+        if not (is_finite(self.min_delta) and self.min_delta >= 0):
             raise ValueError(f"stop: min_delta must be a finite number of at least 0, got {self.min_delta!r}")
-        if self.loss_below is not None and not _is_finite(self.loss_below):
+        if self.loss_below is not None and not is_finite(self.loss_below):
             raise ValueError(f"stop: loss_below must be a finite number, got {self.loss_below!r}")
 
     @classmethod
-    def read(cls, value: Mapping[str, Any] | EarlyStopping | None) -> EarlyStopping | None:
+    def from_mapping(cls, value: Mapping[str, Any] | EarlyStopping | None) -> EarlyStopping | None:
         """Build from a mapping; with `loss_below` alone no value is monitored."""
         if value is None or isinstance(value, EarlyStopping):
             return value
@@ -78,30 +77,39 @@ class EarlyStopping:
 
 
 class EarlyStoppingState(NamedTuple):
-    """What early stopping knows so far.
+    """The state of early stopping between two measurements.
 
     Attributes
     ----------
     best : float
-        The best value, its sign turned where more is better.
+        The best value, with the opposite sign if higher is better.
     best_epoch : int or None
-        When it was measured.
-    waited : int
-        Measurements since.
+        The epoch of the best value.
+    wait : int
+        Measurements since then.
     best_parameters : array or None
-        The weights that reached it, where they are wanted.
+        The parameters that reached the best value, if they are to be restored.
     """
 
     best: float
     best_epoch: int | None
-    waited: int
+    wait: int
     best_parameters: Array | None
 
 
 class EarlyStoppingMonitor:
-    """Early stopping: the best value so far, and the weights that reached it."""
+    """Early stopping during one training.
 
-    def __init__(self, stop: Any, metrics: Sequence[Metric], validated: bool) -> None:
+    Parameters
+    ----------
+    stop : EarlyStopping
+    metrics : sequence of Metric
+        The metrics that are measured.
+    validated : bool
+        Whether they are measured on validation rows too.
+    """
+
+    def __init__(self, stop: EarlyStopping, metrics: Sequence[Metric], validated: bool) -> None:
         self.stop = stop
         self.name = stop.monitor or ("validation_loss" if validated else "loss")
         known = ["loss", *(metric.name for metric in metrics)]
@@ -109,43 +117,40 @@ class EarlyStoppingMonitor:
         if self.name not in known:
             hint = did_you_mean(self.name, known) or f"one of {', '.join(known)}"
             raise ValueError(f"stop: monitor {self.name!r} is not measured: {hint}")
-        plain = self.name.removeprefix("validation_")
-        upward = any(metric.name == plain and metric.greater_is_better for metric in metrics)
-        self.sign = -1.0 if stop.mode == "max" or (stop.mode == "auto" and upward) else 1.0
+        metric_name = self.name.removeprefix("validation_")
+        higher = any(metric.name == metric_name and metric.greater_is_better for metric in metrics)
+        self.sign = -1.0 if stop.mode == "max" or (stop.mode == "auto" and higher) else 1.0
         self.best = math.inf
         self.best_epoch: int | None = None
         self.best_parameters: Array | None = None
-        self.waited = 0
+        self.wait = 0
 
     @property
-    def standing(self) -> EarlyStoppingState:
-        """What is known so far; later measurements do not change it."""
-        return EarlyStoppingState(self.best, self.best_epoch, self.waited, self.best_parameters)
+    def state(self) -> EarlyStoppingState:
+        """The current state; later measurements do not change it."""
+        return EarlyStoppingState(self.best, self.best_epoch, self.wait, self.best_parameters)
 
-    @standing.setter
-    def standing(self, value: EarlyStoppingState) -> None:
-        self.best, self.best_epoch, self.waited, self.best_parameters = value
+    @state.setter
+    def state(self, value: EarlyStoppingState) -> None:
+        self.best, self.best_epoch, self.wait, self.best_parameters = value
 
-    def see(self, epoch: int, values: Mapping[str, float], network: Network) -> bool:
-        """Take a measurement; return whether to stop."""
+    def update(self, epoch: int, values: Mapping[str, float], network: CompiledNetwork) -> bool:
+        """Add a measurement; return whether to stop."""
         below, patience = self.stop.loss_below, self.stop.patience
         if patience is not None or self.stop.restore_best:
             value = self.sign * values[self.name]
+            # the first value that is not NaN is an improvement, even if it is infinite
             if value < self.best - self.stop.min_delta or (self.best_epoch is None and value == value):
-                self.best, self.best_epoch, self.waited = value, epoch, 0
+                self.best, self.best_epoch, self.wait = value, epoch, 0
                 if self.stop.restore_best:
                     self.best_parameters = network.parameters.copy()
             else:
-                self.waited += 1
+                self.wait += 1
         if below is not None and values["loss"] < below:
             return True
-        return patience is not None and self.waited >= patience
+        return patience is not None and self.wait >= patience
 
-    def restore(self, network: Network) -> None:
-        """Put the best weights back, where they are wanted."""
+    def restore(self, network: CompiledNetwork) -> None:
+        """Restore the best weights, if they were kept."""
         if self.best_parameters is not None:
             network.parameters[...] = self.best_parameters
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)

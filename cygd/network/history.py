@@ -1,32 +1,30 @@
-"""What a training has measured, epoch by epoch."""
+"""The history of a training: its measurements, epoch by epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cygd.network.training_state import TrainingState
+from cygd.network.training_state import TrainingState
 
 __all__ = ["UNMEASURED", "History"]
 
-# of every epoch, measured or not: they have lists of their own
+# values of every epoch, measured or not
 UNMEASURED = ("running_loss", "learning_rate")
 
 
 class History(dict[str, list[float]]):
-    """What was measured: name to a list of numbers.
+    """The measurements of a training: a list of numbers by name.
 
-    `running_loss` and `learning_rate` have a number per epoch; `epoch` says to which epochs the
-    numbers of `loss`, the metrics and `seconds` belong.
+    `running_loss` and `learning_rate` have one number per epoch; `epoch` holds the epochs at which
+    `loss`, the metrics and `seconds` were measured.
 
     Attributes
     ----------
     status : {"completed", "stopped", "diverged"}
     epochs : int
-        Whole epochs of this training.
+        Completed epochs of this training.
     best_epoch : int or None
-        The epoch of the best measurement, where one was monitored.
+        The epoch of the best measurement, if early stopping monitored one.
     seconds : float
     """
 
@@ -38,12 +36,12 @@ class History(dict[str, list[float]]):
         self.seconds = 0.0
 
     def append(self, values: Mapping[str, float]) -> None:
-        """Add a row of measurements."""
+        """Append one row of measurements."""
         for name, value in values.items():
             self.setdefault(name, []).append(value)
 
-    def go_on_from(self, state: TrainingState) -> None:
-        """Take up what the epochs before a state have brought, and the updates of its own."""
+    def restore(self, state: TrainingState) -> None:
+        """Restore the rows before the epoch of a state, and the updates of that epoch."""
         self.epochs = state.epoch
         for epoch, row in enumerate(state.rows):
             if "loss" in row:

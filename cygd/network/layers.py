@@ -1,4 +1,4 @@
-"""What a layer is: its description, read from the ways in which people write one."""
+"""Layers: what a dense layer consists of, and the forms in which a caller may describe one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Activation, Components, Initializer, resolve
-from cygd.errors import did_you_mean
+from cygd.errors import CygdError, did_you_mean
+from cygd.network.checks import check_count, is_finite
 
-__all__ = ["Layer", "read_layers"]
+__all__ = ["Layer", "build_layers"]
 
 Array = NDArray[Any]
 
@@ -26,14 +27,19 @@ class Layer:
     units : int
     activation : Activation
     bias : bool or array of shape (units,)
-        Whether there is one, or its initial values.
+        Whether the layer has a bias, or its initial values.
     initializer : Initializer
     weights : array of shape (n_inputs, units), optional
         Initial weights, in place of the initializer's.
     dropout : float
-        The share of outputs that an update leaves out, in [0, 1).
+        The share of outputs that an update drops, in [0, 1).
     l1, l2 : float
         Penalties on the weights.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
     """
 
     units: int
@@ -45,13 +51,25 @@ class Layer:
     l1: float = 0.0
     l2: float = 0.0
 
+    def __post_init__(self) -> None:
+        checked: dict[str, Any] = {"units": check_count("units", self.units, 1)}
+        if not isinstance(self.bias, bool):
+            checked["bias"] = _check_array("bias", self.bias, (checked["units"],))
+        if self.weights is not None:
+            checked["weights"] = _check_array("weights", self.weights, (None, checked["units"]))
+        checked["dropout"] = _check_number("dropout", self.dropout, below=1.0)
+        checked["l1"] = _check_number("l1", self.l1)
+        checked["l2"] = _check_number("l2", self.l2)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
     @property
     def has_bias(self) -> bool:
         """Whether the layer has a bias."""
         return not isinstance(self.bias, bool) or self.bias
 
     def description(self) -> dict[str, Any]:
-        """Return the layer as a mapping that JSON can hold, without the values of its parameters."""
+        """Return the layer as a mapping for JSON, without the values of its parameters."""
         return {
             "units": self.units,
             "activation": self.activation.description,
@@ -62,31 +80,42 @@ class Layer:
         }
 
 
-def read_layers(
+def build_layers(
     n_inputs: int, layers: Sequence[object], components: Components | None = None
 ) -> tuple[Layer, ...]:
-    """Return the layers that numbers, pairs and mappings describe, checked one against the other.
+    """Return the layers of a network from numbers, pairs, mappings and `Layer` objects.
 
     Raises
     ------
     ValueError
-        For anything that is no layer, naming it by its place.
+        If one of them does not describe a layer or does not fit the one below; the message begins with
+        its index.
     """
     if not isinstance(layers, Sequence) or isinstance(layers, str) or not len(layers):
         raise ValueError(f"layers must be a list of at least one layer, got {layers!r}")
-    found = []
+    built: list[Layer] = []
     for index, spec in enumerate(layers):
-        default = "identity" if index == len(layers) - 1 else "tanh"
-        layer = _read(f"layers[{index}]", n_inputs, spec, default, components)
-        if layer.dropout and index == len(layers) - 1:
-            raise ValueError(f"layers[{index}]: the output layer cannot drop its own outputs")
-        found.append(layer)
+        is_output = index == len(layers) - 1
+        try:
+            layer = _build(spec, "identity" if is_output else "tanh", components)
+            if layer.weights is not None and len(layer.weights) != n_inputs:
+                expected = (n_inputs, layer.units)
+                raise ValueError(f"weights must have shape {expected}, got {layer.weights.shape}")
+            if layer.dropout and is_output:
+                raise ValueError("the output layer cannot drop its own outputs")
+        except ValueError as error:
+            if isinstance(error, CygdError):
+                raise
+            raise ValueError(f"layers[{index}]: {error}") from None
+        built.append(layer)
         n_inputs = layer.units
-    return tuple(found)
+    return tuple(built)
 
 
-def _read(where: str, n_inputs: int, spec: object, default: str, components: Components | None) -> Layer:
-    """Return one layer."""
+def _build(spec: object, default_activation: str, components: Components | None) -> Layer:
+    """Return one layer, with its activation and initializer resolved."""
+    if isinstance(spec, Layer):
+        return spec
     if isinstance(spec, Mapping):
         given = dict(spec)
     elif isinstance(spec, Sequence) and not isinstance(spec, str) and len(spec) == 2:
@@ -97,45 +126,33 @@ def _read(where: str, n_inputs: int, spec: object, default: str, components: Com
     for key in given:
         if key not in known:
             hint = did_you_mean(str(key), known) or f"one of {', '.join(known)}"
-            raise ValueError(f"{where}: unknown key {key!r}: {hint}")
-    units = given.get("units")
-    if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 1:
-        raise ValueError(f"{where}: units must be a whole number of at least 1, got {units!r}")
-    units = int(units)
-    activation = resolve("activation", given.get("activation", default), components)
+            raise ValueError(f"unknown key {key!r}: {hint}")
+    check_count("units", given.get("units"), 1)
+    activation = resolve("activation", given.get("activation", default_activation), components)
     initializer = resolve("initializer", given.get("initializer", "glorot_uniform"), components)
-    assert isinstance(activation, Activation)
-    assert isinstance(initializer, Initializer)
-    weights, bias = given.get("weights"), given.get("bias", True)
-    return Layer(
-        units,
-        activation,
-        bias if isinstance(bias, bool) else _values(f"{where}: bias", bias, (units,)),
-        initializer,
-        None if weights is None else _values(f"{where}: weights", weights, (n_inputs, units)),
-        _number(f"{where}: dropout", given.get("dropout", 0.0), below=1.0),
-        _number(f"{where}: l1", given.get("l1", 0.0)),
-        _number(f"{where}: l2", given.get("l2", 0.0)),
-    )
+    return Layer(**{"bias": True, **given, "activation": activation, "initializer": initializer})
 
 
-def _values(where: str, values: object, shape: tuple[int, ...]) -> Array:
-    """Return given weights or biases as float64, or raise a ValueError."""
+def _check_array(name: str, values: object, shape: tuple[int | None, ...]) -> Array:
+    """Return weights or biases as a float64 array, or raise a ValueError; None in `shape`: any length."""
+    expected = str(shape).replace("None", "n_inputs")
     try:
         array = np.array(values, np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{where} must be numbers in shape {shape}, got {values!r}") from None
-    if array.shape != shape:
-        raise ValueError(f"{where} must have shape {shape}, got {array.shape}")
+        raise ValueError(f"{name} must be numbers in shape {expected}, got {values!r}") from None
+    fits = array.ndim == len(shape) and all(
+        size in (None, length) for size, length in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{name} must have shape {expected}, got {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{where} must be finite")
+        raise ValueError(f"{name} must be finite")
     return array
 
 
-def _number(where: str, value: object, below: float = np.inf) -> float:
+def _check_number(name: str, value: object, below: float = np.inf) -> float:
     """Return a number in [0, below), or raise a ValueError."""
-    numeric = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not numeric or not 0 <= float(value) < below:  # type: ignore[arg-type]
+    if not is_finite(value) or not 0 <= value < below:  # type: ignore[operator]
         limit = "a finite number of at least 0" if below == np.inf else f"a number in [0, {below:g})"
-        raise ValueError(f"{where} must be {limit}, got {value!r}")
+        raise ValueError(f"{name} must be {limit}, got {value!r}")
     return float(value)  # type: ignore[arg-type]

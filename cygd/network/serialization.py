@@ -1,4 +1,4 @@
-"""A network as a file: an .npz of its arrays, and a description in JSON; no pickle."""
+"""Saved networks: an .npz file of arrays and a JSON description; no pickle."""
 
 from __future__ import annotations
 
@@ -7,34 +7,30 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import UnknownComponentError
 from cygd.errors import CheckpointError
+from cygd.network.compiled import CompiledNetwork
 
-if TYPE_CHECKING:
-    from cygd.network import Network
-
-__all__ = ["guarded", "load", "parameter_arrays", "save"]
+__all__ = ["convert_errors", "load", "parameter_arrays", "save"]
 
 
-def parameter_arrays(network: Network) -> dict[str, NDArray[Any]]:
-    """Return the parameters of a network by the names of a file: views, w0, b0, a0, w1, b1, ..."""
+def parameter_arrays(network: CompiledNetwork) -> dict[str, NDArray[Any]]:
+    """Return views of a network's parameters by their names in a file: w0, b0, a0, w1, b1, ..."""
     arrays: dict[str, NDArray[Any]] = {}
-    for index, views in enumerate(
-        zip(network.weights, network.biases, network.trainable_values, strict=True)
-    ):
+    for index, views in enumerate(network.layer_views(network.parameters)):
         arrays |= {
             f"{name}{index}": view for name, view in zip("wba", views, strict=True) if view is not None
         }
     return arrays
 
 
-def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write arrays w0, b0, a0, w1, ... and the description of a network."""
+def save(network: CompiledNetwork, path: str | os.PathLike[str]) -> None:
+    """Write the arrays w0, b0, a0, w1, ... and the description of a network."""
     arrays: dict[str, Any] = parameter_arrays(network)
     description = {
         "format": 1,
@@ -51,14 +47,14 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[int, int]]:
-    """Return the arguments of `Network` that a file describes, and its epochs and updates.
+    """Return the arguments of `Network` that a file describes, and the epochs and updates of the network.
 
     Raises
     ------
     CheckpointError
         If the file is not a saved network.
     """
-    with Path(path).open("rb") as file, guarded(path):
+    with Path(path).open("rb") as file, convert_errors(path):
         with np.load(file, allow_pickle=False) as stored:
             arrays = dict(stored)
         description = json.loads(str(arrays.pop("network")))
@@ -67,27 +63,27 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[int, int]]
                 **layer,
                 "weights": arrays[f"w{k}"],
                 "bias": arrays.get(f"b{k}", False),
-                "activation": _trained(layer["activation"], arrays.get(f"a{k}")),
+                "activation": _with_values(layer["activation"], arrays.get(f"a{k}")),
             }
             for k, layer in enumerate(description["layers"])
         ]
-        chosen = {key: description[key] for key in ("n_inputs", "loss", "dtype", "seed")}
-        return {"layers": layers, **chosen}, (int(description["epochs"]), int(description["updates"]))
+        arguments = {key: description[key] for key in ("n_inputs", "loss", "dtype", "seed")}
+        return {"layers": layers, **arguments}, (int(description["epochs"]), int(description["updates"]))
 
 
-def _trained(activation: dict[str, Any], values: NDArray[Any] | None) -> dict[str, Any]:
-    """Return the description of an activation with the values that its parameters have learned."""
+def _with_values(activation: dict[str, Any], values: NDArray[Any] | None) -> dict[str, Any]:
+    """Return the description of an activation with the values of its trainable parameters."""
     if values is None:
         return activation
     return activation | dict(zip(activation["trainable"], values.tolist(), strict=True))
 
 
 @contextmanager
-def guarded(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn whatever a damaged file leads to into a CheckpointError that names it."""
+def convert_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Convert every exception that a damaged file causes to a CheckpointError that names the file."""
     try:
         yield
     except UnknownComponentError:
         raise
-    except Exception as error:  # there is no end to what readers raise for damaged bytes
+    except Exception as error:  # readers raise many types for damaged bytes
         raise CheckpointError(f"{os.fspath(path)} is not a saved network: {error}") from error

@@ -1,6 +1,6 @@
-"""How many threads to use, from who asks down to what the machine grants.
+"""The number of threads: from the caller's setting down to the limits of the machine.
 
-The number never changes a result.
+It never changes a result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def choose_threads(asked: int | None, configured: int | str) -> int:
-    """Return the number of threads: asked for, CYGD_THREADS, the YAML's, OMP_NUM_THREADS, or what is there.
+    """Return the first of: `asked`, CYGD_THREADS, `configured`, OMP_NUM_THREADS, the available threads.
 
     Parameters
     ----------
@@ -28,16 +28,16 @@ def choose_threads(asked: int | None, configured: int | str) -> int:
     """
     if asked is not None:
         if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
-            raise ConfigError(f"threads must be a whole number from 1 up, found {asked!r}")
+            raise ConfigError(f"threads must be a whole number of at least 1, got {asked!r}")
         return asked
-    own = os.environ.get("CYGD_THREADS", "").strip()
-    if own:
-        if not own.isdecimal() or int(own) < 1:
-            raise ConfigError(f"CYGD_THREADS must be a whole number from 1 up, found {own!r}")
-        return int(own)
+    variable = os.environ.get("CYGD_THREADS", "").strip()
+    if variable:
+        if not variable.isdecimal() or int(variable) < 1:
+            raise ConfigError(f"CYGD_THREADS must be a whole number of at least 1, got {variable!r}")
+        return int(variable)
     if isinstance(configured, int):
         return configured
-    # OpenMP allows a list, one number for each level of nesting: ours is the outermost
+    # OpenMP allows a list, one number for each level of nesting; this is the outermost
     outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if outermost.isdecimal() and int(outermost) >= 1:
         return int(outermost)
@@ -45,14 +45,14 @@ def choose_threads(asked: int | None, configured: int | str) -> int:
 
 
 def available_threads() -> int:
-    """Return how many threads may run at once by the affinity mask and the quota of the cgroup."""
+    """Return the number of threads that the affinity mask and the cgroup quota allow."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_quota()
     return max(1, min(count, int(quota))) if quota else count
 
 
 def _cgroup_quota() -> float | None:
-    """Return the CPUs' worth of time that this process's cgroups grant, or None where there is no limit."""
+    """Return the CPU quota of this process's cgroups in CPUs, or None if there is no limit."""
     try:
         lines = OWN_CGROUP.read_text().splitlines()
     except OSError:
@@ -60,7 +60,7 @@ def _cgroup_quota() -> float | None:
     limits = []
     for line in lines:
         _, controllers, name = line.split(":", 2)
-        if controllers == "":  # version 2: a limit holds for everything below it
+        if controllers == "":  # version 2: a limit holds for all descendants
             for folder in (name, *map(str, Path(name).parents)):
                 limits.append(_ratio(_read(CGROUPS / folder.lstrip("/") / "cpu.max").split()))
         elif "cpu" in controllers.split(","):
@@ -73,7 +73,7 @@ def _cgroup_quota() -> float | None:
 
 def _ratio(numbers: list[str]) -> float | None:
     if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-        return None  # "max", or -1: no limit
+        return None  # no limit: "max" or -1
     return int(numbers[0]) / max(1, int(numbers[1]))
 
 

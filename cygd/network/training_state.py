@@ -1,25 +1,23 @@
-"""A training between two epochs: all that the next one depends on.
+"""The state of a training between two epochs: all that the next epoch depends on.
 
-A state belongs to the moment after the updates of an epoch, before its row is measured and judged.
-Measuring gives the same bits again, so a training that goes on begins with that row, whatever the
-rhythm of measurements and the number of epochs have become. Shuffles and dropout masks are keyed by
-counts, and a schedule that watches is shown the measurements again: neither has a state of its own.
+A state is taken after the updates of an epoch and before its row is measured. Measuring gives the same
+bits again, so a resumed training begins with that row, even if `evaluate_every` or the number of epochs
+has changed. Shuffles and dropout masks are keyed by counts, and a schedule that watches the loss is shown
+the earlier measurements again: neither needs a state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cygd.errors import CheckpointError
+from cygd.network.compiled import CompiledNetwork
 from cygd.network.early_stopping import EarlyStoppingState
-
-if TYPE_CHECKING:
-    from cygd.network import Network
 
 __all__ = ["TrainingState"]
 
@@ -28,32 +26,32 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Where a training stands.
+    """The state of a training between two epochs.
 
-    The arrays are those of the training itself until somebody copies them.
+    The arrays are those that training works on; `copy` makes a state that training does not change.
 
     Attributes
     ----------
     epoch : int
-        Whole epochs so far.
+        Completed epochs.
     updates : int
-        Updates so far.
+        Completed updates.
     parameters : array
         The network's.
     optimizer : mapping
-        The arrays of the optimizer by their names.
+        The state arrays of the optimizer by name.
     step : int
         Updates of the optimizer.
-    memory : list of float
-        The numbers that an optimizer carries besides its arrays.
+    scalars : list of float
+        The numbers that an optimizer carries from step to step besides its arrays.
     last : mapping
         `running_loss` and `learning_rate` of the last epoch; empty before the first.
     seconds : float
-        How long it took.
-    standing : Standing or None
-        What early stopping knows of the rows before that of this epoch.
+        Duration of the training so far.
+    early_stopping : EarlyStoppingState or None
+        Its state after the rows before that of this epoch.
     rows : sequence of mappings
-        What the epochs before this one have brought, row 0 in front.
+        The rows of the epochs before this one, beginning with row 0.
     """
 
     epoch: int
@@ -61,54 +59,65 @@ class TrainingState:
     parameters: Array = field(repr=False)
     optimizer: Mapping[str, Array] = field(repr=False)
     step: int
-    memory: Sequence[float]
+    scalars: Sequence[float]
     last: Mapping[str, float]
     seconds: float
-    standing: EarlyStoppingState | None
+    early_stopping: EarlyStoppingState | None
     rows: Sequence[Mapping[str, float]] = field(default=(), repr=False)
 
     @classmethod
     def of(
-        cls, network: Network, updater: Any, *, last: Mapping[str, float], seconds: float, standing: Any
-    ) -> TrainingState:
-        """Return the state of a network and the optimizer at work on it."""
+        cls,
+        network: CompiledNetwork,
+        updater: Any,
+        *,
+        last: Mapping[str, float] | None = None,
+        seconds: float = 0.0,
+        early_stopping: EarlyStoppingState | None = None,
+    ) -> Self:
+        """Return the state of a network and of the updater that trains it."""
         return cls(
             epoch=network.epochs,
             updates=network.updates,
             parameters=network.parameters,
             optimizer=updater.state,
             step=updater.step,
-            memory=updater.memory,
-            last=last,
+            scalars=updater.memory,
+            last=last or {},
             seconds=seconds,
-            standing=standing,
+            early_stopping=early_stopping,
         )
 
-    def put_weights_back(self, network: Network) -> None:
-        """Bring the weights of a network to this state; CheckpointError where it is another's."""
+    def copy(self) -> Self:
+        """Return a state with copies of the parameters and the optimizer's arrays."""
+        optimizer = {name: np.array(values) for name, values in self.optimizer.items()}
+        return replace(self, parameters=self.parameters.copy(), optimizer=optimizer)
+
+    def load_weights_into(self, network: CompiledNetwork) -> None:
+        """Set the parameters of a network; raise a CheckpointError if it has another number of them."""
         if self.parameters.shape != network.parameters.shape:
             raise CheckpointError("the state of training does not fit the experiment: parameters")
         network.parameters[...] = self.parameters
 
-    def put_back(self, network: Network, updater: Any) -> None:
-        """Bring a network and its optimizer to this state.
+    def load_into(self, network: CompiledNetwork, updater: Any) -> None:
+        """Set a network and its updater to this state.
 
         Raises
         ------
         CheckpointError
-            The state is that of another network or optimizer.
+            If the state is that of another network or optimizer.
         """
         own, given = updater.state, self.optimizer
-        python = updater.optimizer.update is not None  # such a one may have replaced or added arrays
+        python = updater.optimizer.update is not None  # a Python optimizer may replace and add arrays
         for name in dict.fromkeys([*own, *given]):
             fits = name in own and name in given and own[name].shape == given[name].shape
             if not fits and not python:
                 raise CheckpointError(f"the state of training does not fit the experiment: {name}")
-        self.put_weights_back(network)
+        self.load_weights_into(network)
         network.epochs, network.updates = self.epoch, self.updates
         for name, values in self.optimizer.items():
             if python:
                 updater.state[name] = np.array(values)
             else:
-                updater.state[name][...] = values  # the core holds its address
-        updater.step, updater.memory = self.step, list(self.memory)
+                updater.state[name][...] = values  # in place: the core holds the address
+        updater.step, updater.memory = self.step, list(self.scalars)

@@ -1,4 +1,4 @@
-"""Running experiments: read, build, train, resume, and load the result."""
+"""Running experiments: read, build, train, resume, and load results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "assemble", "load", "resume", "run"]
 
-# imported on first use: loading a model does not need what trains one
+# imported on first use: loading a model does not need the training code
 _MODULES = {
     "Assembly": "assembly",
     "assemble": "assembly",

@@ -1,7 +1,10 @@
-"""From an experiment file to everything that an update needs, and every check on the way.
+"""Read an experiment, then build its data and network.
 
-`cygd run`, `check` and `trace` share these steps; whatever is wrong is found here, before there is a
-run folder. Read -> plugins -> validate -> data -> do data and model fit? -> network.
+`cygd run`, `check` and `trace` share these steps, and every error of the experiment is raised here, before
+a run folder exists:
+
+    read:   YAML -> plugins -> validation -> Reading
+    build:  Reading -> data -> do the data fit the model? -> network -> Assembly
 """
 
 from __future__ import annotations
@@ -9,16 +12,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cygd import config
 from cygd.components import Component
 from cygd.data import PreparedData, prepare
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
-from cygd.network import Network
+from cygd.network import Layer, Network
 from cygd.plugins.discovery import (
     Request,
     environment_requests,
@@ -28,54 +33,97 @@ from cygd.plugins.discovery import (
 )
 from cygd.plugins.manager import Plugins
 
-__all__ = [
-    "Assembly",
-    "Reading",
-    "Source",
-    "assemble",
-    "build_network",
-    "complete",
-    "judge",
-    "read",
-    "resolved",
-]
+__all__ = ["Assembly", "Reading", "Source", "assemble", "build", "build_network", "read", "read_document"]
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """An experiment that is valid in itself, before its data is looked at.
+    """A validated experiment with its plugins; its data have not been read yet.
 
     Attributes
     ----------
     experiment : config.Experiment
-        With defaults filled in and components resolved.
+        The experiment, with defaults filled in and components resolved.
     plugins : Plugins
-        Everything that is loaded.
+        The registry of loaded plugins.
     requests : tuple of Request
-        The plugins that somebody named, in the order in which they were loaded.
+        The plugins that the user named, in loading order.
+    plugin_copies : mapping of Path to Path
+        For a plugin file, the copy to use in its place when the file is copied again. The folds of one
+        cross-validation share their imported plugins, so they must not copy a file edited in the meantime.
     """
 
     experiment: config.Experiment
     plugins: Plugins
     requests: tuple[Request, ...]
+    plugin_copies: Mapping[Path, Path] = field(default_factory=dict, kw_only=True, repr=False)
+
+    def resolved(self, name_plugin: Callable[[Path], str] = str) -> dict[str, Any]:
+        """Return the content of config.yaml, which depends on neither folder nor environment.
+
+        Parameters
+        ----------
+        name_plugin : callable
+            name_plugin(path) returns the name under which config.yaml lists a plugin file; it may copy
+            the file.
+        """
+        names = {str(path): name_plugin(self.plugin_copies.get(path, path)) for path in self.plugins.files}
+        return {
+            **self.experiment.resolved(),
+            "plugins": [names.get(plugin, plugin) for plugin in dict.fromkeys(self._named_plugins())],
+        }
+
+    def _named_plugins(self) -> Iterator[str]:
+        """Yield the plugins to list in config.yaml: blocks, modules, and files by absolute path."""
+        blocks = any(request.blocks for request in self.requests)
+        points = installed_entry_points() if blocks else []  # searches every installed distribution
+        for request in self.requests:
+            if request.blocks:
+                # a blocked file need not be listed: only installed plugins load without being named
+                if any(matches(request.text, point) for point in points):
+                    yield f"no:{request.text}"
+            elif request.path is None:
+                if request.text in self.plugins.modules:
+                    yield request.text
+            elif request.path in self.plugins.files:
+                yield str(request.path)
 
 
 @dataclass(frozen=True)
 class Assembly(Reading):
-    """An experiment with its data, and a network with its initial weights.
+    """An experiment with its data and its untrained network.
 
     Attributes
     ----------
     data : PreparedData
-        The rows for training, validation and test.
+        The training, validation and test rows.
     network : Network
-        Nothing has been learned yet.
+        The network with its initial weights.
     """
 
     data: PreparedData
     network: Network
+
+
+def assemble(
+    source: Source,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Assembly:
+    """Read an experiment and build its data and network.
+
+    Raises
+    ------
+    ConfigError, DataError, PluginError
+        If the experiment is invalid, or its data cannot be read or do not fit the model.
+    """
+    return build(read(source, overrides, plugins, environment))
+
+
+# -- read -------------------------------------------------------------------------------------------
 
 
 def read(
@@ -86,30 +134,48 @@ def read(
 ) -> Reading:
     """Read an experiment, load its plugins and validate it.
 
-    `environment` says which plugins are loaded besides; `os.environ` by default.
+    Parameters
+    ----------
+    source : path or mapping
+        A YAML file, or its content.
+    overrides : sequence of str
+        Values that replace those of the file, such as `train.epochs=5`.
+    plugins : sequence of str
+        Plugins to load in addition to those that the experiment names.
+    environment : mapping, optional
+        The environment variables that control plugin loading; `os.environ` by default.
 
     Raises
     ------
     ConfigError, PluginError
-        Whatever is wrong with it, everything at once.
+        If the experiment is invalid; the error lists every problem.
     """
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
-    return judge(document, plugins, environment)
+    return read_document(document, plugins, environment)
 
 
-def judge(
+def read_document(
     document: config.Document,
     plugins: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     load: Callable[[Sequence[Request]], Plugins] | None = None,
 ) -> Reading:
-    """Load the plugins of a document and validate it; `load` returns the registry for what is asked.
+    """Load the plugins of a document and validate it.
+
+    Parameters
+    ----------
+    document : config.Document
+        A parsed experiment.
+    plugins, environment
+        As in `read`.
+    load : callable, optional
+        load(requests) returns the plugin registry; `Plugins.load` by default.
 
     Raises
     ------
     ConfigError, PluginError
-        Whatever is wrong with it, everything at once.
+        If the experiment is invalid; the error lists every problem.
     """
     asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
     asked += option_requests(plugins)
@@ -117,158 +183,49 @@ def judge(
     try:
         registry = Plugins.load(asked, environment=environment) if load is None else load(asked)
     except PluginError as error:
-        raise _with_the_rest(error, document) from error
+        raise _with_config_problems(error, document) from error
     experiment = config.validate(document, registry)
-    problems = list(_pointers(experiment, registry))
+    problems = list(_pointer_problems(experiment, registry))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return Reading(experiment, registry, (*environment_requests(environment), *asked))
 
 
-def _with_the_rest(error: PluginError, document: config.Document) -> CygdError:
-    """Return the error of a plugin, together with what is wrong with the experiment beside it.
+def _with_config_problems(error: PluginError, document: config.Document) -> CygdError:
+    """Return a plugin error together with the problems of the experiment.
 
-    Of components that are not built in nothing is known then, so nothing is said of them.
+    Components that are not built in are skipped: without the plugins they cannot be checked.
     """
-    found = _BuiltInsAlone()
+    components = _BuiltInComponents()
     try:
-        config.validate(document, found)
-    except ConfigError as rest:
-        problems = [problem for problem in rest.problems if problem.message not in found.missed]
+        config.validate(document, components)
+    except ConfigError as invalid:
+        problems = [problem for problem in invalid.problems if problem.message not in components.unknown]
         if problems:
             return ConfigError([Problem("", "", error.message, error.hint), *problems])
     return error
 
 
-class _BuiltInsAlone:
-    """Finds the built-in components, and remembers what it said of others."""
+class _BuiltInComponents:
+    """The built-in components; records the error messages for all other names."""
 
     def __init__(self) -> None:
         self.plugins = Plugins.load(environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
-        self.missed: set[str] = set()
+        self.unknown: set[str] = set()
 
     def get(self, kind: str, name: str) -> Component:
         try:
             return self.plugins.get(kind, name)
         except CygdError as error:
-            self.missed.add(error.message)
+            self.unknown.add(error.message)
             raise
 
     def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
         return self.plugins.from_formula(kind, spec)
 
 
-def assemble(
-    source: Source,
-    overrides: Sequence[str] = (),
-    plugins: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-) -> Assembly:
-    """Read an experiment with its data and build its network.
-
-    Raises
-    ------
-    ConfigError, DataError, PluginError
-        Whatever is wrong.
-    """
-    return complete(read(source, overrides, plugins, environment))
-
-
-def complete(
-    reading: Reading, prepare: Callable[[config.Experiment, Plugins], PreparedData] = prepare
-) -> Assembly:
-    """Give an experiment its data and its network; `prepare` returns the data.
-
-    Raises
-    ------
-    ConfigError, DataError, PluginError
-        Whatever does not fit.
-    """
-    experiment = reading.experiment
-    try:
-        prepared = prepare(experiment, reading.plugins)
-    except DataError as error:
-        error.where = _naming(error, experiment)
-        raise
-    problems = list(_misfits(experiment, prepared))
-    if problems:
-        raise ConfigError(problems)
-    network = build_network(experiment, prepared.train.x.shape[1], reading.plugins)
-    return Assembly(reading.experiment, reading.plugins, reading.requests, prepared, network)
-
-
-def build_network(experiment: config.Experiment, n_inputs: int, plugins: Plugins) -> Network:
-    """Return the network that an experiment describes, with its initial weights."""
-    layers = [
-        {
-            "units": layer.units,
-            "activation": layer.activation.component,
-            "bias": layer.bias,
-            "initializer": layer.initializer.component,
-            "weights": layer.weights,
-            "dropout": layer.dropout,
-            "l1": layer.l1,
-            "l2": layer.l2,
-        }
-        for layer in experiment.model.layers
-    ]
-    return Network(
-        n_inputs,
-        layers,
-        loss=experiment.loss.component,
-        dtype=experiment.model.dtype,
-        seed=experiment.seed,
-        components=plugins,
-    )
-
-
-def resolved(reading: Reading, copy: Callable[[Path], str] = str) -> dict[str, Any]:
-    """Return an experiment as config.yaml holds it: nothing left to the folder or the environment.
-
-    Parameters
-    ----------
-    reading : Reading
-        The experiment.
-    copy : callable
-        Takes a plugin file to where it is kept, and returns the name by which to find it there.
-    """
-    blocks = any(request.blocks for request in reading.requests)
-    points = installed_entry_points() if blocks else []  # a search of every distribution
-    plugins = []
-    for request in reading.requests:
-        if request.blocks:
-            # a file that is kept out is simply not named; only what is installed would come by itself
-            if any(matches(request.text, point) for point in points):
-                plugins.append(f"no:{request.text}")
-        elif request.path is None:
-            if request.text in reading.plugins.modules:
-                plugins.append(request.text)
-        elif request.path in reading.plugins.files:
-            plugins.append(str(request.path))
-    kept = {str(path): copy(path) for path in reading.plugins.files}
-    unique = dict.fromkeys(plugins)
-    return {**reading.experiment.resolved(), "plugins": [kept.get(name, name) for name in unique]}
-
-
-def _naming(error: DataError, experiment: config.Experiment) -> str:
-    """Return where the experiment names the file or the option that an error is about, `place key`."""
-    data = experiment.data
-    parts = {"data": data.options, "data.validation": data.validation, "data.test": data.test}
-    named = [
-        (f"{at}.{key}", value) for at, options in parts.items() for key, value in (options or {}).items()
-    ]
-    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1]: expected 2 values`
-    option = re.match(r"(\w+)((\[\d+\])*)[: ]", error.message)
-    found = [
-        key
-        for key, value in named
-        if isinstance(value, str) and error.message.startswith(f"{display_path(experiment.folder / value)}: ")
-    ] or [f"{key}{option[2]}" for key, _ in named if option and key.endswith(f".{option[1]}")]
-    return f"{experiment.where(found[0])} {found[0]}" if len(found) == 1 else ""
-
-
-def _pointers(experiment: config.Experiment, plugins: Plugins) -> Iterator[Problem]:
-    """Yield a problem for each layer whose activation is a pointer for the other dtype."""
+def _pointer_problems(experiment: config.Experiment, plugins: Plugins) -> Iterator[Problem]:
+    """Yield a problem for each layer whose activation is a function pointer of the other dtype."""
     for index, layer in enumerate(experiment.model.layers):
         pointers = layer.activation.component.pointers
         if pointers is None:
@@ -287,15 +244,107 @@ def _pointers(experiment: config.Experiment, plugins: Plugins) -> Iterator[Probl
             )
 
 
-def _misfits(experiment: config.Experiment, prepared: PreparedData) -> Iterator[Problem]:
-    """Yield what is wrong between the data and the model, beyond the last layer's units."""
+# -- build ------------------------------------------------------------------------------------------
+
+
+def build(
+    reading: Reading,
+    fold: int | None = None,
+    prepare: Callable[[config.Experiment, Plugins], PreparedData] = prepare,
+) -> Assembly:
+    """Prepare the data of an experiment and build its network.
+
+    Parameters
+    ----------
+    reading : Reading
+        The experiment.
+    fold : int, optional
+        The fold of a cross-validation to build, counted from 1.
+    prepare : callable
+        prepare(experiment, plugins) returns the data.
+
+    Raises
+    ------
+    ConfigError, DataError, PluginError
+        If the data cannot be read or do not fit the model.
+    """
+    experiment = reading.experiment if fold is None else _select_fold(reading.experiment, fold)
+    try:
+        prepared = prepare(experiment, reading.plugins)
+    except DataError as error:
+        error.where = _option_location(error, experiment)
+        raise
+    problems = list(_data_problems(experiment, prepared))
+    if problems:
+        raise ConfigError(problems)
+    return Assembly(
+        experiment,
+        reading.plugins,
+        reading.requests,
+        prepared,
+        build_network(experiment, prepared.train.x.shape[1], reading.plugins),
+        plugin_copies=reading.plugin_copies,
+    )
+
+
+def _select_fold(experiment: config.Experiment, fold: int) -> config.Experiment:
+    """Return the experiment of one fold, as the override `data.split.fold=N` would."""
+    split = experiment.data.split
+    assert split is not None
+    return replace(experiment, data=experiment.data.changed(split=split.changed(fold=fold)))
+
+
+def build_network(experiment: config.Experiment, n_inputs: int, plugins: Plugins) -> Network:
+    """Return the network of an experiment, with its initial weights."""
+    layers = [
+        Layer(
+            units=layer.units,
+            activation=layer.activation.component,
+            bias=layer.bias if isinstance(layer.bias, bool) else np.array(layer.bias),
+            initializer=layer.initializer.component,
+            weights=None if layer.weights is None else np.array(layer.weights),
+            dropout=layer.dropout,
+            l1=layer.l1,
+            l2=layer.l2,
+        )
+        for layer in experiment.model.layers
+    ]
+    return Network(
+        n_inputs,
+        layers,
+        loss=experiment.loss.component,
+        dtype=experiment.model.dtype,
+        seed=experiment.seed,
+        components=plugins,
+    )
+
+
+def _option_location(error: DataError, experiment: config.Experiment) -> str:
+    """Return where the experiment sets the file or option of a data error, as `file:line:column key`."""
+    data = experiment.data
+    parts = {"data": data.options, "data.validation": data.validation, "data.test": data.test}
+    named = [
+        (f"{at}.{key}", value) for at, options in parts.items() for key, value in (options or {}).items()
+    ]
+    # a message begins with the file, `a.csv: no such file`, or with the option, `x[1]: expected 2 values`
+    option = re.match(r"(\w+)((\[\d+\])*)[: ]", error.message)
+    found = [
+        key
+        for key, value in named
+        if isinstance(value, str) and error.message.startswith(f"{display_path(experiment.folder / value)}: ")
+    ] or [f"{key}{option[2]}" for key, _ in named if option and key.endswith(f".{option[1]}")]
+    return f"{experiment.where(found[0])} {found[0]}" if len(found) == 1 else ""
+
+
+def _data_problems(experiment: config.Experiment, prepared: PreparedData) -> Iterator[Problem]:
+    """Yield the mismatches between the data and the given weights or the loss."""
     n_inputs, first = prepared.train.x.shape[1], experiment.model.layers[0]
     if first.weights is not None and len(first.weights) != n_inputs:
         yield experiment.problem(
             "model.layers.0.weights",
-            f"{_plural(len(first.weights), 'row')}, but there are {_plural(n_inputs, 'input')} "
-            f"({_few(prepared.inputs)})",
-            "one row for each input, one column for each unit",
+            f"expected {_plural(n_inputs, 'row')}, one for each input ({_abbreviated(prepared.inputs)}), "
+            f"got {len(first.weights)}",
+            "write one row for each input and one column for each unit",
         )
     parts = [part for part in (prepared.train, prepared.validation, prepared.test) if part is not None]
     for y in {id(part.y): part.y for part in parts}.values():
@@ -310,6 +359,6 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _few(names: Sequence[str], most: int = 6) -> str:
-    listed = ", ".join(names[:most])
-    return f"{listed}, ..." if len(names) > most else listed
+def _abbreviated(names: Sequence[str], limit: int = 6) -> str:
+    listed = ", ".join(names[:limit])
+    return f"{listed}, ..." if len(names) > limit else listed

@@ -1,8 +1,11 @@
-"""Cross-validation: a run for each fold, and what they have in common.
+"""Cross-validation: one run per fold, and their summary.
 
-A folder of folds, `runs/<name>/<time>-<hex>/`, holds `fold-1/`, `fold-2/`, ..., each a run folder in
-which the rows of that fold are the validation rows; `summary.csv`, a row for each fold, then their mean
-and standard deviation; `config.yaml`, from which all folds run again; and `result.json`.
+The folder `runs/<name>/<time>-<hex>/` holds
+
+    fold-1/ fold-2/ ...   run folders; each uses the rows of its fold for validation
+    summary.csv           one row per fold, then their mean and standard deviation
+    config.yaml           the experiment, from which all folds can be run again
+    result.json           the means, as of a single run
 """
 
 from __future__ import annotations
@@ -17,25 +20,63 @@ from pathlib import Path
 from typing import Any
 
 from cygd.errors import RunInterrupted
+from cygd.runner.assembly import Reading
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.results import Result
 
-__all__ = ["common_status", "describe_folds", "means", "run_all", "run_folds"]
+__all__ = ["cross_validate", "describe_folds", "n_folds"]
 
 log = logging.getLogger("cygd")
 
-ENDINGS = ("diverged", "stopped", "completed")  # of several the first one is how the whole ended
+STATUSES = ("diverged", "stopped", "completed")  # the first that occurs is the status of all folds
 
 
-def run_all(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Result], quiet: bool) -> Result:
-    """Run every fold; return what they have in common, and the model that validates best."""
-    results = run_folds(directory, n_folds, run)
+def n_folds(reading: Reading) -> int:
+    """Return the number of folds to run, or 0 if the experiment is a single run."""
+    split = reading.experiment.data.split
+    return split.folds or 0 if split is not None and split.every_fold else 0
+
+
+def cross_validate(
+    directory: RunDirectory, n_folds: int, run_fold: Callable[[int, Path], Result], quiet: bool
+) -> Result:
+    """Run every fold and summarize their results, also if one of them fails.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+        The folder that holds the folds.
+    n_folds : int
+        The number of folds.
+    run_fold : callable
+        run_fold(fold, folder) returns the result of a fold; folds count from 1.
+    quiet : bool
+        Print no summary.
+
+    Returns
+    -------
+    Result
+        The mean of each metric, with the model of the fold with the lowest validation loss.
+    """
+    results: list[Result] = []
+    try:
+        for fold in range(1, n_folds + 1):
+            results.append(run_fold(fold, directory.path / f"fold-{fold}"))
+    except KeyboardInterrupt as interrupt:
+        write_summary(directory, results, "interrupted")
+        raise RunInterrupted(directory.path) from interrupt
+    except Exception:
+        write_summary(directory, results, "failed")
+        raise
+    statuses = {result.status for result in results}
+    status = next(status for status in STATUSES if status in statuses)
+    write_summary(directory, results, status)
     log.info("%s", describe_folds(results))
     if not quiet:
         print(describe_folds(results), file=sys.stderr)
-    best = min(results, key=lambda result: _finite(result.metrics["validation_loss"]))
+    best = min(results, key=lambda result: _nan_to_inf(result.metrics["validation_loss"]))
     return Result(
-        status=common_status(results),
+        status=status,
         metrics=means(results),
         history={},
         model=best.model,
@@ -46,83 +87,51 @@ def run_all(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Re
     )
 
 
-def run_folds(directory: RunDirectory, n_folds: int, run: Callable[[int, Path], Result]) -> list[Result]:
-    """Run every fold, and write down what they have in common, whatever becomes of them.
-
-    Parameters
-    ----------
-    directory : RunDirectory
-        The folder of the whole.
-    n_folds : int
-        How many there are.
-    run : callable
-        run(fold, folder) -> the result of that fold, which counts from 1.
-    """
-    results: list[Result] = []
-    try:
-        for fold in range(1, n_folds + 1):
-            results.append(run(fold, directory.path / f"fold-{fold}"))
-    except KeyboardInterrupt as interrupt:
-        write(directory, results, "interrupted")
-        raise RunInterrupted(directory.path) from interrupt
-    except Exception:
-        write(directory, results, "failed")
-        raise
-    write(directory, results, common_status(results))
-    return results
-
-
-def common_status(results: Sequence[Result]) -> str:
-    """Return how the folds ended: completed only if all are, diverged if one has."""
-    found = {result.status for result in results}
-    return next(status for status in ENDINGS if status in found)
-
-
 def means(results: Sequence[Result]) -> dict[str, float]:
     """Return the mean of each metric over the folds."""
-    return {name: mean(values) for name, values in columns(results).items()}
+    return {name: mean(values) for name, values in metric_values(results).items()}
 
 
 def standard_deviations(results: Sequence[Result]) -> dict[str, float]:
-    """Return the standard deviation of each metric over the folds, which divides by n - 1."""
-    return {name: standard_deviation(values) for name, values in columns(results).items()}
+    """Return the sample standard deviation (divisor n - 1) of each metric over the folds."""
+    return {name: standard_deviation(values) for name, values in metric_values(results).items()}
 
 
 def describe_folds(results: Sequence[Result]) -> str:
-    """Return the means and deviations in a line.
+    """Return the means and standard deviations as one line.
 
     Examples
     --------
     >>> from types import SimpleNamespace
     >>> describe_folds([SimpleNamespace(metrics={"loss": 1.0}), SimpleNamespace(metrics={"loss": 2.0})])
-    '2 folds: loss 1.5 (deviation 0.7071)'
+    '2 folds: loss 1.5 (std 0.7071)'
     """
-    spread = standard_deviations(results)
-    words = [f"{name} {value:.4g} (deviation {spread[name]:.4g})" for name, value in means(results).items()]
-    return f"{len(results)} folds: {', '.join(words)}"
+    std = standard_deviations(results)
+    metrics = [f"{name} {value:.4g} (std {std[name]:.4g})" for name, value in means(results).items()]
+    return f"{len(results)} folds: {', '.join(metrics)}"
 
 
-def columns(results: Sequence[Result]) -> dict[str, list[float]]:
-    """Return the values of each metric, fold by fold."""
+def metric_values(results: Sequence[Result]) -> dict[str, list[float]]:
+    """Return the values of each metric, one per fold."""
     names = dict.fromkeys(name for result in results for name in result.metrics)
     return {name: [result.metrics.get(name, math.nan) for result in results] for name in names}
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean; math.fsum rounds once, and so in no order."""
+    """Return the mean; math.fsum rounds once, so the order of the values does not matter."""
     return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
 
 
 def standard_deviation(values: Sequence[float]) -> float:
-    """Return the standard deviation of a sample."""
-    middle = mean(values)
-    if len(values) < 2 or math.isnan(middle):
+    """Return the sample standard deviation; NaN for fewer than two values."""
+    center = mean(values)
+    if len(values) < 2 or math.isnan(center):
         return math.nan
-    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
+    return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1))
 
 
-def write(directory: RunDirectory, results: Sequence[Result], status: str) -> None:
-    """Write summary.csv, and result.json as the last file."""
+def write_summary(directory: RunDirectory, results: Sequence[Result], status: str) -> None:
+    """Write summary.csv, then result.json."""
     rows: list[Mapping[str, Any]] = [
         {"fold": fold, "status": result.status, "epochs": result.epochs, **result.metrics}
         for fold, result in enumerate(results, 1)
@@ -132,9 +141,9 @@ def write(directory: RunDirectory, results: Sequence[Result], status: str) -> No
             {"fold": "mean", **means(results)},
             {"fold": "deviation", **standard_deviations(results)},
         ]
-    names = ["fold", "status", "epochs", *columns(results)]
+    columns = ["fold", "status", "epochs", *metric_values(results)]
     text = io.StringIO()
-    table = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     directory.write_text("summary.csv", text.getvalue())
@@ -150,5 +159,5 @@ def write(directory: RunDirectory, results: Sequence[Result], status: str) -> No
     directory.write_json("result.json", content)
 
 
-def _finite(value: float) -> float:
+def _nan_to_inf(value: float) -> float:
     return value if math.isfinite(value) else math.inf

@@ -1,4 +1,4 @@
-"""One run on its way: files before the first update, rows and checkpoints, and a good order at the end."""
+"""One run: the files before training, rows and checkpoints during it, and the result after it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
-from cygd.network import training
+from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
-from cygd.runner.assembly import Assembly, resolved
+from cygd.runner.assembly import Assembly
 from cygd.runner.fit import evaluate, fit
-from cygd.runner.resumption import ResumePoint, digest, fingerprint, history_of, plugin_hashes
+from cygd.runner.provenance import config_hash, data_hash, plugin_hashes
+from cygd.runner.resumption import ResumePoint
 from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.environment import facts, hashes, warn_if_changed
+from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
 from cygd.tracking.files import remove_durably
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
+from cygd.tracking.metrics_file import history_of
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
 from cygd.tracking.signals import ignore_signals
@@ -33,37 +35,38 @@ INCOMPLETE = "the run folder could not be completed"
 
 @contextmanager
 def attach_loggers(assembly: Assembly, quiet: bool) -> Iterator[tuple[CsvLogger, WeightHashLogger]]:
-    """Let listen, for the length of a `with` block, those of `log` and what is always written.
+    """Register the loggers of an experiment as listeners within a `with` block.
 
     Yields
     ------
-    tuple of Csv and Hashes
-        What writes metrics.csv, without which there is no run, and hashes.csv.
+    tuple of CsvLogger and WeightHashLogger
+        The loggers that every run has: they write metrics.csv and hashes.csv.
     """
-    chosen = [spec.component.build() for spec in assembly.experiment.log]
-    kept = [listener for listener in chosen if not (quiet and isinstance(listener, ConsoleLogger))]
-    csv = next((listener for listener in kept if isinstance(listener, CsvLogger)), CsvLogger())
+    loggers = [spec.component.build() for spec in assembly.experiment.log]
+    if quiet:
+        loggers = [logger for logger in loggers if not isinstance(logger, ConsoleLogger)]
+    csv = next((logger for logger in loggers if isinstance(logger, CsvLogger)), CsvLogger())
     weight_hashes = WeightHashLogger()
-    others = [listener for listener in kept if listener is not csv]
+    others = [logger for logger in loggers if logger is not csv]
     with assembly.plugins.with_objects(*others, first=[csv, weight_hashes]):
         yield csv, weight_hashes
 
 
 class Execution:
-    """One run on its way through training, whatever becomes of it.
+    """One run, which completes its folder also when it is interrupted or fails.
 
     Parameters
     ----------
     assembly : Assembly
-        The experiment, its data and its network.
+        The experiment with its data and network.
     directory : RunDirectory
-        Where it is written down; locked.
+        The run folder, locked.
     threads : int
-        How many.
-    always : tuple of Csv and Hashes
-        What `attach_loggers` gives.
-    past : Past, optional
-        The run that goes on; None for a new one.
+        The number of threads.
+    loggers : tuple of CsvLogger and WeightHashLogger
+        The loggers from `attach_loggers`.
+    resume_point : ResumePoint, optional
+        The stopped run to resume; None for a new run.
     """
 
     def __init__(
@@ -71,176 +74,177 @@ class Execution:
         assembly: Assembly,
         directory: RunDirectory,
         threads: int,
-        always: tuple[CsvLogger, WeightHashLogger],
-        past: ResumePoint | None = None,
+        loggers: tuple[CsvLogger, WeightHashLogger],
+        resume_point: ResumePoint | None = None,
     ) -> None:
         self.assembly = assembly
         self.experiment = assembly.experiment
         self.directory = directory
         self.threads = threads
-        self.csv, self.hashes = always
-        self.past = past
-        self.start = None if past is None else past.state
-        self.keeper: CheckpointWriter | None = None
-        self.where: Callable[[], training.TrainingState | None] | None = None
-        # of the whole epochs, row 0 in front
-        self.rows = [] if self.start is None else [dict(row) for row in self.start.rows]
-        self.began = time.perf_counter() - (0.0 if self.start is None else self.start.seconds)
+        self.csv, self.weight_hashes = loggers
+        self.resume_point = resume_point
+        self.state = None if resume_point is None else resume_point.state
+        self.checkpoints: CheckpointWriter | None = None
+        self.get_state: Callable[[], TrainingState | None] | None = None
+        # one row per completed epoch, beginning with row 0
+        self.rows = [] if self.state is None else [dict(row) for row in self.state.rows]
+        self.start_time = time.perf_counter() - (0.0 if self.state is None else self.state.seconds)
         self.model = Model(assembly.network, assembly.data.preprocessing)
-        self.seen: Run | None = None
-        if self.start is not None:  # what is stopped at once leaves no weights that have learned nothing
-            self.start.put_weights_back(assembly.network)
+        self.run_context: Run | None = None
+        if self.state is not None:  # at once, so that an immediate interrupt does not save untrained weights
+            self.state.load_weights_into(assembly.network)
 
     def run(self) -> Result:
-        """Train, and bring the run folder in order, however it ends."""
+        """Train the network and complete the run folder."""
+        plugins = self.assembly.plugins
         try:
-            self.seen = self.open()
-            self.assembly.plugins.run_start(self.seen)
+            self.run_context = self.open()
+            plugins.run_start(self.run_context)
             self.csv.check()
             history = self.train()
             result = self.close(history)
         except KeyboardInterrupt as interrupt:
             with ignore_signals():
-                self.interrupted(interrupt)
+                self.on_interrupt(interrupt)
             raise RunInterrupted(self.directory.path) from interrupt
         except (Exception, SystemExit) as error:
-            self.failed(error)
-        self.assembly.plugins.run_end(self.seen, result)
+            self.on_error(error)
+        plugins.run_end(self.run_context, result)
         log.info("%s after %d epochs", result.status, result.epochs)
         return result
 
     # -- before, during and after training ----------------------------------------------------------
 
     def open(self) -> Run:
-        """Write what is known before the first update; config.yaml last, from there on a run may go on."""
-        experiment, folder, past = self.experiment, self.directory.path, self.past
-        content = self.begin() if past is None else self.go_on(past)
-        checkpoint = experiment.checkpoint
-        self.keeper = CheckpointWriter(
+        """Write the files that precede the first update, and return the run for the hooks."""
+        content = self.start() if self.resume_point is None else self.restore(self.resume_point)
+        self.checkpoints = CheckpointWriter(
             self.directory,
-            **checkpoint.plain(),
+            **self.experiment.checkpoint.plain(),
             config=content,
-            data=lambda: digest(self.assembly),
+            data_hash=lambda: data_hash(self.assembly),
         )
         return Run(
-            name=experiment.name,
-            directory=folder,
+            name=self.experiment.name,
+            directory=self.directory.path,
             config=content,
             network=self.assembly.network,
             dataset=self.assembly.data,
-            seed=experiment.seed,
-            resumed=None if self.start is None else self.start.epoch,
+            seed=self.experiment.seed,
+            resumed=None if self.state is None else self.state.epoch,
         )
 
-    def begin(self) -> Mapping[str, Any]:
-        """Write the files of a run that is new, and return the content of config.yaml."""
+    def start(self) -> Mapping[str, Any]:
+        """Write the files of a new run and return the content of config.yaml.
+
+        config.yaml is the last one: once it exists, the run can be resumed.
+        """
         experiment, folder = self.experiment, self.directory.path
-        content = resolved(self.assembly, self.directory.copy_plugin)
+        content = self.assembly.resolved(self.directory.copy_plugin)
         self.directory.write_json("preprocessing.json", self.model.preprocessing.to_json())
-        data_files = hashes(experiment.data_files())
-        plugins = plugin_hashes(self.assembly, content, folder)
-        about = facts(self.threads, {"data": data_files, "plugins": plugins})
-        self.directory.write_json("environment.json", {**about, "config_sha256": fingerprint(content)})
+        data_files = file_hashes(experiment.data_files())
+        hashes = {"data": data_files, "plugins": plugin_hashes(self.assembly, content, folder)}
+        environment = describe_environment(self.threads, hashes)
+        self.directory.write_json("environment.json", {**environment, "config_sha256": config_hash(content)})
         self.directory.write_text("config.yaml", config.dump(content))
-        warn_if_changed(
-            experiment.folder, data_files, hashes(self.assembly.plugins.files, experiment.folder.resolve())
-        )
+        plugin_files = file_hashes(self.assembly.plugins.files, experiment.folder.resolve())
+        warn_if_changed(experiment.folder, data_files, plugin_files)
         log.info("run %s in %s", experiment.name, folder)
         return content
 
-    def go_on(self, past: ResumePoint) -> Mapping[str, Any]:
-        """Bring the files of a run that was stopped in order, and return the content of config.yaml."""
+    def restore(self, resume_point: ResumePoint) -> Mapping[str, Any]:
+        """Prepare the folder of a stopped run to resume it, and return the content of config.yaml."""
         folder = self.directory
-        folder.clear_parts()
-        if past.raised:
-            folder.write_text("config.yaml", config.dump(past.content))
+        folder.remove_temporary_files()
+        if resume_point.epochs_raised:
+            folder.write_text("config.yaml", config.dump(resume_point.content))
         remove_durably(folder.path / "result.json")
-        epoch = 0 if self.start is None else self.start.epoch
-        log.info("run %s goes on from epoch %d", self.experiment.name, epoch)
-        return past.content
+        epoch = 0 if self.state is None else self.state.epoch
+        log.info("run %s resumes from epoch %d", self.experiment.name, epoch)
+        return resume_point.content
 
-    def train(self) -> training.History:
+    def train(self) -> History:
         """Run all epochs."""
         return fit(
             self.assembly,
             self.threads,
-            metrics=[spec.component for spec in self.experiment.metrics],
-            evaluate_every=self.experiment.train.evaluate_every,
             on_epoch=self.on_epoch,
-            start=self.start,
-            on_start=self.take_state,
+            start=self.state,
+            on_start=self.on_start,
         )
 
-    def take_state(self, where: Callable[[], training.TrainingState | None]) -> None:
-        """Remember who knows where training stands."""
-        self.where = where
+    def on_start(self, get_state: Callable[[], TrainingState | None]) -> None:
+        """Keep the function that returns the current training state."""
+        self.get_state = get_state
 
     def on_epoch(self, epoch: int, values: dict[str, float]) -> bool:
-        """Take the row of an epoch; return whether a listener wants to stop."""
-        assert self.seen is not None
-        self.rows.append(values)  # ours alone: listeners get copies
-        stop = self.assembly.plugins.epoch_end(self.seen, epoch, values)
+        """Record the row of an epoch, and return True if a listener stops the run."""
+        assert self.run_context is not None
+        assert self.checkpoints is not None
+        self.rows.append(values)  # not copied: listeners get copies
+        stop = self.assembly.plugins.epoch_end(self.run_context, epoch, values)
         self.csv.check()
-        assert self.keeper is not None
-        if self.keeper.due(epoch, last=epoch == self.experiment.train.epochs):
+        if self.checkpoints.should_save(epoch, last=epoch == self.experiment.train.epochs):
             try:
-                self.keep()
-            except CheckpointError as error:  # training itself is none the worse
+                self.save_checkpoint()
+            except CheckpointError as error:  # training can continue without checkpoints
                 log.warning("%s", error.message, extra={"hint": error.hint})
-                self.keeper.give_up()
+                self.checkpoints.disable()
         return stop
 
-    def keep(self) -> None:
-        """Write a checkpoint, unless training has not begun or its state is gone."""
-        state = None if self.where is None else self.where()
+    def save_checkpoint(self) -> None:
+        """Write a checkpoint if there is a training state to save."""
+        state = None if self.get_state is None else self.get_state()
         extent = None if state is None else self.csv.sync(state.epoch)
-        self.hashes.flush()
-        if self.keeper is not None and state is not None and extent is not None:
-            self.keeper.write(state, extent)
+        self.weight_hashes.flush()
+        if self.checkpoints is not None and state is not None and extent is not None:
+            self.checkpoints.write(state, extent)
 
-    def close(self, history: training.History) -> Result:
-        """Measure the kept weights and write everything down."""
+    def close(self, history: History) -> Result:
+        """Evaluate the final weights and write the result."""
         self.csv.flush()
-        return self.write(
-            Result(
-                status=history.status,
-                metrics=evaluate(self.assembly, self.threads),
-                history=dict(history),
-                model=self.model,
-                directory=self.directory.path,
-                epochs=history.epochs,
-                best_epoch=history.best_epoch,
-                seconds=history.seconds,
-            )
+        result = Result(
+            status=history.status,
+            metrics=evaluate(self.assembly, self.threads),
+            history=dict(history),
+            model=self.model,
+            directory=self.directory.path,
+            epochs=history.epochs,
+            best_epoch=history.best_epoch,
+            seconds=history.seconds,
         )
+        self.write(result)
+        return result
 
-    # -- when it does not end well ------------------------------------------------------------------
+    # -- interrupts and errors ----------------------------------------------------------------------
 
-    def interrupted(self, interrupt: KeyboardInterrupt) -> None:
-        """Keep what the whole epochs have learned, and say where."""
+    def on_interrupt(self, interrupt: KeyboardInterrupt) -> None:
+        """Save the completed epochs and tell the listeners."""
         log.info("interrupted after %d epochs", self.epochs)
-        for error in self.try_all(self.keep, lambda: self.write(self.partial("interrupted"))):
-            log.warning("%s: %s", INCOMPLETE, _spoken(error))
-        if self.seen is not None:
-            self.assembly.plugins.run_error(self.seen, interrupt)
+        result = self.partial_result("interrupted")
+        for error in self.try_all(self.save_checkpoint, lambda: self.write(result)):
+            log.warning("%s: %s", INCOMPLETE, _describe_error(error))
+        if self.run_context is not None:
+            self.assembly.plugins.run_error(self.run_context, interrupt)
 
-    def failed(self, error: BaseException) -> NoReturn:
-        """Keep the last good weights and the traceback, and raise a RunError."""
+    def on_error(self, error: BaseException) -> NoReturn:
+        """Save the last good weights, tell the listeners, and raise a RunError."""
         log.info("the run failed", exc_info=error)
-        result = self.partial("failed")
-        hint = error.hint if isinstance(error, CygdError) else None
-        if isinstance(error, OSError) and error.filename:
-            hint = f"when that is mended: cygd run --resume {self.directory.path}"
-        hint = hint or f"the traceback is in {self.directory.path / 'log.txt'}"
-        message = _spoken(error)
-        for second in self.try_all(self.keep, lambda: self.write(result, error=message)):
+        result = self.partial_result("failed")
+        message = _describe_error(error)
+        for second in self.try_all(self.save_checkpoint, lambda: self.write(result, error=message)):
             log.info(INCOMPLETE, exc_info=second)
-        if self.seen is not None:
-            self.assembly.plugins.run_error(self.seen, error)
+        if self.run_context is not None:
+            self.assembly.plugins.run_error(self.run_context, error)
+        if isinstance(error, OSError) and error.filename:
+            hint: str | None = f"fix the cause, then resume: cygd run --resume {self.directory.path}"
+        else:
+            hint = error.hint if isinstance(error, CygdError) else None
+        hint = hint or f"the traceback is in {self.directory.path / 'log.txt'}"
         raise RunError(f"the run failed: {message}", result, hint=hint) from error
 
     def try_all(self, *steps: Callable[[], object]) -> Iterator[Exception]:
-        """Take steps, each although another may have failed; yield what went wrong."""
+        """Run every step, also after one has failed, and yield the errors."""
         for step in steps:
             try:
                 step()
@@ -249,26 +253,26 @@ class Execution:
 
     @property
     def epochs(self) -> int:
-        """How many epochs are whole."""
+        """The number of completed epochs."""
         return max(0, len(self.rows) - 1)
 
-    def partial(self, status: str) -> Result:
-        """Return the result of a run that did not get to its end."""
-        last = self.rows[-1] if self.rows else {}
-        unmeasured = {"running_loss", "learning_rate", "seconds"}
+    def partial_result(self, status: str) -> Result:
+        """Return the result of a run that did not finish; its metrics are those of the last row."""
+        last_row = self.rows[-1] if self.rows else {}
+        not_metrics = {"running_loss", "learning_rate", "seconds"}
         return Result(
             status=status,
-            metrics={name: value for name, value in last.items() if name not in unmeasured},
+            metrics={name: value for name, value in last_row.items() if name not in not_metrics},
             history=history_of(self.rows),
             model=self.model,
             directory=self.directory.path,
             epochs=self.epochs,
             best_epoch=None,
-            seconds=time.perf_counter() - self.began,
+            seconds=time.perf_counter() - self.start_time,
         )
 
-    def write(self, result: Result, error: str | None = None) -> Result:
-        """Write the weights, and result.json as the last file."""
+    def write(self, result: Result, error: str | None = None) -> None:
+        """Write the weights, then result.json as the last file."""
         self.directory.write_npz("weights.npz", parameter_arrays(self.assembly.network))
         content = {
             "status": result.status,
@@ -278,14 +282,13 @@ class Execution:
             "seconds": result.seconds,
         }
         self.directory.write_json("result.json", {**content, "error": error} if error else content)
-        return result
 
 
-def _spoken(error: BaseException) -> str:
-    """Return an error as people say it."""
+def _describe_error(error: BaseException) -> str:
+    """Return the message of an error, in one line unless cygd raised it."""
     if isinstance(error, CygdError):
         return error.message
     if isinstance(error, OSError) and error.filename:
         return f"cannot write {str(error.filename)!r}: {error.strerror}"
-    text = str(error).strip().splitlines()
-    return f"unexpected {type(error).__name__}" + (f": {text[0]}" if text else "")
+    lines = str(error).strip().splitlines()
+    return f"unexpected {type(error).__name__}" + (f": {lines[0]}" if lines else "")

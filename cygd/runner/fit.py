@@ -1,69 +1,102 @@
-"""Training and measuring what was assembled: the steps that every kind of run shares."""
+"""Fit and evaluate the network of an assembled experiment, for every kind of run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from cygd import config
 from cygd.components import Metric
-from cygd.network import training
+from cygd.network import EarlyStopping, FitOptions, History, evaluation
+from cygd.network.training import TrainingLoop
 from cygd.runner.assembly import Assembly
 
-__all__ = ["evaluate", "fit"]
+__all__ = ["evaluate", "fit", "fit_options", "training_loop"]
 
 
 def fit(
-    assembly: Assembly, threads: int, *, metrics: Sequence[Metric], evaluate_every: int, **more: Any
-) -> training.History:
-    """Train the network of an assembly in place, and return what was measured on the way.
+    assembly: Assembly,
+    threads: int,
+    *,
+    metrics: Sequence[Metric] | None = None,
+    evaluate_every: int | None = None,
+    **hooks: Any,
+) -> History:
+    """Train the network of an assembly in place, and return the history.
 
     Parameters
     ----------
     assembly : Assembly
         The experiment with its data and its network.
     threads : int
-        How many threads; never changes the result.
+        Never changes the result.
     metrics, evaluate_every
-        What is measured on the way, and in which epochs.
-    more
-        Further arguments of `training.train`: who listens, and where to go on.
+        What to measure and at which epochs; the experiment's by default.
+    hooks
+        on_epoch, start and on_start of `TrainingLoop`.
     """
-    experiment, part = assembly.experiment, assembly.data.train
-    return training.train(
-        assembly.network,
-        part.x,
-        part.y,
-        rows=part.rows,
-        sample_weight=part.sample_weight,
+    options = fit_options(assembly.experiment, threads, metrics, evaluate_every)
+    return training_loop(assembly, options, **hooks).run()
+
+
+def training_loop(assembly: Assembly, options: FitOptions, **hooks: Any) -> TrainingLoop:
+    """Return the training of an assembly's network on its data."""
+    return TrainingLoop(
+        network=assembly.network,
+        data=assembly.data.train,
+        options=options,
+        validation=assembly.data.validation,
+        unscale=assembly.data.preprocessing.inverse_targets,
+        **hooks,
+    )
+
+
+def fit_options(
+    experiment: config.Experiment,
+    threads: int,
+    metrics: Sequence[Metric] | None = None,
+    evaluate_every: int | None = None,
+) -> FitOptions:
+    """Return the options of the fit that an experiment describes."""
+    train, stop = experiment.train, experiment.stop
+    if metrics is None:
+        metrics = [spec.component for spec in experiment.metrics]
+    return FitOptions(
         optimizer=experiment.optimizer.component,
+        epochs=train.epochs,
+        batch_size=train.batch_size,
+        shuffle=train.shuffle,
+        evaluate_every=train.evaluate_every if evaluate_every is None else evaluate_every,
         schedule=experiment.schedule.component,
         clip=experiment.clip,
-        epochs=experiment.train.epochs,
-        batch_size=experiment.train.batch_size,
-        shuffle=experiment.train.shuffle,
-        evaluate_every=evaluate_every,
+        stop=None
+        if stop is None
+        else EarlyStopping(
+            monitor=stop.monitor,
+            patience=stop.patience,
+            min_delta=stop.min_delta,
+            mode=stop.mode,
+            restore_best=stop.restore_best,
+            loss_below=stop.loss_below,
+        ),
         metrics=metrics,
-        validation=assembly.data.validation,
-        stop=experiment.stop,
-        unscale=assembly.data.preprocessing.inverse_targets,
         threads=threads,
-        **more,
     )
 
 
 def evaluate(assembly: Assembly, threads: int) -> dict[str, float]:
-    """Return the loss and the metrics of all parts of the data at the present weights."""
-    prepared, found = assembly.data, {}
-    parts = {"": prepared.train, "validation_": prepared.validation, "test_": prepared.test}
+    """Return the loss and the metrics of all parts of the data at the current weights."""
+    data = assembly.data
     metrics = [spec.component for spec in assembly.experiment.metrics]
-    for prefix, part in parts.items():
+    values: dict[str, float] = {}
+    for prefix, part in (("", data.train), ("validation_", data.validation), ("test_", data.test)):
         if part is not None:
-            values = training.evaluate(
+            measured = evaluation.evaluate(
                 assembly.network,
                 part,
                 metrics,
-                unscale=prepared.preprocessing.inverse_targets,
+                unscale=data.preprocessing.inverse_targets,
                 threads=threads,
             )
-            found.update({prefix + name: value for name, value in values.items()})
-    return found
+            values |= {prefix + name: value for name, value in measured.items()}
+    return values

@@ -1,40 +1,59 @@
-"""Which tier a component is run at, in words: for the list of all, and for what a run uses.
+"""Where the parts of a run come from: descriptions for users, and hashes that detect changes.
 
-A run names what is not built in, since that is what makes it slower, or different from another's run.
+A run lists its components that are not built in, because they may be slower and may differ from those of
+another run. It records hashes of its configuration, plugins and data, because only unchanged ones let it be
+resumed to the same bits.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from cygd.components import Component
 from cygd.components.base import kind_label
 from cygd.config import ComponentSpec
 from cygd.errors import CygdError
 from cygd.plugins.manager import Plugins
-from cygd.runner.assembly import Reading
+from cygd.runner.assembly import Assembly, Reading
+from cygd.tracking.environment import file_hashes
+from cygd.tracking.files import to_jsonable
 
-__all__ = ["custom_components", "relative_path", "tier", "used_components"]
+__all__ = [
+    "config_hash",
+    "custom_components",
+    "data_hash",
+    "describe_tier",
+    "plugin_hashes",
+    "relative_path",
+    "used_components",
+]
 
-LONGEST = 60
+MAX_FORMULA_LENGTH = 60
+
+# -- descriptions -----------------------------------------------------------------------------------
 
 
-def tier(component: Component) -> str:
-    """Return the tier of a component, and what is special about its derivative."""
-    known = {"surrogate": "surrogate derivative", "numerical": "derivative measured"}
-    remarks = [words for attribute, words in known.items() if getattr(component, attribute, False)]
+def describe_tier(component: Component) -> str:
+    """Return the tier of a component, and how its derivative is computed if not exactly."""
+    labels = {"surrogate": "surrogate derivative", "numerical": "derivative measured"}
+    remarks = [label for attribute, label in labels.items() if getattr(component, attribute, False)]
     return ", ".join([component.tier, *remarks])
 
 
 def custom_components(reading: Reading) -> list[str]:
-    """Return a line for each component of an experiment that is not built in, each once.
+    """Return one line for each component that is not built in, without duplicates.
 
-    Such as `activation swish: numpy (plugins/swish.py)`, or `activation h * sigmoid(h): formula`.
+    For example `activation swish: numpy (plugins/swish.py)` or `activation h * sigmoid(h): formula`.
     """
     lines = [
-        f"{kind_label(spec.component.kind)} {_name(spec)}: {tier(spec.component)}"
+        f"{kind_label(spec.component.kind)} {_name(spec)}: {describe_tier(spec.component)}"
         + _origin(reading.plugins, spec)
         for spec in used_components(reading)
         if spec.component is not None and spec.component.tier != "built-in"
@@ -43,7 +62,7 @@ def custom_components(reading: Reading) -> list[str]:
 
 
 def relative_path(origin: str) -> str:
-    """Return where something came from; a path below the current folder is shortened."""
+    """Return an origin; a path below the current folder becomes relative to it."""
     path = Path(origin)
     if not path.is_absolute():
         return origin
@@ -67,14 +86,14 @@ def used_components(reading: Reading) -> Iterator[ComponentSpec]:
 
 
 def _name(spec: ComponentSpec) -> str:
-    """Return the name of a component, or what an experiment writes in its place."""
+    """Return the name of a component, or its formula, shortened if it is long."""
     formula = spec.options.get("formula") if spec.component.tier == "formula" else None
     if formula is None:
         return spec.name
     if isinstance(formula, Mapping):
         formula = ", ".join(f"{name} = {text}" for name, text in formula.items())
     text = " ".join(str(formula).split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text if len(text) <= MAX_FORMULA_LENGTH else f"{text[: MAX_FORMULA_LENGTH - 3]}..."
 
 
 def _origin(plugins: Plugins, spec: ComponentSpec) -> str:
@@ -82,5 +101,59 @@ def _origin(plugins: Plugins, spec: ComponentSpec) -> str:
         return ""
     try:
         return f" ({relative_path(plugins.entry(spec.component.kind, spec.name).origin)})"
-    except CygdError:  # an object given from Python
+    except CygdError:  # passed as an object from Python
         return ""
+
+
+# -- hashes -----------------------------------------------------------------------------------------
+
+
+def config_hash(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a resolved experiment without train.epochs, which may be raised."""
+    config: dict[str, Any] = to_jsonable(content)
+    config["train"] = {key: value for key, value in config["train"].items() if key != "epochs"}
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def plugin_hashes(reading: Reading, content: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the copied plugin files and of the plugin modules in use, by name.
+
+    Parameters
+    ----------
+    reading : Reading
+        The experiment.
+    content : mapping
+        Its resolved form, as in config.yaml.
+    folder : Path
+        The run folder.
+    """
+    copies = [folder / name for name in content["plugins"]]
+    used = set()
+    for spec in used_components(reading):
+        try:
+            used.add(reading.plugins.entry(spec.component.kind, spec.name).plugin)
+        except CygdError:  # a formula, or passed as an object from Python
+            continue
+    found = file_hashes([path for path in copies if path.is_file()], folder)
+    for name, path in reading.plugins.sources(used).items():
+        [found[name]] = file_hashes([path]).values()
+    return found
+
+
+def data_hash(assembly: Assembly) -> str | None:
+    """Return the hash of the data of a plugin's source; None for built-in sources.
+
+    The data of a built-in source are determined by its files and options, which are compared themselves.
+    """
+    if assembly.experiment.data.component.tier == "built-in":
+        return None
+    total = hashlib.blake2b(digest_size=32)
+    for part in (assembly.data.train, assembly.data.validation, assembly.data.test):
+        if part is None:
+            total.update(b"none")
+            continue
+        for array in (part.x, part.y, part.sample_weight, part.rows):
+            total.update(b"none" if array is None else f"{array.shape}{array.dtype}".encode())
+            if array is not None:
+                total.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return total.hexdigest()

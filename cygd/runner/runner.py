@@ -1,10 +1,10 @@
-"""One experiment -> one result, and a run folder that tells the whole story.
+"""Run or resume an experiment: one experiment -> one result and one complete run folder.
 
-What is wrong with an experiment, its data or its plugins is raised before there is a folder. From
-then on a run always ends with a whole folder: completed, stopped, diverged, failed or interrupted,
-with the last good weights, every measured row, and result.json, which is written last. A run that could
-not even do that (it was killed, the disk is full) has no result.json; like one that was interrupted or
-failed it goes on, by `resume`, where its last checkpoint stands, or else from its beginning.
+Errors in an experiment, its data or its plugins are raised before a run folder exists. After that, a run
+ends as completed, stopped, diverged, failed or interrupted, and each of these leaves a complete folder: the
+last good weights, every measured row, and result.json, which is written last. A run that could not finish
+its folder (the process was killed, the disk is full) has no result.json; `resume` continues it, like a failed
+or interrupted run, from its last checkpoint or else from the beginning.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cygd import config
 from cygd.network.threads import choose_threads
-from cygd.runner import cross_validation, resumption
-from cygd.runner.assembly import Assembly, Source, assemble, resolved
+from cygd.runner.assembly import Assembly, Reading, Source, assemble, build
+from cygd.runner.cross_validation import cross_validate, n_folds
 from cygd.runner.execution import Execution, attach_loggers
+from cygd.runner.loading import load_result
 from cygd.runner.provenance import custom_components
-from cygd.runner.resumption import load_result
+from cygd.runner.resumption import FoldedRun, load_folded_run, load_resume_point
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
-from cygd.tracking.loggers.console import epochs
+from cygd.tracking.loggers.console import format_epochs
 from cygd.tracking.results import Result, Run
 
 __all__ = ["Result", "Run", "execute", "resume", "run"]
@@ -42,31 +45,31 @@ def run(
     threads: int | None = None,
     quiet: bool = True,
 ) -> Result:
-    """Train what an experiment describes, and leave a run folder.
+    """Train the network of an experiment and write a run folder.
 
     Parameters
     ----------
     source : path or mapping
         A YAML file, or its content.
     overrides : sequence of str
-        Values that override the experiment's own, such as `train.epochs=5`.
+        Values that replace those of the experiment, such as `train.epochs=5`.
     plugins : sequence of str
-        Modules and .py files to load besides those that the experiment names; `no:NAME` blocks one.
+        Modules and .py files to load in addition to those that the experiment names; `no:NAME` blocks one.
     out : path, optional
-        The run folder; by default a fresh one under runs/.
+        The run folder; by default a new one under runs/.
     threads : int, optional
-        How many threads; never changes the result.
+        The number of threads; results do not depend on it.
     quiet : bool
-        Leave the console logger away, and do not say which components are not built in.
+        Print nothing: disable the console logger and the list of custom components.
 
     Raises
     ------
     ConfigError, DataError, PluginError
-        The experiment cannot be run; there is no run folder.
+        If the experiment cannot be run; no run folder is created.
     RunError
-        The run failed; its `result` says what is left.
+        If the run failed; its `result` holds what was saved.
     KeyboardInterrupt
-        After the run folder was brought in order.
+        If the run was interrupted, after the run folder was completed.
 
     Examples
     --------
@@ -78,7 +81,18 @@ def run(
     >>> result.status  # doctest: +SKIP
     'completed'
     """
-    return _run(source, overrides, plugins, out, threads, quiet)
+    with LogFile() as log_file:
+        assembly = assemble(source, overrides, plugins)
+        experiment = assembly.experiment
+        if experiment.sweep is not None:
+            log.warning(
+                "%s sweep: ignored by this single run; use `cygd sweep` to run its configurations",
+                experiment.where("sweep"),
+            )
+        threads = choose_threads(threads, experiment.threads)
+        if n_folds(assembly):
+            return _execute_folds(assembly, log_file, out, threads, quiet)
+        return execute(assembly, log_file, out, threads, quiet)
 
 
 def resume(
@@ -88,152 +102,156 @@ def resume(
     threads: int | None = None,
     quiet: bool = True,
 ) -> Result:
-    """Let a run go on that was stopped, to the very result that it would have had.
+    """Resume a stopped run; the result has the same bits as that of an uninterrupted run.
 
     Parameters
     ----------
     directory : path
-        Its run folder.
+        The run folder.
     overrides : sequence of str
-        `train.epochs=N` may be raised; any other difference is refused.
+        `train.epochs=N` may be raised; any other difference is rejected.
     plugins : sequence of str
-        Those that the run began with may be named again.
+        Plugins with which the run began may be named again.
     threads : int, optional
-        How many threads; never changes the result.
+        The number of threads; results do not depend on it.
     quiet : bool
         As for `run`.
 
     Returns
     -------
     Result
-        Of a run that had ended already, what it ended with.
+        For a finished run, the result that its folder holds.
 
     Raises
     ------
     ConfigError, DataError, PluginError
-        The experiment, its data or a plugin is not what it was; or another run has the folder.
+        If the experiment, its data or a plugin has changed, or if another process uses the folder.
     CheckpointError
-        It is not a run folder, or a file that is needed is missing or damaged.
+        If this is not a run folder, or a required file is missing or damaged.
     RunError, KeyboardInterrupt
-        As by `run`.
+        As in `run`.
     """
-    with LogFile() as journal:
+    with LogFile() as log_file:
         folder = RunDirectory.open(directory)
         with folder.locked():
-            whole = resumption.load_folded_run(folder, overrides)
-            if whole is not None:
-                return _resume_folds(folder, whole, overrides, plugins, threads, quiet)
-            past = resumption.load_resume_point(folder, overrides, plugins)
-            before = load_result(past.assembly, folder.path)
-            if before is not None:
-                _say_ended(before, quiet)
-                return before
-            if past.state is None and not quiet:
-                print("there is no checkpoint yet: training starts over", file=sys.stderr)
+            folded_run = load_folded_run(folder, overrides)
+            if folded_run is not None:
+                return _resume_folds(folder, folded_run, overrides, plugins, threads, quiet)
+            resume_point = load_resume_point(folder, overrides, plugins)
+            assembly = resume_point.assembly
+            result = load_result(assembly, folder.path)
+            if result is not None:
+                _print_finished(result, quiet)
+                return result
+            if resume_point.state is None and not quiet:
+                print("no checkpoint found: training starts from the beginning", file=sys.stderr)
             folder.check_writable()
-            count = choose_threads(threads, past.assembly.experiment.threads)
-            with attach_loggers(past.assembly, quiet) as always:
-                journal.open(folder.path / "log.txt")
-                _say_foreign(past.assembly, quiet)
-                return Execution(past.assembly, folder, count, always, past).run()
-
-
-def _run(
-    source: Source,
-    overrides: Sequence[str],
-    plugins: Sequence[str],
-    out: str | os.PathLike[str] | None,
-    threads: int | None,
-    quiet: bool,
-    environment: Mapping[str, str] | None = None,
-) -> Result:
-    """Run what an experiment describes, each fold if it has folds; `environment` may name plugins."""
-    with LogFile() as journal:
-        assembly = assemble(source, overrides, plugins, environment)
-        if assembly.experiment.sweep is not None:
-            place = assembly.experiment.where("sweep")
-            log.warning(
-                "%s sweep: this is one run of the experiment itself; `cygd sweep` runs the others", place
-            )
-        split = assembly.experiment.data.split
-        if split is not None and split.every_fold:
-            directory = RunDirectory.create(assembly.experiment.name, out)
-            with directory.locked():
-                journal.open(directory.path / "log.txt")
-                directory.write_text("config.yaml", config.dump(resolved(assembly, directory.copy_plugin)))
-                given = [overrides] if isinstance(overrides, str) else list(overrides)
-                return cross_validation.run_all(
-                    directory,
-                    split.folds or 0,
-                    lambda fold, folder: _run(
-                        *(source, [*given, f"data.split.fold={fold}"], plugins, folder),
-                        *(threads, quiet, environment),
-                    ),
-                    quiet,
-                )
-        count = choose_threads(threads, assembly.experiment.threads)
-        return execute(assembly, journal, out, count, quiet)
+            threads = choose_threads(threads, assembly.experiment.threads)
+            with attach_loggers(assembly, quiet) as loggers:
+                log_file.open(folder.path / "log.txt")
+                _log_custom_components(assembly, quiet)
+                return Execution(assembly, folder, threads, loggers, resume_point).run()
 
 
 def execute(
-    assembly: Assembly, journal: LogFile, out: str | os.PathLike[str] | None, threads: int, quiet: bool = True
+    assembly: Assembly,
+    log_file: LogFile,
+    out: str | os.PathLike[str] | None,
+    threads: int,
+    quiet: bool = True,
 ) -> Result:
-    """Train what was assembled, and leave a run folder; `run` says what may be raised.
+    """Train an assembled experiment in a new run folder.
 
     Parameters
     ----------
     assembly : Assembly
-        The experiment with its data and its network.
-    journal : LogFile
-        What has listened since before the experiment was read; it goes on in log.txt.
+        The experiment with its data and network.
+    log_file : LogFile
+        The log collected while the experiment was read; continued in log.txt.
     out, threads, quiet
-        As for `run`.
+        As for `run`, which lists the exceptions.
     """
-    with attach_loggers(assembly, quiet) as always:
-        directory = RunDirectory.create(assembly.experiment.name, out)
-        with directory.locked():
-            journal.open(directory.path / "log.txt")
-            _say_foreign(assembly, quiet)
-            return Execution(assembly, directory, threads, always).run()
+    # loggers first: an error of their factories must not leave a folder
+    with attach_loggers(assembly, quiet) as loggers, _new_folder(assembly, log_file, out) as folder:
+        _log_custom_components(assembly, quiet)
+        return Execution(assembly, folder, threads, loggers).run()
+
+
+def _execute_folds(
+    assembly: Assembly, log_file: LogFile, out: str | os.PathLike[str] | None, threads: int, quiet: bool
+) -> Result:
+    """Cross-validate an assembled experiment in a new folder with one run folder per fold."""
+    with _new_folder(assembly, log_file, out) as folder:
+        copies: dict[Path, Path] = {}
+
+        def copy_plugin(path: Path) -> str:
+            name = folder.copy_plugin(path)
+            copies[path] = folder.path / name
+            return name
+
+        folder.write_text("config.yaml", config.dump(assembly.resolved(copy_plugin)))
+        reading = replace(assembly, plugin_copies=copies)
+
+        def run_fold(fold: int, path: Path) -> Result:
+            return _execute_fold(reading, fold, path, threads, quiet)
+
+        return cross_validate(folder, n_folds(assembly), run_fold, quiet)
 
 
 def _resume_folds(
-    directory: RunDirectory,
-    whole: resumption.FoldedRun,
+    folder: RunDirectory,
+    folded_run: FoldedRun,
     overrides: Sequence[str],
     plugins: Sequence[str],
     threads: int | None,
     quiet: bool,
 ) -> Result:
-    """Go on with the folds that have begun, and run the others."""
-    directory.check_writable()
-    directory.clear_parts()
-    file = directory.path / "config.yaml"
+    """Resume the folds that have begun and run the others."""
+    folder.check_writable()
+    folder.remove_temporary_files()
     if overrides:
-        directory.write_text("config.yaml", config.dump(whole.content))
-    remove_durably(directory.path / "result.json")
+        folder.write_text("config.yaml", config.dump(folded_run.content))
+    remove_durably(folder.path / "result.json")
+    reading = folded_run.reading
 
-    def one(fold: int, folder: Path) -> Result:
-        if (folder / "config.yaml").is_file():
-            return resume(folder, overrides, plugins, threads, quiet)
-        if folder.exists():  # it was stopped before it had begun
-            shutil.rmtree(folder)
-        return _run(file, [f"data.split.fold={fold}"], (), folder, threads, quiet, whole.environment)
+    def run_fold(fold: int, path: Path) -> Result:
+        if (path / "config.yaml").is_file():
+            return resume(path, overrides, plugins, threads, quiet)
+        if path.exists():  # stopped before its config.yaml was written: nothing to resume
+            shutil.rmtree(path)
+        return _execute_fold(reading, fold, path, choose_threads(threads, reading.experiment.threads), quiet)
 
-    return cross_validation.run_all(directory, whole.n_folds, one, quiet)
+    return cross_validate(folder, n_folds(reading), run_fold, quiet)
 
 
-def _say_foreign(assembly: Assembly, quiet: bool) -> None:
-    """Say what is used that is not built in."""
+def _execute_fold(reading: Reading, fold: int, path: Path, threads: int, quiet: bool) -> Result:
+    """Train one fold of a cross-validation in its own run folder."""
+    with LogFile() as log_file:
+        return execute(build(reading, fold), log_file, path, threads, quiet)
+
+
+@contextmanager
+def _new_folder(
+    assembly: Assembly, log_file: LogFile, out: str | os.PathLike[str] | None
+) -> Iterator[RunDirectory]:
+    """Create and lock a run folder within a `with` block, and continue the log in its log.txt."""
+    folder = RunDirectory.create(assembly.experiment.name, out)
+    with folder.locked():
+        log_file.open(folder.path / "log.txt")
+        yield folder
+
+
+def _log_custom_components(assembly: Assembly, quiet: bool) -> None:
+    """Log the components that are not built in, and print them unless quiet."""
     for line in custom_components(assembly):
         log.info("%s", line)
         if not quiet:
             print(line, file=sys.stderr)
 
 
-def _say_ended(result: Result, quiet: bool) -> None:
-    """Say that there is nothing left to do, and what would be."""
+def _print_finished(result: Result, quiet: bool) -> None:
+    """Print that the run is finished, and how to continue it."""
     if not quiet:
-        more = "; train.epochs=N with a larger N goes on" if result.status == "completed" else ""
-        how = f"{result.status} after {epochs(result.epochs)}"
-        print(f"the run has ended, {how}{more}", file=sys.stderr)
+        hint = "; raise train.epochs to continue" if result.status == "completed" else ""
+        epochs = format_epochs(result.epochs)
+        print(f"the run is finished, {result.status} after {epochs}{hint}", file=sys.stderr)

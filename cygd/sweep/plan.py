@@ -20,7 +20,7 @@ from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
 from cygd.errors import ConfigError
 from cygd.plugins.discovery import Request
 from cygd.plugins.manager import Plugins
-from cygd.runner.assembly import Reading, Source, judge
+from cygd.runner.assembly import Reading, Source, read_document
 from cygd.sweep.configurations import (
     Axis,
     Changes,
@@ -35,7 +35,7 @@ from cygd.sweep.configurations import (
 )
 from cygd.sweep.store import VERSION
 from cygd.sweep.worker import Task
-from cygd.tracking.environment import hashes
+from cygd.tracking.environment import file_hashes
 
 __all__ = ["Plan", "make_plan", "plan_again"]
 
@@ -171,8 +171,8 @@ class Plan:
             "experiment": self.document.root.plain(),
             "fixed": [label(path) for path in self.fixed],
             "sha256": {
-                "data": hashes(experiment.data_files()),
-                "plugins": hashes(self.reading.plugins.files),
+                "data": file_hashes(experiment.data_files()),
+                "plugins": file_hashes(self.reading.plugins.files),
             },
         }
         kept: dict[str, Any] = json.loads(json.dumps(content, default=_plain))
@@ -237,7 +237,7 @@ def _plan(
 def _base(document: config.Document, plugins: tuple[str, ...]) -> tuple[Reading | None, ConfigError | None]:
     """Return the base experiment; it need not be valid by itself."""
     try:
-        return judge(document, plugins), None
+        return read_document(document, plugins), None
     except ConfigError as error:
         return None, error
 
@@ -264,7 +264,7 @@ def _first_valid(
         own = any(path[0] == "plugins" for path, _ in changes)
         load = Plugins.load if registry is None or own else (lambda _: registry)
         try:
-            reading = judge(document.changed(changes), plugins, load=load)
+            reading = read_document(document.changed(changes), plugins, load=load)
             check_one_run(reading.experiment)
         except ConfigError as error:
             first = first or error

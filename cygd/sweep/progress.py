@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from cygd.tracking.loggers.console import short
+from cygd.tracking.loggers.console import format_number
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -42,7 +42,7 @@ class SweepStatus:
         """Return what is said beside the count."""
         parts = [f"{self.failed} failed"] if self.failed else []
         if not math.isnan(self.best):
-            parts.append(f"best {self.objective} {short(self.best)}")
+            parts.append(f"best {self.objective} {format_number(self.best)}")
         return ", ".join(parts)
 
     def left(self) -> float | None:

@@ -8,7 +8,6 @@ already stays there.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -22,6 +21,7 @@ from cygd.config import Experiment
 from cygd.data import Part, PreparedData, prepare
 from cygd.data.preprocessing import Preprocessing
 from cygd.plugins.manager import Plugins
+from cygd.tracking.locking import lock
 
 __all__ = ["SharedData"]
 
@@ -49,8 +49,8 @@ class SharedData:
         key = _key(experiment)
         if key not in self._held:
             place = self.folder / key
-            with (self.folder / f"{key}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that dies gives it back
+            with (self.folder / f"{key}.lock").open("w") as lock_file:
+                lock(lock_file, wait=True)  # a worker that dies gives it back
                 if not place.is_dir():
                     _lay_down(prepare(experiment, plugins), place)
             if len(self._held) >= MOST_HELD:

@@ -14,7 +14,6 @@ ends, however it does.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ from cygd.errors import CheckpointError, ConfigError
 from cygd.tracking import files
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import write_durably
+from cygd.tracking.locking import is_locked, lock
 
 __all__ = ["GOOD", "VERSION", "Record", "Shard", "Store", "Writer", "check_same"]
 
@@ -199,7 +199,7 @@ class Store:
     def check_alone(self, shard: Shard) -> None:
         """Raise a ConfigError while another process makes runs that are this one's as well."""
         for path in sorted(self.path.glob("runs*.jsonl")):
-            if not shard.goes_with(path.name) and _is_locked(path):
+            if not shard.goes_with(path.name) and is_locked(path):
                 raise _not_alone(path)
 
     def has_checkpoint(self, folder: str) -> bool:
@@ -229,11 +229,9 @@ class Writer:
         self._waiting: list[Record] = []
         self._since = monotonic()
         self._file: IO[bytes] = (folder / name).open("ab+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(self._file):
             self._file.close()
-            raise _not_alone(folder / name) from None
+            raise _not_alone(folder / name)
         self._cut()
         self._thread = ThreadPoolExecutor(1, "cygd-sweep-writer")
         self._busy: Future[None] | None = None
@@ -295,16 +293,6 @@ class Writer:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             self._file.truncate(whole)
-
-
-def _is_locked(path: Path) -> bool:
-    """Tell whether a process appends to a file of lines."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _not_alone(path: Path) -> ConfigError:

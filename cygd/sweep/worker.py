@@ -26,7 +26,7 @@ from cygd.network.threads import choose_threads
 from cygd.plugins.discovery import Request, environment_requests
 from cygd.plugins.manager import Plugins
 from cygd.runner import runner
-from cygd.runner.assembly import Assembly, complete, judge
+from cygd.runner.assembly import Assembly, build, read_document
 from cygd.runner.fit import evaluate, fit
 from cygd.sweep.configurations import Changes, check_one_run
 from cygd.sweep.shared_data import SharedData
@@ -148,9 +148,9 @@ class Worker:
     def assemble(self, task: Task) -> Assembly:
         """Return the experiment of a task with its data and its network."""
         document = self.setup.document.changed(task.changes)
-        reading = judge(document, self.setup.plugins, load=self.registry)
+        reading = read_document(document, self.setup.plugins, load=self.registry)
         check_one_run(reading.experiment)
-        return complete(reading, self.data.prepare)
+        return build(reading, prepare=self.data.prepare)
 
     def registry(self, asked: Sequence[Request]) -> Plugins:
         """Return the components there are; plugin files are run anew for each run, as `cygd run` does."""

@@ -106,12 +106,12 @@ def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., An
 
 def _run(folder: Path) -> Run:
     """Return a run that is about to start."""
-    from cygd.runner.assembly import assemble, resolved
+    from cygd.runner.assembly import assemble
     from cygd.tracking.results import Run
 
     folder.mkdir()
     sample = assemble(EXPERIMENT, plugins=[])
-    return Run("sample", folder, resolved(sample), sample.network, sample.data, 0)
+    return Run("sample", folder, sample.resolved(), sample.network, sample.data, 0)
 
 
 def _result(run: Run) -> Result:

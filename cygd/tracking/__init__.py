@@ -1,4 +1,4 @@
-"""What a run records: its folder, checkpoints, metrics, environment, logs, and the model that it leaves."""
+"""Records of a run: folder, checkpoints, metrics, environment, logs, result and model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "Result", "Run", "RunDirectory"]
 
-# imported on first use: the command line needs signal handling without NumPy
+# imported on first use: the command line needs signal handling, but not NumPy
 _MODULES = {"RunDirectory": "directory", "Model": "model", "Result": "results", "Run": "results"}
 
 

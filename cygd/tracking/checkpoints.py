@@ -1,9 +1,9 @@
-"""Checkpoints: the state of a training as a file, from which it goes on to the same bits.
+"""Checkpoints: files from which training resumes to the same bits.
 
-A checkpoint is an .npz file, readable by NumPy, whose last bytes (a comment, for a reader of zip files)
-are the version of its form and the SHA-256 of all before them. It is written when metrics.csv is on
-the disk, since it counts on the rows before its own; and only when it is there itself, older ones go.
-One that is damaged is passed over, and the one before it taken.
+A checkpoint is an .npz file that NumPy can read. Its footer (a zip comment) holds the format version and the
+SHA-256 of all bytes before the hash. A checkpoint is written after metrics.csv was synced, because it relies
+on the rows before its own, and older checkpoints are removed only after that. If a checkpoint is damaged, the
+previous one is used.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,159 +35,158 @@ log = logging.getLogger("cygd")
 
 FOLDER = "checkpoints"
 VERSION = 1
-SEAL = re.compile(rb"cygd checkpoint (\d+) sha256 ([0-9a-f]{64})\Z")
-DIGITS = 64
+FOOTER = re.compile(rb"cygd checkpoint (\d+) sha256 ([0-9a-f]{64})\Z")
+HASH_SIZE = 64  # hexadecimal digits of a SHA-256
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint that cannot be used, so that the one before it may be."""
+    """A damaged checkpoint; the previous one may be used instead."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run needs to go on.
+    """Everything that a run needs to resume.
 
     Attributes
     ----------
     state : TrainingState
-        Where the training stands.
+        The training state.
     extent : Extent
-        The beginning of metrics.csv, up to the row of this epoch.
+        The part of metrics.csv before the row of this epoch.
     config : mapping
-        The resolved experiment, as JSON has it.
-    data : str or None
-        The digest of the data, where the experiment does not say all about it.
+        The resolved experiment, as JSON values.
+    data_hash : str or None
+        The hash of the data, for data sources from plugins.
     """
 
     state: TrainingState
     extent: Extent
     config: Mapping[str, Any] = field(repr=False)
-    data: str | None = None
+    data_hash: str | None = None
 
     def to_bytes(self) -> bytes:
-        """Return the content of a file.
+        """Return the content of a checkpoint file.
 
         Raises
         ------
         CheckpointError
-            The optimizer's state holds something that is no array of numbers.
+            If the optimizer's state holds anything but numeric arrays.
         """
-        state, standing = self.state, self.state.standing
-        best = None if standing is None else standing.best_parameters
+        state, early_stopping = self.state, self.state.early_stopping
         description = {
             "epoch": state.epoch,
             "updates": state.updates,
             "step": state.step,
-            "memory": list(state.memory),
+            "memory": list(state.scalars),
             "last": dict(state.last),
             "seconds": state.seconds,
-            "standing": None if standing is None else _plain(standing),
+            "standing": None if early_stopping is None else _to_json(early_stopping),
             "optimizer": list(state.optimizer),
             "metrics": list(self.extent),
             "config": self.config,
-            "data": self.data,
+            "data": self.data_hash,
         }
         arrays = {"state": np.frombuffer(json.dumps(description).encode(), np.uint8)}
         arrays["parameters"] = state.parameters
-        if best is not None:
-            arrays["best"] = best
+        if early_stopping is not None and early_stopping.best_parameters is not None:
+            arrays["best"] = early_stopping.best_parameters
         for index, (name, values) in enumerate(state.optimizer.items()):
             arrays[f"optimizer{index}"] = array = np.asanyarray(values)
             if array.dtype.kind not in "biufc":
                 raise CheckpointError(
-                    f"a checkpoint cannot hold the optimizer's state {name!r}: it is no array of numbers",
-                    hint="no more are written; keep arrays of numbers in state",
+                    f"a checkpoint cannot hold the optimizer's state {name!r}: "
+                    f"expected a numeric array, got {_describe_type(values)}",
+                    hint="this run writes no checkpoints; keep only numeric arrays in the optimizer's state",
                 )
-        seal = b"cygd checkpoint %d sha256 " % VERSION + b"0" * DIGITS
-        body = npz_bytes(arrays, comment=seal)[:-DIGITS]
+        footer = b"cygd checkpoint %d sha256 " % VERSION + b"0" * HASH_SIZE
+        body = npz_bytes(arrays, comment=footer)[:-HASH_SIZE]
         return body + hashlib.sha256(body).hexdigest().encode()
 
 
 def read(path: Path) -> Checkpoint:
-    """Return the checkpoint in a file, with the rows of metrics.csv beside it.
+    """Return the checkpoint in a file, with the rows of the metrics.csv in its run folder.
 
     Raises
     ------
     DamagedError
-        It does not have the bytes that were written, or metrics.csv does not.
+        If the file or metrics.csv is damaged.
     CheckpointError
-        It is of another version.
+        If the file has another format version.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DamagedError(f"{path} cannot be read: {error.strerror}") from None
-    seal = SEAL.search(data[-200:])
-    if not seal or hashlib.sha256(data[:-DIGITS]).hexdigest().encode() != seal[2]:
-        raise DamagedError(f"{path} is damaged: it does not have the bytes that were written")
-    if int(seal[1]) != VERSION:
+        raise DamagedError(f"cannot read {path}: {error.strerror}") from None
+    footer = FOOTER.search(data[-200:])
+    if not footer or hashlib.sha256(data[:-HASH_SIZE]).hexdigest().encode() != footer[2]:
+        raise DamagedError(f"{path} is damaged: its SHA-256 does not match")
+    if int(footer[1]) != VERSION:
         raise CheckpointError(
-            f"{path} has form {int(seal[1])}, this version of cygd reads form {VERSION}",
-            hint="go on with the version of cygd that environment.json names",
+            f"{path} has format {int(footer[1])}, but this version of cygd reads format {VERSION}",
+            hint="resume with the version of cygd that environment.json names",
         )
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         arrays = dict(archive)
     description = json.loads(arrays["state"].tobytes())
-    extent, standing = Extent(*description["metrics"]), description["standing"]
-    if standing is not None:
-        standing = EarlyStoppingState(**standing, best_parameters=arrays.get("best"))
+    extent = Extent(*description["metrics"])
     try:
         rows = read_rows(path.parents[1] / "metrics.csv", extent)
     except CheckpointError as error:
-        raise DamagedError(f"{path} cannot be used: {error.message}") from None
+        raise DamagedError(f"{path} is unusable: {error.message}") from None
     state = TrainingState(
-        **{name: description[name] for name in ("epoch", "updates", "step", "memory", "last", "seconds")},
+        **{name: description[name] for name in ("epoch", "updates", "step", "last", "seconds")},
+        scalars=description["memory"],
         parameters=arrays["parameters"],
         optimizer={name: arrays[f"optimizer{k}"] for k, name in enumerate(description["optimizer"])},
-        standing=standing,
+        early_stopping=_from_json(description["standing"], arrays.get("best")),
         rows=rows,
     )
     return Checkpoint(state, extent, description["config"], description["data"])
 
 
 def latest(folder: Path) -> Checkpoint | None:
-    """Return the last checkpoint of a run folder that is whole; None where none was written.
+    """Return the last undamaged checkpoint of a run folder, or None if none was written.
 
     Raises
     ------
     CheckpointError
-        None of them is whole, or the last one is of another version.
+        If all checkpoints are damaged, or the last one has another format version.
     """
-    found, damaged = list(_files(folder)), []
-    for path in reversed(found):
+    damaged = []
+    for path in reversed(_files(folder)):
         try:
             checkpoint = read(path)
         except DamagedError as error:
             damaged.append(error.message)
             continue
         for message in damaged:
-            log.warning("%s; the checkpoint before it is taken", message)
+            log.warning("%s; using the previous checkpoint", message)
         return checkpoint
     if damaged:
         raise CheckpointError(
-            f"no checkpoint can be used: {'; '.join(damaged)}",
-            hint=f"remove {folder / FOLDER} to have training start over",
+            f"every checkpoint is damaged: {'; '.join(damaged)}",
+            hint=f"remove {folder / FOLDER} to train from the beginning",
         )
     return None
 
 
 class CheckpointWriter:
-    """Writes the checkpoints of a run when they are due.
+    """Decides when to save checkpoints, writes them and removes old ones.
 
     Parameters
     ----------
     directory : RunDirectory
         The run folder.
     every : int
-        A checkpoint every so many epochs; 0 is never.
+        The interval in epochs; 0 disables it.
     seconds : float, optional
-        And, or, when so much time has gone by.
+        The interval in seconds; None disables it.
     keep : int or "all"
-        How many stay.
+        The number of checkpoints to keep.
     config : mapping
         The resolved experiment.
-    data : callable
-        Returns the digest of the data; asked for once.
+    data_hash : callable
+        Returns the hash of the data; called once.
     """
 
     def __init__(
@@ -197,66 +197,79 @@ class CheckpointWriter:
         seconds: float | None,
         keep: int | str,
         config: Mapping[str, Any],
-        data: Callable[[], str | None],
+        data_hash: Callable[[], str | None],
     ) -> None:
         self.directory = directory
         self.every, self.seconds, self.keep = every, seconds, keep
         self.config = config
-        self._digest = data
-        self._data: tuple[str | None] | None = None
-        self._at = time.monotonic()
-        self._there = any(_files(directory.path))
+        self._data_hash = cache(data_hash)
+        self._last_time = time.monotonic()
+        self._has_files = bool(_files(directory.path))
 
-    def due(self, epoch: int, *, last: bool) -> bool:
-        """Return whether the state behind an epoch is to be kept.
+    def should_save(self, epoch: int, *, last: bool) -> bool:
+        """Return True if the state after an epoch should be saved.
 
-        The last one is, so that more epochs may follow, where there are checkpoints at all.
+        A run that saves checkpoints at all also saves the last epoch, so that more epochs can follow.
         """
         if last:
-            return bool(self.every or self._there)
+            return bool(self.every or self._has_files)
         if self.every and epoch and epoch % self.every == 0:
             return True
-        return self.seconds is not None and time.monotonic() - self._at >= self.seconds
+        return self.seconds is not None and time.monotonic() - self._last_time >= self.seconds
 
-    def give_up(self) -> None:
-        """Write none any more."""
-        self.every, self.seconds, self._there = 0, None, False
+    def disable(self) -> None:
+        """Save no more checkpoints."""
+        self.every, self.seconds, self._has_files = 0, None, False
 
     def write(self, state: TrainingState, extent: Extent) -> None:
-        """Write a checkpoint, and remove those that it makes superfluous.
+        """Write a checkpoint, then remove old ones.
 
         Raises
         ------
         OSError
-            It could not be written; those that were there still are.
+            If it cannot be written; existing checkpoints are kept.
         """
-        if self._data is None:
-            self._data = (self._digest(),)
-        checkpoint = Checkpoint(state, extent, to_jsonable(self.config), self._data[0])
+        checkpoint = Checkpoint(state, extent, to_jsonable(self.config), self._data_hash())
         self.directory.write_bytes(f"{FOLDER}/{state.epoch:06d}.npz", checkpoint.to_bytes())
-        self._there, self._at = True, time.monotonic()
+        self._has_files, self._last_time = True, time.monotonic()
         log.debug("checkpoint of epoch %d", state.epoch)
-        self._remove_others(state.epoch)
+        self._remove_old(state.epoch)
 
-    def _remove_others(self, epoch: int) -> None:
-        """Remove what is too old; and what is of later epochs, which was damaged, or we would not be here."""
-        found = list(_files(self.directory.path))
-        past = [path for path in found if int(path.stem) <= epoch]
-        kept = past if self.keep == "all" else past[-int(self.keep) :]
-        for path in found:
+    def _remove_old(self, epoch: int) -> None:
+        """Remove checkpoints beyond the limit, and those of later epochs.
+
+        Later ones are damaged: training would have resumed from them otherwise.
+        """
+        files = _files(self.directory.path)
+        earlier = [path for path in files if int(path.stem) <= epoch]
+        kept = earlier if self.keep == "all" else earlier[-int(self.keep) :]
+        for path in files:
             if path not in kept:
                 try:
                     path.unlink()
                 except OSError as error:
-                    log.warning("%s is not needed any more but cannot be removed: %s", path, error.strerror)
+                    log.warning("cannot remove the old checkpoint %s: %s", path, error.strerror)
 
 
-def _plain(standing: EarlyStoppingState) -> dict[str, Any]:
-    """Return what early stopping knows but for the weights, as JSON has it."""
-    return {"best": float(standing.best), "best_epoch": standing.best_epoch, "waited": standing.waited}
+def _to_json(state: EarlyStoppingState) -> dict[str, Any]:
+    """Return the state of early stopping without the weights, as JSON values."""
+    return {"best": float(state.best), "best_epoch": state.best_epoch, "waited": state.wait}
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the checkpoints of a run folder in the order of their epochs."""
-    found = {int(path.stem): path for path in (folder / FOLDER).glob("*.npz") if path.stem.isdecimal()}
-    yield from (found[epoch] for epoch in sorted(found))
+def _from_json(
+    content: Mapping[str, Any] | None, best: np.ndarray[Any, Any] | None
+) -> EarlyStoppingState | None:
+    """Return the state of early stopping from the result of `_to_json` and the best weights."""
+    if content is None:
+        return None
+    return EarlyStoppingState(content["best"], content["best_epoch"], content["waited"], best)
+
+
+def _describe_type(value: object) -> str:
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the checkpoint files of a run folder in the order of their epochs."""
+    files = [path for path in (folder / FOLDER).glob("*.npz") if path.stem.isdecimal()]
+    return sorted(files, key=lambda path: int(path.stem))

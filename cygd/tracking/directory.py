@@ -1,9 +1,9 @@
-"""Run folders: created once, for one run only, and every file in them written durably.
+"""Run folders: each is created for one run, and every file in it is written durably.
 
-A run may be killed at any moment, and a folder that looks finished must be finished. So a file
-that must survive is written under a temporary name in the same folder, flushed to the disk, renamed
-(which is atomic), and then the folder itself is flushed; a reader sees the old file or the new one,
-never half of one. The files of NumPy arrays carry no time stamps: the same weights are the same bytes.
+A run may be killed at any moment, and a folder that looks finished must be finished. So each file is
+written under a temporary name, fsynced, renamed (which is atomic), and its folder fsynced: a reader sees
+the old file or the new one, never a part. Files of arrays have no time stamps, so that equal weights give
+equal bytes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError, ConfigError
-from cygd.tracking.files import _flush_folder, npz_bytes, to_jsonable, write_durably
+from cygd.tracking.files import fsync_folder, npz_bytes, to_jsonable, write_durably
 from cygd.tracking.locking import FolderLock
 
 __all__ = ["RunDirectory"]
 
-# what a folder of a run is called: runs/<name>/<time>-<hex>
-RUNS = Path("runs")
-ATTEMPTS = 100
+RUNS = Path("runs")  # default run folders are runs/<name>/<time>-<hex>
+MAX_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -38,66 +37,66 @@ class RunDirectory:
     Attributes
     ----------
     path : Path
-        Where it is, absolute.
+        Its absolute path.
     """
 
     path: Path
 
     @classmethod
     def create(cls, name: str, out: str | os.PathLike[str] | None = None) -> RunDirectory:
-        """Create the folder that nobody else has: `runs/<name>/<time>-<hex>/`, or `out`.
+        """Create a run folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`.
 
         Parameters
         ----------
         name : str
             The experiment's name.
         out : path, optional
-            A folder of the user's choice; it is created if it is missing, and must be empty.
+            The folder that the user chose; it must be empty or not exist.
 
         Raises
         ------
         ConfigError
-            `out` has something in it, or the folder cannot be created.
+            If `out` is not empty, or the folder cannot be created.
         """
         try:
-            path = _fresh(name) if out is None else _chosen(Path(out))
-            # the first file is made exclusively: of two runs that want one empty folder, one gets it
+            path = _create_default(name) if out is None else _create_out(Path(out))
+            # exclusive creation: of two runs that find the same empty folder, only one gets it
             with (path / "log.txt").open("x"):
                 pass
-            _flush_folder(path)
-            _flush_folder(path.parent)
+            fsync_folder(path)
+            fsync_folder(path.parent)
         except FileExistsError as error:
-            raise _occupied(Path(error.filename)) from error
+            raise _occupied_error(Path(error.filename)) from error
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(
                 f"cannot create the run folder {str(error.filename or out or name)!r}: {reason}",
-                hint="choose another place with --out DIR",
+                hint="choose another folder with --out DIR",
             ) from error
         return cls(path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunDirectory:
-        """Return the folder of a run that began some time ago.
+        """Return an existing run folder.
 
         Raises
         ------
         CheckpointError
-            It is none, or the run was stopped before it began.
+            If it is not a run folder, or if the run was stopped before it began.
         """
         folder = Path(path).expanduser().absolute()
         if (folder / "config.yaml").is_file():
             return cls(folder)
         if (folder / "log.txt").is_file():
             raise CheckpointError(
-                f"the run in {str(folder)!r} was stopped before it had written its config.yaml",
-                hint="there is nothing to go on with: run the experiment again",
+                f"the run in {str(folder)!r} was stopped before it wrote its config.yaml",
+                hint="there is nothing to resume: run the experiment again",
             )
         what = "is not a run folder: it has no config.yaml" if folder.is_dir() else "is not a folder"
         raise CheckpointError(f"{str(path)!r} {what}", hint="name the folder that `cygd run` printed")
 
     def locked(self) -> FolderLock:
-        """Hold the folder until the end of a `with` block; ConfigError where another run has it."""
+        """Lock the folder for a `with` block; raise a ConfigError if another run has it."""
         return FolderLock(self.path)
 
     def check_writable(self) -> None:
@@ -112,11 +111,11 @@ class RunDirectory:
                 probe.unlink(missing_ok=True)
             raise ConfigError(
                 f"cannot write into the run folder {str(self.path)!r}: {error.strerror}",
-                hint="nothing was changed; make room, or the folder writable, and say it again",
+                hint="nothing was changed; free disk space or make the folder writable, then try again",
             ) from error
 
-    def clear_parts(self) -> None:
-        """Remove what writes that were broken off have left behind."""
+    def remove_temporary_files(self) -> None:
+        """Remove the temporary files of interrupted writes."""
         for part in self.path.rglob(".*.????????.part"):
             part.unlink(missing_ok=True)
 
@@ -129,60 +128,64 @@ class RunDirectory:
         return write_durably(self.path / name, data)
 
     def write_json(self, name: str, value: object) -> Path:
-        """Write a value as JSON, durably; a number that is not finite becomes null."""
+        """Write a value as JSON durably; non-finite numbers become null."""
         return self.write_text(name, json.dumps(to_jsonable(value), indent=2, ensure_ascii=False) + "\n")
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
-        """Write arrays as an .npz file without pickle, durably; equal arrays give equal bytes."""
+        """Write arrays as an .npz file durably and without pickle; equal arrays give equal bytes."""
         return write_durably(self.path / name, npz_bytes(arrays))
 
     def copy_plugin(self, source: Path) -> str:
         """Copy a plugin file into `plugins/` and return its name relative to the run folder.
 
-        A plugin is called by its stem, so a second file of the same name goes into a numbered
-        folder of its own instead of getting another name.
+        A plugin is named after the stem of its file, so a second file of the same name is not renamed but
+        copied into a numbered subfolder.
         """
-        text = source.read_bytes()
-        for number in range(1, ATTEMPTS):
+        content = source.read_bytes()
+        for number in range(1, MAX_ATTEMPTS):
             folder = PurePath("plugins") if number == 1 else PurePath("plugins", str(number))
             target = self.path / folder / source.name
             if not target.exists():
-                write_durably(target, text)
+                write_durably(target, content)
                 return (folder / source.name).as_posix()
-        raise ConfigError(f"{ATTEMPTS} plugin files are called {source.name!r}")
+        raise ConfigError(f"expected at most {MAX_ATTEMPTS - 1} plugin files named {source.name!r}")
+
+    def relative_name(self, path: Path) -> str:
+        """Return how config.yaml names a plugin file: relative to the run folder if it is inside."""
+        return path.relative_to(self.path).as_posix() if path.is_relative_to(self.path) else str(path)
 
 
-def _fresh(name: str) -> Path:
+def _create_default(name: str) -> Path:
     if name in {"", ".", ".."} or set(name) & {"/", "\\", "\0"}:
         raise ConfigError(f"the name {name!r} cannot be the name of a folder")
     folder = Path.cwd() / RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         path = folder / f"{stamp}-{secrets.token_hex(2)}"
         try:
             path.mkdir()
         except FileExistsError:
-            if attempt == ATTEMPTS - 1:
+            if attempt == MAX_ATTEMPTS - 1:
                 raise
         else:
             return path
     raise AssertionError("unreachable")
 
 
-def _chosen(out: Path) -> Path:
+def _create_out(out: Path) -> Path:
     path = out.expanduser().absolute()
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):
-        raise _occupied(path)
+        raise _occupied_error(path)
     return path
 
 
-def _occupied(path: Path) -> ConfigError:
+def _occupied_error(path: Path) -> ConfigError:
     if path.name == "log.txt":
         path = path.parent
     what = "is not empty" if path.is_dir() else "is not a folder"
     return ConfigError(
         f"the run folder {str(path)!r} {what}",
-        hint="name a folder that does not exist yet, or leave --out away for a fresh one under runs/",
+        hint="name a folder that does not exist, or omit --out for a new one under runs/",
     )

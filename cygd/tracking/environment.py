@@ -1,7 +1,7 @@
-"""Where a run runs: versions, CPU, host, and the hashes of what it reads.
+"""The environment of a run: versions, CPU, host, and the hashes of the files that it reads.
 
-None of this changes a result (but for the CPU level base, and for files that somebody edits): it is
-written down so that a difference between two runs can be explained later.
+Results do not depend on it, except for the CPU level `base` and for files edited between runs. It is recorded
+to explain differences between two runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from cygd import core
 
-__all__ = ["OPTIONAL", "facts", "hashes", "version", "versions", "warn_if_changed"]
+__all__ = ["OPTIONAL", "describe_environment", "file_hashes", "version", "versions", "warn_if_changed"]
 
 log = logging.getLogger("cygd")
 
@@ -27,14 +27,14 @@ PACKAGES = ("cygd", "numpy", "pyyaml", "pluggy")
 OPTIONAL = ("rich", "pyarrow", "scikit-learn")
 
 
-def facts(threads: int, files: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """Return the content of environment.json.
 
     Parameters
     ----------
     threads : int
         The number of threads of the run.
-    files : mapping
+    hashes : mapping
         `{"data": {path: SHA-256}, "plugins": {path: SHA-256}}`.
     """
     info = core.info()
@@ -45,12 +45,12 @@ def facts(threads: int, files: Mapping[str, Mapping[str, str]]) -> dict[str, Any
         "openmp": info["openmp"],
         "host": {"name": platform.node(), "platform": _platform(), "machine": platform.machine()},
         "git_commit": _git_commit(),
-        "sha256": files,
+        "sha256": hashes,
     }
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of Python, cygd and the packages it needs."""
+    """Return the versions of Python, cygd and its required packages."""
     return {
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
@@ -59,15 +59,15 @@ def versions() -> dict[str, str | None]:
 
 @cache
 def version(package: str) -> str | None:
-    """Return the version of an installed package, or None."""
+    """Return the version of a package, or None if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, str]:
-    """Return the SHA-256 of files by their names; files below `base` are named relative to it."""
+def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, str]:
+    """Return the SHA-256 of files by name; files below `base` are named relative to it."""
     found = {}
     for path in paths:
         inside = base is not None and path.is_relative_to(base)
@@ -78,31 +78,35 @@ def hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, str]:
 
 
 def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str, str]) -> None:
-    """Warn about every file that is no longer what it was when the run in `folder` read it.
+    """Warn about every file whose hash differs from that of the earlier run in a folder.
 
-    Where there is no environment.json, this is no rerun and nothing is said.
+    Does nothing if the folder has no environment.json, that is, if this is not a rerun.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the experiment.
+    data, plugins : mapping
+        The SHA-256 of the files now, by name.
     """
     try:
-        then = json.loads((folder / "environment.json").read_text())["sha256"]
-        pairs = [(kind, then[kind], now) for kind, now in (("data", data), ("plugins", plugins))]
+        recorded = json.loads((folder / "environment.json").read_text())["sha256"]
+        kinds = [("data file", recorded["data"], data), ("plugin file", recorded["plugins"], plugins)]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    for kind, before, now in pairs:
+    for kind, before, now in kinds:
         for name in sorted(before.keys() & now.keys()):
             if before[name] != now[name]:
-                what = "data file" if kind == "data" else "plugin file"
-                log.warning(
-                    "%s %s has changed since the run in %s: the result will not be the same",
-                    *(what, name, folder),
-                )
+                message = "%s %s has changed since the run in %s: the result will not be the same"
+                log.warning(message, kind, name, folder)
 
 
 def _platform() -> str:
-    """Return what `platform.platform()` says, which on Linux starts `uname` for a word that it leaves out."""
-    here = platform.uname()
-    if here.system != "Linux":
+    """Return `platform.platform()`, without the `uname` process that it starts on Linux."""
+    uname = platform.uname()
+    if uname.system != "Linux":
         return platform.platform()
-    return f"{here.system}-{here.release}-{here.machine}-with-{''.join(platform.libc_ver())}"
+    return f"{uname.system}-{uname.release}-{uname.machine}-with-{''.join(platform.libc_ver())}"
 
 
 @cache
@@ -116,7 +120,7 @@ def _cpu_model() -> str:
 
 
 def _git_commit() -> str | None:
-    """Return the commit that is checked out where we are; read from git's files, for git starts slowly."""
+    """Return the commit checked out in the current folder; reads git's files, as the command is slow."""
     for folder in (Path.cwd(), *Path.cwd().parents):
         try:
             return _head(folder / ".git")
@@ -126,8 +130,8 @@ def _git_commit() -> str | None:
 
 
 def _head(repository: Path) -> str | None:
-    """Return the commit of a repository's HEAD; OSError where there is none."""
-    if repository.is_file():  # of a worktree or a submodule: "gitdir: PATH"
+    """Return the commit of a repository's HEAD; raise an OSError if this is not a repository."""
+    if repository.is_file():  # a worktree or submodule: "gitdir: PATH"
         repository = repository.parent / repository.read_text().partition(":")[2].strip()
     head = (repository / "HEAD").read_text().strip()
     if not head.startswith("ref: "):
@@ -140,4 +144,4 @@ def _head(repository: Path) -> str | None:
     packed = shared / "packed-refs"
     lines = packed.read_text().splitlines() if packed.is_file() else []
     found = [line.split(" ")[0] for line in lines if line.endswith(f" {reference}")]
-    return found[0] if found else None  # nothing was committed yet
+    return found[0] if found else None  # None: no commit yet

@@ -2,7 +2,7 @@
 
 A single run fsyncs each of its files. A thousand short runs would each wait for the disk a dozen times, so a
 sweep defers the fsync of young runs (`deferred_fsync`) and syncs the whole file system once
-(`sync_filesystem`) before it records that they are done.
+(`sync_filesystem`) before it records that they have finished.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 __all__ = [
     "deferred_fsync",
     "fsync",
+    "fsync_folder",
     "npz_bytes",
     "remove_durably",
     "sync_filesystem",
@@ -33,38 +34,64 @@ __all__ = [
     "write_durably",
 ]
 
-_until = 0.0  # of the monotonic clock: before it, flushing is left to a barrier
+# zip files cannot hold an earlier date; a fixed one makes equal arrays equal bytes
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+# errors of file systems that cannot fsync a folder; any other error is a problem of the disk
+FOLDER_FSYNC_UNSUPPORTED = {
+    errno.EINVAL,
+    errno.ENOTSUP,
+    errno.EBADF,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOSYS,
+}
+
+_deferred_until = 0.0  # monotonic time before which `fsync` does nothing
 
 
 def fsync(descriptor: int) -> None:
-    """Bring a file or folder to the disk, unless that is left to a barrier."""
-    if time.monotonic() >= _until:
+    """Sync an open file or folder to the disk, unless deferred."""
+    if time.monotonic() >= _deferred_until:
         os.fsync(descriptor)
+
+
+def fsync_folder(path: Path) -> None:
+    """Sync a folder to the disk, so that files created or renamed in it survive a crash."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in FOLDER_FSYNC_UNSUPPORTED:
+            raise
 
 
 @contextmanager
 def deferred_fsync(seconds: float = 1.0) -> Iterator[None]:
-    """Leave flushing to a `sync_filesystem`, within a `with` block, for at most so long.
+    """Skip `fsync` within a `with` block for the given time; the caller syncs with `sync_filesystem`.
 
-    What takes longer can afford to wait for the disk, and has more to lose.
+    A run that takes longer can afford to wait for the disk, and would lose more work in a crash.
     """
-    global _until
-    _until = time.monotonic() + seconds
+    global _deferred_until
+    _deferred_until = time.monotonic() + seconds
     try:
         yield
     finally:
-        _until = 0.0
+        _deferred_until = 0.0
 
 
 def sync_filesystem(folder: Path) -> None:
-    """Bring everything that any process has written to the file system of a folder to the disk.
+    """Sync everything that any process has written to the file system of a folder.
 
     Raises
     ------
     OSError
-        If something of it could not be written.
+        If some of it could not be written.
     """
-    import ctypes  # it takes its time, and a single run never needs it
+    import ctypes  # imported here because it is slow and only sweeps need it
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -79,44 +106,36 @@ def sync_filesystem(folder: Path) -> None:
         os.close(descriptor)
 
 
-# zip files cannot hold an earlier date; any fixed one makes equal arrays equal bytes
-EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
-
-
-# what a file system answers that cannot flush folders; anything else is trouble with the disk
-UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
-
-
 def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") -> bytes:
-    """Return arrays as the bytes of an .npz file without pickle; a comment stands at its very end."""
+    """Return the bytes of an .npz file without pickle; the comment becomes its last bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.comment = comment
         for key, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{key}.npy", EPOCH_OF_ZIP)
+            entry = zipfile.ZipInfo(f"{key}.npy", ZIP_DATE)
             with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
     return buffer.getvalue()
 
 
 def write_durably(path: Path, data: bytes) -> Path:
-    """Write a file so that after a crash the old content or the new one is there, never a part.
+    """Write a file atomically: after a crash it has the old content or the new content, never a part.
 
     Raises
     ------
     OSError
-        It names the file, which is there as it was, or as it should be.
+        If it cannot be written; the error names the file, which has its old or its new content.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         if not path.parent.is_dir():
-            _make_folder(path.parent)
+            _create_folder(path.parent)
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             fsync(file.fileno())
         temporary.replace(path)
-        _flush_folder(path.parent)
+        fsync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -127,13 +146,13 @@ def write_durably(path: Path, data: bytes) -> Path:
 
 
 def remove_durably(path: Path) -> None:
-    """Remove a file so that it does not come back after a crash."""
+    """Remove a file so that it does not reappear after a crash."""
     path.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+    fsync_folder(path.parent)
 
 
 def to_jsonable(value: object) -> Any:
-    """Return a value as JSON can hold it: NumPy numbers and paths unpacked, nan and inf as None.
+    """Convert a value to JSON types: NumPy values to Python, paths to text, NaN and infinity to None.
 
     Examples
     --------
@@ -153,22 +172,9 @@ def to_jsonable(value: object) -> Any:
     return str(value)
 
 
-def _make_folder(path: Path) -> None:
-    """Make a folder within a run folder, such that it outlives a crash."""
+def _create_folder(path: Path) -> None:
+    """Create a folder and its parents so that they survive a crash."""
     if not path.parent.is_dir():
-        _make_folder(path.parent)
+        _create_folder(path.parent)
     path.mkdir(exist_ok=True)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(path: Path) -> None:
-    # not every file system lets a folder be flushed; there the rename has to do
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in UNABLE:
-            raise
+    fsync_folder(path.parent)

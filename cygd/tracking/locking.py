@@ -1,8 +1,8 @@
-"""One run at a time in a folder: a lock that ends with whoever holds it.
+"""Locks between processes: one run at a time in a folder, one writer at a time for a file.
 
-The lock is the kernel's, on the folder itself: no file is left behind that somebody would have to
-judge, and however a process dies, its lock dies with it. A process that was forked from the holder
-closes its share at once, so that an orphan cannot keep a folder whose run is gone.
+The locks are those of the kernel (`flock`), on the folder or file itself: no lock file remains that could be
+stale, and a lock is released when its process ends, however it ends. A forked child closes its copy of a
+`FolderLock` at once, so that an orphan does not keep the folder of a dead run locked.
 """
 
 from __future__ import annotations
@@ -14,19 +14,51 @@ import os
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Self
 
 from cygd.errors import ConfigError
 
-__all__ = ["FolderLock"]
+__all__ = ["FolderLock", "is_locked", "lock"]
 
 log = logging.getLogger("cygd")
 
 _held: weakref.WeakSet[FolderLock] = weakref.WeakSet()
 
 
+def lock(file: IO[Any] | int, *, wait: bool = False) -> bool:
+    """Lock an open file until it is closed; return False if another process has locked it.
+
+    Parameters
+    ----------
+    file : file or int
+        An open file, or the descriptor of a file or folder.
+    wait : bool
+        Wait until the other process releases its lock.
+
+    Raises
+    ------
+    OSError
+        If the file system does not support locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_locked(path: Path) -> bool:
+    """Return True if a process has locked a file."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 class FolderLock:
-    """Holds a folder from when it is made until `release`, or for the length of a `with` block.
+    """A lock on a run folder, held until `release` or the end of a `with` block.
 
     Parameters
     ----------
@@ -36,26 +68,27 @@ class FolderLock:
     Raises
     ------
     ConfigError
-        Another run has it, in this process or another.
+        If another run has locked it, in this or another process.
     """
 
     def __init__(self, path: Path) -> None:
         self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _holder(self._descriptor)
+            locked = lock(self._descriptor)
+        except OSError as error:  # not every file system supports locks
+            log.warning("cannot lock the folder %s: %s", path, error.strerror)
+            locked = True
+        if not locked:
+            owner = _lock_owner(self._descriptor)
             self.release()
             raise ConfigError(
-                f"the run folder {str(path)!r} is in use by {holder}",
-                hint="wait until that run has ended; Ctrl-C or `kill` ends it in good order",
-            ) from None
-        except OSError as error:  # not every file system keeps locks
-            log.warning("the folder %s cannot be locked: %s", path, error.strerror)
+                f"the run folder {str(path)!r} is in use by {owner}",
+                hint="wait until that run ends, or stop it with Ctrl-C or `kill`; it can be resumed",
+            )
         _held.add(self)
 
     def release(self) -> None:
-        """Give the folder free."""
+        """Release the lock."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -69,26 +102,26 @@ class FolderLock:
         self.release()
 
 
-def _let_go() -> None:
-    """Close what a fork has inherited; the parent's lock stays."""
-    for lock in list(_held):
-        lock.release()
+def _close_inherited() -> None:
+    """Close the descriptors that a forked child inherited; the parent keeps its locks."""
+    for folder_lock in list(_held):
+        folder_lock.release()
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_inherited)
 
 
-def _holder(descriptor: int) -> str:
-    """Return who holds the lock on an open folder, as far as the system tells."""
+def _lock_owner(descriptor: int) -> str:
+    """Return the process that has locked an open folder, as far as /proc/locks tells."""
     status = os.fstat(descriptor)
-    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    inode = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
         entries = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.EACCES):
-            log.debug("/proc/locks cannot be read", exc_info=error)
+            log.debug("cannot read /proc/locks", exc_info=error)
         return "another run"
-    holders = [entry[4] for entry in entries if len(entry) > 5 and entry[5] == place]
-    if str(os.getpid()) in holders:
+    owners = [entry[4] for entry in entries if len(entry) > 5 and entry[5] == inode]
+    if str(os.getpid()) in owners:
         return "another run of this process"
-    return f"process {holders[0]}" if holders else "another run"
+    return f"process {owners[0]}" if owners else "another run"

@@ -1,8 +1,8 @@
-"""log.txt: everything that is said about a run, with every traceback.
+"""log.txt: all log records of a run, including tracebacks.
 
-cygd's diagnostics go to one logger, `cygd`. A journal listens there from before the run folder exists,
-at every level, without making anything louder for the application's own handlers: it is a filter,
-which sees a record first and then lets through what would have passed without it.
+cygd logs to the logger `cygd`. A `LogFile` collects its records at every level, from before the run folder
+exists, without changing what the application's own handlers receive: it is a filter, which sees each record
+first and then passes on only those at the level that was set before.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ log = logging.getLogger("cygd")
 
 
 class LogFile(logging.Filter):
-    """Collects what is logged within a `with` block, and writes it to a file once there is one."""
+    """Collects log records within a `with` block and writes them to a file once it is opened."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._format = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-        self._waiting: list[str] = []
+        self._formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+        self._buffer: list[str] = []
         self._file: IO[str] | None = None
         self._level = self._threshold = logging.NOTSET
 
     def open(self, path: Path) -> None:
-        """Write to a file from now on, beginning with what was said before."""
+        """Open the file, write the records collected so far, and write later ones at once."""
         self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
-        self._write("\n".join(self._waiting))
-        self._waiting.clear()
+        self._write("\n".join(self._buffer))
+        self._buffer.clear()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Write a record down; return whether it goes on to the logger's handlers."""
-        text = self._format.format(record)
-        # a formatter leaves the traceback's text on the record, where other handlers would print it
+        """Write a record; return True if the logger's handlers should receive it too."""
+        text = self._formatter.format(record)
+        # the formatter caches the traceback's text on the record, where other handlers would print it
         record.exc_text = None
         if hint := getattr(record, "hint", None):
             text += f"\n  hint: {hint}"
         if self._file is None:
-            self._waiting.append(text)
+            self._buffer.append(text)
         else:
             self._write(text)
         return record.levelno >= self._threshold
@@ -69,7 +69,7 @@ class LogFile(logging.Filter):
                 files.fsync(self._file.fileno())
 
     def _write(self, text: str) -> None:
-        # where nothing can be written the run itself fails, and must get to say so
+        # on a full disk the run itself fails, and its error must not be replaced by this one
         if text and self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.write(text + "\n")

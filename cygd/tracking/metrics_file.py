@@ -1,48 +1,129 @@
-"""Reading metrics.csv back, and knowing it by its bytes."""
+"""The format of metrics.csv: its columns and rows, and how to read them back.
+
+The columns follow from the experiment: one that the run does not have (no validation rows, no penalty) is
+left out, and one that was not measured in an epoch is empty there. Numbers are written by `repr`, the
+shortest text that reads back to the same bits.
+"""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from cygd.errors import CheckpointError
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Extent", "read_rows"]
+__all__ = [
+    "Extent",
+    "column_names",
+    "extent_before",
+    "format_header",
+    "format_row",
+    "history_of",
+    "read_rows",
+]
 
 
 class Extent(NamedTuple):
-    """The beginning of a file: how many bytes, and their CRC-32."""
+    """The beginning of a file, identified by its size in bytes and CRC-32."""
 
     size: int = 0
     crc: int = 0
 
-    def and_then(self, data: bytes) -> Extent:
-        """Return the extent with more bytes behind it."""
+    def extend(self, data: bytes) -> Extent:
+        """Return the extent that also covers the next bytes."""
         return Extent(self.size + len(data), zlib.crc32(data, self.crc))
 
 
-def read_rows(path: Path, extent: Extent) -> list[dict[str, float]]:
-    """Return the numbers of the rows in the beginning of a file, row 0 in front; empty cells are left out.
+def column_names(config: Mapping[str, Any]) -> list[str]:
+    """Return the column names for a resolved experiment, `epoch` first and `seconds` last.
+
+    Examples
+    --------
+    >>> column_names(
+    ...     {"metrics": ["accuracy"], "data": {"split": {"validation": 0.2}}, "model": {"layers": [1]}}
+    ... )  # doctest: +NORMALIZE_WHITESPACE
+    ['epoch', 'loss', 'validation_loss', 'accuracy', 'validation_accuracy',
+     'running_loss', 'learning_rate', 'seconds']
+    """
+    metrics = [spec if isinstance(spec, str) else spec["name"] for spec in config["metrics"]]
+    names = ["loss", *(name.rpartition(":")[2] for name in metrics)]  # drop the plugin from plugin:name
+    if _has_validation(config["data"]):
+        names = [column for name in names for column in (name, f"validation_{name}")]
+    if any(_is_penalized(layer) for layer in config["model"]["layers"]):
+        names.append("penalty")
+    return ["epoch", *dict.fromkeys(names), "running_loss", "learning_rate", "seconds"]
+
+
+def _has_validation(data: Mapping[str, Any]) -> bool:
+    split = data.get("split") or {}
+    return bool(data.get("validation") or split.get("validation") or split.get("folds"))
+
+
+def _is_penalized(layer: Any) -> bool:
+    return isinstance(layer, Mapping) and bool(layer.get("l1") or layer.get("l2"))
+
+
+def format_header(columns: Sequence[str]) -> bytes:
+    """Return the first line of the file."""
+    return (",".join(columns) + "\n").encode()
+
+
+def format_row(columns: Sequence[str], epoch: int, values: Mapping[str, float]) -> bytes:
+    r"""Return the line of one epoch.
+
+    Examples
+    --------
+    >>> format_row(["epoch", "loss", "running_loss"], 3, {"running_loss": 0.5})
+    b'3,,0.5\n'
+    """
+    numbers = [repr(float(values[name])) if name in values else "" for name in columns[1:]]
+    return f"{epoch},{','.join(numbers)}\n".encode()
+
+
+def extent_before(file: IO[bytes], epoch: int) -> Extent:
+    """Return the extent of the header and the rows before that of an epoch, read from an open file."""
+    extent = Extent()
+    for _ in range(1 + epoch):
+        extent = extent.extend(file.readline())
+    return extent
+
+
+def read_rows(path: Path, extent: Extent | None = None) -> list[dict[str, float]]:
+    """Return the values of each row, beginning with epoch 0; empty cells are left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    extent : Extent, optional
+        The beginning of the file to read; by default the whole file.
 
     Raises
     ------
     CheckpointError
-        The file no longer begins with these bytes.
+        If the file cannot be read, or does not begin with the bytes of the extent.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(extent.size)
+            data = file.read(-1 if extent is None else extent.size)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-    if Extent().and_then(data) != extent:
-        raise CheckpointError(f"{path} does not begin with the rows that the run had written")
-    head, *lines = data.decode().splitlines()
-    names = head.split(",")[1:]
-    return [
-        {name: float(cell) for name, cell in zip(names, line.split(",")[1:], strict=True) if cell}
-        for line in lines
-    ]
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    if extent is not None and Extent().extend(data) != extent:
+        raise CheckpointError(f"{path} does not begin with the rows that the run wrote")
+    try:
+        header, *lines = data.decode().splitlines()
+        names = header.split(",")[1:]
+        return [
+            {name: float(cell) for name, cell in zip(names, line.split(",")[1:], strict=True) if cell}
+            for line in lines
+        ]
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
+
+
+def history_of(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Return the values of rows by column name, without gaps."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row[name] for row in rows if name in row] for name in names}

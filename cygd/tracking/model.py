@@ -1,9 +1,10 @@
-"""What a run leaves to predict with: a network, and how to bring raw columns into its form."""
+"""The trained model of a run: a network with the preprocessing of its raw columns."""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,16 @@ from cygd.network.serialization import parameter_arrays
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "restore"]
+__all__ = ["Model", "read_preprocessing", "read_weights", "set_weights"]
 
 
 class Model:
-    """A trained network that takes data as it comes and answers in the units of the targets.
+    """A trained network that takes raw columns and predicts in the units of the targets.
 
     Parameters
     ----------
     network : Network
-        The network, for those who have scaled arrays.
+        The network, which takes preprocessed arrays.
     preprocessing : Preprocessing
         Column order, categories and scaling, as fitted on the training rows.
 
@@ -35,8 +36,8 @@ class Model:
     inputs : tuple of str
         The columns that `predict` needs.
     classes : tuple
-        The label of each column of a prediction; two labels for the one column of a yes-or-no
-        question (its number speaks for the second); empty where the targets are numbers.
+        The label of each column of a prediction. A binary classifier has two labels for its single
+        column, which predicts the second; for numeric targets the tuple is empty.
     """
 
     def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
@@ -52,18 +53,18 @@ class Model:
         return tuple(self.preprocessing.classes)
 
     def predict(self, data: Any) -> NDArray[Any]:
-        """Return the outputs for raw data, (n_samples, n_outputs).
+        """Return the predictions for raw data, (n_samples, n_outputs).
 
         Parameters
         ----------
         data : mapping or array
-            Column name to values (a data frame will do), or an array (n_samples, n_inputs) whose
-            columns stand in the order of `inputs`.
+            A mapping from column name to values, such as a data frame, or an array
+            (n_samples, n_inputs) with the columns in the order of `inputs`.
 
         Raises
         ------
         DataError
-            For a missing column, an unknown category, text where a number belongs.
+            If a column is missing, a category is unknown, or a numeric column contains text.
         """
         x = self.preprocessing.transform_inputs(data)
         return np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
@@ -73,42 +74,61 @@ class Model:
         return f"Model(inputs={list(self.inputs)}{classes})"
 
 
-def restore(network: Network, path: Path) -> None:
-    """Give a network the weights in a file.
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a weights.npz.
 
     Raises
     ------
     CheckpointError
-        The file is missing or damaged, or does not fit.
+        If the file is missing or damaged.
     """
-    _fill(network, _read_arrays(path), path)
-
-
-def _fill(network: Network, arrays: dict[str, NDArray[Any]], path: Path) -> None:
-    views = parameter_arrays(network)
-    if views.keys() != arrays.keys():
-        odd = ", ".join(sorted(views.keys() ^ arrays.keys()))
-        raise CheckpointError(f"{path} does not fit its config.yaml: {odd}")
-    for name, view in views.items():
-        if view.shape != arrays[name].shape:
-            raise CheckpointError(
-                f"{path} does not fit its config.yaml: {name} has shape {arrays[name].shape}, "
-                f"expected {view.shape}"
-            )
-        view[...] = arrays[name]
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing", hint="the run has not ended") from None
+        raise CheckpointError(f"{path} is missing", hint="the run is not finished") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
-def _read_preprocessing(path: Path) -> Preprocessing:
+def set_weights(network: Network, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Copy the arrays of a weights.npz into a network.
+
+    Parameters
+    ----------
+    network : Network
+        The network to change.
+    weights : mapping
+        The arrays by name: w0, b0, a0, w1, ...
+    path : Path
+        The file of the arrays, for error messages.
+
+    Raises
+    ------
+    CheckpointError
+        If the arrays do not match the network.
+    """
+    views = parameter_arrays(network)
+    if views.keys() != weights.keys():
+        unmatched = ", ".join(sorted(views.keys() ^ weights.keys()))
+        raise CheckpointError(f"{path} does not match its config.yaml: {unmatched}")
+    for name, view in views.items():
+        if view.shape != weights[name].shape:
+            raise CheckpointError(
+                f"{path} does not match its config.yaml: "
+                f"expected shape {view.shape} for {name}, got {weights[name].shape}"
+            )
+        view[...] = weights[name]
+
+
+def read_preprocessing(path: Path) -> Preprocessing:
+    """Return the preprocessing that a preprocessing.json describes.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged.
+    """
     try:
         return Preprocessing.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a run is to those who listen to it, and what it ends with."""
+"""`Run`, which hooks and loggers receive, and `Result`, which a run returns."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["Result", "Run"]
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ended with.
+    """The result of a run.
 
     Attributes
     ----------
     status : str
-        "completed", "stopped" (early, as asked), "diverged", "failed" or "interrupted".
+        "completed", "stopped" (early stopping), "diverged", "failed" or "interrupted".
     metrics : dict
-        `loss`, `validation_loss`, each metric, and `test_*`, at the weights that were kept.
+        `loss`, `validation_loss`, each metric, and `test_*`, at the final weights.
     history : dict
-        Each measured number over the epochs, by name.
+        The values over the epochs, by name.
     model : Model
-        What predicts, with the kept weights.
+        The model with the final weights.
     directory : Path
         The run folder.
     epochs : int
-        How many epochs were completed.
+        The number of completed epochs.
     best_epoch : int or None
-        The epoch that early stopping thinks best.
+        The best epoch according to early stopping.
     seconds : float
-        How long training took.
+        The training time.
     """
 
     status: str
@@ -50,7 +50,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as hooks and loggers see it.
+    """A run, as passed to hooks and loggers.
 
     Attributes
     ----------
@@ -59,16 +59,16 @@ class Run:
     directory : Path
         The run folder.
     config : dict
-        The resolved experiment, keys as in the YAML.
+        The resolved experiment, with the keys of the YAML file.
     network : Network
-        With the weights of the moment.
+        The network with its current weights.
     dataset : PreparedData
-        The training, validation and test rows, with the names of their columns.
+        The training, validation and test rows, with their column names.
     seed : int
         The experiment's seed.
     resumed : int or None
-        The epoch from which a run goes on that was stopped before: its row is the first that is told, what
-        was told of it and of later ones before does not count. None for a run from the beginning.
+        The epoch from which a stopped run resumes, or None for a new run. The row of this epoch is the first
+        one passed to the hooks; it and later rows replace those of the stopped run.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Ctrl-C at the wrong moment, and what else tells a process to end: what is written is written whole."""
+"""Signal handling: ignore signals while files are written, and turn SIGTERM into KeyboardInterrupt."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import NoReturn
 
 __all__ = ["ignore_signals", "sigterm_as_interrupt"]
 
-# what a batch system sends, and a terminal that is closed
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+# sent by batch systems, and when a terminal is closed
+TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def ignore_signals() -> Iterator[None]:
-    """Let no further Ctrl-C disturb what is done here; only the main thread is ever disturbed.
+    """Ignore Ctrl-C, and the signals that `sigterm_as_interrupt` handles, within a `with` block.
 
-    Nor another signal that `sigterm_as_interrupt` has made one.
+    Other threads than the main one never receive signals, so there this does nothing.
 
     Examples
     --------
@@ -30,8 +30,8 @@ def ignore_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    disturbing = [number for number in ENDINGS if signal.getsignal(number) is _end]
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *disturbing)}
+    handled = [number for number in TERMINATION_SIGNALS if signal.getsignal(number) is _raise_interrupt]
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *handled)}
     try:
         yield
     finally:
@@ -41,7 +41,9 @@ def ignore_signals() -> Iterator[None]:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Let a request to end be what Ctrl-C is, in the main thread and unless somebody else takes care of it.
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP within a `with` block.
+
+    Signals that have a handler or are ignored stay as they are, as do all signals in other threads.
 
     Examples
     --------
@@ -55,16 +57,16 @@ def sigterm_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # under nohup SIGHUP is ignored, and stays so
-    ours = [number for number in ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ours:
-        signal.signal(number, _end)
+    # nohup ignores SIGHUP: keep it ignored
+    unhandled = [number for number in TERMINATION_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in unhandled:
+        signal.signal(number, _raise_interrupt)
     try:
         yield
     finally:
-        for number in ours:
+        for number in unhandled:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(number).name)

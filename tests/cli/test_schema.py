@@ -13,7 +13,7 @@ from cygd.cli.main import main
 from cygd.config.section import Section
 from cygd.config.sections import DataSection, ExperimentSection
 from cygd.errors import ConfigError
-from cygd.runner.assembly import read, resolved
+from cygd.runner.assembly import read
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 EXPERIMENTS = sorted(FOLDER.glob("*.yaml"))
@@ -56,7 +56,7 @@ def test_every_experiment_names_the_schema_and_fits_it(validator, path):
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_what_a_run_folder_keeps_fits_it_too(validator, path):
     """Every default of every section is filled in there."""
-    content = resolved(read(path))
+    content = read(path).resolved()
     assert complaints(validator, config.read(content).root.plain()) == []
 
 

@@ -69,6 +69,6 @@ def swish(h):
     return h / (1 + np.exp(-h))
 
 
-def swish_slope(h, y_hat):
+def swish_derivative(h, y_hat):
     s = 1 / (1 + np.exp(-h))
     return y_hat + s * (1 - y_hat)

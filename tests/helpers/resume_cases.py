@@ -1,4 +1,4 @@
-"""Experiments that are stopped, and what their runs leave, that the tests of resuming share."""
+"""Experiments, interrupts and comparisons for the tests of resuming."""
 
 import csv
 import json
@@ -68,22 +68,22 @@ def moons():
 
 
 def interrupt_at(monkeypatch, epoch, *, after=True, error=KeyboardInterrupt):
-    """Have the run that comes next interrupted at an epoch, before or after its row is told."""
-    tell = Plugins.epoch_end
+    """Interrupt the next run at an epoch, before or after its hooks are called."""
+    epoch_end = Plugins.epoch_end
 
-    def told(self, run, now, metrics):
-        if now == epoch and not after:
+    def interrupt(self, run, current, metrics):
+        if current == epoch and not after:
             raise error
-        answer = tell(self, run, now, metrics)
-        if now == epoch:
+        stop = epoch_end(self, run, current, metrics)
+        if current == epoch:
             raise error
-        return answer
+        return stop
 
-    monkeypatch.setattr(Plugins, "epoch_end", told)
+    monkeypatch.setattr(Plugins, "epoch_end", interrupt)
 
 
-def timeless(directory):
-    """Return all that a run has left, without times."""
+def outputs(directory):
+    """Return the outputs of a run, without times."""
     with (directory / "metrics.csv").open(newline="") as file:
         rows = [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
     with (directory / "weights.npz").open("rb") as file:
@@ -107,7 +107,7 @@ def timeless(directory):
 
 
 def assert_same(directory, other):
-    here, there = timeless(directory), timeless(other)
+    here, there = outputs(directory), outputs(other)
     for name in here:
         assert here[name] == there[name], name
     assert not list(directory.rglob(".*.part"))

@@ -1,9 +1,12 @@
-"""Rows, layers and networks that the tests of training share."""
+"""Rows, layers, networks and trainings that the tests of training share."""
 
 import numpy as np
 
 from cygd import Network
 from cygd.components.optimizers import OPTIMIZERS
+from cygd.network import FitOptions
+from cygd.network.evaluation import Rows
+from cygd.network.training import TrainingLoop
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(50, 3)), rng.normal(size=(50, 2))
@@ -24,3 +27,16 @@ def network(layers=PLAIN, loss="mse", dtype="float64", seed=1):
 def optimizer(name, **options):
     [found] = [row for row in OPTIMIZERS if row.name == name]
     return found.configured(options)
+
+
+def train(net, x, y, *, rows=None, validation=None, on_epoch=None, start=None, on_start=None, **options):
+    """Train a network with options of `FitOptions` and return its history."""
+    return TrainingLoop(
+        network=net,
+        data=Rows(x, y, rows=rows),
+        options=FitOptions(**{"evaluate_every": 1, **options}),
+        validation=validation,
+        on_epoch=on_epoch,
+        start=start,
+        on_start=on_start,
+    ).run()

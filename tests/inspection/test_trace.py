@@ -1,4 +1,4 @@
-"""Traces tell what training does: the same equations, the same order, the same weights."""
+"""Traces: the equations of each update, in the order of training, with the weights of training."""
 
 import csv
 import io
@@ -8,8 +8,8 @@ import pytest
 
 import cygd
 from cygd.errors import ConfigError
-from cygd.inspection.trace import steps
-from cygd.inspection.trace_report import CSV_COLUMNS, short, write_csv, write_text
+from cygd.inspection.trace_report import CSV_COLUMNS, format_number, write_csv, write_text
+from cygd.inspection.tracing import trace_steps
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import assemble
 
@@ -22,7 +22,7 @@ UNIT = {
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
@@ -40,29 +40,29 @@ def moons(**changes):
 def every_step(source):
     """Trace all updates of an experiment and return them with its network."""
     assembly = assemble(source)
-    return list(steps(assembly, 1000)), assembly.network
+    return list(trace_steps(assembly, 1000)), assembly.network
 
 
 def text_of(source, count=1):
     out = io.StringIO()
-    write_text(steps(assemble(source), count), out)
+    write_text(trace_steps(assemble(source), count), out)
     return out.getvalue()
 
 
 def csv_of(source, count=1):
     out = io.StringIO()
-    write_csv(steps(assemble(source), count), out)
+    write_csv(trace_steps(assemble(source), count), out)
     return list(csv.DictReader(io.StringIO(out.getvalue())))
 
 
-def test_the_sigmoid_unit_of_the_textbook():
-    [step] = steps(assemble(UNIT), 1)
+def test_values_of_one_sigmoid_unit():
+    [step] = trace_steps(assemble(UNIT), 1)
     [layer] = step.layers
     assert layer.h.tolist() == [[-0.5]]
     np.testing.assert_allclose(layer.y_hat, [[0.37754066879814546]], rtol=1e-15)
     np.testing.assert_allclose(step.y - layer.y_hat, [[0.12245933120185454]], rtol=1e-15)
-    np.testing.assert_allclose(layer.delta_w, [[0.01438920], [0.02877840]], atol=5e-9)
-    np.testing.assert_allclose(layer.w_after, [[0.5 + 0.01438920], [-0.5 + 0.02877840]], atol=5e-9)
+    np.testing.assert_allclose(layer.w.delta, [[0.01438920], [0.02877840]], atol=5e-9)
+    np.testing.assert_allclose(layer.w.after, [[0.5 + 0.01438920], [-0.5 + 0.02877840]], atol=5e-9)
     np.testing.assert_allclose(step.loss, 0.5 * 0.12245933120185454**2, rtol=1e-14)
 
 
@@ -84,7 +84,7 @@ E = 0.0074981439
 """
 
 
-def test_it_reads_like_a_worked_example():
+def test_text_of_a_worked_example():
     assert text_of(UNIT) == WORKED
 
 
@@ -111,13 +111,11 @@ LAYERS = [
         {"model": {"dtype": "float32", "layers": [3, 1]}, "loss": "mse"},
     ],
 )
-def test_the_weights_afterwards_are_those_of_training(changes):
+def test_weights_after_the_trace_are_those_of_training(changes):
     source = moons(**changes)
     traced, network = every_step(source)
-    trained = cygd.run(source).model.network
     assert len(traced) > 1
-    tolerance = 1e-5 if network.dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(network.parameters, trained.parameters, rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(network.parameters, cygd.run(source).model.network.parameters)
 
 
 @pytest.mark.parametrize(
@@ -130,50 +128,43 @@ def test_the_weights_afterwards_are_those_of_training(changes):
         {"clip": {"value": 0.001}},
     ],
 )
-def test_any_other_optimizer_makes_its_own_step(changes):
+def test_the_update_is_that_of_the_optimizer(changes):
     traced, network = every_step(moons(**changes))
     trained = cygd.run(moons(**changes)).model.network
-    np.testing.assert_allclose(network.parameters, trained.parameters, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(network.parameters, trained.parameters)
     last = traced[-1]
     for index, layer in enumerate(last.layers):
-        np.testing.assert_array_equal(layer.w_after, network.weights[index])
+        np.testing.assert_array_equal(layer.w.after, network.weights[index])
 
 
 @pytest.mark.parametrize("changes", [{}, {"model": {"layers": LAYERS}}, {"loss": "cross_entropy",
     "model": {"layers": [3, {"units": 2, "activation": "softmax"}]}}])  # fmt: skip
-def test_the_gradients_agree_with_the_network_and_with_the_limit(changes):
+def test_gradients_equal_those_of_the_network_and_central_differences(changes):
     assembly = assemble(moons(**changes))
     part = assembly.data.train
     before = assembly.network.parameters.copy()
-    for step in steps(assembly, 3):
+    for step in trace_steps(assembly, 3):
         after = assembly.network.parameters.copy()
         assembly.network.parameters[:] = before
         objective, gradient = assembly.network.gradient(part.x[step.samples], part.y[step.samples])
         assembly.network.parameters[:] = before = after
-        flat = [
-            g.ravel() for layer in step.layers for g in (layer.gradient_w, layer.gradient_b) if g is not None
-        ]
-        limit = [
-            g.ravel()
-            for layer in step.layers
-            for g in (layer.numerical_w, layer.numerical_b)
-            if g is not None
-        ]
+        flat = [p.gradient.ravel() for layer in step.layers for p in (layer.w, layer.b) if p is not None]
+        limit = [p.numerical.ravel() for layer in step.layers for p in (layer.w, layer.b) if p is not None]
         np.testing.assert_allclose(np.concatenate(flat), gradient, rtol=1e-10, atol=1e-14)
         np.testing.assert_allclose(np.concatenate(limit), gradient, rtol=1e-5, atol=1e-8)
         assert step.loss == objective
 
 
-def test_sample_weights_count(tmp_path):
+def test_sample_weights(tmp_path):
     (tmp_path / "a.csv").write_text("a,b,y,w\n1,2,0,1\n2,1,1,3\n3,3,1,0.5\n")
     source = moons(
         data={"source": "csv", "path": "a.csv", "targets": ["y"], "sample_weight": "w"}, loss="mse"
     )
     _, network = every_step(source)
-    np.testing.assert_allclose(network.parameters, cygd.run(source).model.network.parameters, rtol=1e-12)
+    np.testing.assert_array_equal(network.parameters, cygd.run(source).model.network.parameters)
 
 
-def test_a_loss_and_an_activation_of_a_plugin_are_shown(tmp_path):
+def test_loss_and_activation_of_a_plugin(tmp_path):
     (tmp_path / "own.py").write_text(
         "import numpy as np\n"
         "from cygd import Activation, Loss, hookimpl\n"
@@ -191,14 +182,14 @@ def test_a_loss_and_an_activation_of_a_plugin_are_shown(tmp_path):
         "loss": "difference",
         "optimizer": {"name": "sgd", "learning_rate": 0.1},
     }
-    first, second = steps(assemble(source), 2)
+    first, second = trace_steps(assemble(source), 2)
     assert first.layers[0].y_hat.tolist() == [[2.0]]
     assert first.loss == 2.0
-    assert first.layers[0].w_after.tolist() == [[1.2]]
+    assert first.layers[0].w.after.tolist() == [[1.2]]
     assert second.loss == pytest.approx(1.6)
 
 
-def test_no_more_steps_than_there_are():
+def test_the_trace_ends_with_the_training():
     traced, _ = every_step(moons())
     assert [step.epoch for step in traced] == [1, 1, 1, 1, 2, 2, 2, 2]
     assert [len(step.samples) for step in traced] == [5, 5, 5, 3] * 2
@@ -207,14 +198,14 @@ def test_no_more_steps_than_there_are():
     )
 
 
-def test_dropout_is_refused_with_the_way_out():
+def test_dropout_is_an_error_with_a_hint():
     source = moons(model={"layers": [{"units": 3, "dropout": 0.5}, {"units": 1, "activation": "sigmoid"}]})
-    with pytest.raises(ConfigError, match=r"model\.layers\[0\]\.dropout: a trace shows no dropout") as caught:
-        next(steps(assemble(source), 1))
+    with pytest.raises(ConfigError, match=r"model\.layers\[0\]\.dropout: dropout cannot be traced") as caught:
+        next(trace_steps(assemble(source), 1))
     assert "model.layers.0.dropout=0" in caught.value.problems[0].hint
 
 
-def test_long_tables_are_cut_and_say_so():
+def test_long_tables_are_cut():
     source = moons(model={"layers": [30, {"units": 1, "activation": "sigmoid"}]})
     text = text_of(source)
     assert "  ... and 70 more" in text  # 2 x 30 weights and 30 biases, 20 shown
@@ -226,23 +217,23 @@ def test_long_tables_are_cut_and_say_so():
     ("size", "samples"),
     [(1, "sample 0,"), (3, "samples 0, 1, 2,"), (12, "12 samples 0, 1, 2, 3, 4, 5, 6, 7, ...,")],
 )
-def test_the_title_names_the_samples(size, samples):
+def test_samples_in_the_title(size, samples):
     data = {"source": "synthetic", "kind": "moons", "samples": 12}
     train = {"epochs": 1, "batch_size": size, "shuffle": False}
     title = text_of(moons(data=data, train=train)).splitlines()[0]
     assert title == f"step 1: epoch 1, {samples} learning rate 0.3"
 
 
-def test_a_big_network_goes_without_the_limit(monkeypatch):
-    monkeypatch.setattr("cygd.inspection.trace.MOST_NUMERICAL", 3)
-    [step] = steps(assemble(moons()), 1)
-    assert step.layers[0].numerical_w is None
+def test_large_networks_have_no_numerical_gradient(monkeypatch):
+    monkeypatch.setattr("cygd.inspection.tracing.MAX_NUMERICAL", 3)
+    [step] = trace_steps(assemble(moons()), 1)
+    assert step.layers[0].w.numerical is None
     row = csv_of(moons())[0]
     assert row["numerical_gradient"] == ""
     assert row["gradient"] != ""
 
 
-def test_a_row_wise_activation_has_no_slope():
+def test_row_wise_activations_have_no_derivative():
     source = moons(loss="cross_entropy", model={"layers": [{"units": 2, "activation": "softmax"}]})
     assert "row-wise" in text_of(source)
     assert {row["slope"] for row in csv_of(source)} == {""}
@@ -256,7 +247,7 @@ def test_csv_has_a_row_for_each_step_sample_layer_unit_and_weight():
     assert len(keys) == len(rows)
 
 
-def test_csv_numbers_are_exact_and_add_up():
+def test_csv_numbers_are_exact_and_consistent():
     source = moons()
     rows = [row for row in csv_of(source) if row["layer"] == "1"]
     for name in ("0", "1", "2", "b"):
@@ -268,15 +259,30 @@ def test_csv_numbers_are_exact_and_add_up():
         assert float(row["error"]) == float(row["y"]) - float(row["y_hat"])
 
 
-def test_the_trace_ends_where_the_network_is():
+def test_the_last_weights_are_those_of_the_network():
     assembly = assemble(moons())
-    *_, last = steps(assembly, 3)
+    *_, last = trace_steps(assembly, 3)
     views = parameter_arrays(assembly.network)
-    np.testing.assert_array_equal(last.layers[1].b_after, views["b1"])
+    np.testing.assert_array_equal(last.layers[1].b.after, views["b1"])
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(1 / 3, "0.33333333"), (-2.0, "-2"), (1e-20, "1e-20"), (np.nan, "nan")]
 )
 def test_numbers_have_eight_digits(number, text):
-    assert short(number) == text
+    assert format_number(number) == text
+
+
+def test_early_stopping_does_not_end_a_trace():
+    assert len(list(trace_steps(assemble(moons(stop={"loss_below": 100.0})), 3))) == 3
+
+
+def test_the_public_function_takes_experiments_and_runs():
+    result = cygd.run(moons())
+    expected = every_step(moons())[0]
+    for source in (moons(), result, result.directory):
+        steps = cygd.trace(source, steps=2)
+        assert [step.number for step in steps] == [1, 2]
+        for step, same in zip(steps, expected, strict=False):
+            np.testing.assert_array_equal(step.layers[0].w.after, same.layers[0].w.after)
+    assert len(cygd.trace(moons())) == 1

@@ -1,4 +1,4 @@
-"""Arguments that cannot be meant get an error that names them."""
+"""Invalid arguments of networks and of fit are errors that name them."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ X, Y = np.zeros((4, 2)), np.zeros((4, 1))
         ({"shuffle": "no"}, TypeError, "shuffle must be true or false, got 'no'"),
     ],
 )
-def test_wrong_arguments_of_fit_are_named(options, error, message):
+def test_wrong_arguments_of_fit(options, error, message):
     with pytest.raises(error, match=message):
         Network(2, [1]).fit(X, Y, **options)
 
 
-def test_wrong_arguments_elsewhere_are_named():
+def test_wrong_arguments_of_other_methods():
     net = Network(2, [1])
     with pytest.raises(ValueError, match="threads must be a whole number of at least 1, got 0"):
         net.predict(X, threads=0)
@@ -33,7 +33,7 @@ def test_wrong_arguments_elsewhere_are_named():
         Network(2, None)
 
 
-def test_predictions_may_take_the_place_of_their_inputs():
+def test_predict_in_place():
     net = Network(3, [(5, "tanh"), 3], seed=1)
     x = np.random.default_rng(0).normal(size=(3000, 3))
     expected = net.predict(x)

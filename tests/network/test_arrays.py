@@ -1,4 +1,4 @@
-"""Networks: arrays of every make, in and out."""
+"""Networks: input and output arrays of every memory layout."""
 
 import numpy as np
 import pytest
@@ -34,12 +34,12 @@ def read_only(array):
         lambda x: x.astype(np.longdouble),
     ],
 )
-def test_arrays_of_any_make_give_the_same_bits(convert):
+def test_any_memory_layout_gives_the_same_bits(convert):
     np.testing.assert_array_equal(small().predict(convert(X)), small().predict(X))
     assert small().loss(convert(X), X) == small().loss(X, convert(X)) == small().loss(X, X)
 
 
-def test_integers_bools_and_memory_maps_are_taken(tmp_path):
+def test_integers_bools_and_memory_maps_are_accepted(tmp_path):
     whole = np.array([[1, 0], [0, 1]])
     expected = small().predict(whole.astype(float))
     np.save(tmp_path / "x.npy", whole.astype(float))
@@ -60,7 +60,7 @@ def test_integers_bools_and_memory_maps_are_taken(tmp_path):
         (X[None], ValueError, r"x must have shape \(n_samples, 2\), got \(1, 3, 2\)"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(x, error, message):
+def test_invalid_x_is_an_error(x, error, message):
     for call in (small().predict, lambda x: small().loss(x, X), lambda x: small().fit(x, X)):
         with pytest.raises(error, match=message):
             call(x)
@@ -77,7 +77,7 @@ def test_arrays_that_do_not_fit_are_refused(x, error, message):
         (X, [1.0, np.nan, 1.0], "sample_weight must be finite and not negative"),
     ],
 )
-def test_targets_and_weights_that_do_not_fit_are_refused(y, weight, message):
+def test_invalid_y_and_sample_weight_are_errors(y, weight, message):
     for call in (small().loss, small().gradient, small().numerical_gradient):
         with pytest.raises(ValueError, match=message):
             call(X, y, sample_weight=weight)
@@ -85,7 +85,7 @@ def test_targets_and_weights_that_do_not_fit_are_refused(y, weight, message):
         small().fit(X, y, sample_weight=weight)
 
 
-def test_targets_outside_the_domain_of_the_loss_are_refused_before_training():
+def test_targets_outside_the_domain_of_the_loss_are_errors():
     net = Network(2, [1], loss="hinge")
     message = r"loss 'hinge' needs targets of -1 or 1, but y\[1, 0\] is 0.5"
     with pytest.raises(DataError, match=message):
@@ -97,7 +97,7 @@ def test_targets_of_one_output_may_have_one_dimension():
     assert net.loss(X, [1.0, 2.0, 3.0]) == net.loss(X, [[1.0], [2.0], [3.0]])
 
 
-def test_predictions_go_where_they_are_wanted():
+def test_predict_fills_out():
     out = np.full((3, 2), np.nan)
     assert small().predict(X, out=out) is out
     np.testing.assert_array_equal(out, small().predict(X))
@@ -112,19 +112,19 @@ def test_predictions_go_where_they_are_wanted():
         (read_only(np.empty((3, 2))), "out is read-only"),
     ],
 )
-def test_an_unfit_out_is_refused(out, message):
+def test_invalid_out_is_an_error(out, message):
     with pytest.raises(ValueError, match=message):
         small().predict(X, out=out)
 
 
-def test_an_out_that_is_no_array_is_refused():
+def test_out_must_be_an_array():
     with pytest.raises(TypeError, match="out: expected an array, got list"):
         small().predict(X, out=[0.0])
 
 
-def test_an_out_that_overlaps_the_input_is_refused():
+def test_out_that_overlaps_x_is_an_error():
     memory = np.zeros((4, 2))
-    with pytest.raises(ValueError, match="out overlaps x: give x itself, or separate memory"):
+    with pytest.raises(ValueError, match="out overlaps x: pass x itself or a separate array"):
         small().predict(memory[:3], out=memory[1:])
 
 
@@ -141,7 +141,7 @@ def test_no_rows_give_no_predictions_and_no_loss():
 
 
 @pytest.mark.parametrize("rows", [1, 9, 40])
-def test_a_row_that_is_not_finite_touches_no_other(rows):
+def test_a_non_finite_row_changes_no_other_row(rows):
     x = np.random.default_rng(rows).normal(size=(rows, 2))
     expected = small().predict(x)
     for value in (np.nan, np.inf, -np.inf):
@@ -154,7 +154,7 @@ def test_a_row_that_is_not_finite_touches_no_other(rows):
             assert np.isnan(found[place]).all() == np.isnan(value)
 
 
-def test_a_loss_over_rows_that_are_not_finite_is_not_finite():
+def test_the_loss_of_non_finite_rows_is_not_finite():
     spoilt = np.where(X == 2, np.nan, X)
     assert np.isnan(small().loss(spoilt, X))
     assert np.isnan(small().gradient(X, spoilt)[0])

@@ -1,4 +1,4 @@
-"""Networks: calls side by side, and after a fork."""
+"""Networks: parallel calls, and calls after a fork."""
 
 import os
 import subprocess
@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cygd import Activation, Network, PluginError
-from tests.helpers.network_cases import swish, swish_slope
+from tests.helpers.network_cases import swish, swish_derivative
 
 
 def run_all(jobs):
-    """Run functions in threads of their own, all at once; return their results or exceptions."""
+    """Run functions in parallel threads; return their results or exceptions."""
     results = [None] * len(jobs)
     start = threading.Barrier(len(jobs))
 
@@ -33,8 +33,8 @@ def run_all(jobs):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("activation", ["tanh", Activation("swish", swish, swish_slope)])
-def test_calls_run_side_by_side_on_one_network(activation, threads):
+@pytest.mark.parametrize("activation", ["tanh", Activation("swish", swish, swish_derivative)])
+def test_parallel_calls_on_one_network(activation, threads):
     net = Network(6, [(40, activation), (3, "identity")], seed=4)
     rng = np.random.default_rng(4)
     parts = [(rng.normal(size=(n, 6)), rng.normal(size=(n, 3))) for n in (900, 1, 300, 2000)]
@@ -52,7 +52,7 @@ def test_calls_run_side_by_side_on_one_network(activation, threads):
                 np.testing.assert_array_equal(a, b)
 
 
-def test_a_failing_call_fails_alone():
+def test_a_failing_call_leaves_parallel_calls_alone():
     failed, other_is_done = threading.Event(), threading.Event()
 
     def picky(h):
@@ -61,7 +61,7 @@ def test_a_failing_call_fails_alone():
         return h
 
     def waiting(h):
-        """Keep the failing call on its way until the other one has come and gone."""
+        """Keep the failing call running until the other one is done."""
         if not h.any():
             failed.set()
             other_is_done.wait(60)
@@ -107,5 +107,5 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_after_a_fork_the_child_trains_with_one_thread_to_the_same_bits():
+def test_a_forked_child_trains_on_one_thread_with_the_same_bits():
     subprocess.run([sys.executable, "-P", "-c", FORK], check=True, timeout=120)

@@ -1,4 +1,4 @@
-"""Networks, runs and optimizers with formulas: gradients, bits, parameters that learn, files."""
+"""Networks, runs and optimizers with formulas: gradients, bits, trainable parameters, files."""
 
 import json
 
@@ -10,7 +10,7 @@ from cygd import Activation, Loss, Network, Optimizer
 from cygd.components import OptionError
 from cygd.core import dispatch
 from cygd.errors import ConfigError, FormulaError
-from cygd.inspection.trace import steps
+from cygd.inspection.tracing import trace_steps
 from cygd.runner.assembly import assemble
 
 SWISH = {"formula": "h * sigmoid(beta * h)", "beta": 1.2, "trainable": ["beta"]}
@@ -121,15 +121,15 @@ def test_a_parameter_is_learned(activation, name, truth):
     assert net.weights[0][0, 0] == pytest.approx(1.0, abs=0.01)
 
 
-def test_there_is_no_penalty_on_trained_parameters():
+def test_trainable_parameters_are_not_penalized():
     layer = {"units": 3, "activation": TWO, "l1": 0.5, "l2": 0.5}
-    plain, penalised = (Network(4, [{**layer, "l1": s, "l2": s}, (2, "identity")]) for s in (0.0, 0.5))
-    difference = penalised.gradient(X, Y)[1] - plain.gradient(X, Y)[1]
+    plain, penalized = (Network(4, [{**layer, "l1": s, "l2": s}, (2, "identity")]) for s in (0.0, 0.5))
+    difference = penalized.gradient(X, Y)[1] - plain.gradient(X, Y)[1]
     np.testing.assert_array_equal(difference[12:], 0)
     assert (difference[:12] != 0).all()
 
 
-def test_the_loss_is_reduced_as_asked():
+def test_reduction_of_a_formula_loss():
     for reduction, factor in (("sum", X.shape[0] * 2), ("mean", 1)):
         net = Network(4, [2], loss={"formula": "(y - y_hat)**2", "reduction": reduction})
         expected = np.mean((Y - net.predict(X)) ** 2) * factor
@@ -148,7 +148,7 @@ def sign_momentum(**options):
     ).configured(options)
 
 
-def test_an_update_rule_is_the_function_it_says():
+def test_a_formula_optimizer_equals_the_same_function():
     def update(w, g, state, learning_rate, step, beta):
         state["m"][:] = beta * state["m"] + (1 - beta) * g
         w -= learning_rate * np.sign(state["m"])
@@ -162,7 +162,7 @@ def test_an_update_rule_is_the_function_it_says():
     np.testing.assert_allclose(one.parameters, other.parameters, rtol=0, atol=1e-12)
 
 
-def test_an_update_rule_keeps_its_state():
+def test_a_formula_optimizer_keeps_its_state():
     whole, parts = Network(4, [8, 2], seed=5), Network(4, [8, 2], seed=5)
     whole.fit(X, Y, sign_momentum(learning_rate=0.01), epochs=6)
     optimizer = sign_momentum(learning_rate=0.01)
@@ -180,11 +180,11 @@ def test_state_that_decays_becomes_zero():
     found = []
     for _ in range(2):
         net.fit(x, x, decay, epochs=1)
-        found.append(net._optimizer[1].state["m"][0])
+        found.append(net._last_optimizer[1].state["m"][0])
     assert found == [np.float32(1e-37), 0]  # 1e-38 is below the normal numbers of float32
 
 
-def test_learning_rate_and_step_reach_the_formula():
+def test_learning_rate_and_step_in_a_formula():
     net = Network(1, [{"units": 1, "weights": [[0.0]], "bias": False}])
     rule = Optimizer("count", formula={"w": "w + learning_rate * step + 0 * g"}).configured(
         {"learning_rate": 0.5}
@@ -280,7 +280,7 @@ def test_overrides_reach_into_a_formula(experiment):
         ('activation: {formula: "sigmoid(h"}', "5:", "'(' was never closed", None),
     ],
 )
-def test_errors_name_the_place(experiment, line, place, message, hint):
+def test_formula_errors_have_a_location(experiment, line, place, message, hint):
     text = EXPERIMENT.split("activation: ", 1)
     experiment.write_text(f"{text[0]}{line}}}\n" + text[1].split("\n", 1)[1])
     with pytest.raises(ConfigError) as caught:
@@ -298,7 +298,7 @@ def many(count):
     return {"formula": f"h * ({' + '.join(names)})", **dict.fromkeys(names, 0.5), "trainable": names}
 
 
-def test_seven_parameters_can_be_trained_and_no_more(experiment):
+def test_at_most_seven_parameters_are_trainable(experiment):
     net = Network(2, [(3, many(7)), 1])
     assert net.trainable_values[0].size == 7
     net.fit([[1.0, 2.0]], [[1.0]], epochs=1)
@@ -318,15 +318,15 @@ def test_seven_parameters_can_be_trained_and_no_more(experiment):
 
 def test_a_trace_shows_trained_parameters(experiment):
     assembly = assemble(experiment, ["train.batch_size=10", "optimizer={name: sgd, learning_rate: 0.1}"])
-    first, second = list(steps(assembly, 2))
+    first, second = list(trace_steps(assembly, 2))
     layer = first.layers[0]
-    assert layer.a[0] == 1.0
-    np.testing.assert_allclose(layer.gradient_a, layer.numerical_a, rtol=1e-5, atol=1e-8)
-    np.testing.assert_allclose(layer.delta_a, -0.1 * layer.gradient_a, rtol=1e-12)
-    np.testing.assert_array_equal(second.layers[0].a, layer.a_after)
+    assert layer.a.value[0] == 1.0
+    np.testing.assert_allclose(layer.a.gradient, layer.a.numerical, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(layer.a.delta, -0.1 * layer.a.gradient, rtol=1e-12)
+    np.testing.assert_array_equal(second.layers[0].a.value, layer.a.after)
 
 
-# what is refused ----------------------------------------------------------------------------------
+# invalid arguments --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -344,12 +344,12 @@ def test_a_trace_shows_trained_parameters(experiment):
         (lambda: Optimizer("o", lambda *a: None, formula={"w": "w - g"}), TypeError, "not both"),
     ],
 )  # fmt: skip
-def test_refused(make, error, message):
+def test_invalid_formula_components_are_errors(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
-def test_configured_formulas_are_compiled_anew():
+def test_configured_formulas_are_recompiled():
     swish = Activation("swish", formula=SWISH["formula"], parameters={"beta": 1.0})
     assert swish.configured({"beta": 2.0}).evaluate([1.0]) == pytest.approx(1 / (1 + np.exp(-2.0)))
     assert swish.configured({"trainable": ["beta"]}).trainable == ("beta",)

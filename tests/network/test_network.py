@@ -1,4 +1,6 @@
-"""Networks: what they compute against the reference in NumPy and the limit of the definition."""
+"""Networks compared with the NumPy reference and with central differences."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from tests.helpers.reference import Reference
 
 @pytest.mark.parametrize("loss", TARGETS)
 @pytest.mark.parametrize("activation", NAMES)
-def test_the_gradient_is_the_limit_of_its_definition(activation, loss, level):
+def test_gradient_equals_central_differences(activation, loss, level):
     for depth in DEPTHS:
         net, x, y = smooth_case(activation, loss, depth)
         assert_close(net.gradient(x, y)[1], net.numerical_gradient(x, y), 1e-6)
@@ -30,7 +32,7 @@ def test_the_gradient_is_the_limit_of_its_definition(activation, loss, level):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("loss", TARGETS)
 @pytest.mark.parametrize("activation", NAMES)
-def test_outputs_loss_and_gradient_are_those_of_the_reference(activation, loss, dtype, level):
+def test_outputs_loss_and_gradient_equal_the_reference(activation, loss, dtype, level):
     tolerance = {"float64": 1e-12, "float32": 2e-4}[dtype]
     for depth in DEPTHS:
         net, x, y = smooth_case(activation, loss, depth, dtype)
@@ -44,7 +46,7 @@ def test_outputs_loss_and_gradient_are_those_of_the_reference(activation, loss, 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 8, 9, 31, 33, 255, 257, 700])
 @pytest.mark.parametrize("units", [1, 3, 7, 8, 9, 16, 17, 33])
-def test_any_number_of_rows_and_units_is_computed_alike(rows, units, level):
+def test_any_number_of_rows_and_units(rows, units, level):
     rng = np.random.default_rng(rows * units)
     net = Network(5, [(units, "tanh"), (units, "identity")], loss="mse", seed=rows)
     x, y = rng.normal(size=(rows, 5)), rng.normal(size=(rows, units))
@@ -56,7 +58,7 @@ def test_any_number_of_rows_and_units_is_computed_alike(rows, units, level):
 
 
 @pytest.mark.parametrize("loss", TARGETS)
-def test_sample_weights_penalties_and_missing_biases_are_those_of_the_reference(loss):
+def test_sample_weights_penalties_and_missing_biases_equal_the_reference(loss):
     rng = np.random.default_rng(3)
     layers = [*LAYERS_WITH_EVERYTHING[:2], {"units": 2, "activation": "sigmoid", "l1": 0.3}]
     net = Network(3, layers, loss=loss, seed=3)
@@ -98,7 +100,7 @@ def test_a_reduction_can_be_chosen(loss):
     ("activation", "loss", "h"),
     [("sigmoid", "binary_cross_entropy", 800.0), ("softmax", "cross_entropy", 800.0)],
 )
-def test_joint_forms_are_exact_where_the_output_has_underflowed(activation, loss, h):
+def test_fused_losses_are_exact_where_the_output_underflows(activation, loss, h):
     net = Network(2, [{"units": 2, "activation": activation, "weights": np.eye(2)}], loss=loss)
     expected = {"sigmoid": h, "softmax": 2 * h}[activation]
     x, y = np.array([[h, -h]]), np.array([[0.0, 1.0]])
@@ -116,7 +118,7 @@ def test_parameters_of_activations_and_losses_reach_the_engine():
 # layout and construction --------------------------------------------------------------------------
 
 
-def test_parameters_are_one_vector_of_which_weights_and_biases_are_views():
+def test_weights_and_biases_are_views_of_parameters():
     net = Network(2, [{"units": 3}, {"units": 2, "bias": False}])
     assert net.parameters.shape == (2 * 3 + 3 + 3 * 2,)
     net.parameters[...] = np.arange(15)
@@ -128,7 +130,7 @@ def test_parameters_are_one_vector_of_which_weights_and_biases_are_views():
     assert net.parameters[9] == 100
 
 
-def test_given_weights_and_biases_are_where_training_begins():
+def test_given_weights_and_biases_are_the_initial_ones():
     given = [[1.0, 2.0], [3.0, 4.0]]
     net = Network(2, [{"units": 2, "weights": given, "bias": [5.0, 6.0]}])
     assert net.weights[0].tolist() == given
@@ -136,16 +138,26 @@ def test_given_weights_and_biases_are_where_training_begins():
     assert net.predict([[1.0, 1.0]]).tolist() == [[9.0, 12.0]]
 
 
-def test_weights_are_drawn_from_a_stream_of_each_layer_and_biases_are_zero():
+def test_each_layer_draws_its_weights_from_its_own_stream():
     wide, narrow = (Network(4, [units, 3], seed=7) for units in (5, 2))
     other = Network(4, [5, 3], seed=8)
     assert np.abs(wide.weights[0]).max() <= np.sqrt(6 / 9)
     assert not np.array_equal(wide.weights[0], other.weights[0])
     assert wide.weights[1].ravel()[:6].tolist() != wide.weights[0].ravel()[:6].tolist()
-    # layer 1 draws the same numbers whatever layer 0 drew, up to glorot's scale
+    # layer 1 draws the same numbers regardless of layer 0, up to glorot's scale
     scale = np.sqrt((2 + 3) / (5 + 3))
     np.testing.assert_allclose(wide.weights[1].ravel()[:6], narrow.weights[1].ravel() * scale, rtol=1e-14)
     assert not wide.biases[0].any()
+
+
+def test_layer_objects_are_used_as_they_are():
+    layers = Network(2, [{"units": 3, "activation": "relu", "l2": 0.1}, (1, "identity")]).layers
+    net = Network(2, layers, seed=4)
+    assert all(ours is given for ours, given in zip(net.layers, layers, strict=True))
+    expected = Network(2, [{"units": 3, "activation": "relu", "l2": 0.1}, 1], seed=4)
+    np.testing.assert_array_equal(net.parameters, expected.parameters)
+    with pytest.raises(ValueError, match=r"layers\[1\]: weights must have shape \(3, 1\), got \(2, 1\)"):
+        Network(2, [3, replace(layers[1], weights=[[1.0], [2.0]])])
 
 
 def test_the_last_layer_is_identity_and_the_others_tanh_by_default():
@@ -165,7 +177,7 @@ def test_the_last_layer_is_identity_and_the_others_tanh_by_default():
         ({"layers": [2, 1.5]}, r"layers\[1\]: units must be a whole number of at least 1, got 1.5"),
         ({"layers": [{"unit": 2}]}, r"layers\[0\]: unknown key 'unit': did you mean 'units'\?"),
         ({"layers": [(2, "rleu")]}, r"unknown activation 'rleu'\nhint: did you mean 'relu'\?"),
-        ({"layers": [{"units": 2, "weights": [[1.0]]}]}, r"weights must have shape \(2, 2\), got \(1, 1\)"),
+        ({"layers": [{"units": 2, "weights": [[1.0]]}]}, r"weights must have shape \(n_inputs, 2\), got"),
         ({"layers": [{"units": 1, "weights": "w"}]}, r"layers\[0\]: weights must be numbers in shape"),
         ({"layers": [{"units": 1, "weights": [[np.nan], [1]]}]}, r"layers\[0\]: weights must be finite"),
         ({"layers": [{"units": 2, "bias": [1.0]}]}, r"layers\[0\]: bias must have shape \(2,\), got \(1,\)"),
@@ -179,7 +191,7 @@ def test_the_last_layer_is_identity_and_the_others_tanh_by_default():
         ({"seed": 1.0}, r"seed must be a whole number from 0 to 2\*\*63 - 1, got 1.0"),
     ],
 )
-def test_what_is_no_network_is_refused(arguments, message):
+def test_invalid_arguments_of_network(arguments, message):
     with pytest.raises(ValueError, match=message):
         Network(**({"n_inputs": 2, "layers": [2]} | arguments))
 

@@ -1,10 +1,10 @@
-"""Networks of Python functions, and the mistakes that these make."""
+"""Networks of Python functions, and errors in these functions."""
 
 import numpy as np
 import pytest
 
 from cygd import Activation, Loss, Network, PluginError
-from tests.helpers.network_cases import X, assert_close, swish, swish_slope
+from tests.helpers.network_cases import X, assert_close, swish, swish_derivative
 
 
 def row_softmax(h):
@@ -18,9 +18,9 @@ def row_softmax_backward(h, y_hat, g):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("rows", [1, 5, 300])
-def test_components_of_python_functions_compute_what_the_built_in_ones_do(rows, dtype):
+def test_python_components_equal_the_built_in_ones(rows, dtype):
     ours = [
-        (4, Activation("swish", swish, swish_slope)),
+        (4, Activation("swish", swish, swish_derivative)),
         (3, Activation("row_softmax", row_softmax, backward=row_softmax_backward)),
     ]
     loss = Loss("square", lambda y, y_hat: (y - y_hat) ** 2, lambda y, y_hat: 2 * (y_hat - y))
@@ -54,7 +54,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("mistake", "message"), MISTAKES)
-def test_a_mistake_of_an_activation_names_it_and_its_layer(mistake, message):
+def test_the_error_of_an_activation_names_it_and_its_layer(mistake, message):
     net = Network(2, [(2, "tanh"), (2, Activation("mine", mistake, np.ones_like))])
     for call in (net.predict, lambda x: net.loss(x, x), lambda x: net.numerical_gradient(x, x)):
         with pytest.raises(PluginError, match=f"activation 'mine' of layer 1: {message}"):
@@ -62,7 +62,7 @@ def test_a_mistake_of_an_activation_names_it_and_its_layer(mistake, message):
 
 
 @pytest.mark.parametrize(("mistake", "message"), MISTAKES)
-def test_a_mistake_of_a_derivative_names_the_activation_and_its_layer(mistake, message):
+def test_the_error_of_a_derivative_names_the_activation_and_its_layer(mistake, message):
     net = Network(2, [(2, Activation("mine", np.tanh, mistake)), 2])
     net.predict(X)
     with pytest.raises(PluginError, match=f"activation 'mine' of layer 0: {message}"):
@@ -70,7 +70,7 @@ def test_a_mistake_of_a_derivative_names_the_activation_and_its_layer(mistake, m
 
 
 @pytest.mark.parametrize(("mistake", "message"), MISTAKES)
-def test_a_mistake_of_a_loss_names_it(mistake, message):
+def test_the_error_of_a_loss_names_it(mistake, message):
     for functions in ((mistake, lambda y, y_hat: y), (lambda y, y_hat: y, mistake)):
         net = Network(2, [2], loss=Loss("mine", *functions))
         with pytest.raises(PluginError, match=f"loss 'mine': {message}") as caught:
@@ -85,13 +85,13 @@ def test_a_mistake_of_a_loss_names_it(mistake, message):
         (lambda h, y_hat, g: g[:, :1], r"ValueError: it returned shape \(\d+, 1\) for input of shape"),
     ],
 )
-def test_a_mistake_of_a_rowwise_activation_names_it_and_its_layer(backward, message):
+def test_the_error_of_a_rowwise_activation_names_it_and_its_layer(backward, message):
     net = Network(2, [(2, Activation("mine", row_softmax, backward=backward))])
     with pytest.raises(PluginError, match=f"activation 'mine' of layer 0: {message}"):
         net.gradient(X, X)
 
 
-def test_a_network_goes_on_after_a_mistake():
+def test_a_network_works_after_a_failed_call():
     def moody(h):
         if h.max() > 10:
             raise ValueError("too large")

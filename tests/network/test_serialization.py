@@ -1,4 +1,4 @@
-"""Networks: saved, and back from a file."""
+"""Networks: save and load."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.helpers.network_cases import LAYERS_WITH_EVERYTHING, X, small
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_a_network_comes_back_from_its_file(tmp_path, dtype):
+def test_save_and_load(tmp_path, dtype):
     layers = [*LAYERS_WITH_EVERYTHING[:2], (2, {"name": "leaky_relu", "slope": 0.3})]
     net = Network(3, layers, loss={"name": "huber", "delta": 2.0, "reduction": "sum"}, dtype=dtype, seed=6)
     rng = np.random.default_rng(6)
@@ -37,7 +37,7 @@ def test_a_saved_network_is_plain_arrays(tmp_path):
         assert json.loads(str(file["network"]))["loss"]["name"] == "sse"
 
 
-def test_a_network_of_a_plugin_needs_the_plugin_to_come_back(tmp_path):
+def test_loading_a_network_of_a_plugin_needs_the_plugin(tmp_path):
     mine = Activation("mine", np.tanh, lambda h, y_hat: 1 - y_hat**2)
     net = Network(2, [(2, mine)])
     net.save(tmp_path / "net.npz")
@@ -53,7 +53,7 @@ def test_a_network_of_a_plugin_needs_the_plugin_to_come_back(tmp_path):
     np.testing.assert_array_equal(Network.load(tmp_path / "net.npz", Known()).predict(X), net.predict(X))
 
 
-def test_a_file_cut_short_is_refused(tmp_path):
+def test_a_truncated_file_is_an_error(tmp_path):
     small().save(tmp_path / "net.npz")
     whole = (tmp_path / "net.npz").read_bytes()
     for length in range(0, len(whole), 29):
@@ -62,10 +62,10 @@ def test_a_file_cut_short_is_refused(tmp_path):
             Network.load(tmp_path / "cut.npz")
 
 
-def test_a_file_with_a_changed_byte_is_refused_or_harmless(tmp_path):
+def test_a_changed_byte_is_an_error_or_harmless(tmp_path):
     small().save(tmp_path / "net.npz")
     whole = (tmp_path / "net.npz").read_bytes()
-    refused = 0
+    rejected = 0
     for place in range(0, len(whole), 11):
         changed = bytearray(whole)
         changed[place] ^= 0x55
@@ -74,8 +74,8 @@ def test_a_file_with_a_changed_byte_is_refused_or_harmless(tmp_path):
             found = Network.load(tmp_path / "changed.npz")
             np.testing.assert_array_equal(found.parameters, small().parameters)
         except CheckpointError:
-            refused += 1
-    assert refused > len(whole) // 22
+            rejected += 1
+    assert rejected > len(whole) // 22
 
 
 def rewritten(path, **changes):
@@ -113,7 +113,7 @@ def description(**changes):
         {"network": description(loss=3)},
     ],
 )
-def test_a_file_whose_content_makes_no_network_is_refused(tmp_path, changes):
+def test_an_invalid_description_is_an_error(tmp_path, changes):
     path = tmp_path / "net.npz"
     rewritten(path, **changes)
     with pytest.raises(CheckpointError, match=r"net\.npz is not a saved network"):
@@ -123,12 +123,12 @@ def test_a_file_whose_content_makes_no_network_is_refused(tmp_path, changes):
 @pytest.mark.parametrize(
     "content", [b"", b"weights", b"\x93NUMPY", b"PK\x03\x04" + bytes(100), b"\x80\x04N."]
 )
-def test_a_file_of_another_kind_is_refused(tmp_path, content):
+def test_another_kind_of_file_is_an_error(tmp_path, content):
     (tmp_path / "net.npz").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"net\.npz is not a saved network"):
         Network.load(tmp_path / "net.npz")
 
 
-def test_a_missing_file_is_missing(tmp_path):
+def test_a_missing_file_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         Network.load(tmp_path / "net.npz")

@@ -1,4 +1,4 @@
-"""The number of threads changes no bit, whatever is trained: it only says who computes which chunks."""
+"""The number of threads changes no bit, only which thread computes which chunks."""
 
 import numpy as np
 import pytest
@@ -96,11 +96,11 @@ def chunks_of(call, threads):
 
 @pytest.mark.parametrize("call", ["predict", "loss", "gradient", "fit"])
 @pytest.mark.parametrize("threads", THREADS)
-def test_so_many_threads_do_execute_chunks(call, threads):
+def test_every_thread_executes_chunks(call, threads):
     assert len(chunks_of(call, threads)) == threads
 
 
-def test_every_chunk_is_executed_once_whoever_does_it():
+def test_every_chunk_is_executed_once():
     net = Network(20, [(64, "tanh"), 3])
     totals = set()
     for threads in THREADS:
@@ -110,7 +110,7 @@ def test_every_chunk_is_executed_once_whoever_does_it():
     assert totals.pop() >= 8
 
 
-def test_little_work_is_done_by_the_calling_thread():
+def test_little_work_runs_on_the_calling_thread():
     net = Network(20, [(4, "tanh"), 3])
     net.loss(X[:10], TARGETS[:10], threads=8)
     assert len(net._engine.thread_chunks) == 1

@@ -24,7 +24,7 @@ def no_settings(monkeypatch):
         (None, None, "auto", None, 7),
     ],
 )
-def test_threads_are_taken_in_order(monkeypatch, asked, own, configured, openmp, expected):
+def test_precedence_of_thread_settings(monkeypatch, asked, own, configured, openmp, expected):
     if own is not None:
         monkeypatch.setenv("CYGD_THREADS", own)
     if openmp is not None:
@@ -33,15 +33,15 @@ def test_threads_are_taken_in_order(monkeypatch, asked, own, configured, openmp,
 
 
 @pytest.mark.parametrize("asked", [0, -1, True, 1.5, "2"])
-def test_threads_that_are_no_number_are_refused(asked):
-    with pytest.raises(ConfigError, match=f"threads must be a whole number from 1 up, found {asked!r}"):
+def test_invalid_threads_are_an_error(asked):
+    with pytest.raises(ConfigError, match=f"threads must be a whole number of at least 1, got {asked!r}"):
         choose_threads(asked, "auto")
 
 
 @pytest.mark.parametrize("own", ["0", "-2", "two", "1.5"])
-def test_cygd_threads_is_checked(monkeypatch, own):
+def test_invalid_cygd_threads_is_an_error(monkeypatch, own):
     monkeypatch.setenv("CYGD_THREADS", own)
-    with pytest.raises(ConfigError, match=f"CYGD_THREADS must be a whole number from 1 up, found '{own}'"):
+    with pytest.raises(ConfigError, match=f"CYGD_THREADS must be a whole number of at least 1, got '{own}'"):
         choose_threads(None, 3)
 
 
@@ -54,9 +54,7 @@ def test_cygd_threads_is_checked(monkeypatch, own):
         ("max 100000", "300000 100000", 3),
     ],
 )
-def test_the_quota_of_the_cgroup_and_of_those_above_it_limits_threads(
-    tmp_path, monkeypatch, limit, parent, expected
-):
+def test_quotas_of_cgroups_version_2_limit_threads(tmp_path, monkeypatch, limit, parent, expected):
     group = tmp_path / "users" / "me"
     group.mkdir(parents=True)
     (group / "cpu.max").write_text(limit + "\n")
@@ -69,7 +67,7 @@ def test_the_quota_of_the_cgroup_and_of_those_above_it_limits_threads(
     assert available_threads() == expected
 
 
-def test_the_quota_of_the_older_cgroups_limits_threads(tmp_path, monkeypatch):
+def test_quotas_of_cgroups_version_1_limit_threads(tmp_path, monkeypatch):
     folder = tmp_path / "cpu,cpuacct" / "me"
     folder.mkdir(parents=True)
     (folder / "cpu.cfs_quota_us").write_text("200000\n")

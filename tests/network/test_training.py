@@ -1,4 +1,4 @@
-"""Training: every update held against the reference."""
+"""Training: every update compared with the reference."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def unclipped(g):
         ("huber", WEIGHT, None, unclipped),
     ],
 )
-def test_an_epoch_is_the_reference_update_by_update(layers, batch_size, loss, weight, clip, clipped, dtype):
+def test_an_epoch_equals_the_reference(layers, batch_size, loss, weight, clip, clipped, dtype):
     net = network(layers, loss, dtype)
     reference = Reference(net)
     epochs = 3
@@ -60,14 +60,14 @@ def test_an_epoch_is_the_reference_update_by_update(layers, batch_size, loss, we
     assert net.updates == epochs * -(-len(X) // batch_size)
 
 
-def test_rows_in_order_where_nothing_is_shuffled():
+def test_rows_are_in_order_without_shuffle():
     net, reference = network(), Reference(network())
     reference.train(X, Y, lambda w, g: np.subtract(w, 0.1 * g, out=w), epochs=1, batch_size=20, shuffle=False)
     net.fit(X, Y, epochs=1, batch_size=20, shuffle=False)
     np.testing.assert_allclose(net.parameters, reference.parameters, rtol=1e-12, atol=1e-13)
 
 
-def test_a_batch_beyond_the_rows_is_the_full_batch():
+def test_a_batch_size_above_the_rows_is_the_full_batch():
     def fitted(size):
         net = network(WITH_EVERYTHING)
         net.fit(X, Y, epochs=3, batch_size=size)
@@ -97,7 +97,7 @@ np.testing.assert_allclose(fast.parameters, slow.parameters, rtol=1e-11, atol=1e
     ("rows", "batch", "units"),
     [(500, 300, 5), (512, 257, 5), (900, 520, 40), (300, 200, 200), (113, 112, 1), (5, 4, 3)],
 )
-def test_a_last_batch_is_as_right_when_its_chunks_are_larger(rows, batch, units):
+def test_a_last_batch_with_larger_chunks(rows, batch, units):
     # in a process of its own: where a chunk outgrows its memory, the process is lost
     arguments = [sys.executable, "-P", "-c", SHORT_BATCH, *map(str, (rows, batch, units))]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
@@ -113,7 +113,7 @@ def test_weight_two_is_the_row_twice_in_an_update():
 
 
 @pytest.mark.parametrize("loss", ["mse", "sse", "cross_entropy"])
-def test_rows_of_weight_zero_do_not_count(loss):
+def test_rows_of_weight_zero_are_ignored(loss):
     y = np.random.default_rng(1).dirichlet([1, 1], 50)
     weight = (np.arange(50) < 30).astype(float)
     layers = [(4, "tanh"), (2, "softmax")]
@@ -123,7 +123,7 @@ def test_rows_of_weight_zero_do_not_count(loss):
     np.testing.assert_allclose(some.parameters, few.parameters, rtol=1e-11, atol=1e-13)
 
 
-def test_a_batch_that_weighs_nothing_changes_nothing():
+def test_a_batch_of_weight_zero_changes_nothing():
     net = network()
     before = net.parameters.copy()
     history = net.fit(X, Y, epochs=2, batch_size=10, sample_weight=np.zeros(50))
@@ -174,7 +174,7 @@ def test_masks_differ_from_update_to_update_and_from_layer_to_layer():
 
 
 @pytest.mark.parametrize("name", [row.name for row in OPTIMIZERS])
-def test_two_fits_are_one_with_the_same_optimizer_object(name):
+def test_two_fits_with_the_same_optimizer_object_equal_one(name):
     whole, parts = network(WITH_EVERYTHING), network(WITH_EVERYTHING)
     whole.fit(X, Y, optimizer(name), epochs=5, batch_size=8)
     same = optimizer(name)
@@ -185,7 +185,7 @@ def test_two_fits_are_one_with_the_same_optimizer_object(name):
 
 
 @pytest.mark.parametrize("again", ["adam", {"name": "adam"}, optimizer("adam")])
-def test_the_state_is_fresh_for_any_other_optimizer_object(again):
+def test_another_optimizer_object_has_a_fresh_state(again):
     kept, fresh, expected = network(), network(), network()
     first = optimizer("adam")
     for net in (kept, fresh, expected):
@@ -197,7 +197,7 @@ def test_the_state_is_fresh_for_any_other_optimizer_object(again):
     assert not np.array_equal(fresh.parameters, kept.parameters)
 
 
-def test_the_state_is_one_networks_own():
+def test_each_network_has_its_own_optimizer_state():
     same = optimizer("adam")
     one, other, alone = network(), network(seed=2), network(seed=2)
     one.fit(X, Y, same, epochs=2)

@@ -1,4 +1,4 @@
-"""How a fit ends before its last epoch: divergence, Ctrl-C, and what runs beside it."""
+"""Fits that end early: divergence and Ctrl-C; and what runs in parallel."""
 
 import signal
 import sys
@@ -10,8 +10,7 @@ import pytest
 from cygd import Network
 from cygd.components.optimizers import OPTIMIZERS
 from cygd.core import _f32, _f64
-from cygd.network.training import train
-from tests.helpers.training_cases import PLAIN, WITH_EVERYTHING, X, Y, network, optimizer
+from tests.helpers.training_cases import PLAIN, WITH_EVERYTHING, X, Y, network, optimizer, train
 
 # how a fit ends early -----------------------------------------------------------------------------
 
@@ -29,7 +28,7 @@ def test_a_fit_that_diverges_keeps_the_last_finite_weights(dtype):
     assert net.updates == expected.updates
 
 
-def test_an_epoch_whose_loss_is_finite_but_whose_weights_are_not_is_no_epoch():
+def test_an_epoch_with_a_finite_loss_and_non_finite_weights_diverges():
     net = Network(1, [{"units": 1, "weights": [[1.0]]}], dtype="float32")
     history = net.fit([[1.0]], [[-10.0]], "sgd", 3e38, epochs=3)
     assert (history.status, history.epochs, history["running_loss"]) == ("diverged", 0, [])
@@ -38,7 +37,7 @@ def test_an_epoch_whose_loss_is_finite_but_whose_weights_are_not_is_no_epoch():
 
 
 @pytest.mark.parametrize("spoilt", [np.nan, np.inf])
-def test_a_row_that_is_not_finite_is_a_divergence(spoilt):
+def test_a_non_finite_row_is_a_divergence(spoilt):
     x = np.where(np.arange(50)[:, None] == 7, spoilt, X)
     net = network([(2, "relu"), 2])
     before = net.parameters.copy()
@@ -87,7 +86,7 @@ def interrupt(monkeypatch):
                 return super().run(rates)
 
         monkeypatch.setattr(module, "Training", Announced)
-    # nobody takes the GIL from a thread that keeps it: only a release lets the sender run
+    # no thread switch on time: the sender runs only if the engine releases the GIL
     sys.setswitchinterval(1000)
     thread = threading.Thread(target=send)
     thread.start()
@@ -110,7 +109,7 @@ HEAVY = {
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", HEAVY)
-def test_ctrl_c_passes_through_and_leaves_a_whole_epoch(case, dtype, threads, interrupt):
+def test_ctrl_c_raises_and_leaves_a_complete_epoch(case, dtype, threads, interrupt):
     layers, options = HEAVY[case]
     net, expected = network(layers, dtype=dtype), network(layers, dtype=dtype)
     with pytest.raises(KeyboardInterrupt):
@@ -123,7 +122,7 @@ def test_ctrl_c_passes_through_and_leaves_a_whole_epoch(case, dtype, threads, in
 
 @pytest.mark.parametrize("case", HEAVY)
 @pytest.mark.parametrize("name", [row.name for row in OPTIMIZERS])
-def test_nothing_that_is_built_in_leaves_the_epochs_without_the_gil(name, case, interrupt):
+def test_built_in_components_train_without_the_gil(name, case, interrupt):
     # a Python thread comes to run while the engine trains, and it is the one to end it
     layers, options = HEAVY[case]
     net = network(layers)
@@ -135,7 +134,7 @@ def test_nothing_that_is_built_in_leaves_the_epochs_without_the_gil(name, case, 
 @pytest.mark.parametrize("case", HEAVY)
 @pytest.mark.parametrize("name", [row.name for row in OPTIMIZERS])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_epochs_that_nobody_watches_are_one_call(name, case, dtype, engine_calls):
+def test_unobserved_epochs_are_one_engine_call(name, case, dtype, engine_calls):
     layers, options = HEAVY[case]
     net = network(layers, dtype=dtype)
     net.fit(MANY_X, MANY_Y, name, 1e-5, epochs=7, schedule="cosine", **options)
@@ -143,7 +142,7 @@ def test_epochs_that_nobody_watches_are_one_call(name, case, dtype, engine_calls
     assert net.epochs == 7
 
 
-def test_python_is_entered_where_somebody_watches(engine_calls):
+def test_measurements_and_callbacks_return_to_python(engine_calls):
     network().fit(X, Y, epochs=7, evaluate_every=3)
     assert len(engine_calls) == 3
     network().fit(X, Y, epochs=7, callback=lambda epoch, values: None)
@@ -152,7 +151,7 @@ def test_python_is_entered_where_somebody_watches(engine_calls):
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.int8, ">u4"])
-def test_rows_are_counted_in_any_type(dtype, shuffle):
+def test_row_numbers_of_any_dtype(dtype, shuffle):
     chosen = np.array([3, 1, 4, 0, 9, 2, 6], dtype)
     nets = [network(), network()]
     options = {"epochs": 3, "batch_size": 2, "shuffle": shuffle, "threads": 1}
@@ -164,14 +163,14 @@ def test_rows_are_counted_in_any_type(dtype, shuffle):
 
 
 @pytest.mark.parametrize("rows", [[-1], [0, len(X)], [2**32]])
-def test_rows_that_are_not_there_are_refused(rows):
+def test_row_numbers_out_of_range_are_errors(rows):
     net = network()
     with pytest.raises(IndexError, match="rows out of range"):
         train(net, X, Y, rows=np.array(rows), optimizer=optimizer("sgd"))
-    net.fit(X, Y, epochs=1)  # nothing is left behind
+    net.fit(X, Y, epochs=1)
 
 
-def test_a_training_counts_on_from_where_the_network_was():
+def test_a_training_continues_the_counts_of_the_network():
     net = network()
     net.fit(X, Y, epochs=2, batch_size=5)
     steps = -(-len(X) // 5)
@@ -198,7 +197,7 @@ def test_a_training_counts_on_from_where_the_network_was():
     assert (training.epochs, training.updates) == (6, 6 * steps)
 
 
-def test_a_second_fit_at_the_same_time_is_refused():
+def test_a_second_fit_at_the_same_time_is_an_error():
     net = network()
     found = []
 
@@ -218,7 +217,7 @@ def test_a_second_fit_at_the_same_time_is_refused():
     net.fit(X, Y, epochs=1)
 
 
-def test_predictions_run_beside_a_fit():
+def test_predictions_in_parallel_to_a_fit():
     net = network([(40, "tanh"), (2, "identity")])
     inside, done = threading.Event(), threading.Event()
     shapes = []

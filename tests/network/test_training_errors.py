@@ -1,4 +1,4 @@
-"""Components of Python functions that fail in the middle of a training."""
+"""Python components that fail during training."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ class Failing:
         return self.function(*arrays) if self.good_calls >= 0 else self.mistake(*arrays)
 
 
-def tanh_slope(h, y_hat):
+def tanh_derivative(h, y_hat):
     return 1 - y_hat**2
 
 
@@ -45,19 +45,24 @@ def square(y, y_hat):
     return (y - y_hat) ** 2
 
 
-def square_slope(y, y_hat):
+def square_derivative(y, y_hat):
     return 2 * (y_hat - y)
 
 
 def right(role, mistake=None, good_calls=0):
     """Return a network of Python functions, one of which goes wrong after some calls."""
-    functions = {"tanh": np.tanh, "tanh_slope": tanh_slope, "square": square, "square_slope": square_slope}
+    functions = {
+        "tanh": np.tanh,
+        "tanh_derivative": tanh_derivative,
+        "square": square,
+        "square_derivative": square_derivative,
+    }
     if mistake is not None:
         functions[role] = Failing(functions[role], mistake, good_calls)
-    failing = functions["tanh_slope"]
-    slope = (lambda h, y_hat: failing(h, y_hat)) if role == "tanh_slope" else tanh_slope
-    activation = Activation("mine", functions["tanh"], slope)
-    loss = Loss("mine", functions["square"], functions["square_slope"])
+    failing = functions["tanh_derivative"]
+    derivative = (lambda h, y_hat: failing(h, y_hat)) if role == "tanh_derivative" else tanh_derivative
+    activation = Activation("mine", functions["tanh"], derivative)
+    loss = Loss("mine", functions["square"], functions["square_derivative"])
     return network([(4, "tanh"), (3, activation), (2, "identity")], loss)
 
 
@@ -66,12 +71,12 @@ def right(role, mistake=None, good_calls=0):
     ("role", "name"),
     [
         ("tanh", "activation 'mine' of layer 1"),
-        ("tanh_slope", "activation 'mine' of layer 1"),
+        ("tanh_derivative", "activation 'mine' of layer 1"),
         ("square", "loss 'mine'"),
-        ("square_slope", "loss 'mine'"),
+        ("square_derivative", "loss 'mine'"),
     ],
 )
-def test_a_component_that_fails_in_the_middle_is_named_and_the_last_whole_epoch_kept(role, name, mistake):
+def test_a_failing_component_is_named_and_the_last_complete_epoch_kept(role, name, mistake):
     wrong, message = MISTAKES[mistake]
     # 5 updates an epoch, each one call: the eighth is in the second epoch
     net, expected = right(role, wrong, good_calls=7), right(role)
@@ -89,7 +94,7 @@ def test_a_component_that_fails_in_the_middle_is_named_and_the_last_whole_epoch_
         (lambda w, *rest: w.fill(np.nan), "ValueError: it made a parameter NaN"),
     ],
 )
-def test_an_optimizer_that_fails_in_the_middle_is_named_and_the_last_whole_epoch_kept(wrong, message):
+def test_a_failing_optimizer_is_named_and_the_last_complete_epoch_kept(wrong, message):
     def update(w, g, state, learning_rate, step):
         if step == 8:
             wrong(w, g)
@@ -104,7 +109,7 @@ def test_an_optimizer_that_fails_in_the_middle_is_named_and_the_last_whole_epoch
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "nadam", "rmsprop"])
-def test_training_goes_on_from_the_last_whole_epoch_as_if_nothing_had_failed(name):
+def test_training_continues_after_a_failure_with_the_same_bits(name):
     options = {"momentum": 0.9} if name in ("sgd", "rmsprop") else {}
     net, expected = right("tanh", fail, good_calls=7), right("tanh")
     same = optimizer(name, **options)
@@ -116,7 +121,7 @@ def test_training_goes_on_from_the_last_whole_epoch_as_if_nothing_had_failed(nam
     np.testing.assert_array_equal(net.parameters, expected.parameters)
 
 
-def test_ctrl_c_within_a_python_function_passes_through():
+def test_ctrl_c_in_a_python_function_is_raised():
     def interrupted(*arrays):
         raise KeyboardInterrupt
 
@@ -127,7 +132,7 @@ def test_ctrl_c_within_a_python_function_passes_through():
     np.testing.assert_array_equal(net.parameters, expected.parameters)
 
 
-def test_a_metric_or_a_schedule_that_fails_leaves_the_weights_after_its_epoch():
+def test_a_failing_metric_or_schedule_keeps_the_weights_after_its_epoch():
     net, expected = network(), network()
     with pytest.raises(PluginError, match="metric 'text': function must return a number, returned str"):
         net.fit(X, Y, epochs=2, metrics=[Metric("text", lambda y, y_hat: "good")])

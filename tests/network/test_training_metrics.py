@@ -1,4 +1,4 @@
-"""What training measures on the way, who may listen, and when it stops early."""
+"""Measurements, callbacks and early stopping."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from tests.helpers.training_cases import WITH_EVERYTHING, X, Y, network
     ("every", "epochs", "rows"),
     [(0, 5, [5]), (1, 3, [0, 1, 2, 3]), (2, 5, [0, 2, 4, 5]), (9, 5, [0, 5]), (0, 0, [0]), (3, 0, [0])],
 )
-def test_what_is_measured_belongs_to_the_weights_after_its_epoch(every, epochs, rows):
+def test_measurements_belong_to_the_weights_after_their_epoch(every, epochs, rows):
     validation = (X[:9], Y[:9])
     history = network(WITH_EVERYTHING).fit(X, Y, epochs=epochs, evaluate_every=every, validation=validation)
     assert history["epoch"] == rows
@@ -27,13 +27,13 @@ def test_what_is_measured_belongs_to_the_weights_after_its_epoch(every, epochs, 
         assert history["penalty"][place] == after.penalty() > 0
 
 
-def test_the_running_loss_is_what_the_updates_saw():
+def test_the_running_loss_is_the_mean_over_the_batches():
     net = network()
     history = net.fit(X, Y, learning_rate=0.0, epochs=2, batch_size=16)
     assert history["running_loss"] == pytest.approx([net.loss(X, Y)] * 2, rel=1e-14)
 
 
-def test_metrics_are_measured_on_both_parts():
+def test_metrics_of_training_and_validation_rows():
     far = Metric("far", lambda y, y_hat, limit=1.0: (abs(y - y_hat) > limit).sum(), greater_is_better=False)
     net = network(loss="mae")
     history = net.fit(X, Y, epochs=1, metrics=["mae", far], validation=(X[:9], Y[:9]), evaluate_every=1)
@@ -49,7 +49,7 @@ def test_the_learning_rate_follows_the_schedule():
         assert history["learning_rate"] == pytest.approx(expected, rel=1e-15)
 
 
-def test_a_schedule_that_watches_sees_every_measurement():
+def test_a_metric_schedule_sees_every_measurement_once():
     watched = []
 
     class Watcher:
@@ -77,7 +77,7 @@ def test_a_callback_sees_row_zero_and_every_epoch():
 
 
 @pytest.mark.parametrize("word", [True, "stop"])
-def test_a_callback_can_stop(word):
+def test_a_callback_stops_training(word):
     net, expected = network(), network()
     history = net.fit(X, Y, epochs=9, callback=lambda epoch, values: word if epoch == 2 else None)
     expected.fit(X, Y, epochs=2)
@@ -85,7 +85,7 @@ def test_a_callback_can_stop(word):
     np.testing.assert_array_equal(net.parameters, expected.parameters)
 
 
-def test_a_fit_that_was_stopped_is_measured_at_its_end():
+def test_a_stopped_fit_is_measured_at_its_end():
     net = network()
     history = net.fit(X, Y, epochs=9, callback=lambda epoch, values: epoch == 2)
     assert history["epoch"] == [2]
@@ -116,7 +116,7 @@ def test_a_callback_changes_no_bit():
 
 
 def scripted(values, greater_is_better=False):
-    """Return a metric that is measured as told, whatever the outputs."""
+    """Return a metric that takes the given values in turn."""
     rest = iter(values)
     return Metric("scripted", lambda y, y_hat: next(rest), greater_is_better)
 
@@ -152,7 +152,7 @@ def test_early_stopping(values, stop, greater, last, best):
     np.testing.assert_array_equal(net.parameters, kept[best])
 
 
-def test_the_last_weights_stay_where_the_best_are_not_wanted():
+def test_without_restore_best_the_last_weights_stay():
     net, expected = network(), network()
     stop = {"monitor": "scripted", "patience": 2, "restore_best": False}
     history = net.fit(X, Y, epochs=9, metrics=[scripted([1, 2, 3, 4])], stop=stop)
@@ -168,7 +168,7 @@ def test_patience_counts_measurements():
 
 
 @pytest.mark.parametrize("monitored", ["", "validation_loss"])
-def test_the_validation_loss_is_watched_where_there_is_one(monitored):
+def test_the_validation_loss_is_monitored_by_default(monitored):
     net = network(loss="sse")
     stop = {"monitor": monitored, "patience": 3}
     history = net.fit(X, Y, "sgd", 0.02, epochs=60, validation=(X[:9], -Y[:9]), stop=stop)
@@ -178,7 +178,7 @@ def test_the_validation_loss_is_watched_where_there_is_one(monitored):
     assert net.loss(X[:9], -Y[:9]) == min(losses)
 
 
-def test_loss_below_stops_as_soon_as_it_is_measured():
+def test_loss_below():
     net = network()
     begin = net.loss(X, Y)
     history = net.fit(X, Y, epochs=500, stop={"loss_below": 0.97 * begin})
@@ -201,7 +201,7 @@ def test_loss_below_stops_as_soon_as_it_is_measured():
         ({"loss_below": "0"}, "stop: loss_below must be a finite number, got '0'"),
     ],
 )
-def test_a_stop_that_makes_no_sense_is_refused(stop, message):
+def test_invalid_stop_is_an_error(stop, message):
     net = network()
     with pytest.raises(ValueError, match=message):
         net.fit(X, Y, stop=stop)
@@ -217,7 +217,7 @@ def test_a_stop_that_makes_no_sense_is_refused(stop, message):
         ({"batch_size": 0}, 'batch_size must be a whole number of at least 1, or "full", got 0'),
         ({"batch_size": "all"}, "batch_size must be a whole number of at least 1, or \"full\", got 'all'"),
         ({"evaluate_every": -2}, "evaluate_every must be a whole number of at least 0, got -2"),
-        ({"threads": 0}, "threads must be a whole number from 1 up, found 0"),
+        ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
         ({"learning_rate": -0.1}, r"option 'learning_rate' of optimizer 'sgd' must lie in \[0, inf\)"),
         ({"learning_rate": NAN}, "option 'learning_rate' of optimizer 'sgd' must be finite"),
         ({"optimizer": "sdg"}, r"unknown optimizer 'sdg'\nhint: did you mean 'sgd'\?"),
@@ -230,7 +230,7 @@ def test_a_stop_that_makes_no_sense_is_refused(stop, message):
         ({"validation": (X[:, :2], Y)}, r"x must have shape \(n_samples, 3\), got \(50, 2\)"),
     ],
 )
-def test_a_fit_that_makes_no_sense_is_refused_before_it_begins(options, message):
+def test_invalid_options_are_errors_before_training(options, message):
     net = network()
     before = net.parameters.copy()
     with pytest.raises(ValueError, match=message):

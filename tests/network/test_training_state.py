@@ -1,4 +1,4 @@
-"""A training that goes on from a state ends, bit by bit, as the one that was never stopped."""
+"""A training resumed from a state ends with the bits of an uninterrupted one."""
 
 from dataclasses import replace
 
@@ -11,8 +11,9 @@ from cygd.components.optimizers import OPTIMIZERS
 from cygd.components.schedules import SCHEDULES
 from cygd.errors import CheckpointError
 from cygd.network.early_stopping import EarlyStopping
+from cygd.network.evaluation import Rows
 from cygd.network.history import UNMEASURED
-from cygd.network.training import Rows, train
+from tests.helpers.training_cases import train
 
 EPOCHS = 9
 
@@ -29,36 +30,32 @@ def network(dtype="float64"):
 
 
 def copied(state, rows):
-    """Return a state that later epochs cannot change, as a file would hold it."""
-    return replace(
-        state,
-        parameters=state.parameters.copy(),
-        optimizer={name: values.copy() for name, values in state.optimizer.items()},
-        rows=[dict(row) for row in rows[: state.epoch]],
-    )
+    """Return a copy of a state with its rows, as a checkpoint holds it."""
+    return replace(state.copy(), rows=[dict(row) for row in rows[: state.epoch]])
 
 
 def trained(net, *, epochs=EPOCHS, start=None, keep=None, optimizer="adam", schedule=None, **options):
     """Train; return the history, the rows by epoch, and the state at the epoch `keep`."""
     x, y = data(net.dtype)
-    rows, found, ways = list(start.rows) if start else [], [], []
+    rows, found, getters = list(start.rows) if start else [], [], []
+    if schedule is not None:
+        options["schedule"] = resolve("schedule", schedule)
 
     def on_epoch(epoch, values):
         rows.append(values)
         if epoch == keep:
-            found.append(copied(ways[0](), rows))
+            found.append(copied(getters[0](), rows))
 
     history = train(
         net,
         x,
         y,
         optimizer=resolve("optimizer", optimizer),
-        schedule=None if schedule is None else resolve("schedule", schedule),
         epochs=epochs,
         validation=Rows(x[:9], y[:9]),
         on_epoch=on_epoch,
         start=start,
-        on_start=ways.append,
+        on_start=getters.append,
         **{"batch_size": 8, **options},
     )
     return history, rows, found[0] if found else None
@@ -82,43 +79,43 @@ def assert_same(one, other):
 
 
 def check(keep, dtype="float64", epochs=EPOCHS, **options):
-    """Stop at an epoch, go on in another network, and compare with the whole way."""
+    """Stop at an epoch, resume in another network, and compare with an uninterrupted training."""
     whole = network(dtype)
     full = trained(whole, epochs=epochs, keep=keep, **options)
     assert full[2] is not None
     again = network(dtype)
-    again.parameters[...] = 7.0  # what was there before does not matter
+    again.parameters[...] = 7.0  # overwritten by the state
     assert_same((whole, full), (again, trained(again, epochs=epochs, start=full[2], **options)))
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, "full"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", [optimizer.name for optimizer in OPTIMIZERS])
-def test_every_optimizer_goes_on(optimizer, dtype, batch_size):
+def test_resume_every_optimizer(optimizer, dtype, batch_size):
     check(4, dtype, optimizer={"name": optimizer, "learning_rate": 0.01}, batch_size=batch_size)
 
 
 @pytest.mark.parametrize("schedule", [schedule.name for schedule in SCHEDULES])
-def test_every_schedule_goes_on(schedule):
+def test_resume_every_schedule(schedule):
     check(5, schedule={"name": schedule, "warmup": 2})
 
 
 @pytest.mark.parametrize("keep", range(EPOCHS + 1))
-def test_a_schedule_that_watches_has_seen_what_it_saw(keep):
+def test_resume_a_metric_schedule(keep):
     schedule = {"name": "reduce_on_plateau", "patience": 0, "threshold": 0.1, "cooldown": 1}
     for every in (1, 2):
         check(keep, schedule=schedule, evaluate_every=every)
 
 
 @pytest.mark.parametrize("keep", range(11))
-def test_patience_and_the_best_weights_go_on(keep):
+def test_resume_early_stopping(keep):
     stop = EarlyStopping(monitor="validation_loss", patience=3, restore_best=True)
     optimizer = {"name": "sgd", "learning_rate": 0.8}
     check(keep, epochs=40, stop=stop, optimizer=optimizer, metrics=[resolve("metric", "mae")])
 
 
 @pytest.mark.parametrize("every", [0, 1, 4])
-def test_more_epochs_than_were_asked_for_at_first(every):
+def test_resume_with_more_epochs(every):
     # the last row was measured outside of the rhythm, and early stopping has seen it
     stop = EarlyStopping(monitor="loss", patience=4) if every else None
     short = network()
@@ -135,21 +132,21 @@ def bouncing(w, g, state, learning_rate, step):
     w -= learning_rate * state["m"] / state["seen"]
 
 
-def test_an_optimizer_in_python_keeps_what_it_has_made():
+def test_resume_a_python_optimizer():
     check(4, optimizer=Optimizer("bouncing", bouncing, state=["m"]))
 
 
-def test_a_formula_keeps_its_state():
+def test_resume_a_formula_optimizer():
     formula = {"m": "0.9 * m + g", "w": "w - learning_rate * m"}
     check(4, optimizer=Optimizer("written", formula=formula, state=["m"]))
 
 
-def test_the_state_within_an_epoch_is_that_of_the_last_whole_one():
-    ways, seen = [], []
+def test_the_state_within_an_epoch_is_that_of_the_last_complete_one():
+    getters, seen = [], []
 
     def failing(epoch, epochs):
         if epoch == 3:
-            seen.append(ways[0]())
+            seen.append(getters[0]())
             raise ValueError("no more")
         return 1.0
 
@@ -163,25 +160,31 @@ def test_the_state_within_an_epoch_is_that_of_the_last_whole_one():
             optimizer=resolve("optimizer", "adam"),
             schedule=Schedule("failing", failing),
             on_epoch=lambda epoch, values: None,
-            on_start=ways.append,
+            on_start=getters.append,
         )
-    assert seen[0].epoch == ways[0]().epoch == 3
+    assert seen[0].epoch == getters[0]().epoch == 3
     assert set(seen[0].last) == set(UNMEASURED)
 
 
-def test_behind_the_end_the_best_weights_are_no_state():
-    ways = []
+def test_no_state_after_the_best_weights_are_restored():
+    getters = []
     net = network()
     x, y = data(net.dtype)
     train(
-        net, x, y, optimizer=resolve("optimizer", "sgd"), epochs=3, stop=EarlyStopping(), on_start=ways.append
+        net,
+        x,
+        y,
+        optimizer=resolve("optimizer", "sgd"),
+        epochs=3,
+        stop=EarlyStopping(),
+        on_start=getters.append,
     )
-    assert ways[0]() is None
+    assert getters[0]() is None
 
 
 @pytest.mark.parametrize("wrong", [None, np.zeros(3)])
 @pytest.mark.parametrize("name", ["parameters", "m"])
-def test_a_state_of_something_else_is_refused(name, wrong):
+def test_a_state_of_another_training_is_an_error(name, wrong):
     net = network()
     state = trained(net, epochs=2, keep=1)[2]
     if name == "parameters":
@@ -196,19 +199,19 @@ def test_a_state_of_something_else_is_refused(name, wrong):
     assert np.array_equal(net.parameters, before)
 
 
-def test_an_interrupt_right_behind_the_engine_loses_no_epoch(monkeypatch):
-    ways, (x, y) = [], data(np.float64)
+def test_an_interrupt_after_the_engine_loses_no_epoch(monkeypatch):
+    getters, (x, y) = [], data(np.float64)
     whole, net = network(), network()
     full = trained(whole)
-    guarded = Network._guarded
+    call_engine = Network._call_engine
 
     def interrupted(self, function, *arguments, **options):
-        result = guarded(self, function, *arguments, **options)
+        result = call_engine(self, function, *arguments, **options)
         if getattr(function, "__name__", "") == "run" and self.epochs == 4:
             raise KeyboardInterrupt  # where Python looks for signals first
         return result
 
-    monkeypatch.setattr(Network, "_guarded", interrupted)
+    monkeypatch.setattr(Network, "_call_engine", interrupted)
     rows, kept = [], []
     with pytest.raises(KeyboardInterrupt):
         train(
@@ -220,19 +223,19 @@ def test_an_interrupt_right_behind_the_engine_loses_no_epoch(monkeypatch):
             batch_size=8,
             validation=Rows(x[:9], y[:9]),
             on_epoch=lambda epoch, values: rows.append(values),
-            on_start=ways.append,
+            on_start=getters.append,
         )
     monkeypatch.undo()
     for _ in range(2):
-        kept.append(copied(ways[0](), rows))
+        kept.append(copied(getters[0](), rows))
     assert len(rows) == kept[0].epoch == kept[1].epoch == 5
     again = network()
     assert_same((whole, full), (again, trained(again, start=kept[1])))
 
 
 @pytest.mark.parametrize("lacks", [("running_loss",), ("learning_rate",), ("running_loss", "learning_rate")])
-def test_an_entry_that_broke_off_is_made_up_for(lacks):
-    ways, loops, rows = [], [], []
+def test_a_history_cut_short_by_an_interrupt_is_completed(lacks):
+    getters, loops, rows = [], [], []
     net = network()
     x, y = data(net.dtype)
 
@@ -243,12 +246,12 @@ def test_an_entry_that_broke_off_is_made_up_for(lacks):
             for name in lacks:
                 loop.history[name].pop()
             loop.history.epochs -= 1
-            ways.append(copied(loop.state(), rows))
+            getters.append(copied(loop.state(), rows))
             assert loop.history.epochs == 4
 
     def keep(state):
         loops.append(state.__self__)
 
     train(net, x, y, optimizer=resolve("optimizer", "adam"), epochs=EPOCHS, on_epoch=on_epoch, on_start=keep)
-    assert ways[0].epoch == 4
-    assert ways[0].last == {name: rows[4][name] for name in UNMEASURED}
+    assert getters[0].epoch == 4
+    assert getters[0].last == {name: rows[4][name] for name in UNMEASURED}

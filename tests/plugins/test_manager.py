@@ -8,7 +8,7 @@ from cygd.components import UnknownComponentError
 from cygd.errors import PluginError
 from cygd.plugins.discovery import Request
 from cygd.plugins.manager import Plugins
-from cygd.runner.assembly import read, resolved
+from cygd.runner.assembly import read
 from tests.helpers import plugin_cases
 from tests.helpers.plugin_cases import ALONE, TEXT, load, write
 
@@ -187,7 +187,7 @@ def test_a_resolved_experiment_keeps_an_installed_plugin_out(install, name):
         "data": {"source": "inline", "x": [[0]], "y": [[0]]},
         "model": {"layers": [1]},
     }
-    assert resolved(read(experiment))["plugins"] == [f"no:{name}"]
+    assert read(experiment).resolved()["plugins"] == [f"no:{name}"]
 
 
 def test_no_for_another_file_of_that_name_is_reported(folder, caplog):

@@ -46,7 +46,7 @@ def benchmarks():
 @pytest.fixture
 def whole_fit(monkeypatch):
     """A peer's side of cygd leaves out the look at the loss after a training; here it comes back."""
-    monkeypatch.setattr(training._Loop, "measure", training._Loop.measure)
+    monkeypatch.setattr(training.TrainingLoop, "measure", training.TrainingLoop.measure)
 
 
 def check(section, tables):
@@ -241,7 +241,7 @@ def test_starting_memory_and_listening(benchmarks, monkeypatch):
     if Path("/proc/self/status").exists():
         tables.append(startup._memory(2))
     check(benchmarks.report.Section("startup", "Starting", "", tables), len(tables))
-    assert training._Loop.advance.__name__ == "advance"
+    assert training.TrainingLoop.advance.__name__ == "advance"
 
 
 # the document -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a training and a start may cost, counted: allocations, memory, modules and processes; never time."""
+"""The cost of training and startup, by counts: allocations, memory, modules and processes; never by time."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ ONE_UNIT = Path(__file__).parents[2] / "experiments" / "one_unit.yaml"
 GLIBC = sys.platform == "linux" and os.confstr("CS_GNU_LIBC_VERSION") is not None
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
 
-# every way to memory on the heap that the core and OpenMP use, counted over all threads
+# counts all heap allocation functions that the core and OpenMP use, over all threads
 COUNTER = """
 #include <errno.h>
 #include <stddef.h>
@@ -65,14 +65,14 @@ def counted(training, epochs):
     return after - before
 
 coarse, fine = training(2048), training(16)
-counted(coarse, 1), counted(fine, 1)  # lanes, and the threads of the team
+counted(coarse, 1), counted(fine, 1)  # accumulators, and the threads of the team
 print(counted(coarse, 1), counted(fine, 1), counted(coarse, 2), counted(coarse, 20), sep="\\n")
 """
 
 
 @pytest.fixture(scope="module")
 def counter(tmp_path_factory):
-    """A library that counts the allocations of the process into which it is loaded first."""
+    """A library that counts the allocations of the process that preloads it."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not GLIBC or compiler is None:
         pytest.skip("needs glibc and a C compiler")
@@ -84,7 +84,7 @@ def counter(tmp_path_factory):
     return library
 
 
-def test_the_counter_counts(counter):
+def test_counter_counts_allocations(counter):
     code = (
         "import ctypes, sys\n"
         "counter = ctypes.CDLL(sys.argv[1])\n"
@@ -96,7 +96,7 @@ def test_the_counter_counts(counter):
 
 
 def output(command, preloaded=None, **options):
-    """Return what a process prints."""
+    """Return the output of a process."""
     environment = {**ENVIRONMENT, **({"LD_PRELOAD": str(preloaded)} if preloaded else {})}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr
@@ -106,11 +106,11 @@ def output(command, preloaded=None, **options):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_allocates_nothing(dtype, optimizer, threads, counter):
+def test_training_step_allocates_no_memory(dtype, optimizer, threads, counter):
     command = [sys.executable, "-P", "-c", COUNTED, str(counter), dtype, optimizer, str(threads)]
     coarse, fine, two, twenty = map(int, output(command, counter).split())
     assert fine == coarse  # 256 steps and 2
-    # a list of losses and rates grows by a few pieces; 18 epochs are 36 steps
+    # the lists of losses and rates grow by a few allocations; 18 epochs are 36 steps
     assert twenty - two <= 4
 
 
@@ -133,7 +133,7 @@ def run(folder, out):
 
 run(sys.argv[1], sys.argv[3])
 with open("/proc/self/clear_refs", "w") as peak:
-    peak.write("5")  # the peak is now what is there now
+    peak.write("5")  # reset the peak
 before = kilobytes("VmRSS")
 assert kilobytes("VmHWM") - before < 1000
 run(sys.argv[2], sys.argv[4])
@@ -142,7 +142,7 @@ print(kilobytes("VmHWM") - before)
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc")
-def test_data_that_are_split_by_rows_are_never_copied(tmp_path):
+def test_split_does_not_copy_data(tmp_path):
     rng = np.random.default_rng(2)
     rows = {"small": 100, "large": 100_000}
     for name, n in rows.items():
@@ -153,7 +153,7 @@ def test_data_that_are_split_by_rows_are_never_copied(tmp_path):
     arguments = [tmp_path / "small", tmp_path / "large", tmp_path / "out1", tmp_path / "out2"]
     grown = 1024 * int(output([sys.executable, "-P", "-c", MEASURED, *map(str, arguments)]))
     data = rows["large"] * 101 * 4
-    # four bytes a row for the split, four for an epoch's order, what looks for NaN, and the lanes
+    # four bytes per row each for the split and the order of an epoch, the NaN check, and the accumulators
     assert grown < data + rows["large"] * 20 + 4_000_000
 
 
@@ -170,7 +170,7 @@ print("loaded:", *sys.modules)
 """
 
 
-def test_a_run_starts_no_process_and_loads_no_more_than_it_needs(tmp_path):
+def test_run_starts_no_process_and_imports_only_what_it_needs(tmp_path):
     lines = output([sys.executable, "-P", "-c", STARTED, str(ONE_UNIT), str(tmp_path / "out")]).splitlines()
     assert "started:" in lines
     [loaded] = [set(line.split()[1:]) for line in lines if line.startswith("loaded:")]

@@ -1,4 +1,4 @@
-"""A disk that is full, or that may not be written: a clear error, nothing lost, and then the same bits."""
+"""A full or read-only disk: a clear error, no lost data, and the same bits after resuming."""
 
 import csv
 import errno
@@ -32,7 +32,7 @@ def here(tmp_path, monkeypatch, unset):
     return tmp_path
 
 
-def left(directory):
+def outputs(directory):
     with (directory / "metrics.csv").open(newline="") as file:
         rows = [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
     return rows, (directory / "weights.npz").read_bytes()
@@ -42,8 +42,8 @@ def names(directory):
     return sorted(path.name for path in directory.rglob("*") if path.is_file())
 
 
-class Full:
-    """A disk on which so many flushes go well, and after them none."""
+class FullDisk:
+    """A disk on which the first `room` calls of fsync succeed and all later ones fail."""
 
     def __init__(self, monkeypatch, room):
         self.calls, self.room, self.fsync = 0, room, os.fsync
@@ -56,29 +56,29 @@ class Full:
         self.fsync(descriptor)
 
 
-def test_wherever_the_disk_is_full_nothing_is_lost(monkeypatch, here):
+def test_full_disk_at_any_fsync_loses_nothing(monkeypatch, here):
     with monkeypatch.context() as patch:
-        enough = Full(patch, 1000)
-        expected = left(cygd.run(MOONS, out="whole").directory)
-    told = set()
-    for room in range(enough.calls - 1):  # the last one is of log.txt, when all is over
+        enough = FullDisk(patch, 1000)
+        expected = outputs(cygd.run(MOONS, out="uninterrupted").directory)
+    messages = set()
+    for room in range(enough.calls - 1):  # the last one syncs log.txt, after the run
         mine = here / f"mine{room}"
         with monkeypatch.context() as patch:
-            Full(patch, room)
+            FullDisk(patch, room)
             with pytest.raises((RunError, ConfigError), match="No space left on device") as caught:
                 cygd.run(MOONS, out=mine)
         if isinstance(caught.value, ConfigError):
             assert str(caught.value).startswith("cannot create the run folder")
         else:
-            told.add(caught.value.message)
-            assert caught.value.hint == f"when that is mended: cygd run --resume {mine}"
+            messages.add(caught.value.message)
+            assert caught.value.hint == f"fix the cause, then resume: cygd run --resume {mine}"
             assert caught.value.result.status == "failed"
         assert not list(mine.rglob("*.part"))
         if (mine / "result.json").exists():
             assert json.loads((mine / "result.json").read_text())["status"] in ("completed", "failed")
         if (mine / "config.yaml").exists():
-            assert left(cygd.resume(mine).directory) == expected
-    files = {message.split("'")[1].rpartition("/")[2] for message in told}
+            assert outputs(cygd.resume(mine).directory) == expected
+    files = {message.split("'")[1].rpartition("/")[2] for message in messages}
     assert files == {
         *(
             "preprocessing.json",
@@ -92,18 +92,18 @@ def test_wherever_the_disk_is_full_nothing_is_lost(monkeypatch, here):
     }
 
 
-def test_going_on_with_a_full_disk_loses_nothing_either(monkeypatch, here):
-    whole = cygd.run(MOONS, overrides=["train.epochs=8"], out="whole")
+def test_resume_on_a_full_disk_loses_nothing(monkeypatch, here):
+    uninterrupted = cygd.run(MOONS, overrides=["train.epochs=8"], out="uninterrupted")
     cygd.run(MOONS, out="mine")
     for room in (0, 1, 2, 5, 9):
         with monkeypatch.context() as patch:
-            Full(patch, room)
+            FullDisk(patch, room)
             with pytest.raises(RunError, match="No space left on device"):
                 cygd.resume("mine", ["train.epochs=8"])
-    assert left(cygd.resume("mine", ["train.epochs=8"]).directory) == left(whole.directory)
+    assert outputs(cygd.resume("mine", ["train.epochs=8"]).directory) == outputs(uninterrupted.directory)
 
 
-def test_rows_that_cannot_be_written_end_the_run(monkeypatch, here):
+def test_failed_write_of_metrics_csv_fails_the_run(monkeypatch, here):
     from cygd.tracking.loggers import csv as csv_logger
 
     class Torn:
@@ -134,10 +134,10 @@ def test_rows_that_cannot_be_written_end_the_run(monkeypatch, here):
         patch.setattr(csv_logger.CsvLogger, "cygd_run_start", broken)
         with pytest.raises(RunError, match=r"cannot write '.*/mine/metrics\.csv': No space left on device"):
             cygd.run(MOONS, out="mine", overrides=["checkpoint.every=0"])
-    assert left(cygd.resume("mine").directory) == left(cygd.run(MOONS, out="whole").directory)
+    assert outputs(cygd.resume("mine").directory) == outputs(cygd.run(MOONS, out="uninterrupted").directory)
 
 
-def test_a_table_that_cannot_be_opened_is_no_run(monkeypatch, here):
+def test_run_fails_if_metrics_csv_cannot_be_opened(monkeypatch, here):
     opened = Path.open
 
     def refuse(self, mode="r", *arguments, **options):
@@ -151,7 +151,7 @@ def test_a_table_that_cannot_be_opened_is_no_run(monkeypatch, here):
             cygd.run(MOONS, out="mine")
 
 
-def test_a_folder_that_may_not_be_written_is_left_alone(monkeypatch, here, capsys):
+def test_resume_leaves_a_read_only_folder_unchanged(monkeypatch, here, capsys):
     cygd.run(MOONS, out="mine")
     before = {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()}
     opened = Path.open
@@ -166,13 +166,13 @@ def test_a_folder_that_may_not_be_written_is_left_alone(monkeypatch, here, capsy
         assert main(["run", "--resume", "mine", "train.epochs=5"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"error: cannot write into the run folder '{here / 'mine'}': Read-only file system",
-        "hint: nothing was changed; make room, or the folder writable, and say it again",
+        "hint: nothing was changed; free disk space or make the folder writable, then try again",
     ]
     assert {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
-def test_a_folder_that_cannot_be_flushed_is_told_but_for_those_that_never_can(monkeypatch, here, number):
+def test_failed_fsync_of_a_folder_raises_unless_unsupported(monkeypatch, here, number):
     fsync = os.fsync
 
     def fail(descriptor):
@@ -189,9 +189,9 @@ def test_a_folder_that_cannot_be_flushed_is_told_but_for_those_that_never_can(mo
     assert caught.value.filename == str(here / "a.txt")
 
 
-# -- a real one -------------------------------------------------------------------------------------
+# -- a real disk ------------------------------------------------------------------------------------
 
-# in a name space of its own, in which everybody may mount: runs on a small disk that fills, and is enlarged
+# runs on a small disk that fills up and is then enlarged, in a mount namespace that needs no privileges
 SMALL = """
 import subprocess, sys
 small, kept, experiment, ballast = sys.argv[1:]
@@ -216,16 +216,16 @@ subprocess.run(["cp", "-r", small + "/mine", kept], check=True)
 """
 
 
-def may_mount():
+def can_mount():
     if shutil.which("unshare") is None:
         return False
     command = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(not may_mount(), reason="nobody may mount a file system here")
+@pytest.mark.skipif(not can_mount(), reason="needs permission to mount a file system")
 @pytest.mark.parametrize("ballast", [1_022_000, 1_026_000, 1_030_000])
-def test_a_real_disk_that_is_full_and_then_read_only(here, ballast):
+def test_run_on_a_real_disk_that_is_full_then_read_only(here, ballast):
     (here / "small").mkdir()
     (here / "kept").mkdir()
     (here / "moons.yaml").write_text(json.dumps(MOONS))
@@ -238,12 +238,12 @@ def test_a_real_disk_that_is_full_and_then_read_only(here, ballast):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    full, read_only, mended = done.stdout.splitlines()
+    full, read_only, enlarged = done.stdout.splitlines()
     assert full.startswith("1 error: the run failed: cannot write ")
     assert "No space left on device" in full
-    assert f"when that is mended: cygd run --resume {here / 'small' / 'mine'}" in full
+    assert f"fix the cause, then resume: cygd run --resume {here / 'small' / 'mine'}" in full
     assert read_only.startswith("2 error: cannot write into the run folder ")
     assert "Read-only file system" in read_only
-    assert mended.strip() == "0"
-    assert left(here / "kept" / "mine") == left(cygd.run(MOONS, out="whole").directory)
-    assert names(here / "kept" / "mine") == names(here / "whole")
+    assert enlarged.strip() == "0"
+    assert outputs(here / "kept" / "mine") == outputs(cygd.run(MOONS, out="uninterrupted").directory)
+    assert names(here / "kept" / "mine") == names(here / "uninterrupted")

@@ -1,4 +1,4 @@
-"""Runs that do not end well, and what they leave behind all the same."""
+"""Runs that diverge, fail or are interrupted, and the folders that they leave."""
 
 import csv
 import json
@@ -92,7 +92,7 @@ def test_divergence_keeps_the_last_finite_weights(xor):
     ("error", "message"),
     [("ValueError('no more')", "fused.*ValueError: no more"), ("SystemExit(3)", "SystemExit: 3")],
 )
-def test_a_component_that_raises_fails_the_run_but_not_its_folder(xor, here, error, message):
+def test_error_in_a_component_leaves_a_complete_folder(xor, here, error, message):
     (here / "fused.py").write_text(FAILING.format(calls=60, error=error))
     xor["model"]["activation"] = "fused"
     xor["train"]["epochs"] = 1000
@@ -113,10 +113,11 @@ def test_a_component_that_raises_fails_the_run_but_not_its_folder(xor, here, err
         assert np.isfinite(archive["w0"]).all()
 
 
-def test_an_unexpected_error_says_where_the_traceback_is(xor, monkeypatch):
-    monkeypatch.setattr(
-        cygd.network.training, "train", lambda *a, **k: (_ for _ in ()).throw(LookupError("inside"))
-    )
+def test_hint_of_an_unexpected_error_names_the_log(xor, monkeypatch):
+    def broken(loop):
+        raise LookupError("inside")
+
+    monkeypatch.setattr(cygd.network.training.TrainingLoop, "run", broken)
     with pytest.raises(RunError, match="the run failed: unexpected LookupError: inside") as caught:
         cygd.run(xor)
     log = caught.value.result.directory / "log.txt"
@@ -125,7 +126,7 @@ def test_an_unexpected_error_says_where_the_traceback_is(xor, monkeypatch):
     assert isinstance(caught.value.__cause__, LookupError)
 
 
-def test_a_full_disk_is_a_failed_run(xor, monkeypatch):
+def test_full_disk_fails_the_run(xor, monkeypatch):
     def full(self, name, arrays):
         raise OSError(28, "No space left on device")
 
@@ -134,7 +135,7 @@ def test_a_full_disk_is_a_failed_run(xor, monkeypatch):
         cygd.run(xor)
 
 
-def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
+def test_interrupt_leaves_a_complete_folder_and_propagates(xor, here):
     (here / "interrupting.py").write_text(INTERRUPTING)
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -158,14 +159,14 @@ def test_an_interrupt_leaves_a_whole_folder_and_passes_through(xor, here):
         ({"train.epochs": -1}, ConfigError, "train.epochs"),
         ({"model.layers.1.units": 2}, ConfigError, "for 1 numeric target"),
         ({"model.layers.0": {"units": 3, "weights": [[1, 2, 3]]}}, ConfigError,
-         re.escape("model.layers[0].weights: 1 row, but there are 2 inputs (x0, x1)")),
+         re.escape("model.layers[0].weights: expected 2 rows, one for each input (x0, x1), got 1")),
         ({"loss": "hinge"}, ConfigError,
          re.escape("loss 'hinge' needs targets of -1 or 1, but y[0, 0] is 0.0")),
         ({"data.x": [[0, 0]]}, DataError, "y: expected 1 row as in x, got 4"),
         ({"plugins": ["none.py"]}, PluginError, "no such file"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_beforehand_leaves_no_folder(xor, here, change, error, message):
+def test_invalid_experiment_creates_no_folder(xor, here, change, error, message):
     for key, value in change.items():
         *path, last = [int(part) if part.isdigit() else part for part in key.split(".")]
         target = xor
@@ -178,7 +179,7 @@ def test_what_is_wrong_beforehand_leaves_no_folder(xor, here, change, error, mes
     assert not (here / "runs").exists()
 
 
-def test_a_folder_in_use_is_refused_before_anything_is_run(xor, here):
+def test_nonempty_folder_is_rejected_before_training(xor, here):
     first = cygd.run(xor, out="mine")
     before = {path.name: path.read_bytes() for path in first.directory.iterdir()}
     with pytest.raises(ConfigError, match=r"run folder '.*mine' is not empty"):

@@ -1,6 +1,7 @@
-"""A run that is killed again and again, at random moments, ends with the bits of one that never was.
+"""A run that is killed repeatedly, at random moments, ends with the bits of an uninterrupted one.
 
-Twenty kills; `KILLS=100 pytest tests/runner/test_kill.py` makes a hundred, `KILLS_SEED=7` at other moments.
+There are 20 kills by default; `KILLS=100 pytest tests/runner/test_kill.py` makes 100, and `KILLS_SEED=7`
+chooses other moments.
 """
 
 import csv
@@ -26,7 +27,7 @@ ENVIRONMENT = {
     "PYTHONPATH": str(Path(cygd.__file__).parents[1]),
 }
 
-# everything that has a state: optimizer, schedule, patience, best weights, dropout, shuffles
+# everything with a state: optimizer, schedule, patience, best weights, dropout, shuffles
 MOONS = """\
 data: {source: synthetic, kind: moons, samples: 200, scale: standard, split: {validation: 0.25, test: 0.25}}
 model:
@@ -52,8 +53,8 @@ def started(*arguments):
     )
 
 
-def left(directory):
-    """Return what a run has left, without times."""
+def outputs(directory):
+    """Return the outputs of a run, without times."""
     with (directory / "metrics.csv").open(newline="") as file:
         rows = [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
     lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
@@ -64,8 +65,8 @@ def left(directory):
     return rows, lines, result, [(directory / name).read_bytes() for name in files]
 
 
-def check_whole(directory):
-    """Insist that what has its name in a folder is whole, whatever happened when."""
+def check_complete(directory):
+    """Check that every checkpoint and JSON file of a folder is complete."""
     for path in directory.glob("checkpoints/*.npz"):
         read(path)
     for path in directory.glob("*.json"):
@@ -74,17 +75,17 @@ def check_whole(directory):
 
 def test_kills_at_random_moments_change_no_bit(tmp_path):
     (tmp_path / "moons.yaml").write_text(MOONS)
-    whole, mine = tmp_path / "whole", tmp_path / "mine"
+    uninterrupted, mine = tmp_path / "uninterrupted", tmp_path / "mine"
     began = time.monotonic()
-    process = started(tmp_path / "moons.yaml", "--out", whole, "--quiet")
+    process = started(tmp_path / "moons.yaml", "--out", uninterrupted, "--quiet")
     assert process.wait() == 0, process.stderr.read()
     process.stderr.close()
     longest = time.monotonic() - began
-    expected = left(whole)
+    expected = outputs(uninterrupted)
 
     draw, kills, moments, ends = random.Random(SEED), 0, [], 0
     while kills < KILLS or not (mine / "result.json").exists():
-        if not (mine / "config.yaml").exists():  # killed before it was a run
+        if not (mine / "config.yaml").exists():  # killed before it could be resumed
             shutil.rmtree(mine, ignore_errors=True)
             process = started(tmp_path / "moons.yaml", "--out", mine, "--quiet")
         else:
@@ -100,20 +101,20 @@ def test_kills_at_random_moments_change_no_bit(tmp_path):
         if process.returncode == -signal.SIGKILL:
             kills += 1
             moments.append(round(moment, 3))
-            check_whole(mine)
+            check_complete(mine)
             continue
         assert (process.returncode, errors) == (0, ""), moments
-        assert left(mine) == expected, moments
+        assert outputs(mine) == expected, moments
         ends += 1
         if kills < KILLS:
             shutil.rmtree(mine)
-    assert left(mine) == expected, moments
+    assert outputs(mine) == expected, moments
     assert ends
 
 
-# -- the order of what reaches the disk --------------------------------------------------------------
+# -- the order of writes ----------------------------------------------------------------------------
 
-# writes down what a process does to files, and kills it before the event that KILL_AT counts to
+# records the file operations of a process, and kills it before event number KILL_AT
 RECORDER = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -173,7 +174,7 @@ int mkdir(const char *path, mode_t mode) { event("mkdir", path, ""); return NEXT
 
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory):
-    """A library that is loaded in front of the C library, and writes down what goes to files."""
+    """A library to preload that records file operations."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if sys.platform != "linux" or compiler is None:
         pytest.skip("needs Linux and a C compiler")
@@ -186,7 +187,7 @@ def recorder(tmp_path_factory):
 
 
 def recorded(recorder, tmp_path, *arguments, kill_at=0):
-    """Run; return what it did below `mine`, (what, path, other path), and the exit code."""
+    """Run the command; return its operations below `mine`, (name, path, other path), and the exit code."""
     record = tmp_path / "record.txt"
     record.unlink(missing_ok=True)
     environment = {
@@ -204,7 +205,7 @@ def recorded(recorder, tmp_path, *arguments, kill_at=0):
 
 @pytest.fixture(scope="module")
 def record(recorder, tmp_path_factory):
-    """What a run of three epochs does to its files."""
+    """The file operations of a run of three epochs."""
     folder = tmp_path_factory.mktemp("record")
     (folder / "moons.yaml").write_text(MOONS.replace("epochs: 60", "epochs: 3"))
     events, code = recorded(recorder, folder, folder / "moons.yaml", "--out", folder / "mine")
@@ -212,7 +213,7 @@ def record(recorder, tmp_path_factory):
     return events
 
 
-def test_a_file_is_written_flushed_renamed_and_its_folder_flushed(record):
+def test_file_is_written_synced_renamed_and_its_folder_synced(record):
     renamed = [(index, event) for index, event in enumerate(record) if event[0] == "rename"]
     names = [event[2] for _, event in renamed]
     epochs = [f"/checkpoints/{epoch:06d}.npz" for epoch in (1, 2, 3)]
@@ -229,12 +230,12 @@ def test_a_file_is_written_flushed_renamed_and_its_folder_flushed(record):
         assert record[index + 1] == ("fsync", folder, ""), name
 
 
-def test_a_new_folder_is_flushed_into_the_one_above(record):
+def test_new_folder_is_synced_into_its_parent(record):
     index = record.index(("mkdir", "/checkpoints", ""))
     assert record[index + 1] == ("fsync", "", "")
 
 
-def test_the_rows_are_on_the_disk_before_what_counts_on_them(record):
+def test_rows_are_synced_before_the_checkpoint_that_needs_them(record):
     for name in (*(f"/checkpoints/{epoch:06d}.npz" for epoch in (1, 2, 3)), "/weights.npz", "/result.json"):
         index = next(index for index, event in enumerate(record) if event[2] == name)
         rows = [what for what, path, _ in record[:index] if path == "/metrics.csv"]
@@ -242,22 +243,22 @@ def test_the_rows_are_on_the_disk_before_what_counts_on_them(record):
         assert rows[-1] == "fsync", name
 
 
-def test_an_old_checkpoint_goes_when_the_new_one_is_there(record):
+def test_old_checkpoint_is_removed_after_the_new_one_is_written(record):
     gone = record.index(("unlink", "/checkpoints/000001.npz", ""))
     renamed = next(k for k, event in enumerate(record) if event[2] == "/checkpoints/000003.npz")
     assert record[renamed + 1] == ("fsync", "/checkpoints", "")
     assert gone > renamed + 1
 
 
-def test_a_kill_between_any_two_steps_of_a_checkpoint_changes_no_bit(recorder, record, tmp_path):
+def test_kill_between_any_two_steps_of_a_checkpoint_changes_no_bit(recorder, record, tmp_path):
     (tmp_path / "moons.yaml").write_text(MOONS.replace("epochs: 60", "epochs: 3"))
-    process = started(tmp_path / "moons.yaml", "--out", tmp_path / "whole", "--quiet")
+    process = started(tmp_path / "moons.yaml", "--out", tmp_path / "uninterrupted", "--quiet")
     assert process.wait() == 0
     process.stderr.close()
-    expected = left(tmp_path / "whole")
+    expected = outputs(tmp_path / "uninterrupted")
     mine = tmp_path / "mine"
     names = [event[2] for event in record]
-    first = names.index("/checkpoints/000002.npz") + 1  # from the flush of its folder to that of the next
+    first = names.index("/checkpoints/000002.npz") + 1  # from the sync of its folder to that of the next
     steps = range(first, names.index("/checkpoints/000003.npz") + 5)
     for number in [k for k in steps if k == first or record[k] != record[k - 1]]:
         shutil.rmtree(mine, ignore_errors=True)
@@ -266,8 +267,8 @@ def test_a_kill_between_any_two_steps_of_a_checkpoint_changes_no_bit(recorder, r
         )
         assert code == -signal.SIGKILL
         assert len(events) == number
-        check_whole(mine)
+        check_complete(mine)
         process = started("--resume", mine, "--quiet")
         assert process.wait() == 0
         process.stderr.close()
-        assert left(mine) == expected, record[number]
+        assert outputs(mine) == expected, record[number]

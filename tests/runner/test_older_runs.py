@@ -1,7 +1,7 @@
-"""Run folders, checkpoints and sweeps of version 0.1.0 as first released still load, predict, resume and list.
+"""Run folders, checkpoints and sweeps of the first version 0.1.0 still load, predict, resume and list.
 
-`version_0_1` holds what that version wrote: a completed run, one killed in epoch 7 with a checkpoint of epoch 6,
-a cross-validation killed in its second fold, and a sweep with one of four runs missing.
+`version_0_1` holds what that version wrote: a completed run, one killed in epoch 7 with a checkpoint of
+epoch 6, a cross-validation killed in its second fold, and a sweep with one of four runs missing.
 """
 
 import csv

@@ -1,10 +1,10 @@
-"""What a run says of components that are not built in."""
+"""Descriptions of components that are not built in."""
 
 import pytest
 
 from cygd import Activation
 from cygd.runner import assembly
-from cygd.runner.provenance import custom_components, relative_path, tier
+from cygd.runner.provenance import custom_components, describe_tier, relative_path
 
 PLUGIN = """\
 import numpy as np
@@ -37,11 +37,11 @@ def lines(layers, **keys):
     )
 
 
-def test_what_is_built_in_is_not_worth_a_word():
+def test_built_in_components_are_not_listed():
     assert lines([3, {"units": 1, "activation": "sigmoid"}]) == []
 
 
-def test_each_component_is_named_once_with_tier_and_file():
+def test_custom_component_is_listed_once_with_tier_and_file():
     layers = [{"units": 2, "activation": "bent"}, {"units": 2, "activation": "own:swish"},
               {"units": 2, "activation": "bent"}, 1]  # fmt: skip
     assert lines(layers, metrics=["largest", "rmse"]) == [
@@ -51,7 +51,7 @@ def test_each_component_is_named_once_with_tier_and_file():
     ]
 
 
-def test_a_formula_is_shown_as_it_was_written():
+def test_formula_is_listed_as_written():
     loss = {"formula": "log(cosh(y_hat - y))"}
     rule = {"formula": {"m": "b * m + g", "w": "w - learning_rate * m"}, "state": ["m"], "b": 0.9}
     found = lines([{"units": 1, "activation": {"formula": "h *  sigmoid(h)"}}], loss=loss, optimizer=rule)
@@ -62,19 +62,19 @@ def test_a_formula_is_shown_as_it_was_written():
     ]
 
 
-def test_a_long_formula_is_cut():
+def test_long_formula_is_truncated():
     long = {"formula": " + ".join(["h * h"] * 40)}
     [line] = lines([{"units": 1, "activation": long}])
     assert line == f"activation {(' + '.join(['h * h'] * 40))[:57]}...: formula"
 
 
-def test_a_special_derivative_is_part_of_the_tier(caplog):
-    assert tier(Activation("m", lambda h: h)) == "numpy, derivative measured"
+def test_tier_describes_surrogate_and_numerical_derivatives(caplog):
+    assert describe_tier(Activation("m", lambda h: h)) == "numpy, derivative measured"
     surrogate = Activation("s", lambda h: h, lambda h: 2 * h, surrogate=True)
-    assert tier(surrogate) == "numpy, surrogate derivative"
+    assert describe_tier(surrogate) == "numpy, surrogate derivative"
 
 
-def test_paths_are_short_below_the_current_folder_alone(here):
+def test_only_paths_below_the_current_folder_become_relative(here):
     assert relative_path(str(here / "a" / "b.py")) == "a/b.py"
     assert relative_path(str(here.parent / "b.py")) == str(here.parent / "b.py")
     assert relative_path("cygd-ant 2.0, entry point ant") == "cygd-ant 2.0, entry point ant"

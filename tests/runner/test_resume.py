@@ -1,4 +1,4 @@
-"""Runs that were stopped and go on: the same bits, with plugins, in folds and from the command line."""
+"""Stopped runs resume to the same bits: alone, with plugins, in folds and from the command line."""
 
 import json
 import os
@@ -28,59 +28,59 @@ def untimed(history):
 # -- the same bits ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("after", [True, False], ids=["row told", "row not told"])
+@pytest.mark.parametrize("after", [True, False], ids=["after the hooks", "before the hooks"])
 @pytest.mark.parametrize("epoch", range(13))
-def test_an_interrupt_at_any_epoch_changes_no_bit(moons, monkeypatch, here, epoch, after):
-    whole = cygd.run(moons, out="whole")
+def test_interrupt_at_any_epoch_changes_no_bit(moons, monkeypatch, here, epoch, after):
+    uninterrupted = cygd.run(moons, out="uninterrupted")
     with monkeypatch.context() as patch:
         interrupt_at(patch, epoch, after=after)
         with pytest.raises(KeyboardInterrupt):
             cygd.run(moons, out="mine")
     result = cygd.resume("mine", threads=2)
-    assert_same(result.directory, whole.directory)
+    assert_same(result.directory, uninterrupted.directory)
     assert (result.status, result.epochs, result.best_epoch) == (
-        *(whole.status, whole.epochs, whole.best_epoch),
+        *(uninterrupted.status, uninterrupted.epochs, uninterrupted.best_epoch),
     )
-    assert result.metrics == whole.metrics
-    assert untimed(result.history) == untimed(whole.history)
+    assert result.metrics == uninterrupted.metrics
+    assert untimed(result.history) == untimed(uninterrupted.history)
 
 
-def test_one_that_is_interrupted_again_and_again(moons, monkeypatch):
+def test_repeated_interrupts_change_no_bit(moons, monkeypatch):
     moons["checkpoint"] = {"every": 0}
-    whole = cygd.run(moons, out="whole")
+    uninterrupted = cygd.run(moons, out="uninterrupted")
     for epoch in (0, 3, 3, 4, 9):
         with monkeypatch.context() as patch:
             interrupt_at(patch, epoch)
             with pytest.raises(KeyboardInterrupt):
                 cygd.resume("mine") if Path("mine").exists() else cygd.run(moons, out="mine")
-    assert_same(cygd.resume("mine").directory, whole.directory)
+    assert_same(cygd.resume("mine").directory, uninterrupted.directory)
 
 
-def test_a_run_that_failed_goes_on_when_the_cause_is_gone(moons, monkeypatch, here):
-    whole = cygd.run(moons, out="whole")
+def test_failed_run_resumes_after_the_cause_is_fixed(moons, monkeypatch, here):
+    uninterrupted = cygd.run(moons, out="uninterrupted")
     with monkeypatch.context() as patch:
         interrupt_at(patch, 7, error=LookupError("no more"))
         with pytest.raises(RunError, match="no more"):
             cygd.run(moons, out="mine")
     assert json.loads((here / "mine" / "result.json").read_text())["status"] == "failed"
-    assert_same(cygd.resume("mine").directory, whole.directory)
+    assert_same(cygd.resume("mine").directory, uninterrupted.directory)
 
 
-def test_without_a_checkpoint_training_starts_over(moons, here, capsys):
+def test_resume_without_a_checkpoint_starts_from_the_beginning(moons, here, capsys):
     moons["checkpoint"] = {"every": 0}
-    whole = cygd.run(moons, out="whole")
+    uninterrupted = cygd.run(moons, out="uninterrupted")
     cygd.run(moons, out="mine")
     (here / "mine" / "result.json").unlink()
     (here / "mine" / "weights.npz").unlink()
     table = here / "mine" / "metrics.csv"
     table.write_bytes(table.read_bytes()[:-40])
-    assert_same(cygd.resume("mine", quiet=False).directory, whole.directory)
-    assert "there is no checkpoint yet: training starts over" in capsys.readouterr().err
+    assert_same(cygd.resume("mine", quiet=False).directory, uninterrupted.directory)
+    assert "no checkpoint found: training starts from the beginning" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("torn", ["5,0.25,0.", "", "5,0.25,0.1,0.2,0.3,0.4,0.05,0.1\n6,0"])
-def test_rows_behind_the_checkpoint_are_written_again(moons, monkeypatch, here, torn):
-    whole = cygd.run(moons, out="whole")
+def test_rows_after_the_checkpoint_are_rewritten(moons, monkeypatch, here, torn):
+    uninterrupted = cygd.run(moons, out="uninterrupted")
     with monkeypatch.context() as patch:
         interrupt_at(patch, 4)
         with pytest.raises(KeyboardInterrupt):
@@ -89,56 +89,56 @@ def test_rows_behind_the_checkpoint_are_written_again(moons, monkeypatch, here, 
         file.write(torn)
     with (here / "mine" / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 5, "lo')
-    assert_same(cygd.resume("mine").directory, whole.directory)
+    assert_same(cygd.resume("mine").directory, uninterrupted.directory)
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(moons, monkeypatch, here, caplog):
-    whole = cygd.run(moons, out="whole")
+def test_damaged_checkpoint_falls_back_to_the_previous_one(moons, monkeypatch, here, caplog):
+    uninterrupted = cygd.run(moons, out="uninterrupted")
     with monkeypatch.context() as patch:
         interrupt_at(patch, 8)
         with pytest.raises(KeyboardInterrupt):
             cygd.run(moons, out="mine")
     path = here / "mine" / "checkpoints" / "000008.npz"
     path.write_bytes(path.read_bytes()[:-1000])
-    assert_same(cygd.resume("mine").directory, whole.directory)
+    assert_same(cygd.resume("mine").directory, uninterrupted.directory)
     assert "000008.npz is damaged" in caplog.messages[0]
-    assert "goes on from epoch 6" in (here / "mine" / "log.txt").read_text()
+    assert "resumes from epoch 6" in (here / "mine" / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("every", [0, 1, 5])
-def test_raised_epochs_give_what_they_would_have_given_at_once(moons, here, every):
+def test_raised_epochs_equal_a_single_longer_run(moons, here, every):
     moons["train"] = {"epochs": 7, "batch_size": 8, "evaluate_every": every}
     if not every:
         del moons["stop"], moons["schedule"]
     moons["checkpoint"] = {"every": 1000}
-    whole = cygd.run(moons, overrides=["train.epochs=11"], out="whole")
+    uninterrupted = cygd.run(moons, overrides=["train.epochs=11"], out="uninterrupted")
     first = cygd.run(moons, out="mine")
     assert first.epochs == 7
     result = cygd.resume("mine", ["train.epochs=11"])
-    assert_same(result.directory, whole.directory)
+    assert_same(result.directory, uninterrupted.directory)
     assert "epochs: 11" in (here / "mine" / "config.yaml").read_text()
 
 
-def test_epochs_are_raised_step_by_step(moons):
+def test_epochs_can_be_raised_repeatedly(moons):
     del moons["stop"]
     moons["checkpoint"] = {"every": 1000}
-    whole = cygd.run(moons, overrides=["train.epochs=9"], out="whole")
+    uninterrupted = cygd.run(moons, overrides=["train.epochs=9"], out="uninterrupted")
     cygd.run(moons, overrides=["train.epochs=1"], out="mine")
     for epochs in (3, 4, 9):
         result = cygd.resume("mine", [f"train.epochs={epochs}"])
         assert result.epochs == epochs
-    assert_same(result.directory, whole.directory)
+    assert_same(result.directory, uninterrupted.directory)
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_experiment_goes_on(path, monkeypatch):
+def test_every_experiment_resumes(path, monkeypatch):
     shorter = ["train.epochs=4", "train.evaluate_every=1"]
-    whole = cygd.run(path, overrides=shorter, out="whole")
+    uninterrupted = cygd.run(path, overrides=shorter, out="uninterrupted")
     with monkeypatch.context() as patch:
-        interrupt_at(patch, min(2, whole.epochs))
+        interrupt_at(patch, min(2, uninterrupted.epochs))
         with pytest.raises(KeyboardInterrupt):
             cygd.run(path, overrides=shorter, out="mine")
-    assert_same(cygd.resume("mine").directory, whole.directory)
+    assert_same(cygd.resume("mine").directory, uninterrupted.directory)
 
 
 ODD = """\
@@ -146,7 +146,7 @@ import numpy as np
 from cygd import Optimizer, hookimpl
 
 def update(w, g, state, learning_rate, step):
-    state["seen"] = {"step": step}
+    state["info"] = {"step": step}
     w -= learning_rate * g
 
 @hookimpl
@@ -155,18 +155,18 @@ def cygd_optimizers():
 """
 
 
-def test_an_optimizer_that_no_checkpoint_can_hold_trains_all_the_same(moons, here, caplog):
+def test_optimizer_with_unsupported_state_trains_without_checkpoints(moons, here, caplog):
     (here / "odd.py").write_text(ODD)
     moons.update(optimizer="odd", plugins=["odd.py"], stop=None)
     result = cygd.run(moons, out="mine")
     assert result.status == "completed"
     assert [message for message in caplog.messages if "checkpoint" in message] == [
-        "a checkpoint cannot hold the optimizer's state 'seen': it is no array of numbers"
+        "a checkpoint cannot hold the optimizer's state 'info': expected a numeric array, got dict"
     ]
     assert not (here / "mine" / "checkpoints").exists()
 
 
-def test_one_that_is_stopped_before_it_goes_on_keeps_its_weights(moons, monkeypatch, here):
+def test_resume_interrupted_at_its_start_keeps_the_weights(moons, monkeypatch, here):
     moons["stop"] = None
     first = cygd.run(moons, out="mine")
     before = first.model.network.parameters.copy()
@@ -179,37 +179,37 @@ def test_one_that_is_stopped_before_it_goes_on_keeps_its_weights(moons, monkeypa
         with pytest.raises(KeyboardInterrupt):
             cygd.resume("mine", ["train.epochs=14"])
     assert np.array_equal(cygd.load("mine").network.parameters, before)
-    whole = cygd.run(moons, out="whole", overrides=["train.epochs=14"])
-    assert_same(cygd.resume("mine").directory, whole.directory)
+    uninterrupted = cygd.run(moons, out="uninterrupted", overrides=["train.epochs=14"])
+    assert_same(cygd.resume("mine").directory, uninterrupted.directory)
 
 
-# -- plugins and places -----------------------------------------------------------------------------
+# -- plugins and moved folders ----------------------------------------------------------------------
 
 
-def test_the_plugins_of_the_folder_are_enough(moons, monkeypatch, here):
+def test_moved_folder_resumes_with_its_plugin_copies(moons, monkeypatch, here):
     moons["model"]["activation"] = "bent_identity"
     monkeypatch.setenv("CYGD_PLUGINS", "bent.py")
-    whole = cygd.run(moons, out="whole")
+    uninterrupted = cygd.run(moons, out="uninterrupted")
     with monkeypatch.context() as patch:
         interrupt_at(patch, 5)
         with pytest.raises(KeyboardInterrupt):
             cygd.run(moons, out="mine")
-    # in the same shell, with the plugin named once more, and from a folder that has moved
+    # CYGD_PLUGINS is still set, -p names the plugin again, and the folder has moved
     (here / "mine").rename(here / "moved")
     result = cygd.resume(here / "moved", plugins=["bent.py"])
-    assert_same(result.directory, whole.directory)
-    assert cygd.resume("moved").status == whole.status
+    assert_same(result.directory, uninterrupted.directory)
+    assert cygd.resume("moved").status == uninterrupted.status
 
 
-def test_a_plugin_that_the_run_did_not_have_is_refused(moons, monkeypatch, here):
+def test_resume_rejects_a_plugin_the_run_did_not_have(moons, monkeypatch, here):
     cygd.run(moons, out="mine", plugins=["bent.py"])
     (here / "bent.py").write_text(PLUGIN + "# edited\n")
     for name in ("bent.py", "json", "no:bent"):
-        with pytest.raises(ConfigError, match=f"did not begin with the plugin '{name}' as it is"):
+        with pytest.raises(ConfigError, match=f"did not begin with the plugin '{name}' in its current form"):
             cygd.resume("mine", plugins=[name])
 
 
-def test_a_module_that_gives_what_is_used_is_watched(moons, monkeypatch, here):
+def test_resume_rejects_a_changed_plugin_module(moons, monkeypatch, here):
     (here / "site").mkdir()
     (here / "site" / "bent_module.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(here / "site")
@@ -232,43 +232,43 @@ def folded(moons):
 
 
 @pytest.mark.parametrize(("fold", "begun"), [(1, True), (2, True), (2, False), (3, True)])
-def test_folds_go_on_with_what_is_missing(folded, monkeypatch, here, fold, begun):
-    whole = cygd.run(folded, out="whole", plugins=["bent.py"])
-    tell, monitored = Plugins.epoch_end, f"fold-{fold}"
+def test_interrupted_cross_validation_resumes(folded, monkeypatch, here, fold, begun):
+    uninterrupted = cygd.run(folded, out="uninterrupted", plugins=["bent.py"])
+    epoch_end, interrupted_fold = Plugins.epoch_end, f"fold-{fold}"
 
-    def told(self, run, epoch, metrics):
-        if run.directory.name == monitored and epoch == 2:
+    def interrupt(self, run, epoch, metrics):
+        if run.directory.name == interrupted_fold and epoch == 2:
             raise KeyboardInterrupt
-        return tell(self, run, epoch, metrics)
+        return epoch_end(self, run, epoch, metrics)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Plugins, "epoch_end", told)
+        patch.setattr(Plugins, "epoch_end", interrupt)
         with pytest.raises(KeyboardInterrupt) as caught:
             cygd.run(folded, out="mine", plugins=["bent.py"])
     assert caught.value.directory == here / "mine"
     if not begun:
-        for path in (here / "mine" / monitored).rglob("*.*"):
+        for path in (here / "mine" / interrupted_fold).rglob("*.*"):
             if path.is_file() and path.name != "log.txt":
                 path.unlink()
     monkeypatch.setenv("CYGD_PLUGINS", "bent.py")
     result = cygd.resume("mine")
-    assert (result.status, result.metrics) == (whole.status, whole.metrics)
+    assert (result.status, result.metrics) == (uninterrupted.status, uninterrupted.metrics)
     for number in (1, 2, 3):
-        assert_same(here / "mine" / f"fold-{number}", here / "whole" / f"fold-{number}")
+        assert_same(here / "mine" / f"fold-{number}", here / "uninterrupted" / f"fold-{number}")
     for name in ("summary.csv", "config.yaml"):
-        assert (here / "mine" / name).read_bytes() == (here / "whole" / name).read_bytes()
+        assert (here / "mine" / name).read_bytes() == (here / "uninterrupted" / name).read_bytes()
 
 
-def test_folds_take_more_epochs_and_nothing_else(folded, here):
-    whole = cygd.run(folded, overrides=["train.epochs=6"], out="whole")
+def test_cross_validation_accepts_only_more_epochs(folded, here):
+    uninterrupted = cygd.run(folded, overrides=["train.epochs=6"], out="uninterrupted")
     cygd.run(folded, out="mine")
-    with pytest.raises(ConfigError, match="seed: the run has 0, found 1"):
+    with pytest.raises(ConfigError, match="seed: the run has 0, got 1"):
         cygd.resume("mine", ["seed=1"])
     result = cygd.resume("mine", ["train.epochs=6"])
-    assert result.metrics == whole.metrics
-    assert (here / "mine" / "config.yaml").read_text() == (here / "whole" / "config.yaml").read_text()
+    assert result.metrics == uninterrupted.metrics
+    assert (here / "mine" / "config.yaml").read_text() == (here / "uninterrupted" / "config.yaml").read_text()
     for number in (1, 2, 3):
-        assert_same(here / "mine" / f"fold-{number}", here / "whole" / f"fold-{number}")
+        assert_same(here / "mine" / f"fold-{number}", here / "uninterrupted" / f"fold-{number}")
 
 
 # -- the command line -------------------------------------------------------------------------------
@@ -282,14 +282,14 @@ def test_folds_take_more_epochs_and_nothing_else(folded, here):
         (["--dry-run"], "--resume cannot be combined with '--dry-run'"),
     ],
 )
-def test_what_has_no_meaning_beside_resume(arguments, message, capsys):
+def test_resume_rejects_conflicting_options(arguments, message, capsys):
     assert main(["run", "--resume", "mine", *arguments]) == 2
     error, hint = capsys.readouterr().err.splitlines()
     assert error.endswith(message)
     assert hint == "hint: cygd run --resume DIR [KEY=VALUE ...] [--threads N] [--quiet]"
 
 
-def test_resume_prints_the_folder_alone(moons, monkeypatch, here, capsys):
+def test_resume_prints_only_the_folder(moons, monkeypatch, here, capsys):
     with monkeypatch.context() as patch:
         interrupt_at(patch, 4)
         with pytest.raises(KeyboardInterrupt):
@@ -297,10 +297,10 @@ def test_resume_prints_the_folder_alone(moons, monkeypatch, here, capsys):
     assert main(["run", "--resume", "mine"]) == 0
     out, err = capsys.readouterr()
     assert out == f"{here / 'mine'}\n"
-    assert "moons: 12 epochs, going on from epoch 4, in " in err
+    assert "moons: 12 epochs, resuming from epoch 4, in " in err
     assert main(["run", "--resume", "mine", "seed=1"]) == 2
     out, err = capsys.readouterr()
-    assert (out, err.splitlines()[0]) == ("", "error: command line seed: the run has 0, found 1")
+    assert (out, err.splitlines()[0]) == ("", "error: command line seed: the run has 0, got 1")
 
 
 def started(*arguments):
@@ -312,18 +312,18 @@ def started(*arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_signals,
+        preexec_fn=reset_signals,
     )
 
 
-def heed_signals():
-    """Undo what nohup, or a shell in the background, has the processes below it ignore."""
+def reset_signals():
+    """Restore the default handlers, which nohup and background shells replace in their child processes."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_a_run_in_good_order(here, number):
+def test_signal_stops_a_run_with_a_complete_folder(here, number):
     (here / "xor.yaml").write_text(
         "data: {source: inline, x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [0, 1, 1, 0]}\n"
         "model: {layers: [3, {units: 1, activation: sigmoid}]}\n"
@@ -342,5 +342,5 @@ def test_a_signal_ends_a_run_in_good_order(here, number):
     written = json.loads((here / "mine" / "result.json").read_text())
     assert written["status"] == "interrupted"
     [checkpoint] = (here / "mine" / "checkpoints").iterdir()
-    # a signal may come between the updates of an epoch and its row, which is measured again
+    # the signal may arrive between the updates of an epoch and its row
     assert int(checkpoint.stem) - written["epochs"] in (0, 1)

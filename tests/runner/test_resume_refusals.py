@@ -1,4 +1,4 @@
-"""Runs that cannot go on: a refusal that names what is different, or the result of one that has ended."""
+"""Runs that cannot be resumed: an error names the differences, or the result of a finished run returns."""
 
 import json
 
@@ -9,47 +9,47 @@ import cygd
 from cygd.cli.main import main
 from cygd.errors import CheckpointError, ConfigError, DataError
 from cygd.plugins.manager import Plugins
-from cygd.runner.resumption import fingerprint
+from cygd.runner.provenance import config_hash
 from tests.helpers import resume_cases
 from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN
 
 here, moons = resume_cases.here, resume_cases.moons  # fixtures
 
 
-# -- refusals ---------------------------------------------------------------------------------------
+# -- differences ------------------------------------------------------------------------------------
 
 
-def test_everything_that_differs_is_named(moons):
+def test_error_names_every_difference(moons):
     cygd.run(moons, out="mine")
     with pytest.raises(ConfigError) as caught:
         cygd.resume("mine", ["seed=3", "model.layers.0.units=7", "train.epochs=5", "log=[]"])
-    told = [(problem.where, problem.key, problem.message) for problem in caught.value.problems]
-    assert told == [
-        ("command line", "seed", "the run has 0, found 3"),
-        ("command line", "model.layers[0].units", "the run has 6, found 7"),
-        ("command line", "train.epochs", "can only be raised: the run has 12, found 5"),
-        ("command line", "log", 'the run has [{"name": "jsonl", "file": "metrics.jsonl"}], found []'),
+    problems = [(problem.where, problem.key, problem.message) for problem in caught.value.problems]
+    assert problems == [
+        ("command line", "seed", "the run has 0, got 3"),
+        ("command line", "model.layers[0].units", "the run has 6, got 7"),
+        ("command line", "train.epochs", "can only be raised: the run has 12, got 5"),
+        ("command line", "log", 'the run has [{"name": "jsonl", "file": "metrics.jsonl"}], got []'),
     ]
-    assert caught.value.problems[-1].hint.startswith("a run goes on as it began, only train.epochs may")
+    assert caught.value.problems[-1].hint.startswith("only train.epochs may be raised when resuming")
 
 
-def test_the_same_value_is_no_difference(moons):
+def test_equal_overrides_are_accepted(moons):
     cygd.run(moons, out="mine")
     assert cygd.resume("mine", ["seed=0", "train.epochs=12", "optimizer.learning_rate=5e-2"]).status
 
 
 @pytest.mark.parametrize("every", [3, 0])
-def test_an_edited_configuration_is_refused(moons, here, every):
+def test_edited_config_is_rejected(moons, here, every):
     moons["checkpoint"] = {"every": every}
     cygd.run(moons, out="mine")
     path = here / "mine" / "config.yaml"
     path.write_text(path.read_text().replace("seed: 0", "seed: 4", 1))
-    words = rf"{path}:2:7 seed: the run has 0, found 4" if every else "is no longer what the run began with"
+    words = rf"{path}:2:7 seed: the run has 0, got 4" if every else "has changed since the run began"
     with pytest.raises(ConfigError, match=words):
         cygd.resume("mine")
 
 
-def test_edited_plugins_and_data_are_refused_together(moons, here):
+def test_edited_plugins_and_data_are_rejected_together(moons, here):
     np.savez(here / "a.npz", x=np.eye(3), y=np.arange(3.0))
     moons["data"] = {"source": "npz", "path": "a.npz"}
     moons["stop"] = None
@@ -68,30 +68,30 @@ def test_edited_plugins_and_data_are_refused_together(moons, here):
         cygd.resume("mine")
 
 
-def test_the_data_of_a_plugin_are_compared_themselves(moons, here):
+def test_data_of_a_plugin_source_are_compared(moons, here):
     (here / "numbers.txt").write_text("1\n2\n3\n")
     moons.update(data={"source": "numbers"}, loss="sse", stop=None)
     moons["data"]["file"] = "numbers.txt"
     cygd.run(moons, out="mine", plugins=["bent.py"])
     assert cygd.resume("mine").status == "completed"
     (here / "numbers.txt").write_text("1\n2\n4\n")
-    with pytest.raises(ConfigError, match=r"has changed since the run began|no longer gives the data"):
+    with pytest.raises(ConfigError, match=r"has changed since the run began|returns other data"):
         cygd.resume("mine")
 
 
-def test_a_run_that_somebody_else_has_is_refused(moons, monkeypatch, here):
-    seen = []
+def test_folder_in_use_is_rejected(moons, monkeypatch, here):
+    messages = []
 
-    def told(self, run, epoch, metrics):
+    def resume(self, run, epoch, metrics):
         try:
             cygd.resume(run.directory)
         except ConfigError as error:
-            seen.append(error.problems[0].message)
+            messages.append(error.problems[0].message)
 
-    monkeypatch.setattr(Plugins, "epoch_end", told)
+    monkeypatch.setattr(Plugins, "epoch_end", resume)
     cygd.run(moons, out="mine", overrides=["train.epochs=1", "stop=null"])
-    assert len(seen) == 2
-    assert seen[0].startswith(f"the run folder '{here / 'mine'}' is in use by ")
+    assert len(messages) == 2
+    assert messages[0].startswith(f"the run folder '{here / 'mine'}' is in use by ")
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_a_run_that_somebody_else_has_is_refused(moons, monkeypatch, here):
     [
         (None, "'mine' is not a folder"),
         ([], "'mine' is not a run folder: it has no config.yaml"),
-        (["log.txt"], "was stopped before it had written its config.yaml"),
+        (["log.txt"], "was stopped before it wrote its config.yaml"),
         (["config.yaml"], "environment.json is missing, damaged or of an older cygd"),
     ],
 )
-def test_what_is_no_run_folder_is_refused(here, files, message):
+def test_invalid_run_folder_is_rejected(here, files, message):
     if files is not None:
         (here / "mine").mkdir()
         for name in files:
@@ -114,17 +114,17 @@ def test_what_is_no_run_folder_is_refused(here, files, message):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"status": 1}'])
-def test_a_damaged_result_is_refused(moons, here, content):
+def test_damaged_result_is_rejected(moons, here, content):
     cygd.run(moons, out="mine")
     (here / "mine" / "result.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"result\.json is damaged"):
         cygd.resume("mine")
 
 
-# -- a run that has ended ---------------------------------------------------------------------------
+# -- finished runs ----------------------------------------------------------------------------------
 
 
-def test_a_run_that_has_ended_gives_its_result_again(moons, here, capsys):
+def test_finished_run_returns_its_result(moons, here, capsys):
     result = cygd.run(moons, out="mine")
     before = {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()}
     again = cygd.resume("mine", quiet=False)
@@ -133,10 +133,10 @@ def test_a_run_that_has_ended_gives_its_result_again(moons, here, capsys):
     assert again.history["validation_loss"] == result.history["validation_loss"]
     x = np.array([[0.1, 0.2]])
     assert again.model.predict(x) == result.model.predict(x)
-    assert f"the run has ended, {result.status} after" in capsys.readouterr().err
+    assert f"the run is finished, {result.status} after" in capsys.readouterr().err
 
 
-def test_early_stopping_and_divergence_are_ends(moons):
+def test_stopped_and_diverged_runs_are_finished(moons):
     moons["optimizer"] = {"name": "sgd", "learning_rate": 1e300}
     moons["schedule"] = None
     result = cygd.run(moons, out="mine", overrides=["model.layers=[1]", "loss=sse", "stop=null"])
@@ -145,12 +145,12 @@ def test_early_stopping_and_divergence_are_ends(moons):
     assert main(["run", "--resume", "mine"]) == 1
 
 
-def test_a_schedule_that_depends_on_the_number_of_epochs_is_warned_of(moons, caplog):
+def test_warns_if_the_schedule_depends_on_the_number_of_epochs(moons, caplog):
     moons.update(schedule="cosine", stop=None)
     cygd.run(moons, out="mine")
     cygd.resume("mine", ["train.epochs=14"])
     [message] = caplog.messages
-    assert message.startswith("the schedule cosine depends on train.epochs: the first 12 epochs had the")
+    assert message.startswith("the schedule cosine depends on train.epochs: the first 12 epochs used the")
     caplog.clear()
     moons.update(schedule={"name": "exponential"})
     cygd.run(moons, out="yours")
@@ -158,7 +158,7 @@ def test_a_schedule_that_depends_on_the_number_of_epochs_is_warned_of(moons, cap
     assert not caplog.messages
 
 
-def test_another_version_is_warned_of(moons, monkeypatch, here, caplog):
+def test_warns_about_another_version(moons, monkeypatch, here, caplog):
     cygd.run(moons, out="mine")
     path = here / "mine" / "environment.json"
     content = json.loads(path.read_text())
@@ -169,17 +169,17 @@ def test_another_version_is_warned_of(moons, monkeypatch, here, caplog):
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_what_a_run_began_with_is_what_its_folder_says(path):
-    from cygd.runner.assembly import read, resolved
+def test_recorded_config_hash_matches_config_yaml(path):
+    from cygd.runner.assembly import read
 
     directory = cygd.run(path, overrides=["train.epochs=0"], out="mine").directory
     stored = json.loads((directory / "environment.json").read_text())["config_sha256"]
     names = {directory / "plugins" / file.name: f"plugins/{file.name}" for file in directory.rglob("*.py")}
-    content = resolved(read(directory / "config.yaml"), lambda file: names[file])
-    assert fingerprint(content) == stored
+    content = read(directory / "config.yaml").resolved(lambda file: names[file])
+    assert config_hash(content) == stored
 
 
-def test_missing_numbers_are_no_difference(here):
+def test_missing_values_compare_equal(here):
     experiment = {
         "data": {"source": "inline", "x": [[1.0], [float("nan")], [2.0]], "y": [1, 2, 3], "missing": "mean"},
         "model": {"layers": [1]},

@@ -1,4 +1,4 @@
-"""Whole runs: what they leave behind, and how they end."""
+"""Complete runs: their folders and results."""
 
 import csv
 import json
@@ -98,10 +98,10 @@ def result_of(directory):
     return json.loads((directory / "result.json").read_text())
 
 
-# -- a run that ends well ---------------------------------------------------------------------------
+# -- completed runs ---------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_a_whole_folder(xor, here):
+def test_run_writes_a_complete_folder(xor, here):
     result = cygd.run(xor)
     assert result.status == "completed"
     assert result.directory.parent == here / "runs" / "xor"
@@ -115,7 +115,7 @@ def test_a_run_leaves_a_whole_folder(xor, here):
     }
 
 
-def test_the_rows_are_the_history(moons):
+def test_metrics_csv_equals_the_history(moons):
     result = cygd.run(moons)
     table = rows(result.directory)
     assert list(table[0]) == [
@@ -128,7 +128,7 @@ def test_the_rows_are_the_history(moons):
     assert [float(row["running_loss"]) for row in table[1:]] == list(result.history["running_loss"])
 
 
-def test_the_metrics_are_those_of_the_kept_weights(moons):
+def test_metrics_are_those_of_the_final_weights(moons):
     result = cygd.run(moons)
     assert list(result.metrics) == [
         *("loss", "accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
@@ -138,7 +138,7 @@ def test_the_metrics_are_those_of_the_kept_weights(moons):
         assert result.metrics[name] == float(last[name])
 
 
-def test_the_best_weights_are_kept_when_asked(moons):
+def test_restore_best_keeps_the_best_weights(moons):
     moons["stop"] = {"monitor": "validation_loss", "patience": 2, "restore_best": True}
     moons["optimizer"]["learning_rate"] = 5.0
     moons["train"]["epochs"] = 50
@@ -150,14 +150,14 @@ def test_the_best_weights_are_kept_when_asked(moons):
     assert result_of(result.directory)["best_epoch"] == result.best_epoch
 
 
-def test_penalties_have_a_column(xor):
+def test_penalty_has_a_column(xor):
     xor["model"]["layers"][0] = {"units": 3, "l2": 0.1}
     result = cygd.run(xor)
     assert float(rows(result.directory)[-1]["penalty"]) > 0
     assert result.metrics["loss"] == float(rows(result.directory)[-1]["loss"])
 
 
-def test_the_same_bits_come_again_from_the_folder(moons, here):
+def test_rerun_from_the_folder_gives_the_same_bits(moons, here):
     (here / "bent.py").write_text(PLUGIN)
     moons["model"]["layers"][0] = {"units": 3, "activation": "bent_identity"}
     first = cygd.run(moons, overrides=["seed=3"], plugins=["bent.py"])
@@ -169,7 +169,7 @@ def test_the_same_bits_come_again_from_the_folder(moons, here):
     assert (second.directory / "plugins" / "bent.py").read_text() == PLUGIN
 
 
-def test_what_the_environment_adds_is_folded_in(xor, here, monkeypatch):
+def test_plugins_of_the_environment_are_recorded(xor, here, monkeypatch):
     (here / "bent.py").write_text(PLUGIN)
     monkeypatch.setenv("CYGD_PLUGINS", "bent.py")
     xor["model"]["activation"] = "bent_identity"
@@ -189,7 +189,7 @@ def test_data_paths_become_absolute(xor, here):
     assert result.directory.parent == here / "runs" / "e"
 
 
-def test_data_that_changed_since_are_warned_of(xor, here, caplog):
+def test_rerun_warns_about_changed_data(xor, here, caplog):
     np.savez(here / "a.npz", x=np.eye(3), y=np.arange(3.0))
     (here / "e.yaml").write_text(
         "data: {source: npz, path: a.npz}\nmodel: {layers: [1]}\ntrain: {epochs: 1}\n"
@@ -206,7 +206,7 @@ def test_data_that_changed_since_are_warned_of(xor, here, caplog):
     assert "has changed since" in (again.directory / "log.txt").read_text()
 
 
-def test_a_copied_plugin_that_changed_since_is_warned_of(xor, here, caplog):
+def test_rerun_warns_about_a_changed_plugin_copy(xor, here, caplog):
     (here / "bent.py").write_text(PLUGIN)
     first = cygd.run(xor, plugins=["bent.py"])
     (first.directory / "plugins" / "bent.py").write_text(PLUGIN + "# edited\n")
@@ -214,7 +214,7 @@ def test_a_copied_plugin_that_changed_since_is_warned_of(xor, here, caplog):
     assert caplog.messages[0].startswith("plugin file plugins/bent.py has changed since")
 
 
-def test_the_environment_is_written_down(xor):
+def test_environment_is_recorded(xor):
     result = cygd.run(xor, threads=2)
     environment = json.loads((result.directory / "environment.json").read_text())
     assert environment["versions"]["cygd"] == cygd.__version__
@@ -223,7 +223,7 @@ def test_the_environment_is_written_down(xor):
     assert environment["sha256"] == {"data": {}, "plugins": {}}
 
 
-def test_the_weights_are_named_as_promised(xor):
+def test_weights_npz_has_the_documented_names(xor):
     xor["model"]["layers"][0] = {"units": 3, "bias": False}
     result = cygd.run(xor)
     with np.load(result.directory / "weights.npz", allow_pickle=False) as archive:
@@ -259,25 +259,25 @@ def test_checkpoints_hold_the_weights_of_their_epoch(xor):
         ({"seconds": 3600, "every": 4}, [8, 9]),
     ],
 )
-def test_which_checkpoints_stay(xor, checkpoint, kept):
+def test_kept_checkpoints(xor, checkpoint, kept):
     xor["checkpoint"] = checkpoint
     directory = cygd.run(xor, overrides=["train.epochs=9"]).directory
     names = [path.stem for path in (directory / "checkpoints").glob("*")]
     assert sorted(map(int, names)) == kept
 
 
-def test_out_is_where_it_goes(xor, here):
+def test_out_sets_the_run_folder(xor, here):
     assert cygd.run(xor, out="mine").directory == here / "mine"
     assert not (here / "runs").exists()
 
 
-def test_epochs_and_evaluation_may_be_none(xor):
+def test_zero_epochs_evaluate_once(xor):
     result = cygd.run(xor, overrides=["train.epochs=0"])
     assert result.epochs == 0
     assert len(rows(result.directory)) == 1
 
 
-def test_evaluation_only_at_the_end(xor):
+def test_evaluate_every_0_evaluates_only_at_the_end(xor):
     result = cygd.run(xor, overrides=["train.evaluate_every=0"])
     assert [row["loss"] != "" for row in rows(result.directory)] == [False] * 4 + [True]
     assert result.metrics["loss"] == float(rows(result.directory)[-1]["loss"])
@@ -286,7 +286,7 @@ def test_evaluation_only_at_the_end(xor):
 # -- listeners --------------------------------------------------------------------------------------
 
 
-def test_quiet_keeps_the_console_silent(xor, capsys):
+def test_quiet_prints_nothing(xor, capsys):
     cygd.run(xor)
     assert capsys.readouterr() == ("", "")
     cygd.run(xor, quiet=False)
@@ -295,7 +295,7 @@ def test_quiet_keeps_the_console_silent(xor, capsys):
     assert "completed after 4 epochs" in err
 
 
-def test_a_listener_hears_the_run_and_may_stop_it(xor, here):
+def test_listener_receives_every_hook_and_can_stop_the_run(xor, here):
     (here / "listener.py").write_text(LISTENER)
     xor["log"] = ["listener"]
     result = cygd.run(xor, plugins=["listener.py"])
@@ -309,7 +309,7 @@ def test_a_listener_hears_the_run_and_may_stop_it(xor, here):
     ]
 
 
-def test_a_listener_that_fails_is_switched_off_and_its_traceback_kept(xor, here, caplog):
+def test_failing_listener_is_disabled_and_its_traceback_logged(xor, here, caplog):
     (here / "listener.py").write_text(LISTENER.replace("return ", "return 1 / 0 #"))
     xor["log"] = ["listener"]
     with caplog.at_level(logging.WARNING, "cygd"):
@@ -322,6 +322,6 @@ def test_a_listener_that_fails_is_switched_off_and_its_traceback_kept(xor, here,
     assert len(rows(result.directory)) == 5
 
 
-def test_csv_is_written_once_also_when_asked_for(xor):
+def test_explicit_csv_logger_writes_each_row_once(xor):
     xor["log"] = ["csv"]
     assert len(rows(cygd.run(xor).directory)) == 5

@@ -110,7 +110,7 @@ def test_a_wrong_command_line(arguments, message, experiment, capsys):
 def test_a_single_run_of_a_swept_experiment_says_so(experiment, capsys):
     path = experiment(GRID)
     assert main(["run", str(path), "--quiet"]) == 0
-    assert f"{path}:7:8 sweep: this is one run of the experiment itself" in capsys.readouterr().err
+    assert f"{path}:7:8 sweep: ignored by this single run" in capsys.readouterr().err
     assert main(["check", str(path)]) == 0
 
 

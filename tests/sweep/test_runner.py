@@ -313,7 +313,7 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint(experiment, tmp_path,
         os.kill(pid, signal.SIGKILL)
     assert process.wait(timeout=60) == 0
     assert not list((tmp_path / "s").glob("*.unfinished*"))
-    assert "goes on from epoch" in (tmp_path / "s" / "0000" / "log.txt").read_text()
+    assert "resumes from epoch" in (tmp_path / "s" / "0000" / "log.txt").read_text()
     assert [row["seed"] for row in sorted(rows(tmp_path / "s"), key=lambda row: row["run"])] == ["3", "4"]
     sweep(path, out="ignore_signals")
     assert bits(tmp_path / "s") == bits(tmp_path / "ignore_signals")

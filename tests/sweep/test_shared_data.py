@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cygd.runner.assembly import complete, read
+from cygd.runner.assembly import build, read
 from cygd.sweep.shared_data import SharedData
 
 CSV = "x,colour,w,y\n" + "".join(f"{i / 7},{'rgb'[i % 3]},{1 + i % 2},{'ab'[i % 2]}\n" for i in range(40))
@@ -41,10 +41,10 @@ def arrays(prepared):
 
 @pytest.mark.parametrize("experiment", [MIXED, NPY], ids=["csv", "npy"])
 def test_they_are_the_same_to_the_bit(experiment, files):
-    alone = complete(read(experiment)).data
+    alone = build(read(experiment)).data
     reading = read(experiment)
     for worker in (SharedData(files), SharedData(files)):
-        shared = complete(reading, worker.prepare).data
+        shared = build(reading, prepare=worker.prepare).data
         for ours, theirs in zip(arrays(alone), arrays(shared), strict=True):
             assert (ours is None) == (theirs is None)
             if ours is not None:
@@ -62,15 +62,15 @@ def test_they_are_prepared_once(files, monkeypatch):
     monkeypatch.setattr("cygd.sweep.shared_data.prepare", lambda *given: calls.append(given) or real(*given))
     first, second = SharedData(files), SharedData(files)
     for worker in (first, second, first):
-        complete(read(MIXED, ["seed=3", "train.epochs=5"]), worker.prepare)
+        build(read(MIXED, ["seed=3", "train.epochs=5"]), prepare=worker.prepare)
     assert len(calls) == 1
     for other in ("data.scale=none", "data.split.seed=1", "model.dtype=float32"):
-        complete(read(MIXED, [other]), first.prepare)
+        build(read(MIXED, [other]), prepare=first.prepare)
     assert len(calls) == 4
 
 
 def test_a_file_that_is_mapped_already_is_not_copied(files):
-    complete(read(NPY), SharedData(files).prepare)
+    build(read(NPY), prepare=SharedData(files).prepare)
     copied = {path.name: np.load(path).shape for path in files.glob("*/*.npy")}
     assert (40, 2) not in copied.values()
 
@@ -88,10 +88,10 @@ def test_a_part_of_a_mapped_file_is_copied(files):
 
 def test_what_a_dead_worker_has_begun_is_begun_again(files):
     worker = SharedData(files)
-    complete(read(NPY), worker.prepare)
+    build(read(NPY), prepare=worker.prepare)
     [place] = [path for path in files.iterdir() if path.is_dir()]
     place.rename(place.with_suffix(".part"))
-    assert len(complete(read(NPY), SharedData(files).prepare).data.train) == 30
+    assert len(build(read(NPY), prepare=SharedData(files).prepare).data.train) == 30
 
 
 def test_bad_data_fail_every_time(files, tmp_path):
@@ -99,4 +99,4 @@ def test_bad_data_fail_every_time(files, tmp_path):
     worker = SharedData(files)
     for _ in range(2):
         with pytest.raises(ValueError, match="the value is missing"):
-            complete(read(MIXED, ["data.split=null"]), worker.prepare)
+            build(read(MIXED, ["data.split=null"]), prepare=worker.prepare)

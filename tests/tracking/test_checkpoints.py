@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole, read back to the bit, or passed over."""
+"""Checkpoint files: written atomically, read back to the bit, skipped if damaged."""
 
 import json
 import math
@@ -26,16 +26,16 @@ def state(epoch=3, **options):
         "parameters": np.array([1 / 3, -0.0, 5e-324]),
         "optimizer": {"m": np.array([1.0, 2.0, 3.0], np.float32), "any/name": np.zeros(())},
         "step": 7 * epoch,
-        "memory": [1 / 3, 0.0, math.inf, 0.0],
+        "scalars": [1 / 3, 0.0, math.inf, 0.0],
         "last": {"running_loss": 0.5, "learning_rate": 0.1},
         "seconds": 0.4,
-        "standing": EarlyStoppingState(math.inf, None, 3, None),
+        "early_stopping": EarlyStoppingState(math.inf, None, 3, None),
     }
     return TrainingState(**{**given, **options})
 
 
 def extent(epoch):
-    return Extent().and_then(HEAD + b"".join(LINES[:epoch]))
+    return Extent().extend(HEAD + b"".join(LINES[:epoch]))
 
 
 def checkpoint(epoch=3, **options):
@@ -56,15 +56,15 @@ def file(folder):
     return path
 
 
-def keeper(folder, **options):
-    given = {"every": 1, "seconds": None, "keep": 2, "config": {"seed": 0}, "data": lambda: None}
+def checkpoint_writer(folder, **options):
+    given = {"every": 1, "seconds": None, "keep": 2, "config": {"seed": 0}, "data_hash": lambda: None}
     return CheckpointWriter(RunDirectory(folder), **{**given, **options})
 
 
 # -- one file ---------------------------------------------------------------------------------------
 
 
-def test_everything_comes_back(file):
+def test_checkpoint_round_trips(file):
     found = read(file)
     assert found.config == {"seed": 0}
     assert found.extent == extent(3)
@@ -74,11 +74,11 @@ def test_everything_comes_back(file):
     for name, values in given.optimizer.items():
         assert found.state.optimizer[name].dtype == values.dtype
         np.testing.assert_array_equal(found.state.optimizer[name], values)
-    for name in ("epoch", "updates", "step", "memory", "last", "seconds", "standing"):
+    for name in ("epoch", "updates", "step", "scalars", "last", "seconds", "early_stopping"):
         assert getattr(found.state, name) == getattr(given, name), name
 
 
-def test_the_rows_before_it_come_back(file):
+def test_checkpoint_restores_the_rows_before_it(file):
     rows = read(file).state.rows
     assert rows[:2] == [
         {"loss": 1.5, "seconds": 0.1},
@@ -89,15 +89,27 @@ def test_the_rows_before_it_come_back(file):
     assert len(rows) == 3
 
 
-def test_the_best_weights_come_back(file):
+def test_checkpoint_restores_the_best_weights(file):
     best = np.array([7.0, 8.0, 9.0])
-    file.write_bytes(checkpoint(standing=EarlyStoppingState(np.float64(-0.9), 2, 1, best)).to_bytes())
-    found = read(file).state.standing
+    file.write_bytes(checkpoint(early_stopping=EarlyStoppingState(np.float64(-0.9), 2, 1, best)).to_bytes())
+    found = read(file).state.early_stopping
     assert found[:3] == (-0.9, 2, 1)
     np.testing.assert_array_equal(found.best_parameters, best)
 
 
-def test_numpy_reads_it_without_us(file):
+def test_keys_of_the_file_are_stable(file):
+    early_stopping = EarlyStoppingState(-0.9, 2, 1, None)
+    file.write_bytes(checkpoint(early_stopping=early_stopping).to_bytes())
+    with np.load(file) as archive:
+        description = json.loads(archive["state"].tobytes())
+    assert set(description) == {
+        *("epoch", "updates", "step", "memory", "last", "seconds"),
+        *("standing", "optimizer", "metrics", "config", "data"),
+    }
+    assert description["standing"] == {"best": -0.9, "best_epoch": 2, "waited": 1}
+
+
+def test_checkpoint_is_a_plain_npz_file(file):
     with np.load(file, allow_pickle=False) as archive:
         assert set(archive.files) == {"state", "parameters", "optimizer0", "optimizer1"}
         assert json.loads(archive["state"].tobytes())["epoch"] == 3
@@ -110,23 +122,25 @@ def test_equal_states_are_equal_bytes():
     assert checkpoint().to_bytes() == checkpoint().to_bytes()
 
 
-def test_a_state_that_is_no_array_of_numbers_is_refused_by_its_name():
-    with pytest.raises(CheckpointError, match="cannot hold the optimizer's state 'seen': it is no array"):
-        checkpoint(optimizer={"seen": {"a": 1}}).to_bytes()
+def test_non_numeric_optimizer_state_is_rejected_by_name():
+    with pytest.raises(
+        CheckpointError, match="cannot hold the optimizer's state 'info': expected a numeric array"
+    ):
+        checkpoint(optimizer={"info": {"a": 1}}).to_bytes()
 
 
 # -- damage -----------------------------------------------------------------------------------------
 
 
-def test_no_byte_can_change_unseen(file):
+def test_every_changed_byte_is_detected(file):
     data = file.read_bytes()
     for place in range(0, len(data), max(1, len(data) // 400)):
         file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        with pytest.raises(CheckpointError, match=r"000003.npz (is damaged|cannot be used)"):
+        with pytest.raises(CheckpointError, match=r"000003.npz (is damaged|is unusable)"):
             read(file)
 
 
-def test_no_length_but_the_whole_is_taken(file):
+def test_every_other_length_is_detected(file):
     data = file.read_bytes()
     for length in [*range(0, len(data), 97), len(data) - 1]:
         file.write_bytes(data[:length])
@@ -140,12 +154,12 @@ def test_no_length_but_the_whole_is_taken(file):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (HEAD + b"".join(LINES[:2]), "does not begin with the rows that the run had written"),
+        (HEAD + b"".join(LINES[:2]), "does not begin with the rows that the run wrote"),
         (HEAD + b"".join(LINES).replace(b"1.5", b"1.6"), "does not begin with the rows"),
-        (None, "cannot be read: No such file or directory"),
+        (None, "cannot read .*metrics\\.csv: No such file or directory"),
     ],
 )
-def test_rows_that_are_not_there_make_it_useless(file, rows, message):
+def test_checkpoint_without_its_rows_is_unusable(file, rows, message):
     table = file.parents[1] / "metrics.csv"
     table.unlink()
     if rows is not None:
@@ -154,35 +168,37 @@ def test_rows_that_are_not_there_make_it_useless(file, rows, message):
         read(file)
 
 
-def test_the_one_before_is_taken_with_a_warning(folder, file, caplog):
+def test_previous_checkpoint_is_used_with_a_warning(folder, file, caplog):
     (folder / "checkpoints" / "000002.npz").write_bytes(checkpoint(2).to_bytes())
     file.write_bytes(file.read_bytes()[:-300])
     assert latest(folder).state.epoch == 2
     assert caplog.messages == [
-        f"{file} is damaged: it does not have the bytes that were written; the checkpoint before it is taken"
+        f"{file} is damaged: its SHA-256 does not match; using the previous checkpoint"
     ]
 
 
-def test_where_none_is_whole_nothing_is_thrown_away(folder, file):
+def test_error_if_every_checkpoint_is_damaged(folder, file):
     file.write_bytes(b"")
     with pytest.raises(
-        CheckpointError, match=r"no checkpoint can be used: .*000003\.npz is damaged"
+        CheckpointError, match=r"every checkpoint is damaged: .*000003\.npz is damaged"
     ) as caught:
         latest(folder)
-    assert caught.value.hint == f"remove {folder / 'checkpoints'} to have training start over"
+    assert caught.value.hint == f"remove {folder / 'checkpoints'} to train from the beginning"
 
 
-def test_another_version_is_not_passed_over(folder, file, monkeypatch):
+def test_other_format_version_is_an_error(folder, file, monkeypatch):
     (folder / "checkpoints" / "000002.npz").write_bytes(checkpoint(2).to_bytes())
     monkeypatch.setattr(checkpoints, "VERSION", 2)
     file.write_bytes(checkpoint().to_bytes())
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match="has form 2, this version of cygd reads form 1") as caught:
+    with pytest.raises(
+        CheckpointError, match="has format 2, but this version of cygd reads format 1"
+    ) as caught:
         latest(folder)
     assert "environment.json" in caught.value.hint
 
 
-def test_no_checkpoint_is_no_error(tmp_path):
+def test_latest_is_none_without_checkpoints(tmp_path):
     assert latest(tmp_path) is None
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / ".000001.npz.abcd1234.part").write_bytes(b"half")
@@ -190,46 +206,46 @@ def test_no_checkpoint_is_no_error(tmp_path):
     assert latest(tmp_path) is None
 
 
-# -- which ones stay --------------------------------------------------------------------------------
+# -- which ones are kept ----------------------------------------------------------------------------
 
 
 def names(folder):
     return sorted(path.name for path in (folder / "checkpoints").iterdir())
 
 
-def test_the_newest_stay(folder):
-    writer = keeper(folder)
+def test_newest_checkpoints_are_kept(folder):
+    writer = checkpoint_writer(folder)
     for epoch in range(4):
         writer.write(state(epoch), extent(epoch))
     assert names(folder) == ["000002.npz", "000003.npz"]
 
 
-def test_more_than_a_million_epochs_stay_in_order(folder):
-    writer = keeper(folder)
+def test_checkpoints_are_ordered_by_number_beyond_a_million(folder):
+    writer = checkpoint_writer(folder)
     for epoch in (999_999, 1_000_000):
         writer.write(state(epoch), extent(3))
     assert latest(folder).state.epoch == 1_000_000
 
 
-def test_what_was_passed_over_does_not_push_out_what_is_whole(folder, file):
+def test_damaged_checkpoint_does_not_evict_a_good_one(folder, file):
     (folder / "checkpoints" / "000001.npz").write_bytes(checkpoint(1).to_bytes())
     file.write_bytes(b"")
-    keeper(folder).write(state(2), extent(2))
+    checkpoint_writer(folder).write(state(2), extent(2))
     assert names(folder) == ["000001.npz", "000002.npz"]
 
 
-def test_one_that_cannot_be_removed_is_no_failure(folder, monkeypatch, caplog):
-    writer = keeper(folder, keep=1)
+def test_failed_removal_of_an_old_checkpoint_only_warns(folder, monkeypatch, caplog):
+    writer = checkpoint_writer(folder, keep=1)
     writer.write(state(1), extent(1))
     monkeypatch.setattr(
         "pathlib.Path.unlink", lambda self, **options: (_ for _ in ()).throw(OSError(30, "Read-only"))
     )
     writer.write(state(2), extent(2))
-    assert "000001.npz is not needed any more but cannot be removed: Read-only" in caplog.messages[0]
+    assert "000001.npz: Read-only" in caplog.messages[0]
 
 
-def test_one_that_cannot_be_written_leaves_the_others(folder, monkeypatch):
-    writer = keeper(folder, keep=1)
+def test_failed_write_keeps_existing_checkpoints(folder, monkeypatch):
+    writer = checkpoint_writer(folder, keep=1)
     writer.write(state(1), extent(1))
     before = (folder / "checkpoints" / "000001.npz").read_bytes()
 
@@ -244,10 +260,10 @@ def test_one_that_cannot_be_written_leaves_the_others(folder, monkeypatch):
     assert (folder / "checkpoints" / "000001.npz").read_bytes() == before
 
 
-def test_the_digest_of_the_data_is_asked_for_once(folder):
+def test_data_hash_is_computed_once(folder):
     asked = []
-    writer = keeper(folder, data=lambda: asked.append(1) or "abc")
+    writer = checkpoint_writer(folder, data_hash=lambda: asked.append(1) or "abc")
     for epoch in (1, 2):
         writer.write(state(epoch), extent(epoch))
     assert asked == [1]
-    assert latest(folder).data == "abc"
+    assert latest(folder).data_hash == "abc"

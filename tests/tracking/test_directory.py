@@ -18,7 +18,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_fresh_folder_is_named_by_time_and_chance(here):
+def test_default_folder_name_has_time_and_random_hex(here):
     path = RunDirectory.create("xor").path
     assert path.parent == here / "runs" / "xor"
     date, time, chance = path.name.split("-")
@@ -29,7 +29,7 @@ def test_a_fresh_folder_is_named_by_time_and_chance(here):
     assert path.is_dir()
 
 
-def test_another_name_is_drawn_when_the_folder_exists(monkeypatch):
+def test_existing_folder_name_is_not_reused(monkeypatch):
     drawn = iter(["aaaa", "aaaa", "bbbb"])
     monkeypatch.setattr(directory.secrets, "token_hex", lambda n: next(drawn))
     monkeypatch.setattr(directory.time, "strftime", lambda pattern: "20260101-000000")
@@ -43,12 +43,12 @@ def test_out_is_created_with_its_parents(here):
     assert not (here / "runs").exists()
 
 
-def test_an_empty_out_is_taken(here):
+def test_empty_out_is_accepted(here):
     (here / "mine").mkdir()
     assert RunDirectory.create("xor", here / "mine").path == here / "mine"
 
 
-def test_an_out_with_something_in_it_is_refused(here):
+def test_nonempty_out_is_rejected(here):
     (here / "mine").mkdir()
     (here / "mine" / "thesis.tex").write_text("")
     with pytest.raises(ConfigError, match=r"run folder '.*mine' is not empty") as caught:
@@ -57,34 +57,34 @@ def test_an_out_with_something_in_it_is_refused(here):
     assert [path.name for path in (here / "mine").iterdir()] == ["thesis.tex"]
 
 
-def test_of_two_runs_in_one_empty_folder_the_second_is_refused(here, monkeypatch):
+def test_second_of_two_runs_in_one_empty_folder_is_rejected(here, monkeypatch):
     (here / "mine").mkdir()
-    monkeypatch.setattr(directory, "_chosen", lambda out: out)  # both have seen it empty
+    monkeypatch.setattr(directory, "_create_out", lambda out: out)  # both found it empty
     RunDirectory.create("xor", here / "mine")
     with pytest.raises(ConfigError, match=r"run folder '.*mine' is not empty"):
         RunDirectory.create("xor", here / "mine")
 
 
-def test_an_out_that_is_a_file_is_refused(here):
+def test_out_that_is_a_file_is_rejected(here):
     (here / "mine").write_text("")
     with pytest.raises(ConfigError, match=r"run folder '.*mine' is not a folder"):
         RunDirectory.create("xor", "mine")
 
 
-def test_an_out_below_a_file_is_refused(here):
+def test_out_below_a_file_is_rejected(here):
     (here / "mine").write_text("")
     with pytest.raises(ConfigError, match=r"cannot create the run folder '.*': Not a directory"):
         RunDirectory.create("xor", "mine/deeper")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\0b"])
-def test_a_name_that_is_no_folder_name_is_refused(name, here):
+def test_invalid_folder_name_is_rejected(name, here):
     with pytest.raises(ConfigError, match="cannot be the name of a folder"):
         RunDirectory.create(name)
     assert not (here / "runs").exists()
 
 
-def test_a_file_is_flushed_renamed_and_its_folder_flushed(here, monkeypatch):
+def test_file_is_synced_renamed_and_its_folder_synced(here, monkeypatch):
     events = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(
@@ -98,7 +98,7 @@ def test_a_file_is_flushed_renamed_and_its_folder_flushed(here, monkeypatch):
     assert [path.name for path in here.iterdir()] == ["a.txt"]
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(here, monkeypatch):
+def test_failed_write_keeps_the_old_file(here, monkeypatch):
     (here / "a.txt").write_text("old")
     monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
@@ -107,7 +107,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(here, monkeypat
     assert (here / "a.txt").read_text() == "old"
 
 
-def test_equal_arrays_are_equal_bytes_and_need_no_pickle():
+def test_equal_arrays_give_equal_bytes_without_pickle():
     arrays = {"w0": np.arange(6.0).reshape(2, 3), "b0": np.zeros(3, np.float32)}
     folder = RunDirectory.create("xor")
     first = folder.write_npz("weights.npz", arrays).read_bytes()
@@ -124,12 +124,12 @@ def test_equal_arrays_are_equal_bytes_and_need_no_pickle():
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_arrays_of_objects_are_refused():
+def test_object_arrays_are_rejected():
     with pytest.raises(ValueError, match="Object arrays cannot be saved when allow_pickle=False"):
         RunDirectory.create("xor").write_npz("w.npz", {"w0": np.array([None])})
 
 
-def test_json_is_plain_and_ends_in_a_newline():
+def test_json_has_plain_values_and_a_final_newline():
     folder = RunDirectory.create("xor")
     value = {"loss": np.float64("nan"), "best": np.int64(3), "path": Path("a"), "list": (np.inf, True, None)}
     text = folder.write_json("result.json", value).read_text()
@@ -137,11 +137,11 @@ def test_json_is_plain_and_ends_in_a_newline():
     assert json.loads(text) == {"loss": None, "best": 3, "path": "a", "list": [None, True, None]}
 
 
-def test_plain_unpacks_arrays():
+def test_to_jsonable_converts_arrays():
     assert to_jsonable(np.array([[1.5, np.nan]])) == [[1.5, None]]
 
 
-def test_plugins_of_one_stem_get_folders_of_their_own(here):
+def test_plugins_of_the_same_name_get_numbered_folders(here):
     folder = RunDirectory.create("xor")
     names = []
     for parent in ("a", "b"):

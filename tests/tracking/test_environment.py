@@ -6,25 +6,25 @@ import subprocess
 
 import pytest
 
-from cygd.tracking.environment import facts, hashes, versions, warn_if_changed
+from cygd.tracking.environment import describe_environment, file_hashes, versions, warn_if_changed
 
 
-def test_versions_name_what_matters():
+def test_versions_of_required_packages():
     found = versions()
     assert list(found) == ["python", "cygd", "numpy", "pyyaml", "pluggy"]
     assert all(found.values())
 
 
-def test_hashes_name_files_relative_to_their_base(tmp_path):
+def test_file_hashes_are_named_relative_to_the_base(tmp_path):
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "a.py").write_bytes(b"x")
     path = tmp_path / "plugins" / "a.py"
     digest = hashlib.sha256(b"x").hexdigest()
-    assert hashes([path], tmp_path) == {"plugins/a.py": digest}
-    assert hashes([path]) == {str(path): digest}
+    assert file_hashes([path], tmp_path) == {"plugins/a.py": digest}
+    assert file_hashes([path]) == {str(path): digest}
 
 
-def test_a_changed_file_is_warned_of(tmp_path, caplog):
+def test_warns_about_changed_files(tmp_path, caplog):
     then = {"sha256": {"data": {"/a.csv": "1", "/b.csv": "1"}, "plugins": {"plugins/a.py": "1"}}}
     (tmp_path / "environment.json").write_text(json.dumps(then))
     with caplog.at_level(logging.WARNING, "cygd"):
@@ -36,7 +36,7 @@ def test_a_changed_file_is_warned_of(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"sha256": {"data": {}}}'])
-def test_where_there_was_no_run_nothing_is_said(tmp_path, caplog, content):
+def test_no_warning_without_an_earlier_run(tmp_path, caplog, content):
     if content is not None:
         (tmp_path / "environment.json").write_text(content)
     warn_if_changed(tmp_path, {"/a.csv": "2"}, {})
@@ -45,7 +45,7 @@ def test_where_there_was_no_run_nothing_is_said(tmp_path, caplog, content):
 
 @pytest.fixture
 def git(tmp_path, monkeypatch):
-    """Return a function that calls git in a new repository with one commit, and its folder."""
+    """Return a function that calls git in a new repository."""
     if shutil.which("git") is None:
         pytest.skip("there is no git")
     for role in ("AUTHOR", "COMMITTER"):
@@ -61,7 +61,7 @@ def git(tmp_path, monkeypatch):
     return call
 
 
-def test_the_commit_is_the_one_that_is_checked_out(git, tmp_path, monkeypatch):
+def test_commit_is_the_one_checked_out(git, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "repository" / "deep")
     assert commit() is None
     git("commit", "--allow-empty", "-m", "first")
@@ -72,7 +72,7 @@ def test_the_commit_is_the_one_that_is_checked_out(git, tmp_path, monkeypatch):
     assert commit() == git("rev-parse", "HEAD")
 
 
-def test_the_commit_of_a_worktree_is_its_own(git, tmp_path, monkeypatch):
+def test_commit_of_a_worktree(git, tmp_path, monkeypatch):
     git("commit", "--allow-empty", "-m", "first")
     git("worktree", "add", str(tmp_path / "other"))
     git("commit", "--allow-empty", "-m", "second")
@@ -82,4 +82,4 @@ def test_the_commit_of_a_worktree_is_its_own(git, tmp_path, monkeypatch):
 
 
 def commit():
-    return facts(1, {})["git_commit"]
+    return describe_environment(1, {})["git_commit"]

@@ -1,4 +1,4 @@
-"""A folder has one run at a time, and no dead or orphaned process keeps it."""
+"""Folder locks: one run at a time, and no dead or orphaned process keeps a lock."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 import cygd
 from cygd.errors import ConfigError
 from cygd.tracking import locking
-from cygd.tracking.locking import FolderLock
+from cygd.tracking.locking import FolderLock, is_locked, lock
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
 
@@ -35,7 +35,7 @@ if os.fork() == 0:
 
 
 def holder(folder, then=""):
-    """Start a process that holds a folder; it ends with its stdin."""
+    """Start a process that locks a folder until its stdin closes."""
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", HOLDER.format(then=then), str(folder)],
         stdin=subprocess.PIPE,
@@ -54,7 +54,7 @@ def ended(process, number=signal.SIGKILL):
     process.stdout.close()
 
 
-def test_a_folder_is_held_until_it_is_released(tmp_path):
+def test_folder_is_locked_until_released(tmp_path):
     words = f"the run folder '{re.escape(str(tmp_path))}' is in use by"
     with FolderLock(tmp_path), pytest.raises(ConfigError, match=words):
         FolderLock(tmp_path)
@@ -62,7 +62,7 @@ def test_a_folder_is_held_until_it_is_released(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_process_is_kept_out_and_named(tmp_path):
+def test_error_names_the_locking_process(tmp_path):
     process = holder(tmp_path)
     try:
         with pytest.raises(ConfigError) as caught:
@@ -74,12 +74,12 @@ def test_another_process_is_kept_out_and_named(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_dead_process_holds_nothing(tmp_path, number):
+def test_dead_process_releases_its_lock(tmp_path, number):
     ended(holder(tmp_path), number)
     FolderLock(tmp_path).release()
 
 
-def test_an_orphan_holds_nothing(tmp_path):
+def test_forked_orphan_holds_no_lock(tmp_path):
     process = holder(tmp_path, FORKS)
     orphan = int(process.stdout.readline())
     try:
@@ -92,7 +92,7 @@ def test_an_orphan_holds_nothing(tmp_path):
         os.kill(orphan, signal.SIGKILL)
 
 
-def test_a_program_that_was_started_holds_nothing(tmp_path):
+def test_started_program_holds_no_lock(tmp_path):
     then = "import subprocess; other = subprocess.Popen(['sleep', '60']); print(other.pid, flush=True)"
     process = holder(tmp_path, then)
     orphan = int(process.stdout.readline())
@@ -103,10 +103,19 @@ def test_a_program_that_was_started_holds_nothing(tmp_path):
         os.kill(orphan, signal.SIGKILL)
 
 
-def test_where_the_file_system_keeps_no_locks_it_is_said(tmp_path, monkeypatch, caplog):
+def test_warns_if_the_file_system_has_no_locks(tmp_path, monkeypatch, caplog):
     def refuse(descriptor, operation):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(locking.fcntl, "flock", refuse)
     with FolderLock(tmp_path):
-        assert caplog.messages == [f"the folder {tmp_path} cannot be locked: No locks available"]
+        assert caplog.messages == [f"cannot lock the folder {tmp_path}: No locks available"]
+
+
+def test_file_is_locked_until_closed(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    with path.open("ab") as first, path.open("ab") as second:
+        assert lock(first)
+        assert not lock(second)
+        assert is_locked(path)
+    assert not is_locked(path)

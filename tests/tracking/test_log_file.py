@@ -24,7 +24,7 @@ def listener():
     logging.getLogger().removeHandler(handler)
 
 
-def test_everything_is_written_also_what_was_said_before_there_was_a_file(tmp_path):
+def test_earlier_records_are_written_when_the_file_opens(tmp_path):
     with LogFile() as journal:
         log.warning("early", extra={"hint": "get up"})
         journal.open(tmp_path / "log.txt")
@@ -37,7 +37,7 @@ def test_everything_is_written_also_what_was_said_before_there_was_a_file(tmp_pa
     ]
 
 
-def test_a_traceback_is_written(tmp_path):
+def test_traceback_is_written(tmp_path):
     with LogFile() as journal:
         journal.open(tmp_path / "log.txt")
         try:
@@ -49,7 +49,7 @@ def test_a_traceback_is_written(tmp_path):
     assert "ValueError: deep inside" in text
 
 
-def test_nothing_gets_louder_for_others(tmp_path, listener):
+def test_level_of_other_handlers_is_unchanged(tmp_path, listener):
     with LogFile() as outer, LogFile():
         outer.open(tmp_path / "log.txt")
         log.debug("whisper")
@@ -59,7 +59,7 @@ def test_nothing_gets_louder_for_others(tmp_path, listener):
     assert "whisper" in (tmp_path / "log.txt").read_text()
 
 
-def test_the_level_is_what_it_was(tmp_path):
+def test_logger_level_is_restored(tmp_path):
     before = log.level
     with LogFile():
         assert log.level == logging.DEBUG
@@ -67,7 +67,7 @@ def test_the_level_is_what_it_was(tmp_path):
     assert not log.filters
 
 
-def test_nothing_is_written_after_the_end(tmp_path):
+def test_nothing_is_written_after_the_block(tmp_path):
     with LogFile() as journal:
         journal.open(tmp_path / "log.txt")
     log.warning("too late")

@@ -12,8 +12,8 @@ from cygd.components.loggers import Logger
 from cygd.errors import PluginError
 from cygd.testing import check_logger
 from cygd.tracking.loggers import LOGGERS, ConsoleLogger, CsvLogger, JsonlLogger
-from cygd.tracking.loggers.console import short
-from cygd.tracking.loggers.csv import columns
+from cygd.tracking.loggers.console import format_number
+from cygd.tracking.metrics_file import column_names
 
 
 def experiment(epochs=2, metrics=(), split=None, layers=(1,)):
@@ -61,11 +61,11 @@ def feed(logger, run, rows):
         (experiment(layers=[{"units": 3, "l1": 0, "l2": 0.1}]), ["loss", "penalty"]),
     ],
 )  # fmt: skip
-def test_only_the_columns_of_the_run_are_there(config, expected):
-    assert columns(config) == ["epoch", *expected, "running_loss", "learning_rate", "seconds"]
+def test_columns_follow_from_the_experiment(config, expected):
+    assert column_names(config) == ["epoch", *expected, "running_loss", "learning_rate", "seconds"]
 
 
-def test_csv_writes_numbers_that_read_back(run, result):
+def test_csv_numbers_round_trip(run, result):
     logger = CsvLogger()
     feed(logger, run, ROWS)
     logger.cygd_run_end(run, result)
@@ -79,14 +79,14 @@ def test_csv_writes_numbers_that_read_back(run, result):
 
 
 @pytest.mark.parametrize("logger", [CsvLogger(), JsonlLogger()], ids=["csv", "jsonl"])
-def test_the_rows_are_there_after_an_error(run, logger):
+def test_rows_are_written_after_an_error(run, logger):
     feed(logger, run, ROWS[:2])
     logger.cygd_run_error(run, KeyboardInterrupt())
     [path] = run.directory.iterdir()
     assert len(path.read_text().splitlines()) == (3 if path.suffix == ".csv" else 2)
 
 
-def test_jsonl_is_json_line_by_line_and_at_once(run):
+def test_jsonl_flushes_one_json_object_per_line(run):
     feed(logger := JsonlLogger(), run, ROWS)
     at_once = (run.directory / "metrics.jsonl").read_text()
     logger.cygd_run_error(run, KeyboardInterrupt())
@@ -131,7 +131,7 @@ def test_console_names_the_best_epoch(run, result, capsys):
     assert "stopped after 2 epochs, best 1, " in capsys.readouterr().err
 
 
-COLOUR = re.compile(r"\x1b\[\d*[1-9]\d*m")
+COLOR = re.compile(r"\x1b\[\d*[1-9]\d*m")
 
 
 class Terminal(io.StringIO):
@@ -141,7 +141,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Return a function that makes stderr a terminal; only in the test itself, for pytest sets it anew."""
+    """Return a function that makes stderr a terminal; to call in the test, since pytest replaces stderr."""
     for name, value in {"TERM": "xterm", "COLUMNS": "100"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -160,23 +160,23 @@ def test_console_shows_a_bar_with_loss_and_time_left_on_a_terminal(run, result, 
     logger.cygd_run_end(run, result)
     text = stream.getvalue()
     assert "\x1b[" in text
-    assert COLOUR.search(text)
+    assert COLOR.search(text)
     assert "2/2" in text
     assert "loss nan" in text
     assert "0:00:00" in text
     assert "completed after 2 epochs" in text.splitlines()[-1]
 
 
-def test_console_leaves_colours_away_where_asked(run, terminal, monkeypatch):
+def test_console_omits_colors_if_no_color_is_set(run, terminal, monkeypatch):
     stream = terminal()
     monkeypatch.setenv("NO_COLOR", "1")
     feed(logger := ConsoleLogger(), run, ROWS)
     logger.cygd_run_error(run, KeyboardInterrupt())
     assert "loss nan" in stream.getvalue()
-    assert not COLOUR.search(stream.getvalue())
+    assert not COLOR.search(stream.getvalue())
 
 
-def test_console_takes_a_dumb_terminal_for_none(run, terminal, monkeypatch):
+def test_console_treats_a_dumb_terminal_as_no_terminal(run, terminal, monkeypatch):
     stream = terminal()
     monkeypatch.setenv("TERM", "dumb")
     feed(ConsoleLogger(), run, ROWS)
@@ -187,28 +187,28 @@ def test_console_takes_a_dumb_terminal_for_none(run, terminal, monkeypatch):
 @pytest.mark.parametrize(
     ("value", "text"), [(0.123456, "0.1235"), (2.0, "2"), (1e-12, "1e-12"), (math.nan, "nan")]
 )
-def test_numbers_are_short(value, text):
-    assert short(value) == text
+def test_numbers_have_four_digits(value, text):
+    assert format_number(value) == text
 
 
-def test_the_table_names_every_logger_once():
+def test_table_lists_every_logger():
     assert [logger.name for logger in LOGGERS] == ["console", "csv", "jsonl"]
     assert all(logger.tier == "built-in" and logger.summary for logger in LOGGERS)
 
 
-def test_a_logger_builds_with_its_options():
+def test_logger_builds_with_its_options():
     [jsonl] = [logger for logger in LOGGERS if logger.name == "jsonl"]
     assert jsonl.configured({"file": "rows.jsonl"}).build().file == "rows.jsonl"
     assert jsonl.build().file == "metrics.jsonl"
 
 
-def test_an_unknown_option_of_a_logger_is_refused():
+def test_unknown_option_of_a_logger_is_rejected():
     [console] = [logger for logger in LOGGERS if logger.name == "console"]
     with pytest.raises(OptionError, match="logger 'console' has no option 'line'"):
         console.configured({"line": 3})
 
 
-def test_a_factory_that_fails_is_named():
+def test_failing_factory_is_named():
     def factory():
         raise RuntimeError("no server")
 
@@ -216,12 +216,12 @@ def test_a_factory_that_fails_is_named():
         Logger("remote", factory).build()
 
 
-def test_a_factory_that_returns_nothing_is_named():
+def test_factory_that_returns_none_is_named():
     with pytest.raises(PluginError, match="logger 'remote': its factory returned None") as caught:
         Logger("remote", lambda: None).build()
     assert caught.value.hint == "is a `return` missing?"
 
 
 @pytest.mark.parametrize("logger", LOGGERS, ids=lambda logger: logger.name)
-def test_the_built_in_loggers_pass_the_suite_for_authors(logger):
+def test_built_in_loggers_pass_check_logger(logger):
     check_logger(logger)

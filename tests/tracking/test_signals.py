@@ -1,4 +1,4 @@
-"""Ctrl-C again and again: what is being written is written whole, and nobody sees a traceback."""
+"""Signals: ignored while files are written, and SIGTERM as an interrupt without a traceback."""
 
 import signal
 import threading
@@ -6,30 +6,30 @@ import threading
 import pytest
 
 from cygd import __main__
-from cygd.tracking.signals import ENDINGS, ignore_signals, sigterm_as_interrupt
+from cygd.tracking.signals import TERMINATION_SIGNALS, ignore_signals, sigterm_as_interrupt
 
 
-def test_no_ctrl_c_gets_in_and_the_handler_comes_back():
+def test_ctrl_c_is_ignored_and_the_handler_restored():
     before = signal.getsignal(signal.SIGINT)
     with ignore_signals():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_another_thread_leaves_signals_alone():
-    seen = []
+def test_ignore_signals_does_nothing_in_other_threads():
+    handlers = []
 
-    def look():
+    def append_handler():
         with ignore_signals():
-            seen.append(signal.getsignal(signal.SIGINT))
+            handlers.append(signal.getsignal(signal.SIGINT))
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=append_handler)
     thread.start()
     thread.join()
-    assert seen == [signal.getsignal(signal.SIGINT)]
+    assert handlers == [signal.getsignal(signal.SIGINT)]
 
 
-def test_ctrl_c_while_the_command_is_imported_ends_quietly(monkeypatch):
+def test_ctrl_c_during_import_exits_130(monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
@@ -39,24 +39,24 @@ def test_ctrl_c_while_the_command_is_imported_ends_quietly(monkeypatch):
 
 @pytest.fixture
 def default():
-    """What a process has that nobody has told otherwise."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in ENDINGS}
+    """Reset the termination signals to their default handlers."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in TERMINATION_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", ENDINGS)
+@pytest.mark.parametrize("number", TERMINATION_SIGNALS)
 @pytest.mark.usefixtures("default")
-def test_a_request_to_end_is_an_interrupt(number):
+def test_termination_signal_raises_keyboard_interrupt(number):
     with pytest.raises(KeyboardInterrupt, match=number.name), sigterm_as_interrupt():
         signal.raise_signal(number)
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
-@pytest.mark.parametrize("number", ENDINGS)
+@pytest.mark.parametrize("number", TERMINATION_SIGNALS)
 @pytest.mark.usefixtures("default")
-def test_while_something_is_written_it_waits_no_less_than_ctrl_c(number):
+def test_ignore_signals_covers_termination_signals(number):
     with sigterm_as_interrupt(), ignore_signals():
         signal.raise_signal(number)
         signal.raise_signal(signal.SIGINT)
@@ -64,7 +64,7 @@ def test_while_something_is_written_it_waits_no_less_than_ctrl_c(number):
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, print], ids=["nohup", "an application's own"])
 @pytest.mark.usefixtures("default")
-def test_what_others_have_set_stays(handler):
+def test_existing_handlers_are_kept(handler):
     signal.signal(signal.SIGHUP, handler)
     with sigterm_as_interrupt():
         assert signal.getsignal(signal.SIGHUP) is handler
@@ -73,14 +73,14 @@ def test_what_others_have_set_stays(handler):
 
 
 @pytest.mark.usefixtures("default")
-def test_another_thread_cannot_ask_for_signals():
-    seen = []
+def test_sigterm_as_interrupt_does_nothing_in_other_threads():
+    handlers = []
 
-    def look():
+    def append_handler():
         with sigterm_as_interrupt():
-            seen.append(signal.getsignal(signal.SIGTERM))
+            handlers.append(signal.getsignal(signal.SIGTERM))
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=append_handler)
     thread.start()
     thread.join()
-    assert seen == [signal.SIG_DFL]
+    assert handlers == [signal.SIG_DFL]

@@ -1,4 +1,4 @@
-"""hashes.csv: a hash of the weights for each epoch."""
+"""hashes.csv: a hash of the weights per epoch."""
 
 import zlib
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ EXPERIMENT = {
 }
 
 
-def test_a_row_for_each_epoch(tmp_path):
+def test_one_row_per_epoch(tmp_path):
     result = cygd.run(EXPERIMENT, out=tmp_path / "run")
     found = read_weight_hashes(result.directory)
     assert list(found) == [0, 1, 2, 3, 4, 5]
@@ -26,7 +26,7 @@ def test_a_row_for_each_epoch(tmp_path):
 
 
 @pytest.mark.parametrize("log", [[], ["csv"], ["console", "jsonl"]])
-def test_epochs_that_are_not_measured_have_one_too(tmp_path, log):
+def test_epochs_without_evaluation_have_a_row(tmp_path, log):
     result = cygd.run(EXPERIMENT, ["train.evaluate_every=0", f"log={log}"], out=tmp_path / "run")
     assert len(read_weight_hashes(result.directory)) == 6
 
@@ -39,7 +39,7 @@ def test_equal_runs_have_equal_hashes(tmp_path):
     assert first[1] != read_weight_hashes(other.directory)[1]
 
 
-def test_a_run_that_goes_on_keeps_the_rows_before(tmp_path):
+def test_resumed_run_keeps_earlier_rows(tmp_path):
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
     network = SimpleNamespace(parameters=np.zeros(3))
     run = SimpleNamespace(directory=tmp_path, network=network, resumed=1)
@@ -51,10 +51,10 @@ def test_a_run_that_goes_on_keeps_the_rows_before(tmp_path):
 
 
 @pytest.mark.parametrize(("resumed", "kept"), [(0, []), (1, [0]), (2, [0, 1]), (7, [0, 1])])
-def test_rows_that_stay_are_never_written_again(tmp_path, resumed, kept):
+def test_kept_rows_are_not_rewritten(tmp_path, resumed, kept):
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
     network = SimpleNamespace(parameters=np.zeros(3))
-    # as of a process that is killed before anything of it is flushed
+    # as if the process was killed before its first flush
     logger = WeightHashLogger()
     logger.cygd_run_start(SimpleNamespace(directory=tmp_path, network=network, resumed=resumed))
     assert list(read_weight_hashes(tmp_path)) == kept
@@ -62,7 +62,7 @@ def test_rows_that_stay_are_never_written_again(tmp_path, resumed, kept):
 
 
 @pytest.mark.parametrize("text", ["", "epoch,wei", "\n0,00000001\n"])
-def test_a_file_without_its_head_begins_anew(tmp_path, text):
+def test_file_without_a_header_is_rewritten(tmp_path, text):
     (tmp_path / "hashes.csv").write_text(text)
     logger = WeightHashLogger()
     logger.cygd_run_start(
@@ -73,7 +73,7 @@ def test_a_file_without_its_head_begins_anew(tmp_path, text):
     assert (tmp_path / "hashes.csv").read_text() == f"epoch,weights\n1,{zlib.crc32(bytes(24)):08x}\n"
 
 
-def test_rows_that_were_cut_off_are_no_rows(tmp_path):
+def test_truncated_rows_are_ignored(tmp_path):
     assert read_weight_hashes(tmp_path) == {}
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n\n1,0000")
     assert read_weight_hashes(tmp_path) == {0: "00000001"}

@@ -14,7 +14,7 @@ from cygd.cli.run_lookup import find_run
 from cygd.errors import CygdError
 
 if TYPE_CHECKING:
-    from cygd.inspection.loss_surface import LossSurface
+    from cygd.inspection.surface import LossSurface
 
 __all__ = ["USAGE", "declare", "run"]
 
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if not 1 <= len(options.weight) <= 2:
         hint = "--weight w0[0,0] for a curve, a second --weight for a surface"
         raise UsageError(f"one weight or two, found {len(options.weight) or 'none'}", hint)
-    from cygd.inspection.loss_surface import compute_loss_surface
+    from cygd.inspection.surface import compute_loss_surface
     from cygd.runner.assembly import assemble
 
     with redirect_stdout():
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     if options.csv:
         write_csv(found, sys.stdout)
         return DONE
-    from cygd.inspection.loss_surface_plot import draw
+    from cygd.inspection.surface_plot import draw
 
     name = assembly.experiment.name
     file = Path(options.output or f"{name}-bowl.svg")

@@ -186,13 +186,13 @@ def _kind_of(formula: object) -> str:
 
 def _list(registry: Plugins, options: argparse.Namespace) -> None:
     """Print a row for each component, and for each installed plugin that could not be loaded."""
-    from cygd.runner.provenance import tier
+    from cygd.runner.provenance import describe_tier
 
     rows = [
         {
             "name": entry.component.name,
             "kind": entry.component.kind,
-            "tier": tier(entry.component),
+            "tier": describe_tier(entry.component),
             "plugin": entry.plugin,
             "origin": entry.origin,
         }
@@ -232,13 +232,13 @@ def _show(entries: list[Entry]) -> None:
 def _facts(entry: Entry) -> dict[str, Any]:
     """Return all that there is to say about a component; what it does not have is left out."""
     from cygd.components import REQUIRED
-    from cygd.runner.provenance import tier
+    from cygd.runner.provenance import describe_tier
 
     component = entry.component
     facts = {
         "name": component.name,
         "kind": component.kind,
-        "tier": tier(component),
+        "tier": describe_tier(component),
         "plugin": entry.plugin,
         "origin": entry.origin,
         "summary": component.summary,

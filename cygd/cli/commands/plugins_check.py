@@ -10,7 +10,7 @@ from cygd.components import Activation, Component
 from cygd.components.activations import ACTIVATIONS
 from cygd.core import dispatch
 from cygd.plugins.component_checks import ComponentCheckError
-from cygd.runner.provenance import tier
+from cygd.runner.provenance import describe_tier
 from cygd.testing.report import Outcome, outcomes, speed
 
 __all__ = ["check"]
@@ -22,7 +22,7 @@ MARGIN = 28  # the column of the outcomes
 def check(component: Component, title: str) -> int:
     """Run the suite of a component, print what it finds, and return the exit code."""
     width = max(MARGIN + 8, shutil.get_terminal_size().columns - 1)
-    _wrapped(f"{title}: {tier(component)}{_scope(component)}", width, "  ")
+    _wrapped(f"{title}: {describe_tier(component)}{_scope(component)}", width, "  ")
     failed = count = 0
     running = outcomes(component)
     while True:

@@ -71,7 +71,7 @@ def _print_resolved(file: str, overrides: list[str], plugins: list[str]) -> int:
 
     with redirect_stdout():
         reading = assembly.read(file, overrides, plugins)
-    sys.stdout.write(config.dump(assembly.resolved(reading)))
+    sys.stdout.write(config.dump(reading.resolved()))
     return DONE
 
 

@@ -25,11 +25,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print every symbol of the first updates."""
     file, overrides = one_experiment(options)
-    from cygd.inspection import trace, trace_report
+    from cygd.inspection import trace_report
+    from cygd.inspection.tracing import trace_steps
     from cygd.runner.assembly import assemble
 
     with redirect_stdout():
         experiment = assemble(file, overrides, options.plugin)
     write = trace_report.write_csv if options.csv else trace_report.write_text
-    write(trace.steps(experiment, options.steps), sys.stdout)
+    write(trace_steps(experiment, options.steps), sys.stdout)
     return DONE

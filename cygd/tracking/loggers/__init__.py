@@ -1,6 +1,6 @@
-"""Loggers: what a run tells people and files, by the same hooks that every plugin has.
+"""Loggers: they write what a run reports to the terminal and to files, through the hooks that plugins use.
 
-`LOGGERS` is the table of the built-in ones; a logger of one's own is a `Logger` with a factory.
+`LOGGERS` is the table of built-in loggers; a plugin adds a `Logger` with a factory.
 """
 
 from __future__ import annotations

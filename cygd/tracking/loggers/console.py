@@ -1,7 +1,7 @@
-"""What a person sees of a run: a progress bar and curves on a terminal, some twenty plain lines elsewhere.
+"""The console logger: a progress bar and loss curves on a terminal, about twenty plain lines elsewhere.
 
-Everything goes to stderr, because stdout belongs to the data. rich is imported only where a terminal
-shows it; it leaves the colours away where NO_COLOR is set.
+All output goes to stderr; stdout is for data. rich is imported only for a terminal, and omits colors if
+NO_COLOR is set.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
     from cygd.tracking.results import Result, Run
 
-__all__ = ["ConsoleLogger", "short"]
+__all__ = ["ConsoleLogger", "format_epochs", "format_number"]
 
-# how many numbers an epoch shows before it gets too wide to read: on a line, and beside the bar
-ON_LINE, ON_BAR = 5, 3
-SHOW_EVERY = 0.1
+# maximum number of metrics on a line, and beside the progress bar
+MAX_ON_LINE, MAX_ON_BAR = 5, 3
+UPDATE_INTERVAL = 0.1  # seconds
 HIDDEN = {"seconds", "learning_rate"}
 
 
-def short(value: float) -> str:
-    """Return a number in four digits.
+def format_number(value: float) -> str:
+    """Return a number with four significant digits.
 
     Examples
     --------
-    >>> short(0.123456), short(3.0), short(1e-9)
+    >>> format_number(0.123456), format_number(3.0), format_number(1e-9)
     ('0.1235', '3', '1e-09')
     """
     return f"{value:.4g}"
 
 
-def sentence(metrics: Mapping[str, float], most: int = ON_LINE) -> str:
-    """Return the metrics of an epoch as `loss 0.12, accuracy 0.9`, the measured ones in front."""
+def format_metrics(metrics: Mapping[str, float], limit: int = MAX_ON_LINE) -> str:
+    """Return the first metrics of an epoch as `loss 0.12, accuracy 0.9`; without `loss`, its running loss."""
     shown = [name for name in metrics if name not in HIDDEN and name != "running_loss"]
     if "loss" not in metrics and "running_loss" in metrics:
         shown.insert(0, "running_loss")
-    return ", ".join(f"{name} {short(metrics[name])}" for name in shown[:most])
+    return ", ".join(f"{name} {format_number(metrics[name])}" for name in shown[:limit])
 
 
 class ConsoleLogger:
@@ -51,55 +51,57 @@ class ConsoleLogger:
     Parameters
     ----------
     lines : int
-        About how many lines a run prints where there is no terminal.
+        The approximate number of lines per run if stderr is not a terminal.
     """
 
     def __init__(self, lines: int = 15) -> None:
         self.lines = max(1, lines)
         self._progress: Progress | None = None
-        self._shown = -math.inf
+        self._last_update = -math.inf
 
     def cygd_run_start(self, run: Run) -> None:
-        """Say what runs."""
+        """Print the name, epochs and folder of the run."""
         self._epochs = int(run.config["train"]["epochs"])
         self._stride = max(1, math.ceil(self._epochs / self.lines))
         resumed = getattr(run, "resumed", None)
-        since = "" if resumed is None else f", going on from epoch {resumed}"
-        print(f"{run.name}: {epochs(self._epochs)}{since}, in {run.directory}", file=sys.stderr)
+        start = "" if resumed is None else f", resuming from epoch {resumed}"
+        print(f"{run.name}: {format_epochs(self._epochs)}{start}, in {run.directory}", file=sys.stderr)
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._progress = _progress_bar(self._epochs)
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Show an epoch: on the bar, or every so many epochs as a line."""
+        """Update the progress bar, or print a line at regular intervals."""
         if self._progress is not None:
-            self._show(self._progress, epoch, metrics)
+            self._update(self._progress, epoch, metrics)
         elif epoch % self._stride == 0 or epoch == self._epochs:
             width = len(str(self._epochs))
-            print(f"epoch {epoch:>{width}}/{self._epochs}  {sentence(metrics)}".rstrip(), file=sys.stderr)
+            print(
+                f"epoch {epoch:>{width}}/{self._epochs}  {format_metrics(metrics)}".rstrip(), file=sys.stderr
+            )
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
-        """Say how it ended; on a terminal, draw how it went."""
+        """Print the result; on a terminal, draw the loss curves."""
         if self._progress is not None:
             width = self._progress.console.width
             self._stop()
             _draw(getattr(result, "history", {}), width)
         best = f", best {result.best_epoch}" if result.best_epoch is not None else ""
         print(
-            f"{result.status} after {epochs(result.epochs)}{best}, {short(result.seconds)} s: "
-            + ", ".join(f"{name} {short(value)}" for name, value in result.metrics.items()),
+            f"{result.status} after {format_epochs(result.epochs)}{best}, {format_number(result.seconds)} s: "
+            + ", ".join(f"{name} {format_number(value)}" for name, value in result.metrics.items()),
             file=sys.stderr,
         )
 
     def cygd_run_error(self, run: Run, error: BaseException) -> None:
-        """Take the bar away, so that the error has the terminal for itself."""
+        """Remove the progress bar, so that it does not overlap the error message."""
         self._stop()
 
-    def _show(self, progress: Progress, epoch: int, metrics: dict[str, float]) -> None:
-        # epochs may be thousands a second, and nobody reads so fast
+    def _update(self, progress: Progress, epoch: int, metrics: dict[str, float]) -> None:
+        # there may be thousands of epochs per second
         now = time.monotonic()
-        if now - self._shown >= SHOW_EVERY or epoch == self._epochs:
-            progress.update(progress.task_ids[0], completed=epoch, text=sentence(metrics, ON_BAR))
-            self._shown = now
+        if now - self._last_update >= UPDATE_INTERVAL or epoch == self._epochs:
+            progress.update(progress.task_ids[0], completed=epoch, text=format_metrics(metrics, MAX_ON_BAR))
+            self._last_update = now
 
     def _stop(self) -> None:
         if self._progress is not None:
@@ -108,7 +110,7 @@ class ConsoleLogger:
 
 
 def _draw(history: Mapping[str, Sequence[float]], width: int) -> None:
-    """Print the curves of a run."""
+    """Print the loss curves of a run."""
     from cygd.tracking.loggers.loss_curve import curves
     from cygd.tracking.terminal_plot import usable
 
@@ -127,19 +129,19 @@ def _progress_bar(total: int) -> Progress:
         progress.TextColumn("{task.fields[text]}", markup=False),
         console=console.Console(stderr=True),
         refresh_per_second=5,
-        redirect_stdout=False,  # the only line there is the folder's path, after the end
+        redirect_stdout=False,  # stdout gets only the path of the run folder, after the end
     )
     bar.add_task("epochs", total=total, text="")
     bar.start()
     return bar
 
 
-def epochs(count: int) -> str:
-    """Return a number of epochs as people say it.
+def format_epochs(count: int) -> str:
+    """Return a number of epochs with the singular or plural noun.
 
     Examples
     --------
-    >>> epochs(1), epochs(20)
+    >>> format_epochs(1), format_epochs(20)
     ('1 epoch', '20 epochs')
     """
     return "1 epoch" if count == 1 else f"{count} epochs"

@@ -1,60 +1,32 @@
-"""metrics.csv: one row for each epoch, always written.
+"""The logger that writes metrics.csv: one row per epoch, in every run.
 
-Which columns there are is known before the first epoch, from the experiment: one that does not exist
-in the run (no validation rows, no penalty) is left out, and one that was not measured in an epoch is
-empty there. Numbers are written by `repr`, the shortest text that reads back to the same bits.
-
-A checkpoint belongs to the rows before that of its epoch, and knows them by their bytes: a run that goes
-on from it keeps those, and writes all others again.
+A checkpoint refers to the rows before that of its epoch by their size and CRC. A run that resumes from it
+keeps these rows and writes all later ones again. The format of the file is in `cygd.tracking.metrics_file`.
 """
 
 from __future__ import annotations
 
 import time
-import zlib
-from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from cygd.tracking import files
-from cygd.tracking.metrics_file import Extent
+from cygd.tracking.metrics_file import Extent, column_names, extent_before, format_header, format_row
 
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["CsvLogger", "columns"]
+__all__ = ["CsvLogger"]
 
-# a run of tiny epochs must not wait for the disk, and somebody who follows the file not for long
-FLUSH_EVERY = 0.5
-
-
-def columns(config: Mapping[str, Any]) -> list[str]:
-    """Return the names of the columns of a resolved experiment, `epoch` first and `seconds` last.
-
-    Examples
-    --------
-    >>> columns({"metrics": ["accuracy"], "data": {"split": {"validation": 0.2}}, "model": {"layers": [1]}})
-    ... # doctest: +NORMALIZE_WHITESPACE
-    ['epoch', 'loss', 'validation_loss', 'accuracy', 'validation_accuracy',
-     'running_loss', 'learning_rate', 'seconds']
-    """
-    chosen = [spec if isinstance(spec, str) else spec["name"] for spec in config["metrics"]]
-    names = ["loss", *(name.rpartition(":")[2] for name in chosen)]  # without the plugin in front
-    if validates(config["data"]):
-        names = [column for name in names for column in (name, f"validation_{name}")]
-    if any(penalizes(layer) for layer in config["model"]["layers"]):
-        names.append("penalty")
-    return ["epoch", *dict.fromkeys(names), "running_loss", "learning_rate", "seconds"]
+# seconds between flushes: short epochs must not wait for the disk, and readers must not wait long for rows
+FLUSH_INTERVAL = 0.5
 
 
-def validates(data: Mapping[str, Any]) -> bool:
-    """Return whether there are validation rows."""
-    split = data.get("split") or {}
-    return bool(data.get("validation") or split.get("validation") or split.get("folds"))
+class _LastRow(NamedTuple):
+    """The epoch of the last row written, and the extents of the file before and after the row."""
 
-
-def penalizes(layer: Any) -> bool:
-    """Return whether a layer has a penalty on its weights."""
-    return isinstance(layer, Mapping) and bool(layer.get("l1") or layer.get("l2"))
+    epoch: int
+    before: Extent
+    after: Extent
 
 
 class CsvLogger:
@@ -62,104 +34,101 @@ class CsvLogger:
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
-        self._flushed = 0.0
-        # the last row, and size and CRC of what stands before and with it; one entry, so that no interrupt
-        # gets between
-        self._written = (-1, 0, 0, 0, 0)
-        self._dirty = True  # there is more than the disk has
-        self._failure: OSError | None = None
+        self._flush_time = 0.0
+        # replaced as a whole, so that an interrupt cannot leave it half updated
+        self._last = _LastRow(-1, Extent(), Extent())
+        self._needs_sync = True
+        self._error: OSError | None = None
 
     def cygd_run_start(self, run: Run) -> None:
-        """Write the head, or find the place where a run goes on."""
-        self._columns = columns(run.config)
+        """Write the header, or find the row from which the run resumes."""
+        self._columns = column_names(run.config)
         self._path = run.directory / "metrics.csv"
         try:
-            self._begin(getattr(run, "resumed", None))
+            self._open(getattr(run, "resumed", None))
         except OSError as error:
-            self._failure = error
+            self._error = error
 
-    def _begin(self, epoch: int | None) -> None:
-        """Open the file where the row of an epoch belongs; None is the beginning."""
-        if epoch is None:
+    def _open(self, resumed: int | None) -> None:
+        """Open the file and discard the rows from the resumed epoch on, or all if it is None."""
+        if resumed is None:
             self._file = self._path.open("wb")
-            head = (",".join(self._columns) + "\n").encode()
-            self._file.write(head)
-            before = Extent().and_then(head)
+            header = format_header(self._columns)
+            self._file.write(header)
+            extent = Extent().extend(header)
         else:
             self._file = self._path.open("r+b")
-            before = Extent()
-            for _ in range(1 + epoch):
-                before = before.and_then(self._file.readline())
-            self._file.seek(before.size)
+            extent = extent_before(self._file, resumed)
+            self._file.seek(extent.size)
             self._file.truncate()
-        self._written = ((epoch or 0) - 1, 0, 0, *before)
+        self._last = _LastRow((resumed or 0) - 1, Extent(), extent)
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write the row of one epoch."""
+        """Write the row of an epoch."""
         if self._file is None:
             return
-        numbers = [repr(float(metrics[name])) if name in metrics else "" for name in self._columns[1:]]
-        line = f"{epoch},{','.join(numbers)}\n".encode()
-        _, _, _, size, crc = self._written
+        row = format_row(self._columns, epoch, metrics)
+        before = self._last.after
         try:
-            self._file.write(line)
+            self._file.write(row)
             now = time.monotonic()
-            if now - self._flushed > FLUSH_EVERY:
+            if now - self._flush_time > FLUSH_INTERVAL:
                 self._file.flush()
-                self._flushed = now
+                self._flush_time = now
         except OSError as error:
-            self._failure = error
-        self._written = (epoch, size, crc, size + len(line), zlib.crc32(line, crc))
-        self._dirty = True
+            self._error = error
+        self._last = _LastRow(epoch, before, before.extend(row))
+        self._needs_sync = True
 
     def check(self) -> None:
-        """Raise the OSError, if any, by which something could not be written: no run is without its rows.
+        """Raise the OSError of a failed write, if there was one.
 
-        The runner asks; a hook that raised would be switched off and the run go on.
+        The runner calls this, because a run must not continue without its rows: a hook that raises an error
+        would only be disabled.
         """
-        if self._failure is not None:
-            self._failure.filename = str(self._path)
-            raise self._failure
+        if self._error is not None:
+            self._error.filename = str(self._path)
+            raise self._error
 
     def sync(self, epoch: int) -> Extent | None:
-        """Bring the rows to the disk and return the extent of those before the row of an epoch.
+        """Sync the file and return the extent of the rows before that of an epoch.
 
-        None if the rows before it are not written, so that no checkpoint may count on them.
+        Returns None if these rows have not been written; a checkpoint must not refer to them then.
         """
         if self._file is None:
             return None
         self.flush()
-        last, size, crc, *behind = self._written
-        return {last: Extent(size, crc), last + 1: Extent(*behind)}.get(epoch)
+        last = self._last
+        return {last.epoch: last.before, last.epoch + 1: last.after}.get(epoch)
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
-        """Bring the rows to the disk."""
+        """Sync and close the file."""
         self._close()
 
     def cygd_run_error(self, run: Run, error: BaseException) -> None:
-        """Bring the rows of the whole epochs to the disk."""
+        """Sync and close the file; it has the rows of the completed epochs."""
         self._close()
 
     def flush(self) -> None:
-        """Bring what is written to the disk; OSError if that cannot be done."""
+        """Sync the file to the disk; raise an OSError if this fails."""
         self.check()
-        if self._file is not None and self._dirty:
+        if self._file is not None and self._needs_sync:
             try:
                 self._file.flush()
                 files.fsync(self._file.fileno())
             except OSError as error:
-                self._failure = error
+                self._error = error
                 self.check()
-            self._dirty = False
+            self._needs_sync = False
 
     def _close(self) -> None:
-        told = self._failure is not None
+        already_raised = self._error is not None
         try:
             if self._file is not None:
                 with self._file:
                     self.flush()
         except OSError:
-            if not told:
+            if not already_raised:
                 raise
         finally:
             self._file = None

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object for each epoch, for programs that follow a run."""
+"""The logger that writes metrics.jsonl: one JSON object per epoch, for programs that follow a run."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ __all__ = ["JsonlLogger"]
 
 
 class JsonlLogger:
-    """Writes `{"epoch": 1, "loss": 0.5, ...}` line by line; a number that is not finite is null.
+    """Writes one line `{"epoch": 1, "loss": 0.5, ...}` per epoch; non-finite numbers become null.
 
     Parameters
     ----------
     file : str
-        The name of the file in the run folder.
+        The file name in the run folder.
     """
 
     def __init__(self, file: str = "metrics.jsonl") -> None:
         self.file = file
-        self._out: IO[str] | None = None
+        self._stream: IO[str] | None = None
 
     def cygd_run_start(self, run: Run) -> None:
-        """Open the file; a run that goes on keeps the lines before the epoch with which it begins."""
+        """Open the file; a resumed run keeps the lines before its first epoch."""
         path, epoch = run.directory / self.file, getattr(run, "resumed", None)
         if epoch is None or not path.is_file():
-            self._out = path.open("w")
+            self._stream = path.open("w")
             return
-        self._out = path.open("r+")
+        self._stream = path.open("r+")
         for _ in range(epoch):
-            self._out.readline()
-        self._out.seek(self._out.tell())
-        self._out.truncate()
+            self._stream.readline()
+        self._stream.seek(self._stream.tell())
+        self._stream.truncate()
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write the line of one epoch, at once."""
-        if self._out is not None:
+        """Write and flush the line of an epoch."""
+        if self._stream is not None:
             values = {name: float(value) for name, value in metrics.items()}
             line = {name: value if math.isfinite(value) else None for name, value in values.items()}
-            self._out.write(json.dumps({"epoch": epoch, **line}) + "\n")
-            self._out.flush()
+            self._stream.write(json.dumps({"epoch": epoch, **line}) + "\n")
+            self._stream.flush()
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
         """Close the file."""
@@ -54,6 +54,6 @@ class JsonlLogger:
         self._close()
 
     def _close(self) -> None:
-        if self._out is not None:
-            self._out.close()
-            self._out = None
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

@@ -1,8 +1,8 @@
-"""hashes.csv: a hash of the weights for each epoch, by which two runs can be told apart.
+"""The logger that writes hashes.csv: a hash of the weights per epoch, to find where two runs diverge.
 
-The hash is the CRC-32 of all parameters: of two networks that differ, one in four thousand million has
-the same, and it costs a tiny epoch next to nothing. The rows name their epochs, so that one that is missing
-(of a run that was killed) says nothing, and nothing wrong.
+The hash is the CRC-32 of all parameters: two different networks have the same one with probability 2^-32, and
+its cost is negligible even for tiny epochs. Rows contain their epoch, so the rows that a killed run lost do
+not make the others wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["WeightHashLogger", "read_weight_hashes"]
 
 NAME = "hashes.csv"
-HEAD = b"epoch,weights\n"
+HEADER = b"epoch,weights\n"
 ROW = re.compile(rb"(\d+),([0-9a-f]{8})\n")
 
 
@@ -30,28 +30,28 @@ class WeightHashLogger:
         self._file: IO[bytes] | None = None
 
     def cygd_run_start(self, run: Run) -> None:
-        """Write the head, or keep the rows before the epoch from which a run goes on."""
+        """Write the header; a resumed run keeps the rows before its first epoch."""
         path = run.directory / NAME
         kept = _rows_before(path, getattr(run, "resumed", None))
         self._parameters = run.network.parameters.data
         if not kept:
             self._file = path.open("wb")
-            self._file.write(HEAD)
+            self._file.write(HEADER)
             return
-        # rows that stay are not written again: who is killed in between would have lost them
+        # kept rows are not rewritten: a run killed in between would lose them
         self._file = path.open("r+b")
         self._file.seek(kept)
         self._file.truncate()
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write the row of one epoch."""
+        """Write the row of an epoch."""
         if self._file is None:
             return
         self._file.write(b"%d,%08x\n" % (epoch, zlib.crc32(self._parameters)))
 
     def flush(self) -> None:
-        """Hand over what is written, so that a kill from here on takes none of it."""
-        with contextlib.suppress(OSError):  # they are an extra: the rows say when the disk is full
+        """Flush the rows written so far, so that a killed run keeps them."""
+        with contextlib.suppress(OSError):  # hashes are optional: metrics.csv reports a full disk
             if self._file is not None:
                 self._file.flush()
 
@@ -60,7 +60,7 @@ class WeightHashLogger:
         self._close()
 
     def cygd_run_error(self, run: Run, error: BaseException) -> None:
-        """Close the file; the rows of the whole epochs are in it, unless the disk is full."""
+        """Close the file; it has the rows of the completed epochs, unless the disk is full."""
         with contextlib.suppress(OSError):
             self._close()
 
@@ -71,11 +71,11 @@ class WeightHashLogger:
 
 
 def _rows_before(path: Path, epoch: int | None) -> int:
-    """Return the size of the head and the whole rows before an epoch; 0 where there is nothing to keep."""
+    """Return the size of the header and the complete rows before an epoch; 0 to keep nothing."""
     lines = _lines(path)
-    if epoch is None or lines[:1] != [HEAD]:
+    if epoch is None or lines[:1] != [HEADER]:
         return 0
-    size = len(HEAD)
+    size = len(HEADER)
     for line in lines[1:]:
         row = ROW.fullmatch(line)
         if row is None or int(row[1]) >= epoch:
@@ -92,6 +92,6 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def read_weight_hashes(folder: Path) -> dict[int, str]:
-    """Return the hashes of a run by their epochs; none where there is no such file."""
+    """Return the hashes of a run by epoch; empty if the run folder has no hashes.csv."""
     rows = [ROW.fullmatch(line) for line in _lines(folder / NAME)[1:]]
     return {int(row[1]): row[2].decode() for row in rows if row is not None}

@@ -1,0 +1,226 @@
+"""Loss surfaces: the error over one weight or two, and the path of gradient descent on it.
+
+    E(w) = loss of all training rows + penalties, all other weights as at the end of the path.
+
+The path is that of the run: the updates of `Network.steps`, up to the end of the run or a maximum.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cygd.errors import CygdError
+from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
+from cygd.network import Network
+from cygd.runner.assembly import Assembly
+from cygd.runner.fit import fit_options, training_loop
+
+__all__ = ["LARGEST", "LossSurface", "Weight", "compute_loss_surface", "loss_surface", "parse_weight"]
+
+Array = NDArray[Any]
+
+CURVE_POINTS = 241
+SURFACE_POINTS = 61  # along each side
+LARGEST = 1e100  # that is shown of a path that diverges
+MARGIN = 0.5  # on each side of the path, in proportion to its extent
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One parameter of a network.
+
+    Attributes
+    ----------
+    name : str
+        w0[1,2] is the weight from input 1 to unit 2 of layer 0, b0[2] the bias of that unit, a0[0] a
+        trainable parameter of its activation.
+    index : int
+        Its index in `Network.parameters`.
+    """
+
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class LossSurface:
+    """The error over one weight or two, and the path of training.
+
+    Attributes
+    ----------
+    weights : tuple of Weight
+        One or two.
+    steps, epochs : array of int, shape (n_updates + 1,)
+        The number of each update, with 0 before the first; and its epoch, from 1.
+    path : array of shape (n_updates + 1, n_weights)
+        The weights after each update.
+    errors : array of shape (n_updates + 1,)
+        E of the whole network after each update.
+    axes : tuple of arrays
+        The values of each weight at which the surface was evaluated.
+    surface : array of shape (n,) or (n, n)
+        E there; [i, j] at axes[0][i] and axes[1][j].
+    complete : bool
+        Whether the path ends at the end of the run.
+    """
+
+    weights: tuple[Weight, ...]
+    steps: Array
+    epochs: Array
+    path: Array
+    errors: Array
+    axes: tuple[Array, ...]
+    surface: Array
+    complete: bool
+
+
+def loss_surface(
+    experiment_or_run: ExperimentOrRun,
+    weights: Sequence[str] = ("w0[0,0]",),
+    steps: int = 1000,
+    threads: int | None = None,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+) -> LossSurface:
+    """Return the error over one weight or two, and the path of training on it.
+
+    Parameters
+    ----------
+    experiment_or_run : path, mapping or Result
+        An experiment, or a run, whose training is repeated.
+    weights : sequence of str
+        One or two names such as w0[1,2], b0[2] or a0[0].
+    steps : int
+        The maximum number of updates.
+    threads : int, optional
+        Never changes the result.
+    overrides, plugins : sequence of str
+        As for `cygd.run`.
+
+    Raises
+    ------
+    ConfigError
+        If a layer has dropout.
+    CygdError
+        If the network has no such weight.
+    """
+    assembly = assemble_experiment(experiment_or_run, overrides, plugins)
+    return compute_loss_surface(assembly, weights, steps, threads)
+
+
+def compute_loss_surface(
+    assembly: Assembly, names: Sequence[str], max_updates: int = 1000, threads: int | None = None
+) -> LossSurface:
+    """Return what `loss_surface` does for an assembled experiment; its network is trained."""
+    check_no_dropout(assembly, "dropout has no loss surface: its masks change the error from step to step")
+    network = assembly.network
+    weights = tuple(parse_weight(network, name) for name in names)
+    if len({w.index for w in weights}) < len(weights):
+        raise CygdError(
+            f"the weight {weights[0].name} is given twice", hint="name two different weights, or one"
+        )
+    x, y, sample_weight = assembly.data.train.take()
+
+    def error() -> float:
+        loss = network.loss(x, y, sample_weight=sample_weight, threads=threads or 1)
+        return float(loss) + network.penalty()
+
+    indices = [w.index for w in weights]
+    epochs, path, errors, complete = _follow(assembly, indices, max_updates, threads or 1, error)
+    count = CURVE_POINTS if len(weights) == 1 else SURFACE_POINTS
+    axes = tuple(_axis(path[:, k], count) for k in range(len(weights)))
+    return LossSurface(
+        weights=weights,
+        steps=np.arange(len(path)),
+        epochs=epochs,
+        path=path,
+        errors=errors,
+        axes=axes,
+        surface=_evaluate(network, indices, axes, error),
+        complete=complete,
+    )
+
+
+def parse_weight(network: Network, name: str) -> Weight:
+    """Return the weight that a name means.
+
+    Examples
+    --------
+    >>> parse_weight(Network(2, [3, 1]), "w1[2,0]")
+    Weight(name='w1[2,0]', index=11)
+    """
+    match = re.fullmatch(r"\s*([wba])(\d+)\s*\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]\s*", name)
+    example = "w0[0,0]" + (", or b0[0] for a bias" if network.biases[0] is not None else "")
+    if match is None:
+        raise CygdError(f"unknown weight {name!r}", hint=f"for example {example}")
+    kind, layer = match[1], int(match[2])
+    views = network.layer_views(np.arange(network.parameters.size))
+    if layer >= len(views):
+        hint = f"the layers are 0 to {len(views) - 1}" if len(views) > 1 else "the only layer is 0"
+        raise CygdError(f"{name}: the network has no layer {layer}", hint=hint)
+    indices = views[layer]["wba".index(kind)]
+    if indices is None:
+        what = "bias" if kind == "b" else "trainable parameter of its activation"
+        raise CygdError(f"{name}: layer {layer} has no {what}", hint=f"for example {example}")
+    place = tuple(int(part) for part in match.groups()[2:] if part is not None)
+    if len(place) != indices.ndim or any(i >= n for i, n in zip(place, indices.shape, strict=True)):
+        ranges = ",".join(f"0..{n - 1}" for n in indices.shape)
+        raise CygdError(f"{name}: out of range", hint=f"layer {layer} has {kind}{layer}[{ranges}]")
+    return Weight(f"{kind}{layer}[{','.join(map(str, place))}]", int(indices[place]))
+
+
+def _follow(
+    assembly: Assembly, indices: Sequence[int], max_updates: int, threads: int, error: Callable[[], float]
+) -> tuple[Array, Array, Array, bool]:
+    """Train; return the epoch, weights and error of each update, and whether the run ends with them.
+
+    The network is then at the end of the path.
+    """
+    network = assembly.network
+    end = epoch_start = network.parameters.copy()
+    epochs, path, errors, complete = [1], [end[indices]], [error()], True
+    loop = training_loop(assembly, fit_options(assembly.experiment, threads))
+    for update in loop.steps():
+        if len(path) > max_updates:
+            complete = False
+            break
+        if update.epoch > epochs[-1]:
+            epoch_start = update.before
+        end = update.after
+        epochs.append(update.epoch)
+        path.append(end[indices])
+        errors.append(error())
+    count = len(path)
+    if complete and loop.history.status == "diverged" and epochs[-1] > loop.history.epochs:
+        # the run does not keep the updates of the epoch that diverged
+        count = max(1, sum(epoch <= loop.history.epochs for epoch in epochs))
+        end = epoch_start
+    network.parameters[...] = end
+    return np.array(epochs[:count]), np.array(path[:count], np.float64), np.array(errors[:count]), complete
+
+
+def _axis(values: Array, count: int) -> Array:
+    """Return evenly spaced points from half the extent of the path before it to half beyond it."""
+    finite = values[np.abs(values) <= LARGEST]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
+    margin = MARGIN * (high - low) or max(abs(low), 1.0)
+    return np.linspace(low - margin, high + margin, count)
+
+
+def _evaluate(
+    network: Network, indices: Sequence[int], axes: Sequence[Array], error: Callable[[], float]
+) -> Array:
+    """Return E with the weights at each point of the axes, all others unchanged."""
+    parameters = network.parameters.copy()
+    surface = np.empty([axis.size for axis in axes])
+    for point in np.ndindex(*surface.shape):
+        network.parameters[indices] = [axis[i] for axis, i in zip(axes, point, strict=True)]
+        surface[point] = error()
+    network.parameters[...] = parameters
+    return surface

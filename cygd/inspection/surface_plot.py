@@ -1,0 +1,128 @@
+"""Plots of loss surfaces with matplotlib (the extra `report`): a curve over one weight, contours over two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cygd.errors import CygdError
+from cygd.inspection.surface import LARGEST, Array, LossSurface
+
+__all__ = ["draw"]
+
+LEVELS = 24
+CURVE_COLOR, PATH_COLOR, START_COLOR, END_COLOR = "#3b4252", "#d95f02", "#7570b3", "#1b9e77"
+
+
+def draw(data: LossSurface, title: str, file: Path) -> None:
+    """Write a plot in the format that the suffix of the file names.
+
+    Raises
+    ------
+    CygdError
+        If matplotlib is not installed or does not support the format.
+    OSError
+        If the file cannot be written.
+    """
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise CygdError(
+            "matplotlib is not installed",
+            hint='pip install "cygd[report]", or --csv for the numbers',
+        ) from None
+    data = replace(data, path=_within(data.path), errors=_within(data.errors), surface=_within(data.surface))
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=11)
+    (_curve if len(data.weights) == 1 else _contours)(axes, data)
+    _mark_ends(axes, data)
+    axes.legend(fontsize=9, framealpha=0.85, edgecolor="none")
+    # reproducible files: neither random ids nor a date
+    with matplotlib.rc_context({"svg.hashsalt": "cygd", "svg.fonttype": "none"}):
+        metadata = {"Date": None} if file.suffix == ".svg" else None
+        try:
+            figure.savefig(file, metadata=metadata, dpi=150)
+        except ValueError as error:
+            raise CygdError(f"{file}: {error}", hint="use the suffix .svg, .png or .pdf") from None
+
+
+def _within(values: Array) -> Array:
+    """Replace values that overflow in matplotlib by NaN."""
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
+
+def _curve(axes: Any, data: LossSurface) -> None:
+    """Plot E over one weight, and E of the network after every update."""
+    axes.plot(
+        data.axes[0], data.surface, color=CURVE_COLOR, linewidth=1.5, label="E, other weights as at the end"
+    )
+    axes.plot(
+        data.path[:, 0],
+        data.errors,
+        "o-",
+        color=PATH_COLOR,
+        linewidth=0.8,
+        markersize=_marker_size(data),
+        label=_path_label(data),
+    )
+    axes.set_xlabel(data.weights[0].name)
+    axes.set_ylabel("E")
+    axes.spines[["top", "right"]].set_visible(False)
+    _limit(axes, data)
+
+
+def _limit(axes: Any, data: LossSurface) -> None:
+    """Limit the axis of E to the path and a margin."""
+    finite = np.concatenate([data.errors, data.surface])
+    finite = finite[np.isfinite(finite)]
+    on_path = data.errors[np.isfinite(data.errors)]
+    if finite.size and on_path.size:
+        low, high = float(finite.min()), float(max(on_path.max(), np.median(finite)))
+        margin = 0.15 * (high - low) or 1.0
+        axes.set_ylim(low - margin / 2, high + margin)
+
+
+def _contours(axes: Any, data: LossSurface) -> None:
+    """Plot contours of E over two weights, dense at low E, and the path."""
+    surface = np.ma.masked_invalid(data.surface.T)
+    if surface.count():
+        levels = _levels(surface.compressed())
+        if levels.size > 1:
+            filled = axes.contourf(
+                *data.axes, surface, levels=levels, cmap="viridis", alpha=0.85, extend="max"
+            )
+            axes.contour(*data.axes, surface, levels=levels, colors="white", linewidths=0.4)
+            axes.figure.colorbar(filled, label="E, other weights as at the end", format="%.3g")
+    style = {"color": PATH_COLOR, "linewidth": 1.0, "markersize": _marker_size(data), "zorder": 3}
+    axes.plot(*data.path.T, "o-", label=_path_label(data), **style)
+    axes.set_xlabel(data.weights[0].name)
+    axes.set_ylabel(data.weights[1].name)
+
+
+def _levels(values: Array) -> Array:
+    """Return levels with distances that grow quadratically from the minimum."""
+    low, high = float(values.min()), float(np.quantile(values, 0.98))
+    return np.unique(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2)
+
+
+def _mark_ends(axes: Any, data: LossSurface) -> None:
+    last = len(data.path) - 1
+    heights = data.errors[:, None] if len(data.weights) == 1 else np.empty((last + 1, 0))
+    places = np.hstack([data.path, heights])
+    for at, color, name in ((0, START_COLOR, "start"), (last, END_COLOR, f"after {last}")):
+        if np.isfinite(places[at]).all():
+            axes.plot(*places[at], "o", color=color, markersize=7, label=name, zorder=4)
+
+
+def _marker_size(data: LossSurface) -> float:
+    return 3.5 if len(data.path) <= 100 else 1.5
+
+
+def _path_label(data: LossSurface) -> str:
+    count = len(data.path) - 1
+    return f"{count} update{'s' * (count != 1)}" + ("" if data.complete else ", the first of the run")

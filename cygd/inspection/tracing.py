@@ -1,0 +1,286 @@
+"""Traces: every quantity of an update, like the worked example of a textbook.
+
+The equations are applied here one by one, in NumPy and the checked functions of `cygd.core`, to the batches
+of `Network.steps`:
+
+    h = x w + b,  y_hat = f(h),  delta = -dE/dy_hat f'(h) at the output,
+    delta_i = f'(h_i) sum_j w_ij delta_j below it,  dE/dw_ij = -sum delta_j x_i.
+
+Beside the gradient that follows from them is the one by central differences; the change of the weights is
+the network's own update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cygd import core
+from cygd.components import Activation, Loss
+from cygd.core import _f32, _f64
+from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
+from cygd.network import Network, Update
+from cygd.runner.assembly import Assembly, build_network
+from cygd.runner.fit import fit_options, training_loop
+
+__all__ = ["LayerStep", "ParameterStep", "Step", "trace", "trace_steps"]
+
+Array = NDArray[Any]
+
+# central differences take two passes for each parameter
+MAX_NUMERICAL = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterStep:
+    """One array of parameters in one update; all arrays have its shape.
+
+    Attributes
+    ----------
+    value, after : array
+        The parameters before and after the update.
+    gradient : array
+        dE/dw of the batch with penalties, by the equations.
+    numerical : array or None
+        The same by central differences; None in a network with more than MAX_NUMERICAL parameters.
+    delta : array
+        after - value.
+    """
+
+    value: Array
+    gradient: Array
+    numerical: Array | None
+    delta: Array
+    after: Array
+
+
+@dataclass(frozen=True, eq=False)
+class LayerStep:
+    """One layer in one update; arrays are of shape (n_samples, n_units).
+
+    Attributes
+    ----------
+    activation : Activation
+        f.
+    x, h, y_hat, derivative, delta : array
+        Input, net input, output, f'(h) (None if f is row-wise) and error term.
+    w : ParameterStep
+    b, a : ParameterStep or None
+        The bias, and the trainable parameters of the activation; None if there are none.
+    """
+
+    activation: Activation
+    x: Array
+    h: Array
+    y_hat: Array
+    derivative: Array | None
+    delta: Array
+    w: ParameterStep
+    b: ParameterStep | None
+    a: ParameterStep | None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One update.
+
+    Attributes
+    ----------
+    number, epoch : int
+        Both counted from 1.
+    samples : array
+        The rows of the data in the batch.
+    learning_rate : float
+        eta, with the schedule's factor.
+    y : array
+        The targets.
+    elements : array
+        The loss of each sample and unit, before the reduction.
+    loss : float
+        E of the batch, with penalties.
+    layers : tuple of LayerStep
+        From the inputs to the outputs.
+    """
+
+    number: int
+    epoch: int
+    samples: Array
+    learning_rate: float
+    y: Array
+    elements: Array
+    loss: float
+    layers: tuple[LayerStep, ...]
+
+
+def trace(
+    experiment: ExperimentOrRun, steps: int = 1, overrides: Sequence[str] = (), plugins: Sequence[str] = ()
+) -> list[Step]:
+    """Return the first updates of an experiment with every quantity in them.
+
+    Parameters
+    ----------
+    experiment : path, mapping or Result
+        An experiment, or a run, which is traced from its beginning.
+    steps : int
+        The maximum number of updates.
+    overrides, plugins : sequence of str
+        As for `cygd.run`.
+
+    Raises
+    ------
+    ConfigError
+        If a layer has dropout.
+    """
+    return list(trace_steps(assemble_experiment(experiment, overrides, plugins), steps))
+
+
+def trace_steps(assembly: Assembly, count: int) -> Iterator[Step]:
+    """Yield the first updates of an experiment, as `trace` returns them; its network is trained.
+
+    Raises
+    ------
+    ConfigError
+        If a layer has dropout, whose random masks the equations leave out.
+    """
+    check_no_dropout(assembly, "dropout cannot be traced: its masks change from step to step")
+    network = build_network(assembly.experiment, assembly.network.n_inputs, assembly.plugins)
+    # early stopping is left out: the equations hold for further updates too
+    options = replace(fit_options(assembly.experiment, threads=1), stop=None)
+    for update in islice(training_loop(assembly, options).steps(), count):
+        network.parameters[...] = update.before
+        yield _Equations(assembly, network, update).step()
+
+
+class _Equations:
+    """The equations of the core on one batch, with the weights before its update."""
+
+    def __init__(self, assembly: Assembly, network: Network, update: Update) -> None:
+        part, rows = assembly.data.train, update.rows
+        self.network, self.update = network, update
+        self.activations = network.activations
+        self.x, self.y = np.asarray(part.x[rows]), np.asarray(part.y[rows])
+        self.weight = None if part.sample_weight is None else np.asarray(part.sample_weight[rows])
+
+    def step(self) -> Step:
+        """Return every quantity of the update."""
+        network, update = self.network, self.update
+        xs, hs, y_hats = self.forward()
+        deltas, gs = self.backward(hs, y_hats)
+        before, after = network.layer_views(update.before), network.layer_views(update.after)
+        numerical: Sequence[Sequence[Array | None]] = [(None, None, None)] * len(before)
+        if network.parameters.size <= MAX_NUMERICAL:
+            numerical = network.layer_views(
+                network.numerical_gradient(self.x, self.y, sample_weight=self.weight)
+            )
+        gradients = self.gradients(xs, hs, y_hats, deltas, gs)
+        layers = []
+        for k, activation in enumerate(self.activations):
+            w, b, a = map(_parameter_step, before[k], gradients[k], numerical[k], after[k])
+            assert w is not None
+            layers.append(
+                LayerStep(
+                    activation=activation,
+                    x=xs[k],
+                    h=hs[k],
+                    y_hat=y_hats[k],
+                    derivative=None if activation.rowwise else activation.slope(hs[k], y_hats[k]),
+                    delta=deltas[k],
+                    w=w,
+                    b=b,
+                    a=a,
+                )
+            )
+        return Step(
+            number=update.number,
+            epoch=update.epoch,
+            samples=update.rows,
+            learning_rate=update.learning_rate,
+            y=self.y,
+            elements=loss_elements(network.loss_function, self.y, y_hats[-1]),
+            loss=float(network.gradient(self.x, self.y, sample_weight=self.weight)[0]),
+            layers=tuple(layers),
+        )
+
+    def forward(self) -> tuple[list[Array], list[Array], list[Array]]:
+        """Return x, h and y_hat of all layers: h = x w + b, y_hat = f(h)."""
+        xs, hs, y_hats = [self.x], [], []
+        for activation, w, b in zip(self.activations, self.network.weights, self.network.biases, strict=True):
+            hs.append(core.net_input(xs[-1], w, b))
+            y_hats.append(activation.evaluate(hs[-1]))
+            xs.append(y_hats[-1])
+        return xs[:-1], hs, y_hats
+
+    def backward(self, hs: list[Array], y_hats: list[Array]) -> tuple[list[Array], list[Array]]:
+        """Return delta and g = -dE/dy_hat of all layers, computed from the last to the first."""
+        gs = [self.output_error(hs[-1], y_hats[-1])]
+        deltas = [self.output_delta(hs[-1], y_hats[-1], gs[0])]
+        for k in range(len(hs) - 1, 0, -1):
+            # sum_j w_ij delta_j is the net input of a layer with the transposed weights
+            g = core.net_input(deltas[0], np.ascontiguousarray(self.network.weights[k].T))
+            gs.insert(0, g)
+            deltas.insert(0, self.activations[k - 1].backpropagate(hs[k - 1], y_hats[k - 1], g))
+        return deltas, gs
+
+    def gradients(
+        self, xs: list[Array], hs: list[Array], y_hats: list[Array], deltas: list[Array], gs: list[Array]
+    ) -> list[tuple[Array, Array, Array]]:
+        """Return dE/dw, dE/db and dE/da of all layers, penalties included."""
+        gradients = []
+        for k, (layer, w) in enumerate(zip(self.network.layers, self.network.weights, strict=True)):
+            dw = -core.weight_step(xs[k], deltas[k], 1.0) + layer.l1 * np.sign(w) + layer.l2 * w
+            db = -core.weight_step(np.ones((len(xs[k]), 1)), deltas[k], 1.0)[0]
+            sensitivity = self.activations[k].sensitivity(hs[k], y_hats[k])
+            da = np.array([-np.sum(gs[k] * df_da) for df_da in sensitivity], hs[k].dtype)
+            gradients.append((dw, db, da))
+        return gradients
+
+    def share(self, h: Array) -> Array:
+        """Return the factor of each row in the loss of the batch."""
+        weight = np.ones(len(h)) if self.weight is None else self.weight
+        divisor = self.network.loss_function.divisor(float(weight.sum()), h.shape[1])
+        return np.asarray(weight[:, None] / (divisor or 1.0))
+
+    def output_error(self, h: Array, y_hat: Array) -> Array:
+        """Return g = -dE/dy_hat."""
+        return np.asarray(
+            -loss_derivative(self.network.loss_function, self.y, y_hat) * self.share(h), h.dtype
+        )
+
+    def output_delta(self, h: Array, y_hat: Array, g: Array) -> Array:
+        """Return delta = -dE/dy_hat f'(h) of the last layer."""
+        activation, loss = self.activations[-1], self.network.loss_function
+        if activation.kernel and loss.kernel and _f64.has_joint(activation.kernel, loss.kernel):
+            # f' cancels against the loss, which stays exact where f'(h) underflows
+            return np.asarray((self.y - y_hat) * self.share(h), h.dtype)
+        return activation.backpropagate(h, y_hat, g)
+
+
+def _parameter_step(
+    value: Array | None, gradient: Array, numerical: Array | None, after: Array | None
+) -> ParameterStep | None:
+    if value is None or after is None:
+        return None
+    return ParameterStep(value, gradient, numerical, after - value, after)
+
+
+def loss_elements(loss: Loss, y: Array, y_hat: Array) -> Array:
+    """Return the loss of each element, before the reduction."""
+    return _loss_kernel(loss, y, y_hat, derivative=False) if loss.kernel else loss.elements(y, y_hat)
+
+
+def loss_derivative(loss: Loss, y: Array, y_hat: Array) -> Array:
+    """Return dE/dy_hat of each element, before the reduction."""
+    return _loss_kernel(loss, y, y_hat, derivative=True) if loss.kernel else loss.slope(y, y_hat)
+
+
+def _loss_kernel(loss: Loss, y: Array, y_hat: Array, *, derivative: bool) -> Array:
+    kernels = _f32 if y.dtype == np.float32 else _f64
+    out = np.empty_like(y)
+    given = [np.ascontiguousarray(array).reshape(-1) for array in (y, y_hat)]
+    kernels.loss_block(loss.kernel, *given, out.reshape(-1), derivative, list(loss.parameters.values()))
+    return out

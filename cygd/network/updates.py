@@ -1,0 +1,165 @@
+"""Single updates: one epoch, update by update, with the bits of a whole epoch in the engine.
+
+A batch is a call of the engine on its rows alone. Its chunks, its dropout masks and the state of the
+optimizer are those of the same batch within an epoch, because they depend on the batch and on the counts
+of epochs and updates only.
+
+One exception: with batches of one row, plain gradient descent on a single unit resolves blocks of rows
+together (kernels/per_sample_unit.pxi), so the weights within a block depend on where the block begins.
+There an update trains on the rows since the last multiple of RUN again, from the state that was kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cygd.core.random import epoch_order
+from cygd.network.compiled import CompiledNetwork
+from cygd.network.evaluation import Part
+from cygd.network.fit_options import FitOptions
+from cygd.network.training_state import TrainingState
+
+__all__ = ["Update", "UpdateRunner"]
+
+Array = NDArray[Any]
+
+RUN = 256  # RUN of core/engine/per_sample_layout.pxi: rows of one call of the single-unit kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """One update of the weights.
+
+    Attributes
+    ----------
+    number : int
+        Counted from 1 over the whole training.
+    epoch : int
+        Counted from 1.
+    rows : array of int
+        The rows of x in the batch, in the order of the batch.
+    learning_rate : float
+        With the factor of the schedule.
+    before, after : array of shape (n_parameters,)
+        The parameters of the network, in the order of `Network.parameters`.
+    """
+
+    number: int
+    epoch: int
+    rows: NDArray[np.integer[Any]]
+    learning_rate: float
+    before: Array
+    after: Array
+
+
+class UpdateRunner:
+    """Runs epochs update by update.
+
+    Parameters
+    ----------
+    network : CompiledNetwork
+        Its parameters, epochs and updates change with each update.
+    data : Part
+        The rows to train on.
+    updater : Updater
+        The optimizer's, of the compiled core.
+    options : FitOptions
+    """
+
+    def __init__(self, network: CompiledNetwork, data: Part, updater: Any, options: FitOptions) -> None:
+        self.network, self.data, self.updater, self.options = network, data, updater, options
+        self.rows = np.arange(len(data.x)) if data.rows is None else np.asarray(data.rows)
+        if not len(self.rows):
+            raise ValueError("no rows to train on")
+        self.batch_size = options.rows_per_batch(len(data.x))
+        self.in_blocks = (
+            self.batch_size == 1
+            and len(network.layers) == network.n_outputs == 1
+            and options.optimizer.kernel == "sgd"
+        )
+        self.number = 0
+
+    def run_epoch(self, epoch: int, learning_rate: float) -> Generator[Update, None, float | None]:
+        """Run one epoch and yield each update.
+
+        Returns
+        -------
+        float or None
+            The running loss of the epoch; None if it diverged. Then, and if the engine raises, network
+            and optimizer are as they were before the epoch.
+        """
+        network, n = self.network, len(self.rows)
+        order = self.rows
+        if self.options.shuffle:
+            order = order[epoch_order(network.seed, network.epochs, n)]
+        epoch_start = block_start = self._state()
+        losses: dict[int, tuple[float, float]] = {}  # first row: loss and weight of an engine call
+        for batch_start in range(0, n, self.batch_size):
+            batch = order[batch_start : batch_start + self.batch_size]
+            before, start = network.parameters.copy(), batch_start
+            if self.in_blocks:
+                start = batch_start // RUN * RUN
+                if start == batch_start:
+                    block_start = self._state()
+                block_start.load_into(network, self.updater)
+            try:
+                loss = self._run(order[start : batch_start + len(batch)], learning_rate)
+            except BaseException:
+                epoch_start.load_into(network, self.updater)
+                raise
+            if loss is None:
+                break
+            losses[start] = loss, self._weight(order[start : batch_start + len(batch)])
+            self.number += 1
+            yield Update(self.number, epoch, batch, learning_rate, before, network.parameters.copy())
+        else:
+            running_loss = _mean(list(losses.values()))
+            if math.isfinite(running_loss):
+                network.epochs += 1
+                return running_loss
+        epoch_start.load_into(network, self.updater)
+        return None
+
+    def _state(self) -> TrainingState:
+        return TrainingState.of(self.network, self.updater).copy()
+
+    def _run(self, rows: NDArray[np.integer[Any]], learning_rate: float) -> float | None:
+        """Train on some rows in their order; return their loss, or None if it or a weight is not finite."""
+        network, data, options = self.network, self.data, self.options
+        training = network._kernels.Training(
+            network._engine,
+            network._task(data.x, data.y, data.sample_weight, rows),
+            network.parameters,
+            self.updater,
+            batch_size=self.batch_size,
+            shuffled=False,
+            seed=network.seed,
+            epochs=network.epochs,
+            updates=network.updates,
+            clip_norm=options.clip_norm,
+            clip_value=options.clip_value,
+            threads=options.threads,
+        )
+        losses, diverged = network._call_engine(training.run, [learning_rate])
+        network.updates = training.updates
+        return None if diverged else float(losses[0])
+
+    def _weight(self, rows: NDArray[np.integer[Any]]) -> float:
+        """Return the weight of a batch in the running loss, which is 0 for a loss that is a sum."""
+        if self.network.loss_function.reduction == "sum":
+            return 0.0
+        weight = self.data.sample_weight
+        return float(len(rows) if weight is None else weight[rows].sum())
+
+
+def _mean(losses: list[tuple[float, float]]) -> float:
+    """Return the weighted mean of (loss, weight) pairs, or their sum if no weight is above 0."""
+    total = sum(loss * weight if weight > 0 else loss for loss, weight in losses)
+    weight = sum(weight for _, weight in losses)
+    return total / weight if weight > 0 else total
