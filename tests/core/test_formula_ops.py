@@ -118,7 +118,9 @@ def test_joined_instructions_round_as_one_after_the_other(kernels, monkeypatch, 
     assert len(joined.value_and_derivative.body) <= len(plain.value_and_derivative.body)
 
     def both(programs):
-        return lambda: np.stack([*ran(kernels, programs.value_and_derivative, h), *ran(kernels, programs.forward, h)])
+        return lambda: np.stack(
+            [*ran(kernels, programs.value_and_derivative, h), *ran(kernels, programs.forward, h)]
+        )
 
     expected = kernels.at_every_level(both(plain))
     for level, found in kernels.at_every_level(both(joined)).items():
