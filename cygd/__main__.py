@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command; a Ctrl-C that comes while it is being imported ends it as quietly as a later one."""
+    """Run the command; exit with 130 on Ctrl-C, also while cygd is being imported."""
     try:
         from cygd.cli.main import main
 

@@ -40,6 +40,7 @@ WHEEL = [
         "cygd/core/dispatch.pyi",
     ),
     *("cygd/core/_f32.pyi", "cygd/core/_f64.pyi", "cygd/cli/main.py", "cygd/core/kernels/__init__.py"),
+    *("cygd/cli/templates/experiment.yaml.txt", "cygd/cli/templates/activation.py.txt"),
 ]
 EXTENSIONS = [
     *("primitives", "dispatch", "random", "deterministic", "_f32", "_f64", "_cyutility"),
@@ -54,7 +55,9 @@ def wheel_faults(names: Iterable[str]) -> list[str]:
     for name in EXTENSIONS:
         if not any(re.fullmatch(rf"cygd/core/{name}\.[^/]*(so|pyd)", other) for other in found):
             faults.append(f"missing: extension cygd/core/{name}")
-    allowed = re.compile(r".*\.(py|pyi|pxd|so|pyd)|cygd/py\.typed|cygd/core/table\.pxi")
+    allowed = re.compile(
+        r".*\.(py|pyi|pxd|so|pyd)|cygd/py\.typed|cygd/core/table\.pxi|cygd/cli/templates/.*\.txt"
+    )
     return faults + [f"does not belong there: {name}" for name in found if not allowed.fullmatch(name)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cygd.cli.output import UsageError
-from cygd.errors import ConfigError
+from cygd.errors import ConfigError, Problem
 
 __all__ = [
     "EXPERIMENT_HELP",
@@ -36,14 +36,13 @@ def one_experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     Raises
     ------
     UsageError
-        If there is no file, or more than one.
+        Unless there is exactly one file.
     """
     files, overrides = split_overrides(options.arguments)
     if not files:
         raise UsageError("expected an experiment file", f"{options.prog} FILE [KEY=VALUE ...]")
     if len(files) > 1:
-        listed = " and ".join(repr(file) for file in files)
-        raise UsageError(f"expected one experiment file, got {listed}")
+        raise UsageError(f"expected one experiment file, got {' and '.join(map(repr, files))}")
     return files[0], overrides
 
 
@@ -58,10 +57,10 @@ def experiment_files(name: str) -> list[str]:
     folder = Path(name)
     if not folder.is_dir():
         return [name]
-    found = sorted(str(path) for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
-    if not found:
-        raise UsageError(f"expected .yaml files in the folder {name!r}, found none")
-    return found
+    files = sorted(str(path) for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
+    if not files:
+        raise UsageError(f"expected .yaml files in the folder {name!r}, got none")
+    return files
 
 
 def positive_int(text: str) -> int:
@@ -87,16 +86,17 @@ def parse_mapping(overrides: Sequence[str]) -> dict[str, Any]:
     from cygd.config.overrides import apply_overrides
     from cygd.config.yaml.nodes import COMMAND_LINE, Node
 
-    root, problems = Node({}, COMMAND_LINE), []  # type: ignore[var-annotated]
+    root = Node({}, COMMAND_LINE)
+    problems: list[Problem] = []
     apply_overrides(root, overrides, problems)
     if problems:
         raise ConfigError(problems)
-    found: dict[str, Any] = root.plain()
-    return found
+    mapping: dict[str, Any] = root.plain()
+    return mapping
 
 
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # longer than a file name can be
+    except (OSError, ValueError):  # too long for a file name
         return False

@@ -44,7 +44,7 @@ def _complete(prefix: str, action: argparse.Action, **_: Any) -> list[str]:
 
 
 def candidates(metavar: str, prefix: str = "") -> Iterator[str]:
-    """Yield what may be typed for an argument with a metavar."""
+    """Yield the completions of an argument with a metavar."""
     words = set(re.findall(r"[A-Za-z_]+", metavar))
     yield from (word for word in re.findall(r"[a-z_]+", metavar) if "|" in metavar)
     if words & {"FILE", "DATA"}:
@@ -77,7 +77,7 @@ def _keys() -> Iterator[str]:
                 yield from walk(nested, f"{path}{key}.")
 
     def nested_section(annotation: Any) -> type[Section] | None:
-        found = [annotation, *getattr(annotation, "__args__", ())]
-        return next((one for one in found if isinstance(one, type) and issubclass(one, Section)), None)
+        types = [annotation, *getattr(annotation, "__args__", ())]
+        return next((cls for cls in types if isinstance(cls, type) and issubclass(cls, Section)), None)
 
     return walk(ExperimentSection, "")

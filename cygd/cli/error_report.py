@@ -1,11 +1,11 @@
-"""The line that an error points at, with carets below what is wrong.
+"""Error messages, with the line of the experiment that an error refers to and carets below the value.
 
     error: xor.yaml:7:17 model.layers[0].activation: unknown activation 'rleu'
       7 |     activation: rleu
         |                 ^^^^
 
-The file is read again when an error is printed, so that nothing keeps its text until then; what cannot be
-read again (a pipe) has no excerpt.
+The file is read again when the error is printed, so that no other part of cygd keeps its text. A file that
+cannot be read again, such as a pipe, has no excerpt.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from unicodedata import combining, east_asian_width
 from cygd.cli.output import FAILED, USAGE, echo
 from cygd.errors import ConfigError, CygdError
 
-__all__ = ["excerpt", "place_of", "print_error", "report_error"]
+__all__ = ["location_of", "print_error", "report_error", "source_lines"]
 
-PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])", re.DOTALL)
-BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML, which knows more of them than a text file
+LOCATION = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])", re.DOTALL)
+LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML, which has more of them than str.split
 TAB = "\N{RIGHTWARDS ARROW}"
 WORD = re.compile(rf"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{{}}{TAB}]+""")
-LARGEST = 16_000_000  # bytes of a file that is read for one line of it
+MAX_BYTES = 16_000_000  # of a file that is read for one line
 ELLIPSIS = "..."
 
 
@@ -36,8 +36,8 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            place = " ".join(part for part in (problem.where, problem.key) if part)
-            text = f"{place}: {problem.message}" if place else problem.message
+            where = " ".join(part for part in (problem.where, problem.key) if part)
+            text = f"{where}: {problem.message}" if where else problem.message
             print_error(text, problem.hint, problem.where)
         return error.exit_code
     if isinstance(error, CygdError):
@@ -47,89 +47,83 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
         echo(f"error: {error}")
         return USAGE
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    echo(f"error: unexpected {text}", None if show_traceback else "--traceback shows where it comes from")
+    echo(f"error: unexpected {text}", None if show_traceback else "--traceback shows where it was raised")
     return FAILED
 
 
 def print_error(text: str, hint: str | None, where: str | None = None) -> None:
-    """Print an error, the line of the experiment that is to be changed, and a hint.
+    """Print an error, the line of the experiment that it refers to, and a hint.
 
     Parameters
     ----------
     text, hint : str
         What is wrong, and what to do.
     where : str, optional
-        Where, `file:line:column key`, if the text does not begin with it.
+        The location, `file:line:column key`, if the text does not begin with it.
     """
-    place = place_of(where or text)
-    # a formula that is wrong shows itself, which is more than its line does
-    lines = excerpt(place) if place and "\n" not in text else []
+    location = location_of(where or text)
+    # the message of a formula error contains the formula and carets already
+    lines = source_lines(location) if location and "\n" not in text else []
     if where and not text.startswith(where):
         lines.insert(0, f"  from {where}")
     echo("\n".join([f"error: {text}", *lines]), hint)
 
 
-def place_of(message: str) -> str | None:
-    """Return the `file:line:column` with which a message begins, if it does.
+def location_of(message: str) -> str | None:
+    """Return the `file:line:column` with which a message begins, or None.
 
     Examples
     --------
-    >>> place_of("a.yaml:3:11: plugin 'x.py': no such file"), place_of("a.csv:5: row 4")
+    >>> location_of("a.yaml:3:11: plugin 'x.py': no such file"), location_of("a.csv:5: row 4")
     ('a.yaml:3:11', None)
     """
-    found = PLACE.match(message.split("\n", 1)[0])
-    return found and found[0]
+    match = LOCATION.match(message.split("\n", 1)[0])
+    return match and match[0]
 
 
-def excerpt(where: str) -> list[str]:
-    """Return the two lines that show a place, `file:line:column`; none where there is nothing to show."""
-    place = PLACE.fullmatch(where)
-    if place is None:
+def source_lines(location: str) -> list[str]:
+    """Return the line at `file:line:column` and the carets below it; empty if it cannot be read."""
+    match = LOCATION.fullmatch(location)
+    if match is None:
         return []
-    line, column = int(place["line"]), int(place["column"])
-    text = _line(Path(place["file"]), line)
-    if text is None or column < 1 or not text.strip():
+    number, column = int(match["line"]), int(match["column"])
+    line = _read_line(Path(match["file"]), number)
+    if line is None or column < 1 or not line.strip():
         return []
-    at = min(column - 1, len(text))
-    word = WORD.match(text, at)
-    shown, before, length = _window(text, at, max(1, len(word[0])) if word else 1)
-    number = f"  {line} | "
-    carets = _width(shown[before : before + length]) or 1
-    return [number + shown, f"{'| ':>{len(number)}}{' ' * _width(shown[:before])}{'^' * carets}"]
+    start = min(column - 1, len(line))
+    word = WORD.match(line, start)
+    text, start, length = _cut(line, start, max(1, len(word[0])) if word else 1)
+    prefix = f"  {number} | "
+    carets = "^" * (_display_width(text[start : start + length]) or 1)
+    return [prefix + text, f"{'| ':>{len(prefix)}}{' ' * _display_width(text[:start])}{carets}"]
 
 
-def _line(file: Path, number: int) -> str | None:
-    """Return a line of a file, without what a terminal would take for a command."""
+def _read_line(file: Path, number: int) -> str | None:
+    """Return a line of a file, without control characters, which a terminal would execute."""
     try:
-        if not file.is_file() or file.stat().st_size > LARGEST:
+        if not file.is_file() or file.stat().st_size > MAX_BYTES:
             return None
-        lines = BREAKS.split(file.read_bytes().decode("utf-8-sig", "replace"))
+        lines = LINE_BREAK.split(file.read_bytes().decode("utf-8-sig", "replace"))
     except (OSError, ValueError):
         return None
     if not 1 <= number <= len(lines):
         return None
-    return "".join(_shown(character) for character in lines[number - 1])
+    line = lines[number - 1].replace("\t", TAB)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
-def _shown(character: str) -> str:
-    """Return a character that takes its own place alone: a tab as an arrow, a control character as a mark."""
-    if character == "\t":
-        return TAB
-    return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
-
-
-def _window(text: str, at: int, length: int) -> tuple[str, int, int]:
-    """Cut a long line around a place; return what is left, and where the place and its end are in it."""
+def _cut(line: str, start: int, length: int) -> tuple[str, int, int]:
+    """Cut a line to the terminal, around a word; return the text, and start and length of the word in it."""
     room = max(40, shutil.get_terminal_size((100, 24)).columns - 12)
-    text = text.rstrip()
-    if len(text) <= room:
-        return text, at, length
-    begin = max(0, min(at - room // 3, len(text) - room))
-    end = min(len(text), begin + room)
-    head, tail = (ELLIPSIS if begin else ""), (ELLIPSIS if end < len(text) else "")
-    return head + text[begin:end] + tail, at - begin + len(head), min(length, end - at)
+    line = line.rstrip()
+    if len(line) <= room:
+        return line, start, length
+    first = max(0, min(start - room // 3, len(line) - room))
+    last = min(len(line), first + room)
+    head, tail = (ELLIPSIS if first else ""), (ELLIPSIS if last < len(line) else "")
+    return head + line[first:last] + tail, start - first + len(head), min(length, last - start)
 
 
-def _width(text: str) -> int:
-    """Return how many columns a terminal takes for a text."""
+def _display_width(text: str) -> int:
+    """Return the number of terminal columns of a text."""
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

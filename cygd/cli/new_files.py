@@ -1,24 +1,32 @@
-"""Files that a command writes for somebody to edit: all or none, and never over anything."""
+"""New files that a command writes from templates, without overwriting anything."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
+from string import Template
 
 from cygd.cli.output import UsageError
 
-__all__ = ["check_not_existing", "write_new_files"]
+__all__ = ["check_not_existing", "fill_template", "write_new_files"]
+
+
+def fill_template(file: str, **values: str) -> str:
+    """Return a file of cygd/cli/templates with its $placeholders filled in."""
+    text = resources.files("cygd.cli").joinpath("templates", file).read_text(encoding="utf-8")
+    return Template(text).substitute(values)
 
 
 def check_not_existing(files: Sequence[Path]) -> None:
-    """Refuse to write over anything."""
+    """Raise a UsageError if a file exists, or is a symbolic link to nothing."""
     for file in files:
         if file.exists() or file.is_symlink():
-            raise UsageError(f"{file} is there already, and nothing is overwritten", "take another name")
+            raise UsageError(f"{file} already exists and is not overwritten", "choose another name")
 
 
 def write_new_files(files: Sequence[Path], texts: Sequence[str]) -> None:
-    """Write all files or none."""
+    """Write all files, or none if one of them cannot be written."""
     written = []
     try:
         for file, text in zip(files, texts, strict=True):
@@ -28,4 +36,4 @@ def write_new_files(files: Sequence[Path], texts: Sequence[str]) -> None:
     except OSError as error:
         for file in written:
             file.unlink(missing_ok=True)
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error

@@ -19,6 +19,8 @@ __all__ = [
     "LogToStderr",
     "UsageError",
     "echo",
+    "format_count",
+    "format_number",
     "is_interactive",
     "print_table",
     "redirect_stdout",
@@ -61,6 +63,22 @@ def echo(text: str, hint: str | None = None) -> None:
     print(text, file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
+
+
+def format_count(number: int, noun: str) -> str:
+    """Return a number with its noun, singular or plural.
+
+    Examples
+    --------
+    >>> format_count(1, "row"), format_count(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_number(value: float | None, digits: int = 4) -> str:
+    """Return a number in a few digits; None, the JSON form of infinity and NaN, is `not finite`."""
+    return "not finite" if value is None else f"{value:.{digits}g}"
 
 
 def print_table(rows: Sequence[dict[str, str]]) -> None:

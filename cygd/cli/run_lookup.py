@@ -1,9 +1,10 @@
-"""Run folders as commands name them: by a path, or by the name of an experiment, which means its newest."""
+"""Run folders by their path, or by the name of an experiment, which selects its newest run."""
 
 from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,19 @@ from typing import Any
 from cygd.cli.output import UsageError
 from cygd.errors import did_you_mean
 
-__all__ = ["RUNS", "find_folders", "find_run", "is_run", "is_sweep", "result_of", "run_time"]
+__all__ = ["RUNS", "find_folders", "find_run", "is_run", "is_sweep", "read_result", "start_time"]
 
 RUNS = Path("runs")
-STAMP = re.compile(r"\d{8}-\d{6}")
+TIMESTAMP = re.compile(r"\d{8}-\d{6}")
 
 
 def find_run(text: str) -> Path:
-    """Return the run folder that a text means: a folder, or the newest run of a name under runs/.
+    """Return a run folder by its path, or the newest run of a name under runs/.
 
     Raises
     ------
     UsageError
-        Where there is none.
+        If there is none.
     """
     for folder in (Path(text).expanduser(), RUNS / text):
         if is_run(folder):
@@ -31,28 +32,30 @@ def find_run(text: str) -> Path:
         if not folder.is_dir():
             continue
         if is_sweep(folder):
-            where = folder / "best" if (folder / "best").is_dir() else next(find_folders(folder), folder)
-            raise UsageError(f"{text!r} is a sweep of many runs", f"name one of them, such as {where}")
-        found = [each for each in find_folders(folder) if not is_sweep(each)]
-        if found:
-            return max(found, key=run_time)
+            example = folder / "best" if (folder / "best").is_dir() else next(find_folders(folder), folder)
+            raise UsageError(
+                f"expected a run, got the sweep {text!r}", f"name one of its runs, such as {example}"
+            )
+        runs = [path for path in find_folders(folder) if not is_sweep(path)]
+        if runs:
+            return max(runs, key=start_time)
     names = sorted(path.name for path in RUNS.iterdir() if path.is_dir()) if RUNS.is_dir() else []
-    hint = did_you_mean(text, names) or (f"there are {', '.join(names[:8])}" if names else None)
-    raise UsageError(f"there is no run {text!r}", hint or "name the folder that `cygd run` printed")
+    hint = did_you_mean(text, names) or (f"runs/ contains {', '.join(names[:8])}" if names else None)
+    raise UsageError(f"unknown run {text!r}", hint or "name the folder that `cygd run` printed")
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a folder is that of a run, or of the folds of one."""
+    """Return True for the folder of a run, or of a cross-validation."""
     return (folder / "config.yaml").is_file() and not is_sweep(folder)
 
 
 def is_sweep(folder: Path) -> bool:
-    """Return whether a folder is that of a sweep."""
+    """Return True for the folder of a sweep."""
     return (folder / "sweep.json").is_file()
 
 
 def find_folders(folder: Path, depth: int = 3) -> Iterator[Path]:
-    """Yield the run folders and the sweeps below a folder, without what is in them."""
+    """Yield the runs and sweeps below a folder, but not the runs inside them."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.is_symlink() or not path.is_dir():
             continue
@@ -62,25 +65,21 @@ def find_folders(folder: Path, depth: int = 3) -> Iterator[Path]:
             yield from find_folders(path, depth - 1)
 
 
-def run_time(folder: Path) -> tuple[str, int]:
-    """Return what sorts run folders by when they began."""
-    stamp = STAMP.match(folder.name)
-    began = folder.stat().st_mtime_ns
-    return (stamp[0] if stamp else _local(began), began)
+def start_time(folder: Path) -> tuple[str, int]:
+    """Return the start of a run as `YYYYmmdd-HHMMSS`, and the modification time to order equal ones."""
+    modified = folder.stat().st_mtime_ns
+    timestamp = TIMESTAMP.match(folder.name)
+    if timestamp:
+        return timestamp[0], modified
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(modified / 1e9)), modified
 
 
-def _local(nanoseconds: int) -> str:
-    import time
-
-    return time.strftime("%Y%m%d-%H%M%S", time.localtime(nanoseconds / 1e9))
-
-
-def result_of(folder: Path) -> dict[str, Any]:
-    """Return the content of result.json, or what there is to say without it."""
+def read_result(folder: Path) -> dict[str, Any]:
+    """Return result.json, or only a status if it is missing or damaged."""
     try:
-        found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {"status": "unfinished"}
     except (OSError, ValueError):
         return {"status": "damaged"}
-    return found if isinstance(found, dict) else {"status": "damaged"}
+    return result if isinstance(result, dict) else {"status": "damaged"}

@@ -1,10 +1,15 @@
-"""Curves drawn with characters: braille, eight dots a cell, or plain ASCII, two.
+"""Curves drawn with characters: braille with eight dots per cell, or ASCII with two.
 
     for line in draw(x, y, width=60, height=10):
         print(line)
 
-A curve is given as so many points that neighbours fall into the same dot or the next, so nothing has to be
-joined up, and a jump is a gap. Everything here is a function of its arguments alone.
+A curve is sampled so densely that neighboring points fall into the same dot or the next one, so points are
+not joined by lines and a jump shows as a gap.
+
+Libraries were tried against tests/tracking/test_terminal_plot.py first. plotille 6.0 raises on NaN and
+infinity, labels its ticks -0.1, 0.2, 0.5, adds 22 columns to the requested width and has no ASCII style.
+plotext 5.3 raises on infinity and near 1e308, has no ASCII frame and no round ticks, and keeps the figure in
+global state; plotext 6 dropped that interface and takes 0.24 s to import.
 """
 
 from __future__ import annotations
@@ -12,72 +17,80 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
-__all__ = ["ASCII", "BRAILLE", "Style", "draw", "limits", "samples", "ticks", "usable"]
+import numpy as np
+
+__all__ = ["ASCII", "BRAILLE", "Style", "best_style", "draw", "sample_points", "ticks", "y_limits"]
 
 LARGEST = 1e307  # so that no difference overflows
-PER_DOT = 16  # points for each column of dots: as steep as so many dots, a curve has no gaps
+POINTS_PER_DOT = 16  # a curve has no gaps until it is steeper than 16 dots per dot
 
 
-class Style:
-    """The characters of a plot.
+class Style(NamedTuple):
+    """Characters of a plot.
 
-    Parameters
+    Attributes
     ----------
-    name : str
-    columns, rows : int
-        The dots of a cell.
-    frame : sequence of str
-        A line up, one with a tick, the corner, a line across, one with a tick, and the lines for 0 up, across
-        and where they meet.
+    bits : tuple of tuples of int
+        The bit of each dot of a cell, by row and column.
+    glyphs : str
+        The character of each combination of bits.
+    y_axis, y_tick, corner, x_axis, x_tick : str
+        The frame.
+    zero_x, zero_y, origin : str
+        The lines x = 0 and y = 0, and the point where they meet.
     """
 
-    def __init__(self, name: str, columns: int, rows: int, frame: Sequence[str]) -> None:
-        self.name, self.columns, self.rows = name, columns, rows
-        self.up, self.up_tick, self.corner, self.across, self.across_tick = frame[:5]
-        self.zero_up, self.zero_across, self.zero = frame[5:]
-
-    def cell(self, dots: set[tuple[int, int]]) -> str:
-        """Return the character with these dots, (column, row) from the upper left."""
-        if self is BRAILLE:
-            return chr(0x2800 + sum(BITS[column][row] for column, row in dots))
-        return {(True, True): ":", (True, False): "'", (False, True): "."}[(0, 0) in dots, (0, 1) in dots]
-
-
-BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a braille character, by column and row
-BRAILLE = Style("braille", 2, 4, list("│┤└─┬╎╌┼"))
-ASCII = Style("ascii", 1, 2, list("|+`-+|-+"))
+    bits: tuple[tuple[int, ...], ...]
+    glyphs: str
+    y_axis: str
+    y_tick: str
+    corner: str
+    x_axis: str
+    x_tick: str
+    zero_x: str
+    zero_y: str
+    origin: str
 
 
-def usable(encoding: str | None) -> Style:
-    """Return the best style that an encoding can carry.
+BRAILLE = Style(
+    ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80)),
+    "".join(map(chr, range(0x2800, 0x2900))),
+    *"│┤└─┬╎╌┼",
+)
+ASCII = Style(((1,), (2,)), " '.:", *"|+`-+|-+")
+
+
+def best_style(encoding: str | None) -> Style:
+    """Return the best style that an encoding can represent.
 
     Examples
     --------
-    >>> usable("utf-8").name, usable("latin-1").name, usable(None).name
-    ('braille', 'ascii', 'ascii')
+    >>> best_style("utf-8") is BRAILLE, best_style("latin-1") is ASCII, best_style(None) is ASCII
+    (True, True, True)
     """
     try:
-        "\u28ff│┤└─┬╎╌┼".encode(encoding or "ascii")
+        "".join(BRAILLE[1:]).encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ASCII
     return BRAILLE
 
 
-def samples(low: float, high: float, columns: int) -> list[float]:
-    """Return as many points of an interval as a plot of so many columns wants, both ends among them.
+def sample_points(low: float, high: float, columns: int) -> list[float]:
+    """Return the points of an interval at which a plot of a given width samples a curve.
 
     Examples
     --------
-    >>> samples(0, 1, 1)[:2], len(samples(0, 1, 10))
+    >>> sample_points(0, 1, 1)[:2], len(sample_points(0, 1, 10))
     ([0.0, 0.03125], 321)
     """
-    count = columns * BRAILLE.columns * PER_DOT
-    return [low + (high - low) * (k / count) for k in range(count + 1)]
+    intervals = columns * len(BRAILLE.bits[0]) * POINTS_PER_DOT
+    return [low + (high - low) * (k / intervals) for k in range(intervals + 1)]
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return at most so many round numbers within an interval, evenly spaced.
+    """Return at most `most` round, evenly spaced numbers within an interval.
 
     Examples
     --------
@@ -94,29 +107,29 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [float(low)]
 
 
-def limits(y: Sequence[float]) -> tuple[float, float]:
-    """Return the interval that a plot shows: all finite values, unless a few of them hide all others.
+def y_limits(y: Sequence[float]) -> tuple[float, float]:
+    """Return the range of y to show: all finite values, unless a few outliers would flatten the others.
 
     Examples
     --------
-    >>> limits([1.0, 3.0, float("nan")]), limits([2.0, 2.0]), limits([])
+    >>> y_limits([1.0, 3.0, float("nan")]), y_limits([2.0, 2.0]), y_limits([])
     ((1.0, 3.0), (1.0, 3.0), (-1.0, 1.0))
-    >>> limits([*range(100), 1e6])
+    >>> y_limits([*range(100), 1e6])
     (0.0, 140.0)
     """
-    known = sorted(value for value in y if math.isfinite(value))
-    if not known:
+    finite = sorted(value for value in y if math.isfinite(value))
+    if not finite:
         return -1.0, 1.0
-    low, high = max(float(known[0]), -LARGEST), min(float(known[-1]), LARGEST)
-    # a pole: what lies far outside of the middle nine tenths is cut off
-    first, last = (known[int(part * (len(known) - 1))] for part in (0.05, 0.95))
+    low, high = max(float(finite[0]), -LARGEST), min(float(finite[-1]), LARGEST)
+    # cut off a pole: values far outside the middle 90 percent
+    first, last = (finite[int(part * (len(finite) - 1))] for part in (0.05, 0.95))
     if 0 < 10 * (last - first) < high - low:
-        aside = (last - first) / 2
-        low, high = max(low, first - aside), min(high, last + aside)
+        margin = (last - first) / 2
+        low, high = max(low, first - margin), min(high, last + margin)
     size = max(abs(low), abs(high))
     if high - low > max(1e-9 * size, 1e-300):
         return low, high
-    return low - max(1, size / 2), high + max(1, size / 2)  # a constant, but for rounding
+    return low - max(1, size / 2), high + max(1, size / 2)  # constant up to rounding
 
 
 def draw(
@@ -126,28 +139,28 @@ def draw(
     width: int,
     height: int,
     style: Style = BRAILLE,
-    span: tuple[float, float] | None = None,
-    label: Callable[[float], str] = "{:.6g}".format,
+    y_range: tuple[float, float] | None = None,
+    y_label: Callable[[float], str] = "{:.6g}".format,
 ) -> list[str]:
-    """Return the lines of a plot, with numbers at both axes.
+    """Return the lines of a plot with labeled axes.
 
     Parameters
     ----------
     x, y : sequence of float
-        The points of a curve, x rising; what is not finite is left out.
+        The points of a curve, x increasing. Points that are not finite are left out.
     width : int
-        Columns that the lines may take, at least 20.
+        Maximum length of a line, at least 20.
     height : int
-        Rows of the plot, at least 3; the axis below takes two more.
+        Rows of the plot, at least 3. The x axis takes two more.
     style : Style
-    span : tuple of two floats, optional
-        The lowest and the highest y that is shown, without a line for 0; by default `limits(y)`, with one.
-    label : callable
-        What is written beside a row for a value of y.
+    y_range : tuple of two floats, optional
+        The range of y to show, without lines at 0. Default: `y_limits(y)`, with lines at 0.
+    y_label : callable
+        Formats the label of a tick of the y axis.
 
     Examples
     --------
-    >>> x = samples(0, 1, 20)
+    >>> x = sample_points(0, 1, 20)
     >>> for line in draw(x, [1 - v for v in x], width=20, height=4, style=ASCII):
     ...     print(line)
       1 +':..
@@ -157,82 +170,60 @@ def draw(
         `+------+------+
          0     0.5     1
     """
-    low, high = limits(y) if span is None else span
+    low, high = y_limits(y) if y_range is None else y_range
     width, height = max(20, width), max(3, height)
-    marks = _marks(low, high, height, style, label)
-    margin = max(3, *(len(label) for label in marks.values()))
+    dot_rows, dot_columns = len(style.bits), len(style.bits[0])
+    labels = {
+        _cell(high - value, high - low, height, dot_rows): y_label(value)
+        for value in ticks(low, high, max(3, height // 2))
+    }
+    margin = max(3, *map(len, labels.values()))
     columns = width - margin - 2
-    dots = _dots(x, y, (low, high), columns, height, style)
-    zero_row = _cell(high, high - low, height, style.rows) if span is None and low <= 0 <= high else None
-    zero_column = _cell(-x[0], x[-1] - x[0], columns, style.columns) if x[0] < 0 < x[-1] else None
+
+    canvas = np.full((height, columns), " ")
+    zero_row = _cell(high, high - low, height, dot_rows) if y_range is None and low <= 0 <= high else None
+    if zero_row is not None:
+        canvas[zero_row] = style.zero_y
+    if x[0] < 0 < x[-1]:
+        zero_column = _cell(-x[0], x[-1] - x[0], columns, dot_columns)
+        canvas[:, zero_column] = style.zero_x
+        if zero_row is not None:
+            canvas[zero_row, zero_column] = style.origin
+
+    px, py = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    visible = (low <= py) & (py <= high)
+    column = np.rint((px[visible] - x[0]) / (x[-1] - x[0]) * (columns * dot_columns - 1)).astype(int)
+    row = np.rint((high - py[visible]) / (high - low) * (height * dot_rows - 1)).astype(int)
+    bits = np.zeros((height, columns), int)
+    bit = np.array(style.bits)[row % dot_rows, column % dot_columns]
+    np.bitwise_or.at(bits, (row // dot_rows, column // dot_columns), bit)
+    canvas = np.where(bits, np.array(list(style.glyphs))[bits], canvas)
+
     lines = []
-    for row in range(height):
-        cells = [
-            style.cell(dots[row, column]) if (row, column) in dots else _empty(
-                row == zero_row, column == zero_column, style
-            )
-            for column in range(columns)
-        ]  # fmt: skip
-        frame = style.up_tick if row in marks else style.up
-        lines.append(f"{marks.get(row, ''):>{margin}} {frame}{''.join(cells)}".rstrip())
-    return [*lines, *_below(x[0], x[-1], margin, columns, style)]
-
-
-def _empty(across: bool, up: bool, style: Style) -> str:
-    """Return what stands where the curve is not: the lines of 0, or nothing."""
-    return {(True, True): style.zero, (True, False): style.zero_across, (False, True): style.zero_up}.get(
-        (across, up), " "
-    )
-
-
-def _dots(
-    x: Sequence[float],
-    y: Sequence[float],
-    span: tuple[float, float],
-    columns: int,
-    height: int,
-    style: Style,
-) -> dict[tuple[int, int], set[tuple[int, int]]]:
-    """Return which dots of which cells are set: (row, column) -> {(column, row)} within the cell."""
-    low, high = span
-    across, down = columns * style.columns - 1, height * style.rows - 1
-    found: dict[tuple[int, int], set[tuple[int, int]]] = {}
-    for at, value in zip(x, y, strict=True):
-        if not low <= value <= high:  # not a number either
-            continue
-        i = round((at - x[0]) / (x[-1] - x[0]) * across)
-        j = round((high - value) / (high - low) * down)
-        cell = (j // style.rows, i // style.columns)
-        found.setdefault(cell, set()).add((i % style.columns, j % style.rows))
-    return found
+    for index, cells in enumerate(canvas):
+        axis = style.y_tick if index in labels else style.y_axis
+        lines.append(f"{labels.get(index, ''):>{margin}} {axis}{''.join(cells)}".rstrip())
+    return [*lines, *_x_axis(x[0], x[-1], margin, columns, style)]
 
 
 def _cell(distance: float, span: float, cells: int, dots: int) -> int:
-    """Return the cell that lies at a distance from the first one, where so many dots make a cell."""
+    """Return the cell at a distance from the first one, on an axis of `cells` cells of `dots` dots."""
     return round(distance / span * (cells * dots - 1)) // dots
 
 
-def _marks(
-    low: float, high: float, height: int, style: Style, label: Callable[[float], str]
-) -> dict[int, str]:
-    """Return the numbers beside the rows."""
-    found = {}
-    for value in ticks(low, high, max(3, height // 2)):
-        found[_cell(high - value, high - low, height, style.rows)] = label(value)
-    return found
-
-
-def _below(low: float, high: float, margin: int, columns: int, style: Style) -> list[str]:
-    """Return the axis below the plot, and its numbers."""
+def _x_axis(low: float, high: float, margin: int, columns: int, style: Style) -> list[str]:
+    """Return the line of the x axis and the line of its labels, with as many labels as fit."""
     for most in (9, 7, 5, 4, 3, 2, 1):
-        values = ticks(low, high, most)
-        places = {_cell(value - low, high - low, columns, style.columns): f"{value:.6g}" for value in values}
-        spans = [(at - len(text) // 2, at - len(text) // 2 + len(text)) for at, text in places.items()]
+        places = [
+            (_cell(v - low, high - low, columns, len(style.bits[0])), f"{v:.6g}")
+            for v in ticks(low, high, most)
+        ]
+        spans = [(cell - len(text) // 2, cell - len(text) // 2 + len(text)) for cell, text in places]
         if all(first[1] + 2 <= second[0] for first, second in pairwise(spans)):
             break
-    line = "".join(style.across_tick if column in places else style.across for column in range(columns))
-    numbers = ""
-    for (start, _), text in zip(spans, places.values(), strict=True):
-        start = min(start + margin + 2, margin + 2 + columns - len(text))
-        numbers = numbers.ljust(start) + text
-    return [f"{'':>{margin}} {style.corner}{line}", numbers]
+    axis = [style.x_axis] * columns
+    labels = ""
+    for (cell, text), (start, _) in zip(places, spans, strict=True):
+        axis[cell] = style.x_tick
+        labels = labels.ljust(min(start, columns - len(text)) + margin + 2) + text
+    return [f"{'':>{margin}} {style.corner}{''.join(axis)}", labels]

@@ -1,4 +1,4 @@
-"""Shell completion by argcomplete, and the examples of `--help`."""
+"""Shell completion by argcomplete."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ pytest.importorskip("argcomplete")
 
 
 def completed(line, folder):
-    """Return what the shell is offered at the end of a command line."""
+    """Return the completions at the end of a command line."""
     output = folder / "completions"
     environment = {
         **os.environ,
@@ -78,6 +78,6 @@ def test_missing_argcomplete_names_the_extra(capsys, monkeypatch):
         (["bash", "zsh"], "unknown argument 'zsh'", "cygd completion --help"),
     ],
 )
-def test_unknown_shell_is_refused(capsys, arguments, message, hint):
+def test_unknown_shell_exits_2(capsys, arguments, message, hint):
     assert main(["completion", *arguments]) == 2
     assert capsys.readouterr().err.splitlines() == [f"error: {message}", f"hint: {hint}"]

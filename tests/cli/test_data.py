@@ -1,4 +1,4 @@
-"""`cygd data`: what an experiment sees of its data."""
+"""`cygd data`: the data of an experiment."""
 
 import re
 
@@ -28,7 +28,7 @@ def show(tmp_path, capsys):
     return run
 
 
-def test_columns_roles_types_gaps_and_classes(show):
+def test_columns_and_classes(show):
     split = "split: {time: t, test: 0.25}"
     options = f"targets: [y], inputs: [a, b], sample_weight: w, missing: drop, {split}"
     code, out, err = show(f"{{source: csv, path: t.csv, {options}}}")
@@ -41,25 +41,25 @@ def test_columns_roles_types_gaps_and_classes(show):
         "c  number  0  always 5",
         "y  target  category  0  2 labels: no (3), yes (1)",
         "w  weight  number  0  0 to 2, mean 1, std 0.7071",
-        "1 row with a missing value left out",
+        "dropped 1 row with missing values",
         "PART  TRAINING  TEST",
         "rows  2  1",
         "no  2  1",
     ]:
         assert f"{line}\n" in out, line
-    assert "\nyes" not in out  # it was in the row that is left out
+    assert "\nyes" not in out  # its row was dropped
 
 
-def test_the_network_need_not_fit_but_gaps_are_pointed_at(show):
+def test_missing_values_are_a_warning_and_the_network_may_be_invalid(show):
     code, out, err = show("{source: csv, path: t.csv, targets: [y]}", layers="[7]")
     assert code == 0
     assert "rows  4\n" in out
     assert err.startswith(
-        "warning: 1 row has a missing value in a column that is used, which is an error\nhint:"
+        "warning: 1 row has missing values in used columns, which is an error in training\nhint:"
     )
 
 
-def test_what_is_wrong_comes_after_what_can_be_seen(show):
+def test_error_is_printed_after_the_columns(show):
     code, out, err = show("{source: csv, path: t.csv, targets: [z]}")
     assert code == 2
     assert "a  number  0  1 to 7" in out
@@ -70,7 +70,7 @@ def test_what_is_wrong_comes_after_what_can_be_seen(show):
     assert "row 2, column 'b': the value is missing" in err
 
 
-def test_other_sources_and_folds(show):
+def test_synthetic_and_inline_data(show):
     code, out, _ = show("{source: synthetic, kind: moons, samples: 30, split: {folds: 3}}")
     assert code == 0
     assert "y0  target  category  0  2 labels: 0 (15), 1 (15)" in out
@@ -80,17 +80,17 @@ def test_other_sources_and_folds(show):
     assert "PART  TRAINING  VALIDATION\nrows  2  1" in out
 
 
-def test_a_mixed_column(show, tmp_path):
+def test_mixed_column(show, tmp_path):
     (tmp_path / "t.csv").write_text("a,y\n1,2\n3,4\nx,5\n")
     code, out, _ = show("{source: csv, path: t.csv, targets: [y]}")
     assert code == 0
     assert "a  input  mixed  0  1 to 3, mean 2, std 1; strings such as 'x'" in out
 
 
-def test_many_columns(show):
+def test_long_list_of_columns_is_cut(show):
     wide = f"{{source: inline, x: [{list(range(60))}], y: [1]}}"
     _, out, _ = show(wide)
-    assert "... and 21 more, which --all shows" in out
+    assert "... and 21 more (--all shows all)" in out
     _, out, _ = show(wide, "--all")
     assert "x59  input" in out
 
@@ -98,11 +98,11 @@ def test_many_columns(show):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which experiment? a YAML file is missing"),
-        (["a.yaml", "b.yaml"], "one file at a time; 'b.yaml'"),
-        (["a.csv"], "a.csv holds data, and an experiment says what they mean"),
+        ([], "expected an experiment file"),
+        (["a.yaml", "b.yaml"], "expected one experiment file, got 'a.yaml' and 'b.yaml'"),
+        (["a.csv"], "expected an experiment, got the data file 'a.csv'"),
     ],
 )
-def test_usage(arguments, message, capsys):
+def test_invalid_arguments(arguments, message, capsys):
     assert main(["data", *arguments]) == 2
     assert message in capsys.readouterr().err

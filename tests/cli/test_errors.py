@@ -1,4 +1,4 @@
-"""What a user reads who has made a mistake: where it is, what is wrong, and what to do."""
+"""Error messages for typical mistakes: the location, the line, what is wrong and what to do."""
 
 import os
 import textwrap
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cygd.cli.error_report import excerpt
+from cygd.cli.error_report import source_lines
 from cygd.cli.main import main
 
 PENGUINS = """\
@@ -42,8 +42,8 @@ def here(tmp_path, monkeypatch, unset):
 
 
 @pytest.fixture
-def said(capsys):
-    """Check a file and return what is said."""
+def messages(capsys):
+    """Check an invalid file and return the messages."""
 
     def call(*arguments):
         assert main(["check", *arguments]) == 2
@@ -52,9 +52,9 @@ def said(capsys):
     return call
 
 
-# what is put in the place of what in the good experiment, and all that is said then
+# a mistake -> the replacement that makes it in the good experiment, and the messages
 TYPICAL = {
-    "a key that is misspelt": (
+    "misspelled key": (
         ("train: {epochs: 20}", "train: {epoch: 20}"),
         """\
         error: p.yaml:10:9 train.epoch: unknown key 'epoch'
@@ -63,7 +63,7 @@ TYPICAL = {
         hint: did you mean 'epochs'?
         """,
     ),
-    "a key in the wrong section": (
+    "key in the wrong section": (
         ("model:\n", "model:\n  batch_size: 8\n"),
         """\
         error: p.yaml:7:3 model.batch_size: unknown key 'batch_size'
@@ -72,7 +72,7 @@ TYPICAL = {
         hint: 'batch_size' belongs in 'train'
         """,
     ),
-    "a value of the wrong type": (
+    "wrong type": (
         ("{epochs: 20}", "{epochs: '20'}"),
         """\
         error: p.yaml:10:17 train.epochs: expected a whole number of at least 0, found '20'
@@ -81,7 +81,7 @@ TYPICAL = {
         hint: write it without quotes
         """,
     ),
-    "an activation that there is not": (
+    "unknown activation": (
         ("tanh", "rleu"),
         """\
         error: p.yaml:7:15 model.activation: unknown activation 'rleu'
@@ -90,7 +90,7 @@ TYPICAL = {
         hint: did you mean 'relu'?
         """,
     ),
-    "an option by another tool's name": (
+    "option name of another library": (
         ("loss: cross", "optimizer: {name: adam, lr: 0.1}\nloss: cross"),
         """\
         error: p.yaml:9:25 optimizer.lr: optimizer 'adam' has no option 'lr'
@@ -99,7 +99,7 @@ TYPICAL = {
         hint: did you mean 'learning_rate'?
         """,
     ),
-    "a column that is misspelt": (
+    "misspelled column": (
         ("[species]", "[specis]"),
         """\
         error: p.yaml:4:12 data.targets: unknown column 'specis' in penguins.csv
@@ -108,7 +108,7 @@ TYPICAL = {
         hint: did you mean 'species'?
         """,
     ),
-    "an output layer of the wrong size": (
+    "wrong number of outputs": (
         ("units: 3", "units: 2"),
         """\
         error: p.yaml:8:23 model.layers[1].units: expected 3 units in the last layer for 3 classes \
@@ -118,7 +118,7 @@ TYPICAL = {
         hint: give the last layer 3 units
         """,
     ),
-    "a formula without quotes": (
+    "formula without quotes": (
         ("tanh", "{formula: max(h, 0)}"),
         """\
         error: p.yaml:7:25 model.activation.formula: YAML took the formula apart, found 'max(h'
@@ -127,7 +127,7 @@ TYPICAL = {
         hint: put it in quotes: {formula: "..."}
         """,
     ),
-    "a formula with an unknown function": (
+    "unknown function in a formula": (
         ("tanh", "{formula: 'max(h, 0)'}"),
         """\
         error: p.yaml:7:25 model.activation.formula: activation 'formula': unknown function 'max'
@@ -136,7 +136,7 @@ TYPICAL = {
         hint: did you mean 'maximum'?
         """,
     ),
-    "a tab": (
+    "tab": (
         ("  source", "\tsource"),
         """\
         error: p.yaml:2:1: not valid YAML: a tab stands where spaces must
@@ -145,7 +145,7 @@ TYPICAL = {
         hint: indent with spaces
         """,
     ),
-    "keys that do not line up": (
+    "misaligned keys": (
         ("  path", " path"),
         """\
         error: p.yaml:3:2: not valid YAML: this does not line up with what stands above it \
@@ -155,7 +155,7 @@ TYPICAL = {
         hint: indent the keys of one mapping alike
         """,
     ),
-    "a key that stands twice": (
+    "duplicate key": (
         ("loss:", "train: {}\nloss:"),
         """\
         error: p.yaml:11:1 train: duplicate key 'train'
@@ -164,7 +164,7 @@ TYPICAL = {
         hint: it stands first on line 9
         """,
     ),
-    "a plugin that is not there": (
+    "missing plugin": (
         ("data:\n", "plugins: [swish.py]\ndata:\n"),
         """\
         error: p.yaml:1:11: plugin 'swish.py': no such file: {here}/swish.py
@@ -172,7 +172,7 @@ TYPICAL = {
             |           ^^^^^^^^
         """,
     ),
-    "a file of data that is not there": (
+    "missing data file": (
         ("path: penguins", "path: pengiuns"),
         """\
         error: pengiuns.csv: no such file
@@ -182,7 +182,7 @@ TYPICAL = {
         hint: relative paths start from {here}; did you mean 'penguins.csv'?
         """,
     ),
-    "a file for the test that is not there": (
+    "missing test file": (
         ("  missing: drop", "  missing: drop\n  test: {path: more.csv}"),
         """\
         error: more.csv: no such file
@@ -201,7 +201,7 @@ TYPICAL = {
             |                                    ^
         """,
     ),
-    "a word that is misspelt": (
+    "misspelled choice": (
         (GOOD[: GOOD.index("model:")], "data: {source: synthetic, kind: mons}\n"),
         """\
         error: p.yaml:1:33 data.kind: option 'kind' of data source 'synthetic' must be one of \
@@ -211,14 +211,14 @@ linear | sine | xor | moons | circles | spirals, found 'mons'
         hint: did you mean 'moons'?
         """,
     ),
-    "a gap in the data": (
+    "missing value": (
         ("  missing: drop\n", ""),
         """\
         error: penguins.csv:5: row 4, column 'bill': the value is missing
         hint: data.missing: drop removes such rows, data.missing: mean fills missing inputs
         """,
     ),
-    "a quantity to watch that nobody measures": (
+    "unknown metric to monitor": (
         ("train:", "stop: {monitor: val_loss}\ntrain:"),
         """\
         error: p.yaml:10:17 stop.monitor: expected one of the measured values loss, found 'val_loss'
@@ -232,27 +232,27 @@ or data.validation
 
 
 @pytest.mark.parametrize(("change", "expected"), TYPICAL.values(), ids=TYPICAL)
-def test_a_mistake_is_shown_with_its_place_its_line_and_a_way_out(said, here, change, expected):
+def test_message_shows_location_line_and_hint(messages, here, change, expected):
     assert change[0] in GOOD
     (here / "p.yaml").write_text(GOOD.replace(*change, 1))
-    assert said("p.yaml") == textwrap.dedent(expected).replace("{here}", str(here))
+    assert messages("p.yaml") == textwrap.dedent(expected).replace("{here}", str(here))
 
 
-def test_what_is_wrong_on_the_command_line_has_no_line(said, here):
-    assert said("p.yaml", "data.path=none.csv") == (
+def test_mistake_on_the_command_line_has_no_source_line(messages, here):
+    assert messages("p.yaml", "data.path=none.csv") == (
         "error: none.csv: no such file\n"
         "  from command line data.path\n"
         f"hint: relative paths start from {here}\n"
     )
-    assert said("p.yaml", "train.epochs=-3") == (
+    assert messages("p.yaml", "train.epochs=-3") == (
         "error: command line train.epochs: expected a whole number of at least 0, found -3\n"
     )
 
 
-def test_a_plugin_that_is_not_there_hides_no_other_error(said, here):
+def test_missing_plugin_hides_no_other_error(messages, here):
     wrong = GOOD.replace("epochs", "epoch").replace("tanh", "mine").replace("cross_entropy", "{name: our}")
     (here / "p.yaml").write_text(f"plugins: [mine.py]\n{wrong}seed: -1\n")
-    errors = [line for line in said("p.yaml").splitlines() if line.startswith("error: ")]
+    errors = [line for line in messages("p.yaml").splitlines() if line.startswith("error: ")]
     assert [error.split(": ")[1] for error in errors] == [
         "p.yaml:1:11",
         "p.yaml:11:9 train.epoch",
@@ -260,16 +260,16 @@ def test_a_plugin_that_is_not_there_hides_no_other_error(said, here):
     ]
 
 
-# -- the excerpt by itself --------------------------------------------------------------------------
+# -- source lines -----------------------------------------------------------------------------------
 
 
-def carets(text, line, column):
-    """Return what of a file is underlined."""
+def carets(text, number, column):
+    """Return the text of a file above the carets."""
     Path("e.yaml").write_text(text, encoding="utf-8")
-    shown, below = excerpt(f"e.yaml:{line}:{column}")
-    assert below.index("|") == shown.index("|")
+    line, below = source_lines(f"e.yaml:{number}:{column}")
+    assert below.index("|") == line.index("|")
     assert set(below[below.index("|") + 1 :].strip()) == {"^"}
-    return shown[below.index("^") : below.rindex("^") + 1]
+    return line[below.index("^") : below.rindex("^") + 1]
 
 
 @pytest.mark.parametrize(
@@ -289,29 +289,29 @@ def carets(text, line, column):
         ("c: " + "x" * 3000, 1, 2999, "xxxxx"),
     ],
 )
-def test_the_carets_stand_below_the_word(text, line, column, expected):
+def test_carets_mark_the_word(text, line, column, expected):
     assert carets(text, line, column) == expected
 
 
-def test_the_carets_stand_right_below_wide_and_combined_characters():
+def test_carets_align_below_wide_and_combining_characters():
     Path("e.yaml").write_text("日本: [e\u0301, 日本]", encoding="utf-8")
-    shown, below = excerpt("e.yaml:1:10")
-    assert shown == "  1 | 日本: [e\u0301, 日本]"
+    line, below = source_lines("e.yaml:1:10")
+    assert line == "  1 | 日本: [e\u0301, 日本]"
     assert below == "    |           ^^^^"
 
 
-def test_a_line_is_cut_to_the_terminal():
+def test_long_line_is_cut_to_the_terminal():
     Path("e.yaml").write_text(f"c: {'x' * 400} yy {'z' * 400}")
-    shown, below = excerpt("e.yaml:1:405")
-    assert len(shown) <= 100
-    assert shown.startswith("  1 | ...x")
-    assert shown.endswith("z...")
+    line, below = source_lines("e.yaml:1:405")
+    assert len(line) <= 100
+    assert line.startswith("  1 | ...x")
+    assert line.endswith("z...")
     assert len(below) <= 100
 
 
-def test_nothing_that_commands_a_terminal_is_repeated():
+def test_control_characters_are_replaced():
     Path("e.yaml").write_text("a: \x1b[31mred\x07\tb\u202ec")
-    assert excerpt("e.yaml:1:1")[0] == "  1 | a: \ufffd[31mred\ufffd\N{RIGHTWARDS ARROW}b\ufffdc"
+    assert source_lines("e.yaml:1:1")[0] == "  1 | a: \ufffd[31mred\ufffd\N{RIGHTWARDS ARROW}b\ufffdc"
 
 
 @pytest.mark.parametrize(
@@ -328,33 +328,33 @@ def test_nothing_that_commands_a_terminal_is_repeated():
         "\0:1:1",
     ],
 )
-def test_where_there_is_nothing_to_show_nothing_is_shown(where):
+def test_unreadable_location_has_no_source_line(where):
     Path("e.yaml").write_text("a: b\n\n")
-    assert excerpt(where) == []
+    assert source_lines(where) == []
 
 
-def test_a_place_behind_the_end_of_a_line_has_one_caret():
+def test_location_after_the_end_of_a_line_has_one_caret():
     Path("e.yaml").write_text("a: b\n")
-    assert excerpt("e.yaml:1:50") == ["  1 | a: b", "    |     ^"]
+    assert source_lines("e.yaml:1:50") == ["  1 | a: b", "    |     ^"]
 
 
-def test_a_file_that_is_not_utf8_is_shown_all_the_same(said, here):
+def test_file_that_is_not_utf8_is_shown(messages, here):
     (here / "p.yaml").write_bytes(GOOD.encode() + b"name: caf\xe9\n")
-    assert said("p.yaml").splitlines()[:3] == [
+    assert messages("p.yaml").splitlines()[:3] == [
         "error: p.yaml:11:10: not UTF-8 text: byte 0xE9",
         "  11 | name: caf\ufffd",
         "     |          ^",
     ]
 
 
-def test_a_name_with_colons_is_no_trouble(said, here):
+def test_file_name_with_colons(messages, here):
     (here / "a:1:2.yaml").write_text(GOOD.replace("tanh", "rleu"))
-    assert said("a:1:2.yaml").splitlines()[1] == "  7 |   activation: rleu"
+    assert messages("a:1:2.yaml").splitlines()[1] == "  7 |   activation: rleu"
 
 
-def test_what_was_read_from_a_pipe_has_no_excerpt(said, here):
+def test_pipe_has_no_source_line(messages, here):
     os.mkfifo(here / "pipe.yaml")
     reader = os.open(here / "pipe.yaml", os.O_RDWR)  # so that writing does not wait
     os.write(reader, b"train: 3\n")
-    assert excerpt("pipe.yaml:1:8") == []
+    assert source_lines("pipe.yaml:1:8") == []
     os.close(reader)

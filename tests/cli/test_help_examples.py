@@ -9,7 +9,7 @@ from cygd.cli.main import COMMANDS, build_parser, main
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_examples_parse_and_are_shown(capsys, name):
+def test_examples_are_valid_and_shown(capsys, name):
     assert len(EXAMPLES[name]) >= 2
     for example, purpose in EXAMPLES[name]:
         plain = example.removeprefix("folder=$(").removeprefix("source <(").rstrip(")").partition(" > ")[0]

@@ -35,7 +35,7 @@ def run(*overrides, **keys):
     return cygd.run({**EXPERIMENT, **keys}, overrides).directory
 
 
-def test_the_newest_run_stands_first(call):
+def test_newest_run_is_listed_first(call):
     first, second = run(), run(name="other")
     first.rename(first.with_name("20200102-030405-abcd"))
     code, out, err = call("list")
@@ -48,7 +48,7 @@ def test_the_newest_run_stands_first(call):
     assert "validation_accuracy 0." in older
 
 
-def test_names_folders_and_json(call, here):
+def test_list_by_name_and_folder_as_json(call, here):
     folder = run()
     run(name="other")
     elsewhere = cygd.run(EXPERIMENT, out=here / "out" / "one").directory
@@ -61,7 +61,7 @@ def test_names_folders_and_json(call, here):
     assert [row["run"] for row in json.loads(call("list", elsewhere, "--json")[1])] == [str(elsewhere)]
 
 
-def test_runs_that_have_not_ended_or_not_well(call):
+def test_list_unfinished_damaged_and_diverged_runs(call):
     folder = run()
     (folder / "result.json").unlink()
     assert "unfinished" in call("list")[1]
@@ -72,14 +72,14 @@ def test_runs_that_have_not_ended_or_not_well(call):
     assert "loss not finite" in call("list")[1]
 
 
-def test_nothing_to_list(call):
-    assert call("list") == (0, "", "there are no runs here\nhint: cygd run FILE makes one under runs/\n")
+def test_list_without_runs(call):
+    assert call("list") == (0, "", "no runs found\nhint: `cygd run FILE` writes one under runs/\n")
     code, _, err = call("list", "none")
     assert code == 2
-    assert "there is no run and no folder 'none'" in err
+    assert "no run and no folder named 'none'" in err
 
 
-def test_folds_are_one_row_and_several(call):
+def test_cross_validation_is_one_row_or_one_per_fold(call):
     folder = run(data={**EXPERIMENT["data"], "split": {"folds": 3}})
     assert len(call("list")[1].splitlines()) == 2
     rows = call("list", folder)[1].splitlines()
@@ -87,7 +87,7 @@ def test_folds_are_one_row_and_several(call):
     assert len(rows) == 4
 
 
-def test_a_sweep_is_one_row_and_its_runs_several(call, here):
+def test_sweep_is_one_row_or_one_per_run(call, here):
     folder = here / "runs" / "mine" / "20260101-000000-abcd"
     for name in ("runs/1", "runs/2", "best"):
         cygd.run(EXPERIMENT, out=folder / name)
@@ -98,24 +98,25 @@ def test_a_sweep_is_one_row_and_its_runs_several(call, here):
     assert len(json.loads(call("list", folder, "--json")[1])) == 2
     code, _, err = call("compare", folder, folder)
     assert code == 2
-    assert "is a sweep of many runs\nhint: name one of them, such as" in err
+    assert "error: expected a run, got the sweep " in err
+    assert "hint: name one of its runs, such as " in err
     assert f"{folder / 'best'}" in err
 
 
-def test_equal_runs(call):
+def test_compare_identical_runs(call):
     first, second = run(), run()
     code, out, err = call("compare", first, second)
     assert (code, err) == (0, "")
     assert out.splitlines()[:2] == [f"A  {first}", f"B  {second}"]
-    assert "configuration: the same\n" in out
-    assert "environment: the same\n" in out
-    assert "result: the same\n" in out
+    assert "configuration: identical\n" in out
+    assert "environment: identical\n" in out
+    assert "result: identical\n" in out
     assert out.endswith(
-        "weights: the same in epochs 0 to 4, which both have; those that were kept are the same\n"
+        "weights: identical in epochs 0 to 4, all that both runs have; the kept weights are identical\n"
     )
 
 
-def test_what_differs(call):
+def test_compare_different_runs(call):
     first = run()
     other = run("seed=3", "model.layers.0.units=2", "optimizer.learning_rate=0.2", "train.epochs=6")
     out = call("compare", first, other)[1]
@@ -127,14 +128,14 @@ def test_what_differs(call):
     assert "weights: differ from epoch 0 on" in lines[-1]
 
 
-def test_the_first_epoch_that_differs(call):
+def test_compare_finds_the_first_epoch_that_differs(call):
     schedule = {"name": "step", "every": 2, "factor": 0.5}
     first, other = run(schedule=schedule), run(schedule={**schedule, "factor": 0.25})
     out = call("compare", first, other)[1]
-    assert "weights: first differ in epoch 3, are the same up to epoch 2; those that" in out
+    assert "weights: identical up to epoch 2, differ in epoch 3; the kept weights are " in out
 
 
-def test_runs_without_hashes_and_other_data(call, here):
+def test_compare_without_hashes_and_with_other_data(call, here):
     (here / "t.csv").write_text("a,y\n1,2\n3,4\n")
     data = {"source": "csv", "path": "t.csv", "targets": ["y"]}
     keys = {"data": data, "model": {"layers": [1]}, "metrics": []}
@@ -145,27 +146,30 @@ def test_runs_without_hashes_and_other_data(call, here):
     assert f"sha256.data.{here / 't.csv'}" in out
     (second / "hashes.csv").unlink()
     out = call("compare", first, second)[1]
-    assert f"weights: nothing to compare, {second} has no hashes.csv; those that were kept are diff" in out
+    assert (
+        f"weights: cannot compare epochs without hashes.csv in {second}; the kept weights are different"
+        in out
+    )
     (second / "weights.npz").unlink()
-    assert "not both have kept any" in call("compare", first, second)[1]
+    assert f"{second / 'weights.npz'} is missing" in call("compare", first, second)[1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mine"], "two runs are compared, found 1"),
-        (["mine", "mine"], "both are the run"),
-        (["mine", "none"], "there is no run 'none'\nhint: there are mine"),
+        (["mine"], "expected two runs, got 1"),
+        (["mine", "mine"], "both arguments are the run"),
+        (["mine", "none"], "unknown run 'none'\nhint: runs/ contains mine"),
     ],
 )
-def test_usage(call, arguments, message):
+def test_invalid_arguments(call, arguments, message):
     run()
     code, out, err = call("compare", *arguments)
     assert (code, out) == (2, "")
     assert message in err
 
 
-def test_a_damaged_environment(call):
+def test_compare_with_damaged_environment(call):
     first, second = run(), run()
     (first / "environment.json").write_text("{")
     code, _, err = call("compare", first, second)

@@ -1,4 +1,4 @@
-"""The command line, called as a user calls it, in this process."""
+"""The command line, called in this process."""
 
 import json
 from pathlib import Path
@@ -69,12 +69,12 @@ COUNT = "expected an integer of at least 1"
         (["trace"], "expected an experiment file", "cygd trace FILE [KEY=VALUE ...]"),
         (["trace", "xor.yaml", "--steps", "0"], f"argument --steps: {COUNT}, got '0'",
          "cygd trace --help"),
-        (["plugins", "relu", "extra"], "one name at a time; 'extra' is no KEY=VALUE either", None),
+        (["plugins", "relu", "extra"], "expected one component, got 'relu' and 'extra'", None),
         (["--fast"], "unrecognized arguments: --fast", "cygd --help"),
         (["-p"], "argument -p/--plugin: expected one argument", "cygd --help"),
     ],
 )  # fmt: skip
-def test_a_wrong_command_line_is_one_error_and_a_hint(command, arguments, message, hint):
+def test_usage_error_prints_one_error_and_a_hint(command, arguments, message, hint):
     code, out, err = command(*arguments)
     assert code == 2
     assert out == ""
@@ -89,7 +89,7 @@ def test_no_command_prints_the_help_to_stderr(command):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"]])
-def test_help_names_every_command(command, arguments):
+def test_help_lists_every_command(command, arguments):
     code, out, _ = command(*arguments)
     assert code == 0
     for name in COMMANDS:
@@ -105,6 +105,14 @@ def test_every_command_has_help_and_the_common_options(command, name):
     assert "--traceback" in out
 
 
+def test_surface_is_an_alias_of_bowl(command):
+    bowl, surface = (command(name, "xor.yaml", "-w", "w0[0,0]", "--csv") for name in ("bowl", "surface"))
+    assert bowl[0] == 0
+    assert bowl == surface
+    assert command("surface")[2].startswith("error: expected one experiment or run\nhint: cygd bowl ")
+    assert command("surface", "--help")[1].startswith("usage: cygd bowl ")
+
+
 def test_version(command):
     assert command("--version") == (0, f"cygd {cygd.__version__}\n", "")
 
@@ -112,7 +120,7 @@ def test_version(command):
 # -- run --------------------------------------------------------------------------------------------
 
 
-def test_run_prints_the_folder_alone(command, here):
+def test_run_prints_only_the_folder_on_stdout(command, here):
     code, out, err = command("run", "xor.yaml")
     assert code == 0
     folder = Path(out.rstrip("\n"))
@@ -122,13 +130,13 @@ def test_run_prints_the_folder_alone(command, here):
     assert "completed after 4 epochs" in err
 
 
-def test_quiet_says_nothing(command):
+def test_quiet_run_prints_no_messages(command):
     code, out, err = command("run", "xor.yaml", "--quiet")
     assert (code, err) == (0, "")
     assert out.count("\n") == 1
 
 
-def test_options_and_arguments_stand_in_any_order(command, here):
+def test_options_and_arguments_in_any_order(command, here):
     code, out, _ = command(
         "-p", "bent.py", "run", "--quiet", "xor.yaml", "--out", "mine", "train.epochs=2",
         "--threads", "2", "model.activation=bent_identity", "--traceback", "seed=7",
@@ -141,13 +149,13 @@ def test_options_and_arguments_stand_in_any_order(command, here):
     assert json.loads((here / "mine" / "result.json").read_text())["epochs"] == 2
 
 
-def test_a_plugin_that_prints_does_not_reach_stdout(command, here):
+def test_output_of_a_plugin_goes_to_stderr(command, here):
     code, out, err = command("run", "xor.yaml", "--out", "mine", "-p", "bent.py")
     assert (code, out) == (0, f"{here / 'mine'}\n")
     assert "hello from the plugin" in err
 
 
-def test_dry_run_prints_an_experiment_that_is_the_same_again(command, here):
+def test_dry_run_of_a_resolved_experiment_prints_it_unchanged(command, here):
     code, out, _ = command("run", "xor.yaml", "--dry-run", "train.epochs=3", "-p", "bent.py")
     assert code == 0
     assert not (here / "runs").exists()
@@ -158,7 +166,7 @@ def test_dry_run_prints_an_experiment_that_is_the_same_again(command, here):
     assert command("run", "again/e.yaml", "--dry-run")[:2] == (0, out)
 
 
-def test_all_errors_of_an_experiment_are_listed(command, here):
+def test_all_errors_of_an_experiment_are_printed(command, here):
     (here / "bad.yaml").write_text(
         "data: {source: inline, x: [[0]], y: [0]}\n"
         "model: {layers: [{units: 1, activation: rleu}]}\n"
@@ -176,7 +184,7 @@ def test_all_errors_of_an_experiment_are_listed(command, here):
     assert not (here / "runs").exists()
 
 
-def test_traceback_shows_where_an_error_comes_from(command):
+def test_traceback_option(command):
     code, _, err = command("run", "none.yaml", "--traceback")
     assert code == 2
     assert err.startswith("Traceback")
@@ -186,7 +194,7 @@ def test_traceback_shows_where_an_error_comes_from(command):
     ]
 
 
-def test_data_and_plugin_errors_are_usage_errors(command, here):
+def test_data_and_plugin_errors_exit_with_2(command, here):
     (here / "d.yaml").write_text("data: {source: npz, path: none.npz}\nmodel: {layers: [1]}\n")
     code, out, err = command("run", "d.yaml")
     assert (code, out) == (2, "")
@@ -196,7 +204,7 @@ def test_data_and_plugin_errors_are_usage_errors(command, here):
     assert err.startswith("error: -p: plugin 'none.py': no such file")
 
 
-def test_divergence_is_a_failure_with_a_remedy(command, here):
+def test_diverged_run_exits_with_1_and_a_hint(command, here):
     code, out, err = command(
         "run", "xor.yaml", "--quiet", "--out", "mine", "model.layers=[1]", "optimizer.learning_rate=1e300"
     )
@@ -224,7 +232,7 @@ def raise_after(n):
 )
 
 
-def test_a_failed_run_says_where_its_log_is(command, here):
+def test_failed_run_names_its_log(command, here):
     (here / "bent.py").write_text(FAILING)
     arguments = [
         "run",
@@ -248,7 +256,7 @@ def test_a_failed_run_says_where_its_log_is(command, here):
     assert "Traceback" in err
 
 
-def test_an_unexpected_error_is_one_line_and_the_way_to_its_traceback(command, monkeypatch):
+def test_unexpected_error_is_one_line_and_a_hint(command, monkeypatch):
     monkeypatch.setattr(
         "cygd.runner.assembly.assemble", lambda *a: (_ for _ in ()).throw(LookupError("inside"))
     )
@@ -256,19 +264,19 @@ def test_an_unexpected_error_is_one_line_and_the_way_to_its_traceback(command, m
     assert (code, out) == (1, "")
     assert err.splitlines() == [
         "error: unexpected LookupError: inside",
-        "hint: --traceback shows where it comes from",
+        "hint: --traceback shows where it was raised",
     ]
     code, _, err = command("check", "xor.yaml", "--traceback")
     assert code == 1
     assert "Traceback" in err
 
 
-def test_an_interrupt_before_the_run_is_quiet_too(command, monkeypatch):
+def test_interrupt_before_the_run_exits_with_130(command, monkeypatch):
     monkeypatch.setattr("cygd.runner.runner.run", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
     assert command("run", "xor.yaml") == (130, "", "interrupted\n")
 
 
-def test_a_warning_is_shown_as_errors_are(command, here):
+def test_warning_is_printed_like_an_error(command, here):
     np.savez(here / "a.npz", x=np.eye(3), y=np.arange(3.0))
     (here / "e.yaml").write_text(
         "data: {source: npz, path: a.npz}\nmodel: {layers: [1]}\ntrain: {epochs: 1}\n"
@@ -283,12 +291,12 @@ def test_a_warning_is_shown_as_errors_are(command, here):
 # -- check ------------------------------------------------------------------------------------------
 
 
-def test_check_says_ok_and_trains_nothing(command, here):
+def test_check_prints_ok_and_writes_nothing(command, here):
     assert command("check", "xor.yaml", "xor.yaml", "seed=3") == (0, "xor.yaml: ok\nxor.yaml: ok\n", "")
     assert sorted(path.name for path in here.iterdir()) == ["bent.py", "xor.yaml"]
 
 
-def test_check_goes_on_behind_a_file_that_is_wrong(command, here):
+def test_check_continues_after_an_invalid_file(command, here):
     (here / "bad.yaml").write_text("data: {}\n")
     code, out, err = command("check", "bad.yaml", "xor.yaml", "none.yaml")
     assert code == 2
@@ -297,7 +305,7 @@ def test_check_goes_on_behind_a_file_that_is_wrong(command, here):
     assert "none.yaml" in err
 
 
-def test_check_takes_a_folder_for_its_experiments(command, here):
+def test_check_of_a_folder(command, here):
     (here / "some").mkdir()
     for name in ("b.yaml", "a.yml", "notes.txt"):
         (here / "some" / name).write_text(XOR)
@@ -310,20 +318,20 @@ def test_check_takes_a_folder_for_its_experiments(command, here):
     assert command("check", "none") == (
         2,
         "",
-        "error: expected .yaml files in the folder 'none', found none\n",
+        "error: expected .yaml files in the folder 'none', got none\n",
     )
 
 
-def test_check_goes_on_behind_an_error_that_nobody_expected(command, monkeypatch):
+def test_check_continues_after_an_unexpected_error(command, monkeypatch):
     from cygd.runner import assembly
 
-    real, told = assembly.assemble, []
+    original, calls = assembly.assemble, []
 
     def assemble(*arguments):
-        told.append(arguments)
-        if len(told) == 1:
+        calls.append(arguments)
+        if len(calls) == 1:
             raise LookupError("inside")
-        return real(*arguments)
+        return original(*arguments)
 
     monkeypatch.setattr(assembly, "assemble", assemble)
     code, out, err = command("check", "xor.yaml", "xor.yaml")
@@ -331,13 +339,13 @@ def test_check_goes_on_behind_an_error_that_nobody_expected(command, monkeypatch
     assert err.startswith("error: unexpected LookupError: inside\n")
 
 
-def test_check_looks_at_the_data_too(command):
+def test_check_reads_the_data(command):
     code, _, err = command("check", "xor.yaml", "model.layers.1.units=2")
     assert code == 2
     assert "model.layers[1].units: expected 1 unit in the last layer for 1 numeric target" in err
 
 
-def test_a_file_that_looks_like_an_override_is_a_file(command, here):
+def test_existing_file_named_like_an_override_is_a_file(command, here):
     (here / "a=b.yaml").write_text(XOR)
     assert command("check", "a=b.yaml")[:2] == (0, "a=b.yaml: ok\n")
 
@@ -345,7 +353,7 @@ def test_a_file_that_looks_like_an_override_is_a_file(command, here):
 # -- trace, plugins, info ---------------------------------------------------------------------------
 
 
-def test_trace_shows_as_many_steps_as_asked(command, here):
+def test_trace_prints_the_requested_steps(command, here):
     code, out, err = command("trace", "xor.yaml", "--steps", "2")
     assert (code, err) == (0, "")
     assert [line for line in out.splitlines() if line.startswith("step ")][-1].startswith("step 2: epoch 1, ")
@@ -369,7 +377,7 @@ def test_plugins_lists_every_component(command):
     assert len({line.index("activation") for line in lines if " activation " in line}) == 1
 
 
-def test_plugins_says_what_is_special_about_a_derivative(command, here):
+def test_plugins_marks_a_surrogate_derivative(command, here):
     text = (
         PLUGIN + '    yield Activation("spike", function=np.sign, derivative=np.ones_like, surrogate=True)\n'
     )
@@ -391,7 +399,7 @@ def test_plugins_as_json(command, here):
     }
 
 
-def test_info_says_what_is_used(command):
+def test_info_prints_versions_and_cpu_level(command):
     code, out, _ = command("info")
     assert code == 0
     assert f"cygd       {cygd.__version__} (python " in out

@@ -1,4 +1,4 @@
-"""`cygd plugins`, with a name: details, plots and the suites; and what a run says of what it uses."""
+"""`cygd plugins`: list, details, plots and test suites; and the custom components that a run prints."""
 
 import json
 
@@ -18,7 +18,7 @@ from cygd import Activation, Loss, Metric, Optimizer, hookimpl
 def cygd_activations():
     yield Activation("swish", formula="h * sigmoid(beta * h)", parameters={"beta": 1.0},
                      bounds={"beta": "[0, inf)"}, trainable=["beta"], summary="h sigmoid(beta h)")
-    # f' is right where a plugin is tried when it is loaded, and not far out
+    # f' is correct where plugins are checked on loading, and wrong further out
     yield Activation("bad", lambda h: np.where(np.abs(h) < 10, h, 2 * h), np.ones_like)
     yield Activation("unstable", lambda h: np.log(1 + np.exp(h)), lambda h: np.exp(h) / (1 + np.exp(h)))
 
@@ -54,7 +54,7 @@ def here(tmp_path, monkeypatch, unset):
 LINES = ["activation swish: formula (own.py)", "activation h / (1 + abs(h)): formula"]
 
 
-def test_a_run_says_once_what_is_not_built_in(command, here):
+def test_run_lists_custom_components_once(command, here):
     code, out, err = command("run", "xor.yaml", "--out", "mine")
     assert (code, out) == (0, f"{here / 'mine'}\n")
     assert err.splitlines() == LINES
@@ -62,7 +62,7 @@ def test_a_run_says_once_what_is_not_built_in(command, here):
     assert all(log.count(line) == 1 for line in LINES)
 
 
-def test_a_quiet_run_says_it_to_its_log_alone(command, here):
+def test_quiet_run_lists_custom_components_in_the_log(command, here):
     code, _, err = command("run", "xor.yaml", "--out", "mine", "--quiet")
     assert (code, err) == (0, "")
     assert LINES[0] in (here / "mine" / "log.txt").read_text()
@@ -96,7 +96,7 @@ def test_broken_plugins_are_listed(command, monkeypatch):
     ]
 
 
-def test_the_list_of_one_kind(command):
+def test_kind_filters_the_list(command):
     code, out, _ = command("plugins", "--kind", "loss", "-p", "own.py")
     assert code == 0
     assert {line.split()[1] for line in out.splitlines()[1:]} == {"loss"}
@@ -106,7 +106,7 @@ def test_the_list_of_one_kind(command):
 # -- details ----------------------------------------------------------------------------------------
 
 
-def test_details_of_a_name_that_two_kinds_have(command):
+def test_details_of_a_name_shared_by_two_kinds(command):
     code, out, err = command("plugins", "swish", "-p", "own.py")
     assert (code, err) == (0, "")
     assert (
@@ -130,14 +130,14 @@ swish: loss, formula
     )
 
 
-def test_details_with_options_of_one_kind(command):
+def test_details_of_one_kind_with_options(command):
     code, out, _ = command("plugins", "--kind", "activation", "own:swish", "beta=0.25", "-p", "own.py")
     assert code == 0
     assert "beta = 0.25, in [0, inf)" in out
     assert "loss" not in out
 
 
-def test_options_say_which_kind_is_meant(command):
+def test_options_choose_the_kind(command):
     code, out, _ = command("plugins", "swish", "beta=0.25", "-p", "own.py")
     assert code == 0
     assert [line for line in out.splitlines() if line.startswith("swish")] == ["swish: activation, formula"]
@@ -146,12 +146,12 @@ def test_options_say_which_kind_is_meant(command):
     assert err.startswith("error: activation 'swish' has no option 'gamma'\n")
 
 
-def test_details_of_what_has_to_be_told_something(command):
+def test_details_mark_required_options(command):
     _, out, _ = command("plugins", "npy")
-    assert "parameters  x (must be given)\n" in out
+    assert "parameters  x (required)\n" in out
 
 
-def test_details_of_formulas_of_the_command_line(command):
+def test_details_of_a_formula(command):
     code, out, _ = command(
         "plugins", "formula.m=b * m + g", "formula.w=w - learning_rate * m", "state=m", "b=0.5"
     )
@@ -188,7 +188,7 @@ def test_details_as_json(command, here):
     ]
 
 
-def test_a_name_of_two_plugins_has_to_say_whose(command, here):
+def test_name_given_by_two_plugins_needs_a_prefix(command, here):
     (here / "other.py").write_text(PLUGIN)
     code, out, err = command("plugins", "bad", "-p", "own.py", "-p", "other.py")
     assert (code, out) == (2, "")
@@ -210,31 +210,31 @@ def test_a_name_of_two_plugins_has_to_say_whose(command, here):
         (["leaky_relu", "slop=1"], "activation 'leaky_relu' has no option 'slop'", "did you mean 'slope'?"),
         (["huber", "delta=-1"],
          "option 'delta' of loss 'huber' must lie in (0, inf), found -1", None),
-        (["slope=1"], "slope=... of which component? a name is missing", "cygd plugins NAME"),
-        (["relu", "formula=h"], "a name and a formula are two components", "leave out one of them"),
-        (["--plot"], "--plot of which component? a name is missing", "cygd plugins NAME --plot"),
-        (["--check"], "--check of which component? a name is missing", "cygd plugins NAME --check"),
-        (["relu", "--json", "--plot"], "--json and --plot exclude each other", None),
-        (["relu", "--range", "0", "1"], "--range is for --plot", None),
-        (["relu", "--ascii"], "--ascii is for --plot", None),
-        (["relu", "--plot", "--range", "1", "-1"], "--range: 1 is not below -1",
-         "--range LOW HIGH, such as -6 6"),
-        (["relu", "--plot", "--range", "0", "nan"], "--range: 0 is not below nan",
-         "--range LOW HIGH, such as -6 6"),
-        (["cosine", "--plot", "--range", "-5", "0.5"], "--range: there are no epochs -5 to 0.5",
-         "--range 0 200"),
+        (["slope=1"], "expected a component name before slope=...", "cygd plugins NAME slope=..."),
+        (["relu", "formula=h"], "expected a component name or a formula, got both", "leave out one of them"),
+        (["--plot"], "--plot needs a component name", "cygd plugins NAME --plot"),
+        (["--check"], "--check needs a component name", "cygd plugins NAME --check"),
+        (["relu", "--json", "--plot"], "--json cannot be combined with --plot", None),
+        (["relu", "--range", "0", "1"], "--range needs --plot", None),
+        (["relu", "--ascii"], "--ascii needs --plot", None),
+        (["relu", "--plot", "--range", "1", "-1"], "--range: expected LOW below HIGH, got 1 and -1",
+         "--range LOW HIGH, such as --range -6 6"),
+        (["relu", "--plot", "--range", "0", "nan"], "--range: expected LOW below HIGH, got 0 and nan",
+         "--range LOW HIGH, such as --range -6 6"),
+        (["cosine", "--plot", "--range", "-5", "0.5"], "--range: expected epochs, got -5 and 0.5",
+         "such as --range 0 200"),
         (["adam", "--plot"], "optimizer 'adam' has no plot", "activations, losses and schedules have one"),
-        (["accuracy", "--check"], "there is no suite for metric 'accuracy'",
-         "there is one for: activation, loss, optimizer, logger"),
+        (["accuracy", "--check"], "metric 'accuracy' has no test suite",
+         "suites exist for activation, loss, optimizer, logger"),
         (["formula=2 * b"], "activation 'formula': ", None),
         (["formula=h * foo(h)"], "activation 'formula': unknown function 'foo'", None),
         (["formula=h", "--kind", "metric"], "a metric cannot be given as a formula", None),
-        *[([f"formula={text}"], f"a formula is text, found {found}",
+        *[([f"formula={text}"], f"expected a formula as text, got {found}",
            'formula="h * sigmoid(h)", or formula.w=... for an update rule')
           for text, found in (("3", "3"), ("[h]", "['h']"), ("", "None"), ("{}", "{}"))],
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_error(command, arguments, message, hint):
+def test_invalid_arguments_print_one_error(command, arguments, message, hint):
     code, out, err = command("plugins", *arguments)
     assert (code, out) == (2, "")
     lines = err.splitlines()
@@ -287,7 +287,7 @@ def test_plot_fits_the_terminal(command, monkeypatch, columns):
         assert "\x1b" not in out
 
 
-def test_plot_of_a_formula_and_of_all_kinds_of_a_name(command):
+def test_plot_of_a_formula_and_of_every_kind_of_a_name(command):
     code, out, _ = command("plugins", "--plot", "formula=h * sigmoid(b * h)", "b=2")
     assert code == 0
     assert out.startswith("activation h * sigmoid(b * h), b = 2.0\nf(h)\n")
@@ -301,12 +301,12 @@ def test_plot_of_a_formula_and_of_all_kinds_of_a_name(command):
     ]  # fmt: skip
 
 
-def test_plot_says_what_is_cut_off(command):
+def test_plot_title_says_what_is_cut_off(command):
     _, out, _ = command("plugins", "formula=1 / (1e-6 + h**2)", "--plot", "--range", "-1", "1")
-    assert "f(h) (cut off: it goes to 1e+06)" in out.splitlines()
+    assert "f(h) (cut off, reaches 1e+06)" in out.splitlines()
 
 
-def test_plot_of_a_function_that_fails_names_it(command, here):
+def test_plot_of_a_failing_function_names_it(command, here):
     text = PLUGIN.replace("np.where(np.abs(h) < 10, h, 2 * h)", "h if h.size < 500 else 1 // 0")
     (here / "own.py").write_text(text)
     code, out, err = command("plugins", "bad", "--plot", "-p", "own.py")
@@ -315,13 +315,13 @@ def test_plot_of_a_function_that_fails_names_it(command, here):
 
 
 @pytest.mark.parametrize("span", [("0", "1e-310"), ("0", "inf"), ("1", "1.000001"), ("-1", "1e301")])
-def test_a_range_that_cannot_be_drawn(command, span):
+def test_range_that_cannot_be_drawn(command, span):
     code, out, err = command("plugins", "relu", "--plot", "--range", *span)
     assert (code, out) == (2, "")
-    assert "cannot be drawn" in err
+    assert err.startswith(f"error: --range: cannot draw from {float(span[0])} to ")
 
 
-def test_plot_of_a_schedule_has_its_epochs(command):
+def test_plot_of_a_schedule_over_a_range_of_epochs(command):
     _, out, _ = command("plugins", "step", "every=10", "--kind", "schedule", "--plot", "--range", "0", "40")
     assert "factor on the learning rate over 40 epochs" in out
     assert out.splitlines()[-1].split() == ["0", "5", "10", "15", "20", "25", "30", "35", "40"]
@@ -330,7 +330,7 @@ def test_plot_of_a_schedule_has_its_epochs(command):
 # -- suites -----------------------------------------------------------------------------------------
 
 
-def test_check_prints_every_check_and_the_speed(command):
+def test_check_prints_every_outcome_and_the_speed(command):
     before = dispatch.level()
     code, out, err = command("plugins", "swish", "--kind", "activation", "--check", "-p", "own.py")
     assert (code, err) == (0, "")
@@ -347,20 +347,20 @@ def test_check_prints_every_check_and_the_speed(command):
     assert dispatch.level() == before
 
 
-def test_check_that_fails_says_what_where_and_by_how_much(command):
+def test_failed_check_explains_the_difference(command):
     code, out, err = command("plugins", "bad", "--check", "-p", "own.py")
     assert code == 1
     assert err == "error: activation 'bad': 1 of 10 checks failed\n"
     lines = out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.endswith("FAILED"))
     assert lines[at].split() == ["derivative", "FAILED"]
-    said = " ".join(line.strip() for line in lines[at + 1 : at + 4])
-    assert "derivative is not the derivative of function: f'(" in said
-    assert "is given as 1, measured 2" in said
-    assert "surrogate=True" in said
+    message = " ".join(line.strip() for line in lines[at + 1 : at + 4])
+    assert "derivative is not the derivative of function: f'(" in message
+    assert "is given as 1, measured 2" in message
+    assert "surrogate=True" in message
 
 
-def test_check_goes_on_behind_a_failure(command):
+def test_check_continues_after_a_failure(command):
     code, out, _ = command("plugins", "unstable", "--check", "-p", "own.py")
     assert code == 1
     assert "tails                       FAILED" in out
@@ -368,7 +368,7 @@ def test_check_goes_on_behind_a_failure(command):
 
 
 @pytest.mark.parametrize("name", ["softmax", "cross_entropy", "adam", "console"])
-def test_check_of_other_kinds(command, name):
+def test_check_of_each_kind(command, name):
     code, out, err = command("plugins", name, "--check")
     assert code == 0, err
     assert out.count(" ok\n") >= 1
@@ -381,7 +381,7 @@ def test_check_fits_forty_columns(command, monkeypatch):
     assert max(map(len, out.splitlines())) <= 40
 
 
-def test_a_level_that_differs_fails(command, monkeypatch):
+def test_check_fails_if_a_cpu_level_differs(command, monkeypatch):
     if len(dispatch.levels()) < 2:
         pytest.skip("this machine has one level")
     activate = core.activate
@@ -415,7 +415,7 @@ def cygd_activations():
 """
 
 
-def test_a_function_that_fails_while_it_is_timed_fails_the_check(command, here):
+def test_function_that_fails_while_timed_fails_the_check(command, here):
     (here / "late.py").write_text(LATE)
     code, out, err = command("plugins", "late", "--check", "-p", "late.py")
     assert code == 1
@@ -425,11 +425,11 @@ def test_a_function_that_fails_while_it_is_timed_fails_the_check(command, here):
     )
 
 
-def test_check_of_a_pointer_for_one_dtype_says_so_once(command, here):
+def test_check_of_a_pointer_names_its_dtype_once(command, here):
     (here / "late.py").write_text(LATE)
     code, out, _ = command("plugins", "double", "--check", "-p", "late.py")
     assert code == 0
     head = " ".join(out.partition("  first trial")[0].split())
-    assert head.startswith("activation double: pointer, derivative measured, for float64 networks alone, at")
+    assert head.startswith("activation double: pointer, derivative measured, for float64 networks only, at")
     assert "float32" not in out
     assert out.splitlines()[-2].startswith("    float64  ")

@@ -1,4 +1,4 @@
-"""`cygd predict`: what a trained network says of other data."""
+"""`cygd predict`: predictions of a trained network for new data."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def predict(here, capsys):
     return run
 
 
-def test_a_label_and_the_output_for_each_row(train, predict):
+def test_each_row_has_a_label_and_the_output(train, predict):
     result = train()
     code, rows, err = predict(result.directory, "t.csv")
     assert (code, err) == (0, "")
@@ -51,14 +51,14 @@ def test_a_label_and_the_output_for_each_row(train, predict):
     assert [row[0] for row in rows[1:]] == ["yes" if value > 0.5 else "no" for value in expected]
 
 
-def test_a_name_is_its_newest_run(train, predict, here):
+def test_name_selects_its_newest_run(train, predict, here):
     train(), train(name="other")
     newest = train()
     assert predict("mine", "t.csv")[1] == predict(newest.directory, "t.csv")[1]
     assert predict("runs/mine", "t.csv")[1] == predict(newest.directory, "t.csv")[1]
 
 
-def test_several_classes_and_columns_in_another_order(train, predict, here):
+def test_several_classes_with_columns_in_another_order(train, predict, here):
     (here / "t.csv").write_text(TRAINING + "0;u;maybe\n")
     train(layers="[{units: 3, activation: softmax}]")
     (here / "n.csv").write_text("more;b;a\nx;u;1\n")
@@ -77,7 +77,7 @@ def test_numbers_are_in_the_units_of_the_targets(train, predict, here):
     assert np.array_equal(np.array(rows[1:], float), result.model.predict({"a": [1, 2, 3]}))
 
 
-def test_gaps_are_filled_as_in_training(train, predict, here):
+def test_missing_values_are_filled_as_in_training(train, predict, here):
     train(DATA.replace("targets", "missing: mean, targets"))
     (here / "n.csv").write_text("a;b\n;u\n1;\n")
     assert len(predict("mine", "n.csv")[1]) == 3
@@ -87,7 +87,7 @@ def test_gaps_are_filled_as_in_training(train, predict, here):
     ("text", "message"),
     [
         ("c;b\n1;u\n", "error: n.csv: unknown column 'a'\nhint: the columns are c, b\n"),
-        ("c;d\n1;u\n", "error: n.csv: there are no columns 'a', 'b'\nhint: there are c, d\n"),
+        ("c;d\n1;u\n", "error: n.csv: missing columns 'a', 'b'\nhint: the columns are c, d\n"),
         (
             "a;b\n1;u\n2;w\n",
             "error: n.csv:3: row 2, column 'b': unknown label 'w'\n",
@@ -98,7 +98,7 @@ def test_gaps_are_filled_as_in_training(train, predict, here):
         ("", "error: n.csv is empty\n"),
     ],
 )
-def test_data_that_does_not_fit_names_the_column(train, predict, here, text, message):
+def test_invalid_data_names_the_column(train, predict, here, text, message):
     train()
     (here / "n.csv").write_text(text)
     code, rows, err = predict("mine", "n.csv")
@@ -108,19 +108,19 @@ def test_data_that_does_not_fit_names_the_column(train, predict, here, text, mes
     assert "data.categorical" not in err
 
 
-def test_the_source_may_be_told_otherwise(train, predict, here):
+def test_source_options_override_those_of_the_run(train, predict, here):
     train()
     (here / "n.csv").write_text("a,b\n1.5,u\n")
     code, _, err = predict("mine", "n.csv")
     assert code == 2
-    assert "no columns 'a', 'b'" in err
+    assert "missing columns 'a', 'b'" in err
     assert predict("mine", "n.csv", "delimiter=','", "decimal=.")[0] == 0
     code, _, err = predict("mine", "n.csv", "delimeter=','")
     assert code == 2
     assert "no option 'delimeter'" in err
 
 
-def test_a_file_is_written_once(train, predict, here):
+def test_output_file_is_not_overwritten(train, predict, here):
     train()
     code, rows, err = predict("mine", "t.csv", "-o", "p.csv")
     assert (code, rows, err) == (0, [], "4 predictions in p.csv\n")
@@ -128,11 +128,11 @@ def test_a_file_is_written_once(train, predict, here):
     before = (here / "p.csv").read_bytes()
     code, _, err = predict("mine", "t.csv", "-o", "p.csv")
     assert code == 2
-    assert err.startswith("error: 'p.csv' is there already")
+    assert err.startswith("error: 'p.csv' already exists")
     assert (here / "p.csv").read_bytes() == before
 
 
-def test_arrays_and_columns_without_names(train, predict, here):
+def test_arrays_and_csv_without_header(train, predict, here):
     x, y = np.array([[0.0, 1], [2, 3], [4, 5]]), np.array([1.0, 2, 3])
     np.savez(here / "t.npz", x=x, y=y)
     np.save(here / "x.npy", x)
@@ -147,10 +147,10 @@ def test_arrays_and_columns_without_names(train, predict, here):
     assert code == 2
     assert "wide.npy: expected the shape (n_samples, 2), got (2, 3)" in err
     np.savez(here / "none.npz", z=x)
-    assert "none.npz holds no array 'x'; it holds z" in predict("mine", "none.npz")[2]
+    assert "none.npz has no array 'x', only z" in predict("mine", "none.npz")[2]
 
 
-def test_other_kinds_of_files(train, predict, here):
+def test_svmlight_and_parquet(train, predict, here):
     result = train("{source: inline, x: [[0, 1], [2, 3]], y: [1, 2]}", "[1]")
     (here / "n.svm").write_text("0 2:1\n0 1:2 2:3\n")
     train("{source: svmlight, path: n.svm}", "[1]", name="sparse")
@@ -163,7 +163,7 @@ def test_other_kinds_of_files(train, predict, here):
     assert predict("mine", "n.parquet")[1][1:] == expected
 
 
-def test_a_run_that_did_not_end_well_is_said(train, predict, here):
+def test_diverged_run_prints_a_warning(train, predict, here):
     result = train()
     (result.directory / "result.json").write_text('{"status": "diverged"}')
     code, rows, err = predict("mine", "t.csv")
@@ -178,15 +178,15 @@ def test_a_run_that_did_not_end_well_is_said(train, predict, here):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which run? a folder or a name is missing"),
-        (["mine"], "which data? a file is missing"),
-        (["mine", "a", "b"], "one file at a time; 'b' is too many"),
-        (["mnie", "t.csv"], "there is no run 'mnie'\nhint: did you mean 'mine'?"),
+        ([], "expected a run and a data file"),
+        (["mine"], "expected a data file after the run"),
+        (["mine", "a", "b"], "expected one data file, got 'a' and 'b'"),
+        (["mnie", "t.csv"], "unknown run 'mnie'\nhint: did you mean 'mine'?"),
         (["mine", "no.csv"], "no.csv: no such file"),
         (["mine", "e.yaml/t.csv"], "no such file"),
     ],
 )
-def test_usage(train, predict, arguments, message):
+def test_invalid_arguments(train, predict, arguments, message):
     train()
     code, rows, err = predict(*arguments)
     assert (code, rows) == (2, [])

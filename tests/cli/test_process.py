@@ -1,4 +1,4 @@
-"""cygd as a program of its own: `python -m cygd` in a new process."""
+"""`python -m cygd` in a new process."""
 
 import json
 import os
@@ -26,14 +26,14 @@ def here(tmp_path, monkeypatch):
 
 
 def python(*arguments, **options):
-    """Run python in a new process, in which cygd is this one."""
+    """Run Python in a new process that imports this checkout of cygd."""
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
     return subprocess.run(
         [sys.executable, *map(str, arguments)], capture_output=True, text=True, env=environment, **options
     )
 
 
-def test_an_interrupted_run_says_what_is_kept(here):
+def test_interrupted_run_exits_130_and_names_its_folder(here):
     (here / "listener.py").write_text(
         "import signal\nfrom cygd import hookimpl\n"
         "@hookimpl\ndef cygd_epoch_end(epoch):\n    if epoch == 2: signal.raise_signal(signal.SIGINT)\n"
@@ -46,7 +46,7 @@ def test_an_interrupted_run_says_what_is_kept(here):
     assert json.loads((here / "mine" / "result.json").read_text())["status"] == "interrupted"
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_broken_pipe_exits_1():
     source = (
         "import os, sys; from cygd.cli.main import main\n"
         "r, w = os.pipe(); os.close(r); os.dup2(w, 1)\n"
@@ -56,14 +56,14 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_cpu_level_that_there_is_not_is_one_error(monkeypatch):
+def test_unknown_cpu_level_exits_2(monkeypatch):
     monkeypatch.setenv("CYGD_CPU", "v9")
     done = python("-m", "cygd", "info")
     assert done.returncode == 2
     assert done.stderr == "error: unknown CPU level 'v9': CYGD_CPU is one of base, v3, v4\n"
 
 
-def test_a_checkout_that_is_not_built_says_what_to_do(here):
+def test_checkout_without_compiled_core_exits_2_with_a_hint(here):
     package = Path(cygd.__file__).parent
     for source in [*package.rglob("*.py")]:
         copy = here / "checkout" / "cygd" / source.relative_to(package)
@@ -79,7 +79,7 @@ def test_a_checkout_that_is_not_built_says_what_to_do(here):
     ]
 
 
-def test_importing_cygd_imports_next_to_nothing():
+def test_import_cygd_does_not_import_numpy_or_rich():
     done = python(
         "-c",
         "import sys, cygd; print(sorted(m for m in sys.modules if m.startswith(('cygd', 'numpy', 'rich'))))",
@@ -87,7 +87,7 @@ def test_importing_cygd_imports_next_to_nothing():
     assert done.stdout == "['cygd']\n"
 
 
-def test_a_run_without_a_terminal_never_imports_rich():
+def test_run_without_terminal_does_not_import_rich():
     source = (
         "import sys; from cygd.cli.main import main; main(['run', 'xor.yaml']); "
         "assert 'rich' not in sys.modules"

@@ -1,4 +1,4 @@
-"""`cygd schema`: what editors are told about experiments is what `cygd check` says of them."""
+"""`cygd schema`: the schema accepts and rejects what `cygd check` does."""
 
 import copy
 import json
@@ -42,19 +42,19 @@ def complaints(validator, content):
     return [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(content)]
 
 
-def test_the_shipped_schema_is_the_one_that_is_printed(capsys):
+def test_shipped_schema_is_current(capsys):
     remedy = "run: cygd schema experiments/*.yaml > experiments/experiment.schema.json"
     assert printed(capsys, *EXPERIMENTS) == SHIPPED.read_text(), remedy
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_every_experiment_names_the_schema_and_fits_it(validator, path):
+def test_shipped_experiments_are_valid(validator, path):
     assert path.read_text().splitlines()[0] == MODELINE
     assert complaints(validator, config.read(path).root.plain()) == []
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_what_a_run_folder_keeps_fits_it_too(validator, path):
+def test_resolved_experiments_are_valid(validator, path):
     """Every default of every section is filled in there."""
     content = read(path).resolved()
     assert complaints(validator, config.read(content).root.plain()) == []
@@ -240,42 +240,42 @@ def variants(text):
 
 
 @pytest.mark.parametrize("content", list(variants(RIGHT)))
-def test_what_is_right_fits(validator, content):
+def test_valid_content(validator, content):
     read(content)
     assert complaints(validator, content) == []
 
 
 @pytest.mark.parametrize("content", list(variants(WRONG)))
-def test_what_is_wrong_does_not_fit(validator, content):
+def test_invalid_content(validator, content):
     with pytest.raises(ConfigError):
         read(content)
     assert complaints(validator, content) != []
 
 
-def test_an_empty_experiment_lacks_data_and_model(validator):
+def test_data_and_model_are_required(validator):
     assert complaints(validator, {}) == [
         "[]: 'data' is a required property",
         "[]: 'model' is a required property",
     ]
 
 
-def test_every_key_of_every_section_says_what_it_takes(validator):
+def test_every_key_has_a_schema(validator):
     schema = validator.schema
     definitions = schema["definitions"]
 
-    def look(section, found):
-        properties = (definitions["data_keys"] if section is DataSection else found)["properties"]
+    def check_section(section, definition):
+        properties = (definitions["data_keys"] if section is DataSection else definition)["properties"]
         assert list(properties) == section.key_names()
         assert "" not in properties
         for key, below in properties.items():
             assert below, f"{section.__name__}.{key} accepts anything; is its check described?"
 
     sections = [ExperimentSection]
-    look(ExperimentSection, schema)
-    for name, found in definitions.items():
+    check_section(ExperimentSection, schema)
+    for name, definition in definitions.items():
         [section] = [each for each in subclasses(Section) if each.__name__ == name] or [None]
         if section is not None:
-            look(section, found)
+            check_section(section, definition)
             sections.append(section)
     assert len(sections) >= 9
 
@@ -312,7 +312,7 @@ def cygd_schedules():
 """
 
 
-def test_the_options_of_a_plugin_are_there(capsys, tmp_path, monkeypatch):
+def test_plugin_options_are_included(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(PLUGIN)
     Path("e.yaml").write_text("plugins: [mine.py]\n")
@@ -341,7 +341,7 @@ def test_the_options_of_a_plugin_are_there(capsys, tmp_path, monkeypatch):
     }  # fmt: skip
 
 
-def test_a_plugin_that_one_experiment_keeps_out_is_not_kept_out_for_others(capsys, tmp_path, monkeypatch):
+def test_plugin_blocked_by_one_experiment_is_loaded_for_another(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(PLUGIN)
     Path("a.yaml").write_text("plugins: [mine.py]\n")
@@ -349,15 +349,15 @@ def test_a_plugin_that_one_experiment_keeps_out_is_not_kept_out_for_others(capsy
     assert '"bent"' in printed(capsys, "a.yaml", "b.yaml")
 
 
-def test_what_is_no_file_is_refused(capsys, tmp_path, monkeypatch):
+def test_overrides_are_rejected(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["schema", "seed=1"]) == 2
     assert capsys.readouterr().err == (
-        "error: 'seed=1' is no file; a schema depends on no values\nhint: cygd schema [FILE ...]\n"
+        "error: expected experiment files, got 'seed=1'\nhint: cygd schema [FILE ...]\n"
     )
     assert main(["schema", "none.yaml"]) == 2
     assert "none.yaml: there is no such file" in capsys.readouterr().err
 
 
-def test_a_modeline_is_a_comment_to_yaml():
+def test_modeline_is_a_yaml_comment():
     assert yaml.safe_load(MODELINE) is None

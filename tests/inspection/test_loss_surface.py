@@ -160,13 +160,16 @@ def test_the_same_weight_twice_and_dropout_are_errors():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([ONE], "one weight or two, found none"),
-        ([ONE, *["-w", "w0[0,0]"] * 3], "one weight or two, found 3"),
-        (["-w", "w0[0,0]"], "which experiment?"),
-        ([ONE, "-w", "w0[0,0]", "--steps", "0"], "whole number from 1 up"),
-        ([".", "-w", "w0[0,0]"], "there is no run '.'"),
+        ([ONE], "expected one or two --weight, got none"),
+        ([ONE, *["-w", "w0[0,0]"] * 3], "expected one or two --weight, got 3"),
+        (["-w", "w0[0,0]"], "expected one experiment or run"),
+        ([ONE, "-w", "w0[0,0]", "--steps", "0"], "expected an integer of at least 1, got '0'"),
+        ([".", "-w", "w0[0,0]"], "unknown run '.'"),
         (["nothing.yaml", "-w", "w0[0,0]"], "nothing.yaml"),
-        ([ONE, "-w", "w0[0,0]", "-o", "nowhere/x.svg"], "nowhere/x.svg: No such file or directory"),
+        (
+            [ONE, "-w", "w0[0,0]", "-o", "nowhere/x.svg"],
+            "cannot write nowhere/x.svg: No such file or directory",
+        ),
         ([ONE, "-w", "w0[0,0]", "-o", "x.abc"], "hint: use the suffix .svg, .png or .pdf"),
     ],
 )

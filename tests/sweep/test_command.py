@@ -74,18 +74,25 @@ def test_the_newest_sweep_of_a_file_goes_on(experiment, cygd_sweep):
     assert cygd_sweep("--out", folder, "--resume")[:2] == (0, second)
 
 
+def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
+    path = experiment()
+    code, folder, _ = cygd_sweep(path, "seed=0,1")
+    assert code == 0
+    assert cygd_sweep(path, "--resume", "seed=0,1")[:2] == (0, folder)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which experiment? a YAML file is missing"),
-        (["--dry-run"], "which experiment?"),
-        (["--resume"], "which experiment?"),
-        (["a.yaml", "b.yaml"], "one file at a time; 'b.yaml' is no KEY=V1,V2 either"),
-        (["a.yaml", "--workers", "0"], "expected a whole number from 1 up, found '0'"),
-        (["a.yaml", "--shard", "3/2"], "expected K/N with K from 1 to N, such as 2/4, found '3/2'"),
+        ([], "expected an experiment file"),
+        (["--dry-run"], "expected an experiment file"),
+        (["--resume"], "expected an experiment file"),
+        (["a.yaml", "b.yaml"], "expected one experiment file, got 'a.yaml' and 'b.yaml'"),
+        (["a.yaml", "--workers", "0"], "expected an integer of at least 1, got '0'"),
+        (["a.yaml", "--shard", "3/2"], "expected K/N with K from 1 to N, such as 2/4, got '3/2'"),
         (["a.yaml", "--shard", "two"], "expected K/N"),
-        (["--resume", "d", "--out", "e"], "--resume d and --out e are two folders"),
-        (["--resume", "d", "seed=1"], "what a sweep varies cannot be changed when it goes on"),
+        (["--resume", "d", "--out", "e"], "--resume d and --out e are different folders"),
+        (["--resume", "d", "seed=1"], "--resume DIR cannot be combined with overrides"),
         (["--resume", "d"], "is not the folder of a sweep"),
         (["xor.yaml"], "nothing says what is to be varied"),
         (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard needs the folder that all shards share"),

@@ -1,4 +1,4 @@
-"""The curves at the end of a run, and the commands that come after it."""
+"""Loss curves and next commands at the end of a run."""
 
 import math
 import sys
@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 
 from cygd.cli.main import main
 from cygd.tracking.loggers import ConsoleLogger
-from cygd.tracking.loggers.loss_curve import curves
+from cygd.tracking.loggers.loss_curve import draw_loss_curves
 from cygd.tracking.terminal_plot import ASCII, BRAILLE
 
 EPOCHS = list(range(101))
 FALL = [10.0 ** (-epoch / 25) for epoch in EPOCHS]
 
 
-def golden(text):
+def lines_of(text):
     return text.rstrip().split("\n")
 
 
-def test_golden():
+def test_two_curves_in_ascii():
     history = {"epoch": EPOCHS, "loss": FALL, "validation_loss": [max(0.1, value) for value in FALL]}
-    assert curves(history, 66, ASCII) == golden(
+    assert draw_loss_curves(history, 66, ASCII) == lines_of(
         """\
 loss, log scale                   validation_loss, log scale
      1 +':..                           1 +':..
@@ -39,34 +39,34 @@ loss, log scale                   validation_loss, log scale
     )
 
 
-def test_what_falls_little_has_a_plain_scale():
-    lines = curves({"epoch": EPOCHS, "loss": [1 + value for value in FALL]}, 60, ASCII)
+def test_small_decrease_has_a_linear_scale():
+    lines = draw_loss_curves({"epoch": EPOCHS, "loss": [1 + value for value in FALL]}, 60, ASCII)
     assert lines[0] == "loss"
     assert {line.split()[0] for line in lines[1:7] if "+" in line} == {"1.5", "2"}
 
 
-def test_a_loss_below_zero_has_a_plain_scale():
-    lines = curves({"epoch": EPOCHS, "loss": [value - 0.5 for value in FALL]}, 60, ASCII)
+def test_negative_loss_has_a_linear_scale():
+    lines = draw_loss_curves({"epoch": EPOCHS, "loss": [value - 0.5 for value in FALL]}, 60, ASCII)
     assert lines[0] == "loss"
 
 
 @pytest.mark.parametrize(
     ("width", "rows", "widest"), [(200, 9, 102), (80, 9, 80), (50, 18, 50), (30, 18, 30)]
 )
-def test_plots_stand_side_by_side_where_there_is_room(width, rows, widest):
-    lines = curves({"epoch": EPOCHS, "loss": FALL, "validation_loss": FALL}, width, BRAILLE)
+def test_plots_are_side_by_side_if_they_fit(width, rows, widest):
+    lines = draw_loss_curves({"epoch": EPOCHS, "loss": FALL, "validation_loss": FALL}, width, BRAILLE)
     assert len(lines) == rows
     assert max(map(len, lines)) <= widest
 
 
-def test_what_was_measured_at_the_end_only_is_seen_by_the_updates():
+def test_running_loss_is_drawn_if_no_loss_was_measured_between():
     history = {"epoch": [0, 100], "loss": [1.0, 0.5], "running_loss": FALL[1:]}
-    assert curves(history, 60, ASCII)[0] == "running_loss, log scale"
+    assert draw_loss_curves(history, 60, ASCII)[0] == "running_loss, log scale"
 
 
-def test_every_tenth_epoch_has_its_own_place():
+def test_x_axis_shows_the_measured_epochs():
     history = {"epoch": [0, 10, 20, 25], "loss": [4.0, 3.0, 2.0, 1.0]}
-    assert curves(history, 40, ASCII)[-1].split()[-1] == "25"
+    assert draw_loss_curves(history, 40, ASCII)[-1].split()[-1] == "25"
 
 
 @pytest.mark.parametrize(
@@ -79,22 +79,22 @@ def test_every_tenth_epoch_has_its_own_place():
         {"epoch": [0, 1, 2], "accuracy": [1.0, 1.0, 1.0]},
     ],
 )
-def test_where_there_is_little_to_see_nothing_is_drawn(history):
-    assert curves(history, 80, BRAILLE) == []
+def test_too_few_values_draw_nothing(history):
+    assert draw_loss_curves(history, 80, BRAILLE) == []
 
 
-def test_a_narrow_terminal_shows_none():
-    assert curves({"epoch": EPOCHS, "loss": FALL}, 29, BRAILLE) == []
+def test_narrow_terminal_draws_nothing():
+    assert draw_loss_curves({"epoch": EPOCHS, "loss": FALL}, 29, BRAILLE) == []
 
 
 losses = st.lists(st.floats() | st.just(0.0), min_size=3, max_size=40)
 
 
 @given(losses, losses, st.integers(30, 130), st.sampled_from([ASCII, BRAILLE]))
-def test_any_loss_can_be_drawn(loss, validation, width, style):
+def test_any_losses_can_be_drawn(loss, validation, width, style):
     n = min(len(loss), len(validation))
     history = {"epoch": list(range(n)), "loss": loss[:n], "validation_loss": validation[:n]}
-    lines = curves(history, width, style)
+    lines = draw_loss_curves(history, width, style)
     assert all(len(line) <= width for line in lines)
     assert bool(lines) == any(map(math.isfinite, [*loss[:n], *validation[:n]]))
 
@@ -104,7 +104,7 @@ def test_any_loss_can_be_drawn(loss, validation, width, style):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Return a function that makes stderr a terminal; only in the test itself, for pytest sets it anew."""
+    """Return a function that makes stderr a terminal; call it in the test, because pytest replaces stderr."""
     import io
 
     for name, value in {"TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1"}.items():
@@ -122,21 +122,21 @@ def terminal(monkeypatch):
     return switch_on
 
 
-def test_the_console_draws_on_a_terminal_alone(terminal, capsys, tmp_path):
+def test_console_draws_only_on_a_terminal(terminal, capsys, tmp_path):
     run = SimpleNamespace(name="xor", directory=tmp_path, config={"train": {"epochs": 100}}, seed=0)
     result = SimpleNamespace(
         status="completed", epochs=100, best_epoch=None, seconds=1.0, metrics={"loss": 0.1},
         history={"epoch": EPOCHS, "loss": FALL},
     )  # fmt: skip
 
-    def said(stream):
+    def printed(stream):
         console = ConsoleLogger()
         console.cygd_run_start(run)
         console.cygd_run_end(run, result)
         return stream().splitlines()
 
-    assert not any("log scale" in line for line in said(lambda: capsys.readouterr().err))
-    lines = said(terminal().getvalue)
+    assert not any("log scale" in line for line in printed(lambda: capsys.readouterr().err))
+    lines = printed(terminal().getvalue)
     assert "loss, log scale" in lines
     assert lines[-1].startswith("completed after 100 epochs")
 
@@ -155,7 +155,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_next_commands_are_said_on_a_terminal(here, terminal, capsys, monkeypatch):
+def test_next_commands_are_shown_only_on_a_terminal(here, terminal, capsys, monkeypatch):
     assert main(["run", "xor.yaml"]) == 0
     assert "next:" not in capsys.readouterr().err
     stream = terminal()

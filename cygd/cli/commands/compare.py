@@ -1,4 +1,4 @@
-"""`cygd compare`: in what two runs differ, and from which epoch on."""
+"""`cygd compare`: the differences between two runs, and the first epoch whose weights differ."""
 
 from __future__ import annotations
 
@@ -9,46 +9,49 @@ from pathlib import Path
 from typing import Any
 
 from cygd.cli.output import DONE, UsageError, print_table
-from cygd.cli.run_lookup import find_run, result_of
+from cygd.cli.run_lookup import find_run, read_result
 from cygd.errors import CheckpointError
 
 __all__ = ["USAGE", "declare", "run"]
 
 USAGE = "RUN RUN"
-ABSENT = "-"
-WIDEST = 60
+MISSING = "-"
+MAX_WIDTH = 60
+IGNORED = {"seconds", "config_sha256"}  # never equal; derived from the configuration
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    words = "two run folders, or names, which mean their newest runs"
-    parser.add_argument("arguments", nargs="*", metavar="RUN", help=words)
+    """Declare the arguments."""
+    parser.add_argument(
+        "arguments", nargs="*", metavar="RUN", help="a run folder, or a name, which selects its newest run"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare two runs: configuration, environment, result, and the first epoch whose weights differ."""
     if len(options.arguments) != 2:
-        count = len(options.arguments)
-        raise UsageError(f"two runs are compared, found {count}", f"cygd compare {USAGE}")
-    one, other = (find_run(text) for text in options.arguments)
-    if one.resolve() == other.resolve():
-        raise UsageError(f"both are the run {str(one)!r}", "name two different ones")
-    print(f"A  {one}\nB  {other}\n")
-    for title, read in (("configuration", configuration), ("environment", environment), ("result", result)):
-        differences(title, flat(read(one)), flat(read(other)))
-    print(weights(one, other))
+        raise UsageError(f"expected two runs, got {len(options.arguments)}", f"cygd compare {USAGE}")
+    a, b = (find_run(text) for text in options.arguments)
+    if a.resolve() == b.resolve():
+        raise UsageError(f"both arguments are the run {str(a)!r}", "name two different runs")
+    print(f"A  {a}\nB  {b}\n")
+    for title, read in (
+        ("configuration", _configuration),
+        ("environment", _environment),
+        ("result", read_result),
+    ):
+        _print_differences(title, flatten(read(a)), flatten(read(b)))
+    print(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
     return DONE
 
 
-def configuration(folder: Path) -> Any:
-    """Return the experiment of a run."""
+def _configuration(folder: Path) -> Any:
     from cygd import config
 
     return config.read(folder / "config.yaml", []).root.plain()
 
 
-def environment(folder: Path) -> Any:
-    """Return where a run ran, and what it read."""
+def _environment(folder: Path) -> Any:
     path = folder / "environment.json"
     if not path.is_file():
         return {}
@@ -58,75 +61,71 @@ def environment(folder: Path) -> Any:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
-def result(folder: Path) -> Any:
-    """Return how a run ended; how long it took differs always, and is told beside."""
-    return {key: value for key, value in result_of(folder).items() if key != "seconds"}
-
-
-def flat(value: Any, at: str = "") -> dict[str, Any]:
+def flatten(value: Any, path: str = "") -> dict[str, Any]:
     """Return nested mappings and lists as one mapping of dotted paths.
 
     Examples
     --------
-    >>> flat({"train": {"epochs": 5}, "layers": [16, {"units": 3}]})
+    >>> flatten({"train": {"epochs": 5}, "layers": [16, {"units": 3}]})
     {'train.epochs': 5, 'layers[0]': 16, 'layers[1].units': 3}
     """
-    return dict(_leaves(value, at))
+    return dict(_leaves(value, path))
 
 
-def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, child in value.items():
-            yield from _leaves(child, f"{at}.{key}" if at else str(key))
+            yield from _leaves(child, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list) and any(isinstance(item, list | Mapping) for item in value):
         for index, child in enumerate(value):
-            yield from _leaves(child, f"{at}[{index}]")
+            yield from _leaves(child, f"{path}[{index}]")
     else:
-        yield at, value
+        yield path, value
 
 
-def differences(title: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    """Print what is not the same on both sides."""
-    keys = [key for key in dict.fromkeys([*one, *other]) if one.get(key, ABSENT) != other.get(key, ABSENT)]
-    if not keys:
-        print(f"{title}: the same\n")
-        return
-    print_table([{title: key, "a": shown(one, key), "b": shown(other, key)} for key in keys])
-    print()
+def _print_differences(title: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
+    keys = [key for key in dict.fromkeys([*a, *b]) if key not in IGNORED]
+    keys = [key for key in keys if a.get(key, MISSING) != b.get(key, MISSING)]
+    if keys:
+        print_table([{title: key, "a": _format_value(a, key), "b": _format_value(b, key)} for key in keys])
+        print()
+    else:
+        print(f"{title}: identical\n")
 
 
-def shown(values: Mapping[str, Any], key: str) -> str:
-    """Return a value in the width of a table."""
-    value = values.get(key, ABSENT)
+def _format_value(values: Mapping[str, Any], key: str) -> str:
+    value = values.get(key, MISSING)
     text = value if isinstance(value, str) else json.dumps(value)
-    text = text[:12] if key.startswith("sha256.") and value != ABSENT else text
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
+    if key.startswith("sha256."):
+        text = text[:12]
+    return text if len(text) <= MAX_WIDTH else f"{text[: MAX_WIDTH - 3]}..."
 
 
-def weights(one: Path, other: Path) -> str:
-    """Say from which epoch on the weights differ."""
+def _compare_epochs(a: Path, b: Path) -> str:
+    """Return in which epochs the weights of two runs differ."""
     from cygd.tracking.loggers import read_weight_hashes
 
-    a, b = read_weight_hashes(one), read_weight_hashes(other)
-    common = sorted(a.keys() & b.keys())
+    hashes_a, hashes_b = read_weight_hashes(a), read_weight_hashes(b)
+    without = [str(folder) for folder, hashes in ((a, hashes_a), (b, hashes_b)) if not hashes]
+    if without:
+        return f"cannot compare epochs without hashes.csv in {' and '.join(without)}"
+    common = sorted(hashes_a.keys() & hashes_b.keys())
     if not common:
-        bare = " and ".join(str(folder) for folder, rows in ((one, a), (other, b)) if not rows)
-        reason = f"{bare} has no hashes.csv" if bare else "they have no epoch in common"
-        return f"weights: nothing to compare, {reason}; {kept(one, other)}"
-    first = next((epoch for epoch in common if a[epoch] != b[epoch]), None)
+        return "the runs have no epoch in common"
+    first = next((epoch for epoch in common if hashes_a[epoch] != hashes_b[epoch]), None)
     if first is None:
-        end = f"epochs {common[0]} to {common[-1]}" if len(common) > 1 else f"epoch {common[0]}"
-        return f"weights: the same in {end}, which both have; {kept(one, other)}"
+        epochs = f"epochs {common[0]} to {common[-1]}" if len(common) > 1 else f"epoch {common[0]}"
+        return f"identical in {epochs}, all that both runs have"
     before = [epoch for epoch in common if epoch < first]
-    start = f"first differ in epoch {first}, are the same up to epoch" if before else ""
-    said = f"{start} {before[-1]}" if before else f"differ from epoch {first} on, the first that both have"
-    return f"weights: {said}; {kept(one, other)}"
+    if not before:
+        return f"differ from epoch {first} on, the first that both runs have"
+    return f"identical up to epoch {before[-1]}, differ in epoch {first}"
 
 
-def kept(one: Path, other: Path) -> str:
-    """Say whether the weights that were kept are the same."""
-    files = [folder / "weights.npz" for folder in (one, other)]
-    if not all(path.is_file() for path in files):
-        return "not both have kept any"
+def _compare_kept_weights(a: Path, b: Path) -> str:
+    files = [folder / "weights.npz" for folder in (a, b)]
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        return f"{missing[0]} is missing" if len(missing) == 1 else "neither run kept weights"
     same = files[0].read_bytes() == files[1].read_bytes()
-    return f"those that were kept are {'the same' if same else 'different'}"
+    return f"the kept weights are {'identical' if same else 'different'}"

@@ -1,12 +1,12 @@
-"""`cygd data`: what an experiment sees of its data."""
+"""`cygd data`: the columns, ranges, missing values and splits of an experiment's data."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from cygd.cli.arguments import split_overrides
-from cygd.cli.output import DONE, UsageError, echo, print_table, redirect_stdout
+from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment
+from cygd.cli.output import DONE, UsageError, echo, format_count, print_table, redirect_stdout
 
 if TYPE_CHECKING:
     from cygd.data.describe import Description
@@ -14,68 +14,65 @@ if TYPE_CHECKING:
 __all__ = ["USAGE", "declare", "run"]
 
 USAGE = "FILE [KEY=VALUE ...] [--all]"
-MOST = 40  # columns; pictures have hundreds
-TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".npz", ".npy", ".svm", ".svmlight", ".libsvm")
+MAX_COLUMNS = 40
+DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".npz", ".npy", ".svm", ".svmlight", ".libsvm")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.add_argument(
-        "arguments",
-        nargs="*",
-        metavar="FILE, KEY=VALUE",
-        help="an experiment, and overrides",
-    )
-    parser.add_argument("--all", action="store_true", help=f"all columns, however many (default {MOST})")
+    """Declare the arguments."""
+    parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
+    parser.add_argument("--all", action="store_true", help=f"show all columns (default: {MAX_COLUMNS})")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show what an experiment sees of its data: columns, ranges, gaps, classes, parts."""
-    files, overrides = split_overrides(options.arguments)
-    if len(files) != 1:
-        wrong = f"one file at a time; {files[1]!r} is no KEY=VALUE either" if files else ""
-        raise UsageError(wrong or "which experiment? a YAML file is missing", f"cygd data {USAGE}")
-    if files[0].lower().endswith(TABLES):
-        hint = "write an experiment that reads it: data: {source: ..., path: ..., targets: [...]}"
-        raise UsageError(f"{files[0]} holds data, and an experiment says what they mean", hint)
+    """Show the data of an experiment: columns, ranges, missing values, classes and splits."""
+    file, overrides = one_experiment(options)
+    if file.lower().endswith(DATA_SUFFIXES):
+        hint = f"`cygd new experiment NAME --data {file}` writes an experiment for it"
+        raise UsageError(f"expected an experiment, got the data file {file!r}", hint)
     from cygd.data.describe import describe
     from cygd.runner.assembly import read
 
     with redirect_stdout():
-        reading = read(files[0], overrides, options.plugin)
-        found = describe(reading.experiment, reading.plugins)
-    show(found, len(found.columns) if options.all else MOST)
-    if found.error is not None:
-        raise found.error
-    if found.gaps and reading.experiment.data.missing == "error":
-        rows = "row has" if found.gaps == 1 else "rows have"
-        hint = "data.missing: drop leaves such rows out, data.missing: mean fills the gaps of inputs"
+        reading = read(file, overrides, options.plugin)
+        description = describe(reading.experiment, reading.plugins)
+    _print_columns(description, len(description.columns) if options.all else MAX_COLUMNS)
+    _print_splits(description)
+    if description.error is not None:
+        raise description.error
+    if description.gaps and reading.experiment.data.missing == "error":
+        verb = "has" if description.gaps == 1 else "have"
         echo(
-            f"warning: {found.gaps} {rows} a missing value in a column that is used, which is an error", hint
+            f"warning: {format_count(description.gaps, 'row')} {verb} missing values in used columns, "
+            "which is an error in training",
+            "data.missing=drop leaves these rows out, data.missing=mean fills inputs",
         )
     return DONE
 
 
-def show(found: Description, most: int) -> None:
-    """Print the columns, the parts and the classes."""
-    columns = "column" if len(found.columns) == 1 else "columns"
-    print(f"{found.where}: {found.rows} rows, {len(found.columns)} {columns}\n")
+def _print_columns(description: Description, most: int) -> None:
+    size = f"{format_count(description.rows, 'row')}, {format_count(len(description.columns), 'column')}"
+    print(f"{description.where}: {size}\n")
     rows = [
         {"column": c.name, "role": c.role, "type": c.kind, "missing": str(c.missing), "values": c.values}
-        for c in found.columns
+        for c in description.columns
     ]
     print_table(rows[:most])
     if len(rows) > most:
-        print(f"... and {len(rows) - most} more, which --all shows")
-    if not found.parts:
+        print(f"... and {len(rows) - most} more (--all shows all)")
+
+
+def _print_splits(description: Description) -> None:
+    """Print the number of rows of each part, and of each class in it."""
+    if not description.parts:
         return
     print()
-    if found.dropped:
-        print(f"{found.dropped} {'row' if found.dropped == 1 else 'rows'} with a missing value left out\n")
-    parts = list(found.parts)
-    counts = {"part": "rows", **{part: str(found.parts[part]) for part in parts}}
+    if description.dropped:
+        print(f"dropped {format_count(description.dropped, 'row')} with missing values\n")
+    parts = description.parts
+    totals = {"part": "rows", **{part: str(rows) for part, rows in parts.items()}}
     classes = [
-        {"part": str(label), **{part: str(counts.get(part, 0)) for part in parts}}
-        for label, counts in found.classes.items()
+        {"part": str(label), **{part: str(rows.get(part, 0)) for part in parts}}
+        for label, rows in description.classes.items()
     ]
-    print_table([counts, *classes])
+    print_table([totals, *classes])

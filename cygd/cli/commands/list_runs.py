@@ -1,4 +1,4 @@
-"""`cygd list`: the runs that there are, how they ended and how good they are."""
+"""`cygd list`: the runs with their status, duration and metrics."""
 
 from __future__ import annotations
 
@@ -8,97 +8,103 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cygd.cli.output import DONE, UsageError, echo, print_table
-from cygd.cli.run_lookup import RUNS, find_folders, is_run, is_sweep, result_of, run_time
+from cygd.cli.output import DONE, UsageError, echo, format_number, print_table
+from cygd.cli.run_lookup import RUNS, find_folders, is_run, is_sweep, read_result, start_time
 
 __all__ = ["USAGE", "declare", "run"]
 
 USAGE = "[NAME_OR_FOLDER ...] [--json]"
-MOST = 3  # metrics in a row
+MAX_METRICS = 3  # in a row
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    words = "the runs of these names, or below these folders (default: all under runs/)"
-    parser.add_argument("arguments", nargs="*", metavar="NAME_OR_FOLDER", help=words)
+    """Declare the arguments."""
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="NAME_OR_FOLDER",
+        help="only runs of these experiments, or below these folders (default: all under runs/)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    """List runs with their status, time and metrics, the newest first."""
-    folders = [folder for text in options.arguments or [None] for folder in below(text)]
-    found = sorted(dict.fromkeys(folders), key=run_time, reverse=True)
-    rows = [row(folder) for folder in found]
+    """List runs with their status, duration and metrics, newest first."""
+    folders = [folder for text in options.arguments or [None] for folder in _find(text)]
+    newest_first = sorted(dict.fromkeys(folders), key=start_time, reverse=True)
+    runs = [_describe(folder) for folder in newest_first]
     if options.json:
-        print(json.dumps(rows, indent=2))
-    elif rows:
-        print_table([spoken(facts) for facts in rows])
+        print(json.dumps(runs, indent=2))
+    elif runs:
+        print_table([_table_row(**facts) for facts in runs])
     else:
-        echo("there are no runs here", "cygd run FILE makes one under runs/")
+        echo("no runs found", "`cygd run FILE` writes one under runs/")
     return DONE
 
 
-def below(text: str | None) -> list[Path]:
-    """Return the run folders that an argument means."""
+def _find(text: str | None) -> list[Path]:
+    """Return the run folders that an argument selects."""
     if text is None:
         return list(find_folders(RUNS)) if RUNS.is_dir() else []
     for folder in (Path(text).expanduser(), RUNS / text):
         if is_run(folder):
-            folds = [each for each in find_folders(folder, 1) if each.name.startswith("fold-")]
+            folds = [path for path in find_folders(folder, 1) if path.name.startswith("fold-")]
             return folds or [folder]
         if folder.is_dir():
             return [path for path in find_folders(folder) if path.name != "best"]
-    raise UsageError(f"there is no run and no folder {text!r}", "cygd list shows all runs under runs/")
+    raise UsageError(f"no run and no folder named {text!r}", "`cygd list` shows all runs under runs/")
 
 
-def row(folder: Path) -> dict[str, Any]:
-    """Return what there is to say of a run, as JSON has it."""
+def _describe(folder: Path) -> dict[str, Any]:
+    """Return the facts of a run as `--json` prints them."""
     path = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
-    began = time.mktime(time.strptime(run_time(folder)[0], "%Y%m%d-%H%M%S"))
+    began = time.strptime(start_time(folder)[0], "%Y%m%d-%H%M%S")
     if is_sweep(folder):
-        best = result_of(folder / "best") if (folder / "best").is_dir() else {}
-        found: dict[str, Any] = {"metrics": best.get("metrics"), "status": "sweep"}
+        best = read_result(folder / "best") if (folder / "best").is_dir() else {}
+        result: dict[str, Any] = {"metrics": best.get("metrics"), "status": "sweep"}
     else:
-        found = result_of(folder)
+        result = read_result(folder)
     return {
         "run": str(path),
-        "began": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(began)),
-        "status": found.get("status"),
-        "epochs": found.get("epochs"),
-        "best_epoch": found.get("best_epoch"),
-        "seconds": found.get("seconds"),
-        "metrics": found.get("metrics") or {},
+        "began": time.strftime("%Y-%m-%d %H:%M:%S", began),
+        "status": result.get("status"),
+        "epochs": result.get("epochs"),
+        "best_epoch": result.get("best_epoch"),
+        "seconds": result.get("seconds"),
+        "metrics": result.get("metrics") or {},
     }
 
 
-def spoken(facts: dict[str, Any]) -> dict[str, str]:
-    """Return a row of the table; the metrics are those of the validation rows where there are any."""
-    metrics = facts["metrics"]
-    chosen = [name for name in metrics if name.startswith("validation_")]
-    chosen = chosen or [name for name in metrics if not name.startswith("test_")]
-    words = [f"{name} {number(metrics[name])}" for name in chosen[:MOST]]
-    epochs, best = facts["epochs"], facts["best_epoch"]
+def _table_row(
+    *,
+    run: str,
+    began: str,
+    status: str | None,
+    epochs: int | None,
+    best_epoch: int | None,
+    seconds: float | None,
+    metrics: dict[str, float | None],
+) -> dict[str, str]:
+    """Return a row of the table, with the validation metrics if there are any."""
+    names = [name for name in metrics if name.startswith("validation_")]
+    names = names or [name for name in metrics if not name.startswith("test_")]
+    best = "" if best_epoch is None else f" (best {best_epoch})"
     return {
-        "run": facts["run"],
-        "began": facts["began"],
-        "status": str(facts["status"]),
-        "epochs": "" if epochs is None else f"{epochs}" + ("" if best is None else f" (best {best})"),
-        "time": "" if facts["seconds"] is None else duration(facts["seconds"]),
-        "metrics": ", ".join(words),
+        "run": run,
+        "began": began,
+        "status": str(status),
+        "epochs": "" if epochs is None else f"{epochs}{best}",
+        "time": "" if seconds is None else _format_duration(seconds),
+        "metrics": ", ".join(f"{name} {format_number(metrics[name])}" for name in names[:MAX_METRICS]),
     }
 
 
-def number(value: object) -> str:
-    """Return a number for a reader; null is one that was not finite."""
-    return f"{value:.4g}" if isinstance(value, int | float) else "not finite"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as a reader takes it in.
+def _format_duration(seconds: float) -> str:
+    """Return a duration in one or two units.
 
     Examples
     --------
-    >>> duration(0.123), duration(75), duration(7300)
+    >>> _format_duration(0.123), _format_duration(75), _format_duration(7300)
     ('0.12 s', '1 min 15 s', '2 h 1 min')
     """
     if seconds < 60:

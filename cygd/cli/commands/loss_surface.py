@@ -1,4 +1,4 @@
-"""`cygd bowl`: the error over one weight or two, with the way of the descent."""
+"""`cygd bowl`, also `cygd surface`: the loss over one weight or two, with the path of training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cygd.cli.arguments import split_overrides
-from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
+from cygd.cli.arguments import positive_int, split_overrides
+from cygd.cli.output import DONE, UsageError, echo, format_count, redirect_stdout
 from cygd.cli.run_lookup import find_run
 from cygd.errors import CygdError
 
@@ -22,88 +22,88 @@ USAGE = "FILE|RUN [KEY=VALUE ...] --weight W [--weight W] [--steps N] [-o FILE.s
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command understands."""
-    parser.add_argument("arguments", nargs="*", metavar="FILE|RUN, KEY=VALUE", help="an experiment, or a run")
+    """Declare the arguments."""
     parser.add_argument(
-        *("-w", "--weight"),
+        "arguments",
+        nargs="*",
+        metavar="FILE|RUN, KEY=VALUE",
+        help="an experiment, or a run folder or its name; and overrides",
+    )
+    parser.add_argument(
+        "-w",
+        "--weight",
         action="append",
         default=[],
         metavar="W",
-        help="w0[1,2]: from input 1 to unit 2 of layer 0; b0[2]: that unit's bias; one or two of them",
+        help="w0[1,2] is the weight from input 1 to unit 2 of layer 0, b0[2] is the unit's bias; "
+        "give one or two",
     )
     parser.add_argument(
-        "--steps", type=_count, default=1000, metavar="N", help="how many updates at most (default 1000)"
+        "--steps",
+        type=positive_int,
+        default=1000,
+        metavar="N",
+        help="maximum number of updates (default 1000)",
     )
     parser.add_argument(
-        *("-o", "--output"), metavar="FILE", help="the picture: .svg, .png or .pdf (default NAME-bowl.svg)"
+        "-o", "--output", metavar="FILE", help="the plot: .svg, .png or .pdf (default NAME-bowl.svg)"
     )
-    parser.add_argument("--csv", action="store_true", help="print the numbers as CSV, and draw nothing")
+    parser.add_argument("--csv", action="store_true", help="print the numbers as CSV instead of plotting")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw the error over one weight or two, with the way of the descent."""
-    source, overrides = _source(options)
+    """Plot the loss over one weight or two, with the path of training (also `cygd surface`)."""
+    source, overrides = _experiment(options)
     if not 1 <= len(options.weight) <= 2:
-        hint = "--weight w0[0,0] for a curve, a second --weight for a surface"
-        raise UsageError(f"one weight or two, found {len(options.weight) or 'none'}", hint)
+        hint = "--weight 'w0[0,0]' for a curve, a second --weight for a surface"
+        raise UsageError(f"expected one or two --weight, got {len(options.weight) or 'none'}", hint)
     from cygd.inspection.surface import compute_loss_surface
     from cygd.runner.assembly import assemble
 
     with redirect_stdout():
         assembly = assemble(source, overrides, options.plugin)
-        found = compute_loss_surface(assembly, options.weight, options.steps)
-    if not found.complete:
-        echo(f"the run goes on after its first {len(found.path) - 1} updates; --steps takes more of them")
+        surface = compute_loss_surface(assembly, options.weight, options.steps)
+    if not surface.complete:
+        updates = format_count(len(surface.path) - 1, "update")
+        echo(f"the path ends after {updates}, before the end of training; --steps N extends it")
     if options.csv:
-        write_csv(found, sys.stdout)
+        _write_csv(surface, sys.stdout)
         return DONE
     from cygd.inspection.surface_plot import draw
 
     name = assembly.experiment.name
     file = Path(options.output or f"{name}-bowl.svg")
-    names = " and ".join(weight.name for weight in found.weights)
+    weights = " and ".join(weight.name for weight in surface.weights)
     try:
-        draw(found, f"{name}: E over {names}", file)
+        draw(surface, f"{name}: E over {weights}", file)
     except OSError as error:
-        raise CygdError(f"{file}: {error.strerror or error}", hint="-o names another place") from None
+        message = f"cannot write {file}: {error.strerror or error}"
+        raise CygdError(message, hint="choose another file with -o") from None
     print(file)
     return DONE
 
 
-def _source(options: argparse.Namespace) -> tuple[str, list[str]]:
-    """Return the experiment, which a run holds as config.yaml, and the overrides."""
-    files, overrides = split_overrides(options.arguments)
-    if len(files) != 1:
-        what = f"one at a time; {files[1]!r} is no KEY=VALUE either" if files else "which experiment?"
-        raise UsageError(what, f"cygd bowl {USAGE}")
-    named = files[0]
-    if Path(named).is_file() or Path(named).suffix in {".yaml", ".yml"}:
-        return named, overrides
-    return str(find_run(named) / "config.yaml"), overrides
+def _experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return the path of the experiment, which is config.yaml of a run, and the overrides."""
+    names, overrides = split_overrides(options.arguments)
+    if len(names) != 1:
+        got = f", got {' and '.join(map(repr, names))}" if names else ""
+        raise UsageError(f"expected one experiment or run{got}", f"{options.prog} {USAGE}")
+    [name] = names
+    if Path(name).is_file() or Path(name).suffix in {".yaml", ".yml"}:
+        return name, overrides
+    return str(find_run(name) / "config.yaml"), overrides
 
 
-def write_csv(found: LossSurface, out: IO[str]) -> None:
-    """Write the way (with the numbers of step and epoch) and the surface, every digit of them."""
+def _write_csv(surface: LossSurface, out: IO[str]) -> None:
+    """Write the path with its steps and epochs, then the surface, with every digit."""
+    import numpy as np
+
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["part", "step", "epoch", *(weight.name for weight in found.weights), "E"])
-    for step, epoch, place, error in zip(found.steps, found.epochs, found.path, found.errors, strict=True):
-        writer.writerow(["path", step, epoch, *map(_digits, place), _digits(error)])
-    if len(found.weights) == 1:
-        for place, error in zip(found.axes[0], found.surface, strict=True):
-            writer.writerow(["surface", "", "", _digits(place), _digits(error)])
-        return
-    for i, first in enumerate(found.axes[0]):
-        for j, second in enumerate(found.axes[1]):
-            writer.writerow(
-                ["surface", "", "", _digits(first), _digits(second), _digits(found.surface[i, j])]
-            )
-
-
-def _digits(value: float) -> str:
-    return repr(float(value))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
-    return int(text)
+    writer.writerow(["part", "step", "epoch", *(weight.name for weight in surface.weights), "E"])
+    path = zip(surface.steps, surface.epochs, surface.path.tolist(), surface.errors.tolist(), strict=True)
+    for step, epoch, weights, loss in path:
+        writer.writerow(["path", step, epoch, *weights, loss])
+    grid = np.stack(np.meshgrid(*surface.axes, indexing="ij"), axis=-1).reshape(-1, len(surface.weights))
+    for weights, loss in zip(grid.tolist(), surface.surface.ravel().tolist(), strict=True):
+        writer.writerow(["surface", "", "", *weights, loss])

@@ -1,111 +1,158 @@
-"""`cygd new`: files to begin with."""
+"""`cygd new`: write a commented experiment, or a plugin with its test, into the current folder."""
 
 from __future__ import annotations
 
 import argparse
 import keyword
 import re
-from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cygd.cli.commands.plugin_templates import PLUGINS, TESTS
-from cygd.cli.new_files import check_not_existing, write_new_files
+from cygd.cli.new_files import check_not_existing, fill_template, write_new_files
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
-from cygd.errors import did_you_mean
+from cygd.errors import CygdError, did_you_mean
+
+if TYPE_CHECKING:
+    from cygd.cli.commands.experiment_template import NewExperiment
 
 __all__ = ["USAGE", "declare", "run"]
 
+PLUGIN_KINDS = ("activation", "loss", "optimizer")
 USAGES = {
     "experiment": "experiment NAME [--data FILE] [--target COLUMN]",
-    "plugin": "plugin NAME [--kind activation|loss|optimizer]",
+    "plugin": f"plugin NAME [--kind {'|'.join(PLUGIN_KINDS)}]",
 }
-USAGE = " | ".join(USAGES.values())
+OPTIONS = {"experiment": ("data", "target"), "plugin": ("kind",)}
+USAGE = "\n  cygd new ".join(USAGES.values())
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command understands."""
+    """Declare the arguments."""
     parser.add_argument(
         "arguments", nargs="*", metavar="experiment|plugin NAME", help="what to write, and its name"
     )
+    parser.add_argument("--data", metavar="FILE", help="the data: .csv, .csv.gz, .parquet, .npz, .svm, ...")
     parser.add_argument(
-        "--data", metavar="FILE", help="what it learns from: .csv, .csv.gz, .parquet, .npz, ..."
+        "--target", metavar="COLUMN", help="the column to predict (default: chosen by its name and type)"
     )
-    parser.add_argument("--target", metavar="COLUMN", help="the column to predict (default: the likeliest)")
     parser.add_argument(
-        "--kind", metavar="KIND", help=f"what the plugin gives: {', '.join(PLUGINS)} (default activation)"
+        "--kind", metavar="KIND", help=f"kind of the plugin: {', '.join(PLUGIN_KINDS)} (default activation)"
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write an experiment that runs, or a plugin that works with its test, into the current folder."""
+    """Write a commented experiment that runs, or a working plugin with its test, into the current folder."""
+    kinds = " or ".join(map(repr, USAGES))
+    hint = "cygd new experiment NAME, or cygd new plugin NAME"
     if not options.arguments:
-        raise UsageError("what is to be written?", f"cygd new {USAGE}")
-    what, *names = options.arguments
-    if what not in WRITERS:
-        hint = did_you_mean(what, list(WRITERS)) or f"cygd new {USAGE}"
-        raise UsageError(f"there is no new {what!r}", hint)
-    usage = f"cygd new {USAGES[what]}"
+        raise UsageError(f"expected {kinds}", hint)
+    kind, *names = options.arguments
+    if kind not in USAGES:
+        raise UsageError(f"expected {kinds}, got {kind!r}", did_you_mean(kind, list(USAGES)) or hint)
+    usage = f"cygd new {USAGES[kind]}"
     if not names:
-        raise UsageError(f"the name of the {what} is missing", usage)
+        raise UsageError(f"expected a name for the {kind}", usage)
     if len(names) > 1:
-        raise UsageError(f"one name at a time, found {' and '.join(map(repr, names))}", usage)
-    for other, own in OPTIONS.items():
-        for option in own:
-            if other != what and getattr(options, option) is not None:
-                raise UsageError(f"--{option} is for a new {other}", usage)
-    return WRITERS[what](names[0], options)
+        raise UsageError(f"expected one name, got {' and '.join(map(repr, names))}", usage)
+    for other, own_options in OPTIONS.items():
+        for option in own_options:
+            if other != kind and getattr(options, option) is not None:
+                raise UsageError(f"--{option} is an option of `cygd new {other}`", usage)
+    return (_write_experiment if kind == "experiment" else _write_plugin)(names[0], options)
 
 
-def _experiment(name: str, options: argparse.Namespace) -> int:
+# -- experiments ------------------------------------------------------------------------------------
+
+
+def _write_experiment(name: str, options: argparse.Namespace) -> int:
     """Write NAME.yaml."""
-    from cygd.cli.commands import new_experiment  # it looks at data, which takes the whole package
+    from cygd.config.validators import safe_name
 
-    return new_experiment.run(name, options.data, options.target, options.plugin)
-
-
-def _plugin(name: str, options: argparse.Namespace) -> int:
-    """Write NAME.py and test_NAME.py."""
-    kind = "activation" if options.kind is None else options.kind
-    if kind not in PLUGINS:
-        hint = did_you_mean(kind, list(PLUGINS)) or f"one of {', '.join(PLUGINS)}"
-        raise UsageError(f"there is no new plugin of kind {kind!r}", hint)
-    files = [Path(f"{name}.py"), Path(f"test_{name}.py")]
-    _check_name(name)
-    check_not_existing(files)
-    _check_unknown(name, options.plugin)
-    words = {"NAME": name, "CONSTANT": name.upper(), "KIND": kind}
-    texts = [
-        re.sub("|".join(words), lambda word: words[word[0]], template)
-        for template in (PLUGINS[kind], TESTS[kind])
-    ]
-    write_new_files(files, texts)
-    for file in files:
-        print(file)
-    echo(f"now edit {files[0]}, and try it:")
-    plot = "" if kind == "optimizer" else " --plot"
-    echo(f"  cygd plugins {name} -p {files[0]}{plot}")
-    echo(f"  cygd plugins {name} -p {files[0]} --check")
-    if find_spec("pytest") is None:
-        echo("  pip install pytest")
-    echo(f"  pytest {files[1]}")
-    echo(f"  cygd run EXPERIMENT.yaml -p {files[0]} {_override(kind, name)}")
+    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    if safe_name(stem) != stem or not re.fullmatch(r"[\w.+@-]+", stem):
+        hint = "use letters, digits, '_', '-' and '.', such as my-first"
+        raise UsageError(f"invalid experiment name {name!r}", hint)
+    if options.data is None and options.target is not None:
+        raise UsageError("--target needs --data", "cygd new experiment NAME --data FILE --target COLUMN")
+    file = Path(f"{stem}.yaml")
+    check_not_existing([file])
+    experiment = _new_experiment(stem, options)
+    write_new_files([file], [experiment.text])
+    print(file)
+    echo(experiment.summary)
+    echo(f"edit {file}, then try it:")
+    echo(f"  cygd check {file}")
+    echo(f"  cygd run {file}")
+    echo(f"  cygd run {file} train.epochs=20 model.layers.0.units=32")
     return DONE
 
 
-def _override(kind: str, name: str) -> str:
-    return f"model.activation={name}" if kind == "activation" else f"{kind}={name}"
+def _new_experiment(stem: str, options: argparse.Namespace) -> NewExperiment:
+    from cygd.cli.commands.experiment_template import NewExperiment, experiment_from_table
+    from cygd.data.sniff import sniff_table
+    from cygd.plugins.discovery import option_requests
+    from cygd.plugins.manager import Plugins
+
+    if options.data is None:
+        text = fill_template("synthetic_experiment.yaml.txt", name=stem)
+        return NewExperiment(text, "classification of two half moons; --data FILE reads your own data")
+    with redirect_stdout():
+        guess = sniff_table(options.data, Plugins.load(option_requests(options.plugin)))
+        experiment = experiment_from_table(stem, guess, options.target)
+        try:
+            _validate(experiment.text, options.plugin)
+        except CygdError:
+            experiment = experiment_from_table(stem, guess, options.target, without_rare_labels=True)
+            _validate(experiment.text, options.plugin)
+    return experiment
 
 
-def _check_name(name: str) -> None:
-    """Refuse what cannot be the name of a component, of a file and of a test function."""
+def _validate(text: str, plugins: list[str]) -> None:
+    """Validate an experiment, and the data it reads, before it is written."""
+    from cygd.config.yaml.nodes import Mark
+    from cygd.config.yaml.reader import read_yaml
+    from cygd.runner.assembly import assemble
+
+    root = read_yaml(text, Mark("experiment"), [])
+    assert root is not None
+    assemble(root.plain(), (), plugins)
+
+
+# -- plugins ----------------------------------------------------------------------------------------
+
+
+def _write_plugin(name: str, options: argparse.Namespace) -> int:
+    """Write NAME.py and test_NAME.py."""
+    kind = options.kind or PLUGIN_KINDS[0]
+    if kind not in PLUGIN_KINDS:
+        hint = did_you_mean(kind, PLUGIN_KINDS) or f"one of {', '.join(PLUGIN_KINDS)}"
+        raise UsageError(f"unknown plugin kind {kind!r}", hint)
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
-        why = "is a keyword of Python" if keyword.iskeyword(name) else "is no name for a plugin"
-        raise UsageError(f"{name!r} {why}", "letters, digits and underscores, such as my_activation")
+        problem = ": it is a Python keyword" if keyword.iskeyword(name) else ""
+        hint = "use letters, digits and underscores, such as my_activation"
+        raise UsageError(f"invalid plugin name {name!r}{problem}", hint)
+    files = [Path(f"{name}.py"), Path(f"test_{name}.py")]
+    check_not_existing(files)
+    _check_unused(name, options.plugin)
+    templates = (f"{kind}.py.txt", f"test_{kind}.py.txt")
+    write_new_files(files, [fill_template(file, name=name, constant=name.upper()) for file in templates])
+    for file in files:
+        print(file)
+    plugin, test = files
+    override = f"model.activation={name}" if kind == "activation" else f"{kind}={name}"
+    echo(f"edit {plugin}, then try it:")
+    echo(f"  cygd plugins {name} -p {plugin}{'' if kind == 'optimizer' else ' --plot'}")
+    echo(f"  cygd plugins {name} -p {plugin} --check")
+    if find_spec("pytest") is None:
+        echo("  pip install pytest")
+    echo(f"  pytest {test}")
+    echo(f"  cygd run EXPERIMENT.yaml -p {plugin} {override}")
+    return DONE
 
 
-def _check_unknown(name: str, plugins: Sequence[str]) -> None:
-    """Refuse a name that something has already: a component, or a module that the file would hide."""
+def _check_unused(name: str, plugins: list[str]) -> None:
+    """Reject the name of a component, and of a module that the new file would hide."""
     from cygd.plugins.discovery import option_requests
     from cygd.plugins.manager import Plugins
 
@@ -113,11 +160,7 @@ def _check_unknown(name: str, plugins: Sequence[str]) -> None:
         registry = Plugins.load(option_requests(plugins))
     for entry in registry.entries:
         if entry.component.name == name:
-            what = f"{entry.component} is there already, from plugin {entry.plugin!r}"
-            raise UsageError(what, "take another name")
+            message = f"{entry.component} already exists in the plugin {entry.plugin!r}"
+            raise UsageError(message, "choose another name")
     if find_spec(name) is not None:
-        raise UsageError(f"{name!r} is a module of Python, which {name}.py would hide", "take another name")
-
-
-OPTIONS = {"experiment": ("data", "target"), "plugin": ("kind",)}
-WRITERS: dict[str, Callable[[str, argparse.Namespace], int]] = {"experiment": _experiment, "plugin": _plugin}
+        raise UsageError(f"{name}.py would hide the Python module {name!r}", "choose another name")

@@ -1,4 +1,4 @@
-"""`cygd plugins`: all components there are, or one of them in detail."""
+"""`cygd plugins`: all components, or the details, plot and test suite of one."""
 
 from __future__ import annotations
 
@@ -19,125 +19,86 @@ if TYPE_CHECKING:
 __all__ = ["USAGE", "declare", "run"]
 
 USAGE = "[NAME] [KEY=VALUE ...] [--plot] [--check] [--kind KIND] [--range LOW HIGH] [--ascii] [--json]"
-WRITTEN = "of the command line"  # the origin of a component that is given as formula=...
+COMMAND_LINE = "command line"  # the origin of a component given as formula=...
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command understands."""
+    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
         metavar="COMPONENT, OPTION=VALUE",
-        help="a component, as an experiment names it, with options such as slope=0.3; formula=... for one "
-        "that has no name yet",
+        help="a component by its name in an experiment, and its options such as slope=0.3; formula=... "
+        "instead of a name for a new one",
     )
-    parser.add_argument("--plot", action="store_true", help="draw an activation, a loss or a schedule")
+    parser.add_argument("--plot", action="store_true", help="plot an activation, a loss or a schedule")
     parser.add_argument("--check", action="store_true", help="run the suite of cygd.testing on it")
-    parser.add_argument("--kind", metavar="KIND", help="the activation, the loss, ... of that name alone")
-    parser.add_argument(
-        "--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="what the plot goes over"
-    )
-    parser.add_argument("--ascii", action="store_true", help="draw with plain characters")
+    parser.add_argument("--kind", metavar="KIND", help="only components of this kind, such as loss")
+    parser.add_argument("--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="the range of the plot")
+    parser.add_argument("--ascii", action="store_true", help="plot with ASCII characters")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    """List every component with its speed tier and origin, or show one: its parameters, plot, suite."""
+    """List all components with their speed tier and origin, or show one: parameters, plot, test suite."""
     from cygd.plugins.discovery import option_requests
     from cygd.plugins.manager import Plugins
 
-    names, values = split_overrides(options.arguments)
-    if len(names) > 1:
-        raise UsageError(f"one name at a time; {names[1]!r} is no KEY=VALUE either")
-    told = parse_mapping(values)
-    _refuse_what_does_not_fit(options, names, told)
+    names, overrides = split_overrides(options.arguments)
+    component_options = parse_mapping(overrides)
+    _check_arguments(options, names, component_options)
     with redirect_stdout():
         registry = Plugins.load(option_requests(options.plugin))
-        found = list(_chosen(registry, names, told, options.kind)) if names or told else None
-    if found is None:
-        _list(registry, options)
+        if names or component_options:
+            entries = list(_select(registry, names, component_options, options.kind))
+    if not names and not component_options:
+        _print_list(registry, options.kind, as_json=options.json)
         return DONE
     if options.json:
-        print(json.dumps([_facts(entry) for entry in found], indent=2))
+        print(json.dumps([_details(entry) for entry in entries], indent=2))
         return DONE
-    if not options.plot and not options.check:
-        _show(found)
     if options.plot:
-        _plot(found, options)
+        _plot(entries, options)
     if options.plot and options.check:
         print()
-    return _check(found) if options.check else DONE
+    if options.check:
+        return _check(entries)
+    if not options.plot:
+        for number, entry in enumerate(entries):
+            if number:
+                print()
+            _print_details(entry)
+    return DONE
 
 
-def _check(entries: list[Entry]) -> int:
-    """Run the suites of what has one."""
-    from cygd.cli.commands.plugins_check import check
-    from cygd.testing.report import SUITES
-
-    suited = [entry for entry in entries if entry.component.kind in SUITES]
-    if not suited:
-        kinds = ", ".join(SUITES)
-        raise UsageError(f"there is no suite for {entries[0].component}", f"there is one for: {kinds}")
-    codes = []
-    for number, entry in enumerate(suited):
-        if number:
-            print()
-        codes.append(check(entry.component, _title(entry.component)))
-    return max(codes)
-
-
-def _plot(entries: list[Entry], options: argparse.Namespace) -> None:
-    """Draw what can be drawn."""
-    from cygd.cli.commands.plugins_plot import drawable, show
-    from cygd.tracking.terminal_plot import ASCII, usable
-
-    curves = [entry.component for entry in entries if drawable(entry.component)]
-    if not curves:
-        raise UsageError(f"{entries[0].component} has no plot", "activations, losses and schedules have one")
-    style = ASCII if options.ascii else usable(sys.stdout.encoding)
-    for number, component in enumerate(curves):
-        if number:
-            print()
-        show(_title(component), component, style, options.range and tuple(options.range))
-
-
-def _title(component: Component) -> str:
-    """Return the name of a component with its parameters."""
-    from cygd.components import REQUIRED
-
-    formula = getattr(component, "formula", None)
-    name = component.name
-    if name == "formula" and formula is not None:
-        name = ", ".join(_lines(formula))
-    known = {k: v for k, v in component.parameters.items() if v is not REQUIRED}
-    told = ", ".join(f"{option} = {_written(value)}" for option, value in known.items())
-    return f"{component.kind.replace('_', ' ')} {name}" + (f", {told}" if told else "")
-
-
-def _refuse_what_does_not_fit(
-    options: argparse.Namespace, names: list[str], told: Mapping[str, object]
+def _check_arguments(
+    options: argparse.Namespace, names: list[str], component_options: Mapping[str, object]
 ) -> None:
-    """Raise a UsageError for options that mean nothing together."""
-    if not names and told and "formula" not in told:
-        raise UsageError(f"{next(iter(told))}=... of which component? a name is missing", "cygd plugins NAME")
-    if "formula" in told and (not told["formula"] or not isinstance(told["formula"], str | Mapping)):
+    """Reject arguments that cannot be combined."""
+    action = "--plot" if options.plot else "--check" if options.check else ""
+    formula = component_options.get("formula", "")
+    if len(names) > 1:
+        raise UsageError(f"expected one component, got {' and '.join(map(repr, names))}")
+    if "formula" in component_options and (not formula or not isinstance(formula, str | Mapping)):
         hint = 'formula="h * sigmoid(h)", or formula.w=... for an update rule'
-        raise UsageError(f"a formula is text, found {told['formula']!r}", hint)
-    if names and "formula" in told:
-        raise UsageError("a name and a formula are two components", "leave out one of them")
-    if (options.plot or options.check) and not names and not told:
-        flag = "--plot" if options.plot else "--check"
-        raise UsageError(f"{flag} of which component? a name is missing", f"cygd plugins NAME {flag}")
-    if options.json and (options.plot or options.check):
-        raise UsageError(f"--json and {'--plot' if options.plot else '--check'} exclude each other")
+        raise UsageError(f"expected a formula as text, got {formula!r}", hint)
+    if names and formula:
+        raise UsageError("expected a component name or a formula, got both", "leave out one of them")
+    if not names and component_options and not formula:
+        key = next(iter(component_options))
+        raise UsageError(f"expected a component name before {key}=...", f"cygd plugins NAME {key}=...")
+    if action and not names and not formula:
+        raise UsageError(f"{action} needs a component name", f"cygd plugins NAME {action}")
+    if action and options.json:
+        raise UsageError(f"--json cannot be combined with {action}")
     if not options.plot and (options.range or options.ascii):
-        raise UsageError(f"{'--range' if options.range else '--ascii'} is for --plot")
+        raise UsageError(f"{'--range' if options.range else '--ascii'} needs --plot")
 
 
-def _chosen(
-    registry: Plugins, names: list[str], told: Mapping[str, Any], kind: str | None
+def _select(
+    registry: Plugins, names: list[str], component_options: Mapping[str, Any], kind: str | None
 ) -> Iterator[Entry]:
-    """Yield the components that are meant, with their options."""
+    """Yield the components of a name, or of a formula, with their options."""
     from dataclasses import replace
 
     from cygd.components import OptionError
@@ -149,21 +110,26 @@ def _chosen(
     if kind is not None and kind not in kinds:
         raise UsageError(f"unknown kind {kind!r}", did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}")
     if not names:
-        yield Entry(component_from_formula(kind or _kind_of(told["formula"]), told), "-", WRITTEN)
+        component = component_from_formula(
+            kind or _formula_kind(component_options["formula"]), component_options
+        )
+        yield Entry(component, "-", COMMAND_LINE)
         return
-    refused: list[OptionError] = []
-    entries = _found(registry, names[0], kind)
+    errors: list[OptionError] = []
+    entries = _find(registry, names[0], kind)
     for entry in entries:
         try:
-            yield replace(entry, component=entry.component.configured(told)) if told else entry
+            if component_options:
+                entry = replace(entry, component=entry.component.configured(component_options))
+            yield entry
         except OptionError as error:
-            refused.append(error)
-    if len(refused) == len(entries):  # the options say which of several kinds is meant
-        raise refused[0]
+            errors.append(error)
+    # the options choose among the kinds that share a name, so one that accepts them is enough
+    if len(errors) == len(entries):
+        raise errors[0]
 
 
-def _found(registry: Plugins, name: str, kind: str | None) -> list[Entry]:
-    """Return the components of a name."""
+def _find(registry: Plugins, name: str, kind: str | None) -> list[Entry]:
     from cygd.components import UnknownComponentError
     from cygd.errors import did_you_mean
 
@@ -177,15 +143,18 @@ def _found(registry: Plugins, name: str, kind: str | None) -> list[Entry]:
         raise
 
 
-def _kind_of(formula: object) -> str:
-    """Return what a formula looks like: an update rule is several, a loss has y_hat in it."""
+def _formula_kind(formula: object) -> str:
+    """Return the kind of a formula: an update rule has several parts, a loss contains y_hat."""
     if isinstance(formula, Mapping):
         return "optimizer"
     return "loss" if "y_hat" in str(formula) else "activation"
 
 
-def _list(registry: Plugins, options: argparse.Namespace) -> None:
-    """Print a row for each component, and for each installed plugin that could not be loaded."""
+# -- the list, and the details of a component -------------------------------------------------------
+
+
+def _print_list(registry: Plugins, kind: str | None, *, as_json: bool) -> None:
+    """Print a row for each component, and for each installed plugin that failed to load."""
     from cygd.runner.provenance import describe_tier
 
     rows = [
@@ -197,45 +166,25 @@ def _list(registry: Plugins, options: argparse.Namespace) -> None:
             "origin": entry.origin,
         }
         for entry in registry.entries
-        if options.kind in (None, entry.component.kind)
+        if kind in (None, entry.component.kind)
     ]
     rows += [
         {"name": "-", "kind": "-", "tier": "broken", "plugin": broken.plugin, "origin": broken.error.message}
         for broken in registry.broken
     ]
-    if options.json:
+    if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
         print_table(rows)
 
 
-def _show(entries: list[Entry]) -> None:
-    from cygd.runner.provenance import relative_path
-
-    for number, entry in enumerate(entries):
-        if number:
-            print()
-        facts = _facts(entry)
-        if entry.origin == WRITTEN:
-            del facts["plugin"], facts["origin"]
-        else:
-            facts["origin"] = relative_path(facts["origin"])
-        print(f"{facts.pop('name')}: {facts.pop('kind').replace('_', ' ')}, {facts.pop('tier')}")
-        parameters = facts.pop("parameters")
-        for name, value in facts.items():
-            lines = _lines(value)
-            print("\n".join(f"  {name if not at else '':<10}  {line}" for at, line in enumerate(lines)))
-        for at, line in enumerate(_declarations(entry.component, parameters)):
-            print(f"  {'parameters' if not at else '':<10}  {line}")
-
-
-def _facts(entry: Entry) -> dict[str, Any]:
-    """Return all that there is to say about a component; what it does not have is left out."""
+def _details(entry: Entry) -> dict[str, Any]:
+    """Return the properties of a component, without those that are empty."""
     from cygd.components import REQUIRED
     from cygd.runner.provenance import describe_tier
 
     component = entry.component
-    facts = {
+    properties = {
         "name": component.name,
         "kind": component.kind,
         "tier": describe_tier(component),
@@ -248,19 +197,34 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "kinks": list(getattr(component, "kinks", ())),
         "trainable": list(getattr(component, "trainable", ())),
     }
-    domains = component.domains
-    parameters = {
-        name: {
-            **({} if value is REQUIRED else {"value": value}),
-            **({"bounds": domains[name]} if name in domains else {}),
-        }
-        for name, value in component.options.items()
-        if name != "trainable"
-    }
-    return {**{k: v for k, v in facts.items() if v not in (None, "", [])}, "parameters": parameters}
+    parameters: dict[str, dict[str, Any]] = {}
+    for name, value in component.options.items():
+        if name != "trainable":
+            parameters[name] = {} if value is REQUIRED else {"value": value}
+            if name in component.domains:
+                parameters[name]["bounds"] = component.domains[name]
+    present = {key: value for key, value in properties.items() if value not in (None, "", [])}
+    return {**present, "parameters": parameters}
 
 
-def _lines(value: object) -> list[str]:
+def _print_details(entry: Entry) -> None:
+    from cygd.runner.provenance import relative_path
+
+    details = _details(entry)
+    name, kind, tier, parameters = (details.pop(key) for key in ("name", "kind", "tier", "parameters"))
+    if entry.origin == COMMAND_LINE:
+        del details["plugin"], details["origin"]
+    else:
+        details["origin"] = relative_path(details["origin"])
+    print(f"{name}: {kind.replace('_', ' ')}, {tier}")
+    lines = {key: _format_lines(value) for key, value in details.items()}
+    lines["parameters"] = [_format_parameter(name, **facts) for name, facts in parameters.items()]
+    for key, values in lines.items():
+        for number, line in enumerate(values):
+            print(f"  {'' if number else key:<10}  {line}")
+
+
+def _format_lines(value: object) -> list[str]:
     if isinstance(value, Mapping):
         return [f"{name} = {text}" for name, text in value.items()]
     if isinstance(value, list):
@@ -268,17 +232,63 @@ def _lines(value: object) -> list[str]:
     return [str(value)]
 
 
-def _declarations(component: Component, parameters: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield `slope = 0.01, in [0, inf)` for each parameter."""
-    for name, row in parameters.items():
-        text = f"{name} = {_written(row['value'])}" if "value" in row else f"{name} (must be given)"
-        if "bounds" in row:
-            text += f", {'one of' if '|' in row['bounds'] else 'in'} {row['bounds']}"
-        yield text
+def _format_parameter(name: str, **facts: Any) -> str:
+    """Return a line such as `slope = 0.01, in [0, inf)`."""
+    text = f"{name} = {_format_yaml(facts['value'])}" if "value" in facts else f"{name} (required)"
+    bounds = facts.get("bounds")
+    return text if bounds is None else f"{text}, {'one of' if '|' in bounds else 'in'} {bounds}"
 
 
-def _written(value: object) -> str:
-    """Return a value as YAML has it."""
+def _format_yaml(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value) if isinstance(value, str) else str(value)
+
+
+# -- plots and suites -------------------------------------------------------------------------------
+
+
+def _title(component: Component) -> str:
+    """Return the name of a component with its parameters."""
+    from cygd.components import REQUIRED
+
+    formula = getattr(component, "formula", None)
+    by_formula = component.name == "formula" and formula is not None
+    name = ", ".join(_format_lines(formula)) if by_formula else component.name
+    parameters = [
+        f"{key} = {_format_yaml(value)}"
+        for key, value in component.parameters.items()
+        if value is not REQUIRED
+    ]
+    return ", ".join([f"{component.kind.replace('_', ' ')} {name}", *parameters])
+
+
+def _plot(entries: list[Entry], options: argparse.Namespace) -> None:
+    from cygd.cli.commands.plugins_plot import PLOTTED, print_plot
+    from cygd.tracking.terminal_plot import ASCII, best_style
+
+    components = [entry.component for entry in entries if isinstance(entry.component, PLOTTED)]
+    if not components:
+        raise UsageError(f"{entries[0].component} has no plot", "activations, losses and schedules have one")
+    style = ASCII if options.ascii else best_style(sys.stdout.encoding)
+    for number, component in enumerate(components):
+        if number:
+            print()
+        print_plot(_title(component), component, style, options.range and tuple(options.range))
+
+
+def _check(entries: list[Entry]) -> int:
+    """Run the test suites of the components that have one."""
+    from cygd.cli.commands.plugins_check import check
+    from cygd.testing.report import SUITES
+
+    components = [entry.component for entry in entries if entry.component.kind in SUITES]
+    if not components:
+        hint = f"suites exist for {', '.join(SUITES)}"
+        raise UsageError(f"{entries[0].component} has no test suite", hint)
+    codes = []
+    for number, component in enumerate(components):
+        if number:
+            print()
+        codes.append(check(component, _title(component)))
+    return max(codes)

@@ -1,4 +1,4 @@
-"""What `cygd plugins NAME --check` prints: each check with its outcome, and the speed of an activation."""
+"""Report of `cygd plugins NAME --check`: the outcome of each check, and the speed of an activation."""
 
 from __future__ import annotations
 
@@ -15,72 +15,67 @@ from cygd.testing.report import Outcome, outcomes, speed
 
 __all__ = ["check"]
 
-YARDSTICK = "tanh"
+REFERENCE = "tanh"  # the activation whose speed is printed for comparison
 MARGIN = 28  # the column of the outcomes
 
 
 def check(component: Component, title: str) -> int:
-    """Run the suite of a component, print what it finds, and return the exit code."""
+    """Run the test suite of a component, print the outcomes and return the exit code."""
     width = max(MARGIN + 8, shutil.get_terminal_size().columns - 1)
-    _wrapped(f"{title}: {describe_tier(component)}{_scope(component)}", width, "  ")
-    failed = count = 0
+    _print_wrapped(f"{title}: {describe_tier(component)}{_scope(component)}", width, "  ")
+    failed = total = 0
     running = outcomes(component)
     while True:
-        with redirect_stdout():  # a plugin may print
+        with redirect_stdout():
             outcome = next(running, None)
         if outcome is None:
             break
-        count += 1
+        total += 1
         failed += outcome.problem is not None
-        _tell(outcome, width)
+        _print_outcome(outcome, width)
     if isinstance(component, Activation) and not component.rowwise:
-        problem = _speed(component)
+        problem = _print_speed(component)
         if problem is not None:
-            count, failed = count + 1, failed + 1
-            _tell(Outcome("speed", problem), width)
+            total, failed = total + 1, failed + 1
+            _print_outcome(Outcome("speed", problem), width)
     if failed:
-        echo(f"error: {component}: {failed} of {count} checks failed")
+        echo(f"error: {component}: {failed} of {total} checks failed")
     return FAILED if failed else DONE
 
 
 def _scope(component: Component) -> str:
-    """Return what a suite leaves out, and at which levels of the CPU it runs."""
+    """Return the dtype and the CPU levels at which a suite runs."""
     if component.kind == "logger" or component.tier == "numpy":
         return ""
     dtypes = component.dtypes if isinstance(component, Activation) else ()
-    alone = f", for {dtypes[0]} networks alone" if len(dtypes) == 1 else ""
-    return f"{alone}, at the CPU levels {', '.join(dispatch.levels())}"
+    only = f", for {dtypes[0]} networks only" if len(dtypes) == 1 else ""
+    return f"{only}, at the CPU levels {', '.join(dispatch.levels())}"
 
 
-def _tell(outcome: Outcome, width: int) -> None:
-    """Print how a check came out; of one that failed what is wrong, where and by how much."""
+def _print_outcome(outcome: Outcome, width: int) -> None:
     problem = outcome.problem
     print(f"  {outcome.what:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
     if problem:
-        _wrapped(f"      {problem.message}", width, "      ")
+        _print_wrapped(f"      {problem.message}", width, "      ")
         if problem.hint:
-            _wrapped(f"      hint: {problem.hint}", width, "        ")
+            _print_wrapped(f"      hint: {problem.hint}", width, "        ")
 
 
-def _wrapped(text: str, width: int, indent: str) -> None:
+def _print_wrapped(text: str, width: int, indent: str) -> None:
     print(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
 
 
-def _speed(activation: Activation) -> ComponentCheckError | None:
-    """Print nanoseconds for each element, beside those of tanh; return why there are none."""
-    [yardstick] = [row for row in ACTIVATIONS if row.name == YARDSTICK]
+def _print_speed(activation: Activation) -> ComponentCheckError | None:
+    """Print nanoseconds per element next to those of tanh, or return the error that prevented it."""
+    [reference] = [row for row in ACTIVATIONS if row.name == REFERENCE]
     try:
         with redirect_stdout():
-            measured = {dtype: speed(activation, yardstick, dtype) for dtype in activation.dtypes}
+            speeds = {dtype: speed(activation, reference, dtype) for dtype in activation.dtypes}
     except ComponentCheckError as problem:
         return problem
     print(f"  {'ns per element':<15}{'f':>7}{'f' + chr(39):>7}{'both':>7}")
-    for dtype, (own, other) in measured.items():
-        for name, times in ((dtype, own), (f"{dtype}, {YARDSTICK}", other)):
-            cells = "".join(f"{_short(value):>7}" for value in times)
-            print(f"    {name:<13}{cells}")
+    for dtype, (own, other) in speeds.items():
+        for name, times in ((dtype, own), (f"{dtype}, {REFERENCE}", other)):
+            cells = (f"{value:.3f}" if value < 1 else f"{value:.3g}" for value in times)
+            print(f"    {name:<13}{''.join(f'{cell:>7}' for cell in cells)}")
     return None
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}" if value < 1 else f"{value:.3g}"

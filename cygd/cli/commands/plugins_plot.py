@@ -1,4 +1,4 @@
-"""What `cygd plugins NAME --plot` draws: a function and its derivative, or a factor over the epochs."""
+"""Plots of `cygd plugins NAME --plot`: a function and its derivative, or a factor over the epochs."""
 
 from __future__ import annotations
 
@@ -13,136 +13,132 @@ from numpy.typing import NDArray
 from cygd.cli.output import UsageError, redirect_stdout
 from cygd.components import Activation, Component, Loss, Schedule
 from cygd.errors import CygdError, PluginError, describe_exception, hint_of
-from cygd.tracking.terminal_plot import Style, draw, limits, samples
+from cygd.tracking.terminal_plot import Style, draw, sample_points, y_limits
 
-__all__ = ["Panel", "drawable", "panels", "show"]
+__all__ = ["PLOTTED", "print_plot"]
 
-Array = NDArray[Any]
-WIDEST = 100
-EPOCHS = 100
+PLOTTED = (Activation, Loss, Schedule)
+MAX_WIDTH = 100
+RANGE_HINT = "--range LOW HIGH, such as --range -6 6"
 
-# where targets may lie -> the target of the plot, and the outputs it goes over
-TARGETS = {"any": (0.0, -2.0, 2.0), "unit": (1.0, 0.02, 1.0), "nonnegative": (1.0, 0.02, 4.0)}
-TARGETS["signs"] = (1.0, -2.0, 3.0)
+# kind of targets -> the target of the plot, and the range of the outputs
+TARGETS = {
+    "any": (0.0, -2.0, 2.0),
+    "unit": (1.0, 0.02, 1.0),
+    "nonnegative": (1.0, 0.02, 4.0),
+    "signs": (1.0, -2.0, 3.0),
+}
 
 
-class Panel(NamedTuple):
-    """One curve with its title."""
+class Curve(NamedTuple):
+    """A curve and its title."""
 
     title: str
     x: list[float]
-    y: list[float]
+    y: NDArray[Any]
 
 
-def drawable(component: Component) -> bool:
-    """Return whether there is a plot of a component."""
-    return isinstance(component, Activation | Loss | Schedule)
-
-
-def panels(component: Component, columns: int, span: tuple[float, float] | None = None) -> Iterator[Panel]:
-    """Yield the curves of a component.
+def print_plot(title: str, component: Component, style: Style, x_range: tuple[float, float] | None) -> None:
+    """Print the curves of a component in the size of the terminal.
 
     Parameters
     ----------
-    component : Component
-    columns : int
-        How wide the plot will be.
-    span : tuple of two floats, optional
-        The net inputs, outputs or epochs to go over.
+    title : str
+    component : Activation, Loss or Schedule
+    style : Style
+    x_range : tuple of two floats, optional
+        The range of net inputs, outputs or epochs.
 
     Raises
     ------
     UsageError
-        For a range that is none.
+        If the range is empty or cannot be drawn.
+    PluginError
+        If a function of the component raises.
     """
-    if span is not None:
-        _check(*span)
-    if isinstance(component, Activation):
-        yield from _activation(component, columns, span or (-4.0, 4.0))
-    elif isinstance(component, Loss):
-        yield from _loss(component, columns, span)
-    elif isinstance(component, Schedule):
-        yield _schedule(component, columns, span or (0.0, float(EPOCHS)))
-
-
-def _check(low: float, high: float) -> None:
-    """Refuse a range that is none, or too far out or too narrow for numbers at the axis."""
-    if not low < high:
-        raise UsageError(f"--range: {low:g} is not below {high:g}", "--range LOW HIGH, such as -6 6")
-    size = max(abs(low), abs(high))
-    if not size <= 1e300 or high - low < max(1e-300, 1e-5 * size):
-        raise UsageError(f"--range: {low} to {high} cannot be drawn", "--range LOW HIGH, such as -6 6")
-
-
-def show(title: str, component: Component, style: Style, span: tuple[float, float] | None = None) -> None:
-    """Print the plot of a component, as large as the terminal allows."""
+    if x_range is not None:
+        _check_range(*x_range)
     terminal = shutil.get_terminal_size()
-    width = max(20, min(terminal.columns - 1, WIDEST))
+    width = max(20, min(terminal.columns - 1, MAX_WIDTH))
     try:
-        with redirect_stdout():  # a plugin may print
-            curves = list(panels(component, width, span))
+        with redirect_stdout(), np.errstate(all="ignore"):
+            curves = list(_curves(component, width, x_range))
     except CygdError:
         raise
     except Exception as error:
         raise PluginError(f"{component} failed: {describe_exception(error)}", hint=hint_of(error)) from error
-    # two plots with titles and axes, and a prompt below them
+    # leave room for the titles, the axes and the prompt
     height = max(5, min((terminal.lines - 3) // len(curves) - 4, 12))
     print(fill(title, width, subsequent_indent="  "))
-    for number, panel in enumerate(curves):
+    for number, curve in enumerate(curves):
         if number:
             print()
-        print(fill(panel.title + _cut(panel.y), width, subsequent_indent="  "))
-        print("\n".join(draw(panel.x, panel.y, width=width, height=height, style=style)))
+        print(fill(curve.title + _cut_off(curve.y), width, subsequent_indent="  "))
+        print("\n".join(draw(curve.x, curve.y.tolist(), width=width, height=height, style=style)))
 
 
-def _cut(y: list[float]) -> str:
-    """Say what is not shown of a curve."""
-    known = [value for value in y if np.isfinite(value)]
-    low, high = limits(y)
-    beyond = [f"{end:.3g}" for end in (min(known, default=low), max(known, default=high))
-              if end < low or end > high]  # fmt: skip
-    nothing = "" if known else " (no value is finite)"
-    return f" (cut off: it goes to {' and '.join(beyond)})" if beyond else nothing
+def _check_range(low: float, high: float) -> None:
+    """Reject a range that is empty, or too far out or too narrow for the labels of an axis."""
+    if not low < high:
+        raise UsageError(f"--range: expected LOW below HIGH, got {low:g} and {high:g}", RANGE_HINT)
+    size = max(abs(low), abs(high))
+    if not size <= 1e300 or high - low < max(1e-300, 1e-5 * size):
+        raise UsageError(f"--range: cannot draw from {low} to {high}", RANGE_HINT)
 
 
-def _activation(activation: Activation, columns: int, span: tuple[float, float]) -> Iterator[Panel]:
-    h = np.array(samples(*span, columns))
+def _curves(component: Component, width: int, x_range: tuple[float, float] | None) -> Iterator[Curve]:
+    if isinstance(component, Activation):
+        low, high = x_range or (-4.0, 4.0)
+        return _activation_curves(component, sample_points(low, high, width))
+    if isinstance(component, Loss):
+        target, default_low, default_high = TARGETS[component.targets]
+        low, high = x_range or (default_low, default_high)
+        return _loss_curves(component, target, sample_points(low, high, width))
+    assert isinstance(component, Schedule)
+    low, high = x_range or (0.0, 100.0)
+    return _schedule_curves(component, low, high, width)
+
+
+def _activation_curves(activation: Activation, x: list[float]) -> Iterator[Curve]:
+    h = np.array(x)
     if activation.rowwise:
-        rows = np.zeros((len(h), 3))
-        rows[:, 0] = h
+        rows, gradient = np.zeros((len(h), 3)), np.zeros((len(h), 3))
+        rows[:, 0], gradient[:, 0] = h, 1
         y_hat = activation.evaluate(rows)
-        first = np.zeros_like(rows)
-        first[:, 0] = 1
-        slope = activation.backpropagate(rows, y_hat, first)
-        yield Panel("the first output of f(h, 0, 0)", h.tolist(), y_hat[:, 0].tolist())
-        yield Panel("its derivative by h", h.tolist(), slope[:, 0].tolist())
+        yield Curve("first output of f(h, 0, 0)", x, y_hat[:, 0])
+        yield Curve("its derivative by h", x, activation.backpropagate(rows, y_hat, gradient)[:, 0])
         return
-    with np.errstate(all="ignore"):
-        y_hat = activation.evaluate(h)
-        slope = activation.slope(h, y_hat)
-    yield Panel("f(h)", h.tolist(), y_hat.tolist())
-    words = "f'(h), a surrogate" if activation.surrogate else "f'(h)"
-    yield Panel(f"{words}, measured" if activation.numerical else words, h.tolist(), slope.tolist())
+    y_hat = activation.evaluate(h)
+    yield Curve("f(h)", x, y_hat)
+    title = "f'(h), surrogate" if activation.surrogate else "f'(h)"
+    title += ", measured" if activation.numerical else ""
+    yield Curve(title, x, activation.slope(h, y_hat))
 
 
-def _loss(loss: Loss, columns: int, span: tuple[float, float] | None) -> Iterator[Panel]:
-    target, *usual = TARGETS[loss.targets]
-    y_hat = np.array(samples(*(span or (usual[0], usual[1])), columns))
+def _loss_curves(loss: Loss, target: float, x: list[float]) -> Iterator[Curve]:
+    y_hat = np.array(x)
     y = np.full_like(y_hat, target)
-    with np.errstate(all="ignore"):
-        elements, slope = loss.elements(y, y_hat), loss.slope(y, y_hat)
-    yield Panel(f"loss over y_hat, for y = {target:g}", y_hat.tolist(), elements.tolist())
-    yield Panel(f"its derivative by y_hat, for y = {target:g}", y_hat.tolist(), slope.tolist())
+    yield Curve(f"loss over y_hat, for y = {target:g}", x, loss.elements(y, y_hat))
+    yield Curve(f"its derivative by y_hat, for y = {target:g}", x, loss.slope(y, y_hat))
 
 
-def _schedule(schedule: Schedule, columns: int, span: tuple[float, float]) -> Panel:
-    first, last = max(0, int(span[0])), int(span[1])
+def _schedule_curves(schedule: Schedule, low: float, high: float, width: int) -> Iterator[Curve]:
+    first, last = max(0, int(low)), int(high)
     if not first < last <= 1_000_000:
-        raise UsageError(f"--range: there are no epochs {span[0]:g} to {span[1]:g}", "--range 0 200")
+        raise UsageError(f"--range: expected epochs, got {low:g} and {high:g}", "such as --range 0 200")
     running = schedule.start()
-    factors = [running.factor(epoch, last, 1.0) for epoch in range(last)]
-    x = samples(first, last, columns)
+    factors = np.array([running.factor(epoch, last, 1.0) for epoch in range(last)])
     title = f"factor on the learning rate over {last} epochs"
-    if running.watches:
-        title += ", if the loss never falls"
-    return Panel(title, x, [factors[min(int(at), last - 1)] for at in x])
+    title += ", if the loss never falls" if running.watches else ""
+    x = sample_points(first, last, width)
+    yield Curve(title, x, factors[np.minimum(np.array(x, int), last - 1)])
+
+
+def _cut_off(y: NDArray[Any]) -> str:
+    """Return a remark on values outside the plot."""
+    finite = y[np.isfinite(y)]
+    if not len(finite):
+        return " (no value is finite)"
+    low, high = y_limits(y.tolist())
+    ends = [f"{end:.3g}" for end in (finite.min(), finite.max()) if end < low or end > high]
+    return f" (cut off, reaches {' and '.join(ends)})" if ends else ""

@@ -1,4 +1,4 @@
-"""`cygd schema`: what an experiment may hold, for editors."""
+"""`cygd schema`: the JSON Schema of an experiment, for editors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the JSON Schema of an experiment, with the options of all components and plugins."""
+    """Print the JSON Schema of an experiment, with the options of all components, also of plugins."""
     from cygd import config
     from cygd.components.json_schema import options_schema
     from cygd.config.json_schema import experiment_schema
@@ -30,17 +30,16 @@ def run(options: argparse.Namespace) -> int:
 
     files, overrides = split_overrides(options.arguments)
     if overrides:
-        raise UsageError(
-            f"{overrides[0]!r} is no file; a schema depends on no values", f"cygd schema {USAGE}"
-        )
-    named = [Request(*found) for file in files for found in config.read(file).plugin_requests]
-    asked = [request for request in named if not request.blocks]  # out of one file is not out of all
+        raise UsageError(f"expected experiment files, got {overrides[0]!r}", f"cygd schema {USAGE}")
+    requests = [Request(*fields) for file in files for fields in config.read(file).plugin_requests]
+    # a plugin that one experiment blocks may be needed by another
+    wanted = [request for request in requests if not request.blocks]
     with redirect_stdout():
-        registry = Plugins.load([*asked, *option_requests(options.plugin)])
-    known: dict[str, dict[str, dict[str, Any]]] = {}
+        registry = Plugins.load([*wanted, *option_requests(options.plugin)])
+    schemas: dict[str, dict[str, dict[str, Any]]] = {}
     for entry in registry.entries:
-        rows = known.setdefault(entry.component.kind, {})
-        rows.setdefault(entry.component.name, options_schema(entry.component))
-    json.dump(experiment_schema(known), sys.stdout, indent=1)
+        of_kind = schemas.setdefault(entry.component.kind, {})
+        of_kind.setdefault(entry.component.name, options_schema(entry.component))
+    json.dump(experiment_schema(schemas), sys.stdout, indent=1)
     print()
     return DONE

@@ -1,16 +1,16 @@
-"""`cygd sweep`: many experiments from one file."""
+"""`cygd sweep`: many runs of one experiment."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cygd.cli.arguments import split_overrides
-from cygd.cli.output import DONE, FAILED, UsageError, echo, redirect_stdout
+from cygd.cli.arguments import positive_int, split_overrides
+from cygd.cli.output import DONE, FAILED, UsageError, echo, format_count, format_number, redirect_stdout
 
 if TYPE_CHECKING:
     from cygd.sweep import Sweep
@@ -22,72 +22,70 @@ USAGE = (
     "FILE [KEY=V1,V2 ...] [--workers N] [--threads N] [--out DIR] [--shard K/N] [--resume [DIR]] [--quiet] "
     "[--dry-run]"
 )
-MOST_LISTED = 10
+MAX_ERRORS = 10
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command understands."""
+    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
         metavar="FILE, KEY=V1,V2",
-        help="an experiment in YAML, and values that override its own; several values of a key are all run",
+        help="an experiment in YAML, and overrides; a key with several values is varied over them",
     )
     parser.add_argument(
-        "--workers",
-        type=_count,
-        metavar="N",
-        help="how many processes (default: one for each thread there is)",
+        "--workers", type=positive_int, metavar="N", help="number of processes (default: one per thread)"
     )
     parser.add_argument(
-        "--threads", type=_count, metavar="N", help="how many threads each run has (default 1)"
+        "--threads", type=positive_int, metavar="N", help="number of threads of each run (default 1)"
     )
     parser.add_argument(
-        "--out", metavar="DIR", help="the folder of the sweep (default: a fresh one under runs/)"
+        "--out", metavar="DIR", help="the folder of the sweep (default: a new one under runs/)"
     )
     parser.add_argument(
-        "--shard", type=_shard, metavar="K/N", help="make the K-th of N parts; all of them share --out DIR"
+        "--shard", type=_shard, metavar="K/N", help="run the K-th of N parts; all parts share --out DIR"
     )
     parser.add_argument(
         "--resume",
         nargs="?",
         const="",
         metavar="DIR",
-        help="make the runs that are missing: of DIR, of --out DIR, or of the newest sweep of FILE",
+        help="run what is missing in DIR, in --out DIR, or in the newest sweep of FILE",
     )
-    parser.add_argument(
-        "--quiet", action="store_true", help="say nothing but errors, warnings and failed runs"
-    )
+    parser.add_argument("--quiet", action="store_true", help="print only errors, warnings and failed runs")
     parser.add_argument("--dry-run", action="store_true", help="print the configurations as CSV and stop")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run every configuration that an experiment and its `sweep` stand for."""
-    files, overrides = split_overrides(options.arguments)
-    directory = options.resume
-    if directory and Path(directory).is_file():  # cygd sweep --resume FILE
-        files, directory = [directory, *files], ""
+    """Run every configuration that an experiment, its `sweep` section and the overrides describe."""
+    directory, arguments = options.resume, options.arguments
+    if directory and (Path(directory).is_file() or split_overrides([directory])[1]):
+        # argparse takes the FILE or KEY=VALUE after a bare --resume as its DIR
+        directory, arguments = "", [directory, *arguments]
+    files, overrides = split_overrides(arguments)
     if len(files) > 1:
-        raise UsageError(f"one file at a time; {files[1]!r} is no KEY=V1,V2 either")
-    if not files and not directory and not (directory == "" and options.out):
-        raise UsageError("which experiment? a YAML file is missing", f"{options.prog} FILE [KEY=V1,V2 ...]")
+        raise UsageError(f"expected one experiment file, got {' and '.join(map(repr, files))}")
+    resuming = directory is not None
+    if not files and (options.dry_run or not (directory or (resuming and options.out))):
+        raise UsageError("expected an experiment file", f"{options.prog} FILE [KEY=V1,V2 ...]")
     if options.dry_run:
-        return _show(files, overrides, options)
+        return _print_configurations(files[0], overrides, options.plugin)
     with redirect_stdout():
-        found = (
-            _go_on(files, overrides, directory, options)
-            if directory is not None
-            else _begin(files[0], overrides, options)
-        )
-    print(found.directory)
-    return _tell(found, quiet=options.quiet)
+        if resuming:
+            sweep = _resume(directory, files[0] if files else None, overrides, options)
+        else:
+            sweep = _start(files[0], overrides, options)
+    print(sweep.directory)
+    return _report(sweep, quiet=options.quiet)
 
 
-def _begin(file: str, overrides: Sequence[str], options: argparse.Namespace) -> Sweep:
+def _start(file: str, overrides: list[str], options: argparse.Namespace) -> Sweep:
     from cygd.sweep import sweep
 
     return sweep(
-        *(file, overrides, options.plugin),
+        file,
+        overrides,
+        options.plugin,
         out=options.out,
         workers=options.workers,
         threads=options.threads,
@@ -96,27 +94,28 @@ def _begin(file: str, overrides: Sequence[str], options: argparse.Namespace) -> 
     )
 
 
-def _go_on(
-    files: Sequence[str], overrides: Sequence[str], directory: str, options: argparse.Namespace
-) -> Sweep:
+def _resume(directory: str, file: str | None, overrides: list[str], options: argparse.Namespace) -> Sweep:
+    """Resume the sweep in a folder, in --out, or the newest one of a file."""
     from cygd.sweep import resume
     from cygd.sweep.runner import newest
 
     if directory and options.out and Path(directory).absolute() != Path(options.out).absolute():
         raise UsageError(
-            f"--resume {directory} and --out {options.out} are two folders", "leave out one of them"
+            f"--resume {directory} and --out {options.out} are different folders", "leave out one of them"
         )
-    if overrides and not files:
+    if overrides and file is None:
         raise UsageError(
-            "what a sweep varies cannot be changed when it goes on", "start another one with FILE"
+            "--resume DIR cannot be combined with overrides",
+            "start a new sweep: cygd sweep FILE [KEY=V1,V2 ...]",
         )
-    file = files[0] if files else None
-    place = directory or options.out
-    if not place:
+    if not directory and not options.out:
         assert file is not None
-        place = newest(file, overrides, options.plugin)
+        directory = str(newest(file, overrides, options.plugin))
     return resume(
-        *(place, file, overrides, options.plugin),
+        directory or options.out,
+        file,
+        overrides,
+        options.plugin,
         workers=options.workers,
         threads=options.threads,
         shard=options.shard,
@@ -124,17 +123,12 @@ def _go_on(
     )
 
 
-def _show(files: Sequence[str], overrides: Sequence[str], options: argparse.Namespace) -> int:
-    """Print the configurations, one a line."""
-    import csv
-
+def _print_configurations(file: str, overrides: list[str], plugins: list[str]) -> int:
     from cygd.sweep.plan import make_plan
     from cygd.sweep.summary import cell
 
-    if not files:
-        raise UsageError("which experiment? a YAML file is missing", f"{options.prog} FILE --dry-run")
     with redirect_stdout():
-        plan = make_plan(files[0], overrides, options.plugin)
+        plan = make_plan(file, overrides, plugins)
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["configuration", *plan.keys])
     for number, task in enumerate(plan.tasks()[:: plan.section.repeat]):
@@ -142,41 +136,34 @@ def _show(files: Sequence[str], overrides: Sequence[str], options: argparse.Name
     return DONE
 
 
-def _tell(found: Sweep, *, quiet: bool) -> int:
-    """Say what was best and what failed; return the exit code."""
-    done, failed = len(found.records), found.failed
+def _report(sweep: Sweep, *, quiet: bool) -> int:
+    """Print the best run and the failed ones, and return the exit code."""
+    done, failed = len(sweep.records), sweep.failed
     if not quiet:
-        of = "" if done == found.total else f" of {found.total}"
-        echo(f"{done}{of} runs, {len(failed)} failed, in {found.directory}")
-        if found.best is not None:
-            value = found.best.metrics[found.objective]
-            echo(f"best {found.objective} {value:.6g}: {_name(found.best)}")
-    for record in failed[:MOST_LISTED]:
-        first = record.error.splitlines()[0] if record.error else ""
-        echo(f"error: {_name(record)}: {record.status}{first and ': '}{first}")
-    if len(failed) > MOST_LISTED:
-        echo(
-            f"error: and {len(failed) - MOST_LISTED} more; {found.directory / 'summary.csv'} has all of them"
-        )
+        runs = format_count(done, "run") if done == sweep.total else f"{done} of {sweep.total} runs"
+        echo(f"{runs}, {len(failed)} failed, in {sweep.directory}")
+        if sweep.best is not None:
+            value = format_number(sweep.best.metrics[sweep.objective], 6)
+            echo(f"best {sweep.objective} {value}: {_describe(sweep.best)}")
+    for record in failed[:MAX_ERRORS]:
+        first_line = record.error.split("\n", 1)[0]
+        echo(f"error: {_describe(record)}: {record.status}" + (f": {first_line}" if first_line else ""))
+    if len(failed) > MAX_ERRORS:
+        summary = sweep.directory / "summary.csv"
+        echo(f"error: {len(failed) - MAX_ERRORS} more runs failed", f"{summary} lists all of them")
     return FAILED if failed else DONE
 
 
-def _name(record: Record) -> str:
-    """Return a run as people tell it from the others."""
+def _describe(record: Record) -> str:
+    """Return the number of a run with the values that its configuration sets."""
     from cygd.sweep.summary import cell
 
     values = ", ".join(f"{key}={cell(value)}" for key, value in record.values.items())
     return f"run {record.run:04d}" + (f" ({values})" if values else "")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
-    return int(text)
-
-
 def _shard(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"expected K/N with K from 1 to N, such as 2/4, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected K/N with K from 1 to N, such as 2/4, got {text!r}")
     return int(match[1]), int(match[2])

@@ -111,10 +111,10 @@ class ConsoleLogger:
 
 def _draw(history: Mapping[str, Sequence[float]], width: int) -> None:
     """Print the loss curves of a run."""
-    from cygd.tracking.loggers.loss_curve import curves
-    from cygd.tracking.terminal_plot import usable
+    from cygd.tracking.loggers.loss_curve import draw_loss_curves
+    from cygd.tracking.terminal_plot import best_style
 
-    lines = curves(history, width, usable(sys.stderr.encoding))
+    lines = draw_loss_curves(history, width, best_style(sys.stderr.encoding))
     if lines:
         print("\n".join(["", *lines, ""]), file=sys.stderr)
 

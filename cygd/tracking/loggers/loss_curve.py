@@ -1,4 +1,4 @@
-"""How the loss went over the epochs, drawn with characters at the end of a run.
+"""Loss curves drawn with characters at the end of a run.
 
     loss, log scale               validation_loss, log scale
         1 ┤⡇                          1 ┤⡇
@@ -7,8 +7,7 @@
           └┬───────┬───────             └┬───────┬───────
            0      100                    0      100
 
-Both plots have the same scale, so that one can be read against the other; it is logarithmic where the
-loss falls far.
+Both plots share one scale, so that they can be compared. It is logarithmic if the loss falls far.
 """
 
 from __future__ import annotations
@@ -18,74 +17,78 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cygd.tracking.terminal_plot import Style, draw, limits, samples
+from cygd.tracking.terminal_plot import Style, draw, sample_points, y_limits
 
-__all__ = ["curves"]
+__all__ = ["draw_loss_curves"]
 
 HEIGHT = 6
-WIDEST = 50  # of one plot
-NARROWEST = 30
+MIN_WIDTH, MAX_WIDTH = 30, 50  # of one plot
 GAP = "  "
-LOG_FROM = 20  # the largest is so many times the smallest: then the scale is logarithmic
+LOG_RATIO = 20  # the scale is logarithmic if the largest loss exceeds the smallest by this factor
 
 
-def curves(history: Mapping[str, Sequence[float]], width: int, style: Style) -> list[str]:
-    """Return the plots of the loss and the validation loss, side by side; none where there is little to see.
+def draw_loss_curves(history: Mapping[str, Sequence[float]], width: int, style: Style) -> list[str]:
+    """Return the plots of the loss and the validation loss, side by side if they fit.
 
     Parameters
     ----------
     history : mapping
-        What was measured, as `Result.history`.
+        The measured values, as `Result.history`.
     width : int
         The columns of the terminal.
     style : Style
         The characters to draw with.
+
+    Returns
+    -------
+    list of str
+        The lines; empty if the terminal is too narrow or fewer than three values were measured.
     """
-    series = _series(history)
-    known = [value for _, values in series.values() for value in values if math.isfinite(value)]
-    if not known or width < NARROWEST:
+    series = _select_series(history)
+    finite = [value for _, values in series.values() for value in values if math.isfinite(value)]
+    if not finite or width < MIN_WIDTH:
         return []
-    logarithmic = min(known) > 0 and max(known) > LOG_FROM * min(known)
-    span = limits(np.log10(known).tolist() if logarithmic else known)
-    beside = len(series) > 1 and (width - len(GAP)) // 2 >= NARROWEST
-    each = min(WIDEST, (width - len(GAP)) // 2 if beside else width)
+    logarithmic = min(finite) > 0 and max(finite) > LOG_RATIO * min(finite)
+    y_range = y_limits(np.log10(finite).tolist() if logarithmic else finite)
+    half = (width - len(GAP)) // 2
+    side_by_side = len(series) > 1 and half >= MIN_WIDTH
+    plot_width = min(MAX_WIDTH, half if side_by_side else width)
     plots = []
     for name, (epochs, values) in series.items():
-        x = samples(epochs[0], epochs[-1], each)
-        drawn = np.log10(_positive(values)) if logarithmic else np.asarray(values, np.float64)
+        x = sample_points(epochs[0], epochs[-1], plot_width)
+        y = np.asarray(values, np.float64)
+        if logarithmic:
+            y = np.log10(np.where(y > 0, y, np.nan))
         lines = draw(
-            *(x, np.interp(x, epochs, drawn).tolist()),
-            width=each,
+            x,
+            np.interp(x, epochs, y).tolist(),
+            width=plot_width,
             height=HEIGHT,
             style=style,
-            span=span,
-            label=_power if logarithmic else "{:.4g}".format,
+            y_range=y_range,
+            y_label=_power_of_ten if logarithmic else "{:.4g}".format,
         )
         plots.append([f"{name}, log scale" if logarithmic else name, *lines])
-    if not beside:
+    if not side_by_side:
         return [line for plot in plots for line in plot]
-    return [f"{left:<{each}}{GAP}{right}".rstrip() for left, right in zip(*plots, strict=True)]
+    return [f"{left:<{plot_width}}{GAP}{right}".rstrip() for left, right in zip(*plots, strict=True)]
 
 
-def _series(history: Mapping[str, Sequence[float]]) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
-    """Return what there is to draw: a name, the epochs, and the values at them; three points at least."""
-    measured = history.get("epoch", ())
-    found = {
-        name: (measured, history[name])
+def _select_series(
+    history: Mapping[str, Sequence[float]],
+) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
+    """Return the epochs and the values of each loss that was measured at least three times."""
+    epochs = history.get("epoch", ())
+    series = {
+        name: (epochs, history[name])
         for name in ("loss", "validation_loss")
-        if len(history.get(name, ())) == len(measured) > 2
+        if len(history.get(name, ())) == len(epochs) > 2
     }
     running = history.get("running_loss", ())
-    if not found and len(running) > 2:  # measured at the end only
-        found = {"running_loss": (range(1, len(running) + 1), running)}
-    return found
+    if not series and len(running) > 2:  # evaluate_every: 0
+        series = {"running_loss": (range(1, len(running) + 1), running)}
+    return series
 
 
-def _positive(values: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Return values that have a logarithm, NaN for the others."""
-    array = np.asarray(values, np.float64)
-    return np.where(array > 0, array, np.nan)
-
-
-def _power(exponent: float) -> str:
+def _power_of_ten(exponent: float) -> str:
     return f"{10.0**exponent:.2g}"
