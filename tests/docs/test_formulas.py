@@ -58,11 +58,11 @@ def test_plugin_block():
 
 
 def test_error_message_is_the_one_shown(tmp_path, monkeypatch, capsys):
-    [shown] = [text for kind, text in BLOCKS if kind == "text"]
+    [message] = [text for kind, text in BLOCKS if kind == "text"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "moons.yaml").write_text(EXPERIMENT)
     assert main(["run", "moons.yaml"]) == 2
-    assert capsys.readouterr().err == shown
+    assert capsys.readouterr().err == message
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def _compile_activation(
     h, y_hat = graph.variable("h"), graph.variable("y_hat")
     names = _bind_names(graph, ("h",), parameters, trainable, reserved=("y_hat",))
     f, used = parse(graph, text, names)
-    _check_depends(f, used, "h")
+    _check_depends(f, "h")
     _check_used(used, parameters)
     df = ("derivative", Derivative(graph, h).of(f))
     known = _known_from_output(graph, f, y_hat)
@@ -176,7 +176,7 @@ def _compile_loss(text: str, parameters: tuple[tuple[str, float], ...]) -> LossP
     graph = Graph()
     names = _bind_names(graph, ("y", "y_hat"), parameters)
     f, used = parse(graph, text, names)
-    _check_depends(f, used, "y_hat")
+    _check_depends(f, "y_hat")
     _check_used(used, parameters)
     derivative = Derivative(graph, names["y_hat"]).of(f)
     return LossPrograms(
@@ -253,10 +253,10 @@ def _check_names(what: str, names: Sequence[str], variables: Sequence[str]) -> N
             raise FormulaError(f"{what} {name!r} has the name of {taken[name]}", hint="give it another name")
 
 
-def _check_depends(f: Node, used: set[str], variable: str) -> None:
+def _check_depends(f: Node, variable: str) -> None:
     """Raise a FormulaError if a variable does not occur, or cancels as in h - h + beta."""
     nodes, stack = {f}, [f]
-    while variable in used and stack:
+    while stack:
         node = stack.pop()
         if node.op == "variable" and node.data[0] == variable:
             return

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cygd.components.formula.constant_folding import FOLD_FUNCTIONS
-from cygd.components.formula.nodes import Factor, Node, Term, is_scaled, power
+from cygd.components.formula.nodes import Factor, Node, Term, float_power, is_scaled
 from cygd.components.formula.simplify import CALL_RULES, simplify_factors, simplify_sum
 
 __all__ = ["Graph"]
@@ -117,12 +117,12 @@ class Graph:
             if n == 0.0:
                 continue
             if is_scaled(factor) and (n == int(n) or factor.data[1][0][0] > 0):
-                coefficient = power(factor.data[1][0][0], n)
+                coefficient = float_power(factor.data[1][0][0], n)
                 if n == 1.0 or 1e-300 < abs(coefficient) < 1e300:  # 0.001^200 of (h / 1000)^200 underflows
                     k *= coefficient
                     factor = factor.data[1][0][1]
             if factor.op == "number":
-                k *= power(factor.data[0], n)
+                k *= float_power(factor.data[0], n)
             elif factor.op == "product" and n == int(n):
                 for base, m in factor.data[0]:
                     exponents[base] = exponents.get(base, 0.0) + m * n

@@ -274,6 +274,7 @@ class Lowering:
         return self.emit("inverse", denominator) if result is None else self.emit("div", result, denominator)
 
     def _inverse_power(self, factor: Node, n: float) -> Value:
+        """Return x^-n from a reciprocal that other products can share."""
         if n % 1 == 0:
             return self._integer_power(self.emit("inverse", self.value(factor)), int(n))
         if n % 0.5 == 0:  # x^-(k + 1/2) from 1 / sqrt(x)
@@ -310,6 +311,7 @@ class Lowering:
     # functions of more than one instruction -------------------------------------------------------
 
     def _sigmoid(self, node: Node) -> Value:
+        """Return sigmoid(g), from the same instruction as sigmoid(-g) if that is needed too."""
         reflected = reflected_sigmoid(self.graph, node)
         if reflected not in self._needed or reflected in self._values:
             return self.emit("sigmoid", self.value(node.data[0]))
@@ -335,6 +337,7 @@ class Lowering:
         return self.emit("finite", self.emit("exp", self.value(node.data[0])))
 
     def _tanh_log1p(self, node: Node) -> Value:
+        """Return T = tanh(log(1 + v)), from the same instruction as T' if that is needed too."""
         graph, v = self.graph, node.data[0]
         derivative, argument = graph.intern("tanh_log1p_derivative", v), self.value(v)
         if argument[0] == "block":
@@ -347,6 +350,7 @@ class Lowering:
         return self._tanh_quotient(argument, n, self.emit("add", n, self.number(2.0)))
 
     def _tanh_log1p_derivative(self, node: Node) -> Value:
+        """Return T' for T = tanh(log(1 + v))."""
         graph, v = self.graph, node.data[0]
         value, argument = graph.intern("tanh_log1p", v), self.value(v)
         if argument[0] == "block":
@@ -376,7 +380,7 @@ class Lowering:
         )
 
     def _log_cosh(self, node: Node) -> Value:
-        # log(cosh a) = log1p(u^2 / (2 (u + 1))), u = e^a - 1, and a - log(2) for large a = |g|
+        # with a = |g| and u = e^a - 1: log(cosh a) = log1p(u^2 / (2 (u + 1))), and a - log(2) for large a
         a = self.emit("abs", self.value(node.data[0]))
         limit = self.number(20.0)
         u = self.emit("expm1", self.emit("minimum", a, limit))

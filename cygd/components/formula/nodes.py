@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-__all__ = ["Factor", "Node", "NodeBuilder", "Term", "is_scaled", "power"]
+__all__ = ["Factor", "Node", "NodeBuilder", "Term", "float_power", "is_scaled"]
 
 
 class Node:
@@ -93,12 +93,12 @@ def is_scaled(node: Node) -> bool:
     return node.op == "sum" and node.data[0] == 0.0 and len(node.data[1]) == 1
 
 
-def power(base: float, exponent: float) -> float:
+def float_power(base: float, exponent: float) -> float:
     """Return base ** exponent in float64 arithmetic: inf or nan instead of an exception.
 
     Examples
     --------
-    >>> power(9.0, 387420489.0), power(0.0, -1.0), power(-8.0, 1 / 3)
+    >>> float_power(9.0, 387420489.0), float_power(0.0, -1.0), float_power(-8.0, 1 / 3)
     (inf, inf, nan)
     """
     try:

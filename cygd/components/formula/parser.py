@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from keyword import iskeyword
 
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Node, power
+from cygd.components.formula.nodes import Node, float_power
 from cygd.errors import FormulaError, did_you_mean
 
 __all__ = ["CONSTANTS", "FUNCTIONS", "parse"]
@@ -162,6 +162,7 @@ class _Parser:
         raise self.unsupported(tree)
 
     def constant(self, tree: ast.Constant) -> Node:
+        """Return the node of a number."""
         value = tree.value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error(f"expected a real number, got {ast.unparse(tree)}", tree)
@@ -171,6 +172,7 @@ class _Parser:
             return self.graph.number(math.inf)
 
     def name(self, tree: ast.Name) -> Node:
+        """Return the node of a variable, a parameter or a constant."""
         node = self.names.get(tree.id)
         if node is not None:
             self.used.add(tree.id)
@@ -200,7 +202,7 @@ class _Parser:
         if isinstance(tree.op, ast.Mult | ast.Div):
             factors = []
             for n, factor in self.chain(tree, depth):
-                if n < 0 and factor.op == "number" and math.isinf(power(factor.value, -1.0)):
+                if n < 0 and factor.op == "number" and math.isinf(float_power(factor.value, -1.0)):
                     raise self.error("division by zero", tree)  # or by a subnormal number
                 factors.append((factor, n))
             return self.check_numbers(self.graph.product(factors), tree)
@@ -223,6 +225,7 @@ class _Parser:
         return [(sign, self.node(member, depth + 1)) for sign, member in reversed(members)]
 
     def power(self, tree: ast.BinOp, base: Node, exponent: Node) -> Node:
+        """Return a power, or raise an error for one that is not a real number."""
         if base.op == "number" and exponent.op == "number":
             if base.value == 0 and exponent.value < 0:
                 raise self.error("division by zero: 0 to a negative power", tree)
@@ -254,6 +257,7 @@ class _Parser:
         return node
 
     def call(self, tree: ast.Call, depth: int) -> Node:
+        """Return a function call."""
         function = tree.func
         if not isinstance(function, ast.Name):
             raise self.unsupported(function)
@@ -355,9 +359,9 @@ def error_at(text: str, start: int, stop: int, message: str, hint: str | None = 
     """
     flat = "".join(" " if c.isspace() or not c.isprintable() else c for c in text)
     first = max(0, min(start, len(flat)) - 30) if len(flat) > 72 else 0
-    shown = flat[first : first + 72]
-    carets = max(1, min(stop, first + len(shown)) - start)
-    line = ("..." if first else "") + shown + ("..." if first + 72 < len(flat) else "")
+    excerpt = flat[first : first + 72]
+    carets = max(1, min(stop, first + len(excerpt)) - start)
+    line = ("..." if first else "") + excerpt + ("..." if first + 72 < len(flat) else "")
     pointer = " " * (start - first + (3 if first else 0)) + "^" * carets
     return FormulaError(f"{message}\n  {line}\n  {pointer}", hint=hint)
 

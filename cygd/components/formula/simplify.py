@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from cygd.components.formula.nodes import Node, NodeBuilder, Term, is_scaled, power
+from cygd.components.formula.nodes import Node, NodeBuilder, Term, float_power, is_scaled
 
 __all__ = ["CALL_RULES", "simplify_factors", "simplify_sum"]
 
@@ -189,7 +189,7 @@ def _rewrite_logistic_denominators(graph: NodeBuilder, factors: dict[Node, float
         if match is None:
             continue
         c, a, g = match
-        coefficient = power(c, n)
+        coefficient = float_power(c, n)
         if 0.0 < coefficient < math.inf:
             del factors[factor]
             k *= coefficient

@@ -293,11 +293,11 @@ def test_limits_of_length_and_depth():
 def test_long_formula_is_shown_around_the_error():
     text = "h + 1" * 1 + " + h" * 40 + " + sigmod(h)" + " + h" * 40
     message = error_of(text)
-    shown, carets = message.splitlines()[1:3]
-    assert shown.startswith("  ...")
-    assert shown.endswith("...")
+    excerpt, carets = message.splitlines()[1:3]
+    assert excerpt.startswith("  ...")
+    assert excerpt.endswith("...")
     at = carets.index("^")
-    assert shown[at : at + carets.count("^")] == "sigmod"
+    assert excerpt[at : at + carets.count("^")] == "sigmod"
 
 
 @pytest.mark.parametrize(

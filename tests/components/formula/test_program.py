@@ -87,8 +87,8 @@ def test_outputs_may_share_memory_with_inputs(program, noalias):
     ]
     assert aliases or not free
     for alias in aliases[:400]:
-        for found, wanted in zip(run(program, inputs, uniforms, alias), expected, strict=True):
-            np.testing.assert_array_equal(found, wanted, err_msg=f"{program} {alias}")
+        for found, want in zip(run(program, inputs, uniforms, alias), expected, strict=True):
+            np.testing.assert_array_equal(found, want, err_msg=f"{program} {alias}")
 
 
 def test_too_many_temporaries_are_an_error():
