@@ -66,18 +66,7 @@ def _component_names() -> list[str]:
 
 def _keys() -> Iterator[str]:
     """Yield the dotted path of every key of an experiment."""
-    from cygd.config.section import Section
+    from cygd.config.section import walk
     from cygd.config.sections import ExperimentSection
 
-    def walk(section: type[Section], path: str) -> Iterator[str]:
-        for key in section.key_names():
-            yield path + key
-            nested = nested_section(section.fields()[key].annotation)
-            if nested is not None:
-                yield from walk(nested, f"{path}{key}.")
-
-    def nested_section(annotation: Any) -> type[Section] | None:
-        types = [annotation, *getattr(annotation, "__args__", ())]
-        return next((cls for cls in types if isinstance(cls, type) and issubclass(cls, Section)), None)
-
-    return walk(ExperimentSection, "")
+    return (".".join(path) for path, _ in walk(ExperimentSection) if "*" not in path)

@@ -1,7 +1,7 @@
-"""The document of an experiment: what the YAML file and the overrides say, before any key is judged.
+"""The document of an experiment: the values of the YAML file and of the overrides, before validation.
 
-Reading stops at the first error of syntax. Duplicate keys and overrides that lead nowhere are kept in
-`Document.problems` and reported together with everything that validation finds.
+Reading stops at the first syntax error. Duplicate keys and invalid overrides are kept in `Document.problems`
+and reported together with everything that validation finds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cygd.config.mapping_reader import read_mapping
-from cygd.config.messages import found
+from cygd.config.messages import format_value
 from cygd.config.overrides import apply_changes, apply_overrides
+from cygd.config.sections import ExperimentSection
+from cygd.config.validators import Context, ValidationError
 from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
@@ -23,23 +25,23 @@ __all__ = ["Document", "read"]
 
 @dataclass(frozen=True)
 class Document:
-    """An experiment as it was written.
+    """An experiment as the user wrote it.
 
     Attributes
     ----------
     source : str
         The file's path as the user gave it, or "experiment" for a mapping.
     folder : Path
-        What relative paths start from: the file's folder, or the current one.
+        The folder that relative paths start from: the file's folder, or the current one.
     stem : str
-        The name of an experiment that does not say its own.
+        The default name of the experiment.
     root : Node
         The values with their places.
     kept : frozenset of KeyPath
-        Options that outlived an override of the component they belonged to: dropped without a
-        word where the new component does not understand them.
+        Options of components whose names were overridden: validation drops those that the new component does
+        not have.
     problems : tuple of Problem
-        What was wrong so far.
+        The problems found so far.
     """
 
     source: str
@@ -50,11 +52,11 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
     def where(self, path: KeyPath, *, key: bool = False) -> str:
-        """Return the place of a value (or of its key), or of the nearest thing around it."""
+        """Return the place of a value or of its key, or of the nearest value around it."""
         return str(self.mark(path, key=key))
 
     def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
-        """Return the mark of a value (or of its key), or of the nearest thing around it."""
+        """Return the mark of a value or of its key, or of the nearest value around it."""
         node, taken = self.root.nearest(path)
         missing = taken < len(path)
         if node.key_mark and (key or (missing and isinstance(node.value, dict))):
@@ -62,39 +64,36 @@ class Document:
         return node.mark
 
     def changed(self, changes: Iterable[tuple[KeyPath, Node]]) -> Document:
-        """Return a document with other values at some paths, each value with the place that it has."""
+        """Return a document with other values at some paths; the values keep their places."""
         root, problems = self.root.copy(), list(self.problems)
         kept = apply_changes(root, [(path, value.copy()) for path, value in changes], problems)
         return replace(self, root=root, kept=self.kept | kept, problems=tuple(problems))
 
     @property
     def plugin_requests(self) -> list[tuple[str, str, Path]]:
-        """The plugins that the experiment asks for: (name or path, place, folder).
+        """The plugins that the experiment loads: (name or path, place, folder).
 
         Raises
         ------
         ConfigError
-            When `plugins` is no list of texts.
+            If `plugins` is not a list of texts.
         """
         node = self.root.child("plugins")
-        if node is None or node.value is None:
+        if node is None:
             return []
-        if not isinstance(node.value, list):
-            words = f"expected a list of module names and .py files, found {found(node.plain())}"
-            hint = f"write [{node.value}]" if isinstance(node.value, str) else None
-            raise ConfigError([*self.problems, Problem(str(node.mark), "plugins", words, hint)])
-        wrong = [
-            Problem(
-                str(child.mark),
-                show_key(("plugins", index)),
-                f"expected a module name or a .py file, found {found(child.plain())}",
-            )
-            for index, child in enumerate(node.value)
-            if not isinstance(child.value, str) or not child.value
-        ]
-        if wrong:
-            raise ConfigError([*self.problems, *wrong])
-        return [(child.value, str(child.mark), self.folder) for child in node.value]
+        context = Context(None, [], ("plugins",))
+        names: tuple[str, ...] = ()
+        try:
+            names = ExperimentSection.fields["plugins"].validator.validate(node.plain(), context)
+        except ValidationError as error:
+            context.add(*error.errors)
+        if context.errors:
+            problems = [
+                Problem(self.where(error.path), show_key(error.path), error.message, error.hint)
+                for error in context.errors
+            ]
+            raise ConfigError([*self.problems, *problems])
+        return [(name, self.where(("plugins", index)), self.folder) for index, name in enumerate(names)]
 
 
 def read(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Document:
@@ -103,20 +102,20 @@ def read(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) 
     Parameters
     ----------
     source : Path, str or Mapping
-        A YAML file, or the same content as a mapping (NumPy numbers and arrays, tuples and paths
-        are welcome in it).
+        A YAML file, or the same content as a mapping, which may hold NumPy numbers and arrays, tuples and
+        paths.
     overrides : sequence of str
-        Changes of the form ``train.epochs=5``, in order.
+        Overrides such as ``train.epochs=5``, in order.
 
     Returns
     -------
     Document
-        What was written; nothing is judged but its syntax.
+        The values as they were written, not validated.
 
     Raises
     ------
     ConfigError
-        When the file cannot be read as YAML.
+        If the file cannot be read as YAML.
 
     Examples
     --------
@@ -137,15 +136,15 @@ def read(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) 
 
 
 def _text(path: Path, name: str) -> str:
-    """Return the text of a file, or say plainly why there is none."""
+    """Return the text of a file."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise _error(name, "there is no such file", _near(path)) from None
+        raise _error(name, "no such file", _near(path)) from None
     except IsADirectoryError:
         inside = path / "config.yaml"
         hint = f"did you mean {str(inside)!r}?" if inside.is_file() else None
-        raise _error(name, "this is a folder, not an experiment", hint) from None
+        raise _error(name, "expected a file, got a folder", hint) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _error(name, f"cannot be read: {reason}") from None
@@ -154,12 +153,12 @@ def _text(path: Path, name: str) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = len(raw[: error.start].rpartition(b"\n")[2].decode("utf-8", "replace").lstrip("\ufeff")) + 1
-        message = f"not UTF-8 text: byte 0x{raw[error.start]:02X}"
+        message = f"expected UTF-8 text, got byte 0x{raw[error.start]:02X}"
         raise _error(str(Mark(name, line, column)), message, "save the file as UTF-8") from None
 
 
 def _near(path: Path) -> str | None:
-    """Return a hint with the file whose name is nearest."""
+    """Return a hint with the file whose name is closest."""
     try:
         names = [other.name for other in path.parent.glob("*.y*ml")]
     except (OSError, ValueError):
@@ -168,11 +167,11 @@ def _near(path: Path) -> str | None:
 
 
 def _root(root: Node | None, name: str) -> Node:
-    """Insist on a mapping at the top."""
+    """Return the root, which must be a mapping."""
     if root is None or root.value is None:
-        raise _error(name, "the file is empty", "an experiment needs at least 'data' and 'model'")
+        raise _error(name, "the file is empty", "an experiment needs at least the keys 'data' and 'model'")
     if not isinstance(root.value, dict):
-        message = f"expected a mapping of keys to values at the top, found {found(root.plain())}"
+        message = f"expected a mapping of keys to values, got {format_value(root.plain())}"
         raise _error(str(root.mark), message)
     return root
 

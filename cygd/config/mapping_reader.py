@@ -1,4 +1,4 @@
-"""An experiment given as a Python mapping -> the same tree that a YAML file gives."""
+"""Read an experiment given as a Python mapping into the tree that a YAML file gives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cygd.errors import ConfigError, Problem
 
 __all__ = ["read_mapping"]
 
-_ARRAY_KEYS = ("x", "y")  # numeric arrays under these stay arrays: they may be large
+_ARRAY_KEYS = ("x", "y")  # numeric arrays under these keys are not converted to lists: they may be large
 
 
 def read_mapping(source: Mapping[str, Any], mark: Mark) -> Node:
@@ -23,7 +23,7 @@ def read_mapping(source: Mapping[str, Any], mark: Mark) -> Node:
     Raises
     ------
     ConfigError
-        When a key is no text, or a value is nothing that YAML could hold.
+        If a key is not text, or a value has no counterpart in YAML.
     """
     return _node(source, (), mark)
 
@@ -48,24 +48,24 @@ def _node(value: Any, path: KeyPath, mark: Mark) -> Node:
 
 def _key(key: Any, path: KeyPath, mark: Mark) -> str:
     if not isinstance(key, str):
-        raise _error(mark, path, f"a key must be text, found {key!r}")
+        raise _error(mark, path, f"expected text as a key, got {key!r}")
     return str(key)
 
 
 def _scalar(value: Any, path: KeyPath, mark: Mark) -> Any:
-    """Return a scalar as plain Python has it."""
+    """Return a scalar as a plain Python value."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, PurePath):
         return str(value)
     if value is None or isinstance(value, bool):
         return value
-    for kind in (str, int, float):  # an enum or another subclass becomes the plain thing
+    for kind in (str, int, float):  # an enum or another subclass becomes plain
         if isinstance(value, kind):
             return kind(value)
     kind_name = type(value).__name__
-    hint = "give its name, and load it as a plugin" if hasattr(value, "kind") else None
-    raise _error(mark, path, f"a value of type {kind_name} cannot stand in an experiment", hint)
+    hint = "write its name, and load it as a plugin" if hasattr(value, "kind") else None
+    raise _error(mark, path, f"expected a value that YAML can hold, got {kind_name}", hint)
 
 
 def _error(mark: Mark, path: KeyPath, message: str, hint: str | None = None) -> ConfigError:

@@ -1,4 +1,4 @@
-"""How messages speak of values: what was found, in the user's own notation."""
+"""Format values and alternatives for error messages, in the notation of the user's file."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from cygd.config.yaml.scalars import write_float
+from cygd.config.yaml.scalars import format_float
 
-__all__ = ["found", "listed"]
+__all__ = ["format_alternatives", "format_count", "format_value"]
 
-_LONGEST = 60
+MAX_LENGTH = 60
 
 
-def found(value: Any) -> str:
-    """Describe a value: text in quotes, numbers and constants as YAML writes them.
+def format_value(value: Any) -> str:
+    """Return a value as messages show it: text in quotes, numbers and constants as in YAML.
 
     Examples
     --------
-    >>> [found(value) for value in ("relu", 3, True, None, float("nan"), [1], {})]
+    >>> [format_value(value) for value in ("relu", 3, True, None, float("nan"), [1], {})]
     ["'relu'", '3', 'true', 'null', '.nan', 'a list', 'an empty mapping']
     """
     if isinstance(value, Mapping):
@@ -29,18 +29,23 @@ def found(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float):
-        return write_float(value)
+        return format_float(value)
     text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}... ({len(text)} characters)"
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 20]}... ({len(text)} characters)"
 
 
-def listed(names: Iterable[Any]) -> str:
+def format_alternatives(names: Iterable[Any]) -> str:
     """Join alternatives: `a, b or c`.
 
     Examples
     --------
-    >>> listed(["error", "drop", "mean"])
+    >>> format_alternatives(["error", "drop", "mean"])
     'error, drop or mean'
     """
     *first, last = [str(name) for name in names]
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 row`, `2 rows`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

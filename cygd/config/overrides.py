@@ -1,51 +1,56 @@
-"""Changes from the command line: `train.epochs=5`, `model.layers.0.units=32`, `optimizer=adam`.
+"""Overrides from the command line: `train.epochs=5`, `model.layers.0.units=32`, `optimizer=adam`.
 
-A path may lead into what is missing or written short: missing mappings are made (a misspelt one is
-found by validation, with a hint), `16` becomes `{units: 16}` and `adam` becomes `{name: adam}` as soon
-as a path goes into them. A new name for a component keeps the options of the old one; which of them
-the new one understands is known only when plugins are loaded, so their paths are handed on.
+A path may lead into a missing value or a short form: a missing mapping is created (validation reports a
+misspelled one, with a hint), and a path into `16` or `adam` makes it `{units: 16}` or `{name: adam}`. A new
+name for a component keeps the options of the old one. Which of them the new component has is known only after
+plugins are loaded, so their paths are returned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
-from cygd.config.messages import found
+from cygd.config.component_spec import ComponentValidator
+from cygd.config.messages import format_value
+from cygd.config.section import walk
+from cygd.config.sections import ExperimentSection
 from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Node, parse_key, show_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem
 
-__all__ = ["COMPONENT_PATHS", "apply_changes", "apply_overrides", "is_component", "read_override"]
-
-# Where a component stands; "*" is any index. A test compares this with the sections.
-COMPONENT_PATHS: tuple[tuple[str, ...], ...] = (
-    ("loss",),
-    ("optimizer",),
-    ("schedule",),
-    ("metrics", "*"),
-    ("log", "*"),
-    ("model", "activation"),
-    ("model", "initializer"),
-    ("model", "layers", "*", "activation"),
-    ("model", "layers", "*", "initializer"),
-)
+__all__ = ["apply_changes", "apply_overrides", "is_component", "read_override"]
 
 _TOP: KeyPath = ()
 
 
 def is_component(path: KeyPath) -> bool:
-    """Tell whether a component is named at a path."""
-    return tuple("*" if isinstance(step, int) else step for step in path) in COMPONENT_PATHS
+    """Return True if a path names a component."""
+    return isinstance(_validator_at(path), ComponentValidator)
+
+
+def _validator_at(path: KeyPath) -> Any:
+    """Return the component validator or the section at a path, None for anything else."""
+    return _nested_validators().get(tuple("*" if isinstance(step, int) else str(step) for step in path))
+
+
+@cache
+def _nested_validators() -> dict[tuple[str, ...], Any]:
+    return {
+        (*path, "*") if field.is_list else path: field.inner
+        for path, field in walk(ExperimentSection)
+        if isinstance(field.inner, type | ComponentValidator)
+    }
 
 
 def apply_overrides(root: Node, overrides: Sequence[str], problems: list[Problem]) -> frozenset[KeyPath]:
-    """Change a tree in place, one override after the other.
+    """Apply overrides to a tree in place, one after the other.
 
     Returns
     -------
     frozenset of KeyPath
-        The options kept from a component whose name was overridden.
+        The options kept from components whose names were overridden.
     """
     changes = []
     for override in overrides:
@@ -59,7 +64,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: list[Problem
 def apply_changes(
     root: Node, changes: Iterable[tuple[KeyPath, Node]], problems: list[Problem]
 ) -> frozenset[KeyPath]:
-    """Put values at paths, in place, one after the other; return what `apply_overrides` does."""
+    """Set values at paths in place, one after the other; return the same as `apply_overrides`."""
     kept: set[KeyPath] = set()
     for path, value in changes:
         try:
@@ -75,12 +80,12 @@ def read_override(override: str) -> tuple[KeyPath, Node]:
     Raises
     ------
     ConfigError
-        If it is none, or its value is no YAML.
+        If it is not KEY=VALUE with a YAML value.
     """
     key, equals, text = override.partition("=")
     path = parse_key(key.strip())
     if not equals or "" in path:
-        raise _error((), f"{override!r} is no override", "write key=value, for example train.epochs=5")
+        raise _error((), f"invalid override {override!r}", "write KEY=VALUE, for example train.epochs=5")
     problems: list[Problem] = []
     try:
         value = read_yaml(text, COMMAND_LINE, problems)
@@ -92,7 +97,7 @@ def read_override(override: str) -> tuple[KeyPath, Node]:
 
 
 def _set(root: Node, path: KeyPath, new: Node, kept: set[KeyPath]) -> None:
-    """Put a value at a path."""
+    """Set the value at a path."""
     new.key_mark = new.key_mark or COMMAND_LINE
     node, at = root, _TOP
     for step in path[:-1]:
@@ -112,13 +117,13 @@ def _set(root: Node, path: KeyPath, new: Node, kept: set[KeyPath]) -> None:
 
 
 def _renamed(old: Node, name: Node) -> Node:
-    """Return the mapping of a component under a new name, with the options it had."""
+    """Return the mapping of a component with a new name and the old options."""
     options = {key: child for key, child in old.value.items() if key not in ("name", "formula")}
     return Node({"name": name, **options}, COMMAND_LINE, COMMAND_LINE)
 
 
 def _enter(node: Node, at: KeyPath, step: str | int) -> tuple[Node, KeyPath]:
-    """Go one step down, making what is missing."""
+    """Return the node one step down and its path; create it if it is missing."""
     slot = _slot(node, at, step)
     below = node.child(slot)
     if below is None:
@@ -127,34 +132,33 @@ def _enter(node: Node, at: KeyPath, step: str | int) -> tuple[Node, KeyPath]:
 
 
 def _slot(node: Node, at: KeyPath, step: str | int) -> str | int:
-    """Return the key or the index by which a step leads into a node, unfolding what is written short."""
-    _unfold(node, at)
+    """Return the key or the index of a step in a node, which is expanded if it is a short form."""
+    _expand_shorthand(node, at)
     if isinstance(node.value, dict):
         return str(step)
     if not isinstance(node.value, list):
-        raise _error((*at, step), f"{show_key(at)!r} is {found(node.plain())}, nothing can be set inside it")
+        raise _error(
+            (*at, step), f"expected a mapping or a list at {show_key(at)!r}, got {format_value(node.plain())}"
+        )
     count = len(node.value)
     index = step + count if isinstance(step, int) and step < 0 else step
     if not isinstance(index, int) or not 0 <= index < count:
-        there = f"0 to {count - 1}" if count > 1 else "0" if count else "none, it is empty"
-        raise _error((*at, step), f"{show_key(at)!r} is a list and has no entry {step}; its entries: {there}")
+        if not count:
+            raise _error((*at, step), f"expected entries in {show_key(at)!r}, got an empty list")
+        raise _error((*at, step), f"expected an index from 0 to {count - 1} in {show_key(at)!r}, got {step}")
     return index
 
 
-def _unfold(node: Node, at: KeyPath) -> None:
-    """Turn a short form into the mapping that it stands for."""
+def _expand_shorthand(node: Node, at: KeyPath) -> None:
+    """Replace a short form in place by the mapping that it stands for."""
+    validator: Any = _validator_at(at)
     value: Any = node.value
-    key: str | None = None
     if value is None:
         node.value = {}
-    elif is_component(at) and isinstance(value, str):
-        key = "name"
-    elif at[:2] == ("model", "layers") and len(at) == 3 and isinstance(value, int):
-        key = "units"
-    elif at == ("data", "scale") and isinstance(value, str):
-        key = "inputs"
-    if key:
-        node.value = {key: Node(value, node.mark, node.key_mark)}
+    elif isinstance(validator, ComponentValidator) and isinstance(value, str):
+        node.value = {"name": Node(value, node.mark, node.key_mark)}
+    elif validator is not None and not is_component(at) and validator.from_shorthand(value) is not value:
+        node.value = {validator.shorthand_key: Node(value, node.mark, node.key_mark)}
 
 
 def _error(path: KeyPath, message: str, hint: str | None = None) -> ConfigError:

@@ -1,39 +1,49 @@
-"""Every key of an experiment: its type, its range and its default, one class a section.
+"""The keys of an experiment: one class for each section, one line for each key.
 
-What concerns one value, or one mapping, stands here; what concerns several places stands in `checks`.
-Every key has a default, so that what is sound can still be checked after what is not was taken out;
-the keys that must be given are asked for in `checks`. docs/configuration.md explains each.
+This is the only place where a key is declared (see `section`). What concerns one value or one section is
+checked here; `cross_checks` compares several places. Every key has a default, so that the valid part of an
+experiment can be checked further although another part is not valid. After a change run `python
+tools/configuration.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from cygd.config.component_spec import Components, ComponentSpec, choose, component, synonym
-from cygd.config.messages import found
-from cygd.config.section import Section
+from cygd.config.component_spec import (
+    Components,
+    ComponentSpec,
+    ComponentValidator,
+    configure_component,
+    find_component,
+    suggest,
+)
+from cygd.config.section import Section, StrictSection, field
 from cygd.config.sweep_section import SweepSection
 from cygd.config.validators import (
-    Column,
-    Columns,
-    Exactly,
-    Fault,
-    Flag,
-    Matrix,
-    Text,
-    as_list,
-    check_bias,
-    check_class_weight,
-    check_name,
-    check_time,
-    check_whole,
+    BIAS,
+    BOOLEAN,
+    CLASS_WEIGHT,
+    COLUMN,
+    EXPERIMENT_NAME,
+    MATRIX,
+    MEASURED_VALUE,
+    SEED,
+    TEXT,
+    TIME,
+    Context,
+    ErrorDetails,
+    ListOf,
+    Nullable,
+    PlainValidator,
+    ValidationError,
     choice,
     either,
-    fail,
+    expected_error,
     number,
-    whole,
+    whole_number,
 )
 from cygd.errors import CygdError
 
@@ -45,53 +55,38 @@ __all__ = [
     "LayerSpec",
     "ModelSection",
     "Scale",
-    "Section",
     "Split",
     "Stop",
     "SweepSection",
     "Train",
 ]
 
-MOST_UNITS = 10_000_000
-
-Share = Annotated[float, number(0, 1, below=True)]
-Penalty = Annotated[float, number(0)]
-Positive = Annotated[float, number(0, above=True)]
-Seed = Annotated[int, whole(0, 2**63 - 1)]
-Scaling = Annotated[Literal["none", "standard", "minmax"], choice("none", "standard", "minmax")]
-# validated as if it were written: null is the default of a section or a component
-DEFAULT: Any = None
-CONSOLE: Any = ("console",)
-DropRate = Annotated[float, number(0, 1, below=True)]
-Count = Annotated[int, whole(0)]
-AtLeastOne = Annotated[int, whole(1)]
+SHARE = number(0, 1, below=True)
+POSITIVE = number(0, above=True)
+NOT_NEGATIVE = number(0)
+SCALING = choice("none", "standard", "minmax")
+COLUMNS = ListOf(COLUMN, "columns")
+SOURCE = PlainValidator("the name of a data source", TEXT.check)
+OPTIONS = PlainValidator("a mapping", lambda value: value, {"type": "object"})
+PLUGIN = PlainValidator("a module name or a .py file", TEXT.check, TEXT.json_schema)
 
 
-class Known(Section):
-    """A section that knows all its keys."""
-
-    @classmethod
-    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
-        """Refuse unknown keys."""
-        known = cls.key_names()
-        unknown = [key for key in value if key not in known]
-        if unknown:
-            raise fail(
-                *(Fault((key,), f"unknown key {key!r}", _hint(key, known), key=True) for key in unknown)
-            )
-        return value
-
-
-class Split(Known):
+class Split(StrictSection):
     """Which part of the rows is for validation and for the test."""
 
-    validation: Share = 0.0
-    test: Share = 0.0
-    seed: Seed = 0
-    stratify: Flag = False
-    time: Annotated[bool | str | int, Exactly(check_time)] | None = None
-    folds: Annotated[int, whole(2)] | None = None
-    fold: AtLeastOne | None = None
+    validation: float = field(SHARE, 0.0, "share of the rows for validation")
+    test: float = field(SHARE, 0.0, "share of the rows for the test at the end")
+    seed: int = field(SEED, 0, "independent of `seed`, so that runs with other seeds use the same rows")
+    stratify: bool = field(BOOLEAN, False, "keep the shares of the classes in every part")
+    time: bool | str | int | None = field(
+        Nullable(TIME), None, "rows in the order of time: the last ones validate and test", rare=True
+    )
+    folds: int | None = field(
+        Nullable(whole_number(2)), None, "one run for each fold, with its rows as validation rows", rare=True
+    )
+    fold: int | None = field(
+        Nullable(whole_number(1)), None, "run only this fold", default_text="all of them", rare=True
+    )
 
     @property
     def validates(self) -> bool:
@@ -100,251 +95,336 @@ class Split(Known):
 
     @property
     def every_fold(self) -> bool:
-        """Whether each fold is to have a run of its own."""
+        """Whether each fold has its own run."""
         return self.folds is not None and self.fold is None
 
-    def plain(self) -> dict[str, Any]:
-        """Return the values by their keys; the rarer keys only where they say something."""
-        rare = ("time", "folds", "fold")
-        return {key: value for key, value in super().plain().items() if value is not None or key not in rare}
 
-
-class Scale(Known):
+class Scale(StrictSection):
     """How columns are scaled, by statistics of the training rows."""
 
-    short: ClassVar[str] = "inputs"
-    shape: ClassVar[str] = "none, standard or minmax, or a mapping"
+    shorthand_key: ClassVar[str] = "inputs"
+    expected: ClassVar[str] = "none, standard or minmax, or a mapping"
 
-    inputs: Scaling = "none"
-    targets: Scaling = "none"
+    inputs: str = field(SCALING, "none", "fitted on the training rows")
+    targets: str = field(SCALING, "none", "metrics keep the original units")
 
     @classmethod
-    def unfold(cls, value: Any) -> Any:
-        """One word scales the inputs."""
-        return {"inputs": value} if isinstance(value, str) else super().unfold(value)
+    def from_shorthand(cls, value: Any) -> Any:
+        """Return {inputs: word} for a word."""
+        return {"inputs": value} if isinstance(value, str) else super().from_shorthand(value)
 
 
 class DataSection(Section):
-    """Where the samples come from, and which columns are what; further keys are the source's own."""
+    """Where the samples come from, and which columns are what; further keys are the source's own.
 
-    internal: ClassVar[tuple[str, ...]] = ("options", "component")
-    required: ClassVar[tuple[str, ...]] = ("source",)
+    Attributes
+    ----------
+    options : mapping
+        The source's own keys.
+    component : DataSource
+        The source, configured with them.
+    """
 
-    source: str = ""
     options: Mapping[str, Any] = MappingProxyType({})
     component: Any = None
-    inputs: Columns | None = None
-    targets: Columns | None = None
-    categorical: Columns = ()
-    missing: Annotated[Literal["error", "drop", "mean"], choice("error", "drop", "mean")] = "error"
-    split: Split | None = None
-    validation: dict[str, Any] | None = None
-    test: dict[str, Any] | None = None
-    scale: Scale = DEFAULT
-    sample_weight: Column | None = None
-    class_weight: Annotated[Literal["balanced"] | dict[str, float], Exactly(check_class_weight)] | None = None
+
+    source: str = field(
+        SOURCE,
+        "",
+        "`inline`, `csv`, `parquet`, `svmlight`, `npy`, `npz`, `sklearn`, `synthetic`, or a plugin's",
+        required=True,
+        lazy=True,
+    )
+    inputs: tuple[str | int, ...] | None = field(
+        Nullable(COLUMNS),
+        None,
+        "the columns that enter the network",
+        default_text="every other column",
+        rare=True,
+    )
+    targets: tuple[str | int, ...] | None = field(
+        Nullable(COLUMNS),
+        None,
+        "the columns to predict; required for `csv` and `parquet`",
+        default_text="the source's",
+        rare=True,
+    )
+    categorical: tuple[str | int, ...] = field(
+        COLUMNS, (), "number columns to treat as categories; text columns always are", rare=True
+    )
+    missing: str = field(choice("error", "drop", "mean"), "error", "what to do about missing values")
+    split: Split | None = field(
+        Nullable(Split), None, "which shares of the rows are not used for training", rare=True
+    )
+    validation: dict[str, Any] | None = field(
+        Nullable(OPTIONS),
+        None,
+        "other rows for validation: the source's keys that differ, as in `{path: b.csv}`",
+        rare=True,
+    )
+    test: dict[str, Any] | None = field(
+        Nullable(OPTIONS), None, "other rows for the test, likewise", rare=True
+    )
+    scale: Scale = field(Scale, None, "one word scales the inputs", default_text="`none`")
+    sample_weight: str | int | None = field(Nullable(COLUMN), None, "multiplies the loss of a row", rare=True)
+    class_weight: Literal["balanced"] | dict[str, float] | None = field(
+        Nullable(CLASS_WEIGHT), None, "multiplies the loss of the training rows of a class", rare=True
+    )
 
     @classmethod
-    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
-        """Hand the source's own keys to the source, and let it judge them."""
-        known = cls.key_names()
-        source = value.get("source")
-        if source is not None and (not isinstance(source, str) or not source):
-            raise fail(Fault(("source",), f"expected the name of a data source, found {found(source)}"))
-        declared = cls._declared(source, components) - {"source", "validation", "test"}
-        own = {key: value.pop(key) for key in list(value) if key not in known or key in declared}
-        if source is None:
-            return {key: value[key] for key in value if key != "source"}
-        value["options"] = own
-        value["component"], faults = choose(
-            components, "data_source", source, own, ("source",), unusable=("source",)
-        )
-        faults = [cls._either_hint(fault, known) for fault in faults]
-        for part in ("validation", "test"):
-            faults += cls._check_part(part, value, own) if not faults else []
-        if faults:
-            raise fail(*faults)
-        return value
-
-    @staticmethod
-    def _declared(source: str | None, components: Components) -> set[str]:
-        """Return the options of a source: they are its own even where they are called like a key."""
+    def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Configure the source with its own keys; return the others."""
+        source = given.pop("source", None)
         try:
-            return set(components.get("data_source", source).options) if source else set()
-        except (CygdError, ValueError):
-            return set()
+            source = None if source is None else SOURCE.validate(source)
+        except ValidationError as error:
+            context.below("source").add(*error.errors)
+            source = None
+        own = _option_names(source, context.components)
+        options = {key: given.pop(key) for key in list(given) if key not in cls.fields or key in own}
+        if not source:
+            return given
+        given |= {"source": source, "options": options}
+        try:
+            component = find_component(context.components, "data_source", source, ("source",))
+        except ValidationError as error:
+            context.add(*error.errors)
+            return given
+        given["component"], given["options"], errors = configure_component(component, options)
+        context.add(*(_hint_at_section(error) for error in errors))
+        if given["component"] is not None:
+            for part in ("validation", "test"):
+                cls._check_part(part, given, context)
+        return given
 
     @classmethod
-    def _check_part(cls, part: str, value: dict[str, Any], own: dict[str, Any]) -> list[Fault]:
-        """Check the keys that differ from the source's for the validation or the test data."""
-        other = value.get(part)
-        if other is None:
-            return []
-        if not isinstance(other, Mapping) or not other:
-            words = f"a mapping of the keys that differ from the training data's, found {found(other)}"
-            return [
-                Fault((part,), f"expected {words}", f"a share of the rows is written split: {{{part}: 0.2}}")
-            ]
-        merged = {**own, **other}
-        _, faults = choose(_Only(value["component"]), "data_source", value["source"], merged)
-        ours = [fault for fault in faults if not fault.path or fault.path[0] in other]
-        return [fault.below(part)._replace(unusable=(part,)) for fault in ours]
-
-    @staticmethod
-    def _either_hint(fault: Fault, known: list[str]) -> Fault:
-        """Hint at a near key of the section for what the source does not know."""
-        near = synonym(str(fault.path[-1]), known) if fault.key else None
-        return fault._replace(hint=near) if near else fault
+    def _check_part(cls, part: str, given: dict[str, Any], context: Context) -> None:
+        """Check the options that differ for the validation or the test data; drop invalid ones."""
+        changes = given.get(part)
+        if changes is None:
+            return
+        if not isinstance(changes, Mapping) or not changes:
+            expected = "a mapping of the keys that differ from the training data's"
+            hint = f"for a share of the rows write split: {{{part}: 0.2}}"
+            errors = [expected_error(expected, changes, hint)]
+        else:
+            _, _, errors = configure_component(given["component"], {**given["options"], **changes})
+            errors = [error for error in errors if not error.path or error.path[0] in changes]
+        if errors:
+            context.below(part).add(*errors)
+            del given[part]
 
 
-class _Only:
-    """A component that is already found."""
+def _option_names(source: str | None, components: Components) -> set[str]:
+    """Return the options of a source, which take precedence over keys of the section with the same name."""
+    try:
+        options = components.get("data_source", source).options if source else ()
+    except (CygdError, ValueError):
+        return set()
+    return set(options) - {"source", "validation", "test"}
 
-    def __init__(self, found_already: Any) -> None:
-        self.component = found_already
 
-    def get(self, kind: str, name: str) -> Any:
-        return self.component
+def _hint_at_section(error: ErrorDetails) -> ErrorDetails:
+    """Return an error with a hint at the key of the section that an unknown option resembles."""
+    is_unknown = error.at_key and error.path
+    suggestion = suggest(str(error.path[0]), DataSection.fields) if is_unknown else None
+    if suggestion is None:
+        return error
+    return error._replace(hint=f"did you mean {suggestion!r}?", suggestion=suggestion)
 
 
-class LayerSpec(Known):
+class LayerSpec(StrictSection):
     """One layer; a number is its units."""
 
-    unread: ClassVar[tuple[str, ...]] = ("units",)
-    required: ClassVar[tuple[str, ...]] = ("units",)
-    short: ClassVar[str] = "units"
-    shape: ClassVar[str] = "a number of units, or a mapping"
+    shorthand_key: ClassVar[str] = "units"
+    expected: ClassVar[str] = "a number of units, or a mapping"
 
-    units: Annotated[int, whole(1, MOST_UNITS)] = 0
-    activation: Annotated[ComponentSpec, component("activation", may_lack=True)] = DEFAULT
-    initializer: Annotated[ComponentSpec, component("initializer", may_lack=True)] = DEFAULT
-    bias: Annotated[bool | tuple[float, ...], Exactly(check_bias)] = True
-    weights: Matrix | None = None
-    dropout: DropRate = 0.0
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
+    units: int = field(whole_number(1, 10_000_000), 0, "number of outputs", required=True, lazy=True)
+    activation: ComponentSpec = field(
+        ComponentValidator("activation", optional=True),
+        None,
+        "function of the net input",
+        default_text="`model.activation`; in the last layer `identity`",
+    )
+    initializer: ComponentSpec = field(
+        ComponentValidator("initializer", optional=True),
+        None,
+        "draws the initial weights",
+        default_text="`model.initializer`",
+    )
+    bias: bool | tuple[float, ...] = field(
+        BIAS, True, "a list holds the initial biases, otherwise they are 0"
+    )
+    weights: tuple[tuple[float, ...], ...] | None = field(
+        Nullable(MATRIX),
+        None,
+        "initial weights, a row for each input, a column for each unit",
+        default_text="drawn by the initializer",
+        rare=True,
+    )
+    dropout: float = field(
+        SHARE, 0.0, "share of the units left out of each update; not in the last layer", rare=True
+    )
+    l1: float = field(NOT_NEGATIVE, 0.0, "adds l1 times the sum of the weights' magnitudes", rare=True)
+    l2: float = field(NOT_NEGATIVE, 0.0, "adds l2 / 2 times the sum of the weights' squares", rare=True)
 
     @classmethod
-    def unfold(cls, value: Any) -> Any:
-        """A number is {units: number}."""
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return {"units": value}
-        return value  # null too is no layer
+    def from_shorthand(cls, value: Any) -> Any:
+        """Return {units: number} for a number; null is not a layer."""
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return {"units": value} if is_number else value
 
 
-class ModelSection(Known):
+class ModelSection(StrictSection):
     """The network."""
 
-    required: ClassVar[tuple[str, ...]] = ("layers",)
+    dtype: str = field(choice("float64", "float32"), "float64", "of the weights and of all arithmetic")
+    activation: ComponentSpec = field(
+        ComponentValidator("activation", "tanh"), None, "default of the hidden layers"
+    )
+    initializer: ComponentSpec = field(
+        ComponentValidator("initializer", "glorot_uniform"), None, "default of the layers"
+    )
+    layers: tuple[LayerSpec, ...] = field(
+        ListOf(LayerSpec, "layers"),
+        (),
+        "the layers, the last one is the output; a number is `{units: number}`",
+        required=True,
+    )
 
-    dtype: Annotated[Literal["float64", "float32"], choice("float64", "float32")] = "float64"
-    activation: Annotated[ComponentSpec, component("activation", "tanh")] = DEFAULT
-    initializer: Annotated[ComponentSpec, component("initializer", "glorot_uniform")] = DEFAULT
-    layers: Annotated[tuple[LayerSpec, ...], as_list("layers")] = ()
 
-
-class Clip(Known):
+class Clip(StrictSection):
     """The limit on a gradient: on its norm, or on each of its values."""
 
-    norm: Positive | None = None
-    value: Positive | None = None
+    norm: float | None = field(Nullable(POSITIVE), None, "the largest norm of a gradient")
+    value: float | None = field(Nullable(POSITIVE), None, "the largest magnitude of an entry of a gradient")
+
+    @classmethod
+    def validate(cls, value: Any, context: Context) -> dict[str, float]:
+        """Return the limits that are given, as a mapping."""
+        limits = super().validate(value, context).plain()
+        return {key: limit for key, limit in limits.items() if limit is not None}
 
 
-class Train(Known):
-    """How long and in which steps."""
+class Train(StrictSection):
+    """How long and in which steps the network is trained."""
 
-    epochs: Count = 100
-    batch_size: Annotated[
-        int | Literal["full"],
-        either("full", check_whole(1), "a whole number of at least 1, or full"),
-    ] = 32
-    shuffle: Flag = True
-    evaluate_every: Count = 1
+    epochs: int = field(whole_number(0), 100, "passes over the training rows")
+    batch_size: int | Literal["full"] = field(either("full", whole_number(1)), 32, "rows of an update")
+    shuffle: bool = field(BOOLEAN, True, "draw a new order of the rows every epoch")
+    evaluate_every: int = field(whole_number(0), 1, "epochs between measurements; 0 measures at the end only")
 
 
-class Stop(Known):
+class Stop(StrictSection):
     """When to stop early."""
 
-    unread: ClassVar[tuple[str, ...]] = ("monitor",)
-
-    monitor: Text = ""  # "" until it is known whether there is validation data
-    patience: AtLeastOne | None = 20
-    min_delta: Penalty = 0.0
-    mode: Annotated[Literal["auto", "min", "max"], choice("auto", "min", "max")] = "auto"
-    restore_best: Flag = True
-    loss_below: Annotated[float, number()] | None = None
-
-    @classmethod
-    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
-        """With loss_below alone nothing is monitored, so there is no patience and no best."""
-        value = super().place_keys(value, components)
-        if value.get("loss_below") is not None and not set(value) - {"loss_below"}:
-            value["patience"] = None
-        if "patience" in value and value["patience"] is None:
-            value.setdefault("restore_best", False)
-        return value
-
-
-class Checkpoint(Known):
-    """When the state of training is kept, so that a run can go on, and how many states stay."""
-
-    every: Count = 0
-    seconds: Positive | None = 60.0
-    keep: Annotated[
-        int | Literal["all"], either("all", check_whole(1), "a whole number of at least 1, or all")
-    ] = 2
+    monitor: str = field(
+        MEASURED_VALUE,
+        "",
+        "what should improve: `loss`, a metric, or `validation_` and one of them",
+        default_text="`validation_loss`, or `loss` without validation data",
+        lazy=True,
+    )
+    patience: int | None = field(
+        Nullable(whole_number(1)),
+        20,
+        "epochs without improvement",
+        default_text="`20`, or null if `stop` has only `loss_below`",
+    )
+    min_delta: float = field(NOT_NEGATIVE, 0.0, "the smallest change that counts as an improvement")
+    mode: str = field(
+        choice("auto", "min", "max"), "auto", "whether less or more is better; `auto` asks the metric"
+    )
+    restore_best: bool = field(
+        BOOLEAN,
+        True,
+        "keep the weights of the best epoch",
+        default_text="`true`, or `false` without patience",
+    )
+    loss_below: float | None = field(Nullable(number()), None, "stop as soon as the loss is below it")
 
     @classmethod
-    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
-        """Epochs alone are no clock: with `every` time counts only where it is given too."""
-        value = super().place_keys(value, components)
-        if "every" in value:
-            value.setdefault("seconds", None)
-        return value
+    def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Monitor nothing if there is only `loss_below`: without patience there are no best weights."""
+        given = super().check_keys(given, context)
+        if given.get("loss_below") is not None and not set(given) - {"loss_below"}:
+            given["patience"] = None
+        if "patience" in given and given["patience"] is None:
+            given.setdefault("restore_best", False)
+        return given
 
 
-class ExperimentSection(Known):
+class Checkpoint(StrictSection):
+    """When the state of training is saved, and how many states are kept."""
+
+    every: int = field(whole_number(0), 0, "epochs between checkpoints; 0 is never")
+    seconds: float | None = field(
+        Nullable(POSITIVE),
+        60.0,
+        "seconds between checkpoints",
+        default_text="`60`, or null if `every` is given",
+    )
+    keep: int | Literal["all"] = field(
+        either("all", whole_number(1)), 2, "number of checkpoints to keep; a damaged one is skipped"
+    )
+
+    @classmethod
+    def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Ignore the time if only epochs are given."""
+        given = super().check_keys(given, context)
+        if "every" in given:
+            given.setdefault("seconds", None)
+        return given
+
+
+class ExperimentSection(StrictSection):
     """The whole of an experiment; one name per key, in the order in which they are written."""
 
-    required: ClassVar[tuple[str, ...]] = ("data", "model")
-
-    name: Annotated[str, Exactly(check_name)] | None = None
-    seed: Seed = 0
-    threads: Annotated[
-        int | Literal["auto"], either("auto", check_whole(1, 1024), "auto, or a whole number from 1 to 1024")
-    ] = "auto"
-    plugins: Annotated[tuple[Text, ...], as_list("module names and .py files")] = ()
-    data: DataSection = DEFAULT
-    model: ModelSection = DEFAULT
-    loss: Annotated[ComponentSpec, component("loss", "sse")] = DEFAULT
-    optimizer: Annotated[ComponentSpec, component("optimizer", "sgd")] = DEFAULT
-    schedule: Annotated[ComponentSpec, component("schedule", "constant")] = DEFAULT
-    clip: Clip | None = None
-    train: Train = DEFAULT
-    metrics: Annotated[tuple[Annotated[ComponentSpec, component("metric")], ...], as_list("metrics")] = ()
-    stop: Stop | None = None
-    checkpoint: Checkpoint = DEFAULT
-    log: Annotated[tuple[Annotated[ComponentSpec, component("logger")], ...], as_list("loggers")] = CONSOLE
-    sweep: SweepSection | None = None
-
-
-def _hint(key: str, known: list[str]) -> str:
-    """Return what an unknown key may have meant, or where it belongs."""
-    return synonym(key, known) or _elsewhere(key) or f"known keys: {', '.join(known)}"
-
-
-def _elsewhere(key: str) -> str | None:
-    """Return a hint with the section that knows a key."""
-    sections: dict[str, type[Section]] = {
-        "train": Train,
-        "model": ModelSection,
-        "model.layers": LayerSpec,
-        "data": DataSection,
-        "data.split": Split,
-        "stop": Stop,
-        "checkpoint": Checkpoint,
-    }
-    homes = [name for name, section in sections.items() if key in section.key_names()]
-    if not homes and key in ExperimentSection.key_names():
-        return f"{key!r} stands at the top, without indentation"
-    return f"{key!r} belongs in {' or '.join(repr(name) for name in homes)}" if homes else None
+    name: str | None = field(
+        Nullable(EXPERIMENT_NAME),
+        None,
+        "names the run's folder: letters, digits, `_`, `-`, `.` and inner spaces",
+        default_text="the file's stem",
+    )
+    seed: int = field(SEED, 0, "of initial weights, shuffles and dropout")
+    threads: int | Literal["auto"] = field(
+        either("auto", whole_number(1, 1024)), "auto", "never changes the result"
+    )
+    plugins: tuple[str, ...] = field(
+        ListOf(PLUGIN, "module names and .py files"),
+        (),
+        "module names, or .py files relative to this file; `no:NAME` blocks one",
+    )
+    data: DataSection = field(
+        DataSection, None, "where the samples come from; the keys below, and the source's own", required=True
+    )
+    model: ModelSection = field(ModelSection, None, "the network", required=True)
+    loss: ComponentSpec = field(
+        ComponentValidator("loss", "sse"), None, "`reduction: sum` or `mean` overrides the loss's own"
+    )
+    optimizer: ComponentSpec = field(
+        ComponentValidator("optimizer", "sgd"), None, "`learning_rate` and the optimizer's own options"
+    )
+    schedule: ComponentSpec = field(
+        ComponentValidator("schedule", "constant"),
+        None,
+        "a factor on the learning rate; `warmup: N` precedes any of them",
+    )
+    clip: dict[str, float] | None = field(Nullable(Clip), None, "one of the following two")
+    train: Train = field(Train, None, "how long and in which steps the network is trained")
+    metrics: tuple[ComponentSpec, ...] = field(
+        ListOf(ComponentValidator("metric"), "metrics"), (), "measured in addition to the loss"
+    )
+    stop: Stop | None = field(Nullable(Stop), None, "early stopping")
+    checkpoint: Checkpoint = field(
+        Checkpoint,
+        None,
+        "what `cygd run --resume` continues from (cli.md)",
+        default_text="a checkpoint a minute",
+    )
+    log: tuple[ComponentSpec, ...] = field(
+        ListOf(ComponentValidator("logger"), "loggers"), ("console",), "metrics.csv is always written"
+    )
+    sweep: SweepSection | None = field(
+        Nullable(SweepSection), None, "the experiments that `cygd sweep` makes of this one (sweeps.md)"
+    )

@@ -1,217 +1,217 @@
-"""The key `sweep`: which experiments one file stands for, and which of them is the best.
+"""The key `sweep`: which experiments one file stands for, and how they are compared.
 
-What is checked here is the form; whether a value may stand under its key is found when the experiment with
-that value is validated. The values themselves stay in the document, where they have their places.
+Only the form is validated here. Whether a value is valid for its key is found when the experiment with that
+value is validated. The values themselves stay in the document, with their places.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
-from cygd.config.component_spec import Components, synonym
-from cygd.config.messages import found, listed
-from cygd.config.section import Section
-from cygd.config.validators import Exactly, Fault, Faulty, Text, choice, fail, whole
+from cygd.config.component_spec import suggest
+from cygd.config.messages import format_alternatives, format_value
+from cygd.config.section import StrictSection, field
+from cygd.config.validators import (
+    MEASURED_VALUE,
+    SEED,
+    Context,
+    ErrorDetails,
+    Mismatch,
+    Nullable,
+    PlainValidator,
+    ValidationError,
+    choice,
+    expected_error,
+    validate_all,
+    whole_number,
+)
 from cygd.config.yaml.nodes import parse_key
 
-__all__ = ["DISTRIBUTIONS", "SweepSection", "blocks_of"]
+__all__ = ["SweepSection"]
 
 DISTRIBUTIONS = ("uniform", "log_uniform", "integers", "choice")
-OF_THE_SWEEP = "sweep"  # the one key that cannot be swept over
+DISTRIBUTION = (
+    "{uniform: [low, high]}, {log_uniform: [low, high]}, {integers: [low, high]} or {choice: [...]}"
+)
 
 Block = Mapping[str, Any]
 Blocks = tuple[Block, ...]
+BlockCheck = Callable[[Block], None]  # raises ValidationError
 
 
-def blocks_of(value: Any) -> list[Any]:
-    """Return the mappings of a block, which may be one mapping or a list of them."""
-    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
-
-
-def _each_block(check: Callable[[Block], list[Fault]]) -> Exactly:
-    """Return the type of one mapping of keys, or of a list of such mappings."""
+def _blocks(expected: str, check: BlockCheck) -> PlainValidator:
+    """Return a validator of one mapping of dotted keys, or of a list of such mappings."""
 
     def check_all(value: Any) -> Blocks:
-        faults: list[Fault] = []
-        for index, block in enumerate(blocks_of(value)):
-            at = (index,) if isinstance(value, list | tuple) else ()
-            faults += [fault.below(*at) for fault in _of_mapping(block, check)]
-        if faults:
-            raise fail(*(fault._replace(unusable=()) for fault in faults))
-        return tuple(blocks_of(value))
+        if isinstance(value, list | tuple):
+            return tuple(validate_all(enumerate(value), lambda block: _check_block(block, check)))
+        return () if value is None else (_check_block(value, check),)
 
-    return Exactly(check_all)
+    return PlainValidator(expected, check_all)
 
 
-def _of_mapping(block: Any, check: Callable[[Block], list[Fault]]) -> list[Fault]:
-    """Return what is wrong with one mapping of dotted keys."""
+def _check_block(block: Any, check: BlockCheck) -> Block:
     if not isinstance(block, Mapping) or not block:
-        words = f"expected a mapping of keys such as optimizer.learning_rate, found {found(block)}"
-        return [Fault((), words)]
-    return [*filter(None, map(_key_fault, block))] or check(block)
+        raise ValidationError(expected_error("a mapping of keys such as optimizer.learning_rate", block))
+    validate_all(((key, key) for key in block), _check_key)
+    check(block)
+    return block
 
 
-def _key_fault(key: str) -> Fault | None:
-    """Return what is wrong with a key that is to be varied."""
+def _check_key(key: str) -> None:
     path = parse_key(key)
     if "" in path:
-        return Fault(
-            (key,), f"{key!r} is no key", "write it as train.epochs or model.layers.0.units", key=True
-        )
-    if path[0] == OF_THE_SWEEP:
-        return Fault((key,), "a sweep cannot vary itself", key=True)
-    return None
+        hint = "write it as train.epochs or model.layers.0.units"
+        raise ValidationError(ErrorDetails((), f"invalid key {key!r}", hint, at_key=True))
+    if path[0] == "sweep":
+        raise ValidationError(ErrorDetails((), "a sweep cannot vary itself", at_key=True))
 
 
-def _grid_faults(block: Block) -> list[Fault]:
-    """A grid has a list of values for each key."""
-    return [fault for key, values in block.items() for fault in _list_faults(key, values)]
+def _check_grid(block: Block) -> None:
+    """Check that every key has a list of values."""
+    validate_all(((key, (key, values)) for key, values in block.items()), _check_values)
 
 
-def _list_faults(key: str, values: Any) -> list[Fault]:
+def _check_values(item: tuple[str, Any]) -> None:
+    key, values = item
     if isinstance(values, list | tuple) and values:
-        return []
+        return
     hint = None
     if isinstance(values, Mapping):
         inner = next(iter(values), "...")
-        drawn = inner in DISTRIBUTIONS
-        hint = "a distribution stands under 'random'" if drawn else f"write {key}.{inner}: [...]"
+        is_distribution = inner in DISTRIBUTIONS
+        hint = "a distribution belongs in 'random'" if is_distribution else f"write {key}.{inner}: [...]"
     elif isinstance(values, str | int | float):
         hint = f"write [{values}]"
-    return [Fault((key,), f"expected a list of values, found {found(values)}", hint)]
+    raise ValidationError(expected_error("a list of values", values, hint))
 
 
-def _zip_faults(block: Block) -> list[Fault]:
-    """Lists that go in step are of one length."""
-    if faults := _grid_faults(block):
-        return faults
+def _check_zip(block: Block) -> None:
+    """Check that every key has the same number of values."""
+    _check_grid(block)
     first, count = next((key, len(values)) for key, values in block.items())
-    return [
-        Fault(
-            (key,), f"{len(values)} values, but {first!r} has {count}", "values in step: as many for each key"
-        )
-        for key, values in block.items()
-        if len(values) != count
-    ]
+
+    def check_count(values: Sequence[Any]) -> None:
+        if len(values) != count:
+            message = f"expected {count} values as for {first!r}, got {len(values)}"
+            raise ValidationError(ErrorDetails((), message))
+
+    validate_all(block.items(), check_count)
 
 
-def _random_faults(block: Block) -> list[Fault]:
-    """A random block has a distribution for each key."""
-    faults = []
-    for key, value in block.items():
-        try:
-            _check_distribution(value)
-        except Faulty as error:
-            faults += [fault.below(key) for fault in error.faults]
-    return faults
+def _check_random(block: Block) -> None:
+    """Check that every key has a distribution."""
+    validate_all(block.items(), _check_distribution)
 
 
 def _check_distribution(value: Any) -> None:
-    words = "{uniform: [low, high]}, {log_uniform: [low, high]}, {integers: [low, high]} or {choice: [...]}"
     if not isinstance(value, Mapping) or len(value) != 1:
-        hint = f"write {{choice: [{', '.join(map(str, value))}]}}" if _plain_list(value) else None
-        raise fail(Fault((), f"expected {words}, found {found(value)}", hint))
+        is_list = isinstance(value, list) and value and all(isinstance(v, str | int | float) for v in value)
+        hint = f"write {{choice: [{', '.join(map(str, value))}]}}" if is_list else None
+        raise ValidationError(expected_error(DISTRIBUTION, value, hint))
     [(name, given)] = value.items()
     if name not in DISTRIBUTIONS:
-        hint = synonym(name, DISTRIBUTIONS)
-        raise fail(Fault((name,), f"expected {listed(DISTRIBUTIONS)}, found {name!r}", hint, key=True))
+        suggestion = suggest(name, DISTRIBUTIONS)
+        hint = f"did you mean {suggestion!r}?" if suggestion else None
+        message = f"expected {format_alternatives(DISTRIBUTIONS)}, got {name!r}"
+        raise ValidationError(ErrorDetails((name,), message, hint, at_key=True))
     if not isinstance(given, list | tuple) or not given:
-        raise fail(Fault((name,), f"expected a list, found {found(given)}"))
+        raise ValidationError(expected_error("a list", given).below(name))
     if name != "choice":
         _check_range(name, given)
-
-
-def _plain_list(value: Any) -> bool:
-    return (
-        isinstance(value, list) and bool(value) and all(isinstance(item, str | int | float) for item in value)
-    )
 
 
 def _check_range(name: str, given: Sequence[Any]) -> None:
     kind: Any = int if name == "integers" else int | float
     numbers = [item for item in given if isinstance(item, kind) and not isinstance(item, bool)]
-    what = "whole numbers" if name == "integers" else "finite numbers"
+    hint = None
     if len(given) != 2 or len(numbers) != 2 or not all(math.isfinite(number) for number in numbers):
-        raise fail(Fault((name,), f"expected two {what}, [low, high], found {found(given)}"))
-    low, high = numbers
-    if low > high:
-        raise fail(Fault((name,), f"the low end {low} is above the high end {high}"))
-    if name == "log_uniform" and low <= 0:
-        raise fail(Fault((name,), f"the low end {low} has no logarithm", "both ends must be above 0"))
+        noun = "whole numbers" if name == "integers" else "finite numbers"
+        message = f"expected two {noun}, [low, high], got {format_value(given)}"
+    elif numbers[0] > numbers[1]:
+        message = f"expected low <= high, got [{numbers[0]}, {numbers[1]}]"
+    elif name == "log_uniform" and numbers[0] <= 0:
+        message = f"expected numbers greater than 0, got {numbers[0]}"
+        hint = "the values are uniform in the logarithm"
+    else:
+        return
+    raise ValidationError(ErrorDetails((name,), message, hint))
 
 
-def _check_sets(value: Any) -> Blocks:
-    """Accept a list of mappings, each one set of overrides."""
+def _check_list(value: Any) -> Blocks:
+    """Return a list of mappings, each one set of overrides."""
     if value is None:
         return ()
     if not isinstance(value, list | tuple):
-        raise fail(Fault((), f"expected a list of mappings of keys to values, found {found(value)}"))
-    faults = [
-        fault.below(index) for index, block in enumerate(value) for fault in _of_mapping(block, lambda _: [])
-    ]
-    if faults:
-        raise fail(*(fault._replace(unusable=()) for fault in faults))
-    return tuple(value)
+        raise Mismatch
+    return tuple(validate_all(enumerate(value), lambda block: _check_block(block, lambda _: None)))
 
 
-def _when_faults(block: Block) -> list[Fault]:
-    """A condition is a mapping of keys to the value, or the list of values, that they must have."""
-    faults = []
-    for key, condition in block.items():
-        wrong = _of_mapping(condition, lambda _: [])
-        faults += [fault.below(key) for fault in wrong]
-        if not wrong and key in condition:
-            faults.append(Fault((key, key), "a key cannot be its own condition"))
-    return faults
+def _check_when(block: Block) -> None:
+    """Check that every condition maps keys to the value, or the list of values, that they must have."""
+    validate_all(((key, (key, condition)) for key, condition in block.items()), _check_condition)
 
 
-class Halving(Section):
-    """Which runs go on after a while: of those that have come as far, the best part."""
-
-    shape: ClassVar[str] = "a mapping"
-
-    epochs: Annotated[int, whole(1)] = 10
-    factor: Annotated[int, whole(2)] = 3
-
-    @classmethod
-    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
-        """Refuse unknown keys."""
-        return _known(cls, value)
+def _check_condition(item: tuple[str, Any]) -> None:
+    key, condition = item
+    if key in _check_block(condition, lambda _: None):
+        raise ValidationError(ErrorDetails((key,), "a key cannot be its own condition"))
 
 
-class SweepSection(Section):
+class Halving(StrictSection):
+    """Which runs continue after a while: of those that have come as far, the best part."""
+
+    epochs: int = field(whole_number(1), 10, "epochs of the first round")
+    factor: int = field(
+        whole_number(2), 3, "keep the best 1/factor of the configurations; multiply their epochs by factor"
+    )
+
+
+class SweepSection(StrictSection):
     """The experiments that one file stands for."""
 
-    grid: Annotated[Blocks, _each_block(_grid_faults)] = ()
-    zip: Annotated[Blocks, _each_block(_zip_faults)] = ()
-    random: Annotated[Blocks, _each_block(_random_faults)] = ()
-    list: Annotated[Blocks, Exactly(_check_sets)] = ()
-    optuna: Annotated[Blocks, _each_block(_random_faults)] = ()
-    when: Annotated[Blocks, _each_block(_when_faults)] = ()
-    samples: Annotated[int, whole(1)] = 10
-    seed: Annotated[int, whole(0, 2**63 - 1)] = 0
-    repeat: Annotated[int, whole(1)] = 1
-    objective: Text | None = None
-    mode: Annotated[Literal["auto", "min", "max"], choice("auto", "min", "max")] = "auto"
-    runs: Annotated[Literal["folders", "summary"], choice("folders", "summary")] = "folders"
-    halving: Halving | None = None
+    grid: Blocks = field(
+        _blocks("a mapping of keys to lists", _check_grid), (), "every combination of the values"
+    )
+    zip: Blocks = field(
+        _blocks("a mapping of keys to lists", _check_zip),
+        (),
+        "the first values together, the second values together, ...",
+    )
+    random: Blocks = field(
+        _blocks("a mapping of keys to distributions", _check_random), (), "`samples` drawn values"
+    )
+    list: Blocks = field(
+        PlainValidator("a list of mappings of keys to values", _check_list), (), "whole sets of values"
+    )
+    optuna: Blocks = field(
+        _blocks("a mapping of keys to distributions", _check_random),
+        (),
+        "`samples` values that Optuna proposes",
+    )
+    when: Blocks = field(
+        _blocks("a mapping of keys to conditions", _check_when),
+        (),
+        "vary a key only where other keys have certain values",
+    )
+    samples: int = field(whole_number(1), 10, "of `random`, and of `optuna`")
+    seed: int = field(SEED, 0, "of `random` and `optuna`; not that of the runs")
+    repeat: int = field(whole_number(1), 1, "runs of each configuration, with seeds counting up")
+    objective: str | None = field(
+        Nullable(MEASURED_VALUE),
+        None,
+        "what is compared",
+        default_text="`validation_loss`, or `loss` without validation data",
+    )
+    mode: str = field(
+        choice("auto", "min", "max"), "auto", "whether less or more is better; `auto` asks the metric"
+    )
+    runs: str = field(choice("folders", "summary"), "folders", "a folder for each run, or the table alone")
+    halving: Halving | None = field(Nullable(Halving), None, "end most runs early")
 
     @classmethod
-    def place_keys(cls, value: dict[str, Any], components: Components) -> dict[str, Any]:
-        """Refuse unknown keys."""
-        return _known(cls, value)
-
-
-def _known(section: type[Section], value: dict[str, Any]) -> dict[str, Any]:
-    known = section.key_names()
-    unknown = [key for key in value if key not in known]
-    if not unknown:
-        return value
-    faults = []
-    for key in unknown:
-        dotted = "a key to vary stands under 'grid', 'zip' or 'random'" if "." in key else None
-        hint = synonym(key, known) or dotted or f"known keys: {', '.join(known)}"
-        faults.append(Fault((key,), f"unknown key {key!r}", hint, key=True))
-    raise fail(*faults)
+    def hint_for(cls, key: str, context: Context) -> str | None:
+        """Return a hint for a key of the experiment that the sweep should vary."""
+        return "a key to vary belongs in 'grid', 'zip' or 'random'" if "." in key else None

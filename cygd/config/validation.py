@@ -1,148 +1,100 @@
-"""Document -> sections, with everything that is wrong in one list.
+"""Validate a document and collect everything that is wrong with it.
 
-A value has one error at a time, and a section with an error does not come into being. So
-whatever is wrong is noted, taken out, and the rest is looked at again, until the rest is sound: then
-the checks that compare several places run on it, but for those that would read what was taken out.
+`validate_sections` reports every invalid value and continues with a default in its place. The cross-field
+checks then run on the result; a check that reads an invalid place reports nothing, because its message would
+only be a consequence.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from contextlib import suppress
 
 from cygd.config.component_spec import Components
 from cygd.config.document import Document
+from cygd.config.section import InvalidDefaultError
 from cygd.config.sections import ExperimentSection
-from cygd.config.validators import Fault, Faulty
+from cygd.config.validators import Context, ErrorDetails
 from cygd.config.yaml.nodes import KeyPath, parse_key, show_key
 from cygd.errors import Problem
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Diagnostics", "validate_sections"]
 
 
-class Judgement:
-    """The problems of one document, and the places that cannot be relied on."""
+class Diagnostics:
+    """The problems of one document, and the paths that are invalid."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self._problems = list(document.problems)
-        self._unusable: list[KeyPath] = []
-        self._meant: set[KeyPath] = set()  # keys that a misspelt one beside them stands for
+        self._invalid_paths: list[KeyPath] = []
+        self._suggested: set[KeyPath] = set()  # keys that misspelled ones stand for
 
     @property
     def problems(self) -> list[Problem]:
-        """All problems, in the order of the file; those of the command line last."""
-        return sorted(dict.fromkeys(self._problems), key=_order)
+        """All problems in the order of the file; those of the command line come last."""
+        return sorted(dict.fromkeys(self._problems), key=_position)
 
-    def note(self, fault: Fault) -> None:
-        """Keep what is wrong at a path, and that the place cannot be relied on."""
-        where = self.document.where(fault.path, key=fault.key)
-        self._problems.append(Problem(where, show_key(fault.path), fault.message, fault.hint))
-        self.doubt(fault.doomed)
-        meant = re.match(r"did you mean '(\w+)'", fault.hint or "")
-        if fault.key and meant:
-            self._meant.add((*fault.path[:-1], meant[1]))
-
-    def doubt(self, path: KeyPath) -> None:
-        """Remember that a place cannot be relied on."""
-        self._unusable.append(path)
-
-    def follows(self, fault: Fault, rest: Any) -> bool:
-        """Tell whether a value is missed only because it was wrong, and so taken out of the rest."""
-        return fault.path in self._unusable and not _reaches(rest, fault.path)
+    def add(self, error: ErrorDetails) -> None:
+        """Add an error and mark its path as invalid."""
+        where = self.document.where(error.path, key=error.at_key)
+        self._problems.append(Problem(where, show_key(error.path), error.message, error.hint))
+        self._invalid_paths.append(error.path)
+        if error.suggestion:
+            self._suggested.add((*error.path[:-1], error.suggestion))
 
     def report(self, key: str, message: str, hint: str | None = None, *, needs: Iterable[str] = ()) -> None:
-        """Keep what is wrong between several places, unless one of them cannot be relied on.
+        """Add a problem between several places, unless one of them is invalid.
 
         Parameters
         ----------
         key : str
             The path of the value to point at, as `model.layers[0].units`.
         message, hint : str
-            What is wrong, and what to do.
+            What is wrong, and what to do about it.
         needs : iterable of str
             The other places that the check has read.
         """
-        if not any(self._tainted(parse_key(place)) for place in (key, *needs)):
+        if not any(self._is_invalid(parse_key(place)) for place in (key, *needs)):
             where = self.document.where(parse_key(key))
             self._problems.append(Problem(where, key, message, hint))
 
     def require(self, key: str, hint: str) -> None:
-        """Report a key that must be given, unless it is given wrongly or misspelt."""
+        """Report a missing key, unless it is given but invalid or misspelled."""
         path = parse_key(key)
-        if path not in self._meant:
-            name = str(path[-1])
-            self.report(key, f"the key {name!r} is missing", hint)
+        if path not in self._suggested:
+            self.report(key, f"missing key {str(path[-1])!r}", hint)
 
-    def _tainted(self, path: KeyPath) -> bool:
-        return any(all(a == b for a, b in zip(path, bad, strict=False)) for bad in self._unusable)
+    def _is_invalid(self, path: KeyPath) -> bool:
+        """Return True if a path, something in it or something around it is invalid."""
+        return any(all(a == b for a, b in zip(path, bad, strict=False)) for bad in self._invalid_paths)
 
 
-def judge(document: Document, components: Components) -> tuple[ExperimentSection | None, Judgement]:
-    """Check every value by itself.
+def validate_sections(
+    document: Document, components: Components
+) -> tuple[ExperimentSection | None, Diagnostics]:
+    """Validate every value by itself.
 
     Returns
     -------
     sections : ExperimentSection or None
-        What is sound of the experiment; None when nothing can be relied on.
-    judgement : Judgement
-        What is not.
+        The valid values, and defaults in place of the others; None if a default is not valid.
+    diagnostics : Diagnostics
+        What is wrong.
     """
-    judgement = Judgement(document)
-    plain = document.root.plain()
-    while True:
-        try:
-            return ExperimentSection.read(plain, components), judgement
-        except Faulty as error:
-            faults = _from_behind(error.faults)
-        for fault in faults:
-            if judgement.follows(fault, plain):
-                judgement.doubt(fault.doomed)
-            elif fault.path not in document.kept:
-                judgement.note(fault)
-        if not [fault for fault in faults if _take_out(plain, fault.doomed)]:
-            return None, judgement  # a default is at fault: nothing is left to take out
+    diagnostics = Diagnostics(document)
+    context = Context(components, [], root=ExperimentSection, droppable=document.kept)
+    sections = None
+    with suppress(InvalidDefaultError):
+        sections = ExperimentSection.validate(document.root.plain(), context)
+    for error in context.errors:
+        diagnostics.add(error)
+    return sections, diagnostics
 
 
-def _from_behind(faults: Iterable[Fault]) -> list[Fault]:
-    """Return faults with those of later items first, so that indices hold."""
-    return sorted(faults, key=lambda fault: [(isinstance(s, int), s) for s in fault.path], reverse=True)
-
-
-def _take_out(plain: Any, path: KeyPath) -> bool:
-    """Remove what stands at a path, or the scalar in its way; tell whether there was anything."""
-    parent: Any = None
-    step: Any = None
-    value: Any = plain
-    below: Any
-    for below in path:
-        if not isinstance(value, dict | list):
-            break
-        if below not in (value if isinstance(value, dict) else range(len(value))):
-            return False
-        parent, step, value = value, below, value[below]
-    if parent is None:
-        return False
-    if isinstance(parent, list) and path[:2] == ("model", "layers"):
-        parent[step] = {}  # the layers behind it keep their numbers
-    else:
-        del parent[step]
-    return True
-
-
-def _reaches(plain: Any, path: KeyPath) -> bool:
-    """Tell whether there is anything at a path."""
-    for step in path:
-        known = plain if isinstance(plain, dict) else range(len(plain)) if isinstance(plain, list) else ()
-        if step not in known:
-            return False
-        plain = plain[step]
-    return True
-
-
-def _order(problem: Problem) -> tuple[bool, int, int, str]:
-    """Return the place of a problem in the order of the file."""
+def _position(problem: Problem) -> tuple[bool, int, int, str]:
+    """Return the sort key of a problem: its position in the file."""
     place = re.search(r":(\d+):(\d+)$", problem.where)
     line, column = (int(place[1]), int(place[2])) if place else (0, 0)
     return problem.where == "command line", line, column, problem.key

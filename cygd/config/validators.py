@@ -1,357 +1,362 @@
-"""The kinds of values that an experiment holds, each with the words for what is allowed.
+"""Validators: what a value of an experiment may be.
 
-A check that fails raises a `Faulty`, which carries `Fault`s: the path below the value, the message, a
-hint. `section` runs the checks, and puts the path above the value in front.
+A validator has three sides: `validate` returns the valid value or raises a `ValidationError`, `expected` says
+in words what is allowed, for messages and for docs/configuration.md, and `json_schema` says it to editors.
+The sections (`section`) and the components (`component_spec`) are validators too.
+
+Why not pydantic or jsonschema: importing either takes a quarter of the time of a short run.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from cygd.config.messages import found, listed
+from cygd.config.messages import format_alternatives, format_count, format_value
 from cygd.config.yaml.nodes import KeyPath
 from cygd.config.yaml.scalars import read_scalar
 from cygd.errors import did_you_mean
 
 __all__ = [
-    "Column",
-    "Columns",
-    "Exactly",
-    "Fault",
-    "Faulty",
-    "First",
-    "Flag",
-    "Matrix",
-    "Text",
-    "allowed_by",
-    "as_list",
-    "check_bias",
-    "check_class_weight",
-    "check_column",
-    "check_name",
-    "check_time",
-    "check_whole",
+    "BIAS",
+    "BOOLEAN",
+    "CLASS_WEIGHT",
+    "COLUMN",
+    "EXPERIMENT_NAME",
+    "MATRIX",
+    "MEASURED_VALUE",
+    "SEED",
+    "TEXT",
+    "TIME",
+    "Context",
+    "ErrorDetails",
+    "ListOf",
+    "Mismatch",
+    "Nullable",
+    "PlainValidator",
+    "ValidationError",
+    "Validator",
     "choice",
-    "described",
     "either",
-    "fail",
+    "expected_error",
     "number",
     "safe_name",
-    "whole",
+    "validate_all",
+    "whole_number",
 ]
 
 
-class Fault(NamedTuple):
-    """What is wrong below a value.
+class ErrorDetails(NamedTuple):
+    """An error in a value or in something it holds.
 
     Attributes
     ----------
     path : KeyPath
-        Where, as seen from the value.
+        Where the error is, relative to the value that was validated.
     message, hint : str
-        What is wrong, and what to do.
-    key : bool
-        The key is wrong, not what stands behind it.
-    unusable : KeyPath, optional
-        How much cannot be relied on, where that is not just what stands at the path.
+        What is wrong, and what to do about it.
+    at_key : bool
+        The error is in the key, not in its value.
+    suggestion : str, optional
+        The known key that an unknown key probably stands for.
     """
 
     path: KeyPath
     message: str
     hint: str | None = None
-    key: bool = False
-    unusable: KeyPath | None = None
+    at_key: bool = False
+    suggestion: str | None = None
+
+    def below(self, *steps: str | int) -> ErrorDetails:
+        """Return the same error with a path that starts further up."""
+        return self._replace(path=(*steps, *self.path))
+
+
+class ValidationError(ValueError):
+    """A value that is not valid; `errors` lists everything that is wrong with it."""
+
+    def __init__(self, *errors: ErrorDetails) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = errors
+
+
+class Context(NamedTuple):
+    """The place of a value that is being validated.
+
+    Attributes
+    ----------
+    components : Components
+        Finds components by kind and name.
+    errors : list of ErrorDetails
+        Collects what is wrong, with paths from the root. A section or a list reports its invalid parts here
+        and continues with the valid ones.
+    path : KeyPath
+        The path of the value.
+    root : type, optional
+        The section at the root, in which an unknown key may be known elsewhere.
+    droppable : frozenset of KeyPath
+        Options that are dropped without an error if they are not valid.
+    """
+
+    components: Any
+    errors: list[ErrorDetails]
+    path: KeyPath = ()
+    root: Any = None
+    droppable: frozenset[KeyPath] = frozenset()
+
+    def below(self, step: str | int) -> Context:
+        """Return the context of a part of the value."""
+        return self._replace(path=(*self.path, step))
+
+    def add(self, *errors: ErrorDetails) -> None:
+        """Collect errors whose paths start at the value."""
+        self.errors.extend(error.below(*self.path) for error in errors)
+
+
+class Validator(Protocol):
+    """Validates a value."""
 
     @property
-    def doomed(self) -> KeyPath:
-        """The path of what has to be taken out."""
-        return self.path if self.unusable is None else self.unusable
+    def expected(self) -> str:
+        """What is allowed, as it follows the word "expected"."""
 
-    def below(self, *steps: str | int) -> Fault:
-        """Return the same fault as it looks from further above."""
-        unusable = None if self.unusable is None else (*steps, *self.unusable)
-        return self._replace(path=(*steps, *self.path), unusable=unusable)
+    def validate(self, value: Any, context: Context) -> Any:
+        """Return the valid value, or raise ValidationError."""
 
 
-class Faulty(ValueError):
-    """What is wrong with a value and with what it holds."""
+class Mismatch(Exception):
+    """A value that is not what a validator expects, with a hint."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(fault.message for fault in faults))
-        self.faults = list(faults)
-
-
-def fail(*faults: Fault) -> Faulty:
-    """Return the exception that carries faults."""
-    return Faulty(faults)
+    def __init__(self, hint: str | None = None) -> None:
+        super().__init__(hint)
+        self.hint = hint
 
 
-class Exactly(NamedTuple):
-    """Marks a type whose values are what a check returns; some checks look for components."""
-
-    check: Callable[..., Any]  # check(value) or check(value, components)
-    with_components: bool = False
+def expected_error(expected: str, value: Any, hint: str | None = None) -> ErrorDetails:
+    """Return the error `expected ..., got ...` for a value."""
+    return ErrorDetails((), f"expected {expected}, got {format_value(value)}", hint)
 
 
-class First(NamedTuple):
-    """Marks a type whose values go through a check first."""
+def validate_all(items: Iterable[tuple[str | int, Any]], check: Callable[[Any], Any]) -> list[Any]:
+    """Check every item of a value; raise one ValidationError with the errors of all of them.
 
-    check: Check
-
-
-def _expected(words: str, value: Any, hint: str | None = None) -> Faulty:
-    return fail(Fault((), f"expected {words}, found {found(value)}", hint))
-
-
-Check: TypeAlias = Callable[[Any], Any]  # value -> value, or a Faulty
-AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Any])
-
-_SCHEMAS: dict[Callable[..., Any], Mapping[str, Any]] = {}
-
-
-def described(schema: Mapping[str, Any]) -> Callable[[AnyCheck], AnyCheck]:
-    """Say what a check accepts, as JSON Schema, for editors; they know no more than is said."""
-
-    def describe(check: AnyCheck) -> AnyCheck:
-        _SCHEMAS[check] = schema
-        return check
-
-    return describe
+    `items` are pairs of an index or key and an item; `check` returns the valid item or raises
+    ValidationError.
+    """
+    valid: list[Any] = []
+    errors: list[ErrorDetails] = []
+    for step, item in items:
+        try:
+            valid.append(check(item))
+        except ValidationError as error:
+            errors += [inner.below(step) for inner in error.errors]
+    if errors:
+        raise ValidationError(*errors)
+    return valid
 
 
-def allowed_by(check: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a check accepts, as JSON Schema; {} is anything."""
-    return dict(_SCHEMAS.get(check, {}))
+class PlainValidator:
+    """Validates a value by a function.
+
+    Parameters
+    ----------
+    expected : str
+        What is allowed.
+    check : callable
+        Returns the valid value. It raises Mismatch if the value is of another kind, or ValidationError with
+        more exact errors.
+    json_schema : mapping
+        What is allowed, as JSON Schema.
+    """
+
+    def __init__(
+        self, expected: str, check: Callable[[Any], Any], json_schema: Mapping[str, Any] | None = None
+    ) -> None:
+        self.expected = expected
+        self.check = check
+        self.json_schema = json_schema or {}
+
+    def validate(self, value: Any, context: Context | None = None) -> Any:
+        """Return the valid value, or raise ValidationError."""
+        try:
+            return self.check(value)
+        except Mismatch as mismatch:
+            raise ValidationError(expected_error(self.expected, value, mismatch.hint)) from None
 
 
-def check_whole(low: int, high: int | None = None) -> Check:
-    """Return a check for whole numbers in a closed range."""
-    words = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+class Nullable:
+    """Accepts null too."""
+
+    def __init__(self, inner: Validator) -> None:
+        self.inner = inner
+        self.expected = inner.expected
+
+    def validate(self, value: Any, context: Context) -> Any:
+        """Return None for null, anything else as validated by the inner validator."""
+        return None if value is None else self.inner.validate(value, context)
+
+
+class ListOf:
+    """Accepts a list and validates its items; null is an empty list.
+
+    An invalid item is reported and left out of the list, except that an invalid section is replaced by one
+    with default values, so that the sections after it keep their indices.
+    """
+
+    def __init__(self, item: Validator, noun: str) -> None:
+        self.item = item
+        self.expected = f"a list of {noun}"
+
+    def validate(self, value: Any, context: Context) -> tuple[Any, ...]:
+        """Return the valid items."""
+        if value is None:
+            return ()
+        if not isinstance(value, list | tuple):
+            hint = f"write [{value}]" if isinstance(value, str | int | float) else None
+            raise ValidationError(expected_error(self.expected, value, hint))
+        items = []
+        for index, item in enumerate(value):
+            below = context.below(index)
+            try:
+                items.append(self.item.validate(item, below))
+            except ValidationError as error:
+                below.add(*error.errors)
+                if isinstance(self.item, type):
+                    items.append(self.item.validate({}, below))
+        return tuple(items)
+
+
+# -- scalars ----------------------------------------------------------------------------------------
+
+
+def whole_number(low: int, high: int | None = None) -> PlainValidator:
+    """Return a validator of whole numbers in a closed range."""
     limits = {"minimum": low} if high is None else {"minimum": low, "maximum": high}
 
-    @described({"type": "integer", **limits})
     def check(value: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
             if value >= low and (high is None or value <= high):
                 return value
-            raise _expected(words, value)
-        whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-        raise _expected(words, value, f"write {int(value)}" if whole else _unquoted(value, int | float))
+            raise Mismatch
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            raise Mismatch(f"write {int(value)}")
+        raise Mismatch(_unquoted(value, int | float))
 
-    return check
+    words = f"of at least {low}" if high is None else f"from {low} to {high}"
+    return PlainValidator(f"a whole number {words}", check, {"type": "integer", **limits})
 
 
-def check_number(
+def number(
     low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
-) -> Check:
-    """Return a check for finite numbers in a range; `above` and `below` leave out its ends."""
+) -> PlainValidator:
+    """Return a validator of finite numbers in a range; `above` and `below` exclude its ends."""
     ends = [
         (f"greater than {low:g}" if above else f"of at least {low:g}") if low > -math.inf else "",
         (f"less than {high:g}" if below else f"at most {high:g}") if high < math.inf else "",
     ]
     words = " ".join(["a finite number", " and ".join(filter(None, ends))]).strip()
-    least, most = ("exclusiveMinimum" if above else "minimum"), ("exclusiveMaximum" if below else "maximum")
-    limits = {key: end for key, end in {least: low, most: high}.items() if math.isfinite(end)}
+    minimum, maximum = (
+        ("exclusiveMinimum" if above else "minimum"),
+        ("exclusiveMaximum" if below else "maximum"),
+    )
+    limits = {key: end for key, end in {minimum: low, maximum: high}.items() if math.isfinite(end)}
 
-    @described({"type": "number", **limits})
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _expected(words, value, _unquoted(value, int | float))
+            raise Mismatch(_unquoted(value, int | float))
         try:
             result = float(value)
         except OverflowError:
-            raise _expected(words, value) from None
+            raise Mismatch from None
         inside = (low < result if above else low <= result) and (result < high if below else result <= high)
         if not math.isfinite(result) or not inside:
-            raise _expected(words, value)
+            raise Mismatch
         return result
 
-    return check
+    return PlainValidator(words, check, {"type": "number", **limits})
 
 
-@described({"type": "boolean"})
-def check_flag(value: Any) -> bool:
-    """Accept true and false alone."""
+def choice(*words: str) -> PlainValidator:
+    """Return a validator of one of several words."""
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise Mismatch(did_you_mean(value.lower(), words) if isinstance(value, str) else None)
+
+    return PlainValidator(format_alternatives(words), check, {"enum": list(words)})
+
+
+def either(word: str, other: PlainValidator) -> PlainValidator:
+    """Return a validator of one word, or of what another validator accepts."""
+
+    def check(value: Any) -> Any:
+        if value == word and isinstance(value, str):
+            return word
+        try:
+            return other.check(value)
+        except Mismatch as mismatch:
+            near = did_you_mean(value.lower(), [word]) if isinstance(value, str) else None
+            raise Mismatch(near or mismatch.hint) from None
+
+    schema = {"anyOf": [{"const": word}, other.json_schema]}
+    return PlainValidator(f"{other.expected}, or {word}", check, schema)
+
+
+def _check_boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    said = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-    meant = said.get(value.lower()) if isinstance(value, str) else None
-    raise _expected("true or false", value, f"write {meant}" if meant else _unquoted(value, bool))
+    word = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(str(value).lower())
+    raise Mismatch(f"write {word}" if word else _unquoted(value, bool))
 
 
-@described({"type": "string", "minLength": 1})
-def check_text(value: Any) -> str:
-    """Accept text that is not empty."""
+def _check_text(value: Any) -> str:
     if isinstance(value, str) and value:
         return value
-    scalar = isinstance(value, int | float)
-    raise _expected("text", value, "put it in quotes" if scalar else None)
+    raise Mismatch("put it in quotes" if isinstance(value, int | float) else None)
 
 
-@described({"type": ["string", "integer"], "minLength": 1, "minimum": 0})
-def check_column(value: Any) -> str | int:
-    """Accept the name of a column, or its number."""
+def _check_column(value: Any) -> str | int:
     if isinstance(value, str) and value:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise _expected(
-        "the name of a column", value, "put it in quotes" if isinstance(value, bool | float) else None
-    )
+    raise Mismatch("put it in quotes" if isinstance(value, bool | float) else None)
 
 
-@described({"type": ["boolean", "string", "integer"], "minLength": 1, "minimum": 0})
-def check_time(value: Any) -> bool | str | int | None:
-    """Accept true for rows that stand in the order of time, or the column that says when."""
-    if isinstance(value, bool):
-        return value or None
-    if isinstance(value, str | int) and value != "":
-        return check_column(value)
-    raise _expected("true, or the name of a column", value)
+def _check_time(value: Any) -> bool | str | int | None:
+    return (value or None) if isinstance(value, bool) else _check_column(value)
 
 
-WEIGHTS = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "number", "minimum": 0}}
-
-
-@described({"anyOf": [{"const": "balanced"}, WEIGHTS]})
-def check_class_weight(value: Any) -> str | dict[str, float]:
-    """Accept the word balanced, or a weight for each label; every wrong one is a fault."""
-    if value == "balanced":
-        return "balanced"
-    words = "balanced, or a mapping of labels to weights"
-    if not isinstance(value, Mapping) or not value:
-        near = did_you_mean(value.lower(), ["balanced"]) if isinstance(value, str) else None
-        raise _expected(words, value, near)
-    weight = check_number(0)
-    weights, faults = {}, []
-    for label, given in value.items():
-        try:
-            weights[str(label)] = weight(given)
-        except Faulty as error:
-            faults += [fault.below(label) for fault in error.faults]
-    if faults:
-        raise fail(*(fault._replace(unusable=()) for fault in faults))
-    return weights
-
-
-def check_choice(*allowed: str) -> Check:
-    """Return a check for one of several words."""
-
-    @described({"enum": list(allowed)})
-    def check(value: Any) -> str:
-        if isinstance(value, str) and value in allowed:
-            return value
-        near = did_you_mean(value.lower(), allowed) if isinstance(value, str) else None
-        raise _expected(listed(allowed), value, near)
-
-    return check
-
-
-def either(word: str, check: Check, words: str) -> Any:
-    """Return the type of a word, or of what a check accepts; `words` name both."""
-
-    @described({"anyOf": [{"const": word}, allowed_by(check)]})
-    def check_either(value: Any) -> Any:
-        if value == word and isinstance(value, str):
-            return value
-        try:
-            return check(value)
-        except Faulty as error:
-            near = did_you_mean(value.lower(), [word]) if isinstance(value, str) else None
-            inner = error.faults[0].hint
-            raise _expected(words, value, near or inner) from None
-
-    return Exactly(check_either)
-
-
-def as_list(words: str) -> First:
-    """Return the type of a list, before its items are looked at; null is an empty one."""
-
-    @described({"type": ["array", "null"]})
-    def check(value: Any) -> tuple[Any, ...]:
-        if value is None:
-            return ()
-        if isinstance(value, list | tuple):
-            return tuple(value)
-        hint = f"write [{value}]" if isinstance(value, str | int | float) else None
-        raise _expected(f"a list of {words}", value, hint)
-
-    return First(check)
-
-
-ROW = {"type": "array", "items": {"type": "number"}}
-
-
-@described(ROW)
-def check_row(value: Any) -> tuple[float, ...]:
-    """Accept a list of finite numbers; every wrong one is a fault."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if not isinstance(value, list | tuple):
-        raise _expected("a list of numbers", value)
-    finite = check_number()
-    row, faults = [], []
-    for index, item in enumerate(value):
-        try:
-            row.append(finite(item))
-        except Faulty as error:
-            faults += [fault.below(index) for fault in error.faults]
-    if faults:
-        raise fail(*(fault._replace(unusable=()) for fault in faults))
-    return tuple(row)
-
-
-@described({"type": "array", "minItems": 1, "items": {**ROW, "minItems": 1}})
-def check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
-    """Accept a list of rows of finite numbers, all of one length."""
-    if not isinstance(value, list | tuple) or not len(value):
-        raise _expected("a list of rows, [[...], ...]", value)
-    rows, faults = [], []
-    for index, item in enumerate(value):
-        try:
-            rows.append(check_row(item))
-        except Faulty as error:
-            faults += [fault.below(index) for fault in error.faults]
-            continue
-        if len(rows[-1]) != len(rows[0]):
-            message = f"the row has {_count(rows[-1], 'number')}, the first one {len(rows[0])}"
-            faults.append(Fault((index,), message))
-    if faults:
-        raise fail(*(fault._replace(unusable=()) for fault in faults))
-    if not rows[0]:
-        raise fail(Fault((), "the rows are empty"))
-    return tuple(rows)
-
-
-@described({"anyOf": [{"type": "boolean"}, ROW]})
-def check_bias(value: Any) -> bool | tuple[float, ...]:
-    """Accept true, false, or a number per unit."""
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, list | tuple):
-        raise _expected("true, false or a list of numbers", value)
-    return check_row(value)
-
-
-@described({"type": "string", "minLength": 1, "maxLength": 200})
-def check_name(value: Any) -> str:
-    """Accept a name that can be the name of a folder."""
-    name = check_text(value)
+def _check_name(value: Any) -> str:
+    name = _check_text(value)
     if not re.fullmatch(r"\w([\w .,+=()@-]*[\w+=()@-])?", name) or len(name.encode()) > 200:
-        hint = (
-            "it becomes the name of a folder: letters, digits, '_', '-', '.' and spaces within, not too many"
-        )
-        raise fail(Fault((), f"{found(name)} is no name for an experiment", hint))
+        hint = "it names the run's folder: letters, digits, '_', '-', '.' and inner spaces, at most 200 bytes"
+        raise ValidationError(ErrorDetails((), f"invalid experiment name {format_value(name)}", hint))
     return name
 
 
+SEED = whole_number(0, 2**63 - 1)
+BOOLEAN = PlainValidator("true or false", _check_boolean, {"type": "boolean"})
+TEXT = PlainValidator("text", _check_text, {"type": "string", "minLength": 1})
+MEASURED_VALUE = PlainValidator("a measured value", _check_text, TEXT.json_schema)
+COLUMN = PlainValidator(
+    "the name of a column", _check_column, {"type": ["string", "integer"], "minLength": 1, "minimum": 0}
+)
+TIME = PlainValidator(
+    "true, or the name of a column",
+    _check_time,
+    {"type": ["boolean", "string", "integer"], "minLength": 1, "minimum": 0},
+)
+EXPERIMENT_NAME = PlainValidator("text", _check_name, {"type": "string", "minLength": 1, "maxLength": 200})
+
+
 def safe_name(stem: str) -> str:
-    """Return the nearest name that `check_name` accepts.
+    """Return the nearest text that is a valid name of an experiment.
 
     Examples
     --------
@@ -361,12 +366,8 @@ def safe_name(stem: str) -> str:
     return re.sub(r"[^\w .,+=()@-]", "_", stem)[:60].strip(" .,+=()@-_") or "experiment"
 
 
-def _count(items: Sequence[Any], noun: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
-
-
 def _unquoted(value: Any, kind: Any) -> str | None:
-    """Return a hint for a text that would be right without its quotes, or without underscores."""
+    """Return a hint for text that would be valid without quotes or without underscores."""
     if not isinstance(value, str) or len(value) > 40:
         return None
     plain = re.sub(r"(?<=\d)_(?=\d)", "", value)
@@ -375,25 +376,68 @@ def _unquoted(value: Any, kind: Any) -> str | None:
     return None
 
 
-def whole(low: int, high: int | None = None) -> Exactly:
-    """Return the type of whole numbers in a closed range."""
-    return Exactly(check_whole(low, high))
+# -- numbers in lists and mappings ------------------------------------------------------------------
+
+_ROW_SCHEMA = {"type": "array", "items": {"type": "number"}}
+_WEIGHTS_SCHEMA = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {"type": "number", "minimum": 0},
+}
 
 
-def number(
-    low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
-) -> Any:
-    """Return the type of finite numbers in a range; `above` and `below` leave out its ends."""
-    return Exactly(check_number(low, high, above=above, below=below))
+def _check_row(value: Any) -> tuple[float, ...]:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        raise Mismatch
+    return tuple(validate_all(enumerate(value), number().validate))
 
 
-def choice(*allowed: str) -> Exactly:
-    """Return the type of one of several words."""
-    return Exactly(check_choice(*allowed))
+_ROW = PlainValidator("a list of numbers", _check_row, _ROW_SCHEMA)
 
 
-Flag = Annotated[bool, Exactly(check_flag)]
-Text = Annotated[str, Exactly(check_text)]
-Column = Annotated[str | int, Exactly(check_column)]
-Columns = Annotated[tuple[Column, ...], as_list("columns")]
-Matrix = Annotated[tuple[tuple[float, ...], ...], Exactly(check_matrix)]
+def _check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
+    if not isinstance(value, list | tuple) or not len(value):
+        raise Mismatch
+    rows: list[tuple[float, ...]] = []
+
+    def check_row(item: Any) -> None:
+        rows.append(_ROW.validate(item))
+        if len(rows[-1]) != len(rows[0]):
+            message = (
+                f"expected {format_count(len(rows[0]), 'number')} as in the first row, got {len(rows[-1])}"
+            )
+            raise ValidationError(ErrorDetails((), message))
+
+    validate_all(enumerate(value), check_row)
+    if not rows[0]:
+        raise ValidationError(ErrorDetails((), "expected rows of numbers, got empty rows"))
+    return tuple(rows)
+
+
+def _check_bias(value: Any) -> bool | tuple[float, ...]:
+    return value if isinstance(value, bool) else _check_row(value)
+
+
+def _check_class_weight(value: Any) -> str | dict[str, float]:
+    if isinstance(value, str) and value == "balanced":
+        return "balanced"
+    if not isinstance(value, Mapping) or not value:
+        raise Mismatch(did_you_mean(value.lower(), ["balanced"]) if isinstance(value, str) else None)
+    return dict(zip(map(str, value), validate_all(value.items(), number(0).validate), strict=True))
+
+
+MATRIX = PlainValidator(
+    "a list of rows, [[...], ...]",
+    _check_matrix,
+    {"type": "array", "minItems": 1, "items": {**_ROW_SCHEMA, "minItems": 1}},
+)
+BIAS = PlainValidator(
+    "true, false or a list of numbers", _check_bias, {"anyOf": [{"type": "boolean"}, _ROW_SCHEMA]}
+)
+CLASS_WEIGHT = PlainValidator(
+    "balanced, or a mapping of labels to weights",
+    _check_class_weight,
+    {"anyOf": [{"const": "balanced"}, _WEIGHTS_SCHEMA]},
+)

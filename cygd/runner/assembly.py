@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +291,7 @@ def _select_fold(experiment: config.Experiment, fold: int) -> config.Experiment:
     """Return the experiment of one fold, as the override `data.split.fold=N` would."""
     split = experiment.data.split
     assert split is not None
-    return replace(experiment, data=experiment.data.changed(split=split.changed(fold=fold)))
+    return experiment.replace(data=experiment.data.replace(split=split.replace(fold=fold)))
 
 
 def build_network(experiment: config.Experiment, n_inputs: int, plugins: Plugins) -> Network:

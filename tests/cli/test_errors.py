@@ -75,7 +75,7 @@ TYPICAL = {
     "wrong type": (
         ("{epochs: 20}", "{epochs: '20'}"),
         """\
-        error: p.yaml:10:17 train.epochs: expected a whole number of at least 0, found '20'
+        error: p.yaml:10:17 train.epochs: expected a whole number of at least 0, got '20'
           10 | train: {epochs: '20'}
              |                 ^^^^
         hint: write it without quotes
@@ -121,7 +121,7 @@ TYPICAL = {
     "formula without quotes": (
         ("tanh", "{formula: max(h, 0)}"),
         """\
-        error: p.yaml:7:25 model.activation.formula: YAML took the formula apart, found 'max(h'
+        error: p.yaml:7:25 model.activation.formula: YAML split the formula, got 'max(h'
           7 |   activation: {formula: max(h, 0)}
             |                         ^^^^^
         hint: put it in quotes: {formula: "..."}
@@ -139,7 +139,7 @@ TYPICAL = {
     "tab": (
         ("  source", "\tsource"),
         """\
-        error: p.yaml:2:1: not valid YAML: a tab stands where spaces must
+        error: p.yaml:2:1: not valid YAML: expected spaces, got a tab
           2 | \N{RIGHTWARDS ARROW}source: csv
             | ^
         hint: indent with spaces
@@ -148,7 +148,7 @@ TYPICAL = {
     "misaligned keys": (
         ("  path", " path"),
         """\
-        error: p.yaml:3:2: not valid YAML: this does not line up with what stands above it \
+        error: p.yaml:3:2: not valid YAML: the indentation does not match the lines above \
 (in the mapping that begins on line 1)
           3 |  path: penguins.csv
             |  ^^^^
@@ -161,7 +161,7 @@ TYPICAL = {
         error: p.yaml:11:1 train: duplicate key 'train'
           11 | train: {epochs: 20}
              | ^^^^^
-        hint: it stands first on line 9
+        hint: the first one is on line 9
         """,
     ),
     "missing plugin": (
@@ -221,7 +221,7 @@ linear | sine | xor | moons | circles | spirals, found 'mons'
     "unknown metric to monitor": (
         ("train:", "stop: {monitor: val_loss}\ntrain:"),
         """\
-        error: p.yaml:10:17 stop.monitor: expected one of the measured values loss, found 'val_loss'
+        error: p.yaml:10:17 stop.monitor: expected loss, got 'val_loss'
           10 | stop: {monitor: val_loss}
              |                 ^^^^^^^^
         hint: did you mean 'validation_loss'? it needs validation data: data.split.validation, \
@@ -245,7 +245,7 @@ def test_mistake_on_the_command_line_has_no_source_line(messages, here):
         f"hint: relative paths start from {here}\n"
     )
     assert messages("p.yaml", "train.epochs=-3") == (
-        "error: command line train.epochs: expected a whole number of at least 0, found -3\n"
+        "error: command line train.epochs: expected a whole number of at least 0, got -3\n"
     )
 
 
@@ -341,7 +341,7 @@ def test_location_after_the_end_of_a_line_has_one_caret():
 def test_file_that_is_not_utf8_is_shown(messages, here):
     (here / "p.yaml").write_bytes(GOOD.encode() + b"name: caf\xe9\n")
     assert messages("p.yaml").splitlines()[:3] == [
-        "error: p.yaml:11:10: not UTF-8 text: byte 0xE9",
+        "error: p.yaml:11:10: expected UTF-8 text, got byte 0xE9",
         "  11 | name: caf\ufffd",
         "     |          ^",
     ]

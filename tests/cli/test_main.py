@@ -189,7 +189,7 @@ def test_traceback_option(command):
     assert code == 2
     assert err.startswith("Traceback")
     assert err.splitlines()[-2:] == [
-        "error: none.yaml: there is no such file",
+        "error: none.yaml: no such file",
         "hint: did you mean 'xor.yaml'?",
     ]
 

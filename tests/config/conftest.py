@@ -1,4 +1,4 @@
-"""Components that are nothing but names and options: an experiment is judged without the core."""
+"""Fake components with names and options only, so that experiments are validated without the core."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -39,9 +39,9 @@ class Fake:
                 hint = did_you_mean(option, list(self.options))
                 raise Refused(f"{owner} has no option {option!r}", option, hint)
             if isinstance(default, float) and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise Refused(f"option {option!r} of {owner} must be a number, found {value!r}", option)
+                raise Refused(f"option {option!r} of {owner} must be a number, got {value!r}", option)
             if isinstance(default, float) and not math.isfinite(value):
-                raise Refused(f"option {option!r} of {owner} must be finite, found {value}", option)
+                raise Refused(f"option {option!r} of {owner} must be finite, got {value}", option)
         merged = {**self.options, **options}
         for option, value in merged.items():
             if value is REQUIRED:

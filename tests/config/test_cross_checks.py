@@ -1,4 +1,4 @@
-"""What does not fit together."""
+"""Checks between several places of an experiment."""
 
 # ruff: noqa: E501 (a message reads best on one line)
 
@@ -18,46 +18,46 @@ def changed(small, **keys):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"data": ", split: {validation: 0.5, test: 0.5}"}, "data.split: validation and test take 1 of the rows, nothing is left"),
+        ({"data": ", split: {validation: 0.5, test: 0.5}"}, "data.split: expected validation + test less than 1, got 1"),
         ({"data": ", split: {validation: 0.2}, validation: {x: [[1]]}"},
-         "data.validation: the validation rows are given here, and split.validation takes a share of the others"),
-        ({"data": ", split: {test: 0.2}, test: {x: [[1]]}"}, "data.test: the test rows are given here, and split.test takes"),
+         "data.validation: cannot be combined with data.split.validation"),
+        ({"data": ", split: {test: 0.2}, test: {x: [[1]]}"}, "data.test: cannot be combined with data.split.test"),
         ({"data": ", inputs: [a, b, a]"}, "data.inputs[2]: the column 'a' is named twice"),
-        ({"data": ", inputs: [a, b], targets: [b]"}, "data.inputs[1]: 'b' is a target too"),
-        ({"data": ", targets: [b], sample_weight: b"}, "data.sample_weight: the column 'b' stands among the targets too"),
-        ({"layers": "[]"}, "model.layers: there must be at least one layer\n  hint: the last one is the output"),
-        ({"layers": "[{bias: true}]"}, "model.layers[0].units: the key 'units' is missing"),
+        ({"data": ", inputs: [a, b], targets: [b]"}, "data.inputs[1]: the column 'b' is also a target"),
+        ({"data": ", targets: [b], sample_weight: b"}, "data.sample_weight: the column 'b' is also listed in targets"),
+        ({"layers": "[]"}, "model.layers: expected at least one layer\n  hint: the last one is the output"),
+        ({"layers": "[{bias: true}]"}, "model.layers[0].units: missing key 'units'"),
         ({"layers": "[{units: 2, weights: [[1], [2]]}, 1]"},
-         "model.layers[0].weights: the rows have 1 numbers, but the layer has 2 units"),
-        ({"layers": "[{units: 2, bias: [1, 2, 3]}, 1]"}, "model.layers[0].bias: 3 numbers, but the layer has 2 units"),
+         "model.layers[0].weights: expected rows of 2 numbers, got 1"),
+        ({"layers": "[{units: 2, bias: [1, 2, 3]}, 1]"}, "model.layers[0].bias: expected 2 numbers, one for each unit, got 3"),
         ({"layers": "[2, {units: 1, weights: [[1], [2], [3]]}]"},
-         "model.layers[1].weights: 3 rows, but the layer below has 2 units"),
+         "model.layers[1].weights: expected 2 rows for the layer below, got 3"),
         ({"layers": "[{units: 1, dropout: 0.1}]"},
-         "model.layers[0].dropout: the last layer is the output, none of it can be dropped\n  hint: put it on a hidden"),
+         "model.layers[0].dropout: the last layer cannot have dropout\n  hint: move it to a hidden"),
         ({"layers": "[{units: 1, activation: softmax}]"},
-         "model.layers[0].activation: softmax over one unit is always 1\n"
+         "model.layers[0].activation: softmax of one unit is always 1\n"
          "  hint: for two classes use one sigmoid unit with the loss binary_cross_entropy"),
-        ({"loss": "cross_entropy"}, "loss: cross_entropy over one unit is least when it is always 1"),
-        ({"clip": "{}"}, "clip: expected one of norm and value, found neither"),
-        ({"clip": "{norm: 1, value: 1}"}, "clip: expected one of norm and value, not both"),
+        ({"loss": "cross_entropy"}, "loss: cross_entropy of one unit is minimal if the output is always 1"),
+        ({"clip": "{}"}, "clip: expected one of norm and value, got neither"),
+        ({"clip": "{norm: 1, value: 1}"}, "clip: expected one of norm and value, got both"),
         ({"metrics": "[rmse, rmse]"}, "xor.yaml:4:17 metrics[1]: 'rmse' is listed twice"),
         ({"log": "[console, csv, console]"}, "log[2]: 'console' is listed twice"),
-        ({"stop": "{patience: null}"}, "stop: neither patience nor loss_below says when to stop"),
-        ({"stop": "{monitor: validation_loss}"}, "stop.monitor: expected one of the measured values loss, found "
+        ({"stop": "{patience: null}"}, "stop: expected patience or loss_below, got neither"),
+        ({"stop": "{monitor: validation_loss}"}, "stop.monitor: expected loss, got "
          "'validation_loss'\n  hint: it needs validation data: data.split.validation, or data.validation"),
-        ({"stop": "{monitor: val_loss}"}, "found 'val_loss'\n  hint: did you mean 'validation_loss'? it needs validation data"),
+        ({"stop": "{monitor: val_loss}"}, "got 'val_loss'\n  hint: did you mean 'validation_loss'? it needs validation data"),
         ({"stop": "{monitor: val_loss}", "data": ", split: {validation: 0.5}"},
-         "expected one of the measured values loss or validation_loss, found 'val_loss'\n  hint: did you mean 'validation_loss'?"),
-        ({"stop": "{monitor: acc}", "metrics": "[accuracy]"}, "found 'acc'\n  hint: did you mean 'accuracy'?"),
+         "expected loss or validation_loss, got 'val_loss'\n  hint: did you mean 'validation_loss'?"),
+        ({"stop": "{monitor: acc}", "metrics": "[accuracy]"}, "got 'acc'\n  hint: did you mean 'accuracy'?"),
         ({"stop": "{monitor: val_acc}", "metrics": "[accuracy]", "data": ", split: {validation: 0.5}"},
-         "found 'val_acc'\n  hint: did you mean 'validation_accuracy'?"),
-        ({"stop": "{monitor: accuracy}"}, "found 'accuracy'\n  hint: add 'accuracy' to metrics"),
+         "got 'val_acc'\n  hint: did you mean 'validation_accuracy'?"),
+        ({"stop": "{monitor: accuracy}"}, "got 'accuracy'\n  hint: add 'accuracy' to metrics"),
         ({"stop": "{}", "train": "{evaluate_every: 0}"},
-         "stop: 'stop' waits for values that train.evaluate_every: 0 measures at the end only"),
-        ({"schedule": "reduce_on_plateau", "train": "{evaluate_every: 0}"}, "schedule: 'schedule' waits for values that"),
+         "stop: 'stop' needs measurements during training, got train.evaluate_every: 0"),
+        ({"schedule": "reduce_on_plateau", "train": "{evaluate_every: 0}"}, "schedule: 'schedule' needs measurements"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit(errors, small, keys, message):
+def test_conflict_is_reported_once(errors, small, keys, message):
     found = errors(changed(small, **keys))
     assert message in found
     assert found.count("xor.yaml:") == 1
@@ -85,39 +85,37 @@ def test_what_does_not_fit(errors, small, keys, message):
         {"train": "{epochs: 0, batch_size: full}"},
     ],
 )
-def test_what_fits(load, small, keys):
+def test_valid_combination_is_accepted(load, small, keys):
     assert load(changed(small, **keys)).name == "xor"
 
 
-def test_required_keys(errors):
+def test_missing_required_keys_are_reported(errors):
     message = errors("seed: 1\n")
-    assert (
-        "xor.yaml:1:1 data: the key 'data' is missing\n  hint: it says where the samples come from" in message
-    )
-    assert "xor.yaml:1:1 model: the key 'model' is missing\n  hint: it describes the network" in message
+    assert "xor.yaml:1:1 data: missing key 'data'\n  hint: write where the samples come from" in message
+    assert "xor.yaml:1:1 model: missing key 'model'\n  hint: write the network" in message
     message = errors("data: {source: csv, path: a}\nmodel:\n")
-    assert "xor.yaml:1:1 data.targets: the key 'targets' is missing" in message
-    assert "model.layers: the key 'layers' is missing" in message
+    assert "xor.yaml:1:1 data.targets: missing key 'targets'" in message
+    assert "model.layers: missing key 'layers'" in message
 
 
-def test_a_misspelt_key_is_not_missing_as_well(errors):
+def test_misspelled_key_is_not_reported_as_missing(errors):
     message = errors("data: {source: csv, path: a, target: [y]}\nmodel: {layer: [1]}\n")
-    assert "the key" not in message
+    assert "missing key" not in message
     assert "did you mean 'targets'?" in message
     assert "did you mean 'layers'?" in message
 
 
-def test_no_check_reads_what_is_wrong_already(errors, small):
+def test_checks_skip_invalid_values(errors, small):
     message = errors(
         changed(small, layers="[x, {units: 1, weights: [[1], [2]]}]", stop="{monitor: rmse}", metrics="[rms]")
     )
     assert message.count("xor.yaml:") == 2
 
 
-def test_an_output_that_the_loss_cannot_take_is_warned_of(load, small, caplog):
+def test_output_outside_the_range_of_the_loss_warns(load, small, caplog):
     with caplog.at_level(logging.WARNING, "cygd"):
         load(changed(small, loss="binary_cross_entropy"))
     assert caplog.messages == [
-        "xor.yaml:4:7 loss: binary_cross_entropy takes outputs from 0 to 1, but the last activation is identity; "
+        "xor.yaml:4:7 loss: binary_cross_entropy expects outputs from 0 to 1, but the last activation is identity; "
         "usual is sigmoid"
     ]

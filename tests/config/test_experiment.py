@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cygd.config import dump, read, validate
-from cygd.config.validators import check_name, safe_name
+from cygd.config.validators import EXPERIMENT_NAME, safe_name
 from cygd.errors import ConfigError
 
 
@@ -32,7 +32,7 @@ def test_defaults(load, small):
     assert (data.scale.inputs, data.scale.targets) == ("none", "none")
 
 
-def test_the_defaults_of_layers(load, small):
+def test_layers_take_defaults_from_the_model(load, small):
     text = small.replace("[16, 1]", "[4, {units: 4, activation: tanh, initializer: orthogonal}, 1]")
     layers = load(
         text + "  activation: {name: leaky_relu, slope: 0.3}\n  initializer: {name: orthogonal, gain: 2}\n"
@@ -53,7 +53,7 @@ def test_the_defaults_of_layers(load, small):
         ("{patience: 5, restore_best: false}", 5, "loss", False),
     ],
 )
-def test_the_defaults_of_stop(load, small, stop, patience, monitor, restore_best):
+def test_defaults_of_stop(load, small, stop, patience, monitor, restore_best):
     found = load(f"{small}stop: {stop}\n").stop
     assert (found.patience, found.monitor, found.restore_best, found.mode) == (
         patience,
@@ -63,7 +63,7 @@ def test_the_defaults_of_stop(load, small, stop, patience, monitor, restore_best
     )
 
 
-def test_validation_data_are_monitored(load, small):
+def test_stop_monitors_validation_loss_by_default(load, small):
     text = small.replace("y: [[0], [1]]", "y: [[0], [1]], split: {validation: 0.5}")
     assert load(text + "stop:\n").stop is None
     assert load(text + "stop: {patience: 3}\n").stop.monitor == "validation_loss"
@@ -73,19 +73,19 @@ def test_clip_is_a_mapping(load, small):
     assert load(small + "clip: {norm: 1}\n").clip == {"norm": 1.0}
 
 
-def test_one_word_scales_the_inputs(load, small):
+def test_scale_shorthand_applies_to_inputs(load, small):
     scale = load(small, "data.scale=minmax").data.scale
     assert (scale.inputs, scale.targets) == ("minmax", "none")
 
 
-def test_an_option_of_the_source_that_is_called_like_a_key(load, small):
+def test_option_of_source_takes_precedence_over_key(load, small):
     data = load("data: {source: synthetic, kind: moons, inputs: 3}\n" + small.partition("\n")[2])
     assert data.data.options == {"kind": "moons", "inputs": 3}
     assert data.data.inputs is None
     assert data.resolved()["data"]["inputs"] == 3.0
 
 
-def test_later_problems_know_their_place(load, small):
+def test_problem_has_place_of_value(load, small):
     experiment = load(small)
     assert experiment.where("data.x[1][0]") == "xor.yaml:1:37"
     assert str(experiment.problem("model.layers.1.units", "too few", "take more")) == (
@@ -93,7 +93,7 @@ def test_later_problems_know_their_place(load, small):
     )
 
 
-def test_resolved_leaves_nothing_to_the_folder(load, small, tmp_path):
+def test_resolved_paths_are_absolute(load, small, tmp_path):
     (tmp_path / "t.csv").write_text("y\n1\n")
     data = "data: {source: csv, path: t.csv, targets: [y], validation: {path: ../v.csv}}\n"
     data += "plugins: [p/a.py, mod]\n"
@@ -105,7 +105,7 @@ def test_resolved_leaves_nothing_to_the_folder(load, small, tmp_path):
     assert experiment.data_files() == [tmp_path / "t.csv"]
 
 
-def test_files_of_a_plugins_source(load, small, tmp_path):
+def test_files_of_plugin_source_are_absolute(load, small, tmp_path):
     (tmp_path / "here.bin").write_text("")
     experiment = load("data: {source: archive, place: here.bin}\n" + small.partition("\n")[2])
     assert experiment.resolved()["data"]["place"] == str(tmp_path / "here.bin")
@@ -143,7 +143,7 @@ log: [csv, {name: sqlite, path: "no"}]
 @pytest.mark.parametrize(
     "overrides", [[], ["loss=cross_entropy", "model.layers.2=4"], ["stop={loss_below: 1}"]]
 )
-def test_resolved_reads_back_to_the_same(load, components, tmp_path, overrides):
+def test_resolved_reads_back_to_the_same_experiment(load, components, tmp_path, overrides):
     experiment = load(RICH, *overrides)
     other = tmp_path / "elsewhere"
     other.mkdir()
@@ -154,7 +154,7 @@ def test_resolved_reads_back_to_the_same(load, components, tmp_path, overrides):
     assert list(again.resolved()) == list(experiment.resolved())
 
 
-def test_a_mapping_is_an_experiment_too(components):
+def test_mapping_with_numpy_values_is_an_experiment(components):
     x = np.arange(4.0).reshape(2, 2)
     experiment = validate(
         read({
@@ -174,13 +174,13 @@ def test_a_mapping_is_an_experiment_too(components):
     assert "  x:\n  - [0.0, 1.0]\n  - [2.0, 3.0]\n  y: [0, 1]\n" in dump(experiment.resolved())
 
 
-def test_problems_of_a_mapping_have_no_line(components):
+def test_problem_of_mapping_has_no_line(components):
     with pytest.raises(ConfigError) as caught:
         validate(read({"data": {"source": "synthetic", "kind": "xor"}, "model": {"layers": [0]}}), components)
     assert str(caught.value).startswith("experiment model.layers[0].units: expected a whole number from 1")
 
 
-def test_a_default_that_is_not_there(components, small, write):
+def test_missing_default_component_is_reported(components, small, write):
     class Bare(type(components)):
         def get(self, kind, name):
             return super().get(kind, "missing" if kind == "logger" else name)
@@ -190,5 +190,5 @@ def test_a_default_that_is_not_there(components, small, write):
 
 
 @given(st.text())
-def test_every_stem_gives_a_name(stem):
-    assert check_name(safe_name(stem))
+def test_safe_name_is_valid(stem):
+    assert EXPERIMENT_NAME.validate(safe_name(stem))

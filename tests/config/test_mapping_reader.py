@@ -8,7 +8,7 @@ from cygd.config import read
 from cygd.errors import ConfigError
 
 
-def test_plain_python_comes_in_as_yaml_would():
+def test_python_values_become_yaml_values():
     source = {
         "a": (1, np.float64(0.1)),
         "b": Path("x") / "y",
@@ -27,7 +27,7 @@ def test_arrays_of_samples_are_not_copied():
     assert read({"data": {"x": x}}).root.plain()["data"]["x"] is x
 
 
-def test_the_mapping_itself_is_not_changed():
+def test_mapping_is_not_changed_by_overrides():
     source = {"model": {"layers": [16, 1]}}
     read(source, ["model.layers.0.units=3", "train.epochs=1"])
     assert source == {"model": {"layers": [16, 1]}}
@@ -42,20 +42,20 @@ def endless():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"a": {3: 1}}, "experiment a: a key must be text, found 3"),
-        ({"a": [object]}, "experiment a[0]: a value of type type cannot stand in an experiment"),
-        ({"a": Fraction(1, 2)}, "experiment a: a value of type Fraction cannot stand in an experiment"),
-        ({"a": 1j}, "a value of type complex cannot stand in an experiment"),
+        ({"a": {3: 1}}, "experiment a: expected text as a key, got 3"),
+        ({"a": [object]}, "experiment a[0]: expected a value that YAML can hold, got type"),
+        ({"a": Fraction(1, 2)}, "experiment a: expected a value that YAML can hold, got Fraction"),
+        ({"a": 1j}, "expected a value that YAML can hold, got complex"),
         (endless(), "experiment: nested more than 64 levels deep"),
     ],
 )
-def test_what_no_yaml_could_hold(source, message):
+def test_value_without_yaml_counterpart_is_rejected(source, message):
     with pytest.raises(ConfigError) as caught:
         read(source)
     assert message in str(caught.value)
 
 
-def test_a_component_in_place_of_its_name(components):
+def test_component_object_is_rejected_with_hint(components):
     with pytest.raises(ConfigError) as caught:
         read({"loss": components.get("loss", "mse")})
-    assert str(caught.value).endswith("hint: give its name, and load it as a plugin")
+    assert str(caught.value).endswith("hint: write its name, and load it as a plugin")

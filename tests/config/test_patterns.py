@@ -17,13 +17,13 @@ def folder(tmp_path):
     return inside
 
 
-def test_all_files_are_data_files(folder):
+def test_data_files_match_the_pattern(folder):
     reading = assembly.read(folder / "e.yaml")
     assert [path.name for path in reading.experiment.data_files()] == ["p1.csv", "p2.csv"]
     assert [p.name for p in reading.experiment.data.component.files(folder)] == ["p1.csv", "p2.csv"]
 
 
-def test_a_run_folder_finds_them_again(folder, tmp_path):
+def test_run_folder_keeps_the_pattern(folder, tmp_path):
     result = cygd.run(folder / "e.yaml", out=tmp_path / "run")
     again = cygd.run(result.directory / "config.yaml", out=tmp_path / "again")
     assert again.metrics == result.metrics

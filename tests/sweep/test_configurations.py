@@ -185,13 +185,17 @@ def test_the_sweep_itself_can_be_overridden():
     [
         ({"gird": {"seed": [1]}}, "sweep.gird", "unknown key 'gird'"),
         ({"train.epochs": [1, 2]}, "sweep.train.epochs", "unknown key 'train.epochs'"),
-        ({"grid": {"seed": 1}}, "sweep.grid.seed", "expected a list of values, found 1"),
-        ({"grid": {"seed": []}}, "sweep.grid.seed", "expected a list of values, found an empty list"),
+        ({"grid": {"seed": 1}}, "sweep.grid.seed", "expected a list of values, got 1"),
+        ({"grid": {"seed": []}}, "sweep.grid.seed", "expected a list of values, got an empty list"),
         ({"grid": []}, "sweep", "nothing says what is to be varied"),
         ({"grid": [1]}, "sweep.grid[0]", "expected a mapping of keys such as optimizer.learning_rate"),
         ({"grid": {"sweep.seed": [1]}}, "sweep.grid.sweep.seed", "a sweep cannot vary itself"),
-        ({"grid": {"train..epochs": [1]}}, "sweep.grid.train..epochs", "'train..epochs' is no key"),
-        ({"zip": {"seed": [1, 2], "loss": ["mse"]}}, "sweep.zip.loss", "1 values, but 'seed' has 2"),
+        ({"grid": {"train..epochs": [1]}}, "sweep.grid.train..epochs", "invalid key 'train..epochs'"),
+        (
+            {"zip": {"seed": [1, 2], "loss": ["mse"]}},
+            "sweep.zip.loss",
+            "expected 2 values as for 'seed', got 1",
+        ),
         ({"random": {"seed": [1, 2]}}, "sweep.random.seed", "expected {uniform: [low, high]}"),
         (
             {"random": {"seed": {"integer": [1, 2]}}},
@@ -202,14 +206,18 @@ def test_the_sweep_itself_can_be_overridden():
         (
             {"random": {"seed": {"uniform": [2, 1]}}},
             "sweep.random.seed.uniform",
-            "the low end 2 is above the high end 1",
+            "expected low <= high, got [2, 1]",
         ),
-        ({"random": {"seed": {"log_uniform": [0, 1]}}}, "sweep.random.seed.log_uniform", "no logarithm"),
+        (
+            {"random": {"seed": {"log_uniform": [0, 1]}}},
+            "sweep.random.seed.log_uniform",
+            "expected numbers greater than 0",
+        ),
         ({"random": {"seed": {"choice": []}}}, "sweep.random.seed.choice", "expected a list"),
         ({"list": {"seed": 1}}, "sweep.list", "expected a list of mappings"),
         ({"grid": {"seed": [1]}, "samples": 0}, "sweep.samples", "at least 1"),
         ({"grid": {"seed": [1]}, "mode": "best"}, "sweep.mode", "expected auto, min or max"),
-        ({"grid": {"seed": [1]}, "objective": "acuracy"}, "sweep.objective", "one of the measured values"),
+        ({"grid": {"seed": [1]}, "objective": "acuracy"}, "sweep.objective", "expected loss, got 'acuracy'"),
         ({"grid": {"seed": [1]}, "when": {"loss": {"seed": 1}}}, "sweep.when.loss", "'loss' is not varied"),
         ({"grid": {"seed": [1]}, "when": {"seed": {"seed": 1}}}, "sweep.when.seed.seed", "own condition"),
         ({"grid": {"seed": [1]}, "when": {"seed": 1}}, "sweep.when.seed", "expected a mapping"),
@@ -245,7 +253,7 @@ def test_one_valid_configuration_is_enough_to_begin():
 def test_the_base_may_lack_what_every_configuration_has():
     base = {key: value for key, value in BASE.items() if key != "model"}
     assert len(plan({"grid": {"model.layers": [[1], [2, 1]]}}, base=base).tasks()) == 2
-    with pytest.raises(ConfigError, match="'model' is missing"):
+    with pytest.raises(ConfigError, match="missing key 'model'"):
         plan({"grid": {"seed": [1]}}, base=base)
 
 

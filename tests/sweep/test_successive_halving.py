@@ -111,7 +111,7 @@ def test_its_own_epochs_are_the_last(experiment):
             {"overrides": ["sweep.optuna={seed: {integers: [1, 2]}}"]},
             "sweep.halving and sweep.optuna exclude each other",
         ),
-        ({"overrides": ["sweep.halving.factor=1"]}, "at least 2, found 1"),
+        ({"overrides": ["sweep.halving.factor=1"]}, "at least 2, got 1"),
         ({"overrides": ["sweep.halving.epoch=1"]}, "did you mean 'epochs'?"),
     ],
 )

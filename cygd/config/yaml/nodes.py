@@ -1,8 +1,7 @@
-"""Values that remember where they were written.
+"""Values with their places in a file.
 
-A parsed experiment is a tree of `Node`; each carries the `Mark` of its value and, inside a mapping,
-of its key. The tree shares nothing: what an alias repeats is copied, so that an override changes
-one place only.
+A parsed experiment is a tree of `Node`. Each node carries the `Mark` of its value and, inside a mapping, of
+its key. An alias becomes a copy, so that an override changes one place only.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 class Mark(NamedTuple):
-    """A place: a file with line and column (from 1), or a source that has no lines (line 0)."""
+    """A place: a file with line and column from 1, or a source without lines (line 0)."""
 
     source: str
     line: int = 0
@@ -48,7 +47,7 @@ class Node:
         return self.value
 
     def copy(self) -> Node:
-        """Return a tree of its own with the same values and places; an array is shared."""
+        """Return a deep copy; arrays are shared."""
         value = self.value
         if isinstance(value, dict):
             value = {key: child.copy() for key, child in value.items()}
@@ -57,7 +56,7 @@ class Node:
         return Node(value, self.mark, self.key_mark)
 
     def child(self, step: str | int) -> Node | None:
-        """Return what lies one step below, if there is anything."""
+        """Return the node one step below, or None."""
         if isinstance(self.value, dict):
             found = self.value.get(str(step))
             return found if isinstance(found, Node) else None
@@ -66,7 +65,7 @@ class Node:
         return None
 
     def nearest(self, path: KeyPath) -> tuple[Node, int]:
-        """Return the deepest node on a path, and how many steps of the path it took."""
+        """Return the deepest node on a path, and its number of steps."""
         node: Node = self
         for taken, step in enumerate(path):
             below = node.child(step)
@@ -77,7 +76,7 @@ class Node:
 
 
 def show_key(path: KeyPath) -> str:
-    """Write a key path as messages show it.
+    """Return a key path as messages show it.
 
     Examples
     --------
@@ -89,7 +88,7 @@ def show_key(path: KeyPath) -> str:
 
 
 def parse_key(text: str) -> KeyPath:
-    """Read a key path; an index is written `layers[0]` or `layers.0`.
+    """Parse a key path; an index is written `layers[0]` or `layers.0`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a plain YAML scalar means: the core schema of YAML 1.2.
+"""Read and write plain YAML scalars by the core schema of YAML 1.2.
 
 PyYAML follows YAML 1.1, where `no` is false, `1:30` is ninety, `2024-01-01` is a date, `010` is
 eight and `1e-3` is text. Here `no`, dates and `1:30` are text, `010` is ten and `1e-3` a number.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-__all__ = ["Scalar", "read_scalar", "write_float"]
+__all__ = ["Scalar", "format_float", "read_scalar"]
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -28,7 +28,7 @@ _DECIMAL = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 
-_MOST_DIGITS = 400  # beyond the largest float, and far below what makes int() slow
+_MAX_DIGITS = 400  # more than the largest float has, far fewer than make int() slow
 
 
 def read_scalar(text: str) -> Scalar:
@@ -37,7 +37,7 @@ def read_scalar(text: str) -> Scalar:
     Raises
     ------
     ValueError
-        When it is an integer of more than 400 digits.
+        If it is an integer of more than 400 digits.
 
     Examples
     --------
@@ -48,18 +48,18 @@ def read_scalar(text: str) -> Scalar:
         return _CONSTANTS[text]
     decimal = _DECIMAL.fullmatch(text)
     if decimal or _BASED.fullmatch(text):
-        if len(text) > _MOST_DIGITS:
+        if len(text) > _MAX_DIGITS:
             raise ValueError(f"a number of {len(text)} digits is too large")
         return int(text) if decimal else int(text, 0)
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def write_float(value: float) -> str:
-    """Write a float so that it is read back exactly, by YAML 1.1 readers too.
+def format_float(value: float) -> str:
+    """Return a float as text that YAML 1.1 and 1.2 readers read back exactly.
 
     Examples
     --------
-    >>> [write_float(value) for value in (1e-05, 0.1, float("inf"))]
+    >>> [format_float(value) for value in (1e-05, 0.1, float("inf"))]
     ['1.0e-05', '0.1', '.inf']
     """
     if value != value:

@@ -1,4 +1,4 @@
-"""A resolved experiment -> YAML text that reads back to the same values."""
+"""Write a resolved experiment as YAML text that reads back to the same values."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cygd.config.yaml.scalars import read_scalar, write_float
+from cygd.config.yaml.scalars import format_float, read_scalar
 
 __all__ = ["dump"]
 
-MOST_KNOWN, LONGEST_KNOWN = 200, 5000
-_KNOWN: dict[str, str] = {}  # JSON of a key with its value -> its lines
+MAX_CACHED, MAX_CACHED_LENGTH = 200, 5000
+_CACHE: dict[str, str] = {}  # JSON of a key with its value -> its lines
 
 
 def dump(content: Mapping[str, Any]) -> str:
-    """Write plain values as YAML.
+    """Return plain values as YAML text.
 
-    Keys keep their order; what holds no other list or mapping stands on one line. Text is quoted
-    where a reader of YAML 1.1 or 1.2 would take it for something else.
+    Keys keep their order; a list or mapping of scalars is written on one line. Text is quoted if a reader of
+    YAML 1.1 or 1.2 would take it for something else.
 
     Parameters
     ----------
     content : Mapping
-        Mappings with text as keys, lists, tuples, arrays, text, numbers, true, false and None.
+        Mappings with text as keys, lists, tuples, arrays, text, numbers, booleans and None.
 
     Examples
     --------
@@ -35,24 +35,24 @@ def dump(content: Mapping[str, Any]) -> str:
     name: '1e-3'
     """
     if not any(isinstance(value, Mapping | list | tuple | np.ndarray) for value in content.values()):
-        return _dump(dict(content))  # it stands on one line
+        return _dump(dict(content))  # on one line
     return "".join(_entry(key, value) for key, value in content.items())
 
 
 def _entry(key: str, value: Any) -> str:
-    """Return the lines of one key at the top; those that the runs of a sweep share are laid out once."""
+    """Return the lines of one top-level key; the runs of a sweep share them through a cache."""
     try:
-        known = json.dumps([key, value])
-    except (TypeError, ValueError):  # an array, which need not be small
+        cache_key = json.dumps([key, value])
+    except (TypeError, ValueError):  # an array, which may be large
         return _dump({key: value}, block=True)
-    if known not in _KNOWN:
-        if len(_KNOWN) >= MOST_KNOWN:
-            _KNOWN.clear()
+    if cache_key not in _CACHE:
         text = _dump({key: value}, block=True)
-        if len(known) > LONGEST_KNOWN:
+        if len(cache_key) > MAX_CACHED_LENGTH:
             return text
-        _KNOWN[known] = text
-    return _KNOWN[known]
+        if len(_CACHE) >= MAX_CACHED:
+            _CACHE.clear()
+        _CACHE[cache_key] = text
+    return _CACHE[cache_key]
 
 
 def _dump(content: dict[str, Any], *, block: bool = False) -> str:
@@ -64,14 +64,14 @@ def _dump(content: dict[str, Any], *, block: bool = False) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes every value out: no aliases, and no text that could be read as a number."""
+    """Writes every value in full: no aliases, and no text that could be read as a number."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 class _BlockDumper(_Dumper):
-    """Writes the mapping at the top as lines, whatever it holds."""
+    """Writes the top-level mapping in block style, even if it holds scalars only."""
 
     def serialize(self, node: yaml.Node) -> None:
         node.flow_style = False  # type: ignore[attr-defined]
@@ -79,14 +79,14 @@ class _BlockDumper(_Dumper):
 
 
 def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:float", write_float(value))
+    return dumper.represent_scalar("tag:yaml.org,2002:float", format_float(value))
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    # what YAML 1.1 reads as no text, the dumper quotes by itself
+    # the dumper itself quotes what YAML 1.1 does not read as text
     style = None if isinstance(read_scalar(value[:400]), str) else "'"
     if not value.isprintable():
-        style = '"'  # in the other styles a line break of Unicode would be read as a space
+        style = '"'  # in other styles a Unicode line break would be read as a space
     return dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style=style)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygd.config.yaml.scalars import read_scalar, write_float
+from cygd.config.yaml.scalars import format_float, read_scalar
 
 
 @pytest.mark.parametrize(
@@ -25,17 +25,17 @@ def test_plain_scalars_follow_yaml_1_2(text, value):
     assert type(read_scalar(text)) is type(value)
 
 
-def test_nan():
+def test_nan_is_read():
     assert math.isnan(read_scalar(".nan"))
 
 
-def test_an_absurd_integer_is_refused():
+def test_huge_integer_is_rejected():
     with pytest.raises(ValueError, match="a number of 5000 digits is too large"):
         read_scalar("9" * 5000)
 
 
 @given(st.floats())
-def test_floats_are_read_back_exactly(value):
-    back = read_scalar(write_float(value))
+def test_floats_read_back_exactly(value):
+    back = read_scalar(format_float(value))
     assert type(back) is float
     assert back.hex() == value.hex()

@@ -49,7 +49,7 @@ def back(text):
 
 
 def exactly(value):
-    """Return a form in which -0.0, nan and the types of numbers are told apart."""
+    """Return a form that distinguishes -0.0, nan and the types of numbers."""
     if isinstance(value, dict):
         return {key: exactly(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -58,36 +58,36 @@ def exactly(value):
 
 
 @given(st.dictionaries(st.text().filter(lambda key: key != "<<"), contents))
-def test_what_is_written_is_read_back(content):
+def test_written_content_reads_back(content):
     assert exactly(back(dump(content))) == exactly(content)
 
 
 @pytest.mark.parametrize(
     "text", ["no", "on", "yes", "1e-3", "1:30", "2024-01-01", "0o17", "010", "~", "1.", "true"]
 )
-def test_other_readers_see_text_too(text):
+def test_yaml_1_1_readers_read_text_as_text(text):
     assert yaml.safe_load(dump({"a": text})) == {"a": text}
 
 
-def test_small_floats_are_numbers_to_other_readers():
+def test_yaml_1_1_readers_read_small_floats_as_numbers():
     assert yaml.safe_load(dump({"a": 1e-05})) == {"a": 1e-05}
 
 
-def test_arrays_and_tuples_are_lists():
+def test_arrays_and_tuples_are_written_as_lists():
     assert back(dump({"a": np.array([[1.5, 2.0]]), "b": (1, 2)})) == {"a": [[1.5, 2.0]], "b": [1, 2]}
 
 
-def test_nothing_is_written_as_an_alias():
+def test_repeated_values_are_not_written_as_aliases():
     row = [1, 2]
     assert back(dump({"a": [row, row], "b": row})) == {"a": [[1, 2], [1, 2]], "b": [1, 2]}
 
 
-def test_a_path_that_is_no_unicode_survives():
+def test_surrogate_escape_reads_back():
     assert back(dump({"path": "a\udcff"})) == {"path": "a\udcff"}
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, "1", -0.0, 0.0, None, [1], [1.0], {"b": 1}, "x" * 6000])
-def test_what_was_written_before_is_written_alike(value):
+def test_cached_text_equals_first_text(value):
     other = {"z": [[1, 2]]}
     first = dump({"a": value, **other})
     assert dump({"a": value, **other}) == first
