@@ -39,7 +39,7 @@ def check(program: Program) -> None:
     for at, (_, *operands) in enumerate(program.prologue):
         assert all(0 <= operand < scalars + at for operand in operands), program
     for op, *slots in program.body:
-        results = 2 if op in ("logistic", "tanh_log1p_both") else 1
+        results = 2 if op in ("logistic", "tanh_log1p_value_and_derivative") else 1
         assert all(len(program.inputs) <= slot < first + program.temporaries for slot in slots[:results])
         assert all(0 <= slot < end for slot in slots), program
 

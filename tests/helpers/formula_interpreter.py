@@ -43,7 +43,7 @@ def tanh_log1p_derivative(v):
 
 OPS = {
     "copy": lambda a: a,
-    "settle": lambda a: np.where(np.abs(a) < np.finfo(np.float64).tiny, 0.0, a),
+    "flush_subnormal": lambda a: np.where(np.abs(a) < np.finfo(np.float64).tiny, 0.0, a),
     "finite": lambda a: np.clip(a, -MAX, MAX),
     "neg": np.negative,
     "abs": np.abs,
@@ -89,7 +89,7 @@ OPS = {
     "mul_exp": lambda a, b: np.exp(a * b),
     "mul_exp_finite": lambda a, b: np.clip(np.exp(a * b), -MAX, MAX),
     "tanh_log1p": tanh_log1p,
-    "tanh_log1p_slope": tanh_log1p_derivative,
+    "tanh_log1p_derivative": tanh_log1p_derivative,
     "where_lt": lambda a, b, x, y: where(a < b, a, b, x, y),
     "where_le": lambda a, b, x, y: where(a <= b, a, b, x, y),
     "where_eq": lambda a, b, x, y: where(a == b, a, b, x, y),
@@ -98,12 +98,12 @@ OPS = {
 # instructions with two results -> (first operation, second function of (operations, operand))
 PAIR_OPS = {
     "logistic": ("sigmoid", lambda ops, a: ops["sigmoid"](-a)),
-    "tanh_log1p_both": ("tanh_log1p", lambda ops, v: ops["tanh_log1p_slope"](v)),
+    "tanh_log1p_value_and_derivative": ("tanh_log1p", lambda ops, v: ops["tanh_log1p_derivative"](v)),
 }
 
 EXACT = {
     **OPS,
-    "settle": lambda a: a,
+    "flush_subnormal": lambda a: a,
     "finite": lambda a: a,
     "sign": mp.sign,
     "sqrt": mp.sqrt,
@@ -128,7 +128,7 @@ EXACT = {
     "mul_exp": lambda a, b: mp.exp(a * b),
     "mul_exp_finite": lambda a, b: mp.exp(a * b),
     "tanh_log1p": lambda v: mp.tanh(mp.log1p(v)),
-    "tanh_log1p_slope": lambda v: 4 * (1 + v) / (v * (v + 2) + 2) ** 2,
+    "tanh_log1p_derivative": lambda v: 4 * (1 + v) / (v * (v + 2) + 2) ** 2,
     "minimum": min,
     "maximum": max,
     "where_lt": lambda a, b, x, y: x if a < b else y,

@@ -210,7 +210,8 @@ def _compile_update(
         raise FormulaError(f"no formula for {missing[0]!r}", hint=f'add {{"{missing[0]}": "..."}}')
     _check_used(used, parameters)
     # state that has decayed to subnormal numbers is set to 0: arithmetic on subnormals is slow
-    outputs = [("w", results["w"]), *((name, graph.intern("settle", results[name])) for name in state)]
+    outputs = [("w", results["w"])]
+    outputs += [(name, graph.intern("flush_subnormal", results[name])) for name in state]
     return build_program(graph, ("g", "w", *state), uniforms, outputs)
 
 

@@ -343,7 +343,9 @@ class Lowering:
         if argument[0] == "block":
             if derivative not in self._needed:
                 return self.emit("tanh_log1p", argument)
-            self._values[node], self._values[derivative] = self._emit_pair("tanh_log1p_both", argument)
+            self._values[node], self._values[derivative] = self._emit_pair(
+                "tanh_log1p_value_and_derivative", argument
+            )
             return self._values[node]
         # T = n / (n + 2) for small v, 1 - 2 / (n + 2) for large, n = v (v + 2)
         n = self.value(graph.multiply(v, graph.add_constant(2.0, v)))
@@ -355,7 +357,7 @@ class Lowering:
         value, argument = graph.intern("tanh_log1p", v), self.value(v)
         if argument[0] == "block":
             if value not in self._needed:
-                return self.emit("tanh_log1p_slope", argument)
+                return self.emit("tanh_log1p_derivative", argument)
             self.value(value)
             return self._values[node]
         # T' = 4 (1 + v) / (v (v + 2) + 2)^2

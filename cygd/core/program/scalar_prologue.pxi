@@ -4,7 +4,8 @@ from libc cimport math
 
 cdef tuple SCALAR_OPS = (
     "copy", "neg", "abs", "sign", "sqrt", "inverse", "exp", "expm1", "log", "log1p", "sin", "cos", "tan",
-    "sinh", "cosh", "tanh", "arctan", "sigmoid", "softplus", "erf", "erfc", "finite", "settle",
+    "sinh", "cosh", "tanh", "arctan", "sigmoid", "softplus", "erf", "erfc", "finite",
+    "flush_subnormal",
     "add", "sub", "mul", "div", "minimum", "maximum", "fma", "fms", "fnma",
     "where_lt", "where_le", "where_eq",
 )

@@ -23,7 +23,7 @@ COSTLY = {
     "div",
     "sqrt",
     "tanh_log1p",
-    "tanh_log1p_both",
+    "tanh_log1p_value_and_derivative",
 }
 UNFUSED = {  # fused instruction -> the costly one in it
     "exp_finite": "exp",
@@ -46,8 +46,8 @@ def costly(program):
         ("sigmoid(h)", {"logistic": 1}, 2),
         ("h * sigmoid(h)", {"logistic": 1}, 3),
         ("h * sigmoid(1.7 * h)", {"logistic": 1}, 4),
-        ("h * tanh(log1p(exp(h)))", {"exp": 1, "tanh_log1p_both": 1}, 4),
-        ("h * tanh(softplus(1.1 * h))", {"exp": 1, "tanh_log1p_both": 1}, 4),
+        ("h * tanh(log1p(exp(h)))", {"exp": 1, "tanh_log1p_value_and_derivative": 1}, 4),
+        ("h * tanh(softplus(1.1 * h))", {"exp": 1, "tanh_log1p_value_and_derivative": 1}, 4),
         ("0.5 * h * (1 + tanh(sqrt(2 / pi) * (h + 0.044715 * h**3)))", {"logistic": 1}, 6),
         ("0.5 * h * (1 + erf(h / sqrt(2)))", {"erfc": 1, "exp": 1}, 10),
         ("h / (1 + abs(h))", {"inverse": 1}, 4),
