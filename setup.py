@@ -1,8 +1,8 @@
-"""The list of extensions and their compiler flags; everything else stands in pyproject.toml.
+"""The extensions and their compiler flags; everything else is in pyproject.toml.
 
-One text of kernels is built once per dtype and CPU level. Environment variables for developers:
-CYGD_CHECKED=1 builds with Cython's bounds and initialisation checks on, over which the tests of
-the core run; CYGD_BUILD_JOBS sets how many extensions are built at the same time.
+The kernels are compiled once per dtype and CPU level from the same source. Environment variables for
+developers: CYGD_CHECKED=1 builds with Cython's bounds and initialization checks, for the tests of the
+core; CYGD_BUILD_JOBS sets the number of extensions that are built in parallel.
 """
 
 import os
@@ -20,11 +20,11 @@ JOBS = int(os.environ.get("CYGD_BUILD_JOBS") or os.cpu_count() or 1)
 MSVC = sysconfig.get_platform().startswith("win")
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
 
-# -ffast-math would turn off NaN, and subnormals for the whole process; contraction is left to the
-# text (fma_), because what the compiler fuses differs from level to level
+# No -ffast-math: it breaks NaN, and turns off subnormals for the whole process. No contraction: what the
+# compiler fuses differs between CPU levels, so the kernels write fused multiply-adds explicitly (fma_)
 FLAGS = [] if MSVC else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
 if not MSVC and not CHECKED:
-    FLAGS.append("-g0")  # Python's own flags ask for debug information: most of the size
+    FLAGS.append("-g0")  # Python's own flags include -g, which is most of the size
 LEVELS = {"base": (16, [])}
 if X86 and not MSVC:
     LEVELS = {
@@ -40,16 +40,16 @@ DIRECTIVES = {
     "initializedcheck": CHECKED,
     "cdivision": True,
     "embedsignature": True,
-    # docstrings are found where they stand; a second list would run each example twice
+    # doctest finds the docstrings itself; __test__ would run each example twice
     "autotestdict": False,
 }
 CORE = Path("cygd", "core")
-# apart, because neither Cython nor the compiler sees that the flags of a file have changed
+# separate folders, because neither Cython nor the compiler notices that flags have changed
 BUILD = Path("build", "checked") if CHECKED else Path("build")
 
 
 def compiles(flags: list[str], text: str) -> bool:
-    """Return whether the compiler takes these flags and links the program."""
+    """Return True if the compiler accepts these flags and links the program."""
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
@@ -62,7 +62,7 @@ def compiles(flags: list[str], text: str) -> bool:
 
 
 def openmp() -> list[str]:
-    """Return the flag for OpenMP, or none where the compiler lacks it: threads are optional."""
+    """Return the flag for OpenMP, or none if the compiler does not support it: threads are optional."""
     if MSVC:
         return ["/openmp"]
     flag = "-fopenmp"
@@ -71,9 +71,9 @@ def openmp() -> list[str]:
 
 
 def levels() -> dict[str, tuple[int, list[str]]]:
-    """Return the CPU levels that the compiler knows: the bytes of a vector, and the flags."""
+    """Return the CPU levels that the compiler supports: the bytes of a vector, and the flags."""
     known = {name: row for name, row in LEVELS.items() if compiles(row[1], "int main(void) { return 0; }\n")}
-    # an old compiler still builds the baseline, for whatever it takes to be one
+    # an old compiler builds the base level with its own default target
     return known or {"base": (16, [])}
 
 
@@ -100,13 +100,13 @@ def extensions() -> list[Extension]:
             found.append(extension(stub, march, {**macros, "VBYTES": vbytes}))
     for name in ("dispatch", "primitives", "random", "deterministic"):
         found.append(extension(CORE / f"{name}.pyx"))
-    # Cython's own helpers once instead of in every extension
+    # Cython's helpers, once instead of in every extension
     found.append(Extension("cygd.core._cyutility", [str(CORE / "_cyutility.c")], extra_compile_args=FLAGS))
     return found
 
 
 def stale() -> bool:
-    """Return whether a .pxd or what it includes has changed: Cython does not look behind such an include."""
+    """Return True if a .pxd or table.pxi has changed: Cython does not track what a .pxd includes."""
     made = [path.stat().st_mtime for path in BUILD.rglob("*.c")]
     return bool(made) and max(p.stat().st_mtime for p in [CORE / "table.pxi", *CORE.rglob("*.pxd")]) > min(
         made

@@ -1,4 +1,4 @@
-# What a user's Cython module may cimport; it needs nothing but the C types.
+# What user code may cimport; it needs only C types.
 from cygd.core.primitives cimport (
     API_VERSION,
     activation_derivative_f32,

@@ -1,8 +1,8 @@
-"""The compiled core: arrays in, arrays out. It knows no YAML, no plugins and no files."""
+"""The compiled core: arrays in, arrays out, independent of YAML, plugins and files."""
 
 from __future__ import annotations
 
-from cygd.core import _f32, _f64, deterministic, dispatch, random  # noqa: F401  (loaded with the core)
+from cygd.core import _f32, _f64, deterministic, dispatch, random  # noqa: F401  (submodules)
 from cygd.core._f64 import names
 from cygd.core.primitives import (
     activate,
@@ -32,5 +32,5 @@ __all__ = [
 
 
 def info() -> dict[str, object]:
-    """Return what the build offers here: CPU level in use, levels to choose from, OpenMP."""
+    """Return the CPU level in use, the levels available on this machine, and whether OpenMP is."""
     return {"level": dispatch.level(), "levels": dispatch.levels(), "openmp": _f64.OPENMP}

@@ -1,4 +1,4 @@
-# The primitives and the engine for float32.
+# The engine and the primitives for float32: one text for both dtypes, in the files included here.
 from cygd.core cimport dispatch
 from cygd.core.f32 cimport *
 cdef kernels *current() noexcept nogil: return dispatch.kernels_f32

@@ -1,4 +1,4 @@
-# The primitives and the engine for float64.
+# The engine and the primitives for float64: one text for both dtypes, in the files included here.
 from cygd.core cimport dispatch
 from cygd.core.f64 cimport *
 cdef kernels *current() noexcept nogil: return dispatch.kernels_f64

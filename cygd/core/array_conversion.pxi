@@ -1,10 +1,13 @@
-# From what people pass to what a kernel takes, and back: dtypes, shapes, memory, row-wise layouts.
+# Conversion between the arrays that callers pass and the arrays that kernels take: dtypes, shapes, memory
+# layouts, and blocks for row-wise activations.
+
+# arrays in ----------------------------------------------------------------------------------------
 
 def real_array(value, name):
-    """Return a value as an array of float32 or float64, or raise a TypeError that names it."""
+    """Return a value as a float32 or float64 array, or raise a TypeError that names the argument."""
     if value is None:
         raise TypeError(f"{name}: expected an array, got None")
-    # NumPy imports this module when somebody asks for it: where nobody has, nothing is masked
+    # numpy.ma is imported on first use: if it is not loaded, no array is masked
     if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: masked arrays are not supported; fill it first ({name}.filled(...))")
     array = np.asarray(value)
@@ -16,25 +19,25 @@ def real_array(value, name):
     raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
 
 
-cdef object alike(dict arrays):
-    """Return the module of the arrays' common dtype, and the arrays in it, C-contiguous."""
-    found = {name: real_array(value, name) for name, value in arrays.items()}
-    dtype = np.float32 if all(array.dtype.itemsize == 4 for array in found.values()) else np.float64
+cdef object to_common_dtype(dict arrays):
+    """Return the module of the arrays' common dtype, and the arrays in this dtype, C-contiguous."""
+    converted = {name: real_array(value, name) for name, value in arrays.items()}
+    dtype = np.float32 if all(array.dtype.itemsize == 4 for array in converted.values()) else np.float64
     module = _f32 if dtype is np.float32 else _f64
-    ready = [np.require(array, dtype, ["C", "A"]) for array in found.values()]
-    for name, array in zip(found, ready):
+    contiguous = [np.require(array, dtype, ["C", "A"]) for array in converted.values()]
+    for name, array in zip(converted, contiguous):
         if array.ndim > 2:
             raise ValueError(f"{name}: expected one or two dimensions, got {array.ndim}")
-    return module, ready
+    return module, contiguous
 
 
-cdef same_shape(str first, a, str second, b):
+cdef check_same_shape(str first, a, str second, b):
     if a.shape != b.shape:
         raise ValueError(f"{first} has shape {a.shape}, {second} has shape {b.shape}: they must be equal")
 
 
-cdef object right_hand(b):
-    """Return a matrix with its rows padded to whole lines, as the product reads them."""
+cdef object pad_columns(b):
+    """Return a right-hand matrix with its rows padded to whole cache lines, as matmul expects."""
     width = LINE // b.dtype.itemsize
     columns = -(-b.shape[1] // width) * width
     if columns == b.shape[1]:
@@ -44,8 +47,25 @@ cdef object right_hand(b):
     return padded
 
 
-cdef object into(out, result, arrays):
-    """Write a result into `out`, after checking that it may be written there."""
+cdef object to_block(array, module):
+    """Return rows (n, units) as a block (units, rows), padded with copies of the last row."""
+    width = LINE // array.dtype.itemsize
+    n, units = array.shape
+    block = np.empty((units, -(-n // width) * width), array.dtype)
+    block[:, :n] = array.T
+    block[:, n:] = array[-1:].T
+    return block
+
+
+# results out --------------------------------------------------------------------------------------
+
+cdef object from_block(block, n, shape):
+    """Return the first n rows of a block (units, rows), in the given shape."""
+    return np.ascontiguousarray(block[:, :n].T).reshape(shape)
+
+
+cdef object write_out(out, result, arrays):
+    """Return the result, written to `out` if given; `out` must not partly overlap an input."""
     if out is None:
         return result[()]
     if not isinstance(out, np.ndarray):
@@ -57,25 +77,28 @@ cdef object into(out, result, arrays):
         raise ValueError("out is read-only")
     for array in arrays:
         if array is not out and isinstance(array, np.ndarray) and np.shares_memory(array, out) \
-                and not same_memory(array, out):
-            raise ValueError("out overlaps the input: give the input itself, or separate memory")
+                and not is_same_view(array, out):
+            raise ValueError("out overlaps the input: pass the input itself, or separate memory")
     np.copyto(out, result)
     return out
 
 
-cdef bint same_memory(a, b):
+cdef bint is_same_view(a, b):
+    """Return True if two arrays are the same view of the same memory."""
     return (a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
             and a.shape == b.shape and a.strides == b.strides)
 
 
-cdef object values_of(name, module, parameters):
-    """Return an activation's parameters in the order of its row, or None for the defaults."""
-    rows = {row["name"]: row for row in module.names()["activations"]}
-    if name not in rows:
-        raise ValueError(f"unknown activation {name!r}: one of {', '.join(sorted(rows))}")
+# the equations over converted arrays --------------------------------------------------------------
+
+cdef object parameter_values(name, module, parameters):
+    """Return an activation's parameters in the order of its table entry, or None for the defaults."""
+    entries = {entry["name"]: entry for entry in module.names()["activations"]}
+    if name not in entries:
+        raise ValueError(f"unknown activation {name!r}: one of {', '.join(sorted(entries))}")
     if not parameters:
         return None
-    known = rows[name]["parameters"]
+    known = entries[name]["parameters"]
     for key in parameters:
         if key not in known:
             raise ValueError(f"activation {name!r} has no parameter {key!r}")
@@ -83,22 +106,23 @@ cdef object values_of(name, module, parameters):
 
 
 cdef bint is_rowwise(name, module):
-    return any(row["name"] == name and row["rowwise"] for row in module.names()["activations"])
+    return any(entry["name"] == name and entry["rowwise"] for entry in module.names()["activations"])
 
 
-cdef object columns_of(array, module):
-    """Return rows as a block units x rows, the rows padded by copies of the last one."""
-    width = LINE // array.dtype.itemsize
-    n, units = array.shape
-    block = np.empty((units, -(-n // width) * width), array.dtype)
-    block[:, :n] = array.T
-    block[:, n:] = array[-1:].T
-    return block
+cdef object affine(module, x, w, b):
+    """Return x w + b for x (n, n_inputs), w (n_inputs, n_outputs), b (n_outputs) or None."""
+    h = np.zeros((x.shape[0], w.shape[1]), x.dtype) if b is None else \
+        np.ascontiguousarray(np.broadcast_to(b, (x.shape[0], w.shape[1])))
+    if x.shape[1] and h.size:
+        if not h.flags.writeable:
+            h = h.copy()
+        module.matmul(x, pad_columns(w), h, True)
+    return h
 
 
-cdef object evaluated(module, h, name, parameters):
+cdef object activation_value(module, h, name, parameters):
     """Return f(h) in the shape of h."""
-    values = values_of(name, module, parameters)
+    values = parameter_values(name, module, parameters)
     out = np.empty_like(h)
     if h.size == 0:
         return out
@@ -106,14 +130,14 @@ cdef object evaluated(module, h, name, parameters):
         module.block("activation", name, h.reshape(-1), out.reshape(-1), values)
         return out
     rows = h.reshape(1, -1) if h.ndim < 2 else h
-    block = columns_of(rows, module)
+    block = to_block(rows, module)
     module.rowwise(name, block, block)
-    return np.ascontiguousarray(block[:, :len(rows)].T).reshape(h.shape)
+    return from_block(block, len(rows), h.shape)
 
 
-cdef object slope(module, h, name, parameters):
+cdef object activation_derivative(module, h, name, parameters):
     """Return f'(h) in the shape of h."""
-    values = values_of(name, module, parameters)
+    values = parameter_values(name, module, parameters)
     if is_rowwise(name, module):
         raise ValueError(
             f"{name} has no elementwise derivative: every output depends on every net input of its "
@@ -127,27 +151,16 @@ cdef object slope(module, h, name, parameters):
     return out
 
 
-cdef object backward(module, h, y_hat, g, name):
-    """Return g through f at h: g * f'(h), or the rows' Jacobian times g."""
+cdef object backprop_activation(module, h, y_hat, g, name):
+    """Return dE/dh from g = dE/dy_hat: f'(h) g, or J^T g for a row-wise activation."""
     if not is_rowwise(name, module):
-        out = slope(module, h, name, None)
+        out = activation_derivative(module, h, name, None)
         module.multiply(g.reshape(-1), out.reshape(-1), out.reshape(-1))
         return out
     if not h.size:
         return np.empty_like(h)
     rows = h.reshape(1, -1) if h.ndim < 2 else h
-    blocks = [columns_of(a.reshape(rows.shape), module) for a in (rows, y_hat, g)]
+    blocks = [to_block(a.reshape(rows.shape), module) for a in (rows, y_hat, g)]
     delta = np.empty_like(blocks[0])
     module.rowwise_backward(name, *blocks, delta)
-    return np.ascontiguousarray(delta[:, :len(rows)].T).reshape(h.shape)
-
-
-cdef object transformed(module, x, w, b):
-    """Return x w + b for x (n, n_inputs), w (n_inputs, n_outputs), b (n_outputs) or None."""
-    h = np.zeros((x.shape[0], w.shape[1]), x.dtype) if b is None else \
-        np.ascontiguousarray(np.broadcast_to(b, (x.shape[0], w.shape[1])))
-    if x.shape[1] and h.size:
-        if not h.flags.writeable:
-            h = h.copy()
-        module.matrix_product(x, right_hand(w), h, True)
-    return h
+    return from_block(delta, len(rows), h.shape)

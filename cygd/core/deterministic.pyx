@@ -1,7 +1,7 @@
-"""Sums and orthonormal bases in an order of our own.
+"""Column statistics and orthonormal bases with a fixed order of operations.
 
-LAPACK and NumPy's vectorised sums may give other last bits on another machine or version; what
-enters a result (the scaling of the data, initial weights) must not depend on them.
+The last bits of LAPACK and of NumPy's vectorized sums depend on the machine and the version. What enters a
+result (the scaling of the data, initial weights) must not, so it is computed here.
 """
 
 from libc.math cimport fmax, fmin, sqrt
@@ -15,7 +15,10 @@ ctypedef fused floating:
 
 
 def _statistics(const floating[:, :] x, const int64_t[::1] rows, double[:, ::1] out):
-    # mean = sum x / n; deviation^2 = sum (x - mean)^2 / n, in double, each column in the order of the rows
+    """Write mean, std, min and max of each column: mean = sum x / n, std^2 = sum (x - mean)^2 / n.
+
+    In double, each column summed in the order of the rows.
+    """
     cdef Py_ssize_t i, j, n = rows.shape[0]
     cdef double value
     with nogil:
@@ -46,42 +49,42 @@ def column_statistics(x, rows=None):
     x : array of shape (n_samples, n_columns)
         float32 or float64; anything else is converted.
     rows : array of int64, optional
-        The rows that count; all by default.
+        Indices of the rows to use; all by default.
 
     Returns
     -------
     tuple of four float64 arrays of shape (n_columns,)
-        The deviation divides by n.
+        The standard deviation divides by n.
 
     Examples
     --------
-    >>> mean, deviation, low, high = column_statistics(np.array([[1.0], [3.0]]))
-    >>> float(mean[0]), float(deviation[0]), float(low[0]), float(high[0])
+    >>> mean, std, low, high = column_statistics(np.array([[1.0], [3.0]]))
+    >>> float(mean[0]), float(std[0]), float(low[0]), float(high[0])
     (2.0, 1.0, 1.0, 3.0)
     """
     x = np.asarray(x)
     if x.dtype not in (np.float32, np.float64):
         x = x.astype(np.float64)
-    chosen = np.arange(len(x)) if rows is None else np.ascontiguousarray(rows, np.int64)
-    if not len(chosen):
-        raise ValueError("column_statistics: no rows")
-    if chosen.min() < 0 or chosen.max() >= len(x):
+    indices = np.arange(len(x)) if rows is None else np.ascontiguousarray(rows, np.int64)
+    if not len(indices):
+        raise ValueError("column_statistics: expected at least one row, got none")
+    if indices.min() < 0 or indices.max() >= len(x):
         raise IndexError("column_statistics: row out of range")
     out = np.empty((4, x.shape[1]))
-    _statistics(x, chosen, out)
+    _statistics(x, indices, out)
     return tuple(out)
 
 
 def orthonormal(a):
-    """Return a matrix with orthonormal columns (rows, where it is wider than tall).
+    """Return a matrix with orthonormal columns; orthonormal rows if it has more columns than rows.
 
-    Gram and Schmidt's process, each column twice, which is as orthogonal as the type allows
+    Gram-Schmidt with each column orthogonalized twice, which is orthogonal to working precision
     (Giraud et al. 2005).
 
     Parameters
     ----------
     a : array of shape (n_rows, n_columns)
-        Of full rank.
+        It must have full rank.
 
     Examples
     --------
@@ -91,7 +94,7 @@ def orthonormal(a):
     """
     a = np.asarray(a, np.float64)
     tall = a.shape[0] >= a.shape[1]
-    # vectors as rows, so that each is contiguous
+    # one vector per row, so that each is contiguous
     cdef double[:, ::1] q = np.array(a.T if tall else a, order="C")
     cdef Py_ssize_t i, j, k, n = q.shape[1]
     cdef int _twice
@@ -108,7 +111,7 @@ def orthonormal(a):
         for k in range(n):
             dot += q[i, k] * q[i, k]
         if dot == 0:
-            raise ValueError("orthonormal: the matrix is not of full rank")
+            raise ValueError("orthonormal: expected a matrix of full rank")
         for k in range(n):
             q[i, k] /= sqrt(dot)
     out = np.asarray(q)

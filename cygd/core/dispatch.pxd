@@ -1,4 +1,4 @@
-# The kernels in use: one table per dtype, chosen at import.
+# The kernel tables in use, one per dtype; selected at import.
 from cygd.core cimport f32, f64
 
 cdef f32.kernels *kernels_f32

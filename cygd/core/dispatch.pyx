@@ -1,8 +1,9 @@
 # cython: wraparound=True
-"""Choose the CPU level at import and hold its kernels.
+"""Select the CPU level at import and hold its kernel tables.
 
-A level's module is imported only where the CPU has the level: its initialisation, too, is compiled
-for it. `CYGD_CPU` forces a level; one that this CPU or this build lacks is an error, never a crash.
+A level's module is imported only on a CPU that supports the level, because its initialization is compiled
+for the level as well. `CYGD_CPU` forces a level; one that the CPU or the build does not support raises an
+ImportError instead of crashing.
 """
 
 import os
@@ -15,15 +16,15 @@ cdef extern from "simd/vec.h":
     int cpu_level()
 
 LEVELS = {"base": 2, "v3": 3, "v4": 4}
-_loaded = []        # the level in use, and its modules, which own the tables
+_loaded = []        # the name of the level in use and its modules, which own the tables
 
 
 def levels():
     """Return the names of the CPU levels that this machine and this build support, lowest first."""
-    here = cpu_level()
+    highest = cpu_level()
     return [
         name for name, number in LEVELS.items()
-        if number <= here and find_spec(f"cygd.core.kernels.f64_{name}") is not None
+        if number <= highest and find_spec(f"cygd.core.kernels.f64_{name}") is not None
     ]
 
 
@@ -33,12 +34,12 @@ def level():
 
 
 def select(name):
-    """Use the kernels of a level from now on; networks made before keep theirs.
+    """Use the kernels of a level from now on; existing engines keep theirs.
 
     Raises
     ------
     ImportError
-        If the name is unknown, or the CPU or the build lacks the level.
+        If the name is unknown, or if the CPU or the build does not support the level.
     """
     global kernels_f32, kernels_f64
     if name not in LEVELS:

@@ -1,3 +1,3 @@
-# The table of kernels for float32.
+# The kernel table for float32.
 ctypedef float real
 include "table.pxi"

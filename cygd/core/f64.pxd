@@ -1,3 +1,3 @@
-# The table of kernels for float64.
+# The kernel table for float64.
 ctypedef double real
 include "table.pxi"

@@ -1,8 +1,9 @@
-# The short way from an array to a kernel: for arrays that need no conversion, on both sides.
+# The fast path of `activate` and `derivative`: arrays that need no conversion on either side.
 #
-# `activate(h, name, out)` in a loop should cost what the kernel costs. So the usual case (plain arrays of one
-# dtype and shape, C-contiguous, a built-in by name with its default parameters) is recognized from the two
-# buffers alone, a few dozen nanoseconds each; everything else, errors among it, is left to array_conversion.pxi.
+# `activate(h, name, out)` in a loop should cost what the kernel costs. The common case (plain C-contiguous
+# arrays of one dtype and shape, a built-in activation by name with its default parameters) is recognized from
+# the two buffers alone, at a few dozen nanoseconds each. Everything else, errors included, goes through
+# array_conversion.pxi.
 
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
@@ -12,25 +13,52 @@ from libc.string cimport memcmp
 from cygd.core cimport f32, f64
 
 cdef enum:
-    PIECE = 1024                # elements whose y_hat lies on the stack on the way to f'
-    ALONE = 1 << 15             # elements from which other Python threads may run meanwhile
+    STACK_BLOCK = 1024          # elements whose y_hat is kept on the stack while computing f'
+    NOGIL_SIZE = 1 << 15        # elements from which on the GIL is released
 
 cdef object ndarray = np.ndarray
 
 
-# the place of each activation, the same in every table; filled by the first call, since dispatch may
-# import this module before it has chosen a table
-cdef dict ROWS = {}
+# the index of each activation, the same in every table; filled by the first call, because dispatch may
+# import this module before it has selected a table
+cdef dict ACTIVATION_INDEX = {}
 
 
-cdef number_rows():
+cdef index_activations():
     cdef int k
     for k in range(dispatch.kernels_f64.n_activations):
-        ROWS[(<bytes> dispatch.kernels_f64.activations[k].name).decode()] = k
+        ACTIVATION_INDEX[(<bytes> dispatch.kernels_f64.activations[k].name).decode()] = k
 
 
-cdef bint is_alike(const Py_buffer *h, const Py_buffer *out) noexcept:
-    """Return whether two buffers agree in type and shape, and are the same memory or share none."""
+cdef bint try_fast_path(h, activation, out, bint derivative) except -1:
+    """Compute out = f(h) or f'(h) if this is the common case, and return whether it is."""
+    cdef Py_buffer source, target
+    cdef bint done = False
+    if type(h) is not ndarray or type(out) is not ndarray or type(activation) is not str:
+        return False
+    if not ACTIVATION_INDEX:
+        index_activations()
+    index = ACTIVATION_INDEX.get(activation)
+    if index is None or not get_buffer(h, &source, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS):
+        return False
+    if get_buffer(out, &target, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE):
+        done = are_compatible(&source, &target) and call_kernel(index, &source, &target, derivative)
+        PyBuffer_Release(&target)
+    PyBuffer_Release(&source)
+    return done
+
+
+cdef bint get_buffer(value, Py_buffer *buffer, int flags) noexcept:
+    """Get a buffer of an array; return False if it has none of this kind."""
+    try:
+        PyObject_GetBuffer(value, buffer, flags)
+    except (BufferError, ValueError):
+        return False
+    return True
+
+
+cdef bint are_compatible(const Py_buffer *h, const Py_buffer *out) noexcept:
+    """Return True if two buffers have the same dtype and shape, and are the same memory or disjoint."""
     cdef const char *a = <const char *> h.buf
     cdef const char *b = <const char *> out.buf
     if h.format[0] != out.format[0] or h.format[1] or out.format[1] or h.format[0] not in (b"d", b"f"):
@@ -42,78 +70,53 @@ cdef bint is_alike(const Py_buffer *h, const Py_buffer *out) noexcept:
     return a == b or a + h.len <= b or b + out.len <= a
 
 
-cdef bint direct(h, activation, out, bint derivative) except -1:
-    """out = f(h) or f'(h), where this is the usual case; returns whether it is."""
-    cdef Py_buffer source, target
-    cdef bint done = False
-    if type(h) is not ndarray or type(out) is not ndarray or type(activation) is not str:
-        return False
-    if not ROWS:
-        number_rows()
-    row = ROWS.get(activation)
-    if row is None or lacks_buffer(h, &source, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS):
-        return False
-    if not lacks_buffer(out, &target, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE):
-        done = is_alike(&source, &target) and computed(row, &source, &target, derivative)
-        PyBuffer_Release(&target)
-    PyBuffer_Release(&source)
-    return done
-
-
-cdef bint lacks_buffer(value, Py_buffer *buffer, int flags) noexcept:
-    """Return whether an array has no such buffer."""
-    try:
-        PyObject_GetBuffer(value, buffer, flags)
-    except (BufferError, ValueError):
-        return True
-    return False
-
-
-cdef bint computed(int row, const Py_buffer *source, const Py_buffer *target, bint derivative) noexcept:
-    """Call the kernel; returns False for a row-wise activation, which has none of this kind."""
-    cdef f32.activation_row *single = &dispatch.kernels_f32.activations[row]
-    cdef f64.activation_row *double_ = &dispatch.kernels_f64.activations[row]
+cdef bint call_kernel(int index, const Py_buffer *source, const Py_buffer *target, bint derivative) noexcept:
+    """Call the kernel; return False for a row-wise activation, which has no elementwise kernel."""
+    cdef f32.activation_entry *entry_f32 = &dispatch.kernels_f32.activations[index]
+    cdef f64.activation_entry *entry_f64 = &dispatch.kernels_f64.activations[index]
     cdef Py_ssize_t n = source.len // source.itemsize
-    if double_.f == NULL:
+    if entry_f64.f == NULL:
         return False
-    if n >= ALONE:
+    if n >= NOGIL_SIZE:
         with nogil:
             if source.itemsize == 4:
-                map_f32(single, <const float *> source.buf, <float *> target.buf, n, derivative)
+                map_f32(entry_f32, <const float *> source.buf, <float *> target.buf, n, derivative)
             else:
-                map_f64(double_, <const double *> source.buf, <double *> target.buf, n, derivative)
+                map_f64(entry_f64, <const double *> source.buf, <double *> target.buf, n, derivative)
     elif source.itemsize == 4:
-        map_f32(single, <const float *> source.buf, <float *> target.buf, n, derivative)
+        map_f32(entry_f32, <const float *> source.buf, <float *> target.buf, n, derivative)
     else:
-        map_f64(double_, <const double *> source.buf, <double *> target.buf, n, derivative)
+        map_f64(entry_f64, <const double *> source.buf, <double *> target.buf, n, derivative)
     return True
 
 
-cdef void map_f32(const f32.activation_row *row, const float *h, float *out, Py_ssize_t n,
+cdef void map_f32(const f32.activation_entry *entry, const float *h, float *out, Py_ssize_t n,
                   bint derivative) noexcept nogil:
-    cdef float[PIECE] y_hat
+    """out = f(h) or f'(h); f' gets y_hat where it reads it."""
+    cdef float[STACK_BLOCK] y_hat
     cdef Py_ssize_t i, m
     if not derivative:
-        row.f(h, out, n, NULL)
-    elif not row.df_reads_y_hat:
-        row.df(h, h, out, n, NULL)
+        entry.f(h, out, n, NULL)
+    elif not entry.df_reads_y_hat:
+        entry.df(h, h, out, n, NULL)
     else:
-        for i from 0 <= i < n by PIECE:
-            m = min(n - i, <Py_ssize_t> PIECE)
-            row.f(h + i, y_hat, m, NULL)
-            row.df(h + i, y_hat, out + i, m, NULL)
+        for i from 0 <= i < n by STACK_BLOCK:
+            m = min(n - i, <Py_ssize_t> STACK_BLOCK)
+            entry.f(h + i, y_hat, m, NULL)
+            entry.df(h + i, y_hat, out + i, m, NULL)
 
 
-cdef void map_f64(const f64.activation_row *row, const double *h, double *out, Py_ssize_t n,
+cdef void map_f64(const f64.activation_entry *entry, const double *h, double *out, Py_ssize_t n,
                   bint derivative) noexcept nogil:
-    cdef double[PIECE] y_hat
+    """The same for float64."""
+    cdef double[STACK_BLOCK] y_hat
     cdef Py_ssize_t i, m
     if not derivative:
-        row.f(h, out, n, NULL)
-    elif not row.df_reads_y_hat:
-        row.df(h, h, out, n, NULL)
+        entry.f(h, out, n, NULL)
+    elif not entry.df_reads_y_hat:
+        entry.df(h, h, out, n, NULL)
     else:
-        for i from 0 <= i < n by PIECE:
-            m = min(n - i, <Py_ssize_t> PIECE)
-            row.f(h + i, y_hat, m, NULL)
-            row.df(h + i, y_hat, out + i, m, NULL)
+        for i from 0 <= i < n by STACK_BLOCK:
+            m = min(n - i, <Py_ssize_t> STACK_BLOCK)
+            entry.f(h + i, y_hat, m, NULL)
+            entry.df(h + i, y_hat, out + i, m, NULL)

@@ -1,12 +1,12 @@
 # cython: wraparound=True
-"""The equations of section "The mathematics" as functions over arrays.
+"""The equations of a layer as functions over arrays.
 
 Every function takes arrays of two dimensions (n_samples, n_units), or of one: one row, or one unit.
-float32 stays float32 when all arrays are; integers become float64, float16 float32. Strided,
-Fortran-ordered, byte-swapped, misaligned and read-only arrays are taken as they are or converted;
-None, masked, object and complex arrays are refused.
+The result is float32 if all arrays are float32 or float16, else float64; integers become float64. Strided,
+Fortran-ordered, byte-swapped, misaligned and read-only arrays are read in place or converted;
+None, masked, object and complex arrays raise a TypeError.
 
-Checks stand here, in front of the kernels, so that the kernels need none.
+All checks are here, before the kernels, so that the kernels need none.
 """
 
 from cpython.pycapsule cimport (
@@ -32,7 +32,7 @@ __all__ = [
     "weight_step",
 ]
 
-cdef Py_ssize_t LINE = 64       # bytes to which the rows of a right-hand matrix are padded
+cdef Py_ssize_t LINE = 64       # bytes; the rows of a right-hand matrix are padded to a multiple
 
 
 cdef block_f32 activation_f32(str name) except NULL:
@@ -74,7 +74,7 @@ cdef object derivative_capsule_f64(derivative_f64 df):
 
 
 def read_capsule(given):
-    """Return the name of a capsule (or None), its pointer and its context; None for what is no capsule."""
+    """Return the name (or None), pointer and context of a capsule; None if the object is not a capsule."""
     cdef const char *name
     if not PyCapsule_CheckExact(given):
         return None
@@ -124,14 +124,14 @@ def net_input(x, w, b=None):
     Returns
     -------
     array of shape (n_samples, n_outputs)
-        Without the axis that x or w lacks.
+        Without the axis that x or w does not have.
 
     Raises
     ------
     TypeError
         For None, masked, object and complex arrays.
     ValueError
-        For shapes that do not fit.
+        For shapes that do not match.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def net_input(x, w, b=None):
     -0.5
     """
     arrays = {"x": x, "w": w} if b is None else {"x": x, "w": w, "b": b}
-    module, ready = alike(arrays)
+    module, ready = to_common_dtype(arrays)
     x, w = ready[0], ready[1]
     if x.ndim == 0 or w.ndim == 0:
         raise ValueError("x and w: expected one or two dimensions, got 0")
@@ -151,7 +151,7 @@ def net_input(x, w, b=None):
     bias = None if b is None else ready[2].reshape(-1)
     if bias is not None and bias.shape[0] != weights.shape[1]:
         raise ValueError(f"b has {bias.shape[0]} values for {weights.shape[1]} units")
-    h = transformed(module, rows, weights, bias)
+    h = affine(module, rows, weights, bias)
     return h.reshape(x.shape[:-1] + w.shape[1:])[()]
 
 
@@ -190,48 +190,48 @@ def sse(y, y_hat):
     >>> sse([1.0, 2.0], [0.0, 4.0])
     2.5
     """
-    module, (y, y_hat) = alike({"y": y, "y_hat": y_hat})
-    same_shape("y", y, "y_hat", y_hat)
-    return module.half_square_difference(y.reshape(-1), y_hat.reshape(-1))
+    module, (y, y_hat) = to_common_dtype({"y": y, "y_hat": y_hat})
+    check_same_shape("y", y, "y_hat", y_hat)
+    return module.sse(y.reshape(-1), y_hat.reshape(-1))
 
 
 def error_term(y, y_hat, h, activation="sigmoid", loss="sse"):
     """Return delta of the output layer: delta_j = -dE/dy_hat_j f'(h_j); for SSE (y - y_hat) f'(h).
 
-    Sigmoid with binary_cross_entropy and softmax with cross_entropy are computed in their joint
+    Sigmoid with binary_cross_entropy and softmax with cross_entropy are computed in their fused
     form, y - y_hat times the factor of the loss's mean.
 
     Parameters
     ----------
     y, y_hat, h : arrays of the same shape, (n_samples, n_outputs) or (n_outputs,)
     activation, loss : str
-        Names of built-ins. A loss that averages divides by what the arrays hold.
+        Names of built-ins. A loss that averages divides by the size of the arrays.
 
     Examples
     --------
     >>> round(float(error_term(0.5, 0.37754066879814546, -0.5)), 10)
     0.0287783974
     """
-    module, (y, y_hat, h) = alike({"y": y, "y_hat": y_hat, "h": h})
-    same_shape("y", y, "y_hat", y_hat)
-    same_shape("y", y, "h", h)
-    values_of(activation, module, None)
-    rows = {row["name"]: row for row in module.names()["losses"]}
-    if loss not in rows:
-        raise ValueError(f"unknown loss {loss!r}: one of {', '.join(sorted(rows))}")
+    module, (y, y_hat, h) = to_common_dtype({"y": y, "y_hat": y_hat, "h": h})
+    check_same_shape("y", y, "y_hat", y_hat)
+    check_same_shape("y", y, "h", h)
+    parameter_values(activation, module, None)
+    entries = {entry["name"]: entry for entry in module.names()["losses"]}
+    if loss not in entries:
+        raise ValueError(f"unknown loss {loss!r}: one of {', '.join(sorted(entries))}")
     n_rows = 1 if y.ndim < 2 else y.shape[0]
-    divisor = {"sum": 1, "mean": max(y.size, 1), "mean_rows": max(n_rows, 1)}[rows[loss]["reduction"]]
+    divisor = {"sum": 1, "mean": max(y.size, 1), "mean_rows": max(n_rows, 1)}[entries[loss]["reduction"]]
     delta = np.empty_like(y)
     if not y.size:
         return delta
-    if module.has_joint(activation, loss):
-        table = [columns_of(a.reshape(n_rows, -1), module) for a in (y, y_hat)]
-        block = np.empty_like(table[0])
-        module.joint_delta(activation, loss, *table, block)
-        delta = np.ascontiguousarray(block[:, :n_rows].T).reshape(y.shape)
+    if module.has_fused_loss(activation, loss):
+        blocks = [to_block(a.reshape(n_rows, -1), module) for a in (y, y_hat)]
+        block = np.empty_like(blocks[0])
+        module.fused_delta(activation, loss, *blocks, block)
+        delta = from_block(block, n_rows, y.shape)
     else:
         module.loss_block(loss, y.reshape(-1), y_hat.reshape(-1), delta.reshape(-1), True)
-        delta = backward(module, h, y_hat, delta, activation)
+        delta = backprop_activation(module, h, y_hat, delta, activation)
         divisor = -divisor
     if divisor != 1:
         module.scale(1 / divisor, delta.reshape(-1), delta.reshape(-1))
@@ -246,7 +246,7 @@ def hidden_error_term(w, delta, h, activation="sigmoid"):
     w : array of shape (n_inputs, n_outputs) or (n_inputs,)
         The weights of the layer whose error term is known.
     delta : array of shape (n_samples, n_outputs)
-        Its error term; without the axis that w or h lacks.
+        Its error term; without the axis that w or h does not have.
     h : array of shape (n_samples, n_inputs) or (n_inputs,)
         The net input of the layer below.
     activation : str
@@ -257,7 +257,7 @@ def hidden_error_term(w, delta, h, activation="sigmoid"):
     >>> hidden_error_term([[2.0], [1.0]], [0.5], [0.0, 0.0], "identity").tolist()
     [1.0, 0.5]
     """
-    module, (w, delta, h) = alike({"w": w, "delta": delta, "h": h})
+    module, (w, delta, h) = to_common_dtype({"w": w, "delta": delta, "h": h})
     if w.ndim == 0 or h.ndim == 0:
         raise ValueError("w and h: expected one or two dimensions, got 0")
     weights = w.reshape(-1, 1) if w.ndim == 1 else w
@@ -268,11 +268,11 @@ def hidden_error_term(w, delta, h, activation="sigmoid"):
                          f"but weights for {weights.shape[0]}")
     if delta.shape != expected:
         raise ValueError(f"delta has shape {delta.shape}, expected {expected}")
-    values_of(activation, module, None)
+    parameter_values(activation, module, None)
     error = delta.reshape(below.shape[0], weights.shape[1])
-    g = transformed(module, error, np.ascontiguousarray(weights.T), None).reshape(h.shape)
-    y_hat = evaluated(module, h, activation, None)
-    return backward(module, h, y_hat, g, activation)
+    g = affine(module, error, np.ascontiguousarray(weights.T), None).reshape(h.shape)
+    y_hat = activation_value(module, h, activation, None)
+    return backprop_activation(module, h, y_hat, g, activation)
 
 
 def weight_step(x, delta, learning_rate):
@@ -295,7 +295,7 @@ def weight_step(x, delta, learning_rate):
     >>> weight_step([1.0, 2.0], [0.5], 0.1).tolist()
     [[0.05], [0.1]]
     """
-    module, (x, delta) = alike({"x": x, "delta": delta})
+    module, (x, delta) = to_common_dtype({"x": x, "delta": delta})
     if x.ndim == 0:
         raise ValueError("x: expected one or two dimensions, got 0")
     rows = x.reshape(1, -1) if x.ndim == 1 else x
@@ -306,7 +306,7 @@ def weight_step(x, delta, learning_rate):
         delta.reshape(0, 1 if one_unit else delta.shape[1])
     step = np.zeros((rows.shape[1], error.shape[1]), x.dtype)
     if step.size and rows.shape[0]:
-        module.matrix_product(rows.T, right_hand(error), step)
+        module.matmul(rows.T, pad_columns(error), step)
         module.scale(float(learning_rate), step.reshape(-1), step.reshape(-1))
     return step.reshape(-1) if one_unit else step
 
@@ -319,7 +319,7 @@ def activate(h, activation, out=None, parameters=None):
     h : array of one or two dimensions
     activation : str
     out : array, optional
-        Where the result goes; may be h itself, no other memory of h.
+        Receives the result. May be h itself, but must not overlap it otherwise.
     parameters : mapping, optional
         Values of the activation's parameters, such as ``{"slope": 0.1}``.
 
@@ -328,14 +328,14 @@ def activate(h, activation, out=None, parameters=None):
     >>> activate([-1.0, 0.0, 2.0], "relu").tolist()
     [0.0, 0.0, 2.0]
     """
-    if parameters is None and direct(h, activation, out, False):
+    if parameters is None and try_fast_path(h, activation, out, False):
         return out
-    module, (ready,) = alike({"h": h})
-    return into(out, evaluated(module, ready, activation, parameters), [h])
+    module, (ready,) = to_common_dtype({"h": h})
+    return write_out(out, activation_value(module, ready, activation, parameters), [h])
 
 
 def derivative(h, activation, out=None, parameters=None):
-    """Return f'(h) of a built-in activation; at a kink the value that its docstring states.
+    """Return f'(h) of a built-in activation; at a kink, the convention in docs/defaults.md.
 
     Parameters
     ----------
@@ -347,7 +347,7 @@ def derivative(h, activation, out=None, parameters=None):
     >>> derivative([-1.0, 0.0, 2.0], "relu").tolist()
     [0.0, 0.0, 1.0]
     """
-    if parameters is None and direct(h, activation, out, True):
+    if parameters is None and try_fast_path(h, activation, out, True):
         return out
-    module, (ready,) = alike({"h": h})
-    return into(out, slope(module, ready, activation, parameters), [h])
+    module, (ready,) = to_common_dtype({"h": h})
+    return write_out(out, activation_derivative(module, ready, activation, parameters), [h])

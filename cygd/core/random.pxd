@@ -1,5 +1,5 @@
-# Counted randomness: a word of random bits is a function of (seed, purpose, index, position) and of
-# nothing else, so whoever resumes a run draws what the uninterrupted run would have drawn.
+# Counter-based random numbers: a word of random bits is a function of (seed, purpose, index, position) only,
+# so a resumed run draws the same numbers as the uninterrupted one.
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -33,8 +33,9 @@ cdef inline void philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint
     out[3] = c3
 
 
-# Words of one stream in order. The counter's four words: position / 4, the high words of position / 4
-# and of the index together, the index, and purpose with layer.
+# The words of one stream, in order. The four words of the counter are: the low word of position / 4; the high
+# words of position / 4 and of the index, combined; the low word of the index; and `place`, the purpose and
+# the layer.
 cdef struct stream:
     uint64_t seed
     uint64_t index

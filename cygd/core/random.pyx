@@ -1,7 +1,7 @@
-"""Random numbers that are counted, not stored: Philox bits and transforms of our own.
+"""Counter-based random numbers: Philox bits, and transforms that do not depend on NumPy's version.
 
-NumPy's generators promise their bits but not what they make of them, so shuffles and normal
-deviates here are ours: the same on every version, and reachable without the GIL.
+NumPy guarantees the bits of its generators, but not the distributions made of them. So shuffles and normal
+deviates are computed here: the same with every version, and available without the GIL.
 """
 
 from cygd.core cimport dispatch, f64
@@ -34,7 +34,7 @@ cdef uint32_t next_word(stream *s) noexcept nogil:
 
 
 cdef uint32_t below(stream *s, uint32_t n) noexcept nogil:
-    """Return an integer in [0, n), each as likely (Lemire 2019)."""
+    """Return a uniform integer in [0, n) (Lemire 2019)."""
     cdef uint64_t product = <uint64_t> next_word(s) * n
     cdef uint32_t threshold
     if <uint32_t> product < n:
@@ -45,25 +45,25 @@ cdef uint32_t below(stream *s, uint32_t n) noexcept nogil:
 
 
 cdef void permute(stream *s, uint32_t *order, Py_ssize_t n) noexcept nogil:
-    # Fisher and Yates
+    """Shuffle n elements (Fisher and Yates)."""
     cdef Py_ssize_t i, j
-    cdef uint32_t kept
+    cdef uint32_t swapped
     for i in range(n - 1, 0, -1):
         j = below(s, <uint32_t> (i + 1))
-        kept = order[i]
+        swapped = order[i]
         order[i] = order[j]
-        order[j] = kept
+        order[j] = swapped
 
 
 cdef void shuffle(uint64_t seed, int purpose, uint64_t index, uint32_t *order,
                   Py_ssize_t n) noexcept nogil:
-    """Bring numbers into another order; it depends on the order in which they come."""
+    """Shuffle n elements, from the seed, the purpose and the index only."""
     cdef stream s = open_stream(seed, purpose, 0, index)
     permute(&s, order, n)
 
 
 cdef object apply(const char *name, double[::1] values):
-    """Replace values by an elementary function of them: ours, not the platform's."""
+    """Apply an elementary function of the kernels in place: the platform's may differ in the last bit."""
     cdef f64.kernels *table = dispatch.kernels_f64
     cdef int k
     for k in range(table.n_functions):
@@ -84,7 +84,7 @@ cdef class Stream:
     purpose : {"weights", "shuffle", "dropout", "split", "data"}
         Streams of different purposes are independent of each other.
     index : int
-        The epoch, the step, or whatever counts within the purpose.
+        The epoch or the step: what distinguishes streams of one purpose.
     layer : int
         The layer that the numbers are for.
 
@@ -101,7 +101,7 @@ cdef class Stream:
 
     def __init__(self, seed=0, purpose="weights", index=0, layer=0):
         if purpose not in PURPOSES:
-            raise ValueError(f"purpose must be one of {', '.join(PURPOSES)}, got {purpose!r}")
+            raise ValueError(f"expected purpose to be one of {', '.join(PURPOSES)}, got {purpose!r}")
         self.s = open_stream(seed, PURPOSES[purpose], layer, index)
 
     def words(self, Py_ssize_t n):
@@ -122,34 +122,34 @@ cdef class Stream:
             high = next_word(&self.s) >> 5
             low = next_word(&self.s) >> 6
             out[i] = (high * 67108864.0 + low) / 9007199254740992.0
-        return shaped(np.asarray(out), size)
+        return reshape(np.asarray(out), size)
 
     def uniform(self, low=0.0, high=1.0, size=None):
         """Return floats in [low, high)."""
         return low + (high - low) * self.random(size)
 
     def standard_normal(self, size=None):
-        """Return normal deviates (Box & Muller 1958)."""
+        """Return standard normal deviates (Box & Muller 1958)."""
         count = 1 if size is None else int(np.prod(size))
         pairs = (count + 1) // 2
-        # u in (0, 1], so that its logarithm is finite
+        # 1 - u is in (0, 1], so its logarithm is finite
         radius = np.sqrt(-2 * apply("log", 1 - self.random(pairs)))
         angle = 2 * np.pi * self.random(pairs)
         out = np.empty(2 * pairs)
         out[0::2] = radius * apply("cos", angle.copy())
         out[1::2] = radius * apply("sin", angle)
-        return shaped(out[:count], size)
+        return reshape(out[:count], size)
 
     def normal(self, loc=0.0, scale=1.0, size=None):
         """Return normal deviates of mean `loc` and standard deviation `scale`."""
         return loc + scale * self.standard_normal(size)
 
     def integers(self, low, high=None, size=None):
-        """Return integers in [low, high), or in [0, low) where only one bound is given."""
+        """Return integers in [low, high), or in [0, low) without `high`."""
         if high is None:
             low, high = 0, low
         if not 0 < high - low < 2**32:
-            raise ValueError(f"integers: from 1 to 2**32 - 1 values, got low={low}, high={high}")
+            raise ValueError(f"integers: expected 1 to 2**32 - 1 values, got low={low}, high={high}")
         count = 1 if size is None else int(np.prod(size))
         cdef int64_t[::1] out = np.empty(count, np.int64)
         cdef int64_t first = low
@@ -157,7 +157,7 @@ cdef class Stream:
         cdef Py_ssize_t i
         for i in range(out.shape[0]):
             out[i] = first + below(&self.s, n)
-        return shaped(np.asarray(out), size)
+        return reshape(np.asarray(out), size)
 
     def permutation(self, x):
         """Return the numbers 0 ... x - 1, or the rows of an array, in random order."""
@@ -166,22 +166,22 @@ cdef class Stream:
         return np.asarray(x)[self.order(len(x))]
 
     def order(self, Py_ssize_t n):
-        """Return the numbers 0 ... n - 1 in random order, in half the memory of `permutation`."""
+        """Return the numbers 0 ... n - 1 in random order, as uint32: half the memory of `permutation`."""
         if n >= 2**32:
-            raise ValueError("permutation: at most 2**32 - 1 elements")
+            raise ValueError(f"permutation: expected at most 2**32 - 1 elements, got {n}")
         cdef uint32_t[::1] order = np.arange(n, dtype=np.uint32)
         if n:
             permute(&self.s, &order[0], n)
         return np.asarray(order)
 
 
-def shaped(values, size):
-    """Return values in the shape `size`, a scalar for None."""
+def reshape(values, size):
+    """Return values in the shape `size`; for None, a scalar."""
     return values[0].item() if size is None else values.reshape(size)
 
 
 def epoch_order(seed, epoch, Py_ssize_t n):
-    """Return the order in which an epoch visits n rows, as the compiled epoch draws it."""
+    """Return the order of n rows in an epoch, as the compiled epoch draws it."""
     cdef uint32_t[::1] order = np.arange(n, dtype=np.uint32)
     if n:
         shuffle(seed, SHUFFLE, epoch, &order[0], n)
@@ -189,7 +189,7 @@ def epoch_order(seed, epoch, Py_ssize_t n):
 
 
 def philox_block(counter, uint64_t key):
-    """Return the four words of one Philox4x32-10 block, for its published test vectors."""
+    """Return the four words of one Philox4x32-10 block, to test it on the published vectors."""
     cdef uint32_t out[4]
     philox(counter[0], counter[1], counter[2], counter[3], key, out)
     return [out[0], out[1], out[2], out[3]]

@@ -1,60 +1,61 @@
-# What one (dtype, CPU level) build of the kernels offers: a struct of function pointers.
+# The kernel table: what one (dtype, CPU level) build of the kernels exports, a struct of function pointers.
 #
-# Included by f32.pxd and f64.pxd after `real` is defined, so that the struct is typed once per
-# dtype. A kernel stub fills it (kernels/kernels.pxi), dispatch picks one, everybody above calls
-# through it. Kernels are total (NaN in, NaN out), never allocate, and name their outputs last.
+# f32.pxd and f64.pxd define `real` and include this file, so the struct is typed once per dtype. A kernel
+# stub fills one table (kernels/kernels.pxi), dispatch.pyx selects one, and all code above the kernels calls
+# through it. Kernels propagate NaN, never allocate, and take their outputs last.
 #
-# Blocks lie "units x rows": element (unit j, row r) of a block stands at j * ld + r. The rows of a
-# chunk are the vector axis, so a layer of any width wastes no lane, and `rows` is a multiple of
-# WIDTH (the caller pads and gives padded rows the weight 0). Elementwise kernels see a flat block.
+# Blocks have the shape (units, rows): element (unit j, row r) is at j * ld + r. The vector axis runs along
+# the rows of a chunk, so a layer of any width fills whole vectors. `rows` is a multiple of WIDTH: the caller
+# pads and gives the padding the weight 0. Elementwise kernels see a block as a flat array.
 
 cdef enum:
     MAX_PARAMETERS = 4      # of one activation or loss
-    MAX_ROWS = 64           # rows of one table
+    MAX_ENTRIES = 64        # of one table
     MAX_OPERANDS = 5        # of one instruction of a formula
-    PANEL = 256 // sizeof(real)     # rows of a panel: four vectors at the highest level
+    PANEL = 256 // sizeof(real)     # rows of a panel: four vectors at the highest CPU level
 
-# elementwise: out = f(h) and out = f'(h); out may be h. data: the parameters as `const real *`, or
-# NULL for the defaults
+# elementwise: out = f(h) and out = f'(h); out may be h. data: the parameters as `const real *`, or NULL for
+# the defaults
 ctypedef void (*block_t)(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil
 ctypedef void (*derivative_t)(const real *h, const real *y_hat, real *out, Py_ssize_t n,
-                            void *data) noexcept nogil
-# both in one pass; slope may be h
-ctypedef void (*both_t)(const real *h, real *y_hat, real *slope, Py_ssize_t n, void *data) noexcept nogil
-# row-wise (softmax): out (units, rows) and delta = J^T g (units, rows), ld = rows
+                              void *data) noexcept nogil
+# y_hat = f(h) and derivative = f'(h) in one pass; derivative may be h
+ctypedef void (*value_and_derivative_t)(const real *h, real *y_hat, real *derivative, Py_ssize_t n,
+                                        void *data) noexcept nogil
+# row-wise (softmax): out (units, rows) = f(h), delta (units, rows) = J^T g; ld = rows
 ctypedef void (*rowwise_t)(const real *h, real *out, Py_ssize_t units, Py_ssize_t rows,
-                         void *data) noexcept nogil
+                           void *data) noexcept nogil
 ctypedef void (*rowwise_backward_t)(const real *h, const real *y_hat, const real *g, real *delta,
-                                  Py_ssize_t units, Py_ssize_t rows, void *data) noexcept nogil
+                                    Py_ssize_t units, Py_ssize_t rows, void *data) noexcept nogil
 # elementwise: out = l(y, y_hat) and out = dl/dy_hat, before the reduction
 ctypedef void (*loss_block_t)(const real *y, const real *y_hat, real *out, Py_ssize_t n,
-                            void *data) noexcept nogil
-# an activation and a loss in one stable form: out = l from the net input h; the sum of `out` over
-# the units is the loss of a row (how it is spread over the units is the kernel's own business)
-ctypedef void (*joint_block_t)(const real *h, const real *y, real *out, Py_ssize_t units,
-                             Py_ssize_t rows, void *data) noexcept nogil
-# delta = -dE/dh of one row of weight 1
-ctypedef void (*joint_delta_t)(const real *y, const real *y_hat, real *delta, Py_ssize_t units,
-                             Py_ssize_t rows, void *data) noexcept nogil
+                              void *data) noexcept nogil
+# an activation fused with a loss in a numerically stable form: out = l from the net input h. The loss of a
+# row is the sum of `out` over its units; how a kernel distributes it over the units is not specified
+ctypedef void (*fused_loss_t)(const real *h, const real *y, real *out, Py_ssize_t units,
+                              Py_ssize_t rows, void *data) noexcept nogil
+# delta = -dl/dh of rows of weight 1
+ctypedef void (*fused_delta_t)(const real *y, const real *y_hat, real *delta, Py_ssize_t units,
+                               Py_ssize_t rows, void *data) noexcept nogil
 
-cdef struct activation_row:
+cdef struct activation_entry:
     const char *name
     block_t f
     derivative_t df
-    both_t both                           # NULL where f and df one after the other are as cheap
-    bint df_reads_y_hat                   # else it may be given anything
-    rowwise_t f_rows                      # both NULL but for row-wise activations, whose f and df are NULL
+    value_and_derivative_t value_and_derivative     # NULL where calling f, then df costs the same
+    bint df_reads_y_hat                             # otherwise df accepts any pointer for y_hat
+    rowwise_t f_rows                                # row-wise activations have these two, and f = df = NULL
     rowwise_backward_t backward_rows
     int n_parameters
     const char *parameters[MAX_PARAMETERS]
     double defaults[MAX_PARAMETERS]
 
 cdef enum:
-    SUM = 0                             # over samples and outputs
-    MEAN = 1                            # over samples and outputs
-    MEAN_ROWS = 2                       # over samples; sum over outputs
+    SUM = 0                             # sum over samples and outputs
+    MEAN = 1                            # mean over samples and outputs
+    MEAN_ROWS = 2                       # mean over samples of the sum over outputs
 
-cdef struct loss_row:
+cdef struct loss_entry:
     const char *name
     loss_block_t f
     loss_block_t df
@@ -63,55 +64,55 @@ cdef struct loss_row:
     const char *parameters[MAX_PARAMETERS]
     double defaults[MAX_PARAMETERS]
 
-cdef struct joint_row:
+cdef struct fused_loss_entry:
     const char *activation
     const char *loss
-    joint_block_t f
-    joint_delta_t delta
+    fused_loss_t f
+    fused_delta_t delta
 
-cdef struct function_row:               # elementary functions, by name: exp, log1p, tanh, ...
+cdef struct function_entry:             # elementary functions by name: exp, log1p, tanh, ...
     const char *name
     block_t f
 
-# One instruction of a formula over a block of n elements, n a multiple of WIDTH. Element i of an operand
-# stands at p + i * step: step is 1 for a block, and 0 for a scalar, of which there are WIDTH equal copies, so
-# that one loop serves both. out may be a block operand. What has two outputs is given the second behind
-# its operands.
+# One instruction of a formula over a block of n elements, n a multiple of WIDTH. Element i of an operand is
+# at p + i * step: step is 1 for a block and 0 for a scalar, which is stored as WIDTH equal copies, so that
+# one loop serves both. out may be an operand. An instruction with two outputs takes the second one after its
+# operands.
 cdef struct operand:
     const real *p
     Py_ssize_t step
 
 ctypedef void (*op_t)(const operand *x, real *out, Py_ssize_t n) noexcept nogil
 
-cdef struct op_row:
+cdef struct op_entry:
     const char *name
     op_t f
     int operands, outputs
 
-# One update of n parameters in place. state: n_state arrays like w. s: the scalars of this step,
-# which the optimizer's row in updates.pxi computes from its parameters and the step number
-ctypedef void (*update_block_t)(real *w, const real *g, real **state, Py_ssize_t n,
-                              const double *s) noexcept nogil
-ctypedef void (*update_scalars_t)(const double *parameters, double learning_rate, long long step,
-                                double *memory, double *s) noexcept nogil
+# One update of n parameters in place. state: n_state arrays of the shape of w. s: the scalars of this step,
+# computed once per step from the optimizer's parameters and the step number
+ctypedef void (*update_t)(real *w, const real *g, real **state, Py_ssize_t n,
+                          const double *s) noexcept nogil
+ctypedef void (*step_scalars_t)(const double *parameters, double learning_rate, long long step,
+                                double *carried, double *s) noexcept nogil
 
 cdef enum:
     MAX_OPTIMIZER_PARAMETERS = 8
     MAX_STATE = 4
 
-cdef struct update_row:
+cdef struct optimizer_entry:
     const char *name
-    update_block_t f
-    update_scalars_t scalars
+    update_t f
+    step_scalars_t scalars
     int n_state
     const char *state[MAX_STATE]
     int n_parameters
     const char *parameters[MAX_OPTIMIZER_PARAMETERS]
     double defaults[MAX_OPTIMIZER_PARAMETERS]
 
-# A chunk of rows: n panels of `width` rows each but for the `last` one, where `filled` rows are no padding.
-# A block of a chunk: its panels one behind the other, each of `units` x (rows of the panel) elements, of
-# which a product may take some from the unit `first` on.
+# How a chunk of rows is cut into panels: n panels of `width` rows each, except the last, which has `last`
+# rows, `filled` of them without padding. The block of a chunk is a sequence of panels, each (units, rows of
+# the panel); a product may read only the units from `first` on.
 cdef struct panels:
     Py_ssize_t n, width, last, filled
 
@@ -119,86 +120,96 @@ cdef struct panel_block:
     const real *p
     Py_ssize_t units, first
 
-# One unit and rows to train on, one after the other (kernels/per_sample_epoch.pxi).
+# A single unit trained row by row (kernels/per_sample_epoch.pxi).
 cdef enum:
-    UNIT_IDENTITY                       # with a squared error
-    UNIT_SIGMOID                        # the same
-    UNIT_LOGISTIC                       # a sigmoid with binary_cross_entropy
-    UNIT_OTHER                          # everything else, by `pull`
+    UNIT_IDENTITY                       # identity with a squared error
+    UNIT_SIGMOID                        # sigmoid with a squared error
+    UNIT_LOGISTIC                       # sigmoid with binary_cross_entropy
+    UNIT_OTHER                          # any other combination, through the function `error_term`
 
 cdef enum:
-    MOST_LINES = 4                      # of 64 bytes, that a row may take to be copied
-    UNIT_LINES = 3 * (2 * 8 * MOST_LINES + 4)
-    UNIT_AHEAD = 16
+    MAX_PACKED_LINES = 4                # cache lines of 64 bytes in a row that is packed
+    UNIT_MEMORY_LINES = 3 * (2 * 8 * MAX_PACKED_LINES + 4)
+    UNIT_PREFETCH_ROWS = 16
 
-# -dl/dh of a row from its net input, and its output
-ctypedef real (*pull_t)(void *data, Py_ssize_t row, real h, real *y_hat) noexcept nogil
+# return -dl/dh of a row from its net input, and store its output
+ctypedef real (*error_term_t)(void *data, Py_ssize_t row, real h, real *y_hat) noexcept nogil
 
 cdef struct unit_rows:
     Py_ssize_t n, d
-    const real **x                      # (n + UNIT_AHEAD) rows of d elements; those behind n are fetched only
+    const real **x                      # (n + UNIT_PREFETCH_ROWS) rows of d elements; past n only prefetched
     const real *y                       # (n)
-    const real *step                    # (n): what -dl/dh is multiplied by
+    const real *step                    # (n): the factor of -dl/dh in the update
     real *w                             # (d)
-    real *b                             # one, or NULL
+    real *b                             # one element, or NULL
     real *h                             # (n): net inputs, for the loss
     real *y_hat                         # (n): outputs
-    real *memory                        # UNIT_LINES lines, for copies of a few rows
-    pull_t pull
+    real *memory                        # UNIT_MEMORY_LINES cache lines, for copies of a few rows
+    error_term_t error_term
     void *data
 
 cdef struct kernels:
     int level                           # 2 (base), 3, 4
     int vector_bytes
-    int n_activations, n_losses, n_joints, n_functions, n_ops, n_updates
-    activation_row activations[MAX_ROWS]
-    loss_row losses[MAX_ROWS]
-    joint_row joints[MAX_ROWS]
-    function_row functions[MAX_ROWS]
-    op_row ops[MAX_ROWS]
-    update_row updates[MAX_ROWS]
+    int n_activations, n_losses, n_fused_losses, n_functions, n_ops, n_optimizers
+    activation_entry activations[MAX_ENTRIES]
+    loss_entry losses[MAX_ENTRIES]
+    fused_loss_entry fused_losses[MAX_ENTRIES]
+    function_entry functions[MAX_ENTRIES]
+    op_entry ops[MAX_ENTRIES]
+    optimizer_entry optimizers[MAX_ENTRIES]
 
-    # c (m, n) = [c +] a (m, k) b (k, n) [+ bias (m)], vectors along n; a has free strides
-    void (*product)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
-                    Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
-                    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # matrix products (kernels/matmul.pxi)
+    # c (m, n) = [c +] a (m, k) b (k, n) [+ bias (m)], vectors along n; a has arbitrary strides
+    void (*matmul)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
+                   Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
+                   Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
     # c = [c +] sum over n elements of a * b
     void (*dot)(const real *a, const real *b, bint accumulate, real *c, Py_ssize_t n) noexcept nogil
-    # c = a (m, k) b [+ bias (m)] in every panel: b a block of k units, c one of m
-    void (*panel_product)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
-                          const panel_block *b, const real *bias, real *c, Py_ssize_t m,
-                          Py_ssize_t k) noexcept nogil
-    # c (m, n) = [c +] x d^T over the rows of a chunk: x a block of units x rows, d one of rows x units in
-    # blocks of PANEL units (as `turn` leaves them); outer_ones: the same with one row of x that is 1
-    void (*outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
-                  Py_ssize_t m, Py_ssize_t n) noexcept nogil
-    void (*outer_ones)(const panels *q, const panel_block *d, bint accumulate, real *c,
-                       Py_ssize_t n) noexcept nogil
-    # for fewer rows than WIDTH, with vectors along the units: c (rows, n) = x^T w + bias for x (k, WIDTH) and
-    # w (k, n), where c has room for WIDTH rows
-    void (*few_net_inputs)(const real *x, Py_ssize_t rows, const real *w, const real *bias, real *c,
-                           Py_ssize_t n, Py_ssize_t k) noexcept nogil
-    # g (m, WIDTH) = w d, as panel_product's; w (m, n), d in blocks of WIDTH rows x PANEL units
-    void (*few_errors)(const real *w, const real *d, Py_ssize_t rows, real *g, Py_ssize_t m,
-                       Py_ssize_t n) noexcept nogil
-    # outer with d a block of units x rows, for few units; d NULL: the sums of x, n = 1
-    void (*dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
-                 Py_ssize_t m, Py_ssize_t n) noexcept nogil
-    # out (n, ldo): rows 0 ... m - 1, of n elements each, as columns; zeros behind them
-    void (*turn)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out, Py_ssize_t ldo) noexcept nogil
-    # a layer of few outputs over n rows of d elements, each row where its pointer says, read as they lie
-    # (single_layer.pxi); w and g turned: (outputs, inputs), ld a multiple of WIDTH. h (m, n) = w x^T [+ bias], n a
-    # multiple of WIDTH; g (m, ldg) = [g +] delta x. The rows at `next` are fetched meanwhile: by the first
-    # the elements before `fetch`, by the second the others
-    void (*row_products)(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,
-                         Py_ssize_t d, const real *w, Py_ssize_t ldw, const real *bias, real *h,
-                         Py_ssize_t m) noexcept nogil
-    void (*row_gradient)(const real *const *x, const real *const *next, Py_ssize_t fetch, Py_ssize_t n,
-                         Py_ssize_t d, const real *delta, Py_ssize_t ldd, Py_ssize_t m, bint accumulate,
-                         real *g, Py_ssize_t ldg) noexcept nogil
-    # out (m, ldo) = a (d, m) turned, zeros behind it; and back, a (d, m) from out
-    void (*turn_weights)(const real *a, Py_ssize_t d, Py_ssize_t m, real *out, Py_ssize_t ldo) noexcept nogil
-    void (*turn_back)(const real *a, Py_ssize_t lda, Py_ssize_t d, Py_ssize_t m, real *out) noexcept nogil
+    # c = a (m, k) b [+ bias (m)] in every panel: b is a block of k units, c one of m
+    void (*panel_matmul)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
+                         const panel_block *b, const real *bias, real *c, Py_ssize_t m,
+                         Py_ssize_t k) noexcept nogil
+    # c (m, n) = [c +] x d^T over the rows of a chunk: x is a block (units, rows), d has blocks (rows, PANEL
+    # units) as `transpose_rows` writes them
+    void (*panel_outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
+                        Py_ssize_t m, Py_ssize_t n) noexcept nogil
+    # the same with x a single row of ones: c (n) = [c +] sum_r d_r
+    void (*panel_outer_ones)(const panels *q, const panel_block *d, bint accumulate, real *c,
+                             Py_ssize_t n) noexcept nogil
+    # panel_outer for few units: d is a block (units, rows) like x. With d NULL and n = 1: the row sums of x
+    void (*panel_dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
+                       Py_ssize_t m, Py_ssize_t n) noexcept nogil
+    # out (n, ldo): column i is rows[i] (n elements), i < m; the rest of each row of `out` is 0
+    void (*transpose_rows)(const real **rows, Py_ssize_t m, Py_ssize_t n, real *out,
+                           Py_ssize_t ldo) noexcept nogil
+
+    # fewer than WIDTH rows: vectors along the units (kernels/small_batch.pxi)
+    # c (rows, n) = x^T w + bias, x (k, WIDTH), w (k, n); c has room for WIDTH rows
+    void (*small_batch_net_inputs)(const real *x, Py_ssize_t rows, const real *w, const real *bias, real *c,
+                                   Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # g (m, WIDTH) = w d, as panel_matmul writes it; w (m, n), d in blocks (WIDTH rows, PANEL units)
+    void (*small_batch_errors)(const real *w, const real *d, Py_ssize_t rows, real *g, Py_ssize_t m,
+                               Py_ssize_t n) noexcept nogil
+
+    # one layer with few outputs over n rows of d elements, each at its own address and read in place
+    # (kernels/single_layer.pxi). w and g are packed: (outputs, inputs), ld a multiple of WIDTH. The rows of
+    # the next chunk, `next`, are prefetched: their elements before `fetch` by the first kernel, the rest by
+    # the second
+    # h (m, n) = w x^T [+ bias], n a multiple of WIDTH
+    void (*single_layer_net_inputs)(const real *const *x, const real *const *next, Py_ssize_t fetch,
+                                    Py_ssize_t n, Py_ssize_t d, const real *w, Py_ssize_t ldw,
+                                    const real *bias, real *h, Py_ssize_t m) noexcept nogil
+    # g (m, ldg) = [g +] delta x
+    void (*single_layer_gradient)(const real *const *x, const real *const *next, Py_ssize_t fetch,
+                                  Py_ssize_t n, Py_ssize_t d, const real *delta, Py_ssize_t ldd, Py_ssize_t m,
+                                  bint accumulate, real *g, Py_ssize_t ldg) noexcept nogil
+    # out (m, ldo) = a (d, m) transposed and padded with zeros; and the way back: out (d, m) from a (m, lda)
+    void (*pack_weights)(const real *a, Py_ssize_t d, Py_ssize_t m, real *out, Py_ssize_t ldo) noexcept nogil
+    void (*unpack_weights)(const real *a, Py_ssize_t lda, Py_ssize_t d, Py_ssize_t m,
+                           real *out) noexcept nogil
+
+    # reductions and elementwise operations (kernels/reductions.pxi)
     # out (m) = [out +] sum over k of a (m, k)
     void (*sum_rows)(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
                      Py_ssize_t k) noexcept nogil
@@ -215,7 +226,7 @@ cdef struct kernels:
     void (*scale)(double factor, const real *a, real *out, Py_ssize_t n) noexcept nogil
     # sum of squares of n elements, in a fixed order; NaN or inf when an element is
     double (*square_sum)(const real *a, Py_ssize_t n) noexcept nogil
-    # 1 when all n elements are finite
+    # return 1 if all n elements are finite; copy_finite copies them as well
     bint (*all_finite)(const real *a, Py_ssize_t n) noexcept nogil
     bint (*copy_finite)(const real *a, real *out, Py_ssize_t n) noexcept nogil
     # g += l1 * sign(w) + l2 * w, and the penalty sum(l1 |w| + l2 w^2 / 2) itself
@@ -223,23 +234,25 @@ cdef struct kernels:
     double (*penalty)(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil
     # g = clip(g, -limit, limit)
     void (*clip)(double limit, real *g, Py_ssize_t n) noexcept nogil
-    # multiply-adds on registers alone; returns how many operations that were, two each
-    double (*peak)(Py_ssize_t rounds) noexcept nogil
-    # one unit trained on rows one after the other; kind: UNIT_IDENTITY ...
+    # run fused multiply-adds on registers only; return the number of operations, two per multiply-add
+    double (*peak_fma)(Py_ssize_t rounds) noexcept nogil
+
+    # per-sample training
+    # one unit, row by row; kind: UNIT_IDENTITY ... (kernels/per_sample_epoch.pxi)
     void (*train_unit)(int kind, const unit_rows *u) noexcept nogil
-    # one row at a time through a layer, in lines: n is a multiple of WIDTH, and so is every row of w (m, n)
-    # out (n) = bias + sum over i of a_i w_i
-    void (*combine_lines)(const real *w, const real *a, const real *bias, real *out, Py_ssize_t m,
-                          Py_ssize_t n) noexcept nogil
+    # one row through a layer (kernels/gemv.pxi): n and every row of w (m, n) are multiples of WIDTH
+    # out (n) = [bias +] sum_i a_i w_i
+    void (*gemv_transposed)(const real *w, const real *a, const real *bias, real *out, Py_ssize_t m,
+                            Py_ssize_t n) noexcept nogil
     # out_i = [bias_i +] w_i . v
-    void (*line_products)(const real *w, const real *v, const real *bias, real *out, Py_ssize_t m,
-                      Py_ssize_t n) noexcept nogil
+    void (*gemv)(const real *w, const real *v, const real *bias, real *out, Py_ssize_t m,
+                 Py_ssize_t n) noexcept nogil
     # out_i = w_i . v, then w_i += rate a_i v
-    void (*dot_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
-                           Py_ssize_t n) noexcept nogil
-    # out (n) = sum over i of a_i w_i, then w_i += rate a_i v
-    void (*combine_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
-                               Py_ssize_t n) noexcept nogil
+    void (*gemv_and_update)(real *w, const real *v, const real *a, real rate, real *out, Py_ssize_t m,
+                            Py_ssize_t n) noexcept nogil
+    # out (n) = sum_i a_i w_i, then w_i += rate a_i v
+    void (*gemv_transposed_and_update)(real *w, const real *v, const real *a, real rate, real *out,
+                                       Py_ssize_t m, Py_ssize_t n) noexcept nogil
     # w_i = [w_i +] rate a_i v
-    void (*add_outer)(const real *v, const real *a, real rate, bint accumulate, real *w, Py_ssize_t m,
-                  Py_ssize_t n) noexcept nogil
+    void (*rank_1_update)(const real *v, const real *a, real rate, bint accumulate, real *w, Py_ssize_t m,
+                          Py_ssize_t n) noexcept nogil

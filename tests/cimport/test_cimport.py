@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,9 +51,9 @@ def test_activations_are_those_of_the_core(user, name, dtype):
     out = np.empty_like(h)
     getattr(user, f"activate_{dtype}")(name, h, out)
     assert np.array_equal(out, core.activate(h, name))
-    slope = np.empty_like(h)
-    getattr(user, f"slope_{dtype}")(name, h, out, slope)
-    assert np.array_equal(slope, core.derivative(h, name))
+    derivative = np.empty_like(h)
+    getattr(user, f"evaluate_derivative_{dtype}")(name, h, out, derivative)
+    assert np.array_equal(derivative, core.derivative(h, name))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -66,7 +67,7 @@ def test_sse_is_that_of_the_core(user, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", ["activate", "slope"])
+@pytest.mark.parametrize("kind", ["activate", "evaluate_derivative"])
 def test_unknown_names_raise(user, kind, dtype):
     call = getattr(user, f"{kind}_{dtype}")
     arrays = [sample(dtype) for _ in range(2 if kind == "activate" else 3)]
@@ -147,12 +148,14 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_the_compiler_refuses_another_type(tmp_path, name):
-    text = f"from cygd.core cimport block_capsule_f64\n{WRONG[name]}\ncapsule = block_capsule_f64(f)\n"
-    (tmp_path / "wrong.pyx").write_text(text)
+def test_compiler_refuses_functions_of_another_type(tmp_path):
+    lines = ["from cygd.core cimport block_capsule_f64"]
+    for number, function in enumerate(WRONG.values()):
+        lines += [function.replace(" f(", f" f{number}("), f"capsule = block_capsule_f64(f{number})"]
+    (tmp_path / "wrong.pyx").write_text("\n".join(lines) + "\n")
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1])}
     command = [sys.executable, "-m", "cython", "-3", "wrong.pyx"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "Cannot assign type" in done.stderr
+    for number, name in enumerate(WRONG):
+        assert re.search(rf"wrong\.pyx:{2 * number + 3}:\d+: Cannot assign type", done.stderr), name

@@ -1,4 +1,4 @@
-# A module of a user's own that calls cygd's functions without the GIL.
+# User code: a module that calls cygd's functions without the GIL.
 
 from libc.math cimport fabs, fabsf
 
@@ -37,13 +37,13 @@ def activate_f32(str name, const float[::1] h, float[::1] out):
         f(&h[0], &out[0], h.shape[0], NULL)
 
 
-def slope_f64(str name, const double[::1] h, const double[::1] y_hat, double[::1] out):
+def evaluate_derivative_f64(str name, const double[::1] h, const double[::1] y_hat, double[::1] out):
     cdef derivative_f64 df = activation_derivative_f64(name)
     with nogil:
         df(&h[0], &y_hat[0], &out[0], h.shape[0], NULL)
 
 
-def slope_f32(str name, const float[::1] h, const float[::1] y_hat, float[::1] out):
+def evaluate_derivative_f32(str name, const float[::1] h, const float[::1] y_hat, float[::1] out):
     cdef derivative_f32 df = activation_derivative_f32(name)
     with nogil:
         df(&h[0], &y_hat[0], &out[0], h.shape[0], NULL)

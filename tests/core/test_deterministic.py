@@ -14,12 +14,12 @@ RNG = np.random.default_rng(0)
 def test_statistics_of_columns(dtype):
     x = (10 * RNG.normal(size=(101, 4))).astype(dtype)
     exact = x.astype(np.float64)
-    mean, deviation, low, high = column_statistics(x)
+    mean, std, low, high = column_statistics(x)
     np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-13, atol=1e-14)
-    np.testing.assert_allclose(deviation, exact.std(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(std, exact.std(axis=0), rtol=1e-13)
     np.testing.assert_array_equal(low, exact.min(axis=0))
     np.testing.assert_array_equal(high, exact.max(axis=0))
-    assert {found.dtype for found in (mean, deviation, low, high)} == {np.dtype(np.float64)}
+    assert {found.dtype for found in (mean, std, low, high)} == {np.dtype(np.float64)}
 
 
 def test_the_mean_is_a_sum_in_the_order_of_the_rows():
@@ -63,16 +63,16 @@ def test_a_constant_column_has_the_deviation_zero():
 
 
 def test_a_nan_is_not_hidden():
-    mean, deviation, _, _ = column_statistics(np.array([[1.0, 1.0], [np.nan, 2.0]]))
-    assert np.isnan([mean[0], deviation[0]]).all()
-    assert [mean[1], deviation[1]] == [1.5, 0.5]
+    mean, std, _, _ = column_statistics(np.array([[1.0, 1.0], [np.nan, 2.0]]))
+    assert np.isnan([mean[0], std[0]]).all()
+    assert [mean[1], std[1]] == [1.5, 0.5]
 
 
 @pytest.mark.parametrize(
     ("x", "rows", "error", "message"),
     [
-        (np.empty((0, 2)), None, ValueError, "column_statistics: no rows"),
-        (np.ones((2, 2)), [], ValueError, "column_statistics: no rows"),
+        (np.empty((0, 2)), None, ValueError, "column_statistics: expected at least one row, got none"),
+        (np.ones((2, 2)), [], ValueError, "column_statistics: expected at least one row, got none"),
         (np.ones((2, 2)), [2], IndexError, "column_statistics: row out of range"),
         (np.ones((2, 2)), [-1], IndexError, "column_statistics: row out of range"),
     ],
@@ -116,5 +116,5 @@ def test_the_matrix_given_stays_as_it_is():
 
 @pytest.mark.parametrize("a", [np.zeros((3, 2)), [[1.0, 0.0], [0.0, 0.0]]])
 def test_a_matrix_without_full_rank_is_refused(a):
-    with pytest.raises(ValueError, match="orthonormal: the matrix is not of full rank"):
+    with pytest.raises(ValueError, match="orthonormal: expected a matrix of full rank"):
         orthonormal(a)

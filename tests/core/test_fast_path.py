@@ -11,7 +11,7 @@ from cygd.components.activations import ACTIVATIONS
 from cygd.core import dispatch
 
 NAMES = [activation.name for activation in ACTIVATIONS if not activation.rowwise]
-PIECE, ALONE = 1024, 1 << 15  # as in fast_path.pxi
+STACK_BLOCK, NOGIL_SIZE = 1024, 1 << 15  # as in fast_path.pxi
 CALLS = {"activate": core.activate, "derivative": core.derivative}
 
 both_calls = pytest.mark.parametrize("call", CALLS)
@@ -34,7 +34,19 @@ def assert_same_bits(found, expected):
 @both_types
 @pytest.mark.parametrize("name", NAMES)
 def test_the_bits_of_the_long_way(call, dtype, name, level):
-    for n in (1, 7, 8, 16, 17, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 3, ALONE - 1, ALONE):
+    for n in (
+        1,
+        7,
+        8,
+        16,
+        17,
+        STACK_BLOCK - 1,
+        STACK_BLOCK,
+        STACK_BLOCK + 1,
+        2 * STACK_BLOCK + 3,
+        NOGIL_SIZE - 1,
+        NOGIL_SIZE,
+    ):
         h = numbers(n, dtype)
         out, before = np.full_like(h, 7), h.copy()
         assert CALLS[call](h, name, out) is out
@@ -46,7 +58,7 @@ def test_the_bits_of_the_long_way(call, dtype, name, level):
 @both_types
 @pytest.mark.parametrize("name", NAMES)
 def test_over_the_input_itself(call, dtype, name):
-    for n in (5, PIECE + 1, ALONE + 1):
+    for n in (5, STACK_BLOCK + 1, NOGIL_SIZE + 1):
         h = numbers(n, dtype)
         expected = CALLS[call](h, name)
         CALLS[call](h, name, h)
@@ -58,7 +70,7 @@ def test_over_the_input_itself(call, dtype, name):
 
 @both_calls
 def test_nothing_behind_the_end_is_written(call):
-    for n in (1, 9, PIECE + 1):
+    for n in (1, 9, STACK_BLOCK + 1):
         memory = np.full(n + 9, 7.0)
         CALLS[call](numbers(n, "float64"), "sigmoid", memory[:n])
         assert (memory[n:] == 7).all()
@@ -192,7 +204,7 @@ def test_no_reference_is_kept_or_lost():
 
 
 def test_threads_compute_side_by_side():
-    h = np.random.default_rng(5).normal(size=3 * ALONE)
+    h = np.random.default_rng(5).normal(size=3 * NOGIL_SIZE)
     expected, wrong = core.derivative(h, "tanh"), []
 
     def work():

@@ -281,14 +281,16 @@ ONE_PASS = ["softplus", "softsign", "gelu", "gelu_tanh", "silu", "mish", "sin"]
 
 def in_one_pass(kernels, name, h):
     y_hat, slope = np.empty_like(h), np.empty_like(h)
-    assert kernels.module.both_blocks(name, h, y_hat, slope)
+    assert kernels.module.value_and_derivative_block(name, h, y_hat, slope)
     return np.stack([y_hat, slope])
 
 
 def test_which_have_one_pass(kernels):
     empty = np.empty(0, kernels.dtype)
     rows = [row["name"] for row in kernels.module.names()["activations"]]
-    assert [name for name in rows if kernels.module.both_blocks(name, empty, empty, empty)] == ONE_PASS
+    assert [
+        name for name in rows if kernels.module.value_and_derivative_block(name, empty, empty, empty)
+    ] == ONE_PASS
 
 
 @pytest.mark.parametrize("name", ONE_PASS)
@@ -316,7 +318,7 @@ def test_one_pass_of_every_length_over_h_and_nothing_behind_it(kernels, name):
         for n in range(n_all + 1):
             y_hat, slope = np.full(n_all + 5, 7, kernels.dtype), np.full(n_all + 5, 7, kernels.dtype)
             slope[:n] = h[:n]  # the slope takes the place of h, as in training
-            assert kernels.module.both_blocks(name, slope[:n], y_hat[:n], slope[:n])
+            assert kernels.module.value_and_derivative_block(name, slope[:n], y_hat[:n], slope[:n])
             np.testing.assert_array_equal(y_hat[:n], whole[0, :n])
             np.testing.assert_array_equal(slope[:n], whole[1, :n])
             assert (y_hat[n:] == 7).all()

@@ -187,13 +187,13 @@ def test_every_length_aliasing_and_nothing_behind_it(kernels, name):
 
 def joint(kernels, activation, name, h, y):
     out = np.empty_like(h)
-    kernels.module.joint(activation, name, h, y, out)
+    kernels.module.fused_loss(activation, name, h, y, out)
     return out
 
 
 def joint_delta(kernels, activation, name, y, y_hat):
     delta = np.empty_like(y)
-    kernels.module.joint_delta(activation, name, y, y_hat, delta)
+    kernels.module.fused_delta(activation, name, y, y_hat, delta)
     return delta
 
 

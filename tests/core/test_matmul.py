@@ -42,7 +42,7 @@ def test_products_of_every_size(m, dtype, level):
         for k in (1, 2, 7, 40):
             a, b = draw((m, k), dtype), draw((k, n), dtype)
             c = np.full((m + 1, n), np.nan, dtype)
-            MODULES[dtype].matrix_product(a, padded(b), c[:m])
+            MODULES[dtype].matmul(a, padded(b), c[:m])
             assert_product(c[:m], a, b)
             assert np.isnan(c[m]).all()
 
@@ -52,7 +52,7 @@ def test_products_of_every_size(m, dtype, level):
 def test_products_are_added_to_what_is_there(n, dtype, level):
     a, b, c = draw((9, 11), dtype), draw((11, n), dtype), draw((9, n), dtype)
     before = c.copy()
-    MODULES[dtype].matrix_product(a, padded(b), c, True)
+    MODULES[dtype].matmul(a, padded(b), c, True)
     assert_product(c, a, b, before)
 
 
@@ -71,29 +71,29 @@ def test_products_are_added_to_what_is_there(n, dtype, level):
 def test_the_left_matrix_may_have_any_strides(arrange, dtype, level):
     a, b = draw((13, 17), dtype), draw((17, 19), dtype)
     expected, found = np.empty((2, 13, 19), dtype)
-    MODULES[dtype].matrix_product(a, padded(b), expected)
-    MODULES[dtype].matrix_product(arrange(a), padded(b), found)
+    MODULES[dtype].matmul(a, padded(b), expected)
+    MODULES[dtype].matmul(arrange(a), padded(b), found)
     np.testing.assert_array_equal(found, expected)
 
 
 @NEAR
 def test_a_product_over_nothing_is_zero(dtype, level):
     c = np.full((3, 5), np.nan, dtype)
-    MODULES[dtype].matrix_product(np.empty((3, 0), dtype), np.empty((0, 16), dtype), c)
+    MODULES[dtype].matmul(np.empty((3, 0), dtype), np.empty((0, 16), dtype), c)
     assert not c.any()
     for shape in ((0, 5), (3, 0)):
         a, b = draw((shape[0], 4), dtype), draw((4, shape[1]), dtype)
-        MODULES[dtype].matrix_product(a, padded(b), np.empty(shape, dtype))
+        MODULES[dtype].matmul(a, padded(b), np.empty(shape, dtype))
 
 
 @NEAR
 def test_an_element_depends_on_neither_the_tile_nor_its_neighbours(dtype, level):
     a, b = draw((23, 50), dtype), draw((50, 37), dtype)
     whole = np.empty((23, 37), dtype)
-    MODULES[dtype].matrix_product(a, padded(b), whole)
+    MODULES[dtype].matmul(a, padded(b), whole)
     for i, j in ((0, 0), (7, 15), (8, 16), (22, 36), (19, 31)):
         alone = np.empty((1, 1), dtype)
-        MODULES[dtype].matrix_product(a[i : i + 1], padded(b[:, j : j + 1]), alone)
+        MODULES[dtype].matmul(a[i : i + 1], padded(b[:, j : j + 1]), alone)
         assert alone[0, 0] == whole[i, j]
 
 
@@ -102,9 +102,9 @@ def test_an_element_depends_on_neither_the_tile_nor_its_neighbours(dtype, level)
 def test_what_is_not_finite_stays_in_its_row(special, dtype, level):
     a, b = draw((9, 5), dtype), np.abs(draw((5, 9), dtype))
     expected, found = np.empty((2, 9, 9), dtype)
-    MODULES[dtype].matrix_product(a, padded(b), expected)
+    MODULES[dtype].matmul(a, padded(b), expected)
     a[4, 2] = special
-    MODULES[dtype].matrix_product(a, padded(b), found)
+    MODULES[dtype].matmul(a, padded(b), found)
     others = np.arange(9) != 4
     np.testing.assert_array_equal(found[others], expected[others])
     np.testing.assert_array_equal(found[4], np.full(9, special, dtype))
@@ -183,7 +183,7 @@ def test_the_sum_of_squared_errors_of_every_length(n, dtype, level):
     difference = (y - y_hat).astype(np.float64)
     exact = math.fsum(difference**2) / 2
     # blocks of 1024 over 64 bytes of lanes: chains of at most 128 and a tree
-    assert MODULES[dtype].half_square_difference(y, y_hat) == pytest.approx(exact, rel=140 * EPS[dtype])
+    assert MODULES[dtype].sse(y, y_hat) == pytest.approx(exact, rel=140 * EPS[dtype])
 
 
 @NEAR

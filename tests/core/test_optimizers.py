@@ -205,10 +205,10 @@ def test_threads_share_the_parameters_and_change_no_bit(name, options):
     for threads in (1, 2, 3):
         x, y = np.random.default_rng(3).normal(size=(2, 600, 30))
         net, _, _ = perceptron("float64")
-        net._engine.together = True
+        net._engine.force_parallel = True
         optimizer = resolve("optimizer", {"name": name, **options})
         paths.append(fitted(net, x, y[:, :3], optimizer, 4, threads))
-        assert len(net._engine.thread_chunks) == threads
+        assert len(net._engine.chunks_per_thread) == threads
     for path in paths[1:]:
         np.testing.assert_array_equal(path, paths[0])
 

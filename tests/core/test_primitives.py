@@ -342,7 +342,7 @@ def test_out_may_lie_between_the_elements_of_the_input(call):
 def test_an_out_that_overlaps_the_input_otherwise_is_refused(call, out):
     memory = RNG.normal(size=(6, 4))
     before = memory.copy()
-    with pytest.raises(ValueError, match="out overlaps the input: give the input itself, or separate memory"):
+    with pytest.raises(ValueError, match="out overlaps the input: pass the input itself, or separate memory"):
         INTO[call](memory[:4], "tanh", out=out(memory))
     np.testing.assert_array_equal(memory, before)
 

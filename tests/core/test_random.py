@@ -123,7 +123,7 @@ def test_integers_have_the_bounds_of_numpy():
 
 @pytest.mark.parametrize("bounds", [(0,), (3, 3), (5, 2), (0, 2**32)])
 def test_integers_of_no_range_are_refused(bounds):
-    with pytest.raises(ValueError, match=r"integers: from 1 to 2\*\*32 - 1 values, got low="):
+    with pytest.raises(ValueError, match=r"integers: expected 1 to 2\*\*32 - 1 values, got low="):
         Stream(0).integers(*bounds)
 
 

@@ -1,5 +1,6 @@
 """What the plugin guide shows is run as it stands."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -62,18 +63,11 @@ def test_shown_logger_passes_its_suite(tmp_path):
     check_logger(load_plugin(path).cygd_loggers())
 
 
-@pytest.fixture(scope="module")
-def walk(tmp_path_factory):
-    """A folder with the files of the walk; commands run there against the cygd that is tested.
-
-    `cygd` is run as its script is: the current folder is not searched for modules.
-    """
-    folder = tmp_path_factory.mktemp("walk")
-    section = GUIDE.partition("## From a formula to a package")[2].partition("\n## ")[0]
+def written_files(folder, section):
+    """Write the files that the walk shows."""
     for name, text in re.findall(r"`([\w./-]+)`:\n\n```\w+\n(.*?)```", section, re.DOTALL):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    return folder, section
 
 
 INTO_SITE = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", "site"]
@@ -95,51 +89,39 @@ def run(folder, command):
     return done.stdout
 
 
-@pytest.mark.parametrize("step", ["1. ", "2. ", "3. ", "4. ", "5. "])
-def test_every_step_of_the_walk(walk, step):
-    folder, section = walk
-    part = section.partition(f"### {step}")[2].partition("\n### ")[0]
-    if "numba" in part:
-        pytest.importorskip("numba")
-    shown = "\n".join(
-        text for kind, text in re.findall(r"```(\w+)\n(.*?)```", part, re.DOTALL) if kind == "console"
-    )
-    found = [line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ ")]
-    assert found
-    for command in found:
-        run(folder, command)
+def test_walk_from_a_formula_to_a_package(tmp_path):
+    """Every command runs, and all ways give the same activation.
+
+    `cygd` runs as its script does: the current folder is not searched for modules.
+    """
+    section = GUIDE.partition("## From a formula to a package")[2].partition("\n## ")[0]
+    written_files(tmp_path, section)
+    for part in section.split("\n### ")[1:]:
+        if "numba" in part and importlib.util.find_spec("numba") is None:
+            continue
+        shown = "\n".join(re.findall(r"```console\n(.*?)```", part, re.DOTALL))
+        commands = [line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ ")]
+        assert commands
+        for command in commands:
+            run(tmp_path, command)
+
+    h = np.linspace(-5, 5, 101)
+    expected = (h + np.sqrt(h * h + 4)) / 2
+    formula = load(tmp_path / "squareplus.py").get("activation", "squareplus")
+    np.testing.assert_allclose(formula.evaluate(h), expected, rtol=1e-15)
+    code = "import numpy as np, fast; [a] = fast.cygd_activations(); h = np.linspace(-5, 5, 101); "
+    code += "print(a.evaluate(h).tolist())"
+    np.testing.assert_allclose(eval(run(tmp_path, f'python -c "{code}"')), expected, rtol=1e-15)
+    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ is there, .*run `python -m cygd`"):
+        run(tmp_path, "cygd run moons.yaml -p fast model.activation=squareplus_c")
+    with pytest.raises(AssertionError, match="'squareplus' is given by 2 plugins"):
+        run(tmp_path, "cygd run moons.yaml -p squareplus.py model.activation=squareplus")
 
 
 def test_the_package_is_the_one_shown():
     shown = block("[project.entry-points.cygd]")
     assert shown == (CHECKOUT / "plugins" / "cygd-squareplus" / "pyproject.toml").read_text()
     assert 'squareplus = "cygd_squareplus"' in shown
-
-
-def test_all_four_ways_give_the_same_activation(walk):
-    """The formula, the package and the compiled functions, where they were built by the walk."""
-    folder, _ = walk
-    h = np.linspace(-5, 5, 101)
-    expected = (h + np.sqrt(h * h + 4)) / 2
-    plugins = Plugins.load(
-        [Request(str(folder / "squareplus.py"), "-p")], environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    )
-    np.testing.assert_allclose(plugins.get("activation", "squareplus").evaluate(h), expected, rtol=1e-15)
-    code = "import numpy as np, fast; [a] = fast.cygd_activations(); h = np.linspace(-5, 5, 101); "
-    code += "print(a.evaluate(h).tolist())"
-    np.testing.assert_allclose(eval(run(folder, f'python -c "{code}"')), expected, rtol=1e-15)
-
-
-def test_a_module_of_the_current_folder_is_not_found_by_the_script(walk):
-    folder, _ = walk
-    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ is there, .*run `python -m cygd`"):
-        run(folder, "cygd run moons.yaml -p fast model.activation=squareplus_c")
-
-
-def test_the_file_and_the_package_exclude_each_other(walk):
-    folder, _ = walk
-    with pytest.raises(AssertionError, match="'squareplus' is given by 2 plugins"):
-        run(folder, "cygd run moons.yaml -p squareplus.py model.activation=squareplus")
 
 
 @pytest.mark.parametrize(

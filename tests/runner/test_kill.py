@@ -1,6 +1,6 @@
 """A run that is killed repeatedly, at random moments, ends with the bits of an uninterrupted one.
 
-There are 20 kills by default; `KILLS=100 pytest tests/runner/test_kill.py` makes 100, and `KILLS_SEED=7`
+There are 5 kills by default; `KILLS=100 pytest tests/runner/test_kill.py` makes 100, and `KILLS_SEED=7`
 chooses other moments.
 """
 
@@ -20,7 +20,7 @@ import pytest
 import cygd
 from cygd.tracking.checkpoints import read
 
-KILLS = int(os.environ.get("KILLS", "20"))
+KILLS = int(os.environ.get("KILLS", "5"))
 SEED = int(os.environ.get("KILLS_SEED", "0"))
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("CYGD_")},
@@ -250,6 +250,7 @@ def test_old_checkpoint_is_removed_after_the_new_one_is_written(record):
     assert gone > renamed + 1
 
 
+@pytest.mark.exhaustive
 def test_kill_between_any_two_steps_of_a_checkpoint_changes_no_bit(recorder, record, tmp_path):
     (tmp_path / "moons.yaml").write_text(MOONS.replace("epochs: 60", "epochs: 3"))
     process = started(tmp_path / "moons.yaml", "--out", tmp_path / "uninterrupted", "--quiet")

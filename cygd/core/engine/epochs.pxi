@@ -1,298 +1,340 @@
-# Whole calls without the GIL: epochs of updates, gradient, loss, predictions.
+# Complete calls without the GIL: epochs of updates, the gradient, the loss, predictions.
 #
-# The threads of a team run `epoch_worker` side by side and meet between its steps: lanes of a batch, then
-# their sum and the update, each thread on its own range of the parameters. The calling thread, number 0,
-# alone calls what is Python.
+# The threads of a team run `epoch_worker` in parallel and synchronize between its steps: first the
+# accumulators of a batch, then their sum and the update, each thread on its own range of the parameters. Only
+# the calling thread, number 0, calls Python.
 
 from libc.math cimport sqrt
 
 include "thread_team.pxi"
 
 cdef enum:
-    RANGE = 1024                    # a thread's range of the parameters is a multiple of this
+    PARAMETER_BLOCK = 1024          # a thread's range of the parameters is a multiple of this
 
 
-cdef class Task:
-    """The arrays of one call, checked, and kept alive while the GIL is released."""
+cdef class ArrayDataset:
+    """The arrays of one call: checked, and kept alive while the GIL is released.
+
+    Parameters
+    ----------
+    engine : Engine
+    parameters : array of shape (n_parameters,)
+    x : array of shape (n, n_inputs)
+    y : array of shape (n, n_outputs), optional
+        Targets; not needed for predictions.
+    weight : array of shape (n,), optional
+        Sample weights.
+    rows : array of int, optional
+        Indices of the rows to use, in this order; all by default.
+    """
     cdef const real[:, ::1] x
     cdef const real[:, ::1] y
     cdef const real[::1] weight
     cdef const uint32_t[::1] rows
-    cdef batch q
+    cdef batch_t batch
     cdef Py_ssize_t n_rows
 
     def __init__(self, Engine engine, const real[::1] parameters, x, y=None, weight=None, rows=None):
         if parameters.shape[0] != engine.n_parameters:
-            raise ValueError(f"{parameters.shape[0]} parameters for a network of {engine.n_parameters}")
+            raise ValueError(f"expected {engine.n_parameters} parameters, got {parameters.shape[0]}")
         self.x = x
         if self.x.shape[1] != engine.n_inputs:
-            raise ValueError(f"x has {self.x.shape[1]} columns, the network {engine.n_inputs} inputs")
+            raise ValueError(f"expected x with {engine.n_inputs} columns, got {self.x.shape[1]}")
         self.n_rows = self.x.shape[0]
-        memset(&self.q, 0, sizeof(batch))
-        self.q.parameters = &parameters[0]
+        memset(&self.batch, 0, sizeof(batch_t))
+        self.batch.parameters = &parameters[0]
         if self.n_rows:
-            self.q.x = &self.x[0, 0]
+            self.batch.x = &self.x[0, 0]
         if y is not None:
             self.y = y
             if self.y.shape[0] != self.x.shape[0] or self.y.shape[1] != engine.n_outputs:
-                raise ValueError(f"y has shape {y.shape}, expected ({len(x)}, {engine.n_outputs})")
+                raise ValueError(f"expected y of shape ({len(x)}, {engine.n_outputs}), got {y.shape}")
             if self.n_rows:
-                self.q.y = &self.y[0, 0]
+                self.batch.y = &self.y[0, 0]
         if weight is not None:
             self.weight = weight
             if self.weight.shape[0] != self.x.shape[0]:
-                raise ValueError(f"{len(weight)} sample weights for {len(x)} rows")
+                raise ValueError(f"expected {len(x)} sample weights, got {len(weight)}")
             if self.n_rows:
-                self.q.weight = &self.weight[0]
+                self.batch.weight = &self.weight[0]
         if rows is not None:
-            self.rows = row_numbers(rows, self.n_rows)
+            self.rows = row_indices(rows, self.n_rows)
             self.n_rows = self.rows.shape[0]
             if self.n_rows:
-                self.q.rows = &self.rows[0]
+                self.batch.rows = &self.rows[0]
 
 
-cdef row_numbers(rows, Py_ssize_t n):
-    """Return the numbers of some of n rows as the engine takes them: no copy of what split_rows gave."""
+cdef row_indices(rows, Py_ssize_t n):
+    """Return indices of some of n rows as the engine takes them, without a copy of contiguous uint32."""
     rows = np.ascontiguousarray(rows)
     if rows.size and (rows.min() < 0 or rows.max() >= n):
-        raise IndexError("rows out of range")
+        raise IndexError(f"rows out of range: expected 0 to {n - 1}, got {rows.min()} to {rows.max()}")
     return rows.astype(np.uint32, copy=False)
 
 
-cdef void sum_lanes(Engine engine, job *j, int n, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Add the n lanes' gradients into the first, in a fixed tree."""
-    cdef int k, step = 2 if j.paired else 1
+# the gradient and the loss of a batch -------------------------------------------------------------
+
+cdef void reduce_gradients(Engine engine, job_t *job, int n, Py_ssize_t start,
+                           Py_ssize_t stop) noexcept nogil:
+    """Add the gradients of n accumulators into the first, in a fixed tree."""
+    cdef int k, step = 2 if job.paired else 1
     while step < n:
         for k from 0 <= k < n - step by 2 * step:
-            engine.k.add(j.lanes[k].gradient + start, j.lanes[k + step].gradient + start,
-                         j.lanes[k].gradient + start, stop - start)
+            engine.kernels.add(job.accumulators[k].gradient + start,
+                               job.accumulators[k + step].gradient + start,
+                               job.accumulators[k].gradient + start, stop - start)
         step *= 2
 
 
-cdef double lanes_loss(job *j) noexcept nogil:
+cdef double reduce_loss(job_t *job) noexcept nogil:
+    """Return the loss of the batch: scale * sum over the accumulators, in order."""
     cdef double total = 0
     cdef int k
-    for k in range(j.q.n_lanes):
-        total += j.lanes[k].loss
-    return total * j.q.scale
+    for k in range(job.batch.n_accumulators):
+        total += job.accumulators[k].loss
+    return total * job.batch.scale
 
 
 cdef void add_penalties(Engine engine, const real *w, real *g, Py_ssize_t start,
                         Py_ssize_t stop) noexcept nogil:
-    """g += l1 sign(w) + l2 w where the range start ... stop, of gradient g, has penalised weights."""
-    cdef layer *l
+    """g += l1 sign(w) + l2 w for the penalized weights in the range start ... stop, whose gradient is g."""
+    cdef layer_t *layer
     cdef Py_ssize_t index, low, high
     for index in range(engine.n_layers):
-        l = &engine.layers[index]
-        low = max(start, l.w)
-        high = min(stop, l.w + l.n_in * l.n_out)
-        if (l.l1 or l.l2) and high > low:
-            engine.k.penalty_gradient(w + low, l.l1, l.l2, g + low - start, high - low)
+        layer = &engine.layers[index]
+        low = max(start, layer.w)
+        high = min(stop, layer.w + layer.n_in * layer.n_out)
+        if (layer.l1 or layer.l2) and high > low:
+            engine.kernels.penalty_gradient(w + low, layer.l1, layer.l2, g + low - start, high - low)
 
 
-cdef double norm_factor(Engine engine, job *j) noexcept nogil:
-    """The factor that brings the gradient's norm down to clip_norm (Pascanu et al. 2013)."""
-    cdef double norm = sqrt(engine.k.square_sum(j.lanes[0].gradient, engine.n_parameters))
-    cdef double factor = j.clip_norm / (norm + 1e-6)
+cdef void add_batch_loss(Engine engine, job_t *job) noexcept nogil:
+    """Add the batch's loss to the epoch's, weighted by the batch if the loss is a mean."""
+    cdef double weight = 0 if engine.reduction == SUM else engine.total_weight(&job.batch)
+    cdef double loss = reduce_loss(job)
+    job.loss += loss * weight if weight > 0 else loss
+    job.weight += weight
+
+
+cdef double clip_factor(Engine engine, job_t *job) noexcept nogil:
+    """Return the factor that scales the gradient's norm down to clip_norm (Pascanu et al. 2013)."""
+    cdef double norm = sqrt(engine.kernels.square_sum(job.accumulators[0].gradient, engine.n_parameters))
+    cdef double factor = job.clip_norm / (norm + 1e-6)
     return factor if factor < 1 else 1
 
 
-cdef void begin_batch(Engine engine, job *j, Py_ssize_t first, bint whole) noexcept nogil:
-    j.q.first = first
-    j.q.total = j.n_rows
-    engine.cut(&j.q, min(j.batch_size, j.n_rows - first))
-    j.q.scale = engine.scale_of(&j.q)
-    j.taken = 0
-    j.due += j.q.n_chunks
-    # on one thread, a lane of a single chunk adds what it would have left for the first step of the tree, all
-    # at once; the gradients of trained activations come span by span
-    j.paired = (j.threads == 1 and j.q.n_chunks == j.q.n_lanes and not engine.in_rows
-                and not engine.trained)
-    # a single chunk has the whole gradient; a component in Python may fail before it is right
-    j.fused = (j.threads == 1 and j.q.n_chunks == 1 and not whole and not engine.in_rows
-               and not engine.trained and not engine.python
-               and engine.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_BYTES)
-
-
-cdef void add_loss(Engine engine, job *j) noexcept nogil:
-    """Add the batch's loss to the epoch's."""
-    cdef double weight = 0 if engine.reduction == SUM else engine.weight_of(&j.q)
-    cdef double loss = lanes_loss(j)
-    j.loss += loss * weight if weight > 0 else loss
-    j.weight += weight
-
-
-cdef void clip(Engine engine, job *j) noexcept nogil:
-    """Clip the whole gradient: by value, or by its norm."""
-    cdef real *g = j.lanes[0].gradient
+cdef void clip(Engine engine, job_t *job) noexcept nogil:
+    """Clip the complete gradient by value, then by norm."""
+    cdef real *g = job.accumulators[0].gradient
     cdef Py_ssize_t n = engine.n_parameters
     cdef double factor
-    if j.clip_value > 0:
-        engine.k.clip(j.clip_value, g, n)
-    if j.clip_norm > 0:
-        factor = norm_factor(engine, j)
+    if job.clip_value > 0:
+        engine.kernels.clip(job.clip_value, g, n)
+    if job.clip_norm > 0:
+        factor = clip_factor(engine, job)
         if factor < 1:
-            engine.k.scale(factor, g, g, n)
+            engine.kernels.scale(factor, g, g, n)
 
 
-cdef void update_range(Engine engine, Updater updater, job *j, int n_lanes, Py_ssize_t start,
+# an epoch -----------------------------------------------------------------------------------------
+
+cdef void begin_batch(Engine engine, job_t *job, Py_ssize_t first,
+                      bint needs_complete_gradient) noexcept nogil:
+    """Set up the batch that begins at position `first` of the epoch."""
+    job.batch.first = first
+    job.batch.epoch_rows = job.n_rows
+    engine.split(&job.batch, min(job.batch_size, job.n_rows - first))
+    job.batch.scale = engine.loss_scale(&job.batch)
+    job.n_claimed = 0
+    job.chunks_due += job.batch.n_chunks
+    # on one thread, an accumulator of a single chunk can do the first step of the tree as it goes; the
+    # gradients of trainable activation parameters come span by span, so they cannot
+    job.paired = (job.n_threads == 1 and job.batch.n_chunks == job.batch.n_accumulators
+                  and not engine.single_layer and not engine.has_trainable)
+    # a single chunk has the complete gradient; but a Python component may fail halfway
+    job.fused_update = (job.n_threads == 1 and job.batch.n_chunks == 1 and not needs_complete_gradient
+                        and not engine.single_layer and not engine.has_trainable
+                        and not engine.has_python_components
+                        and engine.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_UPDATE_BYTES)
+
+
+cdef void update_range(Engine engine, Optimizer optimizer, job_t *job, int n_accumulators, Py_ssize_t start,
                        Py_ssize_t stop) noexcept nogil:
-    """Lanes, penalties, update: block by block, so that a gradient is read once and from L1."""
-    cdef real *g = j.lanes[0].gradient
+    """Sum, penalties, update: block by block, so that a gradient is read once and from L1."""
+    cdef real *g = job.accumulators[0].gradient
     cdef Py_ssize_t end
     while start < stop:
-        end = min(start + RANGE, stop)
-        sum_lanes(engine, j, n_lanes, start, end)
-        add_penalties(engine, j.parameters, g + start, start, end)
-        updater.apply(j.parameters, g + start, start, end)
+        end = min(start + PARAMETER_BLOCK, stop)
+        reduce_gradients(engine, job, n_accumulators, start, end)
+        add_penalties(engine, job.parameters, g + start, start, end)
+        optimizer.apply(job.parameters, g + start, start, end)
         start = end
 
 
-cdef void update_whole(Engine engine, Updater updater, job *j, int thread, int n_lanes, Py_ssize_t start,
-                       Py_ssize_t stop) noexcept nogil:
-    """The same where somebody has to see the whole gradient: what clips it, or an optimizer in Python."""
-    cdef real *g = j.lanes[0].gradient
+cdef void update_all(Engine engine, Optimizer optimizer, job_t *job, int thread, int n_accumulators,
+                     Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Update where the complete gradient is needed at once: for clipping or an optimizer in Python."""
+    cdef real *g = job.accumulators[0].gradient
     cdef Py_ssize_t n = engine.n_parameters
-    sum_lanes(engine, j, n_lanes, start, stop)
-    add_penalties(engine, j.parameters, g + start, start, stop)
-    meet_others(j, thread)
+    reduce_gradients(engine, job, n_accumulators, start, stop)
+    add_penalties(engine, job.parameters, g + start, start, stop)
+    wait_for_team(job, thread)
     if thread == 0:
-        clip(engine, j)
-        if updater.python and not updater.call(j.parameters, g, n, j.learning_rate):
-            j.status = FAILED
-    meet_others(j, thread)
-    if not updater.python:
-        updater.apply(j.parameters, g + start, start, stop)
+        clip(engine, job)
+        if optimizer.python and not optimizer.call(job.parameters, g, n, job.learning_rate):
+            job.status = FAILED
+    wait_for_team(job, thread)
+    if not optimizer.python:
+        optimizer.apply(job.parameters, g + start, start, stop)
 
 
-cdef void epoch_worker(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
-    """One thread's part of an epoch."""
+cdef void epoch_worker(Engine engine, Optimizer optimizer, job_t *job, int thread) noexcept nogil:
+    """Run one thread's part of an epoch."""
     cdef Py_ssize_t first, start, stop, n = engine.n_parameters
-    cdef Py_ssize_t blocks = (n + RANGE - 1) // RANGE
-    cdef int n_lanes
-    cdef bint whole = j.clip_value > 0 or j.clip_norm > 0 or updater.python
-    for first from 0 <= first < j.n_rows by j.batch_size:
+    cdef Py_ssize_t blocks = (n + PARAMETER_BLOCK - 1) // PARAMETER_BLOCK
+    cdef int n_accumulators
+    cdef bint needs_complete_gradient = job.clip_value > 0 or job.clip_norm > 0 or optimizer.python
+    for first from 0 <= first < job.n_rows by job.batch_size:
         if thread == 0:
-            if j.threads > 1 and not engine.together and hold_up(j, PATIENCE_MILLISECONDS):
-                j.alone = True          # and stays so: a thread may come late to read it
-            begin_batch(engine, j, first, whole)
-        meet_others(j, thread)
-        if j.alone:
+            if job.n_threads > 1 and not engine.force_parallel and is_slowed_down(job, MAX_WAIT_MILLISECONDS):
+                job.single_threaded = True      # not reset in this epoch: a thread may be late to read it
+            begin_batch(engine, job, first, needs_complete_gradient)
+        wait_for_team(job, thread)
+        if job.single_threaded:
             if thread:
                 return
-            j.threads = 1
-        if thread == 0:                 # behind the meeting: others may still have updated until then
-            updater.prepare(j.learning_rate)
-        # this thread's range of the parameters; the next batch may begin before a late thread has asked for
-        # the number of lanes
-        start = min(n, blocks * thread // j.threads * RANGE)
-        stop = min(n, blocks * (thread + 1) // j.threads * RANGE)
-        n_lanes = j.q.n_lanes
-        run_lanes(engine, updater, j, thread)
-        meet_others(j, thread)
-        if j.status != GOES_ON:
+            job.n_threads = 1
+        if thread == 0:                 # after the barrier: until then others may still be updating
+            optimizer.begin_step(job.learning_rate)
+        # this thread's range of the parameters. Read n_accumulators now: the next batch may begin before a
+        # late thread gets to it
+        start = min(n, blocks * thread // job.n_threads * PARAMETER_BLOCK)
+        stop = min(n, blocks * (thread + 1) // job.n_threads * PARAMETER_BLOCK)
+        n_accumulators = job.batch.n_accumulators
+        run_accumulators(engine, optimizer, job, thread)
+        wait_for_team(job, thread)
+        if job.status != RUNNING:
             return
-        if whole:
-            update_whole(engine, updater, j, thread, n_lanes, start, stop)
-        elif not j.fused:
-            update_range(engine, updater, j, n_lanes, start, stop)
-        if j.status != GOES_ON:
+        if needs_complete_gradient:
+            update_all(engine, optimizer, job, thread, n_accumulators, start, stop)
+        elif not job.fused_update:
+            update_range(engine, optimizer, job, n_accumulators, start, stop)
+        if job.status != RUNNING:
             return
         if thread == 0:
-            add_loss(engine, j)
-            j.q.step += 1
+            add_batch_loss(engine, job)
+            job.batch.step += 1
 
 
-cdef void run_epoch(Engine engine, Updater updater, job *j) noexcept nogil:
-    cdef int threads = j.threads
-    if j.samples != NULL:
-        run_samples(engine, updater, j)
+cdef void run_epoch(Engine engine, Optimizer optimizer, job_t *job) noexcept nogil:
+    """Run one epoch of updates, row by row or batch by batch."""
+    cdef int n_threads = job.n_threads
+    if job.layout != NULL:
+        run_per_sample_epoch(engine, optimizer, job)
         return
-    begin_together(j)
-    if threads == 1:
-        epoch_worker(engine, updater, j, 0)
+    start_clock(job)
+    if n_threads == 1:
+        epoch_worker(engine, optimizer, job, 0)
         return
-    with parallel(num_threads=threads):
-        epoch_worker(engine, updater, j, threadid())
+    with parallel(num_threads=n_threads):
+        epoch_worker(engine, optimizer, job, threadid())
         if threadid() == 0:
-            j.left = now()
-    j.waited += now() - j.left
-    remember(engine, j.threads == threads and not hold_up(j, JOIN_MILLISECONDS))
+            job.left = now()
+    job.waited += now() - job.left
+    update_backoff(engine, job.n_threads != n_threads or is_slowed_down(job, MAX_JOIN_MILLISECONDS))
 
 
-cdef end(job *j, Failure failure):
-    """Raise what ended the work early: Ctrl-C, or what a component raised, under its name."""
-    found = failure.take()
-    if j.status == INTERRUPTED:
-        raise pending.pop()
-    if j.status == FAILED:
-        where, error = found
+# what Python calls --------------------------------------------------------------------------------
+
+cdef raise_errors(job_t *job, CallbackErrors errors):
+    """Raise what ended a job early: the signal handler's exception, or a component's, with its name."""
+    raised = errors.pop()
+    if job.status == INTERRUPTED:
+        raise signal_errors.pop()
+    if job.status == FAILED:
+        where, error = raised
         if isinstance(error, KeyboardInterrupt):
             raise error
         raise ComponentError(where, error) from error
 
 
 class ComponentError(Exception):
-    """A component given as Python functions failed; `where` names it and its layer."""
+    """A component given as Python functions raised an exception.
+
+    Attributes
+    ----------
+    where : str
+        The component and its layer, such as "activation 'swish' of layer 0".
+    """
 
     def __init__(self, where, cause):
         super().__init__(f"{where}: {type(cause).__name__}: {cause}")
         self.where = where
 
 
-def one_pass(Engine engine, Task task, int threads, out=None, gradient=None):
-    """Go once over the rows: return the loss; fill `out` (predictions) and `gradient` if given.
+def forward_backward(Engine engine, ArrayDataset dataset, int threads, out=None, gradient=None):
+    """Run one pass over the rows and return the loss.
 
     Parameters
     ----------
-    task : Task
-        With targets, unless only predictions are asked for.
+    engine : Engine
+    dataset : ArrayDataset
+        With targets, unless only predictions are needed.
+    threads : int
+        The maximum number of threads; results do not depend on it.
     out : array of shape (n_rows, n_outputs), optional
+        Receives the predictions.
     gradient : array of shape (n_parameters,), optional
         Receives the gradient of loss and penalties.
+
+    Returns
+    -------
+    float
+        The loss, without penalties; 0 without targets.
     """
-    cdef job j
+    cdef job_t job
     cdef real[:, ::1] predictions
     cdef real[::1] flat
-    cdef Lanes lanes
-    memset(&j, 0, sizeof(job))
-    j.q = task.q
+    cdef Accumulators accumulators
+    memset(&job, 0, sizeof(job_t))
+    job.batch = dataset.batch
     if out is not None:
         predictions = out
-        if predictions.shape[0] != task.n_rows or predictions.shape[1] != engine.n_outputs:
-            raise ValueError(f"out has shape {out.shape}, expected ({task.n_rows}, {engine.n_outputs})")
-        if task.n_rows:
-            j.q.out = &predictions[0, 0]
-    j.q.backward = gradient is not None
-    engine.cut(&j.q, task.n_rows)
-    j.q.scale = engine.scale_of(&j.q)
-    j.threads = engine.team(&j.q, threads)
-    j.polled = now()
-    lanes = engine.take_lanes(j.q.n_lanes, j.q.chunk)
-    j.lanes = lanes.items
+        if predictions.shape[0] != dataset.n_rows or predictions.shape[1] != engine.n_outputs:
+            raise ValueError(f"expected out of shape ({dataset.n_rows}, {engine.n_outputs}), got {out.shape}")
+        if dataset.n_rows:
+            job.batch.out = &predictions[0, 0]
+    job.batch.backward = gradient is not None
+    engine.split(&job.batch, dataset.n_rows)
+    job.batch.scale = engine.loss_scale(&job.batch)
+    job.n_threads = engine.n_threads(&job.batch, threads)
+    job.polled = now()
+    accumulators = engine.acquire(job.batch.n_accumulators, job.batch.chunk_rows)
+    job.accumulators = accumulators.items
     with nogil:
-        side_by_side(engine, &j)
-        if j.q.backward and j.q.n_lanes and j.status == GOES_ON:
-            sum_lanes(engine, &j, j.q.n_lanes, 0, engine.n_parameters)
+        run_parallel(engine, &job)
+        if job.batch.backward and job.batch.n_accumulators and job.status == RUNNING:
+            reduce_gradients(engine, &job, job.batch.n_accumulators, 0, engine.n_parameters)
     if gradient is not None:
         flat = gradient
-        if j.q.n_lanes:
-            memcpy(&flat[0], j.lanes[0].gradient, engine.n_parameters * sizeof(real))
+        if job.batch.n_accumulators:
+            memcpy(&flat[0], job.accumulators[0].gradient, engine.n_parameters * sizeof(real))
         else:
             flat[:] = 0
-        add_penalties(engine, j.q.parameters, &flat[0], 0, engine.n_parameters)
-    loss = lanes_loss(&j)
-    engine.give_back(lanes, j.chunks)
-    end(&j, engine.failure)
+        add_penalties(engine, job.batch.parameters, &flat[0], 0, engine.n_parameters)
+    loss = reduce_loss(&job)
+    engine.release(accumulators, job.chunks)
+    raise_errors(&job, engine.errors)
     return loss
 
 
 def penalty(Engine engine, const real[::1] parameters):
     """Return sum over weights of l1 |w| + l2 w^2 / 2."""
-    cdef layer *l
+    cdef layer_t *layer
     cdef double total = 0
     for index in range(engine.n_layers):
-        l = &engine.layers[index]
-        if l.l1 or l.l2:
-            total += engine.k.penalty(&parameters[l.w], l.l1, l.l2, l.n_in * l.n_out)
+        layer = &engine.layers[index]
+        if layer.l1 or layer.l2:
+            total += engine.kernels.penalty(&parameters[layer.w], layer.l1, layer.l2,
+                                            layer.n_in * layer.n_out)
     return total

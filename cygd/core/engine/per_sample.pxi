@@ -1,374 +1,399 @@
-# Epochs of batches of one row: a row has no rows beside it to fill a vector with, so vectors run along the
-# units or the inputs, and nothing is turned or padded row by row.
+# Epochs of batches of one row. A single row does not fill a vector along the rows, so the vectors run along
+# the units or the inputs, and no row is transposed into a block.
 #
-# A single unit goes through `train_unit` (kernels/per_sample_epoch.pxi) in runs of RUN rows. Any other network is
-# trained on a copy of its parameters whose rows are whole lines (kernels/gemv.pxi): a layer lies with a row
-# per input or a row per output, whichever pads less, and goes back after the epoch. Plain gradient descent
-# updates w in the pass that propagates the error back; every other optimizer is given the gradient, laid out
-# alike, with its state. Blocks of one row are padded with zeros, and so stay the lines: what activations
-# and losses make of the padding is never read. Whether an epoch runs here depends on network and options
-# alone.
+# A single unit goes through `train_unit` (kernels/per_sample_epoch.pxi), RUN_ROWS rows at a time. Any other
+# network is trained on a copy of its parameters whose weights are padded to whole cache lines
+# (kernels/gemv.pxi): a row per input or a row per output, whichever pads less. The copy is written back after
+# the epoch. Plain gradient descent updates w in the pass that propagates the error; every other optimizer
+# gets the gradient, padded in the same way, and its state. Padding elements stay 0 in the parameters, and
+# what activations and losses compute from them is never read. Whether an epoch runs here depends on the
+# network and the options only.
 
-# what a row counts ----------------------------------------------------------------------------------
+cdef inline double sample_weight(const batch_t *batch, Py_ssize_t row) noexcept nogil:
+    """Return the weight of a row of x."""
+    return batch.weight[row] if batch.weight != NULL else 1
 
-cdef inline double weight_of_row(const batch *q, Py_ssize_t row) noexcept nogil:
-    return q.weight[row] if q.weight != NULL else 1
 
-
-cdef inline double row_scale(Engine e, double weight) noexcept nogil:
-    """The factor of a row's gradient: as a batch, it is its own mean."""
-    if e.reduction == SUM:
+cdef inline double sample_scale(Engine engine, double weight) noexcept nogil:
+    """Return the factor of a row's gradient; the mean of a single row divides by its own weight."""
+    if engine.reduction == SUM:
         return weight
     if weight == 0:
         return 0
-    return 1.0 / e.n_outputs if e.reduction == MEAN else 1
+    return 1.0 / engine.n_outputs if engine.reduction == MEAN else 1
 
 
-# one unit -------------------------------------------------------------------------------------------
+# a single unit --------------------------------------------------------------------------------------
 
-cdef struct unit_call:              # of a unit whose activation or loss is not among the kernels' own
-    plan *p
-    layer *l
-    loss_block_t loss_prime
-    joint_delta_t joint_prime
+cdef struct unit_data_t:            # of a unit whose activation or loss `train_unit` does not know
+    layout_t *layout
+    layer_t *layer
+    loss_block_t loss_derivative
+    fused_delta_t fused_delta
     void *loss_data
     const real *y
 
 
-cdef real pull(void *data, Py_ssize_t row, real h, real *out) noexcept nogil:
-    """-dl/dh of a row, through blocks of one line."""
-    cdef unit_call *c = <unit_call *> data
-    cdef plan *p = c.p
-    cdef lines *a = p.layers
-    cdef real *hs = p.memory + a.h
-    cdef real *y_hat = p.memory + a.y_hat
-    cdef real *error = p.memory + p.error
-    cdef real *slope = p.memory + p.slope
-    cdef real *y = p.memory + p.x           # the inputs have no other place to go through here
-    hs[0], y[0] = h, c.y[row]
-    if c.l.both != NULL:
-        c.l.both(hs, y_hat, slope, WIDTH, c.l.data)
+cdef real unit_error_term(void *data, Py_ssize_t row, real h, real *out) noexcept nogil:
+    """Return -dl/dh of a row and store y_hat, through blocks of one vector."""
+    cdef unit_data_t *unit = <unit_data_t *> data
+    cdef layout_t *layout = unit.layout
+    cdef padded_layer_t *place = layout.layers
+    cdef real *h_block = layout.memory + place.h
+    cdef real *y_hat = layout.memory + place.y_hat
+    cdef real *error = layout.memory + layout.error
+    cdef real *derivative = layout.memory + layout.derivative
+    cdef real *y = layout.memory + layout.x         # a single unit does not use the block of the inputs
+    h_block[0], y[0] = h, unit.y[row]
+    if unit.layer.value_and_derivative != NULL:
+        unit.layer.value_and_derivative(h_block, y_hat, derivative, WIDTH, unit.layer.data)
     else:
-        c.l.f(hs, y_hat, WIDTH, c.l.data)
-        if c.joint_prime == NULL:
-            c.l.df(hs, y_hat, slope, WIDTH, c.l.data)
+        unit.layer.f(h_block, y_hat, WIDTH, unit.layer.data)
+        if unit.fused_delta == NULL:
+            unit.layer.df(h_block, y_hat, derivative, WIDTH, unit.layer.data)
     out[0] = y_hat[0]
-    if c.joint_prime != NULL:
-        c.joint_prime(y, y_hat, error, 1, WIDTH, c.loss_data)
+    if unit.fused_delta != NULL:
+        unit.fused_delta(y, y_hat, error, 1, WIDTH, unit.loss_data)
         return error[0]
-    c.loss_prime(y, y_hat, error, WIDTH, c.loss_data)
-    return -error[0] * slope[0]
+    unit.loss_derivative(y, y_hat, error, WIDTH, unit.loss_data)
+    return -error[0] * derivative[0]
 
 
-cdef void run_unit(Engine e, job *j) noexcept nogil:
-    """Train a single unit on every row in order, RUN rows at a time."""
-    cdef plan *p = j.samples
-    cdef batch *q = &j.q
-    cdef const real *x[RUN + UNIT_AHEAD]
-    cdef real *y = p.memory + p.y
-    cdef real *values = p.memory + p.values
-    cdef real *step = p.w
-    cdef real *weight = step + RUN
-    cdef real *h = weight + RUN
-    cdef real *y_hat = h + RUN
+cdef void train_single_unit(Engine engine, job_t *job) noexcept nogil:
+    """Train a single unit on every row in order, RUN_ROWS rows at a time."""
+    cdef layout_t *layout = job.layout
+    cdef batch_t *batch = &job.batch
+    cdef const real *x[RUN_ROWS + UNIT_PREFETCH_ROWS]
+    cdef real *y = layout.memory + layout.y
+    cdef real *loss_values = layout.memory + layout.loss_values
+    cdef real *step = layout.w                      # four arrays of RUN_ROWS
+    cdef real *weight = step + RUN_ROWS
+    cdef real *h = weight + RUN_ROWS
+    cdef real *y_hat = h + RUN_ROWS
     cdef Py_ssize_t first, row, r, n
-    cdef double w, rate = j.learning_rate * p.factor
-    cdef unit_call call
-    cdef unit_rows u
-    call.p, call.l, call.y = p, e.layers, y
-    call.loss_prime, call.joint_prime, call.loss_data = e.loss_prime, e.joint_prime, e.loss_data
-    u.d, u.x, u.y, u.step, u.h, u.y_hat = e.n_inputs, x, y, step, h, y_hat
-    u.w = j.parameters + e.layers[0].w
-    u.b = j.parameters + e.layers[0].b if e.layers[0].b >= 0 else NULL
-    u.memory, u.pull, u.data = p.g, pull, &call
-    for r in range(RUN):
-        weight[r], step[r] = 1, <real> (rate * row_scale(e, 1))
-    for first from 0 <= first < j.n_rows by RUN:
-        n = min(<Py_ssize_t> RUN, j.n_rows - first)
+    cdef double w, rate = job.learning_rate * layout.rate_factor
+    cdef unit_data_t data
+    cdef unit_rows unit
+    data.layout, data.layer, data.y = layout, engine.layers, y
+    data.loss_derivative, data.fused_delta = engine.loss_derivative, engine.fused_delta
+    data.loss_data = engine.loss_data
+    unit.d, unit.x, unit.y, unit.step, unit.h, unit.y_hat = engine.n_inputs, x, y, step, h, y_hat
+    unit.w = job.parameters + engine.layers[0].w
+    unit.b = job.parameters + engine.layers[0].b if engine.layers[0].b >= 0 else NULL
+    unit.memory, unit.error_term, unit.data = layout.g, unit_error_term, &data
+    for r in range(RUN_ROWS):
+        weight[r], step[r] = 1, <real> (rate * sample_scale(engine, 1))
+    for first from 0 <= first < job.n_rows by RUN_ROWS:
+        n = min(<Py_ssize_t> RUN_ROWS, job.n_rows - first)
         for r in range(n):
-            row = row_of(q, first + r)
-            x[r], y[r] = q.x + row * e.n_inputs, q.y[row]
-        for r in range(n, n + UNIT_AHEAD):
-            x[r] = q.x + row_of(q, min(first + r, j.n_rows - 1)) * e.n_inputs
-        if q.weight != NULL:
+            row = row_index(batch, first + r)
+            x[r], y[r] = batch.x + row * engine.n_inputs, batch.y[row]
+        for r in range(n, n + UNIT_PREFETCH_ROWS):  # prefetched only
+            x[r] = batch.x + row_index(batch, min(first + r, job.n_rows - 1)) * engine.n_inputs
+        if batch.weight != NULL:
             for r in range(n):
-                w = weight_of_row(q, row_of(q, first + r))
-                weight[r], step[r] = <real> w, <real> (rate * row_scale(e, w))
-                j.weight += w
+                w = sample_weight(batch, row_index(batch, first + r))
+                weight[r], step[r] = <real> w, <real> (rate * sample_scale(engine, w))
+                job.weight += w
         else:
-            j.weight += n
-        u.n = n
-        e.k.train_unit(p.kind, &u)
-        for r in range(n, padded(n)):       # weight 0: the padding repeats the last row
+            job.weight += n
+        unit.n = n
+        engine.kernels.train_unit(layout.unit_kind, &unit)
+        for r in range(n, padded(n)):               # the padding repeats the last row, with weight 0
             y[r], h[r], y_hat[r], weight[r] = y[n - 1], h[n - 1], y_hat[n - 1], 0
-        if e.joint != NULL:
-            e.joint(h, y, values, 1, padded(n), e.loss_data)
+        if engine.fused_loss != NULL:
+            engine.fused_loss(h, y, loss_values, 1, padded(n), engine.loss_data)
         else:
-            e.loss(y, y_hat, values, padded(n), e.loss_data)
-        j.loss += e.k.weighted_sum(values, weight, 1, padded(n))
-        poll(e, j)
-        if j.status != GOES_ON:
+            engine.loss(y, y_hat, loss_values, padded(n), engine.loss_data)
+        job.loss += engine.kernels.weighted_sum(loss_values, weight, 1, padded(n))
+        poll(engine, job)
+        if job.status != RUNNING:
             return
-    if e.reduction == SUM:
-        j.weight = 0
+    if engine.reduction == SUM:
+        job.weight = 0
 
 
-# any network ----------------------------------------------------------------------------------------
+# any other network ----------------------------------------------------------------------------------
 
-cdef void copy_lines(Engine e, plan *p, real *flat, real *on_lines, bint back) noexcept nogil:
-    """Copy a flat vector onto lines, or back."""
+cdef void pack_parameters(Engine engine, layout_t *layout, const real *flat, real *packed) noexcept nogil:
+    """Copy a flat vector (parameters or state) into the padded layout."""
     cdef Py_ssize_t index, i, j, k, at
-    cdef lines *a
-    cdef layer *l
-    for index in range(e.n_layers):
-        l, a = &e.layers[index], &p.layers[index]
-        for i in range(l.n_in):
-            for j in range(l.n_out):
-                k = l.w + i * l.n_out + j
-                at = a.w + (j * a.n + i if a.by_output else i * a.n + j)
-                if back:
-                    flat[k] = on_lines[at]
-                else:
-                    on_lines[at] = flat[k]
-        if l.b >= 0 and back:
-            memcpy(flat + l.b, on_lines + a.b, l.n_out * sizeof(real))
-        elif l.b >= 0:
-            memcpy(on_lines + a.b, flat + l.b, l.n_out * sizeof(real))
+    cdef padded_layer_t *place
+    cdef layer_t *layer
+    for index in range(engine.n_layers):
+        layer, place = &engine.layers[index], &layout.layers[index]
+        for i in range(layer.n_in):
+            for j in range(layer.n_out):
+                k = layer.w + i * layer.n_out + j
+                at = place.w + (j * place.n + i if place.by_output else i * place.n + j)
+                packed[at] = flat[k]
+        if layer.b >= 0:
+            memcpy(packed + place.b, flat + layer.b, layer.n_out * sizeof(real))
+
+
+cdef void unpack_parameters(Engine engine, layout_t *layout, const real *packed, real *flat) noexcept nogil:
+    """Copy the padded layout back into a flat vector."""
+    cdef Py_ssize_t index, i, j, k, at
+    cdef padded_layer_t *place
+    cdef layer_t *layer
+    for index in range(engine.n_layers):
+        layer, place = &engine.layers[index], &layout.layers[index]
+        for i in range(layer.n_in):
+            for j in range(layer.n_out):
+                k = layer.w + i * layer.n_out + j
+                at = place.w + (j * place.n + i if place.by_output else i * place.n + j)
+                flat[k] = packed[at]
+        if layer.b >= 0:
+            memcpy(flat + layer.b, packed + place.b, layer.n_out * sizeof(real))
 
 
 cdef inline void clear_padding(real *p, Py_ssize_t n) noexcept nogil:
+    """Set the elements from n up to the next multiple of WIDTH to 0."""
     cdef Py_ssize_t i
     for i in range(n, padded(n)):
         p[i] = 0
 
 
-cdef inline Py_ssize_t vector_rows(Engine e) noexcept nogil:
-    """Rows of a block for what looks at whole rows: one vector of them."""
-    return e.k.vector_bytes // <Py_ssize_t> sizeof(real)
+cdef inline Py_ssize_t vector_rows(Engine engine) noexcept nogil:
+    """Return the rows of a block for row-wise functions: one vector."""
+    return engine.kernels.vector_bytes // <Py_ssize_t> sizeof(real)
 
 
-cdef void sample_forward(Engine e, job *j, plan *p) noexcept nogil:
-    """h = W^T x + b and y_hat = f(h), layer by layer."""
-    cdef real *below = p.memory + p.x
-    cdef real *h
-    cdef real *y_hat
-    cdef const real *bias
-    cdef layer *l
-    cdef lines *a
-    cdef Py_ssize_t index
-    for index in range(e.n_layers):
-        l, a = &e.layers[index], &p.layers[index]
-        h, y_hat = p.memory + a.h, p.memory + a.y_hat
-        bias = p.w + a.b if a.b >= 0 else NULL
-        if a.by_output:
-            e.k.line_products(p.w + a.w, below, bias, h, a.m, a.n)
-        else:
-            e.k.combine_lines(p.w + a.w, below, bias, h, a.m, a.n)
-        if l.f_rows != NULL:
-            spread(h, p.rows[0], l.n_out, vector_rows(e))
-            l.f_rows(p.rows[0], p.rows[1], l.n_out, vector_rows(e), l.data)
-            collect(p.rows[1], y_hat, l.n_out, vector_rows(e))
-        elif l.both != NULL:
-            l.both(h, y_hat, h, padded(l.n_out), l.data)
-        else:
-            l.f(h, y_hat, padded(l.n_out), l.data)
-        clear_padding(y_hat, l.n_out)
-        if l.keep < 1:
-            draw_mask(&j.q, l, <int> index, p.memory + a.mask)
-            e.k.multiply(y_hat, p.memory + a.mask, p.memory + a.out, l.n_out)
-        below = p.memory + a.out
-
-
-cdef void draw_mask(const batch *q, const layer *l, int index, real *mask) noexcept nogil:
-    """Draw what `drop` draws for the first row of a batch."""
-    cdef real kept = <real> (1 / l.keep)
-    cdef uint64_t limit = <uint64_t> (l.keep * 4294967296.0)
-    cdef Py_ssize_t j
-    cdef stream s = open_stream(q.seed, DROPOUT, index, q.step)
-    for j in range(l.n_out):
-        mask[j] = kept if next_word(&s) < limit else 0
-
-
-cdef inline void spread(const real *row, real *block, Py_ssize_t units, Py_ssize_t rows) noexcept nogil:
-    """Put a row into the first of a block's rows."""
+cdef inline void to_rowwise(const real *row, real *block, Py_ssize_t units, Py_ssize_t rows) noexcept nogil:
+    """Copy a row into the first row of a block (units, rows)."""
     cdef Py_ssize_t i
     for i in range(units):
         block[i * rows] = row[i]
 
 
-cdef inline void collect(const real *block, real *row, Py_ssize_t units, Py_ssize_t rows) noexcept nogil:
+cdef inline void from_rowwise(const real *block, real *row, Py_ssize_t units, Py_ssize_t rows) noexcept nogil:
+    """Copy the first row of a block (units, rows)."""
     cdef Py_ssize_t i
     for i in range(units):
         row[i] = block[i * rows]
 
 
-cdef double sample_loss(Engine e, plan *p) noexcept nogil:
+cdef void sample_forward(Engine engine, job_t *job, layout_t *layout) noexcept nogil:
+    """h = W^T x + b and y_hat = f(h), layer by layer."""
+    cdef real *below = layout.memory + layout.x
+    cdef real *h
+    cdef real *y_hat
+    cdef real *w
+    cdef const real *bias
+    cdef layer_t *layer
+    cdef padded_layer_t *place
+    cdef Py_ssize_t index
+    for index in range(engine.n_layers):
+        layer, place = &engine.layers[index], &layout.layers[index]
+        h, y_hat, w = layout.memory + place.h, layout.memory + place.y_hat, layout.w + place.w
+        bias = layout.w + place.b if place.b >= 0 else NULL
+        if place.by_output:
+            engine.kernels.gemv(w, below, bias, h, place.m, place.n)
+        else:
+            engine.kernels.gemv_transposed(w, below, bias, h, place.m, place.n)
+        if layer.f_rows != NULL:
+            to_rowwise(h, layout.rowwise[0], layer.n_out, vector_rows(engine))
+            layer.f_rows(layout.rowwise[0], layout.rowwise[1], layer.n_out, vector_rows(engine), layer.data)
+            from_rowwise(layout.rowwise[1], y_hat, layer.n_out, vector_rows(engine))
+        elif layer.value_and_derivative != NULL:
+            layer.value_and_derivative(h, y_hat, h, padded(layer.n_out), layer.data)
+        else:
+            layer.f(h, y_hat, padded(layer.n_out), layer.data)
+        clear_padding(y_hat, layer.n_out)
+        if layer.keep_rate < 1:
+            draw_mask(&job.batch, layer, <int> index, layout.memory + place.mask)
+            engine.kernels.multiply(y_hat, layout.memory + place.mask, layout.memory + place.out, layer.n_out)
+        below = layout.memory + place.out
+
+
+cdef void draw_mask(const batch_t *batch, const layer_t *layer, int index, real *mask) noexcept nogil:
+    """Draw the mask that `apply_dropout` draws for the first row of a batch."""
+    cdef real kept = <real> (1 / layer.keep_rate)
+    cdef uint64_t limit = <uint64_t> (layer.keep_rate * 4294967296.0)
+    cdef Py_ssize_t j
+    cdef stream random = open_stream(batch.seed, DROPOUT, index, batch.step)
+    for j in range(layer.n_out):
+        mask[j] = kept if next_word(&random) < limit else 0
+
+
+cdef double sample_loss(Engine engine, layout_t *layout) noexcept nogil:
     """Return the sum of the loss over a row's outputs."""
-    cdef layer *l = &e.layers[e.n_layers - 1]
-    cdef lines *a = &p.layers[e.n_layers - 1]
-    cdef real *y = p.memory + p.y
-    cdef real *values = p.memory + p.values
-    cdef Py_ssize_t i, rows = vector_rows(e)
+    cdef layer_t *layer = &engine.layers[engine.n_layers - 1]
+    cdef padded_layer_t *place = &layout.layers[engine.n_layers - 1]
+    cdef real *h = layout.memory + place.h
+    cdef real *y = layout.memory + layout.y
+    cdef real *values = layout.memory + layout.loss_values
+    cdef Py_ssize_t i, rows = vector_rows(engine)
     cdef double total = 0
-    if e.joint != NULL and l.f_rows != NULL:
-        spread(p.memory + a.h, p.rows[0], l.n_out, rows)
-        spread(y, p.rows[1], l.n_out, rows)
-        e.joint(p.rows[0], p.rows[1], p.rows[2], l.n_out, rows, e.loss_data)
-        collect(p.rows[2], values, l.n_out, rows)
-    elif e.joint != NULL:
-        e.joint(p.memory + a.h, y, values, 1, padded(l.n_out), e.loss_data)
+    if engine.fused_loss != NULL and layer.f_rows != NULL:
+        to_rowwise(h, layout.rowwise[0], layer.n_out, rows)
+        to_rowwise(y, layout.rowwise[1], layer.n_out, rows)
+        engine.fused_loss(layout.rowwise[0], layout.rowwise[1], layout.rowwise[2], layer.n_out, rows,
+                          engine.loss_data)
+        from_rowwise(layout.rowwise[2], values, layer.n_out, rows)
+    elif engine.fused_loss != NULL:
+        engine.fused_loss(h, y, values, 1, padded(layer.n_out), engine.loss_data)
     else:
-        e.loss(y, p.memory + a.y_hat, values, padded(l.n_out), e.loss_data)
-    for i in range(l.n_out):
+        engine.loss(y, layout.memory + place.y_hat, values, padded(layer.n_out), engine.loss_data)
+    for i in range(layer.n_out):
         total += values[i]
     return total
 
 
-cdef void sample_error(Engine e, plan *p) noexcept nogil:
-    """dl/dh of the output layer."""
-    cdef layer *l = &e.layers[e.n_layers - 1]
-    cdef lines *a = &p.layers[e.n_layers - 1]
-    cdef real *y = p.memory + p.y
-    cdef real *y_hat = p.memory + a.y_hat
-    cdef real *error = p.memory + p.error
-    cdef Py_ssize_t rows = vector_rows(e)
-    if e.joint == NULL:
-        e.loss_prime(y, y_hat, error, padded(l.n_out), e.loss_data)
-        sample_through(e, p, e.n_layers - 1)
+cdef void sample_output_error(Engine engine, layout_t *layout) noexcept nogil:
+    """delta = dl/dh of the output layer."""
+    cdef layer_t *layer = &engine.layers[engine.n_layers - 1]
+    cdef padded_layer_t *place = &layout.layers[engine.n_layers - 1]
+    cdef real *y = layout.memory + layout.y
+    cdef real *y_hat = layout.memory + place.y_hat
+    cdef real *error = layout.memory + layout.error
+    cdef Py_ssize_t rows = vector_rows(engine)
+    if engine.fused_loss == NULL:
+        engine.loss_derivative(y, y_hat, error, padded(layer.n_out), engine.loss_data)
+        sample_backprop_activation(engine, layout, engine.n_layers - 1)
         return
-    if l.f_rows != NULL:
-        spread(y, p.rows[0], l.n_out, rows)
-        spread(y_hat, p.rows[1], l.n_out, rows)
-        e.joint_prime(p.rows[0], p.rows[1], p.rows[2], l.n_out, rows, e.loss_data)
-        collect(p.rows[2], error, l.n_out, rows)
+    if layer.f_rows != NULL:
+        to_rowwise(y, layout.rowwise[0], layer.n_out, rows)
+        to_rowwise(y_hat, layout.rowwise[1], layer.n_out, rows)
+        engine.fused_delta(layout.rowwise[0], layout.rowwise[1], layout.rowwise[2], layer.n_out, rows,
+                           engine.loss_data)
+        from_rowwise(layout.rowwise[2], error, layer.n_out, rows)
     else:
-        e.joint_prime(y, y_hat, error, 1, padded(l.n_out), e.loss_data)
-    e.k.scale(-1, error, p.memory + a.delta, l.n_out)
+        engine.fused_delta(y, y_hat, error, 1, padded(layer.n_out), engine.loss_data)
+    engine.kernels.scale(-1, error, layout.memory + place.delta, layer.n_out)
 
 
-cdef void sample_through(Engine e, plan *p, Py_ssize_t index) noexcept nogil:
-    """dl/dh of a layer from dl/dy_hat."""
-    cdef layer *l = &e.layers[index]
-    cdef lines *a = &p.layers[index]
-    cdef real *h = p.memory + a.h
-    cdef real *error = p.memory + p.error
-    cdef real *slope = p.memory + p.slope
-    cdef real *delta = p.memory + a.delta
-    cdef Py_ssize_t rows = vector_rows(e)
-    if l.backward_rows != NULL:
-        spread(p.memory + a.y_hat, p.rows[0], l.n_out, rows)
-        spread(error, p.rows[1], l.n_out, rows)
-        l.backward_rows(p.rows[0], p.rows[0], p.rows[1], p.rows[2], l.n_out, rows, l.data)
-        collect(p.rows[2], delta, l.n_out, rows)
-    elif l.both != NULL:            # forward has left f'(h) in the place of h
-        e.k.multiply(error, h, delta, l.n_out)
+cdef void sample_backprop_activation(Engine engine, layout_t *layout, Py_ssize_t index) noexcept nogil:
+    """delta = dl/dh of a layer from the error dl/dy_hat: f'(h) error, or J^T error."""
+    cdef layer_t *layer = &engine.layers[index]
+    cdef padded_layer_t *place = &layout.layers[index]
+    cdef real *h = layout.memory + place.h
+    cdef real *y_hat = layout.memory + place.y_hat
+    cdef real *error = layout.memory + layout.error
+    cdef real *derivative = layout.memory + layout.derivative
+    cdef real *delta = layout.memory + place.delta
+    cdef Py_ssize_t rows = vector_rows(engine)
+    if layer.backward_rows != NULL:
+        to_rowwise(y_hat, layout.rowwise[0], layer.n_out, rows)
+        to_rowwise(error, layout.rowwise[1], layer.n_out, rows)
+        layer.backward_rows(layout.rowwise[0], layout.rowwise[0], layout.rowwise[1], layout.rowwise[2],
+                            layer.n_out, rows, layer.data)
+        from_rowwise(layout.rowwise[2], delta, layer.n_out, rows)
+    elif layer.value_and_derivative != NULL:        # forward has overwritten h with f'(h)
+        engine.kernels.multiply(error, h, delta, layer.n_out)
     else:
-        l.df(h, p.memory + a.y_hat, slope, padded(l.n_out), l.data)
-        e.k.multiply(error, slope, delta, l.n_out)
+        layer.df(h, y_hat, derivative, padded(layer.n_out), layer.data)
+        engine.kernels.multiply(error, derivative, delta, layer.n_out)
 
 
-cdef void sample_backward(Engine e, plan *p, real rate) noexcept nogil:
-    """From the last layer to the first: the error of the layer below, and the update or the gradient.
+cdef void sample_backward(Engine engine, layout_t *layout, real rate) noexcept nogil:
+    """From the last layer to the first: the error of the layer below, then the update or the gradient.
 
-    `rate` is what dl/dw is multiplied by: into w, or into the gradient.
+    error_i = sum_j w_ij delta_j, and w_ij += rate x_i delta_j where the update is fused, else
+    g_ij = rate x_i delta_j.
     """
-    cdef real *error = p.memory + p.error
-    cdef real *to = p.w if p.fused else p.g
+    cdef real *error = layout.memory + layout.error
+    cdef real *target = layout.w if layout.fused_update else layout.g
     cdef real *below
     cdef real *delta
-    cdef real *rows_of
-    cdef real *of_rows
-    cdef layer *l
-    cdef lines *a
+    cdef real *w
+    cdef real *along            # the factor of the outer product along the rows of w ...
+    cdef real *across           # ... and the other one, an element per row
+    cdef layer_t *layer
+    cdef padded_layer_t *place
     cdef Py_ssize_t index
-    sample_error(e, p)
-    for index in range(e.n_layers - 1, -1, -1):
-        l, a = &e.layers[index], &p.layers[index]
-        delta = p.memory + a.delta
-        below = p.memory + (p.layers[index - 1].out if index else p.x)
-        # dl/dw is an outer product; its rows are as long as those of w
-        rows_of, of_rows = (below, delta) if a.by_output else (delta, below)
-        if index and p.fused:
-            if a.by_output:
-                e.k.combine_and_update(p.w + a.w, rows_of, of_rows, rate, error, a.m, a.n)
+    sample_output_error(engine, layout)
+    for index in range(engine.n_layers - 1, -1, -1):
+        layer, place = &engine.layers[index], &layout.layers[index]
+        w, delta = layout.w + place.w, layout.memory + place.delta
+        below = layout.memory + (layout.layers[index - 1].out if index else layout.x)
+        along, across = (below, delta) if place.by_output else (delta, below)
+        if index and layout.fused_update:
+            if place.by_output:
+                engine.kernels.gemv_transposed_and_update(w, along, across, rate, error, place.m, place.n)
             else:
-                e.k.dot_and_update(p.w + a.w, rows_of, of_rows, rate, error, a.m, a.n)
+                engine.kernels.gemv_and_update(w, along, across, rate, error, place.m, place.n)
         else:
-            if index and a.by_output:
-                e.k.combine_lines(p.w + a.w, delta, NULL, error, a.m, a.n)
+            if index and place.by_output:
+                engine.kernels.gemv_transposed(w, delta, NULL, error, place.m, place.n)
             elif index:
-                e.k.line_products(p.w + a.w, delta, NULL, error, a.m, a.n)
-            e.k.add_outer(rows_of, of_rows, rate, p.fused, to + a.w, a.m, a.n)
-        if a.b >= 0:
-            e.k.add_outer(delta, p.memory + p.one, rate, p.fused, to + a.b, 1, padded(l.n_out))
+                engine.kernels.gemv(w, delta, NULL, error, place.m, place.n)
+            engine.kernels.rank_1_update(along, across, rate, layout.fused_update, target + place.w, place.m,
+                                         place.n)
+        if place.b >= 0:
+            engine.kernels.rank_1_update(delta, layout.memory + layout.one, rate, layout.fused_update,
+                                         target + place.b, 1, padded(layer.n_out))
         if index:
-            if e.layers[index - 1].keep < 1:
-                e.k.multiply(error, p.memory + p.layers[index - 1].mask, error, l.n_in)
-            sample_through(e, p, index - 1)
+            if engine.layers[index - 1].keep_rate < 1:
+                engine.kernels.multiply(error, layout.memory + layout.layers[index - 1].mask, error,
+                                        layer.n_in)
+            sample_backprop_activation(engine, layout, index - 1)
 
 
-cdef void sample_update(Engine e, Updater u, job *j, plan *p) noexcept nogil:
-    """The step of an optimizer over lines, after penalties and clipping."""
-    cdef layer *l
-    cdef lines *a
+cdef void sample_update(Engine engine, Optimizer optimizer, job_t *job, layout_t *layout) noexcept nogil:
+    """Add the penalties, clip, and apply the optimizer to the padded parameters."""
+    cdef layer_t *layer
+    cdef padded_layer_t *place
     cdef Py_ssize_t index
     cdef double factor
-    for index in range(e.n_layers):
-        l, a = &e.layers[index], &p.layers[index]
-        if l.l1 or l.l2:
-            e.k.penalty_gradient(p.w + a.w, l.l1, l.l2, p.g + a.w, a.m * a.n)
-    if j.clip_value > 0:
-        e.k.clip(j.clip_value, p.g, p.n)
-    if j.clip_norm > 0:
-        factor = j.clip_norm / (sqrt(e.k.square_sum(p.g, p.n)) + 1e-6)
+    for index in range(engine.n_layers):
+        layer, place = &engine.layers[index], &layout.layers[index]
+        if layer.l1 or layer.l2:
+            engine.kernels.penalty_gradient(layout.w + place.w, layer.l1, layer.l2, layout.g + place.w,
+                                            place.m * place.n)
+    if job.clip_value > 0:
+        engine.kernels.clip(job.clip_value, layout.g, layout.n)
+    if job.clip_norm > 0:
+        factor = job.clip_norm / (sqrt(engine.kernels.square_sum(layout.g, layout.n)) + 1e-6)
         if factor < 1:
-            e.k.scale(factor, p.g, p.g, p.n)
-    u.prepare(j.learning_rate)
-    u.f(p.w, p.g, p.state, p.n, u.s)
+            engine.kernels.scale(factor, layout.g, layout.g, layout.n)
+    optimizer.begin_step(job.learning_rate)
+    optimizer.f(layout.w, layout.g, layout.state, layout.n, optimizer.step_scalars)
 
 
-cdef void run_network(Engine e, Updater u, job *j) noexcept nogil:
-    """Train on every row in order."""
-    cdef plan *p = j.samples
-    cdef batch *q = &j.q
-    cdef Py_ssize_t position, row, i, every = max(1, min(<Py_ssize_t> RUN, <Py_ssize_t> (1e6 / e.flops)))
-    cdef double weight, scale, share = 1.0 / e.n_outputs if e.reduction == MEAN else 1
+cdef void train_rows(Engine engine, Optimizer optimizer, job_t *job) noexcept nogil:
+    """Train a network on every row in order."""
+    cdef layout_t *layout = job.layout
+    cdef batch_t *batch = &job.batch
+    cdef Py_ssize_t position, row, n_inputs = engine.n_inputs, n_outputs = engine.n_outputs
+    cdef Py_ssize_t rows_per_poll = max(1, min(<Py_ssize_t> RUN_ROWS, <Py_ssize_t> (1e6 / engine.row_flops)))
+    cdef double weight, scale, mean_factor = 1.0 / n_outputs if engine.reduction == MEAN else 1
     cdef int k
-    copy_lines(e, p, j.parameters, p.w, False)
+    pack_parameters(engine, layout, job.parameters, layout.w)
     for k in range(MAX_STATE):
-        if p.state[k] != NULL:
-            copy_lines(e, p, u.arrays[k], p.state[k], False)
-    for position in range(j.n_rows):
-        row = row_of(q, position)
-        memcpy(p.memory + p.x, q.x + row * e.n_inputs, e.n_inputs * sizeof(real))
-        memcpy(p.memory + p.y, q.y + row * e.n_outputs, e.n_outputs * sizeof(real))
-        weight = weight_of_row(q, row)
-        scale = row_scale(e, weight)
-        sample_forward(e, j, p)
-        j.loss += weight * sample_loss(e, p) * share
-        if e.reduction != SUM:
-            j.weight += weight
-        sample_backward(e, p, <real> (-j.learning_rate * scale if p.fused else scale))
-        if not p.fused:
-            sample_update(e, u, j, p)
-        q.step += 1
-        if position % every == 0:
-            poll(e, j)
-            if j.status != GOES_ON:
+        if layout.state[k] != NULL:
+            pack_parameters(engine, layout, optimizer.state_arrays[k], layout.state[k])
+    for position in range(job.n_rows):
+        row = row_index(batch, position)
+        memcpy(layout.memory + layout.x, batch.x + row * n_inputs, n_inputs * sizeof(real))
+        memcpy(layout.memory + layout.y, batch.y + row * n_outputs, n_outputs * sizeof(real))
+        weight = sample_weight(batch, row)
+        scale = sample_scale(engine, weight)
+        sample_forward(engine, job, layout)
+        job.loss += weight * sample_loss(engine, layout) * mean_factor
+        if engine.reduction != SUM:
+            job.weight += weight
+        sample_backward(engine, layout, <real> (-job.learning_rate * scale if layout.fused_update else scale))
+        if not layout.fused_update:
+            sample_update(engine, optimizer, job, layout)
+        batch.step += 1
+        if position % rows_per_poll == 0:
+            poll(engine, job)
+            if job.status != RUNNING:
                 return
-    copy_lines(e, p, j.parameters, p.w, True)
+    unpack_parameters(engine, layout, layout.w, job.parameters)
     for k in range(MAX_STATE):
-        if p.state[k] != NULL:
-            copy_lines(e, p, u.arrays[k], p.state[k], True)
+        if layout.state[k] != NULL:
+            unpack_parameters(engine, layout, layout.state[k], optimizer.state_arrays[k])
 
 
-cdef void run_samples(Engine e, Updater u, job *j) noexcept nogil:
-    """One epoch of batches of one row, on the calling thread: every row needs the weights of the last."""
-    j.q.first = 0
-    if j.samples.unit:
-        run_unit(e, j)
-        j.q.step += j.n_rows
+cdef void run_per_sample_epoch(Engine engine, Optimizer optimizer, job_t *job) noexcept nogil:
+    """Run one epoch of batches of one row, on the calling thread: each row needs the weights of the last."""
+    job.batch.first = 0
+    if job.layout.single_unit:
+        train_single_unit(engine, job)
+        job.batch.step += job.n_rows
     else:
-        run_network(e, u, j)
-    if j.samples.fused:
-        u.step += j.n_rows
+        train_rows(engine, optimizer, job)
+    if job.layout.fused_update:
+        optimizer.step += job.n_rows

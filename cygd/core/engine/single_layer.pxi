@@ -1,129 +1,136 @@
-# Networks of one layer with few outputs: one pass over x, which is read as it lies.
+# Networks of one layer with few outputs: one pass over x, which is read in place.
 #
-# A chunk's rows stay in cache between the net inputs and the gradient, and while both are computed the next
-# chunk's rows are on their way from memory. What lies between, activation and loss, sees blocks of
-# units x rows as in batch_chunks.pxi, of one panel. Rows are found by pointers, so shuffled and subset batches cost
-# no copy.
+# The rows of a chunk stay in cache between the net inputs and the gradient, and the next chunk's rows are
+# prefetched while both are computed. Activation and loss, in between, see blocks (units, rows) as in
+# batch_chunks.pxi, of one panel. Rows are found by pointers, so shuffled batches and subsets are not copied.
 #
-# Rejected: turning x into blocks like everybody's, which costs more than the arithmetic of so few outputs.
+# Rejected: transposing x into blocks as for other networks, which costs more than the arithmetic of a few
+# outputs.
 
 cdef enum:
-    MOST_OUTPUTS = 16               # beyond, a register tile over units x rows is as fast
-    ROWS_BYTES = 48 * 1024          # of a chunk's rows of x
+    MAX_SINGLE_LAYER_OUTPUTS = 16           # beyond, a register tile over (units, rows) is as fast
+    SINGLE_LAYER_CHUNK_BYTES = 48 * 1024    # of a chunk's rows of x
 
 
-cdef bint rows_fit(Engine e):
-    """Return whether a network's rows are read as they lie: from its shape and the dtype alone.
+cdef bint uses_single_layer_path(Engine engine):
+    """Return True if a network reads its rows in place; it depends on its shape and the dtype only.
 
-    Several outputs over rows that do not fill the virtual width leave most of it empty.
+    With several outputs and rows shorter than a vector, most of the vector would be empty.
     """
-    return (e.n_layers == 1 and e.n_outputs <= MOST_OUTPUTS and (e.n_outputs == 1 or e.n_inputs >= WIDTH)
-            and e.layers[0].keep == 1)
+    return (engine.n_layers == 1 and engine.n_outputs <= MAX_SINGLE_LAYER_OUTPUTS
+            and (engine.n_outputs == 1 or engine.n_inputs >= WIDTH) and engine.layers[0].keep_rate == 1)
 
 
-cdef Py_ssize_t rows_of_chunk(Engine e) noexcept nogil:
+cdef Py_ssize_t single_layer_chunk_rows(Engine engine) noexcept nogil:
     """Return how many rows of x stay in cache."""
-    cdef Py_ssize_t most = ROWS_BYTES // (e.n_inputs * <Py_ssize_t> sizeof(real))
+    cdef Py_ssize_t most = SINGLE_LAYER_CHUNK_BYTES // (engine.n_inputs * <Py_ssize_t> sizeof(real))
     return min(max(most // WIDTH * WIDTH, MIN_CHUNK), MAX_CHUNK)
 
 
-cdef inline real *turned_weights(Engine e, const lane *a) noexcept nogil:
-    """Return where a lane keeps w as (outputs, inputs): behind its gradient."""
-    return a.gradient + padded(e.n_parameters)
+cdef inline real *packed_weights(Engine engine, const accumulator_t *accumulator) noexcept nogil:
+    """Return the address of w as (outputs, inputs), after the accumulator's gradient."""
+    return accumulator.gradient + padded(engine.n_parameters)
 
 
-cdef inline real *turned_gradient(Engine e, const lane *a) noexcept nogil:
-    """Return where a lane adds up dE/dw as (outputs, inputs)."""
-    return turned_weights(e, a) + e.n_outputs * padded(e.n_inputs)
+cdef inline real *packed_gradient(Engine engine, const accumulator_t *accumulator) noexcept nogil:
+    """Return the address of dE/dw as (outputs, inputs)."""
+    return packed_weights(engine, accumulator) + engine.n_outputs * padded(engine.n_inputs)
 
 
-cdef void begin_rows(Engine e, const batch *q, lane *a) noexcept nogil:
-    """What a lane needs once per batch: the weights of several outputs, turned."""
-    if e.n_outputs > 1:
-        e.k.turn_weights(q.parameters + e.layers[0].w, e.n_inputs, e.n_outputs, turned_weights(e, a),
-                         padded(e.n_inputs))
+cdef void pack_layer(Engine engine, const batch_t *batch, accumulator_t *accumulator) noexcept nogil:
+    """Pack the weights of several outputs, once per batch and accumulator."""
+    if engine.n_outputs > 1:
+        engine.kernels.pack_weights(batch.parameters + engine.layers[0].w, engine.n_inputs, engine.n_outputs,
+                                    packed_weights(engine, accumulator), padded(engine.n_inputs))
 
 
-cdef void end_rows(Engine e, const batch *q, lane *a) noexcept nogil:
-    """Put the lane's gradient where all lanes' gradients are added."""
-    if not q.backward or not a.written:
+cdef void unpack_gradient(Engine engine, const batch_t *batch, accumulator_t *accumulator) noexcept nogil:
+    """Copy the packed gradient to its place in the accumulator's flat gradient."""
+    cdef real *packed = packed_gradient(engine, accumulator)
+    cdef real *flat = accumulator.gradient + engine.layers[0].w
+    if not batch.backward or not accumulator.has_gradient:
         return
-    if e.n_outputs == 1:
-        memcpy(a.gradient + e.layers[0].w, turned_gradient(e, a), e.n_inputs * sizeof(real))
+    if engine.n_outputs == 1:
+        memcpy(flat, packed, engine.n_inputs * sizeof(real))
     else:
-        e.k.turn_back(turned_gradient(e, a), padded(e.n_inputs), e.n_inputs, e.n_outputs,
-                      a.gradient + e.layers[0].w)
+        engine.kernels.unpack_weights(packed, padded(engine.n_inputs), engine.n_inputs, engine.n_outputs,
+                                      flat)
 
 
-cdef void point_at(const batch *q, Py_ssize_t start, Py_ssize_t n, Py_ssize_t rows, const real *values,
-                   Py_ssize_t d, const real **to) noexcept nogil:
-    """Point at rows start ... start + n of a batch, and beyond them at the last of these."""
+cdef void find_rows(const batch_t *batch, Py_ssize_t start, Py_ssize_t n, Py_ssize_t n_pointers,
+                    const real *values, Py_ssize_t d, const real **rows) noexcept nogil:
+    """Set pointers to the rows start ... start + n of a batch, and all further ones to the last of these."""
     cdef Py_ssize_t r
-    if q.rows == NULL:
-        values += (q.first + start) * d
+    if batch.rows == NULL:
+        values += (batch.first + start) * d
         for r in range(n):
-            to[r] = values + r * d
+            rows[r] = values + r * d
     else:
         for r in range(n):
-            to[r] = values + row_of(q, start + r) * d
-    for r in range(n, rows):
-        to[r] = to[n - 1]
+            rows[r] = values + row_index(batch, start + r) * d
+    for r in range(n, n_pointers):
+        rows[r] = rows[n - 1]
 
 
-cdef void take_targets(Engine e, const batch *q, const span *s) noexcept nogil:
-    """Turn the targets and weights of a chunk into blocks; the padding has the weight 0."""
-    cdef const real *from_[MAX_CHUNK]
-    cdef real *weight = at(s, e.weight, 1)
-    cdef real *targets = at(s, e.y, e.n_outputs)
+cdef void pack_targets(Engine engine, const batch_t *batch, const span_t *span) noexcept nogil:
+    """Pack the targets and sample weights of a chunk into blocks; the padding has the weight 0."""
+    cdef const real *rows[MAX_CHUNK]
+    cdef real *weight = block_at(span, engine.weight, 1)
+    cdef real *y = block_at(span, engine.y, engine.n_outputs)
     cdef Py_ssize_t r
-    if q.weight != NULL:
-        point_at(q, s.start, s.n, s.rows, q.weight, 1, from_)
-    for r in range(s.n):
-        weight[r] = from_[r][0] if q.weight != NULL else 1
-    for r in range(s.n, s.rows):
+    if batch.weight != NULL:
+        find_rows(batch, span.start, span.n, span.rows, batch.weight, 1, rows)
+    for r in range(span.n):
+        weight[r] = rows[r][0] if batch.weight != NULL else 1
+    for r in range(span.n, span.rows):
         weight[r] = 0
-    if q.y == NULL:
+    if batch.y == NULL:
         return
-    point_at(q, s.start, s.n, s.rows, q.y, e.n_outputs, from_)
-    if e.n_outputs > 1:
-        e.k.turn(from_, s.rows, e.n_outputs, targets, s.rows)
+    find_rows(batch, span.start, span.n, span.rows, batch.y, engine.n_outputs, rows)
+    if engine.n_outputs > 1:
+        engine.kernels.transpose_rows(rows, span.rows, engine.n_outputs, y, span.rows)
         return
-    for r in range(s.rows):
-        targets[r] = from_[r][0]
+    for r in range(span.rows):
+        y[r] = rows[r][0]
 
 
-cdef void run_rows_chunk(Engine e, const batch *q, lane *a, Py_ssize_t index) noexcept nogil:
+cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulator_t *accumulator,
+                                 Py_ssize_t index) noexcept nogil:
+    """Compute chunk `index` of a batch: h = W^T x + b, y_hat = f(h), the loss, dE/dw = x delta^T."""
     cdef const real *x[MAX_CHUNK]
     cdef const real *next[MAX_CHUNK]
-    cdef span s
-    cdef layer *l = &e.layers[0]
-    cdef const real *w = q.parameters + l.w
-    cdef const real *bias = q.parameters + l.b if l.b >= 0 else NULL
+    cdef span_t span
+    cdef layer_t *layer = &engine.layers[0]
+    cdef const real *w = batch.parameters + layer.w
+    cdef const real *bias = batch.parameters + layer.b if layer.b >= 0 else NULL
     cdef real *delta
-    # half of the next chunk's rows is fetched on the way forward, half on the way back
-    cdef Py_ssize_t after, d = e.n_inputs, fetch = d // 2 if q.backward else d
-    if e.n_outputs > 1:
-        w = turned_weights(e, a)
-    s.a = a
-    s.first = 0
-    s.start = index * q.chunk
-    s.n = min(q.chunk, q.n_rows - s.start)
-    s.chunk = s.rows = s.panel = padded(s.n)
-    after = min(s.start + s.n, q.n_rows - 1)
-    point_at(q, s.start, s.n, s.rows, q.x, d, x)
-    point_at(q, after, min(s.n, q.n_rows - after), s.rows, q.x, d, next)
-    take_targets(e, q, &s)
-    e.k.row_products(x, next, fetch, s.rows, d, w, padded(d), bias, at(&s, l.h, l.n_out), l.n_out)
-    activate(e, q, l, &s)
-    if q.y != NULL:
-        measure(e, &s)
-    if q.backward:
-        output_error(e, q, &s)
-        delta = at(&s, l.delta, l.n_out)
-        e.k.row_gradient(x, next, fetch, s.n, d, delta, s.rows, l.n_out, a.written, turned_gradient(e, a),
-                         padded(d))
-        if l.b >= 0:
-            e.k.sum_rows(delta, s.rows, a.written, a.gradient + l.b, l.n_out, s.rows)
-        a.written = True
-    if q.out != NULL:
-        scatter(e, q, &s)
+    # half of each of the next chunk's rows is prefetched on the way forward, half on the way back
+    cdef Py_ssize_t after, d = engine.n_inputs, fetch = d // 2 if batch.backward else d
+    if engine.n_outputs > 1:
+        w = packed_weights(engine, accumulator)
+    span.accumulator = accumulator
+    span.first = 0
+    span.start = index * batch.chunk_rows
+    span.n = min(batch.chunk_rows, batch.n_rows - span.start)
+    span.chunk_rows = span.rows = span.panel = padded(span.n)
+    after = min(span.start + span.n, batch.n_rows - 1)
+    find_rows(batch, span.start, span.n, span.rows, batch.x, d, x)
+    find_rows(batch, after, min(span.n, batch.n_rows - after), span.rows, batch.x, d, next)
+    pack_targets(engine, batch, &span)
+    engine.kernels.single_layer_net_inputs(x, next, fetch, span.rows, d, w, padded(d), bias,
+                                           block_at(&span, layer.h, layer.n_out), layer.n_out)
+    activate(engine, batch, layer, &span)
+    if batch.y != NULL:
+        accumulate_loss(engine, &span)
+    if batch.backward:
+        output_error(engine, batch, &span)
+        delta = block_at(&span, layer.delta, layer.n_out)
+        engine.kernels.single_layer_gradient(x, next, fetch, span.n, d, delta, span.rows, layer.n_out,
+                                             accumulator.has_gradient, packed_gradient(engine, accumulator),
+                                             padded(d))
+        if layer.b >= 0:
+            engine.kernels.sum_rows(delta, span.rows, accumulator.has_gradient,
+                                    accumulator.gradient + layer.b, layer.n_out, span.rows)
+        accumulator.has_gradient = True
+    if batch.out != NULL:
+        store_predictions(engine, batch, &span)

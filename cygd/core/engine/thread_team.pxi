@@ -1,8 +1,8 @@
-# A team of threads, and whether it pays.
+# The thread team: how threads share the accumulators of a batch, and whether they pay off.
 #
-# The calling thread is number 0; it alone looks for signals, by the clock. Where a neighbour keeps a core
-# busy, waiting for a thread that does not run costs more than it saves: the calling thread then goes on
-# alone, and asks for company again after a while. No bit depends on it.
+# The calling thread is number 0; it alone polls for signals, by the clock. On a machine with busy cores,
+# waiting for a thread that is not scheduled costs more than it gains: the calling thread then continues
+# single-threaded and retries the team with exponential backoff. Results are unaffected, to the bit.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport parallel, threadid
@@ -20,9 +20,9 @@ cdef extern from *:
     """
     bint HAS_OPENMP
 
-OPENMP = bool(HAS_OPENMP)           # without it everything runs on the calling thread
+OPENMP = bool(HAS_OPENMP)           # without it, everything runs on the calling thread
 
-cdef bint forked = False            # OpenMP's threads do not survive a fork, and its runtime hangs
+cdef bint forked = False            # OpenMP's threads do not survive a fork, and its runtime would hang
 
 
 def _after_fork():
@@ -35,152 +35,155 @@ if hasattr(os, "register_at_fork"):
 
 cdef enum:
     POLL_MILLISECONDS = 50
-    POLL_FLOPS = 1000000            # of work between two looks at the clock: a millisecond on a slow CPU
-    PATIENCE_MILLISECONDS = 4       # of waiting, before it is asked whether the others are any help
-    JOIN_MILLISECONDS = 1           # the same at the end of an epoch or a single pass
-    ALONE_MILLISECONDS = 50         # at first; twice as long after each failure
-    ALONE_MOST = 3200
+    POLL_FLOPS = 1000000            # of work between two looks at the clock: 1 ms on a slow CPU
+    MAX_WAIT_MILLISECONDS = 4       # of waiting within an epoch before the team is checked for a slowdown
+    MAX_JOIN_MILLISECONDS = 1       # the same at the end of an epoch or a single pass
+    MIN_BACKOFF_MILLISECONDS = 50   # the first backoff; each further slowdown doubles it
+    MAX_BACKOFF_MILLISECONDS = 3200
 
-# why an epoch ended early
-cdef enum:
-    GOES_ON = 0
+cdef enum:                          # the status of a job: running, or why it ended early
+    RUNNING = 0
     INTERRUPTED = 1                 # a signal handler raised
     FAILED = 2                      # a component raised
-    DIVERGED = 3                    # loss or parameters are not finite
+    DIVERGED = 3                    # the loss or a parameter is not finite
 
 cdef double now() noexcept nogil:
+    """Return the monotonic clock in milliseconds."""
     cdef timespec t
     clock_gettime(CLOCK_MONOTONIC, &t)
     return t.tv_sec * 1e3 + t.tv_nsec * 1e-6
 
 
 # What the threads of an epoch share.
-cdef struct job:
-    batch q
+cdef struct job_t:
+    batch_t batch
     real *parameters
-    lane *lanes
-    int threads
-    meeting meeting                                 # where they wait for each other
+    accumulator_t *accumulators
+    int n_threads
+    barrier_t barrier
     Py_ssize_t n_rows, batch_size
     double learning_rate, clip_norm, clip_value     # 0: no clipping
     double loss, weight                             # sums over the epoch's batches
-    double polled                                   # when signals were last looked for
-    double unseen                                   # work since the clock was looked at
+    double polled                                   # when signals were last polled
+    double flops_since_poll
     int status
-    int taken                                       # lanes of the batch that somebody took besides his own
-    # of the calling thread in this epoch, in milliseconds: when it began, how long it waited for the others,
-    # and when it had done its part; how many chunks it had computed before, and how many there were to do
+    int n_claimed                                   # accumulators of the batch claimed beyond one per thread
+    # the calling thread in this epoch, in milliseconds: when it began, how long it waited for the others, and
+    # when it finished its part; chunks it had computed before, and chunks of the epoch so far
     double began, waited, left
-    Py_ssize_t before, due
-    bint paired                                     # odd lanes add to the gradient of the one before
-    bint fused                                      # the only chunk updates the parameters on its way
-    bint alone                                      # the others only hold it up: it goes on by itself
-    Py_ssize_t chunks[MAX_LANES]                    # computed, by thread
-    plan *samples                                   # of batches of one row, or NULL
+    Py_ssize_t chunks_before, chunks_due
+    bint paired                                     # odd accumulators add to the gradient of the one before
+    bint fused_update                               # the only chunk updates the parameters as it goes
+    bint single_threaded                            # after a slowdown: only the calling thread continues
+    Py_ssize_t chunks[MAX_ACCUMULATORS]             # computed, by thread
+    layout_t *layout                                # of batches of one row, or NULL
 
 
-cdef void meet_others(job *j, int thread) noexcept nogil:
-    """Wait until every thread of the team is here; the calling thread takes the time."""
+cdef void wait_for_team(job_t *job, int thread) noexcept nogil:
+    """Wait until all threads of the team are here; the calling thread measures how long."""
     cdef double t
-    if thread or j.threads == 1:
-        meet(&j.meeting, j.threads)
+    if thread or job.n_threads == 1:
+        barrier_wait(&job.barrier, job.n_threads)
         return
     t = now()
-    meet(&j.meeting, j.threads)
-    j.waited += now() - t
+    barrier_wait(&job.barrier, job.n_threads)
+    job.waited += now() - t
 
 
-cdef bint hold_up(job *j, double patience) noexcept nogil:
-    """Return whether the calling thread would be there alone by now: all chunks in the time of its own."""
-    cdef double spent = now() - j.began
-    return j.waited > patience and (spent - j.waited) * j.due < spent * (j.chunks[0] - j.before)
+cdef bint is_slowed_down(job_t *job, double max_wait) noexcept nogil:
+    """Return True if the calling thread would be faster alone: all chunks at the rate of its own."""
+    cdef double spent = now() - job.began
+    cdef Py_ssize_t own_chunks = job.chunks[0] - job.chunks_before
+    return job.waited > max_wait and (spent - job.waited) * job.chunks_due < spent * own_chunks
 
 
-cdef void poll(Engine engine, job *j) noexcept nogil:
-    """Look for signals, at most once in 50 ms, and for the time only where some of it may have passed."""
+cdef void poll(Engine engine, job_t *job) noexcept nogil:
+    """Poll for signals, at most every 50 ms, and look at the clock only after some work."""
     cdef double t
-    j.unseen += engine.flops * j.q.chunk
-    if j.unseen < POLL_FLOPS and not engine.python or j.status != GOES_ON:
+    job.flops_since_poll += engine.row_flops * job.batch.chunk_rows
+    if job.flops_since_poll < POLL_FLOPS and not engine.has_python_components or job.status != RUNNING:
         return
-    j.unseen = 0
+    job.flops_since_poll = 0
     t = now()
-    if t - j.polled < POLL_MILLISECONDS:
+    if t - job.polled < POLL_MILLISECONDS:
         return
-    j.polled = t
+    job.polled = t
     with gil:
         try:
             PyErr_CheckSignals()
         except BaseException as error:
-            pending.append(error)
-            j.status = INTERRUPTED
+            signal_errors.append(error)
+            job.status = INTERRUPTED
 
 
-pending = []        # what a signal handler raised, on its way out of an epoch
+signal_errors = []      # what a signal handler raised, until the call ends and raises it
 
 
-cdef void run_lanes(Engine engine, Updater updater, job *j, int thread) noexcept nogil:
-    """Compute lanes of a batch, chunks in order: the thread's own first, then whichever is next."""
-    cdef batch *q = &j.q
-    cdef lane *a
-    cdef real *own
+cdef void run_accumulators(Engine engine, Optimizer optimizer, job_t *job, int thread) noexcept nogil:
+    """Compute the chunks of accumulators, in order: the thread's own one first, then the next unclaimed."""
+    cdef batch_t *batch = &job.batch
+    cdef accumulator_t *accumulator
+    cdef real *own_gradient
     cdef Py_ssize_t index
     cdef int k = thread
-    while k < q.n_lanes:
-        a = &j.lanes[k]
-        a.loss = 0
-        a.written = False
-        a.updated = j.parameters if j.fused else NULL
-        own = a.gradient
-        if j.paired and k % 2:
-            a.gradient = j.lanes[k - 1].gradient
-            a.written = True
-        if engine.in_rows:
-            begin_rows(engine, q, a)
-        for index in range(k * q.n_chunks // q.n_lanes, (k + 1) * q.n_chunks // q.n_lanes):
-            if engine.in_rows:
-                run_rows_chunk(engine, q, a, index)
+    while k < batch.n_accumulators:
+        accumulator = &job.accumulators[k]
+        accumulator.loss = 0
+        accumulator.has_gradient = False
+        accumulator.fused_parameters = job.parameters if job.fused_update else NULL
+        own_gradient = accumulator.gradient
+        if job.paired and k % 2:
+            accumulator.gradient = job.accumulators[k - 1].gradient
+            accumulator.has_gradient = True
+        if engine.single_layer:
+            pack_layer(engine, batch, accumulator)
+        for index in range(k * batch.n_chunks // batch.n_accumulators,
+                           (k + 1) * batch.n_chunks // batch.n_accumulators):
+            if engine.single_layer:
+                run_single_layer_chunk(engine, batch, accumulator, index)
             else:
-                run_chunk(engine, updater, q, a, index)
-            j.chunks[thread] += 1
+                run_chunk(engine, optimizer, batch, accumulator, index)
+            job.chunks[thread] += 1
             if thread == 0:
-                poll(engine, j)
-            if engine.python and engine.failure.here():
-                j.status = FAILED
-            if j.status != GOES_ON:
-                a.gradient = own
+                poll(engine, job)
+            if engine.has_python_components and engine.errors.raised():
+                job.status = FAILED
+            if job.status != RUNNING:
+                accumulator.gradient = own_gradient
                 return
-        a.gradient = own
-        if engine.in_rows:
-            end_rows(engine, q, a)
-        k = j.threads + take(&j.taken)
+        accumulator.gradient = own_gradient
+        if engine.single_layer:
+            unpack_gradient(engine, batch, accumulator)
+        k = job.n_threads + fetch_add(&job.n_claimed)
 
 
-cdef void begin_together(job *j) noexcept nogil:
-    j.began = now()
-    j.waited = 0
-    j.alone = False
-    j.before, j.due = j.chunks[0], 0
+cdef void start_clock(job_t *job) noexcept nogil:
+    """Begin to measure the team."""
+    job.began = now()
+    job.waited = 0
+    job.single_threaded = False
+    job.chunks_before, job.chunks_due = job.chunks[0], 0
 
 
-cdef void remember(Engine engine, bint helped) noexcept nogil:
-    """Go alone for a while after the others were no help, and longer each time."""
-    if helped or engine.together:
-        engine.patience = ALONE_MILLISECONDS
+cdef void update_backoff(Engine engine, bint slowed_down) noexcept nogil:
+    """After a slowdown, use one thread for a while, twice as long each time."""
+    if not slowed_down or engine.force_parallel:
+        engine.backoff = MIN_BACKOFF_MILLISECONDS
     else:
-        engine.alone_until = now() + engine.patience
-        engine.patience = min(2 * engine.patience, ALONE_MOST)
+        engine.single_threaded_until = now() + engine.backoff
+        engine.backoff = min(2 * engine.backoff, MAX_BACKOFF_MILLISECONDS)
 
 
-cdef void side_by_side(Engine engine, job *j) noexcept nogil:
-    """All lanes of one batch: the calling thread takes what the others leave, and waits for their last."""
-    if j.threads == 1:
-        run_lanes(engine, None, j, 0)
+cdef void run_parallel(Engine engine, job_t *job) noexcept nogil:
+    """Compute all accumulators of one batch; the calling thread shares the work and waits for the rest."""
+    if job.n_threads == 1:
+        run_accumulators(engine, None, job, 0)
         return
-    begin_together(j)
-    j.due = j.q.n_chunks
-    with parallel(num_threads=j.threads):
-        run_lanes(engine, None, j, threadid())
+    start_clock(job)
+    job.chunks_due = job.batch.n_chunks
+    with parallel(num_threads=job.n_threads):
+        run_accumulators(engine, None, job, threadid())
         if threadid() == 0:
-            j.left = now()
-    j.waited = now() - j.left
-    remember(engine, not hold_up(j, JOIN_MILLISECONDS))
+            job.left = now()
+    job.waited = now() - job.left
+    update_backoff(engine, is_slowed_down(job, MAX_JOIN_MILLISECONDS))

@@ -1,121 +1,120 @@
-# A training at work: epochs in one call without the GIL, as many as nobody wants to see.
+# The trainer: several epochs in one call without the GIL, as many as the caller does not need to observe.
 #
-# Whatever a call needs is there before the first of them, so that somebody who listens to every epoch
-# pays for a function call and not for arrays.
+# Everything that a call needs is allocated before the first one, so that a caller who observes every epoch
+# pays for a function call, not for new arrays.
 
-cdef class Training:
-    """Epochs of updates on the rows of a task, called as often as somebody wants to look in between.
+cdef class Trainer:
+    """Run epochs of updates.
 
     Parameters
     ----------
     engine : Engine
-    task : Task
+    dataset : ArrayDataset
         The rows, with targets.
     parameters : array of shape (n_parameters,)
-        Changed in place.
-    updater : Updater
+        Updated in place.
+    optimizer : Optimizer
     batch_size : int
     shuffled : bool
-        Whether each epoch draws an order of its own.
+        Whether to draw a new order of the rows for each epoch.
     seed : int
         Of the shuffles and the dropout masks.
-    clip_norm, clip_value : float
-        Limits on the gradient; 0 is none.
     epochs, updates : int
         Made before: they key the shuffles and the dropout masks.
+    clip_norm, clip_value : float
+        Limits on the gradient; 0 for none.
     threads : int
-        At most so many; they change no bit.
+        The maximum number of threads; results do not depend on it.
 
     Attributes
     ----------
     epochs, updates : int
-        Whole epochs and their updates, those before the training among them; right whenever one looks,
-        also where `run` raised.
+        Complete epochs and their updates, including those made before; up to date after `run` has raised.
     running_losses : list of float
-        Of the whole epochs of the last call; right whenever one looks, too.
+        Of the complete epochs of the last call; up to date after `run` has raised.
     """
     cdef Engine engine
-    cdef Task task
-    cdef Updater updater
-    cdef real[::1] parameters, kept         # now, and before the epoch
+    cdef ArrayDataset dataset
+    cdef Optimizer optimizer
+    cdef real[::1] parameters, saved        # now, and before the epoch
     cdef bint shuffled
-    cdef uint32_t[::1] order                # of the rows in the epoch; none where nothing is shuffled
+    cdef uint32_t[::1] order                # of the rows in the epoch; unset without shuffling
     cdef double[::1] losses                 # of the epochs of a call
-    cdef Samples samples                    # where batches are single rows
-    cdef job j                              # as every call begins it
-    cdef int most_threads
-    cdef int most_lanes
-    cdef Py_ssize_t longest                 # chunk
+    cdef PerSampleLayout layout                     # for batches of one row, else None
+    cdef job_t job                          # as it is at the start of a call
+    cdef int max_threads, max_accumulators
+    cdef Py_ssize_t max_chunk_rows
     cdef readonly long long epochs, updates
-    cdef Py_ssize_t done                    # epochs of the last call
+    cdef Py_ssize_t n_complete              # epochs of the last call
 
-    def __init__(self, Engine engine, Task task, real[::1] parameters, Updater updater, *,
+    def __init__(self, Engine engine, ArrayDataset dataset, real[::1] parameters, Optimizer optimizer, *,
                  Py_ssize_t batch_size, bint shuffled, uint64_t seed, long long epochs, long long updates,
                  double clip_norm, double clip_value, int threads):
-        cdef job *j = &self.j
-        if not task.n_rows:
+        cdef job_t *job = &self.job
+        if not dataset.n_rows:
             raise ValueError("no rows to train on")
-        if shuffled and task.x.shape[0] > 2**32:
-            raise ValueError("at most 2**32 rows can be shuffled")
-        self.engine, self.task, self.updater = engine, task, updater
+        if shuffled and dataset.x.shape[0] > 2**32:
+            raise ValueError(f"expected at most 2**32 rows to shuffle, got {dataset.x.shape[0]}")
+        self.engine, self.dataset, self.optimizer = engine, dataset, optimizer
         self.parameters = parameters
-        self.kept = np.array(parameters)
+        self.saved = np.array(parameters)
         self.losses = np.empty(1)
         self.epochs, self.updates = epochs, updates
-        self.most_threads = threads
-        memset(j, 0, sizeof(job))
-        j.q = task.q
-        j.parameters = &parameters[0]
-        j.q.parameters = j.parameters
-        j.n_rows = task.n_rows
-        j.batch_size = min(batch_size, task.n_rows)
-        j.clip_norm, j.clip_value = clip_norm, clip_value
-        j.q.backward = j.q.training = True
-        j.q.seed = seed
+        self.max_threads = threads
+        memset(job, 0, sizeof(job_t))
+        job.batch = dataset.batch
+        job.parameters = &parameters[0]
+        job.batch.parameters = job.parameters
+        job.n_rows = dataset.n_rows
+        job.batch_size = min(batch_size, dataset.n_rows)
+        job.clip_norm, job.clip_value = clip_norm, clip_value
+        job.batch.backward = job.batch.training = True
+        job.batch.seed = seed
         self.shuffled = shuffled
         if shuffled:
-            self.order = np.empty(task.n_rows, np.uint32)
-            j.q.rows = &self.order[0]
+            self.order = np.empty(dataset.n_rows, np.uint32)
+            job.batch.rows = &self.order[0]
         if batch_size == 1:
-            self.samples = Samples.of(engine, updater, clip_norm > 0 or clip_value > 0)
-            j.samples = &self.samples.p if self.samples is not None else NULL
-        engine.cut(&j.q, j.n_rows % j.batch_size)
-        self.most_lanes, self.longest = j.q.n_lanes, j.q.chunk  # the last batch may have the longer chunks
-        engine.cut(&j.q, j.batch_size)
-        self.most_lanes = max(self.most_lanes, j.q.n_lanes)
-        self.longest = max(self.longest, j.q.chunk)
+            self.layout = PerSampleLayout.create(engine, optimizer, clip_norm > 0 or clip_value > 0)
+            job.layout = &self.layout.layout if self.layout is not None else NULL
+        # the last, shorter batch may have the longer chunks
+        engine.split(&job.batch, job.n_rows % job.batch_size)
+        self.max_accumulators, self.max_chunk_rows = job.batch.n_accumulators, job.batch.chunk_rows
+        engine.split(&job.batch, job.batch_size)
+        self.max_accumulators = max(self.max_accumulators, job.batch.n_accumulators)
+        self.max_chunk_rows = max(self.max_chunk_rows, job.batch.chunk_rows)
 
     cdef void draw_order(self) noexcept nogil:
-        """Bring the rows into the order of the epoch: from the seed and its number alone."""
-        cdef uint32_t *order = <uint32_t *> self.j.q.rows
-        cdef Py_ssize_t i, n = self.task.n_rows
-        if self.task.q.rows != NULL:
-            memcpy(order, self.task.q.rows, n * sizeof(uint32_t))
+        """Shuffle the rows for the epoch, from the seed and the epoch's number only."""
+        cdef uint32_t *order = <uint32_t *> self.job.batch.rows
+        cdef Py_ssize_t i, n = self.dataset.n_rows
+        if self.dataset.batch.rows != NULL:
+            memcpy(order, self.dataset.batch.rows, n * sizeof(uint32_t))
         else:
             for i in range(n):
                 order[i] = <uint32_t> i
-        shuffle(self.j.q.seed, SHUFFLE, self.epochs, order, n)
+        shuffle(self.job.batch.seed, SHUFFLE, self.epochs, order, n)
 
-    cdef void run_one(self, job *j, double learning_rate, double *loss) noexcept nogil:
-        """One epoch; if it does not go well to its end, everything is as it was before."""
+    cdef void train_epoch(self, job_t *job, double learning_rate, double *loss) noexcept nogil:
+        """Run one epoch; if it does not complete, restore the parameters and the optimizer."""
         cdef Py_ssize_t size = self.engine.n_parameters * sizeof(real)
         if self.shuffled:
             self.draw_order()
-        memcpy(&self.kept[0], j.parameters, size)
-        self.updater.keep()
-        self.engine.cut(&j.q, j.batch_size)
-        j.threads = self.engine.team(&j.q, self.most_threads)
-        j.learning_rate = learning_rate
-        j.loss = j.weight = 0
-        run_epoch(self.engine, self.updater, j)
-        if j.status == GOES_ON:
-            loss[0] = j.loss / j.weight if j.weight > 0 else j.loss
+        memcpy(&self.saved[0], job.parameters, size)
+        self.optimizer.save()
+        self.engine.split(&job.batch, job.batch_size)
+        job.n_threads = self.engine.n_threads(&job.batch, self.max_threads)
+        job.learning_rate = learning_rate
+        job.loss = job.weight = 0
+        run_epoch(self.engine, self.optimizer, job)
+        if job.status == RUNNING:
+            loss[0] = job.loss / job.weight if job.weight > 0 else job.loss
             if not (loss[0] - loss[0] == 0
-                    and self.engine.k.all_finite(j.parameters, self.engine.n_parameters)):
-                j.status = DIVERGED
-        if j.status != GOES_ON:
-            memcpy(j.parameters, &self.kept[0], size)
-            self.updater.restore()
+                    and self.engine.kernels.all_finite(job.parameters, self.engine.n_parameters)):
+                job.status = DIVERGED
+        if job.status != RUNNING:
+            memcpy(job.parameters, &self.saved[0], size)
+            self.optimizer.restore()
 
     def run(self, list learning_rates):
         """Run epochs without the GIL.
@@ -129,33 +128,33 @@ cdef class Training:
         -------
         tuple of list of float and bool
             The running losses of the completed epochs, and whether the next one diverged. The
-            parameters are those after the last whole, finite epoch, also when an exception leaves.
+            parameters are those after the last complete, finite epoch, even if an exception is raised.
         """
-        cdef job j = self.j
-        cdef Lanes lanes
+        cdef job_t job = self.job
+        cdef Accumulators accumulators
         cdef Py_ssize_t k, n = len(learning_rates)
-        cdef Py_ssize_t steps = (j.n_rows + j.batch_size - 1) // j.batch_size
+        cdef Py_ssize_t steps = (job.n_rows + job.batch_size - 1) // job.batch_size
         if self.losses.shape[0] < n:
             self.losses = np.empty(n)
-        self.done = 0
+        self.n_complete = 0
         for k in range(n):
-            self.losses[k] = learning_rates[k]      # a rate until its epoch is over
-        j.polled = now()
-        lanes = self.engine.take_lanes(self.most_lanes, self.longest)
-        j.lanes = lanes.items
+            self.losses[k] = learning_rates[k]      # each epoch replaces its rate by its loss
+        job.polled = now()
+        accumulators = self.engine.acquire(self.max_accumulators, self.max_chunk_rows)
+        job.accumulators = accumulators.items
         with nogil:
             for k in range(n):
-                j.q.step = self.updates
-                self.run_one(&j, self.losses[k], &self.losses[k])
-                if j.status != GOES_ON:
+                job.batch.step = self.updates
+                self.train_epoch(&job, self.losses[k], &self.losses[k])
+                if job.status != RUNNING:
                     break
                 self.epochs += 1
                 self.updates += steps
-                self.done += 1
-        self.engine.give_back(lanes, j.chunks)
-        end(&j, self.updater.failure if self.updater.failure.here() else self.engine.failure)
-        return self.running_losses, j.status == DIVERGED
+                self.n_complete += 1
+        self.engine.release(accumulators, job.chunks)
+        raise_errors(&job, self.optimizer.errors if self.optimizer.errors.raised() else self.engine.errors)
+        return self.running_losses, job.status == DIVERGED
 
     @property
     def running_losses(self):
-        return [self.losses[k] for k in range(self.done)]
+        return [self.losses[k] for k in range(self.n_complete)]

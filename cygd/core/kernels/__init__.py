@@ -1,1 +1,1 @@
-"""The kernels of each dtype and CPU level; `cygd.core.dispatch` loads one pair of them."""
+"""Compute kernels, one module per dtype and CPU level; `cygd.core.dispatch` imports one pair of them."""

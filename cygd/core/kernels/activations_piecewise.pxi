@@ -1,4 +1,4 @@
-# Activations that are put together from pieces: their kinks and what the derivative is there.
+# Piecewise activations. The derivative at a kink is a convention, stated beside each equation.
 
 cdef real LEAKY_SLOPE = <real> 0.01
 cdef real ALPHA = 1                     # of elu and celu
@@ -13,54 +13,54 @@ cdef inline vec identity(vec h, vec a) noexcept nogil:
     return h
 
 
-cdef inline vec identity_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return unless_nan(h, splat(1))
+cdef inline vec identity_derivative(vec h, vec y_hat, vec a) noexcept nogil:
+    return keep_nan(h, splat(1))
 
 
 cdef void identity_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(identity, NONE, h, out, n, data)
+    map_activation(identity, NO_PARAMETER, h, out, n, data)
 
 
 cdef void identity_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(identity_slope, NONE, h, y_hat, out, n, data)
+    map_derivative(identity_derivative, NO_PARAMETER, h, y_hat, out, n, data)
 
 
 # step ---------------------------------------------------------------------------------------------
-# f(h) = 1 for h >= 0, else 0; f' = 0, the jump is not differentiated
+# f(h) = 1 for h >= 0, else 0; f' = 0, also at the jump
 
 cdef inline vec step(vec h, vec a) noexcept nogil:
-    return select(lt(h, splat(0)), splat(0), unless_nan(h, splat(1)))
+    return select(lt(h, splat(0)), splat(0), keep_nan(h, splat(1)))
 
 
-cdef inline vec step_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return unless_nan(h, splat(0))
+cdef inline vec step_derivative(vec h, vec y_hat, vec a) noexcept nogil:
+    return keep_nan(h, splat(0))
 
 
 cdef void step_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(step, NONE, h, out, n, data)
+    map_activation(step, NO_PARAMETER, h, out, n, data)
 
 
 cdef void step_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(step_slope, NONE, h, y_hat, out, n, data)
+    map_derivative(step_derivative, NO_PARAMETER, h, y_hat, out, n, data)
 
 
 # relu ---------------------------------------------------------------------------------------------
 # f(h) = max(h, 0); f'(0) = 0
 
 cdef inline vec relu(vec h, vec a) noexcept nogil:
-    return at_least(h, 0)
+    return clamp_min(h, 0)
 
 
-cdef inline vec relu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(splat(0), h), splat(1), unless_nan(h, splat(0)))
+cdef inline vec relu_derivative(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(1), keep_nan(h, splat(0)))
 
 
 cdef void relu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(relu, NONE, h, out, n, data)
+    map_activation(relu, NO_PARAMETER, h, out, n, data)
 
 
 cdef void relu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(relu_slope, NONE, h, y_hat, out, n, data)
+    map_derivative(relu_derivative, NO_PARAMETER, h, y_hat, out, n, data)
 
 
 # leaky_relu ---------------------------------------------------------------------------------------
@@ -70,35 +70,35 @@ cdef inline vec leaky_relu(vec h, vec a) noexcept nogil:
     return select(lt(splat(0), h), h, a * h)
 
 
-cdef inline vec leaky_relu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(splat(0), h), splat(1), unless_nan(h, a))
+cdef inline vec leaky_relu_derivative(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(1), keep_nan(h, a))
 
 
 cdef void leaky_relu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(leaky_relu, LEAKY_SLOPE, h, out, n, data)
+    map_activation(leaky_relu, LEAKY_SLOPE, h, out, n, data)
 
 
 cdef void leaky_relu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(leaky_relu_slope, LEAKY_SLOPE, h, y_hat, out, n, data)
+    map_derivative(leaky_relu_derivative, LEAKY_SLOPE, h, y_hat, out, n, data)
 
 
 # elu ----------------------------------------------------------------------------------------------
-# f(h) = h for h > 0, else a (exp(h) - 1), whose slope is f + a; f'(0) = a  (Clevert et al. 2016)
+# f(h) = h for h > 0, else a (exp(h) - 1); f' = 1 or f + a; f'(0) = a            (Clevert et al. 2016)
 
 cdef inline vec elu(vec h, vec a) noexcept nogil:
-    return select(lt(splat(0), h), h, a * expm1_low(at_most(h, 0)))
+    return select(lt(splat(0), h), h, a * expm1_nonpositive(clamp_max(h, 0)))
 
 
-cdef inline vec elu_slope(vec h, vec y_hat, vec a) noexcept nogil:
+cdef inline vec elu_derivative(vec h, vec y_hat, vec a) noexcept nogil:
     return select(lt(splat(0), h), splat(1), y_hat + a)
 
 
 cdef void elu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(elu, ALPHA, h, out, n, data)
+    map_activation(elu, ALPHA, h, out, n, data)
 
 
 cdef void elu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(elu_slope, ALPHA, h, y_hat, out, n, data)
+    map_derivative(elu_derivative, ALPHA, h, y_hat, out, n, data)
 
 
 # selu ---------------------------------------------------------------------------------------------
@@ -106,111 +106,111 @@ cdef void elu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void
 
 cdef inline vec selu(vec h, vec a) noexcept nogil:
     return select(lt(splat(0), h), splat(<real> SELU_SCALE) * h,
-                  splat(<real> (SELU_SCALE * SELU_ALPHA)) * expm1_low(at_most(h, 0)))
+                  splat(<real> (SELU_SCALE * SELU_ALPHA)) * expm1_nonpositive(clamp_max(h, 0)))
 
 
-cdef inline vec selu_slope(vec h, vec y_hat, vec a) noexcept nogil:
+cdef inline vec selu_derivative(vec h, vec y_hat, vec a) noexcept nogil:
     return select(lt(splat(0), h), splat(<real> SELU_SCALE),
                   y_hat + splat(<real> (SELU_SCALE * SELU_ALPHA)))
 
 
 cdef void selu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(selu, NONE, h, out, n, data)
+    map_activation(selu, NO_PARAMETER, h, out, n, data)
 
 
 cdef void selu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(selu_slope, NONE, h, y_hat, out, n, data)
+    map_derivative(selu_derivative, NO_PARAMETER, h, y_hat, out, n, data)
 
 
 # celu ---------------------------------------------------------------------------------------------
-# f(h) = h for h > 0, else a (exp(h / a) - 1), whose slope is f / a + 1   (Barron 2017)
+# f(h) = h for h > 0, else a (exp(h / a) - 1); f' = 1 or f / a + 1                     (Barron 2017)
 
-# 1 / a is the same for all elements: it is taken once, with what the division leaves
+# The compiler computes 1 / a once for all elements, and the residual of the division with it.
 
-cdef inline vec inverse(vec a) noexcept nogil:
-    # 1 / a for a > 0, and the largest number where that overflows
-    return at_most(splat(1) / a, largest())
+cdef inline vec reciprocal(vec a) noexcept nogil:
+    # 1 / a for a > 0, or the largest finite number where that overflows
+    return clamp_max(splat(1) / a, largest_finite())
 
 
-cdef inline vec inverse_left(vec a, vec q) noexcept nogil:
-    # 1 / a - q for q = inverse(a)
+cdef inline vec reciprocal_residual(vec a, vec q) noexcept nogil:
+    # 1 / a - q, for q = reciprocal(a)
     cdef pair p = two_product(q, a)
     return ((splat(1) - p.hi) - p.lo) * q
 
 
 cdef inline vec celu(vec h, vec a) noexcept nogil:
-    # below -50 a the exponential is nothing beside 1
-    cdef vec q = inverse(a), c = max_(a * splat(-50), at_most(h, 0))
-    cdef vec y = a * expm1_low(fma_(c, inverse_left(a, q), c * q))
+    # below -50 a the exponential is negligible next to 1
+    cdef vec q = reciprocal(a), c = max_(a * splat(-50), clamp_max(h, 0))
+    cdef vec y = a * expm1_nonpositive(fma_(c, reciprocal_residual(a, q), c * q))
     return select(lt(splat(0), h), h, copysign_(y, h))
 
 
-cdef inline vec celu_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(splat(0), h), splat(1), fma_(y_hat, inverse(a), splat(1)))
+cdef inline vec celu_derivative(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(splat(0), h), splat(1), fma_(y_hat, reciprocal(a), splat(1)))
 
 
 cdef void celu_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(celu, ALPHA, h, out, n, data)
+    map_activation(celu, ALPHA, h, out, n, data)
 
 
 cdef void celu_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(celu_slope, ALPHA, h, y_hat, out, n, data)
+    map_derivative(celu_derivative, ALPHA, h, y_hat, out, n, data)
 
 
 # hard_sigmoid -------------------------------------------------------------------------------------
-# f(h) = h / 6 + 1/2 cut to [0, 1]; f'(-3) = f'(3) = 0
+# f(h) = h / 6 + 1/2 clamped to [0, 1]; f'(-3) = f'(3) = 0
 
 cdef inline vec hard_sigmoid(vec h, vec a) noexcept nogil:
-    return at_most(at_least(fma_(h, splat(<real> (1.0 / 6)), splat(<real> 0.5)), 0), 1)
+    return clamp_max(clamp_min(fma_(h, splat(<real> (1.0 / 6)), splat(<real> 0.5)), 0), 1)
 
 
-cdef inline vec hard_sigmoid_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(abs_(h), splat(3)), splat(<real> (1.0 / 6)), unless_nan(h, splat(0)))
+cdef inline vec hard_sigmoid_derivative(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(abs_(h), splat(3)), splat(<real> (1.0 / 6)), keep_nan(h, splat(0)))
 
 
 cdef void hard_sigmoid_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(hard_sigmoid, NONE, h, out, n, data)
+    map_activation(hard_sigmoid, NO_PARAMETER, h, out, n, data)
 
 
 cdef void hard_sigmoid_df(const real *h, const real *y_hat, real *out,
                           Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(hard_sigmoid_slope, NONE, h, y_hat, out, n, data)
+    map_derivative(hard_sigmoid_derivative, NO_PARAMETER, h, y_hat, out, n, data)
 
 
 # hard_tanh ----------------------------------------------------------------------------------------
-# f(h) = h cut to [-1, 1]; f'(-1) = f'(1) = 0
+# f(h) = h clamped to [-1, 1]; f'(-1) = f'(1) = 0
 
 cdef inline vec hard_tanh(vec h, vec a) noexcept nogil:
-    return at_most(at_least(h, -1), 1)
+    return clamp_max(clamp_min(h, -1), 1)
 
 
-cdef inline vec hard_tanh_slope(vec h, vec y_hat, vec a) noexcept nogil:
-    return select(lt(abs_(h), splat(1)), splat(1), unless_nan(h, splat(0)))
+cdef inline vec hard_tanh_derivative(vec h, vec y_hat, vec a) noexcept nogil:
+    return select(lt(abs_(h), splat(1)), splat(1), keep_nan(h, splat(0)))
 
 
 cdef void hard_tanh_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(hard_tanh, NONE, h, out, n, data)
+    map_activation(hard_tanh, NO_PARAMETER, h, out, n, data)
 
 
 cdef void hard_tanh_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(hard_tanh_slope, NONE, h, y_hat, out, n, data)
+    map_derivative(hard_tanh_derivative, NO_PARAMETER, h, y_hat, out, n, data)
 
 
 # hard_swish ---------------------------------------------------------------------------------------
 # f(h) = h hard_sigmoid(h); f'(-3) = 0, f'(3) = 1                        (Howard et al. 2019)
 
 cdef inline vec hard_swish(vec h, vec a) noexcept nogil:
-    return at_least(h, -3) * at_most(at_least(fma_(h, splat(<real> (1.0 / 6)), splat(<real> 0.5)), 0), 1)
+    return clamp_min(h, -3) * clamp_max(clamp_min(fma_(h, splat(<real> (1.0 / 6)), splat(<real> 0.5)), 0), 1)
 
 
-cdef inline vec hard_swish_slope(vec h, vec y_hat, vec a) noexcept nogil:
+cdef inline vec hard_swish_derivative(vec h, vec y_hat, vec a) noexcept nogil:
     return select(le(h, splat(-3)), splat(0),
                   select(le(splat(3), h), splat(1), fma_(h, splat(<real> (1.0 / 3)), splat(<real> 0.5))))
 
 
 cdef void hard_swish_f(const real *h, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_h(hard_swish, NONE, h, out, n, data)
+    map_activation(hard_swish, NO_PARAMETER, h, out, n, data)
 
 
 cdef void hard_swish_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
-    map_slope(hard_swish_slope, NONE, h, y_hat, out, n, data)
+    map_derivative(hard_swish_derivative, NO_PARAMETER, h, y_hat, out, n, data)

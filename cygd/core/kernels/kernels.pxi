@@ -1,7 +1,7 @@
-# All arithmetic of one dtype and one CPU level: the subjects, and the table that exports them.
+# All kernels of one dtype and one CPU level, and the table that exports them.
 #
-# Every stub includes this one text after it has fixed `real` (by its cimport) and the vector's
-# size (by setup.py's macros). The module offers nothing but a capsule with its table.
+# A stub (f64_v4.pyx, ...) fixes `real` by its cimport; setup.py fixes the vector size by macros; both then
+# include this same text. The module's only attribute is `capsule`, which holds the table.
 
 from cpython.pycapsule cimport PyCapsule_New
 
@@ -17,6 +17,7 @@ include "activations.pxi"
 include "losses.pxi"
 include "optimizers.pxi"
 include "matmul.pxi"
+include "outer_product.pxi"
 include "small_batch.pxi"
 include "peak_fma.pxi"
 include "single_layer.pxi"
@@ -33,12 +34,13 @@ fill_ops(&table)
 fill_activations(&table)
 fill_losses(&table)
 fill_reductions(&table)
-fill_updates(&table)
-fill_products(&table)
-fill_few_rows(&table)
-fill_peak(&table)
-fill_rows(&table)
-fill_units(&table)
-fill_lines(&table)
+fill_optimizers(&table)
+fill_matmul(&table)
+fill_outer_product(&table)
+fill_small_batch(&table)
+fill_peak_fma(&table)
+fill_single_layer(&table)
+fill_per_sample(&table)
+fill_gemv(&table)
 
 capsule = PyCapsule_New(&table, "cygd.kernels.v1", NULL)

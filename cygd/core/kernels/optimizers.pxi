@@ -1,42 +1,46 @@
-# Optimizers: one step each, over flat vectors. The formulas are PyTorch's documented ones, so weight
-# decay is coupled (added to g) but in adamw and lion.
+# Optimizers: one step of each over flat vectors, by the formulas in PyTorch's documentation. So weight decay
+# is coupled (added to g), except in adamw and lion.
 #
-# A row is a step over vectors, the scalars it needs (computed in double once per update, from the
-# parameters and the step number t = 1, 2, ...), and the names of its state and parameters. The one
-# loop `each` is inlined with the step as a literal, so every optimizer is a single pass over
-# w, g and its state. State that has decayed below the normal numbers becomes 0: where a gradient stays 0,
-# m = beta m would else creep through the subnormals for ever, at a tenth of the speed.
+# To add an optimizer, write a step over vectors, the function that computes its scalars s[0], s[1], ... in
+# double, once per update, from the parameters p and the step number t = 1, 2, ..., and an entry in
+# `fill_optimizers` with the names of its state and parameters. `map_step` is inlined with the step function
+# as a literal, so every optimizer is a single pass over w, g and its state.
+#
+# Subnormal state is set to 0. Where a gradient stays 0, m = beta m would otherwise remain subnormal for many
+# updates, at a tenth of the speed.
 
 from libc.math cimport pow, sqrt
 
-ctypedef void (*step_t)(vec *w, vec g, vec *state, const vec *s) noexcept nogil
+ctypedef void (*step_fn)(vec *w, vec g, vec *state, const vec *s) noexcept nogil
 
 cdef enum:
     MAX_SCALARS = 8
 
 
-cdef inline void each(step_t f, int n_state, real *w, const real *g, real **state, Py_ssize_t n,
-                      const double *scalars) noexcept nogil:
+cdef inline void map_step(step_fn f, int n_state, real *w, const real *g, real **state, Py_ssize_t n,
+                          const double *scalars) noexcept nogil:
+    """Apply f to w (n), g (n) and n_state arrays (n)."""
     cdef vec s[MAX_SCALARS]
     cdef vec m[MAX_STATE]
-    cdef vec x, smallest = splat(<real> (1.17549435e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
+    cdef vec x
+    cdef vec smallest_normal = splat(<real> (1.17549435e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
     cdef Py_ssize_t i
     cdef int k
     for k in range(MAX_SCALARS):
         s[k] = splat(<real> scalars[k])
     for i from 0 <= i < n by LANES:
-        x = load_up_to(w + i, n - i)
+        x = load_n(w + i, n - i)
         for k in range(n_state):
-            m[k] = load_up_to(state[k] + i, n - i)
-        f(&x, load_up_to(g + i, n - i), m, s)
-        store_up_to(w + i, x, n - i)
+            m[k] = load_n(state[k] + i, n - i)
+        f(&x, load_n(g + i, n - i), m, s)
+        store_n(w + i, x, n - i)
         for k in range(n_state):
-            store_up_to(state[k] + i, select(lt(abs_(m[k]), smallest), splat(0), m[k]), n - i)
+            store_n(state[k] + i, select(lt(abs_(m[k]), smallest_normal), splat(0), m[k]), n - i)
 
 
 # sgd ---------------------------------------------------------------------------------------------
-# d = g + lambda w;  m = mu m + (1 - tau) d, at first m = d;  w = w - eta m, or with Nesterov's
-# momentum w = w - eta (d + mu m).                                          (Sutskever et al. 2013)
+# d = g + lambda w;  m = mu m + (1 - tau) d, in the first step m = d;  w = w - eta m, or with Nesterov
+# momentum w = w - eta (d + mu m)                                           (Sutskever et al. 2013)
 
 cdef inline void sgd_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
     cdef vec d = fma_(s[1], w[0], g)
@@ -44,16 +48,16 @@ cdef inline void sgd_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
     w[0] = w[0] - s[0] * select(eq(s[4], splat(0)), m[0], fma_(s[2], m[0], d))
 
 
-cdef inline void plain_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+cdef inline void sgd_step_without_momentum(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
     cdef vec d = fma_(s[1], w[0], g)
     w[0] = w[0] - s[0] * select(eq(s[4], splat(0)), s[3] * d, d)
 
 
 cdef void sgd(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    if s[2] == 0:           # then nobody needs m, which would be read and written for nothing
-        each(plain_step, 0, w, g, state, n, s)
+    if s[2] == 0:           # without momentum, m need not be read and written
+        map_step(sgd_step_without_momentum, 0, w, g, state, n, s)
     else:
-        each(sgd_step, 1, w, g, state, n, s)
+        map_step(sgd_step, 1, w, g, state, n, s)
 
 
 cdef void sgd_scalars(const double *p, double eta, long long t, double *memory,
@@ -76,7 +80,7 @@ cdef inline void adagrad_step(vec *w, vec g, vec *v, const vec *s) noexcept nogi
 
 
 cdef void adagrad(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    each(adagrad_step, 1, w, g, state, n, s)
+    map_step(adagrad_step, 1, w, g, state, n, s)
 
 
 cdef void adagrad_scalars(const double *p, double eta, long long t, double *memory,
@@ -100,7 +104,7 @@ cdef inline void adadelta_step(vec *w, vec g, vec *m, const vec *s) noexcept nog
 
 
 cdef void adadelta(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    each(adadelta_step, 2, w, g, state, n, s)
+    map_step(adadelta_step, 2, w, g, state, n, s)
 
 
 cdef void adadelta_scalars(const double *p, double eta, long long t, double *memory,
@@ -121,14 +125,14 @@ cdef inline void rmsprop_step(vec *w, vec g, vec *m, const vec *s) noexcept nogi
     cdef vec d = fma_(s[1], w[0], g), v
     m[0] = fma_(s[2], m[0], s[3] * d * d)
     m[1] = fma_(s[2], m[1], s[3] * d)
-    v = m[0] - s[6] * m[1] * m[1]           # rounding may leave it a little below zero
+    v = m[0] - s[6] * m[1] * m[1]           # rounding may make it slightly negative
     v = select(lt(v, splat(0)), splat(0), v)
     m[2] = fma_(s[5], m[2], d / (sqrt_(v) + s[4]))
     w[0] = w[0] - s[0] * m[2]
 
 
 cdef void rmsprop(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    each(rmsprop_step, 3, w, g, state, n, s)
+    map_step(rmsprop_step, 3, w, g, state, n, s)
 
 
 cdef void rmsprop_scalars(const double *p, double eta, long long t, double *memory,
@@ -145,7 +149,7 @@ cdef void rmsprop_scalars(const double *p, double eta, long long t, double *memo
 # adam, adamw -------------------------------------------------------------------------------------
 # d = g + lambda w (adamw: w = (1 - eta lambda) w and d = g);  m = beta1 m + (1 - beta1) d;
 # v = beta2 v + (1 - beta2) d^2;
-# w = w - eta / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon); amsgrad: v's maximum so far
+# w = w - eta / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon); amsgrad: the maximum of v so far
 #                            (Kingma & Ba 2015, Loshchilov & Hutter 2019, Reddi, Kale & Kumar 2018)
 
 cdef inline void adam_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
@@ -165,9 +169,9 @@ cdef inline void amsgrad_step(vec *w, vec g, vec *m, const vec *s) noexcept nogi
 
 cdef void adam(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
     if s[7] == 0:
-        each(adam_step, 2, w, g, state, n, s)
+        map_step(adam_step, 2, w, g, state, n, s)
     else:
-        each(amsgrad_step, 3, w, g, state, n, s)
+        map_step(amsgrad_step, 3, w, g, state, n, s)
 
 
 cdef void adam_scalars(const double *p, double eta, long long t, double *memory,
@@ -203,21 +207,21 @@ cdef inline void nadam_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
 
 
 cdef void nadam(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    each(nadam_step, 2, w, g, state, n, s)
+    map_step(nadam_step, 2, w, g, state, n, s)
 
 
 cdef void nadam_scalars(const double *p, double eta, long long t, double *memory,
                         double *s) noexcept nogil:
-    cdef double now = p[0] * (1 - 0.5 * pow(0.96, t * p[4]))
-    cdef double after = p[0] * (1 - 0.5 * pow(0.96, (t + 1) * p[4]))
-    memory[0] = now if t == 1 else memory[0] * now
-    s[0] = eta * (1 - now) / (1 - memory[0])
+    cdef double mu = p[0] * (1 - 0.5 * pow(0.96, t * p[4]))
+    cdef double next_mu = p[0] * (1 - 0.5 * pow(0.96, (t + 1) * p[4]))
+    memory[0] = mu if t == 1 else memory[0] * mu        # M_t
+    s[0] = eta * (1 - mu) / (1 - memory[0])
     s[1] = p[3]                             # weight_decay
     s[2] = p[0]                             # beta1
     s[3] = p[1]                             # beta2
     s[4] = p[2]                             # epsilon
     s[5] = 1 / sqrt(1 - pow(p[1], t))
-    s[6] = eta * after / (1 - memory[0] * after)
+    s[6] = eta * next_mu / (1 - memory[0] * next_mu)
 
 
 # lion --------------------------------------------------------------------------------------------
@@ -230,7 +234,7 @@ cdef inline void lion_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
 
 
 cdef void lion(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    each(lion_step, 1, w, g, state, n, s)
+    map_step(lion_step, 1, w, g, state, n, s)
 
 
 cdef void lion_scalars(const double *p, double eta, long long t, double *memory,
@@ -241,42 +245,42 @@ cdef void lion_scalars(const double *p, double eta, long long t, double *memory,
     s[3] = 1 - eta * p[2]                   # weight_decay
 
 
-# the table ---------------------------------------------------------------------------------------
+# table -------------------------------------------------------------------------------------------
 
-cdef void update(kernels *t, const char *name, update_block_t f, update_scalars_t scalars,
-                 tuple state, tuple parameters):
-    """Add a row; names are literals, which live as long as the module."""
-    cdef update_row *row = &t.updates[t.n_updates]
-    row.name = name
-    row.f = f
-    row.scalars = scalars
-    row.n_state = len(state)
-    row.n_parameters = len(parameters)
-    for k, word in enumerate(state):
-        row.state[k] = word
-    for k, (word, default) in enumerate(parameters):
-        row.parameters[k] = word
-        row.defaults[k] = default
-    t.n_updates += 1
+cdef void register_optimizer(kernels *t, const char *name, update_t f, step_scalars_t scalars,
+                             tuple state, tuple parameters):
+    """Append an entry to the table. The names are literals, so they live as long as the module."""
+    cdef optimizer_entry *entry = &t.optimizers[t.n_optimizers]
+    entry.name = name
+    entry.f = f
+    entry.scalars = scalars
+    entry.n_state = len(state)
+    entry.n_parameters = len(parameters)
+    for k, key in enumerate(state):
+        entry.state[k] = key
+    for k, (key, default) in enumerate(parameters):
+        entry.parameters[k] = key
+        entry.defaults[k] = default
+    t.n_optimizers += 1
 
 
-cdef void fill_updates(kernels *t):
+cdef void fill_optimizers(kernels *t):
     betas = ((b"beta1", 0.9), (b"beta2", 0.999), (b"epsilon", 1e-8))
-    update(t, "sgd", sgd, sgd_scalars, (b"m",),
-           ((b"momentum", 0), (b"dampening", 0), (b"nesterov", 0), (b"weight_decay", 0)))
-    update(t, "adagrad", adagrad, adagrad_scalars, (b"v",),
-           ((b"learning_rate_decay", 0), (b"initial_accumulator", 0), (b"epsilon", 1e-10),
-            (b"weight_decay", 0)))
-    update(t, "adadelta", adadelta, adadelta_scalars, (b"v", b"a"),
-           ((b"rho", 0.9), (b"epsilon", 1e-6), (b"weight_decay", 0)))
-    update(t, "rmsprop", rmsprop, rmsprop_scalars, (b"v", b"a", b"m"),
-           ((b"alpha", 0.99), (b"epsilon", 1e-8), (b"momentum", 0), (b"centered", 0),
-            (b"weight_decay", 0)))
-    update(t, "adam", adam, adam_scalars, (b"m", b"v", b"v_max"),
-           (*betas, (b"weight_decay", 0), (b"amsgrad", 0)))
-    update(t, "adamw", adam, adamw_scalars, (b"m", b"v", b"v_max"),
-           (*betas, (b"weight_decay", 0.01), (b"amsgrad", 0)))
-    update(t, "nadam", nadam, nadam_scalars, (b"m", b"v"),
-           (*betas, (b"weight_decay", 0), (b"momentum_decay", 4e-3)))
-    update(t, "lion", lion, lion_scalars, (b"m",),
-           ((b"beta1", 0.9), (b"beta2", 0.99), (b"weight_decay", 0)))
+    register_optimizer(t, "sgd", sgd, sgd_scalars, (b"m",),
+                       ((b"momentum", 0), (b"dampening", 0), (b"nesterov", 0), (b"weight_decay", 0)))
+    register_optimizer(t, "adagrad", adagrad, adagrad_scalars, (b"v",),
+                       ((b"learning_rate_decay", 0), (b"initial_accumulator", 0), (b"epsilon", 1e-10),
+                        (b"weight_decay", 0)))
+    register_optimizer(t, "adadelta", adadelta, adadelta_scalars, (b"v", b"a"),
+                       ((b"rho", 0.9), (b"epsilon", 1e-6), (b"weight_decay", 0)))
+    register_optimizer(t, "rmsprop", rmsprop, rmsprop_scalars, (b"v", b"a", b"m"),
+                       ((b"alpha", 0.99), (b"epsilon", 1e-8), (b"momentum", 0), (b"centered", 0),
+                        (b"weight_decay", 0)))
+    register_optimizer(t, "adam", adam, adam_scalars, (b"m", b"v", b"v_max"),
+                       (*betas, (b"weight_decay", 0), (b"amsgrad", 0)))
+    register_optimizer(t, "adamw", adam, adamw_scalars, (b"m", b"v", b"v_max"),
+                       (*betas, (b"weight_decay", 0.01), (b"amsgrad", 0)))
+    register_optimizer(t, "nadam", nadam, nadam_scalars, (b"m", b"v"),
+                       (*betas, (b"weight_decay", 0), (b"momentum_decay", 4e-3)))
+    register_optimizer(t, "lion", lion, lion_scalars, (b"m",),
+                       ((b"beta1", 0.9), (b"beta2", 0.99), (b"weight_decay", 0)))

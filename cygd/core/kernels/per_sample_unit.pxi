@@ -1,43 +1,48 @@
-# One unit trained row by row: w changes after every row, and the next row needs the new one.
+# Per-sample training of a single unit: w changes after every row, and the next row needs the new w.
 #
-#     h_j = w . x_j + b,  e_j = -dl/dh_j,  w = w + s_j e_j x_j,  b = b + s_j e_j,  s_j = eta times its weight
+#     h_j = w . x_j + b,  delta_j = -dl/dh_j,  w = w + s_j delta_j x_j,  b = b + s_j delta_j
 #
-# Taken as it stands, each row waits for a dot product, an activation and an update. Rows go in blocks
-# instead: all dot products with the weights before the block, and the products of its rows with each other,
+# where s_j (`step`) is eta times the weight of the row. Computed like this, each row waits for a dot product,
+# an activation and an update. Instead, rows are processed in blocks. All dot products use the weights from
+# before the block, and the Gram matrix of the rows corrects them:
 #
-#     h_j = w . x_j + b + sum_{i<j} e_i s_i (x_i . x_j + 1),
+#     h_j = w . x_j + b + sum_{i<j} delta_i s_i (x_i . x_j + 1)
 #
-# which is exact: only numbers wait for each other, and w is read twice and written once per block. It
-# is rounded differently from one row at a time; still the bits depend on the rows, the dtype and the order
-# alone. A block in which some h is not finite (also because x_i . x_j is not, where x_j would do) is
-# computed one row at a time: it diverges as it would have.
+# This is exact. Only scalars depend on each other, and w is read twice and written once per block. The
+# rounding differs from that of one row at a time, but the bits depend only on the rows, the dtype and the
+# order of rows.
 #
-# Narrow rows are copied onto lines, once as they are and once times s_j, with a 1 behind them for the bias;
-# the products of the next block, which need no weights, are taken before this one's chain, to run beside it.
+# If some h of a block is not finite, the block is recomputed one row at a time. (x_i . x_j may overflow where
+# x_j alone does not.) So a run diverges exactly as it would row by row.
+#
+# Narrow rows are packed into 64-byte lines, once as x_j and once as s_j x_j, followed by a 1 for the bias.
+# The Gram matrix of the next block does not need the weights, so its computation is interleaved with the
+# serial part of this one.
 
 cdef enum:
-    BLOCK = 8                       # rows of a block, where the waiting counts
-    WIDE_BLOCK = 4                  # of wide rows, where the products count
-    PAIRS = 32                      # of a block's rows: 28, and what sum_few adds up beyond them
+    BLOCK = 8                       # narrow rows per block: latency is the limit
+    WIDE_BLOCK = 4                  # wide rows per block: throughput of the products is the limit
+    GRAM = 32                       # 28 products of the rows of a block, padded for tree_sum_half
 
 
-# where the product of the rows i < j stands
-cdef inline int pair_at(int i, int j) noexcept nogil:
+cdef inline int gram_index(int i, int j) noexcept nogil:
+    """Return the index in `gram` of the product of rows i < j."""
     return j * (j - 1) // 2 + i
 
 
-# rows on lines --------------------------------------------------------------------------------------
+# packed rows ----------------------------------------------------------------------------------------
 
 cdef struct narrow_block:
-    real x[BLOCK * MOST_LINES * WIDTH]      # rows
-    real z[BLOCK * MOST_LINES * WIDTH]      # the same times s_j
-    real pairs[PAIRS]
+    real x[BLOCK * MAX_PACKED_LINES * WIDTH]    # x_j
+    real z[BLOCK * MAX_PACKED_LINES * WIDTH]    # s_j x_j
+    real gram[GRAM]                         # s_i (x_i . x_j + 1) at gram_index(i, j)
 
 
-cdef void copy_rows(int rows, int lines, const unit_rows *u, Py_ssize_t at, const real *last,
-                    narrow_block *a) noexcept nogil:
-    cdef const real *const *from_rows = u.x + at
-    cdef const real *step = u.step + at
+cdef void pack_rows(int rows, int lines, const unit_rows *u, Py_ssize_t first, const real *bias_input,
+                    narrow_block *block) noexcept nogil:
+    """Pack rows from `first` on into `lines` lines each; bias_input is the 1 after the end of a row, or 0."""
+    cdef const real *const *from_rows = u.x + first
+    cdef const real *step = u.step + first
     cdef const real *x
     cdef real *y
     cdef real *z
@@ -46,153 +51,158 @@ cdef void copy_rows(int rows, int lines, const unit_rows *u, Py_ssize_t at, cons
     cdef int j
     if rows == BLOCK:
         for j in range(rows):
-            fetch_line(from_rows[rows + j], True)
-            fetch_line(from_rows[rows + j] + u.d - 1, True)
+            prefetch_read(from_rows[rows + j], True)
+            prefetch_read(from_rows[rows + j] + u.d - 1, True)
     for j in range(rows):
-        x, y, z = from_rows[j], a.x + j * lines * WIDTH, a.z + j * lines * WIDTH
+        x, y, z = from_rows[j], block.x + j * lines * WIDTH, block.z + j * lines * WIDTH
         s = splat(step[j])
         for p from 0 <= p < full by LANES:
             t = load(x + p)
             store(y + p, t)
             store(z + p, s * t)
         for p from 0 <= p < WIDTH by LANES:
-            t = load_some(x + full + p, rest - p) + load(last + p)
+            t = load_clamped(x + full + p, rest - p) + load(bias_input + p)
             store(y + full + p, t)
             store(z + full + p, s * t)
 
 
-cdef inline void pairs_of_row(int j, int lines, const narrow_block *a, vec *sums) noexcept nogil:
-    """Products z_i . x_j of the rows i < j, before they are added up."""
-    cdef const real *x = a.x + j * lines * WIDTH
+cdef inline void gram_row(int j, int lines, const narrow_block *block, vec *sums) noexcept nogil:
+    """sums (j, VECS) = the accumulators of z_i . x_j for the rows i < j, before tree_sum."""
+    cdef const real *x = block.x + j * lines * WIDTH
     cdef const real *z
     cdef vec s
     cdef int i, v, line
     for i in range(j):
-        z = a.z + i * lines * WIDTH
+        z = block.z + i * lines * WIDTH
         for v in range(VECS):
             s = load(z + v * LANES) * load(x + v * LANES)
             for line in range(1, lines):
                 s = fma_(load(z + line * WIDTH + v * LANES), load(x + line * WIDTH + v * LANES), s)
-            sums[pair_at(i, j) * VECS + v] = s
+            sums[gram_index(i, j) * VECS + v] = s
 
 
-cdef inline void sum_pairs(int first, int stop, narrow_block *a, const vec *sums) noexcept nogil:
+cdef inline void sum_gram(int first, int stop, narrow_block *block, const vec *sums) noexcept nogil:
+    """gram[first ... stop - 1] = the sums of the accumulators."""
     cdef int k
-    for k from first <= k < stop by SUMS:
-        sum_few(sums + k * VECS, a.pairs + k)
+    for k from first <= k < stop by HALF_WIDTH:
+        tree_sum_half(sums + k * VECS, block.gram + k)
 
 
-# The products of the next block are taken in six steps between the rows of this one's chain: a processor
-# looks a few hundred operations ahead, which would not reach behind the chain.
-cdef inline void beside(int step, int lines, narrow_block *a, vec *sums) noexcept nogil:
+# The Gram matrix of the next block is computed in six steps, between the rows of the current block: the CPU's
+# out-of-order window of a few hundred operations does not reach past the serial part of a whole block.
+cdef inline void gram_step(int step, int lines, narrow_block *block, vec *sums) noexcept nogil:
     cdef int k
-    if a == NULL:
+    if block == NULL:
         return
     if step == 0:
-        for k in range(28 * VECS, PAIRS * VECS):
+        for k in range(28 * VECS, GRAM * VECS):
             sums[k] = splat(0)
-        pairs_of_row(7, lines, a, sums)
+        gram_row(7, lines, block, sums)
     elif step == 1:
-        pairs_of_row(6, lines, a, sums)
-        sum_pairs(16, 28, a, sums)
+        gram_row(6, lines, block, sums)
+        sum_gram(16, 28, block, sums)
     elif step == 2:
-        pairs_of_row(5, lines, a, sums)
+        gram_row(5, lines, block, sums)
     elif step == 3:
-        pairs_of_row(4, lines, a, sums)
-        sum_pairs(8, 16, a, sums)
+        gram_row(4, lines, block, sums)
+        sum_gram(8, 16, block, sums)
     elif step == 4:
-        pairs_of_row(3, lines, a, sums)
+        gram_row(3, lines, block, sums)
     elif step == 5:
-        pairs_of_row(2, lines, a, sums)
-        pairs_of_row(1, lines, a, sums)
-        sum_pairs(0, 8, a, sums)
+        gram_row(2, lines, block, sums)
+        gram_row(1, lines, block, sums)
+        sum_gram(0, 8, block, sums)
 
 
-cdef void all_pairs(int lines, narrow_block *a) noexcept nogil:
-    cdef vec sums[PAIRS * VECS]
-    beside(0, lines, a, sums)
-    beside(1, lines, a, sums)
-    beside(2, lines, a, sums)
-    beside(3, lines, a, sums)
-    beside(4, lines, a, sums)
-    beside(5, lines, a, sums)
+cdef void compute_gram(int lines, narrow_block *block) noexcept nogil:
+    """Compute all of block.gram at once, for the first block of an epoch."""
+    cdef vec sums[GRAM * VECS]
+    gram_step(0, lines, block, sums)
+    gram_step(1, lines, block, sums)
+    gram_step(2, lines, block, sums)
+    gram_step(3, lines, block, sums)
+    gram_step(4, lines, block, sums)
+    gram_step(5, lines, block, sums)
 
 
-# the chain ----------------------------------------------------------------------------------------
-# `dots` are the net inputs with the weights before the block, `pairs` the products s_i (x_i . x_j + 1).
+# serial part --------------------------------------------------------------------------------------
+# `dots` are the net inputs with the weights from before the block, `gram` the products s_i (x_i . x_j + 1).
 
-cdef inline real sigmoid_one(real h) noexcept nogil:
-    return lane(v_sigmoid(splat(h)), 0)
-
-
-# What the chain finds of a block. Nothing of it is read as a vector: that would wait for all to be stored.
-cdef struct found:
-    real e[WIDTH]
-    real check                      # 0 as long as every h is finite
+cdef inline real sigmoid_scalar(real h) noexcept nogil:
+    return extract_lane(v_sigmoid(splat(h)), 0)
 
 
-cdef inline real error_of(int kind, const unit_rows *u, Py_ssize_t row, real h, found *f) noexcept nogil:
-    """Return e = -dl/dh of a row, and keep h and y_hat."""
-    cdef real y_hat, e
+# Results of a block. They are never read as a vector: the load would wait for all of the scalar stores.
+cdef struct block_result:
+    real delta[WIDTH]
+    real check                      # 0 while every h is finite, else NaN
+
+
+cdef inline real delta_from_net_input(int kind, const unit_rows *u, Py_ssize_t row, real h,
+                                      block_result *result) noexcept nogil:
+    """Return delta = -dl/dh of a row; store h and y_hat."""
+    cdef real y_hat, delta
     u.h[row] = h
-    f.check = fma_one(0, h, f.check)
+    result.check = fma_scalar(0, h, result.check)
     if kind == UNIT_OTHER:
-        return u.pull(u.data, row, h, u.y_hat + row)
-    y_hat = h if kind == UNIT_IDENTITY else sigmoid_one(h)
+        return u.error_term(u.data, row, h, u.y_hat + row)
+    y_hat = h if kind == UNIT_IDENTITY else sigmoid_scalar(h)
     u.y_hat[row] = y_hat
-    e = u.y[row] - y_hat
-    return e * (y_hat * (1 - y_hat)) if kind == UNIT_SIGMOID else e
+    delta = u.y[row] - y_hat
+    return delta * (y_hat * (1 - y_hat)) if kind == UNIT_SIGMOID else delta
 
 
-# Literals at every call, and no loop: the numbers stay in registers, and none waits for a vector of them.
-cdef inline void pass_on(int rows, int j, real e, const real *pairs, real *h) noexcept nogil:
-    """h_i = h_i + e times the product of rows j and i, for the rows i > j."""
+# `rows` and `j` are literals at every call, and there is no loop: h stays in scalar registers, and no row
+# waits for a vector of them.
+cdef inline void propagate_delta(int rows, int j, real delta, const real *gram, real *h) noexcept nogil:
+    """h_i = h_i + delta gram_ji for the rows i > j."""
     if j < 1 < rows:
-        h[1] = fma_one(e, pairs[pair_at(j, 1)], h[1])
+        h[1] = fma_scalar(delta, gram[gram_index(j, 1)], h[1])
     if j < 2 < rows:
-        h[2] = fma_one(e, pairs[pair_at(j, 2)], h[2])
+        h[2] = fma_scalar(delta, gram[gram_index(j, 2)], h[2])
     if j < 3 < rows:
-        h[3] = fma_one(e, pairs[pair_at(j, 3)], h[3])
+        h[3] = fma_scalar(delta, gram[gram_index(j, 3)], h[3])
     if j < 4 < rows:
-        h[4] = fma_one(e, pairs[pair_at(j, 4)], h[4])
+        h[4] = fma_scalar(delta, gram[gram_index(j, 4)], h[4])
     if j < 5 < rows:
-        h[5] = fma_one(e, pairs[pair_at(j, 5)], h[5])
+        h[5] = fma_scalar(delta, gram[gram_index(j, 5)], h[5])
     if j < 6 < rows:
-        h[6] = fma_one(e, pairs[pair_at(j, 6)], h[6])
+        h[6] = fma_scalar(delta, gram[gram_index(j, 6)], h[6])
     if j < 7 < rows:
-        h[7] = fma_one(e, pairs[pair_at(j, 7)], h[7])
+        h[7] = fma_scalar(delta, gram[gram_index(j, 7)], h[7])
 
 
-cdef inline void resolve_row(int kind, int rows, int j, const unit_rows *u, Py_ssize_t at, const real *pairs,
-                             real *h, found *f, int lines, narrow_block *following,
-                             vec *sums) noexcept nogil:
-    cdef real e
+cdef inline void resolve_row(int kind, int rows, int j, const unit_rows *u, Py_ssize_t first,
+                             const real *gram, real *h, block_result *result, int lines,
+                             narrow_block *next_block, vec *sums) noexcept nogil:
+    cdef real delta
     if j < rows:
-        e = error_of(kind, u, at + j, h[j], f)
-        f.e[j] = e
-        pass_on(rows, j, e, pairs, h)
-        beside(j, lines, following, sums)
+        delta = delta_from_net_input(kind, u, first + j, h[j], result)
+        result.delta[j] = delta
+        propagate_delta(rows, j, delta, gram, h)
+        gram_step(j, lines, next_block, sums)
 
 
-cdef inline void resolve(int kind, int rows, const unit_rows *u, Py_ssize_t at, const real *dots,
-                         const real *pairs, found *f, int lines, narrow_block *following) noexcept nogil:
-    """Find the rows' errors, one after the other."""
-    cdef vec sums[PAIRS * VECS]
+cdef inline void resolve_rows(int kind, int rows, const unit_rows *u, Py_ssize_t first, const real *dots,
+                              const real *gram, block_result *result, int lines,
+                              narrow_block *next_block) noexcept nogil:
+    """Compute delta of every row of a block, one after the other."""
+    cdef vec sums[GRAM * VECS]
     cdef real h[BLOCK]
     cdef int j
     for j in range(rows):
         h[j] = dots[j]
-    resolve_row(kind, rows, 0, u, at, pairs, h, f, lines, following, sums)
-    resolve_row(kind, rows, 1, u, at, pairs, h, f, lines, following, sums)
-    resolve_row(kind, rows, 2, u, at, pairs, h, f, lines, following, sums)
-    resolve_row(kind, rows, 3, u, at, pairs, h, f, lines, following, sums)
-    resolve_row(kind, rows, 4, u, at, pairs, h, f, lines, following, sums)
-    resolve_row(kind, rows, 5, u, at, pairs, h, f, lines, following, sums)
-    resolve_row(kind, rows, 6, u, at, pairs, h, f, lines, following, sums)
-    resolve_row(kind, rows, 7, u, at, pairs, h, f, lines, following, sums)
+    resolve_row(kind, rows, 0, u, first, gram, h, result, lines, next_block, sums)
+    resolve_row(kind, rows, 1, u, first, gram, h, result, lines, next_block, sums)
+    resolve_row(kind, rows, 2, u, first, gram, h, result, lines, next_block, sums)
+    resolve_row(kind, rows, 3, u, first, gram, h, result, lines, next_block, sums)
+    resolve_row(kind, rows, 4, u, first, gram, h, result, lines, next_block, sums)
+    resolve_row(kind, rows, 5, u, first, gram, h, result, lines, next_block, sums)
+    resolve_row(kind, rows, 6, u, first, gram, h, result, lines, next_block, sums)
+    resolve_row(kind, rows, 7, u, first, gram, h, result, lines, next_block, sums)
 
 
-cdef inline vec exp_near_q(vec r) noexcept nogil:
+cdef inline vec exp_near_poly(vec r) noexcept nogil:
     # tools/minimax.py exp_near
     if REAL_BITS == 32:
         return poly7(r, 0.5, 0.166666746, 0.0416665189, 0.00833249744, 0.00138938811, 0.000201148723,
@@ -203,45 +213,50 @@ cdef inline vec exp_near_q(vec r) noexcept nogil:
                   2.1065663541312987e-09, 1.5932695905321242e-10)
 
 
-# Of a sigmoid, e^-h = 2^n e^r. n is taken from the net inputs before the block, of all rows side by side;
-# only r goes through the chain, as long as what the rows add to it leaves |r| <= 0.7, which exp_near_q bears:
-# y_hat = 1 / (1 + 2^n + 2^n p), p = e^r - 1. The errors' own signs make r = r - e times a product.
-cdef inline void resolve_near(int kind, int rows, int j, const unit_rows *u, Py_ssize_t at, const real *dots,
-                              const real *start, const real *power, const real *pairs, real *r, found *f,
-                              int lines, narrow_block *following, vec *sums) noexcept nogil:
-    cdef real y_hat, h, e, s
+# For a sigmoid, e^-h = 2^n e^r. n is fixed from the net inputs before the block, for all rows at once, and
+# only r is updated serially: r_i = r_i - delta_j gram_ji, since r = -h + constant. While |r| <= 0.7, the
+# range of exp_near_poly:
+#
+#     y_hat = 1 / (1 + 2^n + 2^n p),  p = e^r - 1 = r + r^2 exp_near_poly(r)
+#
+# else the row takes the plain sigmoid of h.
+cdef inline void resolve_sigmoid_row(int kind, int rows, int j, const unit_rows *u, Py_ssize_t first,
+                                     const real *dots, const real *start, const real *power, const real *gram,
+                                     real *r, block_result *result, int lines, narrow_block *next_block,
+                                     vec *sums) noexcept nogil:
+    cdef real y_hat, h, delta, two_n
     cdef vec x, p
     if j >= rows:
         return
     h = dots[j] + (start[j] - r[j])
-    u.h[at + j] = h
-    f.check = fma_one(0, h, f.check)
-    s = power[j]                    # inf where a net input is too large for 2^n
-    if -0.7 <= r[j] and r[j] <= 0.7 and s < INFINITY:
-        x = alone(r[j])
-        p = fma_(x * x, exp_near_q(x), x)
-        y_hat = 1 / fma_one(lane(p, 0), s, 1 + s)
+    u.h[first + j] = h
+    result.check = fma_scalar(0, h, result.check)
+    two_n = power[j]                # inf if the net input is too large for 2^n
+    if -0.7 <= r[j] and r[j] <= 0.7 and two_n < INFINITY:
+        x = set_first(r[j])
+        p = fma_(x * x, exp_near_poly(x), x)
+        y_hat = 1 / fma_scalar(extract_lane(p, 0), two_n, 1 + two_n)
     else:
-        y_hat = sigmoid_one(h)
-    u.y_hat[at + j] = y_hat
-    e = u.y[at + j] - y_hat
+        y_hat = sigmoid_scalar(h)
+    u.y_hat[first + j] = y_hat
+    delta = u.y[first + j] - y_hat
     if kind == UNIT_SIGMOID:
-        e = e * (y_hat * (1 - y_hat))
-    f.e[j] = e
-    pass_on(rows, j, -e, pairs, r)
-    beside(j, lines, following, sums)
+        delta = delta * (y_hat * (1 - y_hat))
+    result.delta[j] = delta
+    propagate_delta(rows, j, -delta, gram, r)
+    gram_step(j, lines, next_block, sums)
 
 
-cdef inline void resolve_sigmoid(int kind, int rows, const unit_rows *u, Py_ssize_t at, const real *dots,
-                                 const real *pairs, found *f, int lines,
-                                 narrow_block *following) noexcept nogil:
-    """Find the errors behind a sigmoid."""
-    cdef vec sums[PAIRS * VECS]
+cdef inline void resolve_sigmoid_rows(int kind, int rows, const unit_rows *u, Py_ssize_t first,
+                                      const real *dots, const real *gram, block_result *result, int lines,
+                                      narrow_block *next_block) noexcept nogil:
+    """Compute delta of every row of a block, for a sigmoid."""
+    cdef vec sums[GRAM * VECS]
     cdef real start[WIDTH]
     cdef real power[WIDTH]
     cdef real r[WIDTH]
     cdef real limit = 80 if REAL_BITS == 32 else 700
-    cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744      # 1.5 * 2**MANTISSA_BITS
+    cdef real shift = 12582912 if REAL_BITS == 32 else 6755399441055744      # 1.5 * 2^MANTISSA_BITS
     cdef vec x, t, n
     cdef int j
     for j from 0 <= j < WIDTH by LANES:
@@ -253,25 +268,26 @@ cdef inline void resolve_sigmoid(int kind, int rows, const unit_rows *u, Py_ssiz
         store(start + j, x)
         store(r + j, x)
         store(power + j, t)
-    resolve_near(kind, rows, 0, u, at, dots, start, power, pairs, r, f, lines, following, sums)
-    resolve_near(kind, rows, 1, u, at, dots, start, power, pairs, r, f, lines, following, sums)
-    resolve_near(kind, rows, 2, u, at, dots, start, power, pairs, r, f, lines, following, sums)
-    resolve_near(kind, rows, 3, u, at, dots, start, power, pairs, r, f, lines, following, sums)
-    resolve_near(kind, rows, 4, u, at, dots, start, power, pairs, r, f, lines, following, sums)
-    resolve_near(kind, rows, 5, u, at, dots, start, power, pairs, r, f, lines, following, sums)
-    resolve_near(kind, rows, 6, u, at, dots, start, power, pairs, r, f, lines, following, sums)
-    resolve_near(kind, rows, 7, u, at, dots, start, power, pairs, r, f, lines, following, sums)
+    resolve_sigmoid_row(kind, rows, 0, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
+    resolve_sigmoid_row(kind, rows, 1, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
+    resolve_sigmoid_row(kind, rows, 2, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
+    resolve_sigmoid_row(kind, rows, 3, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
+    resolve_sigmoid_row(kind, rows, 4, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
+    resolve_sigmoid_row(kind, rows, 5, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
+    resolve_sigmoid_row(kind, rows, 6, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
+    resolve_sigmoid_row(kind, rows, 7, u, first, dots, start, power, gram, r, result, lines, next_block, sums)
 
 
-cdef inline bint chain(int kind, int rows, const unit_rows *u, Py_ssize_t at, const real *dots,
-                       const real *pairs, found *f, int lines, narrow_block *following) noexcept nogil:
-    """Find the errors of a block; return whether every net input is finite.
+cdef inline bint resolve_block(int kind, int rows, const unit_rows *u, Py_ssize_t first, const real *dots,
+                               const real *gram, block_result *result, int lines,
+                               narrow_block *next_block) noexcept nogil:
+    """Compute delta of every row of a block; return whether every net input is finite.
 
-    Where there is a `following` block, its products are taken beside.
+    If next_block is not NULL, its Gram matrix is computed meanwhile.
     """
-    f.check = 0
+    result.check = 0
     if rows > 1 and (kind == UNIT_SIGMOID or kind == UNIT_LOGISTIC):
-        resolve_sigmoid(kind, rows, u, at, dots, pairs, f, lines, following)
+        resolve_sigmoid_rows(kind, rows, u, first, dots, gram, result, lines, next_block)
     else:
-        resolve(kind, rows, u, at, dots, pairs, f, lines, following)
-    return f.check == 0
+        resolve_rows(kind, rows, u, first, dots, gram, result, lines, next_block)
+    return result.check == 0

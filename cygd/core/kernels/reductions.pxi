@@ -1,10 +1,13 @@
-# Sums in a fixed order, and the small passes over flat vectors.
+# Reductions in a fixed order, and elementwise passes over flat vectors.
 #
-# A sum runs over VECS vectors side by side (64 bytes at every level) and ends in a fixed tree, so
-# v3 and v4 add the same numbers in the same order. What crosses a chunk is added in double.
+# A reduction accumulates into VECS vectors (64 bytes at every level) and ends in a fixed tree, so v3 and v4
+# add the same numbers in the same order. Sums that span chunks of rows are added in double by the caller.
+#
+# The last vector of a pass is loaded and stored in part. A scalar loop over the tail was rejected: it would
+# compile every equation twice.
 
 cdef inline real tree_sum(const vec *acc) noexcept nogil:
-    """Return the sum of VECS vectors: WIDTH/2 pairs, then half of them, and so on."""
+    """Return the sum of VECS vectors: element i of n is added to i + n / 2, then n is halved, down to 1."""
     cdef real part[WIDTH]
     cdef int v, i, half = WIDTH // 2
     for v in range(VECS):
@@ -16,28 +19,29 @@ cdef inline real tree_sum(const vec *acc) noexcept nogil:
     return part[0]
 
 
-cdef inline vec load_up_to(const real *p, Py_ssize_t n) noexcept nogil:
-    """Load a vector, or its first n elements where fewer are left."""
+cdef inline vec load_n(const real *p, Py_ssize_t n) noexcept nogil:
+    """Load min(n, LANES) elements, n > 0; the other lanes are 0."""
     if n >= LANES:
         return load(p)
-    return load_part(p, n)
+    return load_partial(p, n)
 
 
-cdef inline vec load_some(const real *p, Py_ssize_t n) noexcept nogil:
-    """Load a vector of which n elements exist; n may be 0 or less."""
-    return load(p) if n >= LANES else load_part(p, n) if n > 0 else splat(0)
+cdef inline vec load_clamped(const real *p, Py_ssize_t n) noexcept nogil:
+    """Load n elements, n clamped to [0, LANES]; the other lanes are 0."""
+    return load(p) if n >= LANES else load_partial(p, n) if n > 0 else splat(0)
 
 
-cdef inline void store_up_to(real *p, vec v, Py_ssize_t n) noexcept nogil:
+cdef inline void store_n(real *p, vec v, Py_ssize_t n) noexcept nogil:
+    """Store min(n, LANES) elements, n > 0."""
     if n >= LANES:
         store(p, v)
     else:
-        store_part(p, v, n)
+        store_partial(p, v, n)
 
 
 cdef void sum_rows(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
                    Py_ssize_t k) noexcept nogil:
-    # out_i = [out_i +] sum_p a_ip; k is a multiple of WIDTH
+    # out_i = [out_i +] sum_p a_ip, a (m, k), k a multiple of WIDTH
     cdef vec acc[VECS]
     cdef Py_ssize_t i, p
     cdef int v
@@ -54,7 +58,7 @@ cdef void sum_rows(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py
 
 cdef double weighted_sum(const real *a, const real *weight, Py_ssize_t units,
                          Py_ssize_t rows) noexcept nogil:
-    # sum_r weight_r sum_j a_jr; rows is a multiple of WIDTH
+    # sum_r weight_r sum_j a_jr, a (units, rows), rows a multiple of WIDTH
     cdef vec acc[VECS]
     cdef vec total[VECS]
     cdef Py_ssize_t j, r
@@ -74,6 +78,7 @@ cdef double weighted_sum(const real *a, const real *weight, Py_ssize_t units,
 
 cdef void scale_rows(const real *a, const real *weight, real *out, Py_ssize_t units,
                      Py_ssize_t rows) noexcept nogil:
+    # out_jr = a_jr weight_r
     cdef Py_ssize_t j, r
     for j in range(units):
         for r from 0 <= r < rows by LANES:
@@ -83,30 +88,30 @@ cdef void scale_rows(const real *a, const real *weight, real *out, Py_ssize_t un
 cdef void multiply(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i from 0 <= i < n by LANES:
-        store_up_to(out + i, load_up_to(a + i, n - i) * load_up_to(b + i, n - i), n - i)
+        store_n(out + i, load_n(a + i, n - i) * load_n(b + i, n - i), n - i)
 
 
 cdef void add(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i from 0 <= i < n by LANES:
-        store_up_to(out + i, load_up_to(a + i, n - i) + load_up_to(b + i, n - i), n - i)
+        store_n(out + i, load_n(a + i, n - i) + load_n(b + i, n - i), n - i)
 
 
 cdef void subtract(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i from 0 <= i < n by LANES:
-        store_up_to(out + i, load_up_to(a + i, n - i) - load_up_to(b + i, n - i), n - i)
+        store_n(out + i, load_n(a + i, n - i) - load_n(b + i, n - i), n - i)
 
 
 cdef void scale(double factor, const real *a, real *out, Py_ssize_t n) noexcept nogil:
     cdef vec x = splat(<real> factor)
     cdef Py_ssize_t i
     for i from 0 <= i < n by LANES:
-        store_up_to(out + i, x * load_up_to(a + i, n - i), n - i)
+        store_n(out + i, x * load_n(a + i, n - i), n - i)
 
 
 cdef double square_sum(const real *a, Py_ssize_t n) noexcept nogil:
-    # blocks of 1024 in the type's own precision, their sums in double
+    # sum_i a_i^2: blocks of 1024 elements in the precision of `real`, then their sums in double
     cdef vec acc[VECS]
     cdef vec x
     cdef double total = 0
@@ -119,7 +124,7 @@ cdef double square_sum(const real *a, Py_ssize_t n) noexcept nogil:
         for i from start <= i < stop by WIDTH:
             for v in range(VECS):
                 if i + v * LANES < stop:
-                    x = load_up_to(a + i + v * LANES, stop - i - v * LANES)
+                    x = load_n(a + i + v * LANES, stop - i - v * LANES)
                     acc[v] = fma_(x, x, acc[v])
         total += tree_sum(acc)
         start = stop
@@ -127,13 +132,13 @@ cdef double square_sum(const real *a, Py_ssize_t n) noexcept nogil:
 
 
 cdef bint all_finite(const real *a, Py_ssize_t n) noexcept nogil:
-    # 0 * x is 0 for finite x and NaN otherwise
+    # 0 * x is 0 for finite x and NaN otherwise, and NaN stays in the sum
     cdef vec acc = splat(0)
     cdef Py_ssize_t i
     cdef int lane
     cdef real part[LANES]
     for i from 0 <= i < n by LANES:
-        acc = acc + splat(0) * load_up_to(a + i, n - i)
+        acc = acc + splat(0) * load_n(a + i, n - i)
     store(part, acc)
     for lane in range(LANES):
         if not part[lane] == 0:
@@ -142,7 +147,7 @@ cdef bint all_finite(const real *a, Py_ssize_t n) noexcept nogil:
 
 
 cdef bint copy_finite(const real *a, real *out, Py_ssize_t n) noexcept nogil:
-    # out = a, and whether all of it is finite; four sums, so that none waits for its last addition
+    # out = a; returns whether a is finite. Four accumulators hide the latency of the additions
     cdef vec v0, v1, v2, v3, s0 = splat(0), s1 = splat(0), s2 = splat(0), s3 = splat(0)
     cdef Py_ssize_t i = 0
     cdef real part[LANES]
@@ -159,8 +164,8 @@ cdef bint copy_finite(const real *a, real *out, Py_ssize_t n) noexcept nogil:
         s3 = s3 + splat(0) * v3
         i += 4 * LANES
     while i < n:
-        v0 = load_up_to(a + i, n - i)
-        store_up_to(out + i, v0, n - i)
+        v0 = load_n(a + i, n - i)
+        store_n(out + i, v0, n - i)
         s0 = s0 + splat(0) * v0
         i += LANES
     store(part, (s0 + s1) + (s2 + s3))
@@ -168,21 +173,21 @@ cdef bint copy_finite(const real *a, real *out, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline vec sign(vec x) noexcept nogil:
-    """Return -1, 0 or 1; NaN gives 0."""
+    """Return -1, 0 or 1; 0 for NaN."""
     return select(lt(splat(0), x), splat(1), select(lt(x, splat(0)), splat(-1), splat(0)))
 
 
 cdef void penalty_gradient(const real *w, double l1, double l2, real *g, Py_ssize_t n) noexcept nogil:
-    # g = g + l1 sign(w) + l2 w
+    # g_i = g_i + l1 sign(w_i) + l2 w_i
     cdef vec a = splat(<real> l1), b = splat(<real> l2), x
     cdef Py_ssize_t i
     for i from 0 <= i < n by LANES:
-        x = load_up_to(w + i, n - i)
-        store_up_to(g + i, fma_(a, sign(x), fma_(b, x, load_up_to(g + i, n - i))), n - i)
+        x = load_n(w + i, n - i)
+        store_n(g + i, fma_(a, sign(x), fma_(b, x, load_n(g + i, n - i))), n - i)
 
 
 cdef double penalty(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil:
-    # sum l1 |w| + l2 w^2 / 2, in double, in order
+    # sum_i l1 |w_i| + l2 w_i^2 / 2, in double, in the order of i
     cdef double total = 0, x
     cdef Py_ssize_t i
     for i in range(n):
@@ -192,11 +197,12 @@ cdef double penalty(const real *w, double l1, double l2, Py_ssize_t n) noexcept 
 
 
 cdef void clip(double limit, real *g, Py_ssize_t n) noexcept nogil:
+    # g_i = min(max(g_i, -limit), limit); NaN stays
     cdef vec high = splat(<real> limit), low = splat(<real> -limit), x
     cdef Py_ssize_t i
     for i from 0 <= i < n by LANES:
-        x = load_up_to(g + i, n - i)
-        store_up_to(g + i, select(lt(high, x), high, select(lt(x, low), low, x)), n - i)
+        x = load_n(g + i, n - i)
+        store_n(g + i, select(lt(high, x), high, select(lt(x, low), low, x)), n - i)
 
 
 cdef void fill_reductions(kernels *t) noexcept:

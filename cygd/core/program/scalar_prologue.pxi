@@ -1,31 +1,32 @@
-# The scalar part of a formula program: what does not depend on the block, once per call, in float64.
+# The scalar prologue of a formula program: what does not depend on the block, computed once per call, in
+# float64.
 
 from libc cimport math
 
 cdef tuple SCALAR_OPS = (
     "copy", "neg", "abs", "sign", "sqrt", "inverse", "exp", "expm1", "log", "log1p", "sin", "cos", "tan",
     "sinh", "cosh", "tanh", "arctan", "sigmoid", "softplus", "erf", "erfc", "finite",
-    "flush_subnormal",
-    "add", "sub", "mul", "div", "minimum", "maximum", "fma", "fms", "fnma",
+    "flush_subnormal", "add", "sub", "mul", "div", "minimum", "maximum", "fma", "fms", "fnma",
     "where_lt", "where_le", "where_eq",
 )
 
 cdef enum:                              # in the order of SCALAR_OPS
     COPY, NEG, ABS, SIGN, SQRT, INVERSE, EXP, EXPM1, LOG, LOG1P, SIN, COS, TAN
-    SINH, COSH, TANH, ARCTAN, SIGMOID, SOFTPLUS, ERF, ERFC, FINITE, SETTLE, ADD, SUB, MUL, DIV
-    MINIMUM, MAXIMUM, FMA, FMS, FNMA, WHERE_LT, WHERE_LE, WHERE_EQ
-    SCALAR_UNARY = ADD                  # the first that takes two operands, and so on
-    SCALAR_BINARY = FMA
-    SCALAR_TERNARY = WHERE_LT
+    SINH, COSH, TANH, ARCTAN, SIGMOID, SOFTPLUS, ERF, ERFC, FINITE
+    FLUSH_SUBNORMAL, ADD, SUB, MUL, DIV, MINIMUM, MAXIMUM, FMA, FMS, FNMA, WHERE_LT, WHERE_LE, WHERE_EQ
+    FIRST_BINARY = ADD                  # operations are sorted by their number of operands
+    FIRST_TERNARY = FMA
+    FIRST_QUATERNARY = WHERE_LT
 
 
 cdef int scalar_operands(int op) noexcept nogil:
-    return 1 if op < SCALAR_UNARY else 2 if op < SCALAR_BINARY else 3 if op < SCALAR_TERNARY else 4
+    """Return the number of operands of an operation."""
+    return 1 if op < FIRST_BINARY else 2 if op < FIRST_TERNARY else 3 if op < FIRST_QUATERNARY else 4
 
 
 cdef double scalar_function(int op, double a) noexcept nogil:
-    """f(a); NaN stays NaN, and the sign of zero is kept as by the blocks."""
-    cdef double e, most
+    """Return f(a); NaN and the sign of zero propagate as in the block operations."""
+    cdef double e, limit
     if op == COPY:
         return a
     elif op == NEG:
@@ -61,10 +62,10 @@ cdef double scalar_function(int op, double a) noexcept nogil:
     elif op == ARCTAN:
         return math.atan(a)
     elif op == FINITE:
-        most = 3.4028234663852886e38 if sizeof(real) == 4 else 1.7976931348623157e308
-        return most if a > most else -most if a < -most else a
-    elif op == SETTLE:
-        return a                        # for blocks, which would stay there
+        limit = 3.4028234663852886e38 if sizeof(real) == 4 else 1.7976931348623157e308
+        return limit if a > limit else -limit if a < -limit else a
+    elif op == FLUSH_SUBNORMAL:
+        return a                        # it only matters for blocks
     elif op == ERF:
         return math.erf(a)
     elif op == ERFC:
@@ -75,9 +76,9 @@ cdef double scalar_function(int op, double a) noexcept nogil:
     return (a if a > 0 else 0) + math.log1p(e)              # softplus; e is NaN where a is
 
 
-cdef double scalar_of(int op, double a, double b, double c, double d) noexcept nogil:
-    """One prologue instruction; operands that it does not take are ignored."""
-    if op < SCALAR_UNARY:
+cdef double run_scalar(int op, double a, double b, double c, double d) noexcept nogil:
+    """Return the result of one instruction; operands that it does not take are ignored."""
+    if op < FIRST_BINARY:
         return scalar_function(op, a)
     if op == FMA:
         return math.fma(a, b, c)

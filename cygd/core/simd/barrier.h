@@ -1,8 +1,12 @@
-/* Where threads meet, and which CPU this is: what no Cython says. Part of vec.h. */
+/* Thread synchronization that Cython cannot express: an atomic counter and a barrier. Part of vec.h.
+ *
+ * OpenMP's own barrier is not used: it spins for milliseconds, which on a core shared with another process
+ * delays the very thread that the others wait for. This one spins for a few microseconds, then yields.
+ */
 #pragma once
 
-/* 0, 1, 2, ...: every number to one caller, whichever asks first */
-INLINE int take(int *count) {
+/* Return *count and add 1 to it: every caller gets a different number. */
+INLINE int fetch_add(int *count) {
 #if defined(__GNUC__) || defined(__clang__)
     return __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 #else
@@ -10,43 +14,28 @@ INLINE int take(int *count) {
 #endif
 }
 
-/* Where the threads of a team wait for each other. OpenMP's own barrier spins for milliseconds, which
- * on a core that a neighbour keeps busy stops the very thread that is waited for; this one spins for a
- * few microseconds and then gives the core away. */
+/* arrived: threads that wait in this phase; phase: how often all of them have passed */
 typedef struct {
     int arrived, phase;
-} meeting;
+} barrier_t;
 
-INLINE void meet(meeting *m, int threads) {
+#define BARRIER_SPINS 2000
+
+/* Wait until `threads` threads have called this. The last one to arrive starts the next phase. */
+INLINE void barrier_wait(barrier_t *b, int threads) {
 #if defined(__GNUC__) || defined(__clang__)
     if (threads == 1) return;
-    int phase = __atomic_load_n(&m->phase, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&m->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
-        __atomic_store_n(&m->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&m->phase, phase + 1, __ATOMIC_RELEASE);
+    int phase = __atomic_load_n(&b->phase, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
+        __atomic_store_n(&b->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&b->phase, phase + 1, __ATOMIC_RELEASE);
         return;
     }
-    for (int spins = 0; __atomic_load_n(&m->phase, __ATOMIC_ACQUIRE) == phase; spins++) {
-        if (spins >= 2000) sched_yield();
+    for (int spins = 0; __atomic_load_n(&b->phase, __ATOMIC_ACQUIRE) == phase; spins++) {
+        if (spins >= BARRIER_SPINS) sched_yield();
 #if defined(__x86_64__)
         else __builtin_ia32_pause();
 #endif
     }
-#endif
-}
-
-/* 4: AVX-512 (F, BW, CD, DQ, VL); 3: AVX2, FMA, BMI2; 2: everything else. Asks the CPU and the
- * operating system, so a level that runs here can be imported here. */
-INLINE int cpu_level(void) {
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-    __builtin_cpu_init();
-    int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-        && __builtin_cpu_supports("bmi2");
-    int v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-        && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512vl");
-    return v4 ? 4 : v3 ? 3 : 2;
-#else
-    return 2;
 #endif
 }

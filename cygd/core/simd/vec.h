@@ -1,14 +1,16 @@
-/* The vector of one CPU level, as far as Cython cannot say it: types, memory, selection, bits.
+/* The SIMD vector of one CPU level: types, loads and stores, masks, and operations on the bits of a number.
  *
- * `vec` is a GCC/Clang vector type that Cython sees as a plain number, so that kernels write
- * `a * b + c` and no intrinsics. setup.py sets the level and the type with three macros:
+ * `vec` is a GCC/Clang vector type that Cython treats as a plain number, so kernels write `a * b + c` instead
+ * of intrinsics. setup.py selects the CPU level and the element type with three macros:
  *
  *     VBYTES     bytes of a vector: 16 (base), 32 (v3), 64 (v4)
  *     REAL       float or double
  *     REAL_BITS  32 or 64
  *
- * There is no arithmetic of ours here: equations live in kernels/, in Cython. A compiler without
- * vector extensions gets `vec` = one scalar and the same text.
+ * This header holds only what Cython cannot express. Equations are in kernels/. With a compiler that lacks
+ * vector extensions, `vec` is one scalar and the kernels compile unchanged.
+ *
+ * Names that end in an underscore (select_, sqrt_) avoid names of libc.
  */
 #pragma once
 #include <stddef.h>
@@ -27,7 +29,7 @@
 #endif
 
 typedef REAL real;
-/* and whole numbers of its size, which go round: bits of NaN and garbage may overflow */
+/* Integers of the same size, unsigned so that they wrap: the bits of NaN and of unused lanes may overflow. */
 #if REAL_BITS == 32
 typedef uint32_t ireal;
 #define REAL_FMA __builtin_fmaf
@@ -42,13 +44,13 @@ typedef uint64_t ireal;
 
 #if defined(__GNUC__) || defined(__clang__)
 #ifdef VBYTES
-/* in a kernel, `cdef inline` is meant: a vector function that is called spills its constants */
+/* `cdef inline` must inline in a kernel: a call to a vector function spills its constants */
 #undef CYTHON_INLINE
 #define CYTHON_INLINE inline __attribute__((always_inline))
 #else
 #define VBYTES 16
 #endif
-/* aligned to one element and aliasing anything: load and store work on any address */
+/* Aligned to one element and may alias, so load and store work on any address. */
 typedef real vec __attribute__((vector_size(VBYTES), aligned(REAL_BITS / 8), may_alias));
 typedef ireal ivec __attribute__((vector_size(VBYTES), aligned(REAL_BITS / 8), may_alias));
 #define LANE(v, i) ((v)[i])
@@ -63,19 +65,19 @@ typedef ireal ivec;
 #endif
 
 #define LANES (VBYTES / (REAL_BITS / 8))
-/* Sums within a row run over a fixed virtual width of 64 bytes, so that every level adds in the
- * same order: VECS vectors of the level side by side. */
+/* Sums along a row use a virtual vector of WIDTH elements (64 bytes) at every level: VECS hardware vectors
+ * side by side. So all levels add in the same order. */
 #define VECS (64 / VBYTES)
 #define WIDTH (512 / REAL_BITS)
 
-/* on lines of the cache: a vector that lies across two of them costs twice */
+/* Aligned to a cache line: a vector that straddles two lines costs twice as much. */
 #ifdef __GNUC__
-#define ON_LINES __attribute__((aligned(64)))
+#define CACHE_ALIGNED __attribute__((aligned(64)))
 #else
-#define ON_LINES
+#define CACHE_ALIGNED
 #endif
 
-/* Where the compiler's own vectors leave a choice, the instruction is named: X86(max) is _mm512_max_pd */
+/* An intrinsic where the compiler could choose a different instruction: X86(max) is _mm512_max_pd. */
 #if REAL_BITS == 32
 #define X86_(prefix, name) prefix##_##name##_ps
 #else
@@ -92,35 +94,38 @@ typedef ireal ivec;
 INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec v) { *(vec *)p = v; }
 
-/* The first `n` elements (0 < n < LANES); the rest read as zero and are not written. */
+/* Load or store the first n elements, 0 < n < LANES. The other lanes read as 0 and are not written. */
 #if VBYTES == 64 && defined(X86)
 #if REAL_BITS == 32
-#define FIRST(n) ((__mmask16)((1u << (n)) - 1))
+#define FIRST_LANES(n) ((__mmask16)((1u << (n)) - 1))
 #else
-#define FIRST(n) ((__mmask8)((1u << (n)) - 1))
+#define FIRST_LANES(n) ((__mmask8)((1u << (n)) - 1))
 #endif
-INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskz_loadu)(FIRST(n), p); }
-INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(mask_storeu)(p, FIRST(n), v); }
+INLINE vec load_partial(const real *p, ptrdiff_t n) { return (vec)X86(maskz_loadu)(FIRST_LANES(n), p); }
+INLINE void store_partial(real *p, vec v, ptrdiff_t n) { X86(mask_storeu)(p, FIRST_LANES(n), v); }
 #elif VBYTES == 32 && defined(X86)
-static const ireal first_lanes[2 * LANES] = {[0 ... LANES - 1] = (ireal)-1};      /* n of them from LANES - n on */
-INLINE __m256i part_mask(ptrdiff_t n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + LANES - n)); }
-INLINE vec load_part(const real *p, ptrdiff_t n) { return (vec)X86(maskload)(p, part_mask(n)); }
-INLINE void store_part(real *p, vec v, ptrdiff_t n) { X86(maskstore)(p, part_mask(n), v); }
+/* n lanes are set in a vector read from LANES - n on */
+static const ireal lane_masks[2 * LANES] = {[0 ... LANES - 1] = (ireal)-1};
+INLINE __m256i partial_mask(ptrdiff_t n) {
+    return _mm256_loadu_si256((const __m256i *)(lane_masks + LANES - n));
+}
+INLINE vec load_partial(const real *p, ptrdiff_t n) { return (vec)X86(maskload)(p, partial_mask(n)); }
+INLINE void store_partial(real *p, vec v, ptrdiff_t n) { X86(maskstore)(p, partial_mask(n), v); }
 #else
-INLINE vec load_part(const real *p, ptrdiff_t n) {
+INLINE vec load_partial(const real *p, ptrdiff_t n) {
     real part[LANES] = {0};
     memcpy(part, p, (size_t)n * sizeof(real));
     return load(part);
 }
-INLINE void store_part(real *p, vec v, ptrdiff_t n) {
+INLINE void store_partial(real *p, vec v, ptrdiff_t n) {
     real part[LANES];
     store(part, v);
     memcpy(p, part, (size_t)n * sizeof(real));
 }
 #endif
 
-/* Ask for the line at p: to be written soon; or to be read, from the first cache (near) or the second. */
-INLINE void prefetch(const real *p) {
+/* Prefetch the cache line at p, for writing; or for reading, into L1 (near) or L2. */
+INLINE void prefetch_write(const real *p) {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(p, 1);
 #else
@@ -128,17 +133,17 @@ INLINE void prefetch(const real *p) {
 #endif
 }
 #if defined(__GNUC__) || defined(__clang__)
-#define FETCH_LINE(p, near) ((near) ? __builtin_prefetch(p, 0, 3) : __builtin_prefetch(p, 0, 2))
+#define PREFETCH_READ(p, near) ((near) ? __builtin_prefetch(p, 0, 3) : __builtin_prefetch(p, 0, 2))
 #else
-#define FETCH_LINE(p, near) ((void)(p))
+#define PREFETCH_READ(p, near) ((void)(p))
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-/* x - 0 keeps -0.0 and costs nothing; 0 + x does neither */
+/* x in every lane. x - 0 keeps -0.0 and compiles to a broadcast; x + 0 does neither. */
 INLINE vec splat(real x) { vec zero = {0}; return x - zero; }
-/* a number in the first lane, where a chain of them waits for each: splat takes longer */
-INLINE vec alone(real x) { vec v = {x}; return v; }
-/* masks: a bit for each lane where the level has registers for that, else all bits of a lane set or clear */
+/* x in the first lane, 0 in the others: for serial code, where splat would add latency. */
+INLINE vec set_first(real x) { vec v = {x}; return v; }
+/* Masks: one bit per lane with AVX-512, else all bits of a lane set or clear. */
 #if VBYTES == 64 && defined(X86)
 #if REAL_BITS == 32
 typedef __mmask16 vmask;
@@ -170,7 +175,7 @@ INLINE ivec bits(vec a) { return (ivec)a; }
 INLINE vec from_bits(ivec a) { return (vec)a; }
 #else
 INLINE vec splat(real x) { return x; }
-INLINE vec alone(real x) { return x; }
+INLINE vec set_first(real x) { return x; }
 typedef ivec vmask;
 INLINE vmask lt(vec a, vec b) { return -(ireal)(a < b); }
 INLINE vmask le(vec a, vec b) { return -(ireal)(a <= b); }
@@ -180,40 +185,40 @@ INLINE ivec bits(vec a) { ivec r; memcpy(&r, &a, sizeof r); return r; }
 INLINE vec from_bits(ivec a) { vec r; memcpy(&r, &a, sizeof r); return r; }
 #endif
 
-/* the bits of a number: its size, its sign on another's size, its exponent and its significand */
+/* Sign, exponent and significand of a number, as bits. */
 #define SIGN_BIT ((ireal)((uint64_t)1 << (REAL_BITS - 1)))
 #define EXPONENT_ONE ((ireal)((REAL_BITS == 32 ? 127LL : 1023LL) << MANTISSA_BITS))    /* of 1.0 */
 INLINE vec abs_(vec a) { return from_bits(bits(a) & ~SIGN_BIT); }
-INLINE vec minus_abs(vec a) { return from_bits(bits(a) | SIGN_BIT); }
-/* AVX-512 has one instruction for any function of three bits, given by its table */
+INLINE vec neg_abs(vec a) { return from_bits(bits(a) | SIGN_BIT); }
+/* AVX-512 evaluates any function of three bits in one instruction, given its truth table. */
 #if VBYTES == 64 && defined(X86) && REAL_BITS == 32
-#define BITWISE(a, b, c, table) (vec)_mm512_ternarylogic_epi32((__m512i)(a), (__m512i)(b), c, table)
+#define TERNARY_LOGIC(a, b, c, table) (vec)_mm512_ternarylogic_epi32((__m512i)(a), (__m512i)(b), c, table)
 #define SIGN_BITS _mm512_set1_epi32(SIGN_BIT)
 #elif VBYTES == 64 && defined(X86)
-#define BITWISE(a, b, c, table) (vec)_mm512_ternarylogic_epi64((__m512i)(a), (__m512i)(b), c, table)
+#define TERNARY_LOGIC(a, b, c, table) (vec)_mm512_ternarylogic_epi64((__m512i)(a), (__m512i)(b), c, table)
 #define SIGN_BITS _mm512_set1_epi64(SIGN_BIT)
 #endif
-INLINE vec copysign_(vec size, vec sign) {
-#ifdef BITWISE
-    return BITWISE(size, sign, SIGN_BITS, 0xd8);        /* c ? b : a */
+INLINE vec copysign_(vec magnitude, vec sign) {
+#ifdef TERNARY_LOGIC
+    return TERNARY_LOGIC(magnitude, sign, SIGN_BITS, 0xd8);        /* c ? b : a */
 #else
-    return from_bits((bits(size) & ~SIGN_BIT) | (bits(sign) & SIGN_BIT));
+    return from_bits((bits(magnitude) & ~SIGN_BIT) | (bits(sign) & SIGN_BIT));
 #endif
 }
-/* 2**n from n + 1.5 * 2**MANTISSA_BITS, whose last bits are n; n in the range of normal numbers */
+/* 2**n from n + 1.5 * 2**MANTISSA_BITS, whose low bits hold n; 2**n must be a normal number. */
 INLINE vec pow2(vec shifted) { return from_bits((bits(shifted) << MANTISSA_BITS) + EXPONENT_ONE); }
-/* the biased exponent of a positive normal number, as a number: its bits behind those of 2**MANTISSA_BITS */
+/* The biased exponent of a positive normal number, converted by placing its bits in 2**MANTISSA_BITS. */
 INLINE vec exponent_(vec a) {
     ireal shift = (ireal)((REAL_BITS == 32 ? 150LL : 1075LL) << MANTISSA_BITS);
     vec power = splat((real)((int64_t)1 << MANTISSA_BITS));
     return from_bits((bits(a) >> MANTISSA_BITS) | shift) - power;
 }
-/* the significand of a positive normal number, in [1, 2) */
+/* The significand of a positive normal number, in [1, 2). */
 INLINE vec mantissa(vec a) {
     return from_bits((bits(a) & (((ireal)1 << MANTISSA_BITS) - 1)) | EXPONENT_ONE);
 }
 
-/* a < b ? a : b and a > b ? a : b, so b where one is NaN: what the instruction does */
+/* a < b ? a : b and a > b ? a : b, as the x86 instructions: the result is b where a or b is NaN. */
 #ifdef X86
 INLINE vec min_(vec a, vec b) { return (vec)X86(min)(a, b); }
 INLINE vec max_(vec a, vec b) { return (vec)X86(max)(a, b); }
@@ -221,45 +226,48 @@ INLINE vec max_(vec a, vec b) { return (vec)X86(max)(a, b); }
 INLINE vec min_(vec a, vec b) { return select_(lt(a, b), a, b); }
 INLINE vec max_(vec a, vec b) { return select_(lt(b, a), a, b); }
 #endif
-/* a with the lower half of its significand cleared: a product of two such numbers is exact */
-INLINE vec leading(vec a) { return from_bits(bits(a) & ~(((ireal)1 << (MANTISSA_BITS / 2 + 1)) - 1)); }
-/* 1 where any lane of the mask is set */
+/* a with the lower half of its significand cleared: the product of two such numbers is exact. */
+INLINE vec high_part(vec a) { return from_bits(bits(a) & ~(((ireal)1 << (MANTISSA_BITS / 2 + 1)) - 1)); }
+/* Return 1 if any lane of the mask is set. */
 INLINE int any_lane(vmask m) {
 #if VBYTES == 64 && defined(X86)
     return m != 0;
 #elif defined(X86)
     return X86(movemask)((vec)m) != 0;
 #else
-    ireal found = 0;
-    for (int i = 0; i < LANES; i++) found |= LANE(m, i);
-    return found != 0;
+    ireal any = 0;
+    for (int i = 0; i < LANES; i++) any |= LANE(m, i);
+    return any != 0;
 #endif
 }
-/* whole numbers, of which sin and cos need the last two bits: -a where the second is set, a mask of the
- * first, and the next number; and a with its sign turned over where b is negative */
+/* Integers, for the quadrant of sin and cos. */
 INLINE void store_integers(ireal *p, ivec v) { *(ivec *)p = v; }
 INLINE ivec load_integers(const ireal *p) { return *(const ivec *)p; }
-INLINE ivec next_quarter(ivec q) { return q + 1; }
+INLINE ivec increment(ivec k) { return k + 1; }
+/* -a where the sign bit of b is set, else a. */
 INLINE vec flip_sign(vec a, vec b) {
-#ifdef BITWISE
-    return BITWISE(a, b, SIGN_BITS, 0x78);              /* a ^ (b & c) */
+#ifdef TERNARY_LOGIC
+    return TERNARY_LOGIC(a, b, SIGN_BITS, 0x78);              /* a ^ (b & c) */
 #else
     return from_bits(bits(a) ^ (bits(b) & SIGN_BIT));
 #endif
 }
-INLINE vec flip_bit1(vec a, ivec q) { return flip_sign(a, from_bits(q << (REAL_BITS - 2))); }
-INLINE vmask odd(ivec q) {
+/* -a where bit 1 of k is set, else a. */
+INLINE vec flip_sign_by_bit1(vec a, ivec k) {
+    return flip_sign(a, from_bits(k << (REAL_BITS - 2)));
+}
+INLINE vmask is_odd(ivec k) {
 #if VBYTES == 64 && defined(X86) && REAL_BITS == 32
-    return _mm512_test_epi32_mask((__m512i)q, _mm512_set1_epi32(1));
+    return _mm512_test_epi32_mask((__m512i)k, _mm512_set1_epi32(1));
 #elif VBYTES == 64 && defined(X86)
-    return _mm512_test_epi64_mask((__m512i)q, _mm512_set1_epi64(1));
+    return _mm512_test_epi64_mask((__m512i)k, _mm512_set1_epi64(1));
 #else
-    return -(q & 1);
+    return -(k & 1);
 #endif
 }
-/* x 2**n, rounded once: n is a whole number, the halves of which are exponents of normal numbers.
- * AVX-512 has an instruction for it; elsewhere two exact factors, of which the first rounds nothing */
-INLINE vec scale_(vec x, vec n) {
+/* x 2**n, rounded once; n is an integer, and 2**(n/2) must be a normal number. AVX-512 has an instruction for
+ * this. Elsewhere x is multiplied by two powers of two, of which the first multiplication is exact. */
+INLINE vec ldexp_(vec x, vec n) {
 #if VBYTES == 64 && defined(X86)
     return (vec)X86(scalef)(x, n);
 #else
@@ -269,8 +277,8 @@ INLINE vec scale_(vec x, vec n) {
 #endif
 }
 
-/* A fused multiply-add where the level has the instruction; there the lane loop compiles to that
- * one instruction. Elsewhere two roundings: libm's emulation is a hundred times slower. */
+/* a * b + c, rounded once (FUSED) where the level has the instruction, to which the loop over lanes compiles.
+ * Elsewhere it rounds twice: libm's emulation is a hundred times slower. */
 #if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && defined(__GNUC__)
 #define FUSED 1
 #else
@@ -288,8 +296,8 @@ INLINE vec fma_(vec a, vec b, vec c) {
 #endif
 }
 
-/* a b + c of numbers, rounded as fma_ rounds */
-INLINE real fma_one(real a, real b, real c) {
+/* a * b + c of scalars, rounded like fma_. */
+INLINE real fma_scalar(real a, real b, real c) {
 #if FUSED
     return REAL_FMA(a, b, c);
 #else
@@ -309,3 +317,4 @@ INLINE vec sqrt_(vec a) {
 
 #include "vec_shuffle.h"
 #include "barrier.h"
+#include "cpu_level.h"

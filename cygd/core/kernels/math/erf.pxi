@@ -1,16 +1,19 @@
-# erf and erfc over `vec`.
+# erf, erfc and the normal distribution over `vec`.
 #
-# For a >= 0, erfc(a) = e^(-a^2) g(t) / (1 + 2 a), t = (a - K) / (a + K): the product (1 + 2 a) e^(a^2)
-# erfc(a) stays between 1 and 1.3 and is smooth in t all the way to infinity (M. M. Shepherd and
-# J. G. Laframboise, Mathematics of Computation 36 (1981) 249). a^2 is carried in two numbers, because
-# e^(-a^2) multiplies its error by a^2.
+# For a >= 0, with t = (a - K) / (a + K):
+#
+#     erfc(a) = e^(-a^2) g(t) / (1 + 2 a)
+#
+# g(t) = (1 + 2 a) e^(a^2) erfc(a) stays between 1 and 1.3 and is smooth in t up to infinity (M. M. Shepherd
+# and J. G. Laframboise, Mathematics of Computation 36 (1981) 249). a^2 is carried as hi + lo, because
+# e^(-a^2) amplifies its relative error by a^2.
 
 cdef inline real erfc_k() noexcept nogil:
     return 2 if REAL_BITS == 32 else 4
 
 
-cdef inline vec erfc_q(vec t) noexcept nogil:
-    # tools/minimax.py erfc, without its first coefficient
+cdef inline vec erfc_poly(vec t) noexcept nogil:
+    # (g(t) - g(0)) / t: tools/minimax.py erfc, without the first coefficient
     cdef vec x4
     if REAL_BITS == 32:
         return poly11(t, -0.0927638188, -0.166030511, 0.164051056, -0.0542179123, -0.00803101715,
@@ -29,45 +32,46 @@ cdef inline vec erfc_q(vec t) noexcept nogil:
 
 
 cdef inline pair erfcx(vec a) noexcept nogil:
-    # e^(a^2) erfc(a) for a >= 0, as hi + lo
+    # erfcx(a) = e^(a^2) erfc(a) = g(t) / (1 + 2 a) for a >= 0, as hi + lo
     cdef real k = erfc_k()
-    cdef vec below = a - splat(k), above = a + splat(k)
-    cdef vec t = below / above, inverse
-    cdef pair p, d, back, g
-    # what the sum and the difference lost counts for small a, where p is steep in t; 1 / above = (1 - t) / 2k
-    below = a - (below + splat(k))
-    above = a - (above - splat(k))
-    t = fma_((below - t * above) * (splat(1) - t), splat(0.5 / k), t)
-    p = fast_two_sum(splat(1.27697837 if REAL_BITS == 32 else 1.2329951186255526), t * erfc_q(t))
-    # g = p / d with what the division leaves; 1 / d = g / p, and 1 / p = 2 - p nearly
+    cdef vec numerator = a - splat(k), denominator = a + splat(k)
+    cdef vec t = numerator / denominator, inverse
+    cdef pair p, d, product, g
+    # correct t for the rounding errors of a - K and a + K, which matter for small a, where g is steep in t;
+    # 1 / (a + K) = (1 - t) / 2 K
+    numerator = a - (numerator + splat(k))
+    denominator = a - (denominator - splat(k))
+    t = fma_((numerator - t * denominator) * (splat(1) - t), splat(0.5 / k), t)
+    p = fast_two_sum(splat(1.27697837 if REAL_BITS == 32 else 1.2329951186255526), t * erfc_poly(t))
+    # g = p / d and the residual of the division; 1 / d = g / p, and 1 / p = 2 - p nearly
     d = two_sum(splat(1), a + a)
     g.hi = p.hi / d.hi
-    back = two_product(g.hi, d.hi)
+    product = two_product(g.hi, d.hi)
     inverse = g.hi * (splat(2) - p.hi)
-    g.lo = (((p.hi - back.hi) - back.lo) + (p.lo - g.hi * d.lo)) * inverse
+    g.lo = (((p.hi - product.hi) - product.lo) + (p.lo - g.hi * d.lo)) * inverse
     return g
 
 
-cdef inline real erfc_end() noexcept nogil:
-    # beyond it erfc is 0
+cdef inline real erfc_limit() noexcept nogil:
+    # above this limit erfc is 0
     return 10.1 if REAL_BITS == 32 else 27.3
 
 
-cdef inline exponential exp_minus_square(vec x, real factor) noexcept nogil:
-    # e^(-factor x^2), factor a power of two, x^2 carried in two numbers
+cdef inline exponential exp_neg_square(vec x, real factor) noexcept nogil:
+    # e^(-factor x^2), for a factor that is a power of two; x^2 as hi + lo
     cdef pair square = two_product(x, x)
     return exp_sum_parts(square.hi * splat(-factor), square.lo * splat(-factor))
 
 
 cdef inline vec erfc_positive(vec a) noexcept nogil:
-    # a >= 0: 2^n (1 + p) (g.hi + g.lo), rounded at the end
-    cdef vec x = at_most(a, erfc_end())
+    # erfc(a) = 2^n (1 + p) (g.hi + g.lo) for a >= 0, rounded once at the end
+    cdef vec x = clamp_max(a, erfc_limit())
     cdef pair g = erfcx(x)
-    cdef exponential e = exp_minus_square(x, 1)
-    return scale_(g.hi + fma_(e.p, g.hi, fma_(e.p_lo, g.hi, g.lo)), e.n)
+    cdef exponential e = exp_neg_square(x, 1)
+    return ldexp_(g.hi + fma_(e.p, g.hi, fma_(e.p_lo, g.hi, g.lo)), e.n)
 
 
-cdef inline vec erf_tail(vec z) noexcept nogil:
+cdef inline vec erf_poly(vec z) noexcept nogil:
     # tools/minimax.py erf
     if REAL_BITS == 32:
         return poly8(z, -0.376126379, 0.112837911, -0.026866138, 0.00522379996, -0.000854295678,
@@ -79,9 +83,9 @@ cdef inline vec erf_tail(vec z) noexcept nogil:
 
 
 cdef inline vec erf_small(vec a) noexcept nogil:
-    # a + a ((2 / sqrt(pi) - 1) + z T(z)), z = a^2, 0 <= a <= 1
-    cdef vec z = at_most(a * a, 1)
-    return fma_(a, fma_(z, erf_tail(z), splat(0.12837916709551256)), a)
+    # erf(a) = a + a ((2 / sqrt(pi) - 1) + z erf_poly(z)), z = a^2, for 0 <= a <= 1
+    cdef vec z = clamp_max(a * a, 1)
+    return fma_(a, fma_(z, erf_poly(z), splat(0.12837916709551256)), a)
 
 
 cdef inline vec v_erf(vec x) noexcept nogil:
@@ -90,7 +94,7 @@ cdef inline vec v_erf(vec x) noexcept nogil:
 
 
 cdef inline vec v_erfc(vec x) noexcept nogil:
-    # 1 - erf(x) for small x, where it is the more accurate
+    # 1 - erf(x) is the more accurate for small x
     cdef vec a = abs_(x)
     cdef vec y = select(lt(a, splat(0.5)), splat(1) - erf_small(a), erfc_positive(a))
     return select(lt(x, splat(0)), splat(2) - y, y)
@@ -98,17 +102,21 @@ cdef inline vec v_erfc(vec x) noexcept nogil:
 
 # ---- the normal distribution ---------------------------------------------------------------------
 #
-# Phi(-a) = e^(-a^2 / 2) G(a) for a >= 0, with the exponential of the given a: rounding a / sqrt(2) first
-# would cost a^2 / 2 ulp in the tail. G falls from 1/2 like 1 / (a sqrt(2 pi)) and is a quotient of two
-# polynomials with positive coefficients, in which nothing cancels.
+# For a >= 0, with G = normal_tail_ratio:
+#
+#     Phi(-a) = e^(-a^2 / 2) G(a)
+#
+# The exponential takes a itself: in erfc(a / sqrt(2)), rounding a / sqrt(2) would cost a^2 / 2 ulp in the
+# tail. G decreases from 1/2 like 1 / (a sqrt(2 pi)). It is a quotient of two polynomials with positive
+# coefficients, in which nothing cancels.
 
-cdef struct normal:             # of h: the share below h, and the density
-    vec below
-    vec density
+cdef struct normal:             # the standard normal distribution at h
+    vec cdf
+    vec pdf
 
 
-cdef inline vec normal_g(vec a) noexcept nogil:
-    # tools/minimax.py normal; the constant terms are added last, so that they are rounded once
+cdef inline vec normal_tail_ratio(vec a) noexcept nogil:
+    # G(a): tools/minimax.py normal. The constant terms are added last, so that they are rounded once
     cdef vec p, q
     if REAL_BITS == 32:
         p = poly4(a, 0.438295275, 0.183235377, 0.0406333059, 0.00411632098)
@@ -125,12 +133,12 @@ cdef inline vec normal_g(vec a) noexcept nogil:
 
 
 cdef inline normal normal_at(vec h) noexcept nogil:
-    # beyond the limit the density is 0, and the tail with it
-    cdef vec a = at_most(abs_(h), 14.5 if REAL_BITS == 32 else 38.65)
-    cdef exponential e = exp_minus_square(a, 0.5)
-    cdef vec g = normal_g(a)
-    cdef vec tail = scale_(fma_(e.p, g, g), e.n)
+    # beyond the limit the density and the tail are 0
+    cdef vec a = clamp_max(abs_(h), 14.5 if REAL_BITS == 32 else 38.65)
+    cdef exponential e = exp_neg_square(a, 0.5)
+    cdef vec g = normal_tail_ratio(a)
+    cdef vec tail = ldexp_(fma_(e.p, g, g), e.n)
     cdef normal z
-    z.below = select(lt(h, splat(0)), tail, splat(1) - tail)
-    z.density = scale_(fma_(e.p, splat(0.3989422804014327), splat(0.3989422804014327)), e.n)
+    z.cdf = select(lt(h, splat(0)), tail, splat(1) - tail)
+    z.pdf = ldexp_(fma_(e.p, splat(0.3989422804014327), splat(0.3989422804014327)), e.n)
     return z

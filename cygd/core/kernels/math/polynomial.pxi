@@ -1,8 +1,8 @@
-# Polynomials c0 + c1 x + c2 x^2 + ... in blocks of four: Estrin's tree within a block, Horner's form in x^4.
+# Polynomials c0 + c1 x + c2 x^2 + ...: Estrin's scheme in blocks of four terms, Horner's over the blocks.
 #
-# A step of Horner's form waits for the one before; the tree is half a dozen steps deep at most. Beyond four
-# terms, Horner's form over the blocks is as deep and saves the higher powers. The order is the same at every
-# level, so the bits are too.
+# Every step of Horner's scheme waits for the one before, which costs its latency; Estrin's needs half as many
+# steps in a row. Beyond four terms, Horner's scheme over the blocks is as short and saves the higher powers
+# of x. The order of operations is the same at every level, and so are the bits.
 
 cdef inline vec poly2(vec x, real a, real b) noexcept nogil:
     return fma_(x, splat(b), splat(a))
