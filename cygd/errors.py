@@ -13,23 +13,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "CheckpointError",
-    "ConfigError",
-    "CygdError",
-    "DataError",
-    "FormulaError",
-    "PluginError",
-    "Problem",
-    "RunError",
-    "RunInterrupted",
-    "describe_exception",
-    "did_you_mean",
-    "format_count",
-    "hint_of",
-    "source_file",
-]
-
 
 class CygdError(Exception):
     """The base class of all errors of cygd.

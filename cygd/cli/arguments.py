@@ -14,17 +14,6 @@ from cygd.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from cygd.plugins.manager import Plugins
 
-__all__ = [
-    "EXPERIMENT_HELP",
-    "experiment_files",
-    "load_plugins",
-    "one_experiment",
-    "parse_mapping",
-    "positive_int",
-    "reject_several",
-    "split_overrides",
-]
-
 EXPERIMENT_HELP = "an experiment in YAML, and overrides of its values such as train.epochs=5"
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
 

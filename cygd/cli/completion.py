@@ -16,8 +16,6 @@ from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
 from cygd.cli.main import COMMANDS, build_parser, build_top_parser
 
-__all__ = ["autocomplete"]
-
 
 def autocomplete() -> None:
     """Print the completions that the shell asks for, and exit."""

@@ -21,8 +21,6 @@ from unicodedata import combining, east_asian_width
 from cygd.cli.output import FAILED, USAGE, echo
 from cygd.errors import ConfigError, CygdError
 
-__all__ = ["print_error", "report_error", "source_lines"]
-
 LOCATION = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])")
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML, which has more of them than str.split
 TAB = "\N{RIGHTWARDS ARROW}"

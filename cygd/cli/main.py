@@ -25,8 +25,6 @@ from cygd.cli.output import FAILED, INTERRUPTED, USAGE, LogToStderr, UsageError,
 from cygd.errors import RunInterrupted, did_you_mean
 from cygd.tracking.signals import ignore_signals
 
-__all__ = ["COMMANDS", "build_parser", "build_top_parser", "main"]
-
 # command -> module of cygd.cli.commands, in the order of `cygd --help`
 COMMANDS = {
     "run": "run",

@@ -9,8 +9,6 @@ from string import Template
 
 from cygd.cli.output import UsageError
 
-__all__ = ["check_not_existing", "fill_template", "write_new_files"]
-
 
 def fill_template(file: str, **values: str) -> str:
     """Return a file of cygd/cli/templates with its $placeholders filled in."""

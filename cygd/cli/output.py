@@ -11,21 +11,6 @@ from typing import TextIO, TypeVar
 
 from cygd.errors import CygdError
 
-__all__ = [
-    "DONE",
-    "FAILED",
-    "INTERRUPTED",
-    "USAGE",
-    "LogToStderr",
-    "UsageError",
-    "echo",
-    "format_number",
-    "is_interactive",
-    "print_table",
-    "redirect_stdout",
-    "separated",
-]
-
 Item = TypeVar("Item")
 
 # exit codes

@@ -12,8 +12,6 @@ from typing import Any
 from cygd.cli.output import UsageError
 from cygd.errors import did_you_mean
 
-__all__ = ["RUNS", "find_folders", "find_run", "is_run", "is_sweep", "read_result", "start_time"]
-
 RUNS = Path("runs")
 TIMESTAMP = re.compile(r"\d{8}-\d{6}")
 

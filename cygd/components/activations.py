@@ -34,8 +34,6 @@ from cygd.errors import FormulaError, did_you_mean
 if TYPE_CHECKING:
     from cygd.components.formula import ActivationPrograms
 
-__all__ = ["ACTIVATIONS", "Activation"]
-
 MAX_TRAINABLE = 7  # the capacity of the core for one activation
 TYPICAL_H = np.array([0.0, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 8.0, -8.0])
 

@@ -20,16 +20,6 @@ from cygd.components.options import (
 )
 from cygd.errors import did_you_mean
 
-__all__ = [
-    "Component",
-    "Function",
-    "declared_by",
-    "declared_numbers",
-    "kernel_row",
-    "kind_label",
-    "with_article",
-]
-
 Function = Callable[..., Any]
 
 

@@ -17,18 +17,6 @@ from cygd.errors import PluginError
 if TYPE_CHECKING:
     from cygd.components.formula import Program
 
-__all__ = [
-    "Array",
-    "as_float_array",
-    "check_result",
-    "numerical_derivative",
-    "read_only",
-    "run_outputs",
-    "run_pointer",
-    "run_program",
-    "warn_numerical_derivative",
-]
-
 log = logging.getLogger("cygd")
 
 Array = NDArray[Any]

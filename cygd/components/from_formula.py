@@ -11,8 +11,6 @@ from cygd.components.losses import Loss
 from cygd.components.optimizers import Optimizer
 from cygd.components.options import OptionError, check_number, format_value
 
-__all__ = ["component_from_formula"]
-
 # kind -> its class, and the keys beside the formula that are not parameters
 FORMULA_KINDS: dict[str, tuple[type[Component], tuple[str, ...]]] = {
     "activation": (Activation, ("trainable",)),

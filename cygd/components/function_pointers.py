@@ -31,8 +31,6 @@ from cygd.components.options import format_value
 from cygd.core.primitives import read_capsule
 from cygd.errors import ConfigError
 
-__all__ = ["Pair", "Pointer", "Pointers"]
-
 C_TYPES = {"float64": "double", "float32": "float"}
 SIGNATURES = ("block", "scalar")
 ACCEPTED = (

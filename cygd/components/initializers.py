@@ -23,8 +23,6 @@ from cygd.errors import PluginError
 if TYPE_CHECKING:
     from cygd.core.random import Stream
 
-__all__ = ["INITIALIZERS", "Initializer"]
-
 Weights = NDArray[np.float64]
 
 

@@ -11,8 +11,6 @@ from typing import Any
 from cygd.components.base import Component
 from cygd.components.options import REQUIRED
 
-__all__ = ["options_schema"]
-
 INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 ENDS = {"[": "minimum", "(": "exclusiveMinimum", "]": "maximum", ")": "exclusiveMaximum"}
 

@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 from cygd.components.base import Component, declared_by
 from cygd.errors import CygdError, PluginError, describe_exception
 
-__all__ = ["Logger"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Logger(Component):

@@ -32,8 +32,6 @@ from cygd.errors import DataError, FormulaError
 if TYPE_CHECKING:
     from cygd.components.formula import LossPrograms
 
-__all__ = ["LOSSES", "Loss"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Component):

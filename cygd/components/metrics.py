@@ -26,8 +26,6 @@ from cygd.components.evaluation import Array, as_float_array, read_only
 from cygd.core import deterministic
 from cygd.errors import PluginError
 
-__all__ = ["METRICS", "Metric"]
-
 
 def columns(a: ArrayLike) -> Array:
     """Return an array (n_samples, n_outputs); an array of one dimension becomes one column."""

@@ -19,8 +19,6 @@ from cygd.errors import FormulaError
 if TYPE_CHECKING:
     from cygd.components.formula import Program
 
-__all__ = ["OPTIMIZERS", "Optimizer"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Optimizer(Component):

@@ -18,8 +18,6 @@ from typing import Any, Final
 
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["REQUIRED", "Declared", "OptionError", "check_call", "check_number", "format_value", "in_interval"]
-
 
 class _Required:
     """The default of an option that must be given."""

@@ -16,8 +16,6 @@ from cygd.components.options import OptionError
 from cygd.components.schedules import SCHEDULES, Schedule
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["KINDS", "BuiltInComponents", "Components", "Kind", "UnknownComponentError", "resolve"]
-
 
 class Kind(NamedTuple):
     """A kind of component.

@@ -15,8 +15,6 @@ from cygd.components.base import Component, Function, declared_by
 from cygd.components.options import check_number
 from cygd.errors import PluginError
 
-__all__ = ["SCHEDULES", "MetricSchedule", "ReduceOnPlateau", "RunningSchedule", "Schedule", "constant"]
-
 
 class MetricSchedule(Protocol):
     """The state of a metric-driven schedule within one run: takes measurements, returns factors."""

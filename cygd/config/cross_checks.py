@@ -13,8 +13,6 @@ from cygd.config.sections import DataSection, ExperimentSection, LayerSpec, Spli
 from cygd.config.validation import Diagnostics
 from cygd.errors import did_you_mean, format_count
 
-__all__ = ["WITHOUT_TARGETS", "check_together"]
-
 log = logging.getLogger("cygd")
 
 BETWEEN_0_AND_1 = ("sigmoid", "hard_sigmoid", "softmax", "gaussian")

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 
 from cygd.config.yaml.scalars import format_float
-from cygd.errors import format_count
-
-__all__ = ["format_alternatives", "format_count", "format_value"]
 
 MAX_LENGTH = 60
 

@@ -21,34 +21,6 @@ from cygd.config.yaml.nodes import KeyPath
 from cygd.config.yaml.scalars import read_scalar
 from cygd.errors import did_you_mean, format_count
 
-__all__ = [
-    "BIAS",
-    "BOOLEAN",
-    "CLASS_WEIGHT",
-    "COLUMN",
-    "EXPERIMENT_NAME",
-    "MATRIX",
-    "MEASURED_VALUE",
-    "SEED",
-    "TEXT",
-    "TIME",
-    "Context",
-    "ErrorDetails",
-    "ListOf",
-    "Mismatch",
-    "Nullable",
-    "PlainValidator",
-    "ValidationError",
-    "Validator",
-    "choice",
-    "either",
-    "expected_error",
-    "number",
-    "safe_name",
-    "validate_all",
-    "whole_number",
-]
-
 
 class ErrorDetails(NamedTuple):
     """An error in a value or in something it holds."""

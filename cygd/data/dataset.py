@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from cygd.errors import DataError, format_count
 
-__all__ = ["Array", "Dataset", "Label", "Part", "Rows", "as_real_array"]
-
 Array: TypeAlias = npt.NDArray[Any]
 Rows: TypeAlias = npt.NDArray[np.integer[Any]]
 Label: TypeAlias = int | float | str

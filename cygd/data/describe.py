@@ -19,8 +19,6 @@ from cygd.errors import CygdError, format_count
 if TYPE_CHECKING:
     from cygd.config import Experiment
 
-__all__ = ["ColumnSummary", "Description", "describe"]
-
 
 @dataclass(frozen=True)
 class ColumnSummary:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from cygd.errors import did_you_mean, format_count
-
-__all__ = ["format_count", "format_list", "format_location", "suggest_name"]
+from cygd.errors import did_you_mean
 
 
 def format_list(items: Iterable[object], limit: int = 8) -> str:

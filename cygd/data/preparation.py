@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from cygd.config import Experiment
     from cygd.config.sections import DataSection
 
-__all__ = ["HELD_OUT", "Preparation", "PreparedData", "Samples", "fingerprint", "load", "prepare"]
-
 log = logging.getLogger("cygd")
 
 PartName = Literal["validation", "test"]

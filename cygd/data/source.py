@@ -21,8 +21,6 @@ from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError, describe_exception
 
-__all__ = ["DATA_SOURCES", "KIND", "DataSource"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DataSource(Component):

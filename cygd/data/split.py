@@ -23,8 +23,6 @@ from cygd.data.encoding import missing_value_error
 from cygd.data.table import Table
 from cygd.errors import DataError, format_count
 
-__all__ = ["SplitRows", "sort_by_time", "split_rows"]
-
 DATE = re.compile(r"\d{4}-\d\d(-\d\d|$)")  # sorts alphabetically
 
 

@@ -11,8 +11,6 @@ from cygd.errors import ConfigError
 from cygd.runner.assembly import Assembly, assemble
 from cygd.tracking.results import Result
 
-__all__ = ["ExperimentOrRun", "assemble_experiment", "check_no_dropout"]
-
 ExperimentOrRun = str | os.PathLike[str] | Mapping[str, Any] | Result
 
 

@@ -21,8 +21,6 @@ from cygd.network import Network
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import fit_options, training_loop
 
-__all__ = ["LARGEST", "LossSurface", "Weight", "compute_loss_surface", "loss_surface", "parse_weight"]
-
 Array = NDArray[Any]
 
 CURVE_POINTS = 241

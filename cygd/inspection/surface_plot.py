@@ -11,8 +11,6 @@ import numpy as np
 from cygd.errors import CygdError, format_count
 from cygd.inspection.surface import LARGEST, Array, LossSurface
 
-__all__ = ["draw"]
-
 LEVELS = 24
 CURVE_COLOR, PATH_COLOR, START_COLOR, END_COLOR = "#3b4252", "#d95f02", "#7570b3", "#1b9e77"
 

@@ -17,8 +17,6 @@ import numpy as np
 from cygd.errors import format_count
 from cygd.inspection.tracing import Array, LayerStep, ParameterStep, Step
 
-__all__ = ["CSV_COLUMNS", "format_number", "write_csv", "write_text"]
-
 MAX_ROWS, MAX_SAMPLES = 20, 8
 
 CSV_COLUMNS = (

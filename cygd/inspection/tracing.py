@@ -28,8 +28,6 @@ from cygd.network import Network, Update
 from cygd.runner.assembly import Assembly, build_network
 from cygd.runner.fit import fit_options, training_loop
 
-__all__ = ["LayerStep", "ParameterStep", "Step", "trace", "trace_steps"]
-
 Array = NDArray[Any]
 
 # central differences take two passes for each parameter

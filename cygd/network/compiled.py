@@ -16,8 +16,6 @@ from cygd.errors import PluginError
 from cygd.network.checks import check_count
 from cygd.network.layers import Layer, build_layers
 
-__all__ = ["CompiledNetwork"]
-
 Array = NDArray[Any]
 
 

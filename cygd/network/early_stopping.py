@@ -15,8 +15,6 @@ from cygd.errors import did_you_mean
 from cygd.network.checks import is_finite
 from cygd.network.compiled import CompiledNetwork
 
-__all__ = ["EarlyStopping", "EarlyStoppingMonitor", "EarlyStoppingState"]
-
 Array = NDArray[Any]
 
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from cygd.components import Metric
 from cygd.network.compiled import CompiledNetwork
 
-__all__ = ["Evaluator", "Part", "Rows", "evaluate"]
-
 Array = NDArray[Any]
 
 

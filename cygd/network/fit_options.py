@@ -12,8 +12,6 @@ from cygd.network.checks import check_count, check_flag
 from cygd.network.early_stopping import EarlyStopping
 from cygd.network.threads import choose_threads
 
-__all__ = ["FitOptions"]
-
 AnyComponent = TypeVar("AnyComponent", bound=Component)
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from cygd.network.training_state import TrainingState
 
-__all__ = ["UNMEASURED", "History"]
-
 # values of every epoch, measured or not
 UNMEASURED = ("running_loss", "learning_rate")
 

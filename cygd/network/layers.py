@@ -13,8 +13,6 @@ from cygd.components import Activation, Components, Initializer, resolve
 from cygd.errors import CygdError, did_you_mean
 from cygd.network.checks import check_count, is_finite
 
-__all__ = ["Layer", "build_layers"]
-
 Array = NDArray[Any]
 
 

@@ -29,8 +29,6 @@ from cygd.network.history import History
 from cygd.network.training import OnEpoch, TrainingLoop
 from cygd.network.updates import Update
 
-__all__ = ["Network"]
-
 Array = NDArray[Any]
 
 

@@ -16,8 +16,6 @@ from cygd.components import UnknownComponentError
 from cygd.errors import CheckpointError
 from cygd.network.compiled import CompiledNetwork
 
-__all__ = ["convert_errors", "load", "parameter_arrays", "save"]
-
 
 def parameter_arrays(network: CompiledNetwork) -> dict[str, NDArray[Any]]:
     """Return views of a network's parameters by their names in a file: w0, b0, a0, w1, b1, ..."""

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from cygd.errors import ConfigError
 
-__all__ = ["available_threads", "choose_threads"]
-
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 

@@ -23,8 +23,6 @@ from cygd.network.history import UNMEASURED, History
 from cygd.network.training_state import TrainingState
 from cygd.network.updates import Update, UpdateRunner, build_trainer
 
-__all__ = ["OnEpoch", "TrainingLoop"]
-
 Array = NDArray[Any]
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
 

@@ -19,8 +19,6 @@ from cygd.errors import CheckpointError
 from cygd.network.compiled import CompiledNetwork
 from cygd.network.early_stopping import EarlyStoppingState
 
-__all__ = ["TrainingState"]
-
 Array = NDArray[Any]
 
 

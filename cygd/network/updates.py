@@ -25,8 +25,6 @@ from cygd.network.evaluation import Part
 from cygd.network.fit_options import FitOptions
 from cygd.network.training_state import TrainingState
 
-__all__ = ["Update", "UpdateRunner", "build_trainer"]
-
 Array = NDArray[Any]
 
 RUN = 256  # RUN of core/engine/per_sample_layout.pxi: rows of one call of the single-unit kernel

@@ -15,8 +15,6 @@ from cygd.data.source import KIND as DATA_SOURCE
 from cygd.plugins.hookspecs import hookimpl
 from cygd.tracking.loggers import LOGGERS
 
-__all__ = ["BUILT_IN_PLUGIN", "KINDS"]
-
 KINDS: tuple[Kind, ...] = (*COMPONENT_KINDS, DATA_SOURCE, Kind("logger", Logger, "cygd_loggers", LOGGERS))
 
 

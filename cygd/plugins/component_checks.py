@@ -27,18 +27,6 @@ from numpy.typing import NDArray
 from cygd.components import Activation, Component, Loss, Optimizer, Schedule, check_result, read_only
 from cygd.errors import PluginError, describe_exception, hint_of, source_file
 
-__all__ = [
-    "SURROGATE_HINT",
-    "ComponentCheckError",
-    "call",
-    "check_component",
-    "check_derivative",
-    "check_loss_derivative",
-    "compare",
-    "sample_points",
-    "targets_for",
-]
-
 Array = NDArray[Any]
 # (x, step) -> the differences to the left and to the right of x, and a bound on their rounding error
 Differences = Callable[[Array, float], tuple[Array, Array, Array]]

@@ -23,17 +23,6 @@ from types import ModuleType
 
 from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
 
-__all__ = [
-    "LoadedPlugin",
-    "Request",
-    "environment_requests",
-    "installed_entry_points",
-    "is_blocked",
-    "load",
-    "matches",
-    "module_files",
-]
-
 GROUP = "cygd"
 COMPILED = (".so", ".pyd")
 

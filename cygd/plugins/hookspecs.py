@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cygd.data import DataSource
     from cygd.tracking.results import Result, Run
 
-__all__ = ["hookimpl", "hookspec"]
-
 hookspec = pluggy.HookspecMarker("cygd")
 hookimpl = pluggy.HookimplMarker("cygd")
 

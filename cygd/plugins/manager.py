@@ -41,8 +41,6 @@ from cygd.plugins.registration import RUN_HOOKS, collect, hooks, run_hooks
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["BrokenPlugin", "Entry", "Plugins"]
-
 log = logging.getLogger("cygd")
 
 BUILT_IN = "cygd"

@@ -18,8 +18,6 @@ from cygd.plugins.builtins import KINDS
 from cygd.plugins.component_checks import ComponentCheckError, check_component
 from cygd.plugins.discovery import LoadedPlugin
 
-__all__ = ["COMPONENT_HOOKS", "RUN_HOOKS", "collect", "hooks", "run_hooks"]
-
 COMPONENT_HOOKS: dict[str, type[Component]] = {kind.hook: kind.component for kind in KINDS}
 
 # hook -> the arguments of its specification

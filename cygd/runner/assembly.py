@@ -33,8 +33,6 @@ from cygd.plugins.discovery import (
 )
 from cygd.plugins.manager import Plugins
 
-__all__ = ["Assembly", "Reading", "Source", "assemble", "build", "build_network", "read", "read_document"]
-
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
 

@@ -29,8 +29,6 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import file_hashes, version
 from cygd.tracking.files import to_jsonable
 
-__all__ = ["ResumePoint", "load_folded_run", "load_resume_point"]
-
 log = logging.getLogger("cygd")
 
 EPOCHS = ("train", "epochs")

@@ -29,8 +29,6 @@ from cygd.testing.arrays import (
 )
 from cygd.testing.cpu_levels import Check, levels_agree, on_every_level
 
-__all__ = ["check_activation", "checks"]
-
 FAR = (20.0, 100.0, 1e3, 1e4)
 CORNERS = (-3.0, -1.0, 0.0, 1.0, 3.0)  # where kinks usually are
 

@@ -12,8 +12,6 @@ from cygd.components import Component
 from cygd.errors import CygdError, describe_exception, hint_of
 from cygd.plugins.component_checks import ComponentCheckError, sample_points
 
-__all__ = ["DTYPES", "SHAPES", "Array", "guarded", "layouts", "require_close", "require_dtype", "same_bits"]
-
 Array = NDArray[Any]
 
 DTYPES = (np.float64, np.float32)

@@ -13,8 +13,6 @@ from cygd.core import dispatch
 from cygd.plugins.component_checks import ComponentCheckError
 from cygd.testing.arrays import Array, require_close
 
-__all__ = ["Check", "levels_agree", "on_every_level"]
-
 Check = tuple[str, Callable[[], None]]  # its title, and a function that raises a ComponentCheckError
 T = TypeVar("T")
 

@@ -24,8 +24,6 @@ from cygd.plugins.registration import run_hooks
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["check_logger"]
-
 EXPERIMENT = {
     "name": "sample",
     "data": {

@@ -29,8 +29,6 @@ from cygd.testing.arrays import (
 )
 from cygd.testing.cpu_levels import Check, levels_agree, on_every_level
 
-__all__ = ["check_loss", "checks"]
-
 ROLES = ("function", "derivative")
 
 

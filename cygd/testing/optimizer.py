@@ -16,8 +16,6 @@ from cygd.plugins.component_checks import ComponentCheckError, check_component, 
 from cygd.testing.arrays import DTYPES, Array, same_bits
 from cygd.testing.cpu_levels import Check, on_every_level
 
-__all__ = ["check_optimizer", "checks"]
-
 Objective = Callable[[Array], tuple[float, Array]]  # w -> value and gradient
 
 

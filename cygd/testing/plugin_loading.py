@@ -10,8 +10,6 @@ from typing import cast
 from cygd.plugins.discovery import Request, load
 from cygd.plugins.manager import Plugins
 
-__all__ = ["load_plugin"]
-
 
 def load_plugin(path: str | os.PathLike[str]) -> ModuleType:
     """Load a plugin file as `-p` does, and return its module.

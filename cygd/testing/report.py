@@ -18,8 +18,6 @@ from cygd.testing import loss as losses
 from cygd.testing import optimizer as optimizers
 from cygd.testing.cpu_levels import Check
 
-__all__ = ["SUITES", "Outcome", "Speed", "outcomes", "speed"]
-
 SIZE = 4096  # elements of a block, which fits into the L1 cache
 SECONDS = 2e-3  # of one timing
 ROUNDS = 7

@@ -17,8 +17,6 @@ from cygd.data.formatting import suggest_name
 from cygd.data.sniff import ColumnGuess, TableGuess
 from cygd.errors import format_count
 
-__all__ = ["experiment_from_table"]
-
 TARGETS = re.compile(r"targets?|labels?|class(es)?|outputs?|outcome|y|species|diagnosis", re.IGNORECASE)
 MIN_ROWS_TO_SPLIT = 10
 MIN_ROWS_PER_LABEL = 5  # with fewer, a label may be missing from the training rows

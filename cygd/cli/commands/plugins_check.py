@@ -13,8 +13,6 @@ from cygd.plugins.component_checks import ComponentCheckError
 from cygd.runner.provenance import describe_tier
 from cygd.testing.report import Outcome, outcomes, speed
 
-__all__ = ["check"]
-
 REFERENCE = "tanh"  # the activation whose speed is printed for comparison
 MARGIN = 28  # the column of the outcomes
 

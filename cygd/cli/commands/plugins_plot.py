@@ -15,8 +15,6 @@ from cygd.components import Activation, Component, Loss, Schedule
 from cygd.errors import CygdError, PluginError, describe_exception, hint_of
 from cygd.tracking.terminal_plot import Style, draw, sample_points, y_limits
 
-__all__ = ["PLOTTED", "print_plot"]
-
 PLOTTED = (Activation, Loss, Schedule)
 MAX_WIDTH = 100
 RANGE_HINT = "--range LOW HIGH, such as --range -6 6"

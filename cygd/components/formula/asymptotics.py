@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 from cygd.components.formula.nodes import Factor, Node
 
-__all__ = ["GrowthAnalysis"]
-
 _GROWS_WITH_OPERANDS = frozenset(
     ("sum", "abs", "log_cosh", "softplus", "minimum", "maximum", "where", "exp_finite")
 )

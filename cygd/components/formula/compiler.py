@@ -21,8 +21,6 @@ from cygd.components.formula.program import Program, build_program
 from cygd.components.formula.use_counts import reflected_sigmoid
 from cygd.errors import FormulaError, did_you_mean
 
-__all__ = ["ActivationPrograms", "LossPrograms", "compile_activation", "compile_loss", "compile_update"]
-
 Result = TypeVar("Result")
 
 

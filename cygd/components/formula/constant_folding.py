@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-__all__ = ["FOLD_FUNCTIONS"]
-
 
 def _without_exceptions(
     function: Callable[[float], float], on_overflow: float = math.nan

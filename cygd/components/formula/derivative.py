@@ -16,8 +16,6 @@ from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Node
 from cygd.errors import FormulaError
 
-__all__ = ["Derivative"]
-
 _MAX_FACTORS = 100  # the derivative of a longer product takes thousands of instructions
 _MAX_MERGED_TERMS = 12  # a common denominator of more terms is slow to find and saves little
 

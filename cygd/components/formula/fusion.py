@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 
 from cygd.components.formula.lowering import Instruction, Value
 
-__all__ = ["fuse"]
-
 # (consumer, producer) -> fused; its operands are the producer's, then the other operands of the consumer
 _FUSED = {
     ("mul", "mul"): "mul3",  # a b c

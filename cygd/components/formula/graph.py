@@ -22,8 +22,6 @@ from cygd.components.formula.constant_folding import FOLD_FUNCTIONS
 from cygd.components.formula.nodes import Factor, Node, Term, float_power, is_scaled
 from cygd.components.formula.simplify import CALL_RULES, simplify_factors, simplify_sum
 
-__all__ = ["Graph"]
-
 
 class Graph:
     """The nodes of one compilation."""

@@ -19,8 +19,6 @@ from cygd.components.formula.nodes import Factor, Node, Term, is_scaled
 from cygd.components.formula.use_counts import UseCounts, is_second_logistic_result, reflected_sigmoid
 from cygd.errors import FormulaError
 
-__all__ = ["Instruction", "Lowering", "Value"]
-
 # ("block", number), ("uniform", index), ("constant", index) or ("prologue", index)
 Value = tuple[str, int]
 Instruction = tuple[str, tuple[Value, ...], tuple[Value, ...]]  # operation, results, operands

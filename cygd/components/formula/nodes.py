@@ -11,8 +11,6 @@ import math
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-__all__ = ["Factor", "Node", "NodeBuilder", "Term", "float_power", "is_scaled"]
-
 
 class Node:
     """A subexpression; nodes of one graph are compared by identity.

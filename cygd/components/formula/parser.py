@@ -19,8 +19,6 @@ from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Node, float_power
 from cygd.errors import FormulaError, did_you_mean
 
-__all__ = ["CONSTANTS", "FUNCTIONS", "parse"]
-
 MAX_LENGTH = 4000  # characters
 MAX_DEPTH = 100  # levels of nested operations; a sum or a product of any length is one level
 MAX_EXPONENT = 1e9

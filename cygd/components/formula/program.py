@@ -15,8 +15,6 @@ from cygd.components.formula.lowering import Lowering, Value
 from cygd.components.formula.nodes import Node
 from cygd.errors import FormulaError
 
-__all__ = ["Program", "build_program"]
-
 MAX_TEMPORARIES = 32  # registers of the core
 MAX_SCALARS = 128  # uniforms, constants and results of the prologue together
 

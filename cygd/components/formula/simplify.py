@@ -21,9 +21,6 @@ from collections.abc import Callable
 
 from cygd.components.formula.nodes import Node, NodeBuilder, Term, float_power, is_scaled
 
-__all__ = ["CALL_RULES", "simplify_factors", "simplify_sum"]
-
-
 # sums ---------------------------------------------------------------------------------------------
 
 

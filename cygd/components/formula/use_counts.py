@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Node
 
-__all__ = ["UseCounts", "is_second_logistic_result", "reflected_sigmoid"]
-
 
 class UseCounts:
     """The nodes that some roots are computed from.

@@ -14,16 +14,6 @@ from cygd.data.sources.paths import resolve_path
 from cygd.data.table import factorize_labels
 from cygd.errors import DataError, format_count
 
-__all__ = [
-    "READ_ERRORS",
-    "array_file_error",
-    "load_inline",
-    "load_npy",
-    "load_npz",
-    "make_dataset",
-    "map_array",
-]
-
 READ_ERRORS = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 

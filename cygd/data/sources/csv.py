@@ -28,8 +28,6 @@ from cygd.data.sources.text_io import normalize_encoding, open_text
 from cygd.data.table import Column, ColumnReader, Table, TableFile, parse_number
 from cygd.errors import DataError, format_count
 
-__all__ = ["load_csv"]
-
 log = logging.getLogger("cygd")
 
 CHUNK = 4096  # records per chunk, so that a chunk stays in cache

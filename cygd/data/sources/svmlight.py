@@ -14,8 +14,6 @@ from cygd.data.sources.text_io import open_text
 from cygd.data.table import parse_number
 from cygd.errors import DataError, format_count
 
-__all__ = ["load_svmlight"]
-
 MAX_VALUES = 2**32  # of the dense array: 32 GB
 
 
