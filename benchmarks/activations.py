@@ -258,9 +258,9 @@ def _training(names: list[str], quick: bool) -> Table:
             h = (2 * np.random.default_rng(0).normal(size=SIZE)).astype(dtype)
             engine: Any = Network(1, [(1, name)], dtype=dtype)._engine
             until = time.perf_counter() + (0.01 if quick else 0.1)
-            each = [kernels.block_seconds(engine, h, 20)]
+            each = [kernels.activation_seconds(engine, h, 20)]
             while time.perf_counter() < until:
-                each.append(kernels.block_seconds(engine, h, 20))
+                each.append(kernels.activation_seconds(engine, h, 20))
             cells += [f"{1e6 * t:.2f}" for t in np.median(each, axis=0)]
         table.rows.append(cells)
     return table

@@ -68,7 +68,7 @@ def _blocks(sides: dict[str, Any], dtype: str, rounds: int, apart: bool = False)
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, engine in engines.items():
-            f, df, both = _kernels(dtype).block_seconds(engine, h, 100)
+            f, df, both = _kernels(dtype).activation_seconds(engine, h, 100)
             times[name].append(f + df if apart else both)
     return summarized(times)
 
@@ -288,7 +288,7 @@ def _numpy_overhead(rounds: int) -> Table:
             for _ in range(200):
                 bent(h)
             alone.append((time.perf_counter() - began) / 200)
-            called.append(core._f64.block_seconds(engine, h, 200)[0])
+            called.append(core._f64.activation_seconds(engine, h, 200)[0])
         each = [1e6 * (b - a) for a, b in zip(alone, called, strict=True)]
         overhead = statistics.median(each)
         cells = [f"{1e6 * statistics.median(times):.2f}" for times in (alone, called)]

@@ -20,7 +20,7 @@ def multiply_adds(dtype: str, threads: int = 1) -> float:
     It is the best of a few tries: neighbours make it slower, and nothing makes it too fast.
     """
     kernels = _f32 if dtype == "float32" else _f64
-    return float(max(kernels.multiply_add_rate(ROUNDS, threads) for _ in range(3)))
+    return float(max(kernels.peak_fma_rate(ROUNDS, threads) for _ in range(3)))
 
 
 def read_rate(threads: int = 1, megabytes: int = 256) -> float:

@@ -27,7 +27,7 @@ class Product:
         np.testing.assert_allclose(self.c, self.expected, rtol=rounding, atol=4 * rounding)
 
     def seconds(self, calls: int = 1) -> float:
-        return float(self.kernels.product_seconds(self.a, self.b, self.c, calls))
+        return float(self.kernels.matmul_seconds(self.a, self.b, self.c, calls))
 
     def epochs(self, n: int) -> None:
         pass

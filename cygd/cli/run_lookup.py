@@ -19,13 +19,7 @@ TIMESTAMP = re.compile(r"\d{8}-\d{6}")
 
 
 def find_run(text: str) -> Path:
-    """Return a run folder by its path, or the newest run of a name under runs/.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    """
+    """Return a run folder by its path, or the newest run of a name under runs/."""
     for folder in (Path(text).expanduser(), RUNS / text):
         if is_run(folder):
             return folder

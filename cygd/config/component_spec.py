@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cygd.config.messages import format_value
 from cygd.config.validators import Context, ErrorDetails, ValidationError, expected_error
-from cygd.errors import CygdError, did_you_mean
+from cygd.errors import CygdError, did_you_mean, hint_of
 
 __all__ = [
     "ComponentSpec",
@@ -65,21 +65,11 @@ class Components(Protocol):
 
 @dataclass(frozen=True)
 class ComponentSpec:
-    """A component of an experiment.
+    """A component of an experiment."""
 
-    Attributes
-    ----------
-    name : str
-        The name as the user wrote it; "formula" for a formula.
-    options : dict
-        The options as the user wrote them.
-    component : Component
-        The component, configured with these options.
-    """
-
-    name: str
-    options: dict[str, Any] = field(default_factory=dict)
-    component: Any = None
+    name: str  # as the user wrote it; "" if none was chosen
+    options: dict[str, Any] = field(default_factory=dict)  # as the user wrote them
+    component: Any = None  # configured with these options
 
     def __bool__(self) -> bool:
         """Return False if no component was chosen."""
@@ -99,23 +89,14 @@ class ComponentSpec:
 
 
 class ComponentValidator:
-    """Validates the choice of a component.
-
-    Parameters
-    ----------
-    kind : str
-        The kind of component.
-    default : str
-        The component that null, or a mapping without a name, stands for.
-    optional : bool
-        Null means that no component is chosen: a layer takes the model's.
-    """
+    """Validates the choice of a component."""
 
     def __init__(self, kind: str, default: str = "", *, optional: bool = False) -> None:
         self.kind = kind
-        self.default = default
-        self.optional = optional
-        self.noun = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind.replace('_', ' ')}"
+        self.default = default  # what null, or a mapping without a name, stands for
+        self.optional = optional  # null: no component is chosen, a layer takes the model's
+        self.words = kind.replace("_", " ")
+        self.noun = f"{'an' if kind[0] in 'aeiou' else 'a'} {self.words}"
         self.expected = f"the name of {self.noun}, or {{name: ..., options}}"
 
     @property
@@ -135,7 +116,7 @@ class ComponentValidator:
         if isinstance(value, Mapping) and "formula" in value:
             return self._from_formula(value, context.components)
         name, options, name_path = self._split(value)
-        component = find_component(context.components, self.kind, name, name_path)
+        component = find_component(context.components, self.kind, name, *name_path)
         droppable = {path[-1] for path in context.droppable if path[:-1] == context.path}
         configured, options, errors = configure_component(component, options, droppable)
         if isinstance(value, Mapping) and not name_path:
@@ -168,11 +149,7 @@ class ComponentValidator:
         if misspelled:
             return ErrorDetails((misspelled,), f"unknown key {misspelled!r}", FORMULA_HINT, at_key=True)
         other = next((key for key in ("type", "kind", "class") if key in options), None)
-        hint = (
-            f"write 'name' instead of {other!r}"
-            if other
-            else f"name: ... chooses the {self.noun.split(' ', 1)[1]}"
-        )
+        hint = f"write 'name' instead of {other!r}" if other else f"name: ... chooses the {self.words}"
         return ErrorDetails((), "missing key 'name'", hint)
 
     def _explain_default(self, error: ErrorDetails) -> ErrorDetails:
@@ -191,9 +168,8 @@ class ComponentValidator:
         text = spec["formula"]
         at = ("formula",)
         if "name" in spec:
-            raise ValidationError(
-                ErrorDetails(at, "expected a name or a formula, got both", "remove one of them")
-            )
+            message = "expected a name or a formula, got both"
+            raise ValidationError(ErrorDetails(at, message, "remove one of them"))
         if _is_split_by_yaml(spec):
             message = f"YAML split the formula, got {format_value(text)}"
             raise ValidationError(ErrorDetails(at, message, QUOTES_HINT))
@@ -201,46 +177,26 @@ class ComponentValidator:
             raise ValidationError(expected_error("a formula as text", text, QUOTES_HINT).below(*at))
         try:
             component = components.from_formula(self.kind, spec)
-        except CygdError as error:
-            option = getattr(error, "option", "formula")
-            raise ValidationError(ErrorDetails((option,), error.message, error.hint)) from None
-        except (TypeError, ValueError) as error:
-            raise ValidationError(ErrorDetails(at, str(error))) from None
+        except (CygdError, TypeError, ValueError) as error:
+            raise ValidationError(_details(error, getattr(error, "option", "formula"))) from None
         return ComponentSpec(component.name, dict(spec), component)
 
 
-def find_component(components: Components, kind: str, name: str, path: tuple[str, ...] = ()) -> Any:
+def find_component(components: Components, kind: str, name: str, *path: str) -> Any:
     """Return a component; raise ValidationError with an error at `path` if it is unknown."""
     try:
         return components.get(kind, name)
-    except CygdError as error:
-        raise ValidationError(ErrorDetails(path, error.message, error.hint)) from None
-    except ValueError as error:
-        raise ValidationError(ErrorDetails(path, str(error))) from None
+    except (CygdError, ValueError) as error:
+        raise ValidationError(_details(error, *path)) from None
 
 
 def configure_component(
     component: Any, options: Mapping[str, Any], droppable: Collection[str | int] = ()
 ) -> tuple[Any, dict[str, Any], list[ErrorDetails]]:
-    """Give a component its options, without those that are not valid.
+    """Return a component with its valid options, these options, and the errors of the others.
 
-    Parameters
-    ----------
-    component : Component
-        The component.
-    options : mapping
-        Its options.
-    droppable : collection of str
-        Options whose errors are not reported.
-
-    Returns
-    -------
-    component
-        The configured component; None if an option that it requires is missing or not valid.
-    options : dict
-        The valid options.
-    errors : list of ErrorDetails
-        The errors of the others.
+    The component is None if an option that it requires is missing or not valid. Errors of `droppable` options
+    are not reported.
     """
     errors: list[ErrorDetails] = []
     valid = dict(options)
@@ -250,10 +206,8 @@ def configure_component(
         except CygdError as error:
             option = getattr(error, "option", "")
             path = (option,) if option else ()
-            if (
-                option not in valid
-            ):  # a missing required option, unless it was removed below, or a general error
-                if path not in [reported.path for reported in errors] or not path:
+            if option not in valid:  # a general error, or a required option is missing or was removed below
+                if not path or path not in [reported.path for reported in errors]:
                     errors.append(ErrorDetails(path, error.message, error.hint))
                 return None, valid, errors
             del valid[option]
@@ -263,6 +217,10 @@ def configure_component(
             suggestion = suggest(option, component.options) if is_unknown else None
             hint = f"did you mean {suggestion!r}?" if suggestion else error.hint
             errors.append(ErrorDetails(path, error.message, hint, is_unknown, suggestion))
+
+
+def _details(error: Exception, *path: str) -> ErrorDetails:
+    return ErrorDetails(path, getattr(error, "message", str(error)), hint_of(error))
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 
-from cygd.config.messages import format_alternatives, format_count
+from cygd.config.messages import format_alternatives
 from cygd.config.sections import DataSection, ExperimentSection, LayerSpec, Split
 from cygd.config.validation import Diagnostics
-from cygd.errors import did_you_mean
+from cygd.errors import did_you_mean, format_count
 
-__all__ = ["WITHOUT_TARGETS", "check_together", "has_validation"]
+__all__ = ["WITHOUT_TARGETS", "check_together"]
 
 log = logging.getLogger("cygd")
 
@@ -39,11 +39,6 @@ def check_together(experiment: ExperimentSection, diagnostics: Diagnostics) -> N
     _check_stop(experiment, diagnostics)
     _check_evaluation(experiment, diagnostics)
     _check_objective(experiment, diagnostics)
-
-
-def has_validation(data: DataSection) -> bool:
-    """Return True if there are rows for validation."""
-    return data.validation is not None or (data.split is not None and data.split.validates)
 
 
 def _check_source(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
@@ -152,7 +147,7 @@ def _check_output(experiment: ExperimentSection, diagnostics: Diagnostics) -> No
     if not layers:
         return
     last, key = layers[-1], f"model.layers[{len(layers) - 1}]"
-    activation = last.activation.name or "identity"
+    activation = last.activation.name
     needs = [f"{key}.units", f"{key}.activation", "loss"]
     binary = "for two classes use one sigmoid unit with the loss binary_cross_entropy"
     if last.units == 1 and activation == "softmax":
@@ -198,30 +193,36 @@ def _check_stop(experiment: ExperimentSection, diagnostics: Diagnostics) -> None
         return
     if stop.patience is None and stop.loss_below is None:
         diagnostics.report("stop", "expected patience or loss_below, got neither", needs=["stop.patience"])
-    names = list(dict.fromkeys(spec.component.name for spec in experiment.metrics))
-    measured = ["loss", *names]
-    validated = [f"validation_{name}" for name in measured]
-    known = measured + validated if has_validation(experiment.data) else measured
-    if not stop.monitor or stop.monitor in known:
-        return
-    message = f"expected {format_alternatives(known)}, got {stop.monitor!r}"
-    hint = _monitor_hint(stop.monitor, known, validated)
-    diagnostics.report("stop.monitor", message, hint, needs=["metrics", "data.validation", "data.split"])
+    parts = ["", "validation_"] if experiment.data.has_validation else [""]
+    needs = ["metrics", "data.validation", "data.split"]
+    _check_measured("stop.monitor", stop.monitor, parts, experiment, diagnostics, needs)
 
 
 def _check_objective(experiment: ExperimentSection, diagnostics: Diagnostics) -> None:
     """Check that the objective of a sweep is measured."""
-    if experiment.sweep is None or experiment.sweep.objective is None:
-        return
-    data, objective = experiment.data, experiment.sweep.objective
+    data, sweep = experiment.data, experiment.sweep
+    if sweep is not None:
+        tested = data.test is not None or (data.split is not None and data.split.test > 0)
+        parts = ["", *["validation_"] * data.has_validation, *["test_"] * tested]
+        needs = ["metrics", "data"]
+        _check_measured("sweep.objective", sweep.objective, parts, experiment, diagnostics, needs)
+
+
+def _check_measured(
+    key: str,
+    value: str | None,
+    parts: list[str],  # the prefixes of what is measured
+    experiment: ExperimentSection,
+    diagnostics: Diagnostics,
+    needs: list[str],
+) -> None:
+    """Check that a value is the loss or a metric, on one of the parts of the data."""
     measured = ["loss", *dict.fromkeys(spec.component.name for spec in experiment.metrics)]
-    tested = data.test is not None or (data.split is not None and data.split.test > 0)
-    parts = ["", *(["validation_"] if has_validation(data) else []), *(["test_"] if tested else [])]
     known = [part + name for part in parts for name in measured]
-    if objective not in known:
-        message = f"expected {format_alternatives(known)}, got {objective!r}"
-        hint = _monitor_hint(objective, known, [f"validation_{name}" for name in measured])
-        diagnostics.report("sweep.objective", message, hint, needs=["metrics", "data"])
+    if value and value not in known:
+        message = f"expected {format_alternatives(known)}, got {value!r}"
+        hint = _monitor_hint(value, known, [f"validation_{name}" for name in measured])
+        diagnostics.report(key, message, hint, needs=needs)
 
 
 def _monitor_hint(word: str, known: list[str], validated: list[str]) -> str | None:

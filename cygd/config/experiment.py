@@ -5,15 +5,17 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cygd.config.component_spec import Components, ComponentSpec, configure_component, find_component
-from cygd.config.cross_checks import check_together, has_validation
+from cygd.config.component_spec import Components
+from cygd.config.cross_checks import check_together
 from cygd.config.document import Document
-from cygd.config.sections import ExperimentSection, ModelSection
-from cygd.config.validation import validate_sections
-from cygd.config.validators import ValidationError, safe_name
+from cygd.config.section import InvalidDefaultError
+from cygd.config.sections import ExperimentSection
+from cygd.config.validation import Diagnostics
+from cygd.config.validators import Context, safe_name
 from cygd.config.yaml.nodes import parse_key, show_key
 from cygd.errors import ConfigError, Problem
 
@@ -23,15 +25,9 @@ FILE_OPTIONS = ("path", "file", "x", "y")  # options of a data source that name 
 
 
 class Experiment(ExperimentSection):
-    """A valid experiment; the attributes are the keys of the YAML file.
+    """A valid experiment; the attributes are the keys of the YAML file."""
 
-    Attributes
-    ----------
-    document : Document
-        Where every value was written.
-    """
-
-    document: Document
+    document: Document  # where every value was written
     name: str
 
     @property
@@ -93,66 +89,31 @@ class Experiment(ExperimentSection):
                 return value
             is_named = key in FILE_OPTIONS or key.endswith(("_path", "_file"))
             if is_named and glob.has_magic(value) and not (folder / value).exists():
-                return _absolute(
-                    Path(glob.escape(str(folder))), value
-                )  # the folder is not part of the pattern
-            return (
-                _absolute(folder, value) if is_named or (is_plugin and (folder / value).is_file()) else value
-            )
+                return _absolute(Path(glob.escape(str(folder))), value)  # only the value is a pattern
+            is_file = is_named or (is_plugin and (folder / value).is_file())
+            return _absolute(folder, value) if is_file else value
 
         return {key: absolute(key, value) for key, value in (options or {}).items()}
 
 
 def validate(document: Document, components: Components) -> Experiment:
-    """Validate a document.
-
-    Parameters
-    ----------
-    document : Document
-        What `read` returned.
-    components : Components
-        Finds components by kind and name: the plugin registry.
-
-    Raises
-    ------
-    ConfigError
-        With all problems at once.
-    """
-    sections, diagnostics = validate_sections(document, components)
+    """Validate a document; raise ConfigError with all problems at once."""
+    diagnostics = Diagnostics(document)
+    context = Context(components, [], root=ExperimentSection, droppable=document.kept)
+    sections: ExperimentSection | None = None
+    with suppress(InvalidDefaultError):
+        sections = ExperimentSection.validate(document.root.plain(), context)
+    for error in context.errors:
+        diagnostics.add(error)
     if sections is not None:
         check_together(sections, diagnostics)
     if sections is None or diagnostics.problems:
         raise ConfigError(diagnostics.problems)
     stop = sections.stop
     if stop is not None and not stop.monitor:
-        stop = stop.replace(monitor="validation_loss" if has_validation(sections.data) else "loss")
-    resolved = {
-        "document": document,
-        "name": sections.name or safe_name(document.stem),
-        "model": _with_layer_defaults(sections.model, components),
-        "stop": stop,
-    }
-    return Experiment(**{**vars(sections), **resolved})
-
-
-def _with_layer_defaults(model: ModelSection, components: Components) -> ModelSection:
-    """Give each layer its activation and initializer."""
-    layers = []
-    for index, layer in enumerate(model.layers):
-        is_hidden = index < len(model.layers) - 1
-        activation = layer.activation or (model.activation if is_hidden else _identity(components))
-        initializer = layer.initializer or model.initializer
-        layers.append(layer.replace(activation=activation, initializer=initializer))
-    return model.replace(layers=tuple(layers))
-
-
-def _identity(components: Components) -> ComponentSpec:
-    """Return the default activation of the last layer."""
-    try:
-        component = find_component(components, "activation", "identity")
-    except ValidationError as error:
-        raise ConfigError(error.errors[0].message, hint=error.errors[0].hint) from None
-    return ComponentSpec("identity", {}, configure_component(component, {})[0])
+        stop = stop.replace(monitor="validation_loss" if sections.data.has_validation else "loss")
+    name = sections.name or safe_name(document.stem)
+    return Experiment(**{**vars(sections), "document": document, "name": name, "stop": stop})
 
 
 def _matching_paths(value: str) -> list[str]:

@@ -42,13 +42,7 @@ FORMULA_KEYS: dict[str, Schema] = {
 
 
 def experiment_schema(options: Options) -> Schema:
-    """Return the schema of an experiment.
-
-    Parameters
-    ----------
-    options : mapping
-        For each kind of component, its names with the schemas of their options.
-    """
+    """Return the schema of an experiment."""
     definitions: Schema = {}
     for kind, rows in options.items():
         _define_component(kind, rows, definitions)
@@ -69,22 +63,19 @@ def _section(section: type[Section], definitions: Schema) -> Schema:
     """Return the schema of a section."""
     properties = {}
     for key, field in section.fields.items():
-        properties[key] = {
-            "description": re.sub(r"[`\\]", "", field.description),
-            **_accepted(field.validator, definitions),
-        }
+        description = re.sub(r"[`\\]", "", field.description)
+        properties[key] = {"description": description, **_accepted(field.validator, definitions)}
         if field.default is not None and not field.lazy and not field.required:
             default = list(field.default) if isinstance(field.default, tuple) else field.default
             properties[key]["default"] = default
-    schema: Schema = {"type": "object"}
-    if section.__doc__:
-        schema["description"] = section.__doc__.strip().splitlines()[0]
-    schema["properties"] = properties
     required = [key for key, field in section.fields.items() if field.required]
-    if required:
-        schema["required"] = required
-    schema["additionalProperties"] = False
-    return schema
+    return {
+        "type": "object",
+        "description": (section.__doc__ or "").partition("\n")[0],
+        "properties": properties,
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
 
 
 def _accepted(validator: Any, definitions: Schema) -> Schema:
@@ -112,8 +103,6 @@ def _reference(section: type[Section], definitions: Schema) -> Schema:
 
 
 def _or_null(schema: Schema) -> Schema:
-    if not schema:
-        return schema
     if "anyOf" in schema:
         forms = schema["anyOf"]
         return schema if NULL in forms else {**schema, "anyOf": [*forms, NULL]}

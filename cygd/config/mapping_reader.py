@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
+from cygd.config.yaml.nodes import KeyPath, Mark, Node
 from cygd.config.yaml.reader import check_depth
-from cygd.errors import ConfigError, Problem
 
 __all__ = ["read_mapping"]
 
@@ -18,13 +17,7 @@ _ARRAY_KEYS = ("x", "y")  # numeric arrays under these keys are not converted to
 
 
 def read_mapping(source: Mapping[str, Any], mark: Mark) -> Node:
-    """Return the tree of a mapping; every value gets the same mark.
-
-    Raises
-    ------
-    ConfigError
-        If a key is not text, or a value has no counterpart in YAML.
-    """
+    """Return the tree of a mapping; every value gets the same mark."""
     return _node(source, (), mark)
 
 
@@ -48,7 +41,7 @@ def _node(value: Any, path: KeyPath, mark: Mark) -> Node:
 
 def _key(key: Any, path: KeyPath, mark: Mark) -> str:
     if not isinstance(key, str):
-        raise _error(mark, path, f"expected text as a key, got {key!r}")
+        raise mark.error(f"expected text as a key, got {key!r}", path=path)
     return str(key)
 
 
@@ -65,8 +58,4 @@ def _scalar(value: Any, path: KeyPath, mark: Mark) -> Any:
             return kind(value)
     kind_name = type(value).__name__
     hint = "write its name, and load it as a plugin" if hasattr(value, "kind") else None
-    raise _error(mark, path, f"expected a value that YAML can hold, got {kind_name}", hint)
-
-
-def _error(mark: Mark, path: KeyPath, message: str, hint: str | None = None) -> ConfigError:
-    return ConfigError([Problem(str(mark), show_key(path), message, hint)])
+    raise mark.error(f"expected a value that YAML can hold, got {kind_name}", hint, path)

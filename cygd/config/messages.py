@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cygd.config.yaml.scalars import format_float
+from cygd.errors import format_count
 
 __all__ = ["format_alternatives", "format_count", "format_value"]
 
@@ -35,17 +36,6 @@ def format_value(value: Any) -> str:
 
 
 def format_alternatives(names: Iterable[Any]) -> str:
-    """Join alternatives: `a, b or c`.
-
-    Examples
-    --------
-    >>> format_alternatives(["error", "drop", "mean"])
-    'error, drop or mean'
-    """
+    """Join alternatives: `a, b or c`."""
     *first, last = [str(name) for name in names]
     return f"{', '.join(first)} or {last}" if first else last
-
-
-def format_count(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 row`, `2 rows`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

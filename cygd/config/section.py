@@ -22,37 +22,35 @@ from cygd.config.validators import (
     expected_error,
 )
 
-__all__ = ["Field", "InvalidDefaultError", "Section", "StrictSection", "field", "walk"]
+__all__ = ["Field", "InvalidDefaultError", "Section", "field", "optional", "walk"]
 
 
 class Field(NamedTuple):
-    """A key of a section.
-
-    Attributes
-    ----------
-    validator : Validator
-        What its value may be.
-    default : object
-        The value of a key that is not given, as a user would write it; it is validated too.
-    description : str
-        What the key means, in Markdown.
-    default_text : str
-        The default in words, if it depends on other keys.
-    required : bool
-        The key must be given; `cross_checks` reports a missing one.
-    lazy : bool
-        The default is a placeholder that is not validated; it is filled in later.
-    rare : bool
-        config.yaml shows the key only if its value differs from the default.
-    """
+    """A key of a section."""
 
     validator: Validator
-    default: Any
-    description: str
-    default_text: str = ""
-    required: bool = False
-    lazy: bool = False
-    rare: bool = False
+    default: Any  # as a user would write it; it is validated too
+    description: str  # in Markdown
+    default_text: str = ""  # the default in words, if it depends on other keys
+    required: bool = False  # `cross_checks` reports a missing one
+    lazy: bool = False  # the default is a placeholder that is not validated and is filled in later
+    rare: bool = False  # config.yaml shows the key only if its value differs from the default
+
+    def read(self, given: Mapping[str, Any], key: str, context: Context) -> Any:
+        """Return the valid value of a key: the given one, or else the default."""
+        below = context.below(key)
+        try:
+            if key in given:
+                return self.validator.validate(given[key], below)
+        except ValidationError as error:
+            below.add(*error.errors)
+        if self.lazy:
+            return self.default
+        try:
+            return self.validator.validate(self.default, below)
+        except ValidationError as error:
+            below.add(*error.errors)
+            raise InvalidDefaultError from None
 
     @property
     def is_list(self) -> bool:
@@ -71,6 +69,11 @@ def field(validator: Validator, default: Any, description: str = "", **options: 
     return Field(validator, default, description, **options)
 
 
+def optional(validator: Validator, description: str = "", **options: Any) -> Any:
+    """Declare a key that accepts null, which is its default."""
+    return Field(Nullable(validator), None, description, **options)
+
+
 def _not_null(validator: Validator) -> Validator:
     return validator.inner if isinstance(validator, Nullable) else validator
 
@@ -80,11 +83,7 @@ class InvalidDefaultError(Exception):
 
 
 class Section:
-    """A mapping with known keys; null, the value of a key without one, is an empty mapping.
-
-    A section is a validator, and its instances hold the valid values as attributes. Keys that are not fields
-    are left to the subclass.
-    """
+    """A mapping with known keys. The class is a validator; its instances hold the valid values."""
 
     shorthand_key: ClassVar[str] = ""  # the key that a value stands for that is not a mapping
     expected: ClassVar[str] = "a mapping"
@@ -104,13 +103,7 @@ class Section:
 
     @classmethod
     def read(cls, value: Any, components: Components) -> Self:
-        """Return the valid section.
-
-        Raises
-        ------
-        ValidationError
-            With everything that is wrong.
-        """
+        """Return the valid section, or raise ValidationError with everything that is wrong."""
         context = Context(components, [], root=cls)
         section: Self = cls.validate(value, context)
         if context.errors:
@@ -125,20 +118,35 @@ class Section:
             keys = f"the key{'s' if len(cls.fields) > 1 else ''} {', '.join(cls.fields)}"
             raise ValidationError(expected_error(f"{cls.expected} with {keys}", value))
         given = cls.check_keys(dict(value), context)
-        values = {
-            key: _field_value(field, key, given, context.below(key)) for key, field in cls.fields.items()
-        }
+        values = {key: field.read(given, key, context) for key, field in cls.fields.items()}
         return cls(**{**given, **values})
 
     @classmethod
     def from_shorthand(cls, value: Any) -> Any:
-        """Return the mapping that a short form stands for."""
+        """Return the mapping that a short form stands for; null, a key without a value, is an empty one."""
         return {} if value is None else value
 
     @classmethod
     def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
-        """Return what is given, without keys that are not valid."""
+        """Report unknown keys with the key or the section that is probably meant; return the others."""
+        for key in [key for key in given if key not in cls.fields]:
+            del given[key]
+            suggestion = suggest(key, cls.fields)
+            hint = f"did you mean {suggestion!r}?" if suggestion else cls.hint_for(key, context)
+            hint = hint or f"known keys: {', '.join(cls.fields)}"
+            context.add(ErrorDetails((key,), f"unknown key {key!r}", hint, True, suggestion))
         return given
+
+    @classmethod
+    def hint_for(cls, key: str, context: Context) -> str | None:
+        """Return a hint with the section that knows a key."""
+        paths = [path for path, _ in walk(context.root) if path[-1] == key]
+        homes = [tuple(step for step in path[:-1] if step != "*") for path in paths]
+        if () in homes:
+            return f"{key!r} belongs at the top level, without indentation"
+        depth = min(map(len, homes), default=0)
+        names = [repr(".".join(home)) for home in homes if len(home) == depth]
+        return f"{key!r} belongs in {' or '.join(names)}" if names else None
 
     def replace(self, **values: Any) -> Self:
         """Return a copy with other values."""
@@ -157,59 +165,12 @@ class Section:
         }
 
 
-class StrictSection(Section):
-    """A section that rejects unknown keys."""
-
-    @classmethod
-    def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
-        """Report unknown keys with the key or the section that is probably meant."""
-        for key in [key for key in given if key not in cls.fields]:
-            del given[key]
-            suggestion = suggest(key, cls.fields)
-            hint = f"did you mean {suggestion!r}?" if suggestion else cls.hint_for(key, context)
-            hint = hint or f"known keys: {', '.join(cls.fields)}"
-            context.add(
-                ErrorDetails((key,), f"unknown key {key!r}", hint, at_key=True, suggestion=suggestion)
-            )
-        return given
-
-    @classmethod
-    def hint_for(cls, key: str, context: Context) -> str | None:
-        """Return a hint with the section that knows a key."""
-        homes = [
-            tuple(step for step in path[:-1] if step != "*")
-            for path, _ in walk(context.root)
-            if path[-1] == key
-        ]
-        if () in homes:
-            return f"{key!r} belongs at the top level, without indentation"
-        depth = min(map(len, homes), default=0)
-        names = [repr(".".join(home)) for home in homes if len(home) == depth]
-        return f"{key!r} belongs in {' or '.join(names)}" if names else None
-
-
 def walk(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Field]]:
     """Yield every key of a section and of the sections in it, with its path; "*" stands for any index."""
     for key, field in section.fields.items():
         yield (*path, key), field
         if isinstance(field.inner, type):
             yield from walk(field.inner, (*path, key, "*") if field.is_list else (*path, key))
-
-
-def _field_value(field: Field, key: str, given: Mapping[str, Any], context: Context) -> Any:
-    """Return the valid value of a key: the given one, or else the default."""
-    try:
-        if key in given:
-            return field.validator.validate(given[key], context)
-    except ValidationError as error:
-        context.add(*error.errors)
-    if field.lazy:
-        return field.default
-    try:
-        return field.validator.validate(field.default, context)
-    except ValidationError as error:
-        context.add(*error.errors)
-        raise InvalidDefaultError from None
 
 
 def _plain(value: Any) -> Any:

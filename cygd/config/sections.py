@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from cygd.config.component_spec import (
-    Components,
     ComponentSpec,
     ComponentValidator,
     configure_component,
     find_component,
     suggest,
 )
-from cygd.config.section import Section, StrictSection, field
+from cygd.config.section import Section, field, optional
 from cygd.config.sweep_section import SweepSection
 from cygd.config.validators import (
     BIAS,
@@ -45,7 +44,6 @@ from cygd.config.validators import (
     number,
     whole_number,
 )
-from cygd.errors import CygdError
 
 __all__ = [
     "Checkpoint",
@@ -57,7 +55,6 @@ __all__ = [
     "Scale",
     "Split",
     "Stop",
-    "SweepSection",
     "Train",
 ]
 
@@ -71,22 +68,20 @@ OPTIONS = PlainValidator("a mapping", lambda value: value, {"type": "object"})
 PLUGIN = PlainValidator("a module name or a .py file", TEXT.check, TEXT.json_schema)
 
 
-class Split(StrictSection):
+class Split(Section):
     """Which part of the rows is for validation and for the test."""
 
     validation: float = field(SHARE, 0.0, "share of the rows for validation")
     test: float = field(SHARE, 0.0, "share of the rows for the test at the end")
     seed: int = field(SEED, 0, "independent of `seed`, so that runs with other seeds use the same rows")
     stratify: bool = field(BOOLEAN, False, "keep the shares of the classes in every part")
-    time: bool | str | int | None = field(
-        Nullable(TIME), None, "rows in the order of time: the last ones validate and test", rare=True
+    time: bool | str | int | None = optional(
+        TIME, "rows in the order of time: the last ones validate and test", rare=True
     )
-    folds: int | None = field(
-        Nullable(whole_number(2)), None, "one run for each fold, with its rows as validation rows", rare=True
+    folds: int | None = optional(
+        whole_number(2), "one run for each fold, with its rows as validation rows", rare=True
     )
-    fold: int | None = field(
-        Nullable(whole_number(1)), None, "run only this fold", default_text="all of them", rare=True
-    )
+    fold: int | None = optional(whole_number(1), "run only this fold", default_text="all of them", rare=True)
 
     @property
     def validates(self) -> bool:
@@ -99,7 +94,7 @@ class Split(StrictSection):
         return self.folds is not None and self.fold is None
 
 
-class Scale(StrictSection):
+class Scale(Section):
     """How columns are scaled, by statistics of the training rows."""
 
     shorthand_key: ClassVar[str] = "inputs"
@@ -115,18 +110,10 @@ class Scale(StrictSection):
 
 
 class DataSection(Section):
-    """Where the samples come from, and which columns are what; further keys are the source's own.
+    """Where the samples come from, and which columns are what; further keys are the source's own."""
 
-    Attributes
-    ----------
-    options : mapping
-        The source's own keys.
-    component : DataSource
-        The source, configured with them.
-    """
-
-    options: Mapping[str, Any] = MappingProxyType({})
-    component: Any = None
+    options: Mapping[str, Any] = MappingProxyType({})  # the source's own keys
+    component: Any = None  # the source, configured with them
 
     source: str = field(
         SOURCE,
@@ -135,16 +122,11 @@ class DataSection(Section):
         required=True,
         lazy=True,
     )
-    inputs: tuple[str | int, ...] | None = field(
-        Nullable(COLUMNS),
-        None,
-        "the columns that enter the network",
-        default_text="every other column",
-        rare=True,
+    inputs: tuple[str | int, ...] | None = optional(
+        COLUMNS, "the columns that enter the network", default_text="every other column", rare=True
     )
-    targets: tuple[str | int, ...] | None = field(
-        Nullable(COLUMNS),
-        None,
+    targets: tuple[str | int, ...] | None = optional(
+        COLUMNS,
         "the columns to predict; required for `csv` and `parquet`",
         default_text="the source's",
         rare=True,
@@ -153,42 +135,36 @@ class DataSection(Section):
         COLUMNS, (), "number columns to treat as categories; text columns always are", rare=True
     )
     missing: str = field(choice("error", "drop", "mean"), "error", "what to do about missing values")
-    split: Split | None = field(
-        Nullable(Split), None, "which shares of the rows are not used for training", rare=True
+    split: Split | None = optional(Split, "which shares of the rows are not used for training", rare=True)
+    validation: dict[str, Any] | None = optional(
+        OPTIONS, "other rows for validation: the source's keys that differ, as in `{path: b.csv}`", rare=True
     )
-    validation: dict[str, Any] | None = field(
-        Nullable(OPTIONS),
-        None,
-        "other rows for validation: the source's keys that differ, as in `{path: b.csv}`",
-        rare=True,
-    )
-    test: dict[str, Any] | None = field(
-        Nullable(OPTIONS), None, "other rows for the test, likewise", rare=True
-    )
+    test: dict[str, Any] | None = optional(OPTIONS, "other rows for the test, likewise", rare=True)
     scale: Scale = field(Scale, None, "one word scales the inputs", default_text="`none`")
-    sample_weight: str | int | None = field(Nullable(COLUMN), None, "multiplies the loss of a row", rare=True)
-    class_weight: Literal["balanced"] | dict[str, float] | None = field(
-        Nullable(CLASS_WEIGHT), None, "multiplies the loss of the training rows of a class", rare=True
+    sample_weight: str | int | None = optional(COLUMN, "multiplies the loss of a row", rare=True)
+    class_weight: Literal["balanced"] | dict[str, float] | None = optional(
+        CLASS_WEIGHT, "multiplies the loss of the training rows of a class", rare=True
     )
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are rows for validation."""
+        return self.validation is not None or (self.split is not None and self.split.validates)
 
     @classmethod
     def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
         """Configure the source with its own keys; return the others."""
-        source = given.pop("source", None)
+        source, component = given.pop("source", None), None
         try:
-            source = None if source is None else SOURCE.validate(source)
+            if source is not None:
+                given["source"] = SOURCE.validate(source)
+                component = find_component(context.components, "data_source", source)
         except ValidationError as error:
             context.below("source").add(*error.errors)
-            source = None
-        own = _option_names(source, context.components)
+        # the source's options take precedence over keys of the section with the same name
+        own = set(component.options) - {"source", "validation", "test"} if component else set()
         options = {key: given.pop(key) for key in list(given) if key not in cls.fields or key in own}
-        if not source:
-            return given
-        given |= {"source": source, "options": options}
-        try:
-            component = find_component(context.components, "data_source", source, ("source",))
-        except ValidationError as error:
-            context.add(*error.errors)
+        if component is None:
             return given
         given["component"], given["options"], errors = configure_component(component, options)
         context.add(*(_hint_at_section(error) for error in errors))
@@ -215,15 +191,6 @@ class DataSection(Section):
             del given[part]
 
 
-def _option_names(source: str | None, components: Components) -> set[str]:
-    """Return the options of a source, which take precedence over keys of the section with the same name."""
-    try:
-        options = components.get("data_source", source).options if source else ()
-    except (CygdError, ValueError):
-        return set()
-    return set(options) - {"source", "validation", "test"}
-
-
 def _hint_at_section(error: ErrorDetails) -> ErrorDetails:
     """Return an error with a hint at the key of the section that an unknown option resembles."""
     is_unknown = error.at_key and error.path
@@ -233,7 +200,7 @@ def _hint_at_section(error: ErrorDetails) -> ErrorDetails:
     return error._replace(hint=f"did you mean {suggestion!r}?", suggestion=suggestion)
 
 
-class LayerSpec(StrictSection):
+class LayerSpec(Section):
     """One layer; a number is its units."""
 
     shorthand_key: ClassVar[str] = "units"
@@ -255,9 +222,8 @@ class LayerSpec(StrictSection):
     bias: bool | tuple[float, ...] = field(
         BIAS, True, "a list holds the initial biases, otherwise they are 0"
     )
-    weights: tuple[tuple[float, ...], ...] | None = field(
-        Nullable(MATRIX),
-        None,
+    weights: tuple[tuple[float, ...], ...] | None = optional(
+        MATRIX,
         "initial weights, a row for each input, a column for each unit",
         default_text="drawn by the initializer",
         rare=True,
@@ -275,7 +241,7 @@ class LayerSpec(StrictSection):
         return {"units": value} if is_number else value
 
 
-class ModelSection(StrictSection):
+class ModelSection(Section):
     """The network."""
 
     dtype: str = field(choice("float64", "float32"), "float64", "of the weights and of all arithmetic")
@@ -292,12 +258,26 @@ class ModelSection(StrictSection):
         required=True,
     )
 
+    @classmethod
+    def validate(cls, value: Any, context: Context) -> Self:
+        """Give each layer its activation and initializer; the last one is linear unless it has its own."""
+        model: Self = super().validate(value, context)
+        identity = ComponentValidator("activation", "identity").validate(None, context)
+        layers = [
+            layer.replace(
+                activation=layer.activation or (identity if layer is model.layers[-1] else model.activation),
+                initializer=layer.initializer or model.initializer,
+            )
+            for layer in model.layers
+        ]
+        return model.replace(layers=tuple(layers))
 
-class Clip(StrictSection):
+
+class Clip(Section):
     """The limit on a gradient: on its norm, or on each of its values."""
 
-    norm: float | None = field(Nullable(POSITIVE), None, "the largest norm of a gradient")
-    value: float | None = field(Nullable(POSITIVE), None, "the largest magnitude of an entry of a gradient")
+    norm: float | None = optional(POSITIVE, "the largest norm of a gradient")
+    value: float | None = optional(POSITIVE, "the largest magnitude of an entry of a gradient")
 
     @classmethod
     def validate(cls, value: Any, context: Context) -> dict[str, float]:
@@ -306,7 +286,7 @@ class Clip(StrictSection):
         return {key: limit for key, limit in limits.items() if limit is not None}
 
 
-class Train(StrictSection):
+class Train(Section):
     """How long and in which steps the network is trained."""
 
     epochs: int = field(whole_number(0), 100, "passes over the training rows")
@@ -315,7 +295,7 @@ class Train(StrictSection):
     evaluate_every: int = field(whole_number(0), 1, "epochs between measurements; 0 measures at the end only")
 
 
-class Stop(StrictSection):
+class Stop(Section):
     """When to stop early."""
 
     monitor: str = field(
@@ -341,7 +321,7 @@ class Stop(StrictSection):
         "keep the weights of the best epoch",
         default_text="`true`, or `false` without patience",
     )
-    loss_below: float | None = field(Nullable(number()), None, "stop as soon as the loss is below it")
+    loss_below: float | None = optional(number(), "stop as soon as the loss is below it")
 
     @classmethod
     def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -354,7 +334,7 @@ class Stop(StrictSection):
         return given
 
 
-class Checkpoint(StrictSection):
+class Checkpoint(Section):
     """When the state of training is saved, and how many states are kept."""
 
     every: int = field(whole_number(0), 0, "epochs between checkpoints; 0 is never")
@@ -377,12 +357,11 @@ class Checkpoint(StrictSection):
         return given
 
 
-class ExperimentSection(StrictSection):
+class ExperimentSection(Section):
     """The whole of an experiment; one name per key, in the order in which they are written."""
 
-    name: str | None = field(
-        Nullable(EXPERIMENT_NAME),
-        None,
+    name: str | None = optional(
+        EXPERIMENT_NAME,
         "names the run's folder: letters, digits, `_`, `-`, `.` and inner spaces",
         default_text="the file's stem",
     )
@@ -410,12 +389,12 @@ class ExperimentSection(StrictSection):
         None,
         "a factor on the learning rate; `warmup: N` precedes any of them",
     )
-    clip: dict[str, float] | None = field(Nullable(Clip), None, "one of the following two")
+    clip: dict[str, float] | None = optional(Clip, "one of the following two")
     train: Train = field(Train, None, "how long and in which steps the network is trained")
     metrics: tuple[ComponentSpec, ...] = field(
         ListOf(ComponentValidator("metric"), "metrics"), (), "measured in addition to the loss"
     )
-    stop: Stop | None = field(Nullable(Stop), None, "early stopping")
+    stop: Stop | None = optional(Stop, "early stopping")
     checkpoint: Checkpoint = field(
         Checkpoint,
         None,
@@ -425,6 +404,6 @@ class ExperimentSection(StrictSection):
     log: tuple[ComponentSpec, ...] = field(
         ListOf(ComponentValidator("logger"), "loggers"), ("console",), "metrics.csv is always written"
     )
-    sweep: SweepSection | None = field(
-        Nullable(SweepSection), None, "the experiments that `cygd sweep` makes of this one (sweeps.md)"
+    sweep: SweepSection | None = optional(
+        SweepSection, "the experiments that `cygd sweep` makes of this one (sweeps.md)"
     )

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cygd.config.component_spec import suggest
 from cygd.config.messages import format_alternatives, format_value
-from cygd.config.section import StrictSection, field
+from cygd.config.section import Section, field, optional
 from cygd.config.validators import (
     MEASURED_VALUE,
     SEED,
     Context,
     ErrorDetails,
     Mismatch,
-    Nullable,
     PlainValidator,
     ValidationError,
     choice,
@@ -38,25 +38,29 @@ DISTRIBUTION = (
 
 Block = Mapping[str, Any]
 Blocks = tuple[Block, ...]
-BlockCheck = Callable[[Block], None]  # raises ValidationError
+ValueCheck = Callable[[str, Any], None]  # of a key and its value; raises ValidationError
 
 
-def _blocks(expected: str, check: BlockCheck) -> PlainValidator:
+def _blocks(expected: str, check: ValueCheck, *, zipped: bool = False) -> PlainValidator:
     """Return a validator of one mapping of dotted keys, or of a list of such mappings."""
+    check_block = partial(_check_block, check=check, zipped=zipped)
 
     def check_all(value: Any) -> Blocks:
         if isinstance(value, list | tuple):
-            return tuple(validate_all(enumerate(value), lambda block: _check_block(block, check)))
-        return () if value is None else (_check_block(value, check),)
+            return tuple(validate_all(enumerate(value), check_block))
+        return () if value is None else (check_block(value),)
 
     return PlainValidator(expected, check_all)
 
 
-def _check_block(block: Any, check: BlockCheck) -> Block:
+def _check_block(block: Any, check: ValueCheck | None = None, *, zipped: bool = False) -> Block:
     if not isinstance(block, Mapping) or not block:
         raise ValidationError(expected_error("a mapping of keys such as optimizer.learning_rate", block))
     validate_all(((key, key) for key in block), _check_key)
-    check(block)
+    if check:
+        validate_all(((key, key) for key in block), lambda key: check(key, block[key]))
+    if zipped:
+        _check_counts(block)
     return block
 
 
@@ -69,13 +73,7 @@ def _check_key(key: str) -> None:
         raise ValidationError(ErrorDetails((), "a sweep cannot vary itself", at_key=True))
 
 
-def _check_grid(block: Block) -> None:
-    """Check that every key has a list of values."""
-    validate_all(((key, (key, values)) for key, values in block.items()), _check_values)
-
-
-def _check_values(item: tuple[str, Any]) -> None:
-    key, values = item
+def _check_values(key: str, values: Any) -> None:
     if isinstance(values, list | tuple) and values:
         return
     hint = None
@@ -88,9 +86,8 @@ def _check_values(item: tuple[str, Any]) -> None:
     raise ValidationError(expected_error("a list of values", values, hint))
 
 
-def _check_zip(block: Block) -> None:
+def _check_counts(block: Block) -> None:
     """Check that every key has the same number of values."""
-    _check_grid(block)
     first, count = next((key, len(values)) for key, values in block.items())
 
     def check_count(values: Sequence[Any]) -> None:
@@ -101,12 +98,7 @@ def _check_zip(block: Block) -> None:
     validate_all(block.items(), check_count)
 
 
-def _check_random(block: Block) -> None:
-    """Check that every key has a distribution."""
-    validate_all(block.items(), _check_distribution)
-
-
-def _check_distribution(value: Any) -> None:
+def _check_distribution(_key: str, value: Any) -> None:
     if not isinstance(value, Mapping) or len(value) != 1:
         is_list = isinstance(value, list) and value and all(isinstance(v, str | int | float) for v in value)
         hint = f"write {{choice: [{', '.join(map(str, value))}]}}" if is_list else None
@@ -146,21 +138,16 @@ def _check_list(value: Any) -> Blocks:
         return ()
     if not isinstance(value, list | tuple):
         raise Mismatch
-    return tuple(validate_all(enumerate(value), lambda block: _check_block(block, lambda _: None)))
+    return tuple(validate_all(enumerate(value), _check_block))
 
 
-def _check_when(block: Block) -> None:
-    """Check that every condition maps keys to the value, or the list of values, that they must have."""
-    validate_all(((key, (key, condition)) for key, condition in block.items()), _check_condition)
-
-
-def _check_condition(item: tuple[str, Any]) -> None:
-    key, condition = item
-    if key in _check_block(condition, lambda _: None):
+def _check_condition(key: str, condition: Any) -> None:
+    """Check that a condition maps other keys to the value, or the list of values, that they must have."""
+    if key in _check_block(condition):
         raise ValidationError(ErrorDetails((key,), "a key cannot be its own condition"))
 
 
-class Halving(StrictSection):
+class Halving(Section):
     """Which runs continue after a while: of those that have come as far, the best part."""
 
     epochs: int = field(whole_number(1), 10, "epochs of the first round")
@@ -169,39 +156,38 @@ class Halving(StrictSection):
     )
 
 
-class SweepSection(StrictSection):
+class SweepSection(Section):
     """The experiments that one file stands for."""
 
     grid: Blocks = field(
-        _blocks("a mapping of keys to lists", _check_grid), (), "every combination of the values"
+        _blocks("a mapping of keys to lists", _check_values), (), "every combination of the values"
     )
     zip: Blocks = field(
-        _blocks("a mapping of keys to lists", _check_zip),
+        _blocks("a mapping of keys to lists", _check_values, zipped=True),
         (),
         "the first values together, the second values together, ...",
     )
     random: Blocks = field(
-        _blocks("a mapping of keys to distributions", _check_random), (), "`samples` drawn values"
+        _blocks("a mapping of keys to distributions", _check_distribution), (), "`samples` drawn values"
     )
     list: Blocks = field(
         PlainValidator("a list of mappings of keys to values", _check_list), (), "whole sets of values"
     )
     optuna: Blocks = field(
-        _blocks("a mapping of keys to distributions", _check_random),
+        _blocks("a mapping of keys to distributions", _check_distribution),
         (),
         "`samples` values that Optuna proposes",
     )
     when: Blocks = field(
-        _blocks("a mapping of keys to conditions", _check_when),
+        _blocks("a mapping of keys to conditions", _check_condition),
         (),
         "vary a key only where other keys have certain values",
     )
     samples: int = field(whole_number(1), 10, "of `random`, and of `optuna`")
     seed: int = field(SEED, 0, "of `random` and `optuna`; not that of the runs")
     repeat: int = field(whole_number(1), 1, "runs of each configuration, with seeds counting up")
-    objective: str | None = field(
-        Nullable(MEASURED_VALUE),
-        None,
+    objective: str | None = optional(
+        MEASURED_VALUE,
         "what is compared",
         default_text="`validation_loss`, or `loss` without validation data",
     )
@@ -209,7 +195,7 @@ class SweepSection(StrictSection):
         choice("auto", "min", "max"), "auto", "whether less or more is better; `auto` asks the metric"
     )
     runs: str = field(choice("folders", "summary"), "folders", "a folder for each run, or the table alone")
-    halving: Halving | None = field(Nullable(Halving), None, "end most runs early")
+    halving: Halving | None = optional(Halving, "end most runs early")
 
     @classmethod
     def hint_for(cls, key: str, context: Context) -> str | None:

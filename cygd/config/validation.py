@@ -1,25 +1,21 @@
-"""Validate a document and collect everything that is wrong with it.
+"""Collect everything that is wrong with a document.
 
-`validate_sections` reports every invalid value and continues with a default in its place. The cross-field
-checks then run on the result; a check that reads an invalid place reports nothing, because its message would
-only be a consequence.
+The sections report every invalid value and continue with a default in its place. The cross-field checks then
+run on the result; a check that reads an invalid place reports nothing, because its message would only be a
+consequence.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 
-from cygd.config.component_spec import Components
 from cygd.config.document import Document
-from cygd.config.section import InvalidDefaultError
-from cygd.config.sections import ExperimentSection
-from cygd.config.validators import Context, ErrorDetails
-from cygd.config.yaml.nodes import KeyPath, parse_key, show_key
+from cygd.config.validators import ErrorDetails
+from cygd.config.yaml.nodes import KeyPath, parse_key
 from cygd.errors import Problem
 
-__all__ = ["Diagnostics", "validate_sections"]
+__all__ = ["Diagnostics"]
 
 
 class Diagnostics:
@@ -38,24 +34,13 @@ class Diagnostics:
 
     def add(self, error: ErrorDetails) -> None:
         """Add an error and mark its path as invalid."""
-        where = self.document.where(error.path, key=error.at_key)
-        self._problems.append(Problem(where, show_key(error.path), error.message, error.hint))
+        self._problems.append(self.document.problem(error))
         self._invalid_paths.append(error.path)
         if error.suggestion:
             self._suggested.add((*error.path[:-1], error.suggestion))
 
     def report(self, key: str, message: str, hint: str | None = None, *, needs: Iterable[str] = ()) -> None:
-        """Add a problem between several places, unless one of them is invalid.
-
-        Parameters
-        ----------
-        key : str
-            The path of the value to point at, as `model.layers[0].units`.
-        message, hint : str
-            What is wrong, and what to do about it.
-        needs : iterable of str
-            The other places that the check has read.
-        """
+        """Add a problem at a key, unless the key or a place that the check needs is invalid."""
         if not any(self._is_invalid(parse_key(place)) for place in (key, *needs)):
             where = self.document.where(parse_key(key))
             self._problems.append(Problem(where, key, message, hint))
@@ -69,28 +54,6 @@ class Diagnostics:
     def _is_invalid(self, path: KeyPath) -> bool:
         """Return True if a path, something in it or something around it is invalid."""
         return any(all(a == b for a, b in zip(path, bad, strict=False)) for bad in self._invalid_paths)
-
-
-def validate_sections(
-    document: Document, components: Components
-) -> tuple[ExperimentSection | None, Diagnostics]:
-    """Validate every value by itself.
-
-    Returns
-    -------
-    sections : ExperimentSection or None
-        The valid values, and defaults in place of the others; None if a default is not valid.
-    diagnostics : Diagnostics
-        What is wrong.
-    """
-    diagnostics = Diagnostics(document)
-    context = Context(components, [], root=ExperimentSection, droppable=document.kept)
-    sections = None
-    with suppress(InvalidDefaultError):
-        sections = ExperimentSection.validate(document.root.plain(), context)
-    for error in context.errors:
-        diagnostics.add(error)
-    return sections, diagnostics
 
 
 def _position(problem: Problem) -> tuple[bool, int, int, str]:

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from cygd.config.messages import format_alternatives, format_count, format_value
+from cygd.config.messages import format_alternatives, format_value
 from cygd.config.yaml.nodes import KeyPath
 from cygd.config.yaml.scalars import read_scalar
-from cygd.errors import did_you_mean
+from cygd.errors import did_you_mean, format_count
 
 __all__ = [
     "BIAS",
@@ -51,25 +51,13 @@ __all__ = [
 
 
 class ErrorDetails(NamedTuple):
-    """An error in a value or in something it holds.
+    """An error in a value or in something it holds."""
 
-    Attributes
-    ----------
-    path : KeyPath
-        Where the error is, relative to the value that was validated.
-    message, hint : str
-        What is wrong, and what to do about it.
-    at_key : bool
-        The error is in the key, not in its value.
-    suggestion : str, optional
-        The known key that an unknown key probably stands for.
-    """
-
-    path: KeyPath
+    path: KeyPath  # relative to the value that was validated
     message: str
     hint: str | None = None
-    at_key: bool = False
-    suggestion: str | None = None
+    at_key: bool = False  # the error is in the key, not in its value
+    suggestion: str | None = None  # the known key that an unknown key probably stands for
 
     def below(self, *steps: str | int) -> ErrorDetails:
         """Return the same error with a path that starts further up."""
@@ -87,26 +75,14 @@ class ValidationError(ValueError):
 class Context(NamedTuple):
     """The place of a value that is being validated.
 
-    Attributes
-    ----------
-    components : Components
-        Finds components by kind and name.
-    errors : list of ErrorDetails
-        Collects what is wrong, with paths from the root. A section or a list reports its invalid parts here
-        and continues with the valid ones.
-    path : KeyPath
-        The path of the value.
-    root : type, optional
-        The section at the root, in which an unknown key may be known elsewhere.
-    droppable : frozenset of KeyPath
-        Options that are dropped without an error if they are not valid.
+    A section or a list adds the errors of its invalid parts to `errors` and continues with the valid ones.
     """
 
-    components: Any
-    errors: list[ErrorDetails]
+    components: Any  # finds components by kind and name
+    errors: list[ErrorDetails]  # with paths from the root
     path: KeyPath = ()
-    root: Any = None
-    droppable: frozenset[KeyPath] = frozenset()
+    root: Any = None  # the section at the root, in which an unknown key may be known elsewhere
+    droppable: frozenset[KeyPath] = frozenset()  # options that are dropped without an error if invalid
 
     def below(self, step: str | int) -> Context:
         """Return the context of a part of the value."""
@@ -142,11 +118,7 @@ def expected_error(expected: str, value: Any, hint: str | None = None) -> ErrorD
 
 
 def validate_all(items: Iterable[tuple[str | int, Any]], check: Callable[[Any], Any]) -> list[Any]:
-    """Check every item of a value; raise one ValidationError with the errors of all of them.
-
-    `items` are pairs of an index or key and an item; `check` returns the valid item or raises
-    ValidationError.
-    """
+    """Check the items, each with its index or key; raise one ValidationError with the errors of all."""
     valid: list[Any] = []
     errors: list[ErrorDetails] = []
     for step, item in items:
@@ -162,15 +134,8 @@ def validate_all(items: Iterable[tuple[str | int, Any]], check: Callable[[Any], 
 class PlainValidator:
     """Validates a value by a function.
 
-    Parameters
-    ----------
-    expected : str
-        What is allowed.
-    check : callable
-        Returns the valid value. It raises Mismatch if the value is of another kind, or ValidationError with
-        more exact errors.
-    json_schema : mapping
-        What is allowed, as JSON Schema.
+    `check` returns the valid value. It raises Mismatch if the value is not what is expected, or
+    ValidationError with more exact errors.
     """
 
     def __init__(
@@ -258,11 +223,8 @@ def number(
         (f"greater than {low:g}" if above else f"of at least {low:g}") if low > -math.inf else "",
         (f"less than {high:g}" if below else f"at most {high:g}") if high < math.inf else "",
     ]
-    words = " ".join(["a finite number", " and ".join(filter(None, ends))]).strip()
-    minimum, maximum = (
-        ("exclusiveMinimum" if above else "minimum"),
-        ("exclusiveMaximum" if below else "maximum"),
-    )
+    words = f"a finite number {' and '.join(filter(None, ends))}".strip()
+    minimum, maximum = "exclusiveMinimum" if above else "minimum", "exclusiveMaximum" if below else "maximum"
     limits = {key: end for key, end in {minimum: low, maximum: high}.items() if math.isfinite(end)}
 
     def check(value: Any) -> float:
@@ -356,13 +318,7 @@ EXPERIMENT_NAME = PlainValidator("text", _check_name, {"type": "string", "minLen
 
 
 def safe_name(stem: str) -> str:
-    """Return the nearest text that is a valid name of an experiment.
-
-    Examples
-    --------
-    >>> safe_name("what if?"), safe_name("..")
-    ('what if', 'experiment')
-    """
+    """Return the nearest text that is a valid name of an experiment."""
     return re.sub(r"[^\w .,+=()@-]", "_", stem)[:60].strip(" .,+=()@-_") or "experiment"
 
 
@@ -405,9 +361,8 @@ def _check_matrix(value: Any) -> tuple[tuple[float, ...], ...]:
     def check_row(item: Any) -> None:
         rows.append(_ROW.validate(item))
         if len(rows[-1]) != len(rows[0]):
-            message = (
-                f"expected {format_count(len(rows[0]), 'number')} as in the first row, got {len(rows[-1])}"
-            )
+            first = format_count(len(rows[0]), "number")
+            message = f"expected {first} as in the first row, got {len(rows[-1])}"
             raise ValidationError(ErrorDetails((), message))
 
     validate_all(enumerate(value), check_row)

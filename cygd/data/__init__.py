@@ -6,9 +6,9 @@ prediction needs of it in `preprocessing`.
 """
 
 from cygd.data.dataset import Dataset, Part
-from cygd.data.preparation import fingerprint, load, prepare
-from cygd.data.prepared import PreparedData
-from cygd.data.preprocessing import InputColumn, Preprocessing
+from cygd.data.encoding import InputColumn
+from cygd.data.preparation import PreparedData, fingerprint, load, prepare
+from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import DATA_SOURCES, DataSource
 from cygd.data.split import SplitRows, split_rows
 from cygd.data.table import Column, Table

@@ -17,23 +17,11 @@ __all__ = ["apply_class_weights"]
 def apply_class_weights(train: Part, classes: Sequence[Label], weights: str | Mapping[str, float]) -> Part:
     """Return the training rows with their sample weights multiplied by class weights.
 
-    Parameters
-    ----------
-    train : Part
-        Its `y` has one column per class, or one column of 0 and 1.
-    classes : sequence of labels
-        The classes.
-    weights : "balanced" or mapping of str to float
-        Weights by label, 1 for a label that is not listed. "balanced" gives every class the same share of
-        the total weight, which does not change: n / (k n_c) for n rows, n_c of them of the class, and k
-        classes.
-
-    Raises
-    ------
-    DataError
-        For an unknown label.
+    A mapping gives weights by label, 1 for a label that is not listed. "balanced" gives every class the same
+    share of the total weight, which does not change: n / (k n_c) for n rows, n_c of them of the class, and
+    k classes.
     """
-    y = train.y
+    y = train.y  # one column per class, or one column of 0 and 1
     codes = y[:, 0].astype(np.int64) if y.shape[1] == 1 else y.argmax(axis=1)
     sample_weight = np.ones(len(y), y.dtype) if train.sample_weight is None else train.sample_weight
     if isinstance(weights, Mapping):

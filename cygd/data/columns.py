@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cygd.data.formatting import format_list, suggest_name
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ColumnRoles", "assign_roles"]
 
-MakeError = Callable[[str, str, str | None], CygdError]
+MakeError = Callable[[str, str, str | None], CygdError]  # of key, message and hint
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,8 @@ class ColumnRoles:
 def assign_roles(
     section: DataSection, table: Table, inputs: tuple[str, ...], make_error: MakeError
 ) -> ColumnRoles:
-    """Resolve the columns that a data section names.
-
-    Parameters
-    ----------
-    section : DataSection
-        The section.
-    table : Table
-        The training data.
-    inputs : tuple of str
-        The names of the inputs if they are not in the table but in one array.
-    make_error : callable
-        make_error(key, message, hint) -> the exception to raise.
-    """
-
-    def resolve(key: str, references: Iterable[str | int]) -> tuple[str, ...]:
-        return resolve_columns(table, key, references, make_error)
-
+    """Resolve the columns that a data section names; `inputs` are those in one array beside the table."""
+    resolve = partial(resolve_columns, table, make_error)
     targets = resolve("data.targets", section.targets or ()) or table.targets
     if not targets:
         hint = f"name the column to predict; the columns are {format_list(table.columns)}"
@@ -96,7 +82,7 @@ def assign_roles(
 
 
 def resolve_columns(
-    table: Table, key: str, references: Iterable[str | int], make_error: MakeError
+    table: Table, make_error: MakeError, key: str, references: Iterable[str | int]
 ) -> tuple[str, ...]:
     """Return the columns given by name or, if the names are generated, by position; each at most once."""
     known = list(table.columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,10 @@ from cygd.components import Components
 from cygd.core.deterministic import column_statistics
 from cygd.data.columns import ColumnRoles
 from cygd.data.dataset import Label, Rows
-from cygd.data.formatting import format_count, format_list
+from cygd.data.formatting import format_list
 from cygd.data.preparation import HELD_OUT, Preparation, Samples
 from cygd.data.table import Column, Table
-from cygd.errors import CygdError
+from cygd.errors import CygdError, format_count
 
 if TYPE_CHECKING:
     from cygd.config import Experiment
@@ -25,70 +24,33 @@ __all__ = ["ColumnSummary", "Description", "describe"]
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """The summary of one column.
-
-    Attributes
-    ----------
-    name : str
-        Its name in the source.
-    role : str
-        input, target, weight, time, or "" if it is not used.
-    kind : str
-        number, category, or mixed for a numeric column with strings in it.
-    missing : int
-        The number of rows without a value.
-    values : str
-        The range of numbers, or the labels with their counts.
-    """
+    """The summary of one column."""
 
     name: str
-    role: str
-    kind: str
-    missing: int
-    values: str
+    role: str  # input, target, weight, time, or "" if it is not used
+    kind: str  # number, category, or mixed for a numeric column with strings in it
+    missing: int  # rows without a value
+    values: str  # the range of numbers, or the labels with their counts
 
 
 @dataclass
 class Description:
-    """The description of an experiment's data, up to the first error.
+    """The description of an experiment's data, up to the first error."""
 
-    Attributes
-    ----------
-    where : str
-        The files.
-    rows : int
-        All rows of the training data's source.
-    columns : list of ColumnSummary
-        Its columns.
-    gaps : int
-        The number of rows with a missing value in a column that is used.
-    dropped : int
-        How many of them are dropped.
-    parts : dict
-        The number of training, validation and test rows.
-    classes : dict
-        For each class of the target its rows in each part.
-    error : CygdError, optional
-        The error that ended the description early.
-    """
-
-    where: str
-    rows: int
+    where: str  # the files
+    rows: int  # of the training data's source
     columns: list[ColumnSummary] = field(default_factory=list)
-    gaps: int = 0
-    dropped: int = 0
-    parts: dict[str, int] = field(default_factory=dict)
-    classes: dict[Label, dict[str, int]] = field(default_factory=dict)
-    error: CygdError | None = None
+    gaps: int = 0  # rows with a missing value in a column that is used
+    dropped: int = 0  # how many of them are dropped
+    parts: dict[str, int] = field(default_factory=dict)  # rows by part
+    classes: dict[Label, dict[str, int]] = field(default_factory=dict)  # rows by class of the target, by part
+    error: CygdError | None = None  # what ended the description early
 
 
 def describe(experiment: Experiment, components: Components | None = None) -> Description:
     """Describe the data of an experiment without preparing them for training.
 
-    Raises
-    ------
-    CygdError
-        If the data cannot be read; later errors are stored as the description's `error`.
+    Data that cannot be read raise an error; later errors are stored in the description.
     """
     preparation = Preparation(experiment, components)
     samples = preparation.load(None, keep_array=False)
@@ -97,14 +59,10 @@ def describe(experiment: Experiment, components: Components | None = None) -> De
     roles = None
     try:
         roles = preparation.select(samples)
+        count_rows(preparation, samples, roles, description)
     except CygdError as error:
         description.error = error
     description.columns = [summarize_column(name, c, roles, table) for name, c in table.columns.items()]
-    if roles is not None:
-        try:
-            count_rows(preparation, samples, roles, description)
-        except CygdError as error:
-            description.error = error
     return description
 
 
@@ -126,7 +84,7 @@ def count_rows(
     for name, (table, selected) in parts.items():
         description.parts[name] = len(table) if selected is None else len(selected)
         if roles.target_class is not None:
-            for label, count in label_counts(table.column(roles.target_class), selected):
+            for label, count in table.column(roles.target_class).count_labels(selected).items():
                 description.classes.setdefault(label, {})[name] = count
 
 
@@ -134,10 +92,9 @@ def summarize_column(name: str, column: Column, roles: ColumnRoles | None, table
     """Return the summary of a column."""
     role, missing = column_role(name, roles), int(column.missing.sum())
     if column.is_categorical or name in (roles.categorical if roles else table.categorical):
-        counts = dict(label_counts(column))
-        labels = sorted(counts, key=lambda label: -counts[label])
-        listed = format_list(f"{label} ({counts[label]})" for label in labels)
-        values = f"{format_count(len(labels), 'label')}: {listed}"
+        by_count = sorted(column.count_labels().items(), key=lambda item: -item[1])
+        listed = format_list(f"{label} ({count})" for label, count in by_count)
+        values = f"{format_count(len(by_count), 'label')}: {listed}"
         return ColumnSummary(name, role, "category", missing, values)
     values, row = format_range(column), column.first_string_row
     if row is None:
@@ -169,11 +126,3 @@ def format_range(column: Column) -> str:
     n_infinite = int(np.isinf(column.numbers).sum())
     infinite = f", {n_infinite} infinite" if n_infinite else ""
     return f"{low:g} to {high:g}, mean {mean:.4g}, std {std:.4g}{infinite}"
-
-
-def label_counts(column: Column, rows: Rows | None = None) -> Iterator[tuple[Label, int]]:
-    """Yield each label of a column with its count, in all rows or in some."""
-    codes, labels = column.factorize()
-    selected = codes if rows is None else codes[rows]
-    counts = np.bincount(selected[selected >= 0], minlength=len(labels))
-    yield from ((label, int(count)) for label, count in zip(labels, counts, strict=True) if count)

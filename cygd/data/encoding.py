@@ -1,8 +1,9 @@
-"""Table columns as arrays of numbers or category codes, and checks that their values are finite."""
+"""Encoding of raw columns as arrays of numbers or category codes, and checks that their values are finite."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from cygd.data.table import Table, parse_number
 from cygd.errors import DataError
 
 __all__ = [
+    "InputColumn",
     "all_finite",
     "check_finite",
     "encode_column",
@@ -26,16 +28,28 @@ BLOCK_ROWS = 8192  # rows per block, so that a memory-mapped array is never load
 MISSING_HINT = "data.missing: drop removes such rows, data.missing: mean fills missing inputs"
 
 
+@dataclass(frozen=True)
+class InputColumn:
+    """How one raw column enters the network: (value - shift) / scale, or one column of 0 and 1 per label."""
+
+    column: str  # its name
+    categories: tuple[Label, ...] | None = None  # in the order of the one-hot columns; None: numeric
+    fill: Label | None = None  # replaces a missing value, which is an error without it
+    shift: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of its columns of x."""
+        if self.categories is None:
+            return (self.column,)
+        return tuple(f"{self.column}={label}" for label in self.categories)
+
+
 def numeric_column(
     table: Table, name: str, fill: Label | None = None, missing_hint: str = MISSING_HINT
 ) -> npt.NDArray[np.floating[Any]]:
-    """Return a numeric column; `fill` replaces missing values, else `missing_hint` says what to do.
-
-    Raises
-    ------
-    DataError
-        For a string, an infinite number, or a missing value without `fill`.
-    """
+    """Return a numeric column; `fill` replaces missing values, else `missing_hint` says what to do."""
     column = table.column(name)
     row = column.first_string_row
     if row is not None:
@@ -62,13 +76,7 @@ def encode_column(
     fill: Label | None = None,
     missing_hint: str = MISSING_HINT,
 ) -> Rows:
-    """Return the index of each row's label in `categories`; `fill` and `missing_hint` as above.
-
-    Raises
-    ------
-    DataError
-        For a label that is not in `categories`, or a missing value without `fill`.
-    """
+    """Return the index of each row's label in `categories`; `fill` and `missing_hint` as above."""
     check_no_infinity(table, name)
     codes, labels = table.column(name).factorize()
     index = {label: i for i, label in enumerate(categories)}
@@ -90,22 +98,22 @@ def encode_column(
 
 
 def scale_values(
-    values: Array,
-    shift: Array | float,
-    scale: Array | float,
+    values: Array,  # (n_rows, n_columns)
+    columns: Sequence[InputColumn],
     dtype: np.dtype[Any],
-    locate: Callable[..., str],
+    locate: Callable[[int, str], str],  # row and column name -> location in messages
+    first_row: int = 0,  # the row of the first values, as `locate` counts
 ) -> Array:
-    """Return (values - shift) / scale in the dtype of the network.
-
-    `locate(row, column)`, or `locate(row)` for one dimension, names the first value that is out of range.
-    """
+    """Return (values - shift) / scale in the dtype of the network."""
+    shift = np.array([column.shift for column in columns])
+    scale = np.array([column.scale for column in columns])
     with np.errstate(over="ignore"):
         scaled: Array = ((values - shift) / scale).astype(dtype)
     finite = np.isfinite(scaled)
     if not finite.all():
-        index = np.unravel_index(int(np.argmin(finite)), finite.shape)
-        raise DataError(f"{locate(*map(int, index))}: {values[index]:g} is out of range for {dtype.name}")
+        row, i = divmod(int(np.argmin(finite)), len(columns))
+        location = locate(first_row + row, columns[i].column)
+        raise DataError(f"{location}: {values[row, i]:g} is out of range for {dtype.name}")
     return scaled
 
 

@@ -1,55 +1,22 @@
-"""Fitting on the training rows: categories, fill values, scaling, classes."""
+"""Fitting on the training rows, `rows` (None: all): categories, fill values, scaling, classes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from cygd.core.deterministic import column_statistics
 from cygd.data.dataset import Array, Label, Rows
-from cygd.data.encoding import check_finite, check_no_infinity, numeric_column
-from cygd.data.preprocessing import InputColumn
+from cygd.data.encoding import InputColumn, check_finite, check_no_infinity, numeric_column
 from cygd.data.table import Table
 from cygd.errors import DataError
 
-__all__ = ["fit_array", "fit_classes", "fit_inputs", "fit_scaling"]
+__all__ = ["fit_array", "fit_categories", "fit_classes", "fit_numbers", "fit_scaling"]
 
 log = logging.getLogger("cygd")
-
-
-def fit_inputs(
-    table: Table,
-    names: Sequence[str],
-    categorical: Collection[str],
-    rows: Rows | None,
-    *,
-    scale: str,
-    fill: bool,
-) -> tuple[InputColumn, ...]:
-    """Fit each input column of a table.
-
-    Parameters
-    ----------
-    table : Table
-        All rows.
-    names, categorical : str
-        The input columns, and those of them that are categorical.
-    rows : array of int64, optional
-        The training rows.
-    scale : {"none", "standard", "minmax"}
-        The scaling of numeric columns.
-    fill : bool
-        Whether to fill missing values, with the mean or the most frequent label.
-    """
-    return tuple(
-        fit_categories(table, name, rows, fill)
-        if name in categorical
-        else fit_numbers(table, name, rows, scale, fill)
-        for name in names
-    )
 
 
 def fit_array(
@@ -65,12 +32,12 @@ def fit_array(
 
 
 def fit_numbers(table: Table, name: str, rows: Rows | None, scale: str, fill: bool) -> InputColumn:
-    """Fit a numeric column: its fill value and scaling."""
+    """Fit a numeric column: with `fill` its mean, which replaces missing values, and its scaling."""
     mean = None
     if fill:
         numeric_column(table, name, 0.0)  # rejects strings and infinite numbers
         column = table.column(name)
-        present = training_rows_where(~column.missing, rows)
+        present = np.flatnonzero(~column.missing) if rows is None else rows[~column.missing[rows]]
         if not len(present):
             raise DataError(f"column {name!r} has no value in the training rows: its mean is undefined")
         mean = float(column_statistics(column.numbers[:, None], present)[0][0])
@@ -81,35 +48,24 @@ def fit_numbers(table: Table, name: str, rows: Rows | None, scale: str, fill: bo
 
 def fit_categories(table: Table, name: str, rows: Rows | None, fill: bool) -> InputColumn:
     """Fit a categorical column: the labels of the training rows, and the most frequent one."""
-    labels, counts = count_labels(table, name, rows)
-    if not labels:
+    check_no_infinity(table, name)
+    counts = table.column(name).count_labels(rows)
+    if not counts:
         raise DataError(f"column {name!r} has no value in the training rows")
-    return InputColumn(name, categories=labels, fill=labels[int(np.argmax(counts))] if fill else None)
+    most_frequent = max(counts, key=lambda label: counts[label])
+    return InputColumn(name, tuple(counts), most_frequent if fill else None)
 
 
 def fit_classes(table: Table, name: str, rows: Rows | None) -> tuple[Label, ...]:
     """Return the classes of a categorical target in the training rows, at least two."""
-    labels, _ = count_labels(table, name, rows)
+    check_no_infinity(table, name)
+    labels = tuple(table.column(name).count_labels(rows))
     if len(labels) < 2:
         only = f"only {labels[0]!r}" if labels else "none"
         hint = "add rows, or split with stratify: true"
         message = f"expected at least two classes of the target {name!r} in the training rows, got {only}"
         raise DataError(message, hint=hint)
     return labels
-
-
-def count_labels(table: Table, name: str, rows: Rows | None) -> tuple[tuple[Label, ...], Array]:
-    """Return the sorted labels of the training rows, and their counts."""
-    check_no_infinity(table, name)
-    codes, labels = table.column(name).factorize()
-    counts = np.bincount(codes[training_rows_where(codes >= 0, rows)], minlength=len(labels))
-    present = np.flatnonzero(counts)
-    return tuple(labels[i] for i in present), counts[present]
-
-
-def training_rows_where(condition: Array, rows: Rows | None) -> Rows:
-    """Return the training rows for which a condition holds."""
-    return np.flatnonzero(condition) if rows is None else rows[condition[rows]]
 
 
 def fit_scaling(

@@ -4,32 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from cygd.errors import did_you_mean
+from cygd.errors import did_you_mean, format_count
 
 __all__ = ["format_count", "format_list", "format_location", "suggest_name"]
 
 
 def format_list(items: Iterable[object], limit: int = 8) -> str:
-    """Return items separated by commas, at most `limit` of them.
-
-    Examples
-    --------
-    >>> format_list("abc", limit=2)
-    'a, b, ...'
-    """
+    """Return items separated by commas; an ellipsis replaces those after the first `limit`."""
     words = [str(item) for item in items]
     return ", ".join(words[:limit] + ["..."] * (len(words) > limit)) or "none"
-
-
-def format_count(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    Examples
-    --------
-    >>> format_count(1, "row"), format_count(3, "row")
-    ('1 row', '3 rows')
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def format_location(
@@ -42,13 +25,5 @@ def format_location(
 
 
 def suggest_name(name: str, known: Sequence[str], noun: str) -> str:
-    """Return a hint with the known name closest to an unknown one, or with all known names.
-
-    Examples
-    --------
-    >>> suggest_name("wait", ["height", "weight"], "columns")
-    "did you mean 'weight'?"
-    >>> suggest_name("z", ["height", "weight"], "columns")
-    'the columns are height, weight'
-    """
+    """Return a hint with the known name closest to an unknown one, or with all known names."""
     return did_you_mean(name, known) or f"the {noun} are {format_list(known)}"

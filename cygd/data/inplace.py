@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cygd.data.dataset import Array
-from cygd.data.encoding import BLOCK_ROWS, numeric_column, scale_values
-from cygd.data.preprocessing import InputColumn
+from cygd.data.encoding import BLOCK_ROWS, InputColumn, numeric_column, scale_values
 from cygd.data.table import Table
 
 __all__ = ["convert_in_place"]
@@ -22,13 +21,7 @@ __all__ = ["convert_in_place"]
 def convert_in_place(
     table: Table, columns: Sequence[InputColumn], dtype: np.dtype[np.floating]
 ) -> Array | None:
-    """Return the inputs in the memory of the table, overwriting it; None if that is impossible.
-
-    Raises
-    ------
-    DataError
-        For a string, an infinite number, or a missing value without a fill value.
-    """
+    """Return the inputs in the memory of the table, overwriting it; None if that is impossible."""
     matrix = table.matrix
     if matrix is None or any(column.categories is not None for column in columns):
         return None
@@ -36,16 +29,10 @@ def convert_in_place(
         numeric_column(table, column.column, column.fill)  # raises before anything is overwritten
     names = list(table.columns)
     selected = [names.index(column.column) for column in columns]
-    shift = np.array([column.shift for column in columns])
-    scale = np.array([column.scale for column in columns])
     fill = np.array([np.nan if column.fill is None else float(column.fill) for column in columns])
     x: Array = matrix.reshape(-1).view(dtype)[: len(matrix) * len(selected)].reshape(len(matrix), -1)
     for start in range(0, len(matrix), BLOCK_ROWS):
         block = matrix[start : start + BLOCK_ROWS, selected]
         block = np.where(np.isnan(block), fill, block)
-
-        def locate(row: int, column: int, start: int = start) -> str:
-            return table.location(start + row, columns[column].column)
-
-        x[start : start + len(block)] = scale_values(block, shift, scale, dtype, locate)
+        x[start : start + len(block)] = scale_values(block, columns, dtype, table.location, start)
     return x

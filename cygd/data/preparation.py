@@ -8,6 +8,7 @@ passed on unchanged, memory-mapped or not.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,22 +23,21 @@ from cygd.data.class_weights import apply_class_weights
 from cygd.data.columns import ColumnRoles, assign_roles
 from cygd.data.dataset import Array, Dataset, Label, Part, Rows
 from cygd.data.encoding import MISSING_HINT, all_finite, encode_column, numeric_column
-from cygd.data.fit import fit_array, fit_classes, fit_inputs, fit_scaling
-from cygd.data.formatting import format_count, format_list
+from cygd.data.fit import fit_array, fit_categories, fit_classes, fit_numbers, fit_scaling
+from cygd.data.formatting import format_list
 from cygd.data.inplace import convert_in_place
-from cygd.data.prepared import PreparedData
 from cygd.data.preprocessing import Preprocessing
-from cygd.data.source import DataSource, hash_files
+from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
 from cygd.data.split import SplitRows, sort_by_time, split_rows
 from cygd.data.table import Table
-from cygd.errors import ConfigError, CygdError, DataError
+from cygd.errors import ConfigError, CygdError, DataError, format_count
 
 if TYPE_CHECKING:
     from cygd.config import Experiment
     from cygd.config.sections import DataSection
 
-__all__ = ["HELD_OUT", "Preparation", "Samples", "fingerprint", "load", "prepare"]
+__all__ = ["HELD_OUT", "Preparation", "PreparedData", "Samples", "fingerprint", "load", "prepare"]
 
 log = logging.getLogger("cygd")
 
@@ -48,14 +48,36 @@ MISSING_TARGET_HINT = "targets are never filled; data.missing: drop removes such
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """The data of a source: a table, and the inputs as one array `x` if they need no table.
-
-    `inputs` are the names of the columns of `x`.
-    """
+    """The data of a source: a table, and the inputs as one array `x` if they need no table."""
 
     table: Table
     x: Array | None = None
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()  # the names of the columns of `x`
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """The data of an experiment, ready for training."""
+
+    train: Part
+    validation: Part | None
+    test: Part | None
+    preprocessing: Preprocessing
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the columns of x, `island=Dream` for a one-hot column."""
+        return self.preprocessing.features
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the target columns."""
+        return self.preprocessing.targets
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """The labels of y's one-hot columns, or of 0 and 1 in a single one; empty for numeric targets."""
+        return self.preprocessing.classes
 
 
 def load(
@@ -71,7 +93,7 @@ def data_source(
     """Return the configured source of a section; a part's options override those of the training data."""
     source = section.component
     if source is None:
-        source = (components or BuiltInComponents()).get("data_source", section.source)
+        source = (components or BuiltInComponents([KIND])).get("data_source", section.source)
         source = source.configured(section.options)
     if part is not None:
         source = source.configured(getattr(section, part))
@@ -82,25 +104,17 @@ def data_source(
 def fingerprint(section: DataSection, folder: Path, components: Components | None = None) -> dict[str, str]:
     """Return the SHA-256 of every data file of a section, by its path."""
     parts: list[PartName | None] = [None, *(part for part in HELD_OUT if getattr(section, part))]
-    return hash_files((data_source(section, components, part) for part in parts), folder)
+    hashes = {}
+    for path in (path for part in parts for path in data_source(section, components, part).files(folder)):
+        with path.open("rb") as file:
+            hashes[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
 
 
 def prepare(experiment: Experiment, components: Components | None = None) -> PreparedData:
-    """Return the data of an experiment, ready for training.
+    """Return the data of an experiment; `components` resolves a source that it gives by name.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        Its `data`, `folder` and `model` (the units of the last layer, and the dtype).
-    components : Components, optional
-        The registry for a source that the experiment gives by name.
-
-    Raises
-    ------
-    ConfigError
-        If the experiment does not match the data, naming its line.
-    DataError
-        If the data are invalid, naming file, row and column.
+    A ConfigError says that the experiment does not match the data, a DataError that the data are invalid.
     """
     return Preparation(experiment, components).run()
 
@@ -216,13 +230,12 @@ class Preparation:
         if samples.x is not None:
             columns = fit_array(samples.x, samples.inputs, rows, scale.inputs, table.where)
         else:
-            columns = fit_inputs(
-                table,
-                roles.inputs,
-                roles.categorical,
-                rows,
-                scale=scale.inputs,
-                fill=self.section.missing == "mean",
+            fill = self.section.missing == "mean"
+            columns = tuple(
+                fit_categories(table, name, rows, fill)
+                if name in roles.categorical
+                else fit_numbers(table, name, rows, scale.inputs, fill)
+                for name in roles.inputs
             )
         target = roles.target_class
         if target is not None:

@@ -42,61 +42,30 @@ ROW_NUMBERS = re.compile(
 
 @dataclass(frozen=True)
 class ColumnGuess:
-    """What a column appears to hold.
-
-    Attributes
-    ----------
-    name : str
-    labels : dict of label to count, or None
-        For a categorical column.
-    low, high : float
-        For a numeric column.
-    missing, distinct : int
-        The number of rows without a value, and of distinct values.
-    has_class_numbers : bool
-        Whether its numbers look like class numbers: any two numbers, or a few from 0 or 1 upwards.
-    unusable : str
-        Why it cannot be an input, or "".
-    """
+    """What a column appears to hold."""
 
     name: str
-    labels: dict[Label, int] | None
-    low: float
+    labels: dict[Label, int] | None  # counts by label; None for a numeric column
+    low: float  # NaN for a categorical column, like `high`
     high: float
-    missing: int
-    distinct: int
-    has_class_numbers: bool = False
-    unusable: str = ""
+    missing: int  # rows without a value
+    distinct: int  # distinct values
+    has_class_numbers: bool = False  # any two numbers, or a few from 0 or 1 upwards
+    unusable: str = ""  # why it cannot be an input
 
 
 @dataclass(frozen=True)
 class TableGuess:
-    """What a file appears to be.
+    """What a file appears to be."""
 
-    Attributes
-    ----------
-    source, options
-        The data source for an experiment, with its options.
-    table : Table
-        The data.
-    columns : list of ColumnGuess
-        What its columns appear to hold.
-    """
-
-    source: str
+    source: str  # the data source for an experiment, with its options
     options: dict[str, Any]
     table: Table
     columns: list[ColumnGuess]
 
 
 def sniff_table(path: str, components: Components) -> TableGuess:
-    """Guess the source of a data file from its suffix, and the options from its first lines.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read.
-    """
+    """Guess the source of a data file from its suffix, and the options from its first lines."""
     file = resolve_paths(Path(), path, "--data")[0]
     name = SOURCES.get(file.suffix.lower(), "csv")
     options = {"path": path, **(sniff_csv_options(file) if name == "csv" else {})}
@@ -165,17 +134,18 @@ def has_header(records: list[list[str]], decimal: str) -> bool:
 def sniff_column(name: str, column: Column) -> ColumnGuess:
     """Return what a column appears to hold."""
     missing = int(np.count_nonzero(column.missing))
-    codes, labels = column.factorize()
-    n_rows, distinct = len(column.numbers), len(labels)
+    counts = column.count_labels()
+    distinct = len(counts)
     if column.is_categorical:
-        counts = np.bincount(codes[codes >= 0], minlength=distinct)
-        label_counts = dict(zip(labels, counts.tolist(), strict=True))
-        unusable = "" if distinct <= min(MAX_LABELS, n_rows / 2) else f"{distinct} different strings"
-        unusable = "the same in every row" if distinct == 1 else unusable
-        return ColumnGuess(name, label_counts, np.nan, np.nan, missing, distinct, unusable=unusable)
+        unusable = ""
+        if distinct == 1:
+            unusable = "the same in every row"
+        elif distinct > min(MAX_LABELS, len(column.numbers) / 2):
+            unusable = f"{distinct} different strings"
+        return ColumnGuess(name, counts, np.nan, np.nan, missing, distinct, unusable=unusable)
     present = column.numbers[~np.isnan(column.numbers)]
     low, high = (float(present.min()), float(present.max())) if len(present) else (np.nan, np.nan)
-    consecutive = distinct <= MAX_CLASS_NUMBERS and np.array_equal(labels, low + np.arange(distinct))
+    consecutive = distinct <= MAX_CLASS_NUMBERS and np.array_equal([*counts], low + np.arange(distinct))
     has_class_numbers = distinct == 2 or (low in (0, 1) and consecutive)
     unusable = unusable_reason(name, column, present)
     return ColumnGuess(name, None, low, high, missing, distinct, has_class_numbers, unusable)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cygd.components import Component
 from cygd.components.base import declared_by
+from cygd.components.registry import Kind
 from cygd.data.dataset import Dataset
 from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
@@ -21,7 +21,7 @@ from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError, describe_exception
 
-__all__ = ["DATA_SOURCES", "DataSource", "hash_files"]
+__all__ = ["DATA_SOURCES", "KIND", "DataSource"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,7 +47,9 @@ class DataSource(Component):
     """
 
     kind: ClassVar[str] = "data_source"
-    _taken: ClassVar[tuple[str, ...]] = ()  # `name` may be an option: experiments give the name as `source`
+    _reserved: ClassVar[
+        tuple[str, ...]
+    ] = ()  # `name` may be an option: experiments give the name as `source`
 
     load: Callable[..., Any]
     parameters: Mapping[str, Any] = field(init=False)
@@ -88,23 +90,9 @@ class DataSource(Component):
         return files
 
 
-def hash_files(sources: Iterable[DataSource], folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that configured data sources name, by its path."""
-    hashes = {}
-    for path in (path for source in sources for path in source.files(folder)):
-        with path.open("rb") as file:
-            hashes[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
-
-
 DATA_SOURCES: tuple[DataSource, ...] = (
     DataSource("inline", load_inline, summary="x and y in the experiment itself"),
-    DataSource(
-        "csv",
-        load_csv,
-        summary="columns of a text file, plain or .gz",
-        bounds={"decimal": ". | ,"},
-    ),
+    DataSource("csv", load_csv, summary="columns of a text file, plain or .gz", bounds={"decimal": ". | ,"}),
     DataSource("parquet", load_parquet, summary="columns of a Parquet file (extra: parquet)"),
     DataSource(
         "svmlight",
@@ -133,3 +121,5 @@ DATA_SOURCES: tuple[DataSource, ...] = (
         },
     ),
 )
+
+KIND = Kind("data_source", DataSource, "cygd_data_sources", DATA_SOURCES)

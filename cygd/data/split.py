@@ -2,12 +2,10 @@
 
 A part of fraction f of n rows gets f n rows, rounded to the nearest (halves up); the rest are training rows.
 One permutation, drawn from the split's own seed, is cut into test, validation and training rows, and each
-part is sorted. A stratified split cuts each class separately, in the same permutation, and gives the rows
-left over by rounding to the classes with the largest remainders, so that the parts have the same sizes.
-
-A split by time takes the last rows as test rows and those before them as validation rows. Folds divide the
-rows that remain after the test rows: one fold is the validation rows, the other folds are the training rows;
-in a split by time only the earlier folds are, so that no model is trained on later rows.
+part is sorted. A stratified split cuts each class separately, and gives the rows left over by rounding to the
+classes with the largest remainders. A split by time takes the last rows as test rows and those before them
+as validation rows. Folds divide the rows that are not test rows: one is the validation rows, the others are
+the training rows; by time only the earlier ones are, so that no model is trained on later rows.
 """
 
 from __future__ import annotations
@@ -22,13 +20,12 @@ import numpy.typing as npt
 from cygd.core.random import Stream
 from cygd.data.dataset import Rows
 from cygd.data.encoding import missing_value_error
-from cygd.data.formatting import format_count
 from cygd.data.table import Table
-from cygd.errors import DataError
+from cygd.errors import DataError, format_count
 
 __all__ = ["SplitRows", "sort_by_time", "split_rows"]
 
-DATE = re.compile(r"\d{4}-\d\d(-\d\d|$)")
+DATE = re.compile(r"\d{4}-\d\d(-\d\d|$)")  # sorts alphabetically
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,36 +40,15 @@ class SplitRows:
 def split_rows(
     n: int,
     *,
-    validation: float = 0.0,
+    validation: float = 0.0,  # fraction of all rows
     test: float = 0.0,
-    seed: int = 0,
-    classes: Rows | None = None,
-    order: Rows | None = None,
+    seed: int = 0,  # of the split alone
+    classes: Rows | None = None,  # the class of each row, to stratify by
+    order: Rows | None = None,  # the rows sorted by time, in place of a random permutation
     folds: int | None = None,
-    fold: int = 1,
+    fold: int = 1,  # the fold that is the validation rows, from 1
 ) -> SplitRows:
-    """Split the rows 0 ... n - 1.
-
-    Parameters
-    ----------
-    n : int
-        The number of rows.
-    validation, test : float
-        Their fractions of all rows.
-    seed : int
-        The seed of the split alone.
-    classes : array of int, optional
-        The class of each row, to stratify by.
-    order : array of int, optional
-        The rows sorted by time, in place of a random permutation.
-    folds, fold : int, optional
-        The number of folds, and the fold that is the validation rows, from 1.
-
-    Raises
-    ------
-    DataError
-        If a requested part would be empty.
-    """
+    """Split the rows 0 ... n - 1; a requested part that would be empty is an error."""
     n_validation, n_test = part_size(n, validation, "validation"), part_size(n, test, "test")
     if n_validation + n_test >= n:
         taken = f"validation {validation:g} ({n_validation} rows) and test {test:g} ({n_test} rows)"
@@ -88,21 +64,11 @@ def split_rows(
     for part in parts:
         part.sort()
     test_rows, validation_rows, train_rows = parts
-    return SplitRows(
-        train_rows,
-        validation_rows if n_validation else None,
-        test_rows if n_test else None,
-    )
+    return SplitRows(train_rows, validation_rows if n_validation else None, test_rows if n_test else None)
 
 
 def select_fold(order: Rows, n_test: int, folds: int, fold: int, *, by_time: bool) -> SplitRows:
-    """Return one fold as validation rows, and the other folds, or those before it, as training rows.
-
-    Raises
-    ------
-    DataError
-        If a fold would be empty.
-    """
+    """Return one fold as validation rows, and the other folds, or those before it, as training rows."""
     test_rows, rest = order[:n_test], order[n_test:]
     n_blocks = folds + by_time  # by time, the first block is training rows only
     if len(rest) < n_blocks:
@@ -118,13 +84,7 @@ def select_fold(order: Rows, n_test: int, folds: int, fold: int, *, by_time: boo
 
 
 def sort_by_time(table: Table, name: str | None) -> Rows:
-    """Return the rows in the order of a column of numbers or dates, or in their own order without one.
-
-    Raises
-    ------
-    DataError
-        For a missing value, or a string that is not a date in an alphabetically sortable format.
-    """
+    """Return the rows in the order of a column of numbers or dates, or in their own order without one."""
     if name is None:
         return np.arange(len(table), dtype=np.uint32)
     column = table.column(name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,22 +36,13 @@ MISSING_VALUES = frozenset({"", "NA", "NaN", "nan", "null", "?"})
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """The values of one column.
+    """The values of one column."""
 
-    Parameters
-    ----------
-    numbers : array of float
-        A number per row, NaN if the value is a string or missing.
-    string_codes : array of int32, optional
-        An index into `strings` per row, -1 if the value is a number or missing; None in a column without
-        strings.
-    strings : tuple of str
-        The distinct strings.
-    """
-
-    numbers: npt.NDArray[np.floating[Any]]
-    string_codes: npt.NDArray[np.int32] | None = None
-    strings: tuple[str, ...] = ()
+    numbers: npt.NDArray[np.floating[Any]]  # NaN in rows whose value is a string or missing
+    string_codes: npt.NDArray[np.int32] | None = (
+        None  # indices into `strings`, -1 elsewhere; None: no strings
+    )
+    strings: tuple[str, ...] = ()  # distinct
 
     @classmethod
     def from_values(cls, values: object) -> Column:
@@ -103,6 +94,13 @@ class Column:
             labels += used
         return codes, tuple(labels)
 
+    def count_labels(self, rows: Rows | None = None) -> dict[Label, int]:
+        """Return the sorted labels that occur in the given rows (None: all), with their counts."""
+        codes, labels = self.factorize()
+        codes = codes if rows is None else codes[rows]
+        counts = np.bincount(codes[codes >= 0], minlength=len(labels))
+        return {label: int(count) for label, count in zip(labels, counts, strict=True) if count}
+
     def take(self, rows: Rows) -> Column:
         """Return the column restricted to some rows."""
         codes = None if self.string_codes is None else self.string_codes[rows]
@@ -144,58 +142,27 @@ class ColumnReader:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file that a table was read from.
+    """A file that a table was read from."""
 
-    Parameters
-    ----------
-    first_row : int
-        The row of the table that is the file's first.
-    where : str
-        The file's name in messages.
-    line_number : callable, optional
-        Maps a row of the file to its line, for text files.
-    """
-
-    first_row: int
-    where: str
-    line_number: Callable[[int], int] | None = None
+    first_row: int  # the row of the table that is the file's first
+    where: str  # the file's name in messages
+    line_number: Callable[[int], int] | None = None  # row of the file -> line, for text files
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Named columns of equal length.
-
-    Parameters
-    ----------
-    columns : mapping of str to Column
-    where : str
-        The file or source of the columns, as messages name it.
-    index : array of int64, optional
-        The rows of the source that remain after rows were dropped.
-    default_names : bool
-        Whether the names are generated (c0, x0, ...), so that a column may also be given by its position.
-    targets, categorical : frozenset of str
-        Columns that the source itself declares as targets or as categorical.
-    sample_weight : array, optional
-        Weights of the rows, if the source returns them apart from the columns.
-    files : tuple of TableFile
-        The files, in the order of their rows.
-    matrix : array of shape (n_rows, n_columns), optional
-        One array of which the numbers of all columns are views, in order.
-    config_hints : bool
-        Whether hints may name keys of the experiment: False for a prediction.
-    """
+    """Named columns of equal length."""
 
     columns: Mapping[str, Column]
-    where: str = ""
-    index: Rows | None = None
-    default_names: bool = False
-    targets: tuple[str, ...] = ()
-    categorical: frozenset[str] = field(default_factory=frozenset)
-    sample_weight: Array | None = None
-    files: tuple[TableFile, ...] = ()
-    matrix: npt.NDArray[np.float64] | None = None
-    config_hints: bool = True
+    where: str = ""  # the file or source of the columns in messages
+    index: Rows | None = None  # the rows of the source that remain after rows were dropped
+    default_names: bool = False  # names are generated (c0, x0, ...): a column may be given by its position
+    targets: tuple[str, ...] = ()  # declared by the source, like `categorical`
+    categorical: frozenset[str] = frozenset()
+    sample_weight: Array | None = None  # if the source returns weights apart from the columns
+    files: tuple[TableFile, ...] = ()  # in the order of their rows
+    matrix: npt.NDArray[np.float64] | None = None  # the numbers of all columns are its columns, in order
+    config_hints: bool = True  # whether hints may name keys of the experiment: False for a prediction
 
     def __len__(self) -> int:
         return next((len(column.numbers) for column in self.columns.values()), 0)
@@ -213,7 +180,7 @@ class Table:
         row = row if self.index is None else int(self.index[row])
         if not self.files:
             return format_location(self.where, row, name)
-        file = [file for file in self.files if file.first_row <= row][-1]
+        file = next(file for file in reversed(self.files) if file.first_row <= row)
         return format_location(file.where, row - file.first_row, name, file.line_number)
 
     def take(self, rows: Rows) -> Table:
@@ -279,13 +246,7 @@ def column_of_classes(indices: Rows, labels: tuple[Label, ...]) -> Column:
 
 
 def parse_number(text: str, decimal: str = ".") -> float | None:
-    """Return the number that a text represents, or None.
-
-    Examples
-    --------
-    >>> parse_number(" 1e-3"), parse_number("1_000"), parse_number("one"), parse_number("2,5", ",")
-    (0.001, None, None, 2.5)
-    """
+    """Return the number that a text represents, or None; unlike `float`, reject 1_000."""
     if "_" in text or (decimal != "." and "." in text):
         return None
     try:

@@ -47,13 +47,7 @@ def save(network: CompiledNetwork, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[int, int]]:
-    """Return the arguments of `Network` that a file describes, and the epochs and updates of the network.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is not a saved network.
-    """
+    """Return the arguments of `Network` that a file describes, and the epochs and updates of the network."""
     with Path(path).open("rb") as file, convert_errors(path):
         with np.load(file, allow_pickle=False) as stored:
             arrays = dict(stored)

@@ -29,41 +29,18 @@ class TrainingState:
     """The state of a training between two epochs.
 
     The arrays are those that training works on; `copy` makes a state that training does not change.
-
-    Attributes
-    ----------
-    epoch : int
-        Completed epochs.
-    updates : int
-        Completed updates.
-    parameters : array
-        The network's.
-    optimizer : mapping
-        The state arrays of the optimizer by name.
-    step : int
-        Updates of the optimizer.
-    scalars : list of float
-        The numbers that an optimizer carries from step to step besides its arrays.
-    last : mapping
-        `running_loss` and `learning_rate` of the last epoch; empty before the first.
-    seconds : float
-        Duration of the training so far.
-    early_stopping : EarlyStoppingState or None
-        Its state after the rows before that of this epoch.
-    rows : sequence of mappings
-        The rows of the epochs before this one, beginning with row 0.
     """
 
-    epoch: int
+    epoch: int  # completed epochs and updates
     updates: int
     parameters: Array = field(repr=False)
-    optimizer: Mapping[str, Array] = field(repr=False)
-    step: int
-    scalars: Sequence[float]
-    last: Mapping[str, float]
-    seconds: float
-    early_stopping: EarlyStoppingState | None
-    rows: Sequence[Mapping[str, float]] = field(default=(), repr=False)
+    optimizer: Mapping[str, Array] = field(repr=False)  # its state arrays by name
+    step: int  # updates of the optimizer
+    scalars: Sequence[float]  # that an optimizer carries from step to step besides its arrays
+    last: Mapping[str, float]  # running_loss and learning_rate of the last epoch; empty before the first
+    seconds: float  # of training so far
+    early_stopping: EarlyStoppingState | None  # after the rows before that of this epoch
+    rows: Sequence[Mapping[str, float]] = field(default=(), repr=False)  # before this epoch, from row 0
 
     @classmethod
     def of(
@@ -82,7 +59,7 @@ class TrainingState:
             parameters=network.parameters,
             optimizer=updater.state,
             step=updater.step,
-            scalars=updater.memory,
+            scalars=updater.scalars,
             last=last or {},
             seconds=seconds,
             early_stopping=early_stopping,
@@ -100,15 +77,9 @@ class TrainingState:
         network.parameters[...] = self.parameters
 
     def load_into(self, network: CompiledNetwork, updater: Any) -> None:
-        """Set a network and its updater to this state.
-
-        Raises
-        ------
-        CheckpointError
-            If the state is that of another network or optimizer.
-        """
+        """Set a network and its updater to this state, or raise a CheckpointError if it does not fit them."""
         own, given = updater.state, self.optimizer
-        python = updater.optimizer.update is not None  # a Python optimizer may replace and add arrays
+        python = updater.component.update is not None  # a Python optimizer may replace and add arrays
         for name in dict.fromkeys([*own, *given]):
             fits = name in own and name in given and own[name].shape == given[name].shape
             if not fits and not python:
@@ -120,4 +91,4 @@ class TrainingState:
                 updater.state[name] = np.array(values)
             else:
                 updater.state[name][...] = values  # in place: the core holds the address
-        updater.step, updater.memory = self.step, list(self.scalars)
+        updater.step, updater.scalars = self.step, list(self.scalars)

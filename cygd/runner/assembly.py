@@ -40,34 +40,19 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reading:
-    """A validated experiment with its plugins; its data have not been read yet.
-
-    Attributes
-    ----------
-    experiment : config.Experiment
-        The experiment, with defaults filled in and components resolved.
-    plugins : Plugins
-        The registry of loaded plugins.
-    requests : tuple of Request
-        The plugins that the user named, in loading order.
-    plugin_copies : mapping of Path to Path
-        For a plugin file, the copy to use in its place when the file is copied again. The folds of one
-        cross-validation share their imported plugins, so they must not copy a file edited in the meantime.
-    """
+    """A validated experiment with its plugins; its data have not been read yet."""
 
     experiment: config.Experiment
     plugins: Plugins
-    requests: tuple[Request, ...]
+    requests: tuple[Request, ...]  # the plugins that the user named, in loading order
+    # plugin file -> the copy to use in its place when the file is copied again: the folds of a
+    # cross-validation share their imported plugins, so they must not copy a file edited in the meantime
     plugin_copies: Mapping[Path, Path] = field(default_factory=dict, kw_only=True, repr=False)
 
     def resolved(self, name_plugin: Callable[[Path], str] = str) -> dict[str, Any]:
         """Return the content of config.yaml, which depends on neither folder nor environment.
 
-        Parameters
-        ----------
-        name_plugin : callable
-            name_plugin(path) returns the name under which config.yaml lists a plugin file; it may copy
-            the file.
+        `name_plugin` returns the name under which config.yaml lists a plugin file; it may copy the file.
         """
         names = {str(path): name_plugin(self.plugin_copies.get(path, path)) for path in self.plugins.files}
         return {
@@ -82,26 +67,18 @@ class Reading:
         for request in self.requests:
             if request.blocks:
                 # a blocked file need not be listed: only installed plugins load without being named
-                if any(matches(request.text, point) for point in points):
-                    yield f"no:{request.text}"
+                if any(matches(request.target, point) for point in points):
+                    yield f"no:{request.target}"
             elif request.path is None:
-                if request.text in self.plugins.modules:
-                    yield request.text
+                if request.target in self.plugins.modules:
+                    yield request.target
             elif request.path in self.plugins.files:
                 yield str(request.path)
 
 
 @dataclass(frozen=True)
 class Assembly(Reading):
-    """An experiment with its data and its untrained network.
-
-    Attributes
-    ----------
-    data : PreparedData
-        The training, validation and test rows.
-    network : Network
-        The network with its initial weights.
-    """
+    """An experiment with its data and its untrained network."""
 
     data: PreparedData
     network: Network
@@ -113,13 +90,7 @@ def assemble(
     plugins: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Assembly:
-    """Read an experiment and build its data and network.
-
-    Raises
-    ------
-    ConfigError, DataError, PluginError
-        If the experiment is invalid, or its data cannot be read or do not fit the model.
-    """
+    """Read an experiment and build its data and network."""
     return build(read(source, overrides, plugins, environment))
 
 
@@ -127,29 +98,12 @@ def assemble(
 
 
 def read(
-    source: Source,
+    source: Source,  # a YAML file, or its content
     overrides: Sequence[str] = (),
-    plugins: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
+    plugins: Sequence[str] = (),  # loaded in addition to those that the experiment names
+    environment: Mapping[str, str] | None = None,  # controls plugin loading; None: os.environ
 ) -> Reading:
-    """Read an experiment, load its plugins and validate it.
-
-    Parameters
-    ----------
-    source : path or mapping
-        A YAML file, or its content.
-    overrides : sequence of str
-        Values that replace those of the file, such as `train.epochs=5`.
-    plugins : sequence of str
-        Plugins to load in addition to those that the experiment names.
-    environment : mapping, optional
-        The environment variables that control plugin loading; `os.environ` by default.
-
-    Raises
-    ------
-    ConfigError, PluginError
-        If the experiment is invalid; the error lists every problem.
-    """
+    """Read an experiment, load its plugins and validate it; the error lists every problem."""
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
     return read_document(document, plugins, environment)
@@ -159,24 +113,9 @@ def read_document(
     document: config.Document,
     plugins: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
-    load: Callable[[Sequence[Request]], Plugins] | None = None,
+    load: Callable[[Sequence[Request]], Plugins] | None = None,  # None: Plugins.load
 ) -> Reading:
-    """Load the plugins of a document and validate it.
-
-    Parameters
-    ----------
-    document : config.Document
-        A parsed experiment.
-    plugins, environment
-        As in `read`.
-    load : callable, optional
-        load(requests) returns the plugin registry; `Plugins.load` by default.
-
-    Raises
-    ------
-    ConfigError, PluginError
-        If the experiment is invalid; the error lists every problem.
-    """
+    """Load the plugins of a document and validate it; the error lists every problem."""
     asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
     asked += option_requests(plugins)
     environment = os.environ if environment is None else environment
@@ -249,26 +188,15 @@ def _pointer_problems(experiment: config.Experiment, plugins: Plugins) -> Iterat
 
 def build(
     reading: Reading,
-    fold: int | None = None,
+    fold: int | None = None,  # of a cross-validation, counted from 1
     prepare: Callable[[config.Experiment, Plugins], PreparedData] = prepare,
 ) -> Assembly:
-    """Prepare the data of an experiment and build its network.
-
-    Parameters
-    ----------
-    reading : Reading
-        The experiment.
-    fold : int, optional
-        The fold of a cross-validation to build, counted from 1.
-    prepare : callable
-        prepare(experiment, plugins) returns the data.
-
-    Raises
-    ------
-    ConfigError, DataError, PluginError
-        If the data cannot be read or do not fit the model.
-    """
-    experiment = reading.experiment if fold is None else _select_fold(reading.experiment, fold)
+    """Prepare the data of an experiment and build its network; raise if the data do not fit the model."""
+    experiment = reading.experiment
+    if fold is not None:  # as the override `data.split.fold=N` would
+        assert experiment.data.split is not None
+        split = experiment.data.split.replace(fold=fold)
+        experiment = experiment.replace(data=experiment.data.replace(split=split))
     try:
         prepared = prepare(experiment, reading.plugins)
     except DataError as error:
@@ -285,13 +213,6 @@ def build(
         build_network(experiment, prepared.train.x.shape[1], reading.plugins),
         plugin_copies=reading.plugin_copies,
     )
-
-
-def _select_fold(experiment: config.Experiment, fold: int) -> config.Experiment:
-    """Return the experiment of one fold, as the override `data.split.fold=N` would."""
-    split = experiment.data.split
-    assert split is not None
-    return experiment.replace(data=experiment.data.replace(split=split.replace(fold=fold)))
 
 
 def build_network(experiment: config.Experiment, n_inputs: int, plugins: Plugins) -> Network:
@@ -340,10 +261,11 @@ def _data_problems(experiment: config.Experiment, prepared: PreparedData) -> Ite
     """Yield the mismatches between the data and the given weights or the loss."""
     n_inputs, first = prepared.train.x.shape[1], experiment.model.layers[0]
     if first.weights is not None and len(first.weights) != n_inputs:
+        rows = "1 row" if n_inputs == 1 else f"{n_inputs} rows"
+        inputs = ", ".join(prepared.inputs[:6]) + (", ..." if len(prepared.inputs) > 6 else "")
         yield experiment.problem(
             "model.layers.0.weights",
-            f"expected {_plural(n_inputs, 'row')}, one for each input ({_abbreviated(prepared.inputs)}), "
-            f"got {len(first.weights)}",
+            f"expected {rows}, one for each input ({inputs}), got {len(first.weights)}",
             "write one row for each input and one column for each unit",
         )
     parts = [part for part in (prepared.train, prepared.validation, prepared.test) if part is not None]
@@ -353,12 +275,3 @@ def _data_problems(experiment: config.Experiment, prepared: PreparedData) -> Ite
         except DataError as error:
             yield experiment.problem("loss", error.message, error.hint)
             return
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _abbreviated(names: Sequence[str], limit: int = 6) -> str:
-    listed = ", ".join(names[:limit])
-    return f"{listed}, ..." if len(names) > limit else listed

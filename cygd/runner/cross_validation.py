@@ -23,6 +23,7 @@ from cygd.errors import RunInterrupted
 from cygd.runner.assembly import Reading
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.results import Result
+from cygd.tracking.statistics import mean, standard_deviation
 
 __all__ = ["cross_validate", "describe_folds", "n_folds"]
 
@@ -42,21 +43,8 @@ def cross_validate(
 ) -> Result:
     """Run every fold and summarize their results, also if one of them fails.
 
-    Parameters
-    ----------
-    directory : RunDirectory
-        The folder that holds the folds.
-    n_folds : int
-        The number of folds.
-    run_fold : callable
-        run_fold(fold, folder) returns the result of a fold; folds count from 1.
-    quiet : bool
-        Print no summary.
-
-    Returns
-    -------
-    Result
-        The mean of each metric, with the model of the fold with the lowest validation loss.
+    The result has the mean of each metric, and the model of the fold with the lowest validation loss.
+    `run_fold(fold, folder)` counts folds from 1.
     """
     results: list[Result] = []
     try:
@@ -98,14 +86,7 @@ def standard_deviations(results: Sequence[Result]) -> dict[str, float]:
 
 
 def describe_folds(results: Sequence[Result]) -> str:
-    """Return the means and standard deviations as one line.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> describe_folds([SimpleNamespace(metrics={"loss": 1.0}), SimpleNamespace(metrics={"loss": 2.0})])
-    '2 folds: loss 1.5 (std 0.7071)'
-    """
+    """Return the means and standard deviations as one line, such as `2 folds: loss 1.5 (std 0.7071)`."""
     std = standard_deviations(results)
     metrics = [f"{name} {value:.4g} (std {std[name]:.4g})" for name, value in means(results).items()]
     return f"{len(results)} folds: {', '.join(metrics)}"
@@ -115,19 +96,6 @@ def metric_values(results: Sequence[Result]) -> dict[str, list[float]]:
     """Return the values of each metric, one per fold."""
     names = dict.fromkeys(name for result in results for name in result.metrics)
     return {name: [result.metrics.get(name, math.nan) for result in results] for name in names}
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean; math.fsum rounds once, so the order of the values does not matter."""
-    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
-
-
-def standard_deviation(values: Sequence[float]) -> float:
-    """Return the sample standard deviation; NaN for fewer than two values."""
-    center = mean(values)
-    if len(values) < 2 or math.isnan(center):
-        return math.nan
-    return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1))
 
 
 def write_summary(directory: RunDirectory, results: Sequence[Result], status: str) -> None:

@@ -13,7 +13,7 @@ from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
 from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly
-from cygd.runner.fit import evaluate, fit
+from cygd.runner.fit import evaluate, fit_options, training_loop
 from cygd.runner.provenance import config_hash, data_hash, plugin_hashes
 from cygd.runner.resumption import ResumePoint
 from cygd.tracking.checkpoints import CheckpointWriter
@@ -35,13 +35,7 @@ INCOMPLETE = "the run folder could not be completed"
 
 @contextmanager
 def attach_loggers(assembly: Assembly, quiet: bool) -> Iterator[tuple[CsvLogger, WeightHashLogger]]:
-    """Register the loggers of an experiment as listeners within a `with` block.
-
-    Yields
-    ------
-    tuple of CsvLogger and WeightHashLogger
-        The loggers that every run has: they write metrics.csv and hashes.csv.
-    """
+    """Register the loggers of an experiment within a `with` block, and yield those that every run has."""
     loggers = [spec.component.build() for spec in assembly.experiment.log]
     if quiet:
         loggers = [logger for logger in loggers if not isinstance(logger, ConsoleLogger)]
@@ -53,29 +47,15 @@ def attach_loggers(assembly: Assembly, quiet: bool) -> Iterator[tuple[CsvLogger,
 
 
 class Execution:
-    """One run, which completes its folder also when it is interrupted or fails.
-
-    Parameters
-    ----------
-    assembly : Assembly
-        The experiment with its data and network.
-    directory : RunDirectory
-        The run folder, locked.
-    threads : int
-        The number of threads.
-    loggers : tuple of CsvLogger and WeightHashLogger
-        The loggers from `attach_loggers`.
-    resume_point : ResumePoint, optional
-        The stopped run to resume; None for a new run.
-    """
+    """One run, which completes its folder also when it is interrupted or fails."""
 
     def __init__(
         self,
         assembly: Assembly,
-        directory: RunDirectory,
+        directory: RunDirectory,  # locked
         threads: int,
-        loggers: tuple[CsvLogger, WeightHashLogger],
-        resume_point: ResumePoint | None = None,
+        loggers: tuple[CsvLogger, WeightHashLogger],  # from `attach_loggers`
+        resume_point: ResumePoint | None = None,  # None: a new run
     ) -> None:
         self.assembly = assembly
         self.experiment = assembly.experiment
@@ -165,13 +145,14 @@ class Execution:
 
     def train(self) -> History:
         """Run all epochs."""
-        return fit(
+        loop = training_loop(
             self.assembly,
-            self.threads,
+            fit_options(self.experiment, self.threads),
             on_epoch=self.on_epoch,
             start=self.state,
             on_start=self.on_start,
         )
+        return loop.run()
 
     def on_start(self, get_state: Callable[[], TrainingState | None]) -> None:
         """Keep the function that returns the current training state."""

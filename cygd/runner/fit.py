@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cygd import config
-from cygd.components import Metric
 from cygd.network import EarlyStopping, FitOptions, History, evaluation
 from cygd.network.training import TrainingLoop
 from cygd.runner.assembly import Assembly
@@ -14,32 +13,12 @@ from cygd.runner.assembly import Assembly
 __all__ = ["evaluate", "fit", "fit_options", "training_loop"]
 
 
-def fit(
-    assembly: Assembly,
-    threads: int,
-    *,
-    metrics: Sequence[Metric] | None = None,
-    evaluate_every: int | None = None,
-    **hooks: Any,
-) -> History:
-    """Train the network of an assembly in place, and return the history.
-
-    Parameters
-    ----------
-    assembly : Assembly
-        The experiment with its data and its network.
-    threads : int
-        Never changes the result.
-    metrics, evaluate_every
-        What to measure and at which epochs; the experiment's by default.
-    hooks
-        on_epoch, start and on_start of `TrainingLoop`.
-    """
-    options = fit_options(assembly.experiment, threads, metrics, evaluate_every)
-    return training_loop(assembly, options, **hooks).run()
+def fit(assembly: Assembly, threads: int, **options: Any) -> History:
+    """Train the network of an assembly in place; `options` replace those of the experiment."""
+    return training_loop(assembly, replace(fit_options(assembly.experiment, threads), **options)).run()
 
 
-def training_loop(assembly: Assembly, options: FitOptions, **hooks: Any) -> TrainingLoop:
+def training_loop(assembly: Assembly, options: FitOptions, **callbacks: Any) -> TrainingLoop:
     """Return the training of an assembly's network on its data."""
     return TrainingLoop(
         network=assembly.network,
@@ -47,39 +26,19 @@ def training_loop(assembly: Assembly, options: FitOptions, **hooks: Any) -> Trai
         options=options,
         validation=assembly.data.validation,
         unscale=assembly.data.preprocessing.inverse_targets,
-        **hooks,
+        **callbacks,
     )
 
 
-def fit_options(
-    experiment: config.Experiment,
-    threads: int,
-    metrics: Sequence[Metric] | None = None,
-    evaluate_every: int | None = None,
-) -> FitOptions:
+def fit_options(experiment: config.Experiment, threads: int) -> FitOptions:
     """Return the options of the fit that an experiment describes."""
-    train, stop = experiment.train, experiment.stop
-    if metrics is None:
-        metrics = [spec.component for spec in experiment.metrics]
     return FitOptions(
+        **experiment.train.plain(),
         optimizer=experiment.optimizer.component,
-        epochs=train.epochs,
-        batch_size=train.batch_size,
-        shuffle=train.shuffle,
-        evaluate_every=train.evaluate_every if evaluate_every is None else evaluate_every,
         schedule=experiment.schedule.component,
         clip=experiment.clip,
-        stop=None
-        if stop is None
-        else EarlyStopping(
-            monitor=stop.monitor,
-            patience=stop.patience,
-            min_delta=stop.min_delta,
-            mode=stop.mode,
-            restore_best=stop.restore_best,
-            loss_below=stop.loss_below,
-        ),
-        metrics=metrics,
+        stop=None if experiment.stop is None else EarlyStopping(**experiment.stop.plain()),
+        metrics=[spec.component for spec in experiment.metrics],
         threads=threads,
     )
 

@@ -59,13 +59,7 @@ def load(directory: str | os.PathLike[str]) -> Model:
 
 
 def load_result(assembly: Assembly, folder: Path) -> Result | None:
-    """Return the result of a finished run, or None if the run can be resumed.
-
-    Raises
-    ------
-    CheckpointError
-        If a file is missing or damaged.
-    """
+    """Return the result of a finished run, or None if the run can be resumed."""
     try:
         content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         status, epochs = content["status"], content["epochs"]

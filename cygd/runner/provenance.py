@@ -118,14 +118,7 @@ def config_hash(content: Mapping[str, Any]) -> str:
 def plugin_hashes(reading: Reading, content: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Return the SHA-256 of the copied plugin files and of the plugin modules in use, by name.
 
-    Parameters
-    ----------
-    reading : Reading
-        The experiment.
-    content : mapping
-        Its resolved form, as in config.yaml.
-    folder : Path
-        The run folder.
+    `content` is that of config.yaml in the run folder.
     """
     copies = [folder / name for name in content["plugins"]]
     used = set()

@@ -29,7 +29,7 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import file_hashes, version
 from cygd.tracking.files import to_jsonable
 
-__all__ = ["FoldedRun", "ResumePoint", "load_folded_run", "load_resume_point"]
+__all__ = ["ResumePoint", "load_folded_run", "load_resume_point"]
 
 log = logging.getLogger("cygd")
 
@@ -39,50 +39,16 @@ ABSENT = object()
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """A stopped run that can be resumed.
-
-    Attributes
-    ----------
-    assembly : Assembly
-        The experiment of the run folder.
-    content : mapping
-        Its resolved form, as in config.yaml.
-    state : TrainingState or None
-        The state of the last checkpoint; None to start from the beginning.
-    epochs_raised : bool
-        Whether config.yaml has fewer epochs and must be rewritten.
-    """
+    """A stopped run that can be resumed."""
 
     assembly: Assembly
-    content: Mapping[str, Any]
-    state: TrainingState | None
-    epochs_raised: bool
+    content: Mapping[str, Any]  # of config.yaml
+    state: TrainingState | None  # of the last checkpoint; None: start from the beginning
+    epochs_raised: bool  # config.yaml has fewer epochs and must be rewritten
 
 
-@dataclass(frozen=True)
-class FoldedRun:
-    """A cross-validation that can be resumed.
-
-    Attributes
-    ----------
-    reading : Reading
-        The experiment, for the folds that have not begun.
-    content : mapping
-        Its resolved form, as in config.yaml.
-    """
-
-    reading: Reading
-    content: Mapping[str, Any]
-
-
-def load_folded_run(directory: RunDirectory, overrides: Sequence[str] = ()) -> FoldedRun | None:
-    """Return the cross-validation of a folder, or None if it is the folder of a single run.
-
-    Raises
-    ------
-    ConfigError, PluginError
-        If the experiment has changed.
-    """
+def load_folded_run(directory: RunDirectory, overrides: Sequence[str] = ()) -> Reading | None:
+    """Return the experiment of a cross-validation to resume, or None for the folder of a single run."""
     folder = directory.path
     if (folder / "environment.json").exists():  # only single runs have one
         return None
@@ -92,24 +58,16 @@ def load_folded_run(directory: RunDirectory, overrides: Sequence[str] = ()) -> F
     if split is None or not split.every_fold:
         return None
     reading = read(file, overrides, environment=environment) if overrides else recorded
-    content = reading.resolved(directory.relative_name)
     before = to_jsonable(recorded.resolved(directory.relative_name))
-    _raise_if_any(list(_differences(reading, before, to_jsonable(content))))
-    return FoldedRun(reading, content)
+    now = to_jsonable(reading.resolved(directory.relative_name))
+    _raise_if_any(list(_differences(reading, before, now)))
+    return reading
 
 
 def load_resume_point(
     directory: RunDirectory, overrides: Sequence[str] = (), plugins: Sequence[str] = ()
 ) -> ResumePoint:
-    """Return the run of a folder with the state from which it continues.
-
-    Raises
-    ------
-    ConfigError, DataError, PluginError
-        If the experiment, its plugins or its data have changed; the error names every difference.
-    CheckpointError
-        If a required file is missing or damaged.
-    """
+    """Return the run of a folder with the state from which it continues."""
     folder = directory.path
     file, environment = folder / "config.yaml", _environment_without_plugins()
     recorded = _read_environment(folder)
@@ -175,7 +133,7 @@ def _check_requested_plugins(plugins: Sequence[str], folder: Path, recorded: Map
     for request in option_requests(plugins):
         path = request.path
         if path is None:
-            known = request.text in known_modules
+            known = request.target in known_modules
         else:
             known = path.is_file() and known_hashes.issuperset(file_hashes([path]).values())
         if not known:

@@ -25,7 +25,7 @@ from cygd.runner.cross_validation import cross_validate, n_folds
 from cygd.runner.execution import Execution, attach_loggers
 from cygd.runner.loading import load_result
 from cygd.runner.provenance import custom_components
-from cygd.runner.resumption import FoldedRun, load_folded_run, load_resume_point
+from cygd.runner.resumption import load_folded_run, load_resume_point
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
@@ -134,9 +134,9 @@ def resume(
     with LogFile() as log_file:
         folder = RunDirectory.open(directory)
         with folder.locked():
-            folded_run = load_folded_run(folder, overrides)
-            if folded_run is not None:
-                return _resume_folds(folder, folded_run, overrides, plugins, threads, quiet)
+            reading = load_folded_run(folder, overrides)
+            if reading is not None:
+                return _resume_folds(folder, reading, overrides, plugins, threads, quiet)
             resume_point = load_resume_point(folder, overrides, plugins)
             assembly = resume_point.assembly
             result = load_result(assembly, folder.path)
@@ -160,17 +160,7 @@ def execute(
     threads: int,
     quiet: bool = True,
 ) -> Result:
-    """Train an assembled experiment in a new run folder.
-
-    Parameters
-    ----------
-    assembly : Assembly
-        The experiment with its data and network.
-    log_file : LogFile
-        The log collected while the experiment was read; continued in log.txt.
-    out, threads, quiet
-        As for `run`, which lists the exceptions.
-    """
+    """Train an assembled experiment in a new run folder, and continue the log of its reading there."""
     # loggers first: an error of their factories must not leave a folder
     with attach_loggers(assembly, quiet) as loggers, _new_folder(assembly, log_file, out) as folder:
         _log_custom_components(assembly, quiet)
@@ -200,7 +190,7 @@ def _execute_folds(
 
 def _resume_folds(
     folder: RunDirectory,
-    folded_run: FoldedRun,
+    reading: Reading,
     overrides: Sequence[str],
     plugins: Sequence[str],
     threads: int | None,
@@ -210,9 +200,8 @@ def _resume_folds(
     folder.check_writable()
     folder.remove_temporary_files()
     if overrides:
-        folder.write_text("config.yaml", config.dump(folded_run.content))
+        folder.write_text("config.yaml", config.dump(reading.resolved(folder.relative_name)))
     remove_durably(folder.path / "result.json")
-    reading = folded_run.reading
 
     def run_fold(fold: int, path: Path) -> Result:
         if (path / "config.yaml").is_file():

@@ -1,11 +1,11 @@
-"""Many experiments from one file.
+"""Sweeps: many runs of one experiment, with other values in each.
 
-`sweep` runs them in worker processes, and `resume` goes on with what is missing.
+`sweep` executes them in worker processes, `resume` executes those that are missing.
 
 from cygd.sweep import sweep
 
-found = sweep("experiments/xor.yaml", ["optimizer.learning_rate=0.1,0.5"])
-found.best.values, found.best.metrics["loss"]
+result = sweep("experiments/xor.yaml", ["optimizer.learning_rate=0.1,0.5"])
+result.best.values, result.best.metrics["loss"]
 """
 
 from cygd.sweep.runner import Sweep, resume, sweep

@@ -1,8 +1,9 @@
-"""The configurations of a sweep: what `grid`, `zip`, `random`, `list` and `when` stand for.
+"""Expand the blocks `grid`, `zip`, `random`, `list` and `when` of a sweep into configurations.
 
-A configuration is a set of changes to the base experiment, each a dotted key with the value's node, so that
-an error names the place in the sweep where the value was written. The blocks add up; a key given several
-values on the command line multiplies all of them, and takes the place of that key in the file.
+A configuration is a set of changes to the base experiment. Each change is a dotted key with the node of its
+value, so that an error names the line of the sweep in which the value is written. The configurations of the
+blocks are added up; a key with several values on the command line multiplies all of them and replaces that
+key in the file.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import itertools
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cygd import config
 from cygd.config.overrides import is_component, read_override
 from cygd.config.sweep_section import SweepSection
-from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key, show_key
+from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
@@ -26,13 +27,16 @@ __all__ = [
     "Axis",
     "Change",
     "Changes",
-    "Conditions",
-    "check_one_run",
-    "configurations",
+    "WhenConditions",
+    "blocks",
+    "check_single_run",
+    "dotted_key",
     "draw",
-    "label",
+    "expand",
+    "parents_first",
+    "plain_values",
     "read_axes",
-    "values_of",
+    "varied_keys",
 ]
 
 Change = tuple[KeyPath, Node]
@@ -41,42 +45,42 @@ Changes = tuple[Change, ...]
 
 @dataclass(frozen=True)
 class Axis:
-    """A key with the values that it takes."""
+    """A key with the values over which it is varied."""
 
     path: KeyPath
     values: tuple[Node, ...]
 
 
-def label(path: KeyPath) -> str:
-    """Write a key path as it is typed and as tables head it.
+def dotted_key(path: KeyPath) -> str:
+    """Return a key path as it is written on the command line and in table headers.
 
     Examples
     --------
-    >>> label(("model", "layers", 0, "units"))
+    >>> dotted_key(("model", "layers", 0, "units"))
     'model.layers.0.units'
     """
     return ".".join(map(str, path))
 
 
-def values_of(changes: Changes) -> dict[str, Any]:
-    """Return the plain values of a configuration by their keys."""
-    return {label(path): node.plain() for path, node in changes}
+def plain_values(changes: Changes) -> dict[str, Any]:
+    """Return the plain values of a configuration by dotted keys."""
+    return {dotted_key(path): node.plain() for path, node in changes}
 
 
 def read_axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
-    """Tell overrides with one value from those with several, KEY=V1,V2.
+    """Split overrides into those with one value and those with several, KEY=V1,V2.
 
-    The values are read as the items of a YAML list: `model.layers=[4, 1],[8, 1]` are two, `x=[1, 2]` is one.
+    The values are read as the items of a YAML list: `model.layers=[4, 1],[8, 1]` has two, `x=[1, 2]` has one.
 
     Raises
     ------
     ConfigError
-        For what is no YAML.
+        If the key of an override with several values is invalid.
 
     Examples
     --------
     >>> single, [axis] = read_axes(["train.epochs=5", "optimizer=sgd,adam"])
-    >>> single, label(axis.path), [value.plain() for value in axis.values]
+    >>> single, dotted_key(axis.path), [value.plain() for value in axis.values]
     (['train.epochs=5'], 'optimizer', ['sgd', 'adam'])
     """
     single: list[str] = []
@@ -84,8 +88,8 @@ def read_axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
     problems: list[Problem] = []
     for override in overrides:
         key, _, text = override.partition("=")
-        items = _items(text)
-        if len(items) < 2 or parse_key(key.strip())[0] == "sweep":
+        values = _read_items(text)
+        if len(values) < 2 or parse_key(key.strip())[0] == "sweep":
             single.append(override)
             continue
         try:
@@ -93,112 +97,112 @@ def read_axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
         except ConfigError as error:
             problems += error.problems
         else:
-            axes.append(Axis(path, tuple(items)))
+            axes.append(Axis(path, tuple(values)))
     if problems:
         raise ConfigError(problems)
     return single, axes
 
 
-def _items(text: str) -> list[Node]:
-    """Return the values that stand behind KEY=, one or several; none where it is no list of values."""
+def _read_items(text: str) -> list[Node]:
+    """Return the items of a comma-separated text; none if it is not a list of YAML values."""
     if "," not in text:
         return []
     try:
         node = read_yaml(f"[{text}]", COMMAND_LINE, [])
     except ConfigError:
-        return []  # as one value it may be right, and if it is not, its own error says more
+        return []  # it is read as one value, which is valid or gives a better error
     return node.value if node is not None and isinstance(node.value, list) else []
 
 
-def configurations(
+def expand(
     document: config.Document,
     section: SweepSection,
     axes: Sequence[Axis],
     fixed: Sequence[KeyPath],
     defaults: Mapping[str, Any],
 ) -> list[Changes]:
-    """Return all configurations but those of `optuna`, each once, in the order in which they are written.
+    """Return all configurations except those of `optuna`, without duplicates, in the order of the file.
 
     Parameters
     ----------
     document : Document
-        The base experiment, with its `sweep`.
+        The base experiment with its `sweep`.
     section : SweepSection
-        The same, checked.
+        The validated `sweep`.
     axes : sequence of Axis
-        Of the command line.
+        The keys with several values on the command line.
     fixed : sequence of KeyPath
-        The keys that the command line gives one value.
+        The keys with one value on the command line, which are not varied.
     defaults : mapping
-        The base experiment with its defaults filled in, which conditions look into.
+        The base experiment with defaults filled in, for the conditions of `when`.
 
     Raises
     ------
     ConfigError
-        For a condition on a key that is not varied.
+        If `when` has a condition for a key that is not varied.
     """
-    taken = {*fixed, *(axis.path for axis in axes)}
-    found = [_without(taken, changes) for changes in _written(document, section)]
-    if not found and (axes or not section.optuna):
-        found = [()]  # the base experiment by itself
-    crossed = [
-        (*changes, *zip((axis.path for axis in axes), chosen, strict=True))
-        for changes in found
-        for chosen in itertools.product(*(axis.values for axis in axes))
+    replaced = {*fixed, *(axis.path for axis in axes)}
+    in_file = [
+        tuple(change for change in changes if change[0] not in replaced)
+        for changes in _expand_blocks(document, section)
     ]
-    conditions = Conditions(document, defaults)
-    conditions.check(varied(document, axes))
-    return list({identity(changes): changes for changes in map(conditions.applied, crossed)}.values())
+    if not in_file and (axes or not section.optuna):
+        in_file = [()]  # the base experiment
+    paths = [axis.path for axis in axes]
+    products = [
+        (*changes, *zip(paths, values, strict=True))
+        for changes in in_file
+        for values in itertools.product(*(axis.values for axis in axes))
+    ]
+    conditions = WhenConditions(document, defaults)
+    conditions.check_keys(varied_keys(document, axes))
+    configurations = map(conditions.apply, products)
+    return list(
+        {json.dumps(plain_values(c), sort_keys=True, default=repr): c for c in configurations}.values()
+    )
 
 
-def varied(document: config.Document, axes: Sequence[Axis], fixed: Sequence[KeyPath] = ()) -> list[KeyPath]:
-    """Return every key that a sweep varies, in the order in which they are written."""
+def varied_keys(
+    document: config.Document, axes: Sequence[Axis], fixed: Sequence[KeyPath] = ()
+) -> list[KeyPath]:
+    """Return every key that the sweep varies, in the order of the file."""
     kinds = ("grid", "zip", "random", "list", "optuna")
-    written = [parse_key(key) for kind in kinds for block in blocks(document, kind) for key in block.value]
-    unfixed = [path for path in written if path not in fixed]
+    in_file = [parse_key(key) for kind in kinds for block in blocks(document, kind) for key in block.value]
+    unfixed = [path for path in in_file if path not in fixed]
     return list(dict.fromkeys([*unfixed, *(axis.path for axis in axes)]))
 
 
-def identity(changes: Changes) -> str:
-    """Return a text that is equal for configurations with equal values."""
-    return json.dumps(values_of(changes), sort_keys=True, default=repr)
-
-
-def _without(paths: set[KeyPath], changes: Changes) -> Changes:
-    return tuple(change for change in changes if change[0] not in paths)
-
-
-def _written(document: config.Document, section: SweepSection) -> Iterator[Changes]:
+def _expand_blocks(document: config.Document, section: SweepSection) -> Iterator[Changes]:
     """Yield the configurations of the file, block by block."""
     for block in blocks(document, "grid"):
-        yield from map(_ordered, itertools.product(*_lists(block)))
+        yield from map(parents_first, itertools.product(*_listed_changes(block)))
     for block in blocks(document, "zip"):
-        yield from map(_ordered, zip(*_lists(block), strict=True))
+        yield from map(parents_first, zip(*_listed_changes(block), strict=True))
     for number, block in enumerate(blocks(document, "random")):
         for sample in range(section.samples):
-            yield _ordered(
+            yield parents_first(
                 (parse_key(key), draw(node, f"{section.seed}/{number}/{key}/{sample}"))
                 for key, node in block.value.items()
             )
     for block in blocks(document, "list"):
-        yield _ordered((parse_key(key), node) for key, node in block.value.items())
+        yield parents_first((parse_key(key), node) for key, node in block.value.items())
 
 
-def _lists(block: Node) -> list[list[Change]]:
-    """Return the changes of each key of a block; an error about a key names the place of the key."""
+def _listed_changes(block: Node) -> list[list[Change]]:
+    """Return the changes of each key of a block; an error of the key names the place of the key."""
     return [
         [(parse_key(key), Node(value.value, value.mark, node.key_mark)) for value in node.value]
         for key, node in block.value.items()
     ]
 
 
-def _ordered(changes: Any) -> Changes:
-    """Return changes with what lies further up first, so that nothing is written over."""
+def parents_first(changes: Iterable[Change]) -> Changes:
+    """Sort changes so that `optimizer` is set before `optimizer.learning_rate`."""
     return tuple(sorted(changes, key=lambda change: len(change[0])))
 
 
 def blocks(document: config.Document, kind: str) -> list[Node]:
-    """Return the mappings of a block: one mapping, or a list of them."""
+    """Return the mappings of a block, which is one mapping or a list of them."""
     sweep = document.root.child("sweep")
     node = sweep and sweep.child(kind)
     if node is None or not node.value:
@@ -206,124 +210,120 @@ def blocks(document: config.Document, kind: str) -> list[Node]:
     return list(node.value) if isinstance(node.value, list) else [node]
 
 
-def draw(distribution: Node, source: str) -> Node:
-    """Return a value from `{uniform: [0, 1]}`; a source gives the same value whatever else is drawn."""
-    [(name, given)] = distribution.value.items()
-    chance = random.Random(source)
+def draw(distribution: Node, seed: str) -> Node:
+    """Draw a value from a distribution such as `{uniform: [0, 1]}`; it depends on the seed alone."""
+    [(name, arguments)] = distribution.value.items()
+    generator = random.Random(seed)
     if name == "choice":
-        chosen = chance.choice(given.value)
+        chosen = generator.choice(arguments.value)
         return Node(chosen.value, chosen.mark, distribution.key_mark)
-    low, high = given.plain()
+    low, high = arguments.plain()
     value: float
     if name == "integers":
-        value = chance.randint(low, high)
+        value = generator.randint(low, high)
     elif name == "uniform":
-        value = low + (high - low) * chance.random()
+        value = low + (high - low) * generator.random()
     else:
-        value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * chance.random())
+        value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * generator.random())
         value = min(max(value, low), high)
-    return Node(value, given.mark, distribution.key_mark)
+    return Node(value, arguments.mark, distribution.key_mark)
 
 
-class Conditions:
-    """What `when` says: the keys that are varied only where other keys have certain values."""
+class WhenConditions:
+    """The conditions of `when`: a key is varied only where other keys have certain values."""
 
     def __init__(self, document: config.Document, defaults: Mapping[str, Any]) -> None:
-        self.document = document
-        self.defaults = defaults
-        self.of: dict[KeyPath, list[Change]] = {}
-        self.marks: dict[KeyPath, Mark] = {}
+        self._document = document
+        self._defaults = defaults
+        self._conditions: dict[KeyPath, list[Change]] = {}
+        self._marks: dict[KeyPath, Mark] = {}
         for block in blocks(document, "when"):
             for key, node in block.value.items():
                 path = parse_key(key)
-                self.marks[path] = node.key_mark or node.mark
-                wanted = [(parse_key(other), value) for other, value in node.value.items()]
-                self.of.setdefault(path, []).extend(wanted)
+                self._marks[path] = node.key_mark or node.mark
+                conditions = [(parse_key(other), value) for other, value in node.value.items()]
+                self._conditions.setdefault(path, []).extend(conditions)
 
-    def check(self, varied: Sequence[KeyPath]) -> None:
-        """Raise a ConfigError for a condition on what is not varied."""
-        known = [label(path) for path in varied]
+    def check_keys(self, varied: Sequence[KeyPath]) -> None:
+        """Raise a ConfigError if a key that is not varied has a condition."""
+        known = [dotted_key(path) for path in varied]
         problems = [
             Problem(
                 str(mark),
-                f"sweep.when.{label(path)}",
-                f"{label(path)!r} is not varied, so it has no condition",
-                did_you_mean(label(path), known),
+                f"sweep.when.{dotted_key(path)}",
+                f"{dotted_key(path)!r} is not varied and cannot have a condition",
+                did_you_mean(dotted_key(path), known),
             )
-            for path, mark in self.marks.items()
+            for path, mark in self._marks.items()
             if path not in varied
         ]
         if problems:
             raise ConfigError(problems)
 
-    def applied(self, changes: Changes) -> Changes:
-        """Return a configuration without the changes whose conditions do not hold."""
+    def apply(self, changes: Changes) -> Changes:
+        """Remove the changes whose conditions do not hold."""
         while True:
             kept = tuple(change for change in changes if self._holds(change[0], changes))
             if len(kept) == len(changes):
                 return kept
-            changes = kept  # a condition may look at a key that has just gone
+            changes = kept  # a condition may depend on a key that was just removed
 
     def _holds(self, path: KeyPath, changes: Changes) -> bool:
         others = tuple(change for change in changes if change[0] != path)
         return all(
-            _fits(self._value(other, others), wanted.plain()) for other, wanted in self.of.get(path, ())
+            _matches(self._value(other, others), expected.plain())
+            for other, expected in self._conditions.get(path, ())
         )
 
     def _value(self, path: KeyPath, changes: Changes) -> Any:
-        """Return the value that a key has in a configuration."""
-        for at, node in reversed(changes):
-            if path[: len(at)] == at and (found := _inside(node.plain(), at, path)) is not _MISSING:
-                return found
-        found = _inside(self.document.root.plain(), (), path)
-        return _inside(self.defaults, (), path) if found is _MISSING else found
+        """Return the value of a key in a configuration."""
+        for parent, node in reversed(changes):
+            if path[: len(parent)] == parent:
+                value = _look_up(node.plain(), parent, path)
+                if value is not _MISSING:
+                    return value
+        value = _look_up(self._document.root.plain(), (), path)
+        return _look_up(self._defaults, (), path) if value is _MISSING else value
 
 
 _MISSING = object()
 
 
-def _inside(value: Any, at: KeyPath, path: KeyPath) -> Any:
-    """Return what stands at a path below a plain value, short forms included."""
-    for number in range(len(at), len(path)):
-        step, here = path[number], path[:number]
+def _look_up(value: Any, parent: KeyPath, path: KeyPath) -> Any:
+    """Return the value at a path, given the value at its parent; shorthand forms are understood."""
+    for depth in range(len(parent), len(path)):
+        step, above = path[depth], path[:depth]
         if isinstance(value, Mapping) and step in value:
             value = value[step]
         elif isinstance(value, Mapping) and str(step) in value:
             value = value[str(step)]
         elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
             value = value[step]
-        elif (isinstance(value, str) and step == "name" and is_component(here)) or (
-            isinstance(value, int) and step == "units" and here[:2] == ("model", "layers")
+        elif (isinstance(value, str) and step == "name" and is_component(above)) or (
+            isinstance(value, int) and step == "units" and above[:2] == ("model", "layers")
         ):
-            pass  # written short: adam for {name: adam}, 16 for {units: 16}
+            pass  # shorthand: adam for {name: adam}, 16 for {units: 16}
         else:
             return _MISSING
     return value
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    """Tell whether a value is the wanted one, or one of them; a component is known by its name."""
-    if isinstance(wanted, list) and not isinstance(value, list):
-        return any(_fits(value, one) for one in wanted)
-    if isinstance(value, Mapping) and isinstance(wanted, str):
+def _matches(value: Any, expected: Any) -> bool:
+    """Return True if a value equals the expected one or one in a list; a component is compared by name."""
+    if isinstance(expected, list) and not isinstance(value, list):
+        return any(_matches(value, item) for item in expected)
+    if isinstance(value, Mapping) and isinstance(expected, str):
         value = value.get("name")
-    if isinstance(value, bool) != isinstance(wanted, bool):
+    if isinstance(value, bool) != isinstance(expected, bool):
         return False
-    return bool(value == wanted)
+    return bool(value == expected)
 
 
-def nothing_to_sweep(document: config.Document) -> ConfigError:
-    """Return the error for an experiment that says nothing of a sweep."""
-    hint = "add sweep: {grid: {optimizer.learning_rate: [0.1, 0.5]}}, or optimizer.learning_rate=0.1,0.5"
-    mark = document.where(("sweep",))
-    return ConfigError([Problem(mark, show_key(("sweep",)), "nothing says what is to be varied", hint)])
-
-
-def check_one_run(experiment: config.Experiment) -> None:
-    """Raise a ConfigError for a configuration that stands for a run per fold."""
+def check_single_run(experiment: config.Experiment) -> None:
+    """Raise a ConfigError if a configuration is a cross-validation, which has one run per fold."""
     split = experiment.data.split
     if split is not None and split.every_fold:
-        what = f"a configuration of a sweep is one run, these are {split.folds}"
+        message = f"expected one run per configuration, got one for each of {split.folds} folds"
         numbers = ", ".join(map(str, range(1, (split.folds or 0) + 1)))
-        hint = f"sweep over the folds as well: grid: {{data.split.fold: [{numbers}]}}"
-        raise ConfigError([experiment.problem("data.split.folds", what, hint)])
+        hint = f"vary the fold: grid: {{data.split.fold: [{numbers}]}}"
+        raise ConfigError([experiment.problem("data.split.folds", message, hint)])

@@ -1,9 +1,8 @@
-"""Configurations that Optuna proposes, for the block `optuna` of a sweep.
+"""Configurations that Optuna suggests, for the block `optuna` of a sweep.
 
-Proposals are made in rounds of a fixed number, each round from the outcomes of the rounds before it and a
-seed of its own. So they do not depend on which run ended first: any number of workers gets the same ones.
-When a sweep goes on, the rounds are played again from the runs that are done, which also writes Optuna's
-journal anew.
+Optuna suggests configurations in rounds of fixed size. A round depends on the outcomes of all previous
+rounds and on a seed, not on which run finished first, so any number of workers gets the same suggestions.
+When a sweep is resumed, the rounds are replayed from the recorded runs, which also rewrites Optuna's journal.
 """
 
 from __future__ import annotations
@@ -17,56 +16,56 @@ from typing import Any
 
 from cygd.config.yaml.nodes import Node, parse_key
 from cygd.errors import ConfigError
-from cygd.sweep.configurations import Changes, Conditions
+from cygd.sweep.configurations import Changes, WhenConditions, parents_first
 from cygd.sweep.plan import Plan
 from cygd.sweep.store import Record, Store
 from cygd.sweep.summary import Ranking
 from cygd.sweep.worker import Task
 
-__all__ = ["JOURNAL", "ROUND", "check_installed", "rounds"]
+__all__ = ["check_installed", "rounds"]
 
 JOURNAL = "optuna.log"
-ROUND = 8  # proposals that are made at once
+ROUND_SIZE = 8  # configurations per round
 
 
 def check_installed() -> None:
-    """Raise a ConfigError where Optuna is missing."""
+    """Raise a ConfigError if Optuna is not installed."""
     if find_spec("optuna") is None:
         hint = 'install it with: pip install "cygd[hpo]"'
-        raise ConfigError("sweep.optuna needs Optuna, which is not installed", hint=hint)
+        raise ConfigError("sweep.optuna requires Optuna, which is not installed", hint=hint)
 
 
 def rounds(
     plan: Plan, store: Store, ranking: Ranking, records: Mapping[tuple[int, int], Record]
 ) -> Iterator[list[Task]]:
-    """Yield the runs of one round after the other; the next is asked for when all of the last are done.
+    """Yield the runs of each round; the caller executes a round before it asks for the next one.
 
     Parameters
     ----------
     plan : Plan
-        Whose `optuna` block is searched.
+        The plan with the `optuna` blocks to search.
     store : Store
-        The folder of the sweep, where the journal goes.
+        The folder of the sweep, for the journal.
     ranking : Ranking
-        What is better.
+        How runs are compared.
     records : mapping to Record
-        The runs that are done, by their numbers and rounds; it grows.
+        The finished runs by number and rung (0: `optuna` has none); the caller adds to it.
     """
-    blocks = plan.optuna
-    if not blocks:
+    if not plan.optuna_blocks:
         return
     check_installed()
     store.set_aside(JOURNAL)
-    for number, block in enumerate(blocks):
-        search = _Search(plan, block, number, store.path / JOURNAL, ranking)
-        while tasks := search.ask():
-            search.compare(tasks, records)
-            yield [task for repeated in tasks for task in repeated]
-            search.tell([[records[task.number, 0] for task in repeated] for repeated in tasks])
+    for number, block in enumerate(plan.optuna_blocks):
+        study = _Study(plan, block, number, store.path / JOURNAL, ranking)
+        while suggested := study.ask():
+            tasks = [task for repetitions in suggested for task in repetitions]
+            study.check_reproduced(tasks, records)
+            yield tasks
+            study.tell([[records[task.number, 0] for task in repetitions] for repetitions in suggested])
 
 
-class _Search:
-    """One study of Optuna's."""
+class _Study:
+    """An Optuna study of one block."""
 
     def __init__(self, plan: Plan, block: Node, number: int, journal: Path, ranking: Ranking) -> None:
         import optuna
@@ -75,8 +74,8 @@ class _Search:
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self.plan, self.block, self.number, self.ranking = plan, block, number, ranking
         self.first = len(plan.configurations) + number * plan.section.samples
-        self.conditions = Conditions(plan.document, plan.reading.experiment.resolved())
-        self.asked = 0
+        self.conditions = WhenConditions(plan.document, plan.reading.experiment.resolved())
+        self.n_asked = 0
         self.trials: list[Any] = []
         self.optuna: Any = optuna
         self.study: Any = optuna.create_study(
@@ -86,54 +85,54 @@ class _Search:
         )
 
     def ask(self) -> list[list[Task]]:
-        """Return the runs of the next proposals, each with its repetitions; none when there are enough."""
-        count = min(ROUND, self.plan.section.samples - self.asked)
-        # 2**32 seeds are all that NumPy's old generator takes
-        seed = (self.plan.section.seed + 1_000_003 * self.number + 7919 * self.asked) % 2**32
+        """Return the repetitions of each configuration of the next round; none after the last sample."""
+        count = min(ROUND_SIZE, self.plan.section.samples - self.n_asked)
+        # Optuna seeds a NumPy RandomState, which takes 32 bits
+        seed = (self.plan.section.seed + 1_000_003 * self.number + 7919 * self.n_asked) % 2**32
         self.study.sampler = self.optuna.samplers.TPESampler(seed=seed)
         self.trials = [self.study.ask() for _ in range(count)]
-        proposed = [self._changes(trial) for trial in self.trials]
-        first, repeat = self.first + self.asked, self.plan.section.repeat
-        self.asked += count
-        return [
-            [self.plan.task((first + i) * repeat + turn, first + i, changes, turn) for turn in range(repeat)]
-            for i, changes in enumerate(proposed)
-        ]
+        first = self.first + self.n_asked
+        self.n_asked += count
+        suggested = [self._suggest(trial) for trial in self.trials]
+        return [self.plan.repetitions(first + i, changes) for i, changes in enumerate(suggested)]
 
-    def compare(self, tasks: Sequence[Sequence[Task]], records: Mapping[tuple[int, int], Record]) -> None:
-        """Raise a ConfigError where what was run before is not what is proposed now."""
-        for task in (task for repeated in tasks for task in repeated):
+    def check_reproduced(self, tasks: Sequence[Task], records: Mapping[tuple[int, int], Record]) -> None:
+        """Raise a ConfigError if recorded runs have other values than those suggested now."""
+        for task in tasks:
             record = records.get((task.number, 0))
             if record is not None and record.values != json.loads(json.dumps(task.values)):
-                message = (
-                    f"Optuna {self.optuna.__version__} does not propose what it did when the sweep began"
+                version = self.optuna.__version__
+                raise ConfigError(
+                    f"Optuna {version} suggests other values than when the sweep was started",
+                    hint="install the version of Optuna with which it was started",
                 )
-                raise ConfigError(message, hint="install the version of Optuna with which it began")
 
     def tell(self, outcomes: Sequence[Sequence[Record]]) -> None:
-        """Tell the mean of the objective for each proposal; nothing can be learned from one that failed."""
+        """Report the mean objective of each configuration; one with a failed run counts as failed."""
         for trial, records in zip(self.trials, outcomes, strict=True):
-            [group] = self.ranking.groups(records)
+            [group] = self.ranking.sort_groups(records)
             if group.failed:
                 self.study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
             else:
-                self.study.tell(trial, group.spread.mean)
+                self.study.tell(trial, group.statistics.mean)
 
-    def _changes(self, trial: Any) -> Changes:
-        changes = [(parse_key(key), _value(trial, key, node)) for key, node in self.block.value.items()]
-        return self.conditions.applied(tuple(sorted(changes, key=lambda change: len(change[0]))))
+    def _suggest(self, trial: Any) -> Changes:
+        changes = [
+            (parse_key(key), _suggest_value(trial, key, node)) for key, node in self.block.value.items()
+        ]
+        return self.conditions.apply(parents_first(changes))
 
 
-def _value(trial: Any, key: str, distribution: Node) -> Node:
-    """Return what a trial proposes for a key."""
-    [(name, given)] = distribution.value.items()
+def _suggest_value(trial: Any, key: str, distribution: Node) -> Node:
+    """Return the value that a trial suggests for a key."""
+    [(name, arguments)] = distribution.value.items()
     if name == "choice":
-        choices = {json.dumps(node.plain(), default=repr): node for node in given.value}
+        choices = {json.dumps(node.plain(), default=repr): node for node in arguments.value}
         chosen = choices[trial.suggest_categorical(key, list(choices))]
         return Node(chosen.value, chosen.mark, distribution.key_mark)
-    low, high = given.plain()
+    low, high = arguments.plain()
     if name == "integers":
         value: float = trial.suggest_int(key, low, high)
     else:
         value = trial.suggest_float(key, low, high, log=name == "log_uniform")
-    return Node(value, given.mark, distribution.key_mark)
+    return Node(value, arguments.mark, distribution.key_mark)

@@ -1,4 +1,7 @@
-"""What a sweep is going to do, known before anything runs and written down so that it can go on later."""
+"""The plan of a sweep: its configurations and how they are compared.
+
+A plan is made before anything runs. It is written to sweep.json, from which a sweep is resumed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from cygd.config.mapping_reader import read_mapping
 from cygd.config.overrides import read_override
 from cygd.config.sweep_section import SweepSection
 from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
-from cygd.errors import ConfigError
+from cygd.errors import ConfigError, Problem
 from cygd.plugins.discovery import Request
 from cygd.plugins.manager import Plugins
 from cygd.runner.assembly import Reading, Source, read_document
@@ -25,41 +28,41 @@ from cygd.sweep.configurations import (
     Axis,
     Changes,
     blocks,
-    check_one_run,
-    configurations,
-    label,
-    nothing_to_sweep,
+    check_single_run,
+    dotted_key,
+    expand,
+    plain_values,
     read_axes,
-    values_of,
-    varied,
+    varied_keys,
 )
 from cygd.sweep.store import VERSION
 from cygd.sweep.worker import Task
 from cygd.tracking.environment import file_hashes
 
-__all__ = ["Plan", "make_plan", "plan_again"]
+__all__ = ["Plan", "make_plan", "restore_plan"]
 
 SEED: KeyPath = ("seed",)
+EPOCHS: KeyPath = ("train", "epochs")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, checked as far as it can be without running anything.
+    """A sweep, validated as far as possible without running anything.
 
     Attributes
     ----------
     document : Document
-        The base experiment, overrides applied.
+        The base experiment with overrides applied.
     plugins : tuple of str
-        Those that the command line asks for, files by their whole paths.
+        The plugins named on the command line, files by absolute path.
     axes : tuple of Axis
-        The keys that the command line gives several values.
+        The keys with several values on the command line.
     fixed : tuple of KeyPath
-        The keys that it gives one value, which are not varied then.
+        The keys with one value on the command line, which are not varied.
     reading : Reading
-        The base experiment, or the first configuration that is valid.
+        The base experiment, or the first valid configuration if the base is invalid by itself.
     configurations : tuple of Changes
-        All but those of `optuna`, which are not known yet.
+        All configurations except those of `optuna`, which are not known yet.
     """
 
     document: config.Document
@@ -76,90 +79,95 @@ class Plan:
 
     @property
     def section(self) -> SweepSection:
-        """What the key `sweep` says."""
-        return self.reading.experiment.sweep or SweepSection.read(None, self.reading.plugins)
+        """The validated `sweep` section."""
+        return _sweep_section(self.reading)
 
     @property
     def objective(self) -> str:
-        """The measured value by which configurations are compared."""
-        default = "validation_loss" if _validates(self.reading) else "loss"
-        return self.section.objective or default
+        """The metric by which runs are compared."""
+        data = self.reading.experiment.data
+        validates = data.validation is not None or (data.split is not None and data.split.validates)
+        return self.section.objective or ("validation_loss" if validates else "loss")
 
     @property
     def greater_is_better(self) -> bool:
-        """Whether the best objective is the greatest."""
+        """Whether the greatest objective is the best."""
         if self.section.mode != "auto":
             return self.section.mode == "max"
-        bare = self.objective.removeprefix("validation_").removeprefix("test_")
+        name = self.objective.removeprefix("validation_").removeprefix("test_")
         metrics = [spec.component for spec in self.reading.experiment.metrics]
-        return any(metric.greater_is_better for metric in metrics if metric.name == bare)
+        return any(metric.greater_is_better for metric in metrics if metric.name == name)
 
     @cached_property
-    def optuna(self) -> list[Node]:
-        """The blocks of keys that Optuna varies."""
-        taken = {*self.fixed, *(axis.path for axis in self.axes)}
-        found = [
-            Node({key: below for key, below in node.value.items() if parse_key(key) not in taken}, node.mark)
+    def optuna_blocks(self) -> list[Node]:
+        """The blocks of `optuna`, without the keys that the command line sets."""
+        replaced = {*self.fixed, *(axis.path for axis in self.axes)}
+        nodes = [
+            Node(
+                {key: below for key, below in node.value.items() if parse_key(key) not in replaced}, node.mark
+            )
             for node in blocks(self.document, "optuna")
         ]
-        return [node for node in found if node.value]
+        return [node for node in nodes if node.value]
 
     def seed(self, changes: Changes) -> int | None:
-        """Return the seed of a run, where it is one."""
-        own = self._own_seed(changes)
-        return own.value if isinstance(own.value, int) else None
+        """Return the seed of a configuration, or None if it is not an integer."""
+        value = self._seed_node(changes).value
+        return value if isinstance(value, int) else None
 
-    def _own_seed(self, changes: Changes) -> Node:
-        given = next((node for path, node in reversed(changes) if path == SEED), None)
-        return given or self.document.root.child("seed") or Node(0, COMMAND_LINE)
+    def _seed_node(self, changes: Changes) -> Node:
+        return _last(changes, SEED) or self.document.root.child("seed") or Node(0, COMMAND_LINE)
 
     def epochs(self, changes: Changes) -> int:
-        """Return for how many epochs a configuration is trained."""
-        key = ("train", "epochs")
-        given = next((node.value for path, node in reversed(changes) if path == key), None)
-        return given if isinstance(given, int) else self.reading.experiment.train.epochs
+        """Return the number of epochs of a configuration."""
+        node = _last(changes, EPOCHS)
+        if node is not None and isinstance(node.value, int):
+            return node.value
+        return self.reading.experiment.train.epochs
 
     @property
     def total(self) -> int:
-        """How many runs there will be."""
+        """The number of runs."""
         section = self.section
-        return (len(self.configurations) + len(self.optuna) * section.samples) * section.repeat
+        return (len(self.configurations) + len(self.optuna_blocks) * section.samples) * section.repeat
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The keys that are varied."""
-        return tuple(label(path) for path in varied(self.document, self.axes, self.fixed))
+        """The varied keys."""
+        return tuple(map(dotted_key, varied_keys(self.document, self.axes, self.fixed)))
 
     @property
     def base(self) -> config.Document:
-        """The experiment without its `sweep`, which no run has to read."""
+        """The base experiment without its `sweep`, which a single run does not need."""
         root = self.document.root
-        kept = {key: node for key, node in root.value.items() if key != "sweep"}
-        return replace(self.document, root=Node(kept, root.mark, root.key_mark))
+        content = {key: node for key, node in root.value.items() if key != "sweep"}
+        return replace(self.document, root=Node(content, root.mark, root.key_mark))
 
     def tasks(self) -> list[Task]:
-        """Return the runs, each configuration as often as it is repeated."""
-        repeat = self.section.repeat
+        """Return the runs of all known configurations, with repetitions."""
         return [
-            self.task(index * repeat + turn, index, changes, turn)
-            for index, changes in enumerate(self.configurations)
-            for turn in range(repeat)
+            task
+            for configuration, changes in enumerate(self.configurations)
+            for task in self.repetitions(configuration, changes)
         ]
 
-    def task(self, number: int, configuration: int, changes: Changes, turn: int = 0) -> Task:
-        """Return a run; the seed of the n-th repetition is n above that of the configuration."""
-        seeded = changes
-        if turn:
-            own = self._own_seed(changes)
-            if isinstance(own.value, int):
-                kept = tuple(change for change in changes if change[0] != SEED)
-                seeded = (*kept, (SEED, Node(own.value + turn, own.mark)))
-        folder = f"{number:04d}" if self.section.runs == "folders" else ""
-        return Task(number, configuration, seeded, values_of(changes), folder)
+    def repetitions(self, configuration: int, changes: Changes) -> list[Task]:
+        """Return the runs of a configuration; repetition n uses the seed of the configuration plus n."""
+        repeat = self.section.repeat
+        seed = self._seed_node(changes)
+        tasks = []
+        for repetition in range(repeat):
+            number = configuration * repeat + repetition
+            seeded = changes
+            if repetition and isinstance(seed.value, int):
+                others = tuple(change for change in changes if change[0] != SEED)
+                seeded = (*others, (SEED, Node(seed.value + repetition, seed.mark)))
+            folder = f"{number:04d}" if self.section.runs == "folders" else ""
+            tasks.append(Task(number, configuration, seeded, plain_values(changes), folder))
+        return tasks
 
-    def content(self) -> dict[str, Any]:
-        """Return what sweep.json holds: all that it takes to go on, and to see whether it is the same."""
-        experiment = self.reading.experiment
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of sweep.json: what resuming needs, and what it compares."""
         content = {
             "version": VERSION,
             "name": self.name,
@@ -167,132 +175,130 @@ class Plan:
             "stem": self.document.stem,
             "folder": str(self.document.folder),
             "plugins": list(self.plugins),
-            "axes": {label(axis.path): [node.plain() for node in axis.values] for axis in self.axes},
+            "axes": {dotted_key(axis.path): [node.plain() for node in axis.values] for axis in self.axes},
             "experiment": self.document.root.plain(),
-            "fixed": [label(path) for path in self.fixed],
+            "fixed": [dotted_key(path) for path in self.fixed],
             "sha256": {
-                "data": file_hashes(experiment.data_files()),
+                "data": file_hashes(self.reading.experiment.data_files()),
                 "plugins": file_hashes(self.reading.plugins.files),
             },
         }
-        kept: dict[str, Any] = json.loads(json.dumps(content, default=_plain))
-        return kept
+        # as it is read back: tuples become lists, NumPy values numbers
+        plain: dict[str, Any] = json.loads(
+            json.dumps(content, default=lambda value: np.asarray(value).tolist())
+        )
+        return plain
 
 
 def make_plan(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Plan:
-    """Read a sweep.
+    """Read an experiment with a `sweep` section or overrides with several values.
 
     Raises
     ------
     ConfigError, PluginError
-        It is not valid, or none of its configurations is.
+        If the sweep is invalid, or none of its configurations is valid.
     """
     single, axes = read_axes(overrides)
     document = config.read(source if isinstance(source, Mapping) else Path(source), single)
-    requests = [Request(name, "-p") for name in plugins]
-    absolute = [
-        name if request.path is None else _absolute(request)
-        for name, request in zip(plugins, requests, strict=True)
-    ]
-    fixed = [path for path, _ in map(read_override, _readable(single))]
-    return _plan(document, tuple(absolute), tuple(axes), tuple(fixed))
+    absolute = tuple(_absolute(Request(name, "-p")) for name in plugins)
+    return _build_plan(document, absolute, tuple(axes), tuple(_override_paths(single)))
 
 
-def plan_again(content: Mapping[str, Any]) -> Plan:
-    """Return the plan that was written down.
+def restore_plan(content: Mapping[str, Any]) -> Plan:
+    """Return the plan that sweep.json holds.
 
     Raises
     ------
     ConfigError, PluginError
-        It is no longer valid.
+        If it has become invalid.
     """
-    mark = Mark(content["source"])
-    document = config.Document(
-        content["source"], Path(content["folder"]), content["stem"], read_mapping(content["experiment"], mark)
-    )
+    root = read_mapping(content["experiment"], Mark(content["source"]))
+    document = config.Document(content["source"], Path(content["folder"]), content["stem"], root)
     axes = [
         Axis(parse_key(key), tuple(read_mapping({"values": values}, COMMAND_LINE).value["values"].value))
         for key, values in content["axes"].items()
     ]
-    fixed = tuple(map(parse_key, content["fixed"]))
-    return _plan(document, tuple(content["plugins"]), tuple(axes), fixed)
+    fixed = map(parse_key, content["fixed"])
+    return _build_plan(document, tuple(content["plugins"]), tuple(axes), tuple(fixed))
 
 
-def _plan(
+def _build_plan(
     document: config.Document, plugins: tuple[str, ...], axes: tuple[Axis, ...], fixed: tuple[KeyPath, ...]
 ) -> Plan:
-    base, wrong = _base(document, plugins)
-    section = _section(document, base, wrong)
-    written = (section.grid, section.zip, section.random, section.list, section.optuna)
-    if not axes and not any(written) and section.repeat == 1:
-        raise nothing_to_sweep(document)
-    defaults = base.experiment.resolved() if base else {}
-    found = configurations(document, section, axes, fixed, defaults)
-    if not found and wrong is not None:
-        raise wrong
-    reading = _first_valid(document, plugins, base, found)
-    return Plan(document, plugins, axes, fixed, reading, tuple(found))
-
-
-def _base(document: config.Document, plugins: tuple[str, ...]) -> tuple[Reading | None, ConfigError | None]:
-    """Return the base experiment; it need not be valid by itself."""
+    base: Reading | None = None
+    base_error: ConfigError | None = None
     try:
-        return read_document(document, plugins), None
-    except ConfigError as error:
-        return None, error
+        base = read_document(document, plugins)
+        section = _sweep_section(base)
+    except ConfigError as error:  # a configuration may add what the base lacks
+        base_error = error
+        section = _sweep_section_alone(document, base_error)
+    in_file = (section.grid, section.zip, section.random, section.list, section.optuna)
+    if not axes and not any(in_file) and section.repeat == 1:
+        hint = "add sweep: {grid: {optimizer.learning_rate: [0.1, 0.5]}}, or optimizer.learning_rate=0.1,0.5"
+        where = document.where(("sweep",))
+        raise ConfigError([Problem(where, "sweep", "expected at least one key to vary", hint)])
+    defaults = base.experiment.resolved() if base else {}
+    configurations = expand(document, section, axes, fixed, defaults)
+    if not configurations and base_error is not None:
+        raise base_error
+    valid = _first_valid(document, plugins, base, configurations)
+    return Plan(document, plugins, axes, fixed, base or valid, tuple(configurations))
 
 
-def _section(document: config.Document, base: Reading | None, wrong: ConfigError | None) -> SweepSection:
-    """Return the sweep, which must be sound whatever the base lacks."""
-    if base is not None:
-        return base.experiment.sweep or SweepSection.read(None, base.plugins)
-    assert wrong is not None
+def _sweep_section(reading: Reading) -> SweepSection:
+    return reading.experiment.sweep or SweepSection.read(None, reading.plugins)
+
+
+def _sweep_section_alone(document: config.Document, error: ConfigError) -> SweepSection:
+    """Validate the `sweep` section of an experiment that is invalid; raise its error if both are."""
     node = document.root.child("sweep")
     try:
         return SweepSection.read(node and node.plain(), Plugins())
     except ValueError:
-        raise wrong from None
+        raise error from None
 
 
 def _first_valid(
-    document: config.Document, plugins: tuple[str, ...], base: Reading | None, found: Sequence[Changes]
+    document: config.Document,
+    plugins: tuple[str, ...],
+    base: Reading | None,
+    configurations: Sequence[Changes],
 ) -> Reading:
-    """Return the first valid experiment; where no configuration is valid, the first one says why."""
-    first: ConfigError | None = None
+    """Return the first valid configuration; if there is none, raise the error of the first one."""
+    first_error: ConfigError | None = None
     registry = None if base is None else base.plugins
-    for changes in found:
-        own = any(path[0] == "plugins" for path, _ in changes)
-        load = Plugins.load if registry is None or own else (lambda _: registry)
+    for changes in configurations:
+        varies_plugins = any(path[0] == "plugins" for path, _ in changes)
+        load = Plugins.load if registry is None or varies_plugins else (lambda _: registry)
         try:
             reading = read_document(document.changed(changes), plugins, load=load)
-            check_one_run(reading.experiment)
+            check_single_run(reading.experiment)
         except ConfigError as error:
-            first = first or error
+            first_error = first_error or error
         else:
-            return base or reading
-    if first is not None:
-        raise first
-    assert base is not None
+            return reading
+    if first_error is not None:
+        raise first_error
+    assert base is not None  # only `optuna`, whose configurations are not known yet
     return base
 
 
-def _validates(reading: Reading) -> bool:
-    data = reading.experiment.data
-    return data.validation is not None or (data.split is not None and data.split.validates)
+def _last(changes: Changes, path: KeyPath) -> Node | None:
+    """Return the value that a configuration sets at a path, if any."""
+    return next((node for key, node in reversed(changes) if key == path), None)
 
 
-def _readable(overrides: Sequence[str]) -> Iterator[str]:
-    """Yield the overrides that can be read; what is wrong with the others, the document says."""
+def _override_paths(overrides: Sequence[str]) -> Iterator[KeyPath]:
+    """Yield the keys of overrides; reading the document has reported the invalid ones."""
     for override in overrides:
         with suppress(ConfigError):
-            read_override(override)
-            yield override
+            path, _ = read_override(override)
+            yield path
 
 
 def _absolute(request: Request) -> str:
-    path = str(request.path)
-    return f"no:{path}" if request.blocks else path
-
-
-def _plain(value: Any) -> Any:
-    return np.asarray(value).tolist()
+    """Return the text of a plugin request with an absolute path, if it names a file."""
+    if request.path is None:
+        return request.name_or_path
+    return f"no:{request.path}" if request.blocks else str(request.path)

@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: one progress bar on a terminal, some fifteen plain lines elsewhere."""
+"""The progress display of a sweep: a progress bar on a terminal, about fifteen lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,85 +11,85 @@ from typing import TYPE_CHECKING, Protocol
 from cygd.tracking.loggers.console import format_number
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress as RichProgress
 
-__all__ = ["NoProgress", "Progress", "SweepStatus", "progress"]
+__all__ = ["NoProgress", "Progress", "SweepStatus", "make_progress"]
 
 LINES = 15
-SHOW_EVERY = 0.1
+UPDATE_INTERVAL = 0.1  # seconds
 
 
 class SweepStatus:
-    """How far a sweep has come.
+    """The counts of a sweep in progress.
 
     Parameters
     ----------
     total : int
-        How many runs there are in all, as far as is known.
+        The number of runs, as far as it is known.
     objective : str
-        The measured value that counts.
+        The metric by which runs are compared.
     """
 
     def __init__(self, total: int, objective: str) -> None:
         self.total = total
         self.objective = objective
         self.done = self.failed = 0
-        self.before = 0  # done when this process began
+        self.done_before = 0  # when this process started
         self.best = math.nan
-        self.began = time.monotonic()
+        self.start_time = time.monotonic()
 
-    def text(self) -> str:
-        """Return what is said beside the count."""
+    def describe(self) -> str:
+        """Return the failed runs and the best objective as text."""
         parts = [f"{self.failed} failed"] if self.failed else []
         if not math.isnan(self.best):
             parts.append(f"best {self.objective} {format_number(self.best)}")
         return ", ".join(parts)
 
-    def left(self) -> float | None:
-        """Return how many seconds are left, judged by the runs that this process has made."""
-        made = self.done - self.before
-        if not made:
-            return None
-        return (time.monotonic() - self.began) / made * (self.total - self.done)
+    def describe_time_left(self) -> str:
+        """Return an estimate of the remaining time as text, empty if there is none yet."""
+        finished = self.done - self.done_before
+        if not finished:
+            return ""
+        elapsed = time.monotonic() - self.start_time
+        return f"{_format_seconds(elapsed / finished * (self.total - self.done))} left"
 
 
 class Progress(Protocol):
-    """Shows how far a sweep has come."""
+    """Shows the progress of a sweep."""
 
-    def show(self, standing: SweepStatus) -> None:
-        """Take note of a new standing."""
+    def update(self, status: SweepStatus) -> None:
+        """Show a new status."""
 
     def stop(self) -> None:
-        """Leave the terminal to others."""
+        """Release the terminal."""
 
 
 class NoProgress:
     """Shows nothing."""
 
-    def show(self, standing: SweepStatus) -> None:
-        """Take note of nothing."""
+    def update(self, status: SweepStatus) -> None:
+        """Show nothing."""
 
     def stop(self) -> None:
-        """Have nothing to stop."""
+        """Do nothing."""
 
 
-class _Lines:
-    """Prints a line every so many runs."""
+class _LineProgress:
+    """Prints about fifteen lines over the whole sweep."""
 
     def __init__(self) -> None:
         self._next = 0
 
-    def show(self, standing: SweepStatus) -> None:
-        if standing.done < self._next and standing.done < standing.total:
+    def update(self, status: SweepStatus) -> None:
+        if status.done < self._next and status.done < status.total:
             return
-        stride = max(1, math.ceil(standing.total / LINES))
-        self._next = (standing.done // stride + 1) * stride
-        width = len(str(standing.total))
-        left = standing.left()
+        stride = max(1, math.ceil(status.total / LINES))
+        self._next = (status.done // stride + 1) * stride
+        width = len(str(status.total))
         parts = [
-            f"run {standing.done:>{width}}/{standing.total}",
-            standing.text(),
-            f"{_span(left)} left" if left and standing.done < standing.total else "",
+            f"run {status.done:>{width}}/{status.total}",
+            status.describe(),
+            status.describe_time_left() if status.done < status.total else "",
         ]
         print("  ".join(filter(None, parts)), file=sys.stderr)
 
@@ -97,13 +97,13 @@ class _Lines:
         pass
 
 
-class _OnTerminal:
-    """Shows one bar."""
+class _ProgressBar:
+    """Shows a progress bar on a terminal."""
 
     def __init__(self, total: int) -> None:
         from rich import console, progress
 
-        self._bar: Bar = progress.Progress(
+        self._bar: RichProgress = progress.Progress(
             progress.MofNCompleteColumn(),
             progress.BarColumn(bar_width=20),
             progress.TextColumn("{task.fields[left]}", markup=False),
@@ -114,41 +114,40 @@ class _OnTerminal:
         )
         self._bar.add_task("runs", total=total, text="", left="")
         self._bar.start()
-        self._shown = -math.inf
+        self._last_update = -math.inf
 
-    def show(self, standing: SweepStatus) -> None:
+    def update(self, status: SweepStatus) -> None:
         now = time.monotonic()
-        if now - self._shown < SHOW_EVERY and standing.done < standing.total:
+        if now - self._last_update < UPDATE_INTERVAL and status.done < status.total:
             return
-        self._shown = now
-        left = standing.left()
+        self._last_update = now
         self._bar.update(
             self._bar.task_ids[0],
-            total=standing.total,
-            completed=standing.done,
-            text=standing.text(),
-            left="" if left is None else f"{_span(left)} left",
+            total=status.total,
+            completed=status.done,
+            text=status.describe(),
+            left=status.describe_time_left(),
         )
 
     def stop(self) -> None:
         self._bar.stop()
 
 
-def progress(total: int, *, quiet: bool = False) -> Progress:
-    """Return what shows a sweep where we are: on a terminal, elsewhere, or nowhere."""
+def make_progress(total: int, *, quiet: bool = False) -> Progress:
+    """Return the progress display for this process: a bar on a terminal, lines elsewhere, none if quiet."""
     if quiet:
         return NoProgress()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        return _OnTerminal(total)
-    return _Lines()
+        return _ProgressBar(total)
+    return _LineProgress()
 
 
-def _span(seconds: float) -> str:
-    """Return a time as people say it.
+def _format_seconds(seconds: float) -> str:
+    """Return a duration in seconds, minutes or hours.
 
     Examples
     --------
-    >>> _span(6.3), _span(200), _span(9000)
+    >>> _format_seconds(6.3), _format_seconds(200), _format_seconds(9000)
     ('7 s', '3 min', '2.5 h')
     """
     if seconds < 90:

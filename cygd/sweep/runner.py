@@ -1,4 +1,4 @@
-"""A sweep from its plan to its summary."""
+"""Run or resume a sweep: plan, runs in worker processes, tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import os
 import shutil
 import tempfile
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,38 +17,39 @@ from cygd.errors import ConfigError, RunError, RunInterrupted
 from cygd.network.threads import available_threads
 from cygd.runner.assembly import Source
 from cygd.sweep import optuna_search, successive_halving, summary
-from cygd.sweep.plan import Plan, make_plan, plan_again
+from cygd.sweep.plan import Plan, make_plan, restore_plan
 from cygd.sweep.pool import Pool
-from cygd.sweep.progress import Progress, SweepStatus, progress
-from cygd.sweep.store import GOOD, Record, Shard, Store, Writer, check_same
+from cygd.sweep.progress import NoProgress, Progress, SweepStatus, make_progress
+from cygd.sweep.store import PLAN_FILE, SUCCEEDED, Record, RecordWriter, Shard, Store, check_same_plan
 from cygd.sweep.summary import Ranking
 from cygd.sweep.worker import Outcome, Setup, Task
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.signals import ignore_signals, sigterm_as_interrupt
 
-__all__ = ["Sweep", "newest", "resume", "sweep"]
+__all__ = ["Sweep", "find_newest_sweep", "resume", "sweep"]
 
 log = logging.getLogger("cygd")
 
 RUNS = Path("runs")
+MAX_ATTEMPTS = 2  # to execute a run whose worker dies
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep has found.
+    """The result of a sweep.
 
     Attributes
     ----------
     directory : Path
-        Its folder.
+        The folder of the sweep.
     objective : str
-        The measured value that counts.
+        The metric by which runs are compared.
     records : list of Record
-        The runs that are done, of all shards, the best first.
+        The finished runs of all shards, the best first.
     best : Record or None
         The best run of the best configuration.
     total : int
-        How many runs there are, done or not.
+        The number of runs, finished or not.
     """
 
     directory: Path
@@ -59,8 +60,8 @@ class Sweep:
 
     @property
     def failed(self) -> list[Record]:
-        """The runs that did not come to a good end, by their numbers."""
-        return sorted((record for record in self.records if not record.well), key=lambda record: record.run)
+        """The runs that did not succeed, sorted by number."""
+        return sorted((r for r in self.records if not r.succeeded), key=lambda record: record.run)
 
 
 def sweep(
@@ -78,39 +79,39 @@ def sweep(
     Parameters
     ----------
     source : path or mapping
-        A YAML file with a key `sweep`, or its content.
+        A YAML file with a `sweep` section, or its content.
     overrides : sequence of str
-        Values that override the experiment's own; `optimizer=sgd,adam` has several, all of which are run.
+        Values that replace those of the experiment; `optimizer=sgd,adam` varies a key.
     plugins : sequence of str
-        Modules and .py files to load besides those that the experiment names.
+        Modules and .py files to load in addition to those that the experiment names.
     out : path, optional
-        The folder of the sweep; by default a fresh one under runs/.
+        The folder of the sweep; by default a new one under runs/.
     workers : int, optional
-        How many processes; by default as many as there are threads for.
+        The number of worker processes; by default the available threads divided by `threads`.
     threads : int, optional
-        How many threads each run has; 1 by default.
+        The number of threads of each run; 1 by default.
     shard : (k, n), optional
-        Make the k-th of n parts of the runs, together with other processes that have the same `out`.
+        Execute only the k-th of n parts of the runs; all parts use the same `out`.
     quiet : bool
         Show no progress.
 
     Raises
     ------
     ConfigError, PluginError
-        The sweep cannot be run; there is no folder.
+        If the sweep is invalid; no folder is created.
     KeyboardInterrupt
-        After what is done was written down.
+        If the sweep was interrupted, after the finished runs were recorded.
     """
-    with LogFile() as journal:
+    with LogFile() as log_file:
         plan = make_plan(source, overrides, plugins)
-        part = _part(plan, shard)
+        part = _check_shard(plan, shard)
         if shard is None:
-            store = Store.create(plan.name, out, plan.content())
+            store = Store.create(plan.name, out, plan.to_json())
         elif out is None:
-            raise ConfigError("a shard needs the folder that all shards share", hint="add --out DIR")
+            raise ConfigError("a shard requires the folder that all shards share", hint="add --out DIR")
         else:
-            store = Store.join(out, plan.content())
-        journal.open(store.path / "log.txt")
+            store = Store.join(out, plan.to_json())
+        log_file.open(store.path / "log.txt")
         return _Execution(plan, store, part, workers, threads, quiet).run()
 
 
@@ -124,74 +125,67 @@ def resume(
     shard: tuple[int, int] | None = None,
     quiet: bool = True,
 ) -> Sweep:
-    """Go on with the runs that are missing, those of other shards among them.
+    """Execute the missing runs of a sweep, including those of other shards.
 
     Parameters
     ----------
     directory : path
-        The folder of a sweep.
+        The folder of the sweep.
     source, overrides, plugins : optional
-        The sweep as it was given before, to be compared with what it was then.
+        The sweep as it was started, to be compared with the recorded one.
     workers, threads, shard, quiet
         As for `sweep`.
 
     Raises
     ------
     CheckpointError
-        The folder is not that of a sweep.
+        If this is not a sweep folder.
     ConfigError
-        The experiment, the data or the plugins have changed, or another process works on the sweep.
+        If the experiment, its data or a plugin has changed, or another process is running the sweep.
     """
-    with LogFile() as journal:
+    with LogFile() as log_file:
         store = Store(Path(directory).expanduser().absolute())
-        then = store.plan()
-        plan = plan_again(then) if source is None else make_plan(source, overrides, plugins)
-        check_same(then, plan.content(), store.path)
-        journal.open(store.path / "log.txt")
-        return _Execution(plan, store, _part(plan, shard), workers, threads, quiet).run()
+        recorded = store.read_plan()
+        plan = restore_plan(recorded) if source is None else make_plan(source, overrides, plugins)
+        check_same_plan(recorded, plan.to_json(), store.path)
+        log_file.open(store.path / "log.txt")
+        return _Execution(plan, store, _check_shard(plan, shard), workers, threads, quiet).run()
 
 
-def newest(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Path:
-    """Return the newest folder of a sweep of this name under runs/.
+def find_newest_sweep(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Path:
+    """Return the newest sweep folder under runs/ of an experiment's name.
 
     Raises
     ------
     ConfigError
-        There is none.
+        If there is none.
     """
     folder = Path.cwd() / RUNS / make_plan(source, overrides, plugins).name
-    found = sorted(path.parent for path in folder.glob("*/sweep.json"))
-    if not found:
-        raise ConfigError(f"there is no sweep in {folder}", hint="name its folder: cygd sweep --resume DIR")
-    return found[-1]
+    sweeps = sorted(path.parent for path in folder.glob(f"*/{PLAN_FILE}"))
+    if not sweeps:
+        raise ConfigError(f"found no sweep in {folder}", hint="name its folder: cygd sweep --resume DIR")
+    return sweeps[-1]
 
 
-def _part(plan: Plan, shard: tuple[int, int] | None) -> Shard:
-    """Return which runs are to be made, and see that they can be."""
+def _check_shard(plan: Plan, shard: tuple[int, int] | None) -> Shard:
+    """Return the shard to execute; raise a ConfigError if the kind of sweep cannot be divided."""
     part = Shard(*shard) if shard else Shard()
-    if plan.section.halving and (plan.optuna or part.n > 1 or plan.section.runs == "summary"):
-        with_what = "sweep.optuna" if plan.optuna else "--shard" if part.n > 1 else "sweep.runs: summary"
-        raise ConfigError(f"sweep.halving and {with_what} exclude each other", hint="leave out one of them")
-    if plan.optuna:
+    if plan.section.halving and (plan.optuna_blocks or part.n > 1 or plan.section.runs == "summary"):
+        other = "sweep.optuna" if plan.optuna_blocks else "--shard" if part.n > 1 else "sweep.runs: summary"
+        raise ConfigError(f"sweep.halving cannot be combined with {other}", hint="remove one of them")
+    if plan.optuna_blocks:
         optuna_search.check_installed()
         if part.n > 1:
-            raise ConfigError(
-                "sweep.optuna looks at all runs, and cannot be made in shards", hint="leave --shard out"
-            )
+            hint = "Optuna needs the outcomes of all runs; remove --shard"
+            raise ConfigError("sweep.optuna cannot be combined with --shard", hint=hint)
     return part
 
 
 class _Execution:
-    """One sweep, or a part of it, on its way: the source of the pool's runs."""
+    """The execution of a sweep, or of one shard of it."""
 
     def __init__(
-        self,
-        plan: Plan,
-        store: Store,
-        shard: Shard,
-        workers: int | None,
-        threads: int | None,
-        quiet: bool,
+        self, plan: Plan, store: Store, shard: Shard, workers: int | None, threads: int | None, quiet: bool
     ) -> None:
         self.plan = plan
         self.store = store
@@ -200,65 +194,62 @@ class _Execution:
         self.workers = workers or max(1, available_threads() // (threads or 1))
         self.quiet = quiet
         self.ranking = Ranking(plan.objective, plan.greater_is_better)
-        self.waiting: deque[Task] = deque()
-        self.under_way = 0
-        self.coming = self.rounds()
-        self.records: dict[tuple[int, int], Record] = {}  # by the number and the round
-        self.standing = SweepStatus(0, plan.objective)
-        self.writer: Writer | None = None
-        self.shown: Progress | None = None
+        self.records: dict[tuple[int, int], Record] = {}  # by run and rung
+        self.deaths: Counter[int] = Counter()  # of workers, by run
+        self.status = SweepStatus(0, plan.objective)
+        self.progress: Progress = NoProgress()
+        self.writer: RecordWriter
 
     def run(self) -> Sweep:
-        """Make the runs that are missing, and sum up."""
+        """Execute the missing runs and write the tables."""
         self.writer = self.store.writer(self.shard)
         try:
-            self.store.check_alone(self.shard)
-            self.look_back()
+            self.store.check_exclusive(self.shard)
+            self.load_finished_runs()
             with sigterm_as_interrupt():
-                self.make()
+                self.run_missing()
         except KeyboardInterrupt as interrupt:
             with ignore_signals():
-                self.sum_up()
+                self.summarize()
             raise RunInterrupted(self.store.path, resume="cygd sweep --resume") from interrupt
         except OSError as error:
-            self.writer.abandon()
-            raise self.unwritten(error) from error
+            self.writer.discard()
+            raise self.write_error(error) from error
         except BaseException:
             self.writer.close()
             raise
         try:
-            return self.sum_up()
+            return self.summarize()
         except OSError as error:
-            raise self.unwritten(error) from error
+            raise self.write_error(error) from error
 
-    def unwritten(self, error: OSError) -> RunError:
-        """Return what is said when the disk takes no more."""
-        message = f"the sweep in {self.store.path} cannot be written: {error.strerror or error}"
-        return RunError(message, hint=f"what is done is kept: cygd sweep --resume {self.store.path}")
+    def write_error(self, error: OSError) -> RunError:
+        """Return the error for a sweep folder that cannot be written."""
+        message = f"cannot write the sweep in {self.store.path}: {error.strerror or error}"
+        return RunError(message, hint=f"recorded runs are kept: cygd sweep --resume {self.store.path}")
 
-    def look_back(self) -> None:
-        """See which runs are done, by this process or by others; one that was killed is not done."""
-        known = [record for record in self.store.lines() if record.status != "killed"]
-        self.records.update({(record.run, record.target): record for record in known})
-        known = list(self.records.values())
-        before = [record for record in known if self.shard.mine(record.run)]
+    def load_finished_runs(self) -> None:
+        """Load the records of all shards; a killed run is not finished."""
+        finished = [record for record in self.store.all_records() if record.status != "killed"]
+        self.records.update({(record.run, record.target): record for record in finished})
+        own = [record for record in self.records.values() if self.shard.is_own(record.run)]
+        status = self.status
         if self.plan.section.halving:
-            self.standing.total = successive_halving.count(self.plan)
+            status.total = successive_halving.count_runs(self.plan)
         else:
-            self.standing.total = sum(map(self.shard.mine, range(self.plan.total)))
-        self.standing.done = self.standing.before = len(before)
-        self.standing.failed = sum(not record.well for record in before)
-        best = self.ranking.runs(before)[:1]
-        self.standing.best = self.ranking.value(best[0]) if best else math.nan
-        left = self.standing.total - self.standing.done
-        log.info("sweep %s in %s: %d runs to make", self.plan.name, self.store.path, left)
+            status.total = sum(map(self.shard.is_own, range(self.plan.total)))
+        status.done = status.done_before = len(own)
+        status.failed = sum(not record.succeeded for record in own)
+        best = self.ranking.sort_runs(own)[:1]
+        status.best = self.ranking.value(best[0]) if best else math.nan
+        missing = status.total - status.done
+        log.info("sweep %s in %s: %d runs to execute", self.plan.name, self.store.path, missing)
 
-    def make(self) -> None:
-        """Make the runs that are missing in worker processes."""
-        assert self.writer is not None
-        self.shown = progress(self.standing.total, quiet=self.quiet)
+    def run_missing(self) -> None:
+        """Execute the missing runs in worker processes."""
+        self.progress = make_progress(self.status.total, quiet=self.quiet)
         try:
-            with _data_folder(self.store.path) as shared:
+            with _shared_data_folder(self.store.path) as shared:
                 setup = Setup(
                     document=self.plan.base,
                     plugins=self.plan.plugins,
@@ -267,67 +258,59 @@ class _Execution:
                     threads=self.threads,
                     folders=self.plan.section.runs == "folders",
                 )
-                with closing(Pool(self.workers, setup).run(self, pause=1.0)) as steps:
-                    for _ in steps:
-                        self.writer.bring()
+                pool = Pool(self.workers, setup)
+                try:
+                    for tasks in self.rounds():
+                        self.run_round(pool, tasks)
+                finally:
+                    pool.shutdown()
         finally:
-            self.shown.stop()
-
-    def sum_up(self) -> Sweep:
-        """Bring everything to the disk and write the tables."""
-        assert self.writer is not None
-        self.writer.close()
-        plan = self.plan
-        best = summary.write(self.store, self.ranking, plan.keys, repeated=plan.section.repeat > 1)
-        records = self.ranking.runs(self.store.records())
-        return Sweep(self.store.path, plan.objective, records, best, plan.total)
+            self.progress.stop()
 
     def rounds(self) -> Iterator[list[Task]]:
-        """Yield runs that do not wait for each other; the next ones when all of these are done."""
+        """Yield the runs in rounds; each round may depend on the outcomes of the previous ones."""
         if self.plan.section.halving:
-            yield from successive_halving.rounds(self.plan, self.ranking, self.records)
+            yield from successive_halving.rungs(self.plan, self.ranking, self.records)
         else:
             yield self.plan.tasks()
         yield from optuna_search.rounds(self.plan, self.store, self.ranking, self.records)
 
-    # -- what the pool asks ---------------------------------------------------------------------------
+    def run_round(self, pool: Pool, tasks: Sequence[Task]) -> None:
+        """Execute the missing runs of a round; return when their records are on disk."""
+        remaining = 0
+        for task in tasks:
+            if self.shard.is_own(task.number) and (task.number, task.epochs) not in self.records:
+                pool.submit(self.prepare(task))
+                remaining += 1
+        while remaining:
+            for task, outcome in pool.wait(timeout=1.0):
+                self.deaths[task.number] += outcome.worker_died
+                if outcome.worker_died and self.deaths[task.number] < MAX_ATTEMPTS:
+                    log.warning("run %d: %s; executing it again", task.number, outcome.error)
+                    pool.submit(self.prepare(task))
+                else:
+                    self.record(task, outcome)
+                    remaining -= 1
+            self.writer.flush()
+        self.writer.flush(wait=True)
 
-    def next(self) -> Task | None:
-        """Return the next run."""
-        while not self.waiting and not self.under_way:
-            assert self.writer is not None
-            self.writer.bring(now=True)  # a round begins when it is sure that the last one is known
-            tasks = next(self.coming, None)
-            if tasks is None:
-                return None
-            self.waiting.extend(
-                task
-                for task in tasks
-                if self.shard.mine(task.number) and (task.number, task.epochs) not in self.records
-            )
-        if not self.waiting:
-            return None
-        task = self.waiting.popleft()
-        self.under_way += 1
-        if task.folder and not task.goes_on:
+    def prepare(self, task: Task) -> Task:
+        """Resume an unfinished run from its checkpoint, or set its folder aside."""
+        if task.folder and not task.resumes:
             if self.store.has_checkpoint(task.folder):
-                return replace(task, goes_on=True)  # to the same bits
+                return replace(task, resumes=True)
             self.store.set_aside(task.folder)
         return task
 
-    def again(self, task: Task) -> None:
-        """Take back a run that has to be made once more."""
-        self.under_way -= 1
-        self.waiting.appendleft(task)
-
-    def done(self, task: Task, outcome: Outcome, attempts: int) -> None:
-        """Write down what became of a run."""
-        assert self.writer is not None
-        assert self.shown is not None
-        if outcome.status in GOOD and self.plan.objective not in outcome.metrics:
-            error = f"the objective {self.plan.objective!r} is not measured"
+    def record(self, task: Task, outcome: Outcome) -> None:
+        """Record the outcome of a run and show the progress."""
+        attempts = self.deaths[task.number] + (not outcome.worker_died)
+        if outcome.worker_died:
+            outcome = replace(outcome, error=f"{outcome.error}, {attempts} times")
+        if outcome.status in SUCCEEDED and self.plan.objective not in outcome.metrics:
+            error = f"the objective {self.plan.objective!r} was not measured"
             outcome = replace(outcome, status="failed", error=error)
-        folder = task.folder if (self.store.path / task.folder / "result.json").is_file() else ""
+        has_folder = bool(task.folder) and (self.store.path / task.folder / "result.json").is_file()
         record = Record(
             run=task.number,
             configuration=task.configuration,
@@ -339,28 +322,36 @@ class _Execution:
             seconds=outcome.seconds,
             metrics=outcome.metrics,
             error=outcome.error,
-            folder=folder if task.folder else "",
+            folder=task.folder if has_folder else "",
             attempts=attempts,
             target=task.epochs,
         )
         self.writer.add(record)
         self.records[record.run, record.target] = record
-        self.under_way -= 1
-        self.standing.done += 1
-        if not record.well:
-            self.standing.failed += 1
+        status = self.status
+        status.done += 1
+        if not record.succeeded:
+            status.failed += 1
             log.info("run %d %s: %s", record.run, record.status, record.error)
         value = self.ranking.value(record)
-        if not self.ranking.key(value) >= self.ranking.key(self.standing.best):
-            self.standing.best = value
-        self.shown.show(self.standing)
+        if self.ranking.sort_key(value) < self.ranking.sort_key(status.best):
+            status.best = value
+        self.progress.update(status)
+
+    def summarize(self) -> Sweep:
+        """Write the queued records and the tables, and return the result."""
+        self.writer.close()
+        plan = self.plan
+        best = summary.write_tables(self.store, self.ranking, plan.keys, repeated=plan.section.repeat > 1)
+        records = self.ranking.sort_runs(self.store.records())
+        return Sweep(self.store.path, plan.objective, records, best, plan.total)
 
 
 @contextmanager
-def _data_folder(directory: Path) -> Iterator[Path]:
-    """Make a folder for the arrays that the workers share, for as long as they work."""
+def _shared_data_folder(directory: Path) -> Iterator[Path]:
+    """Create a folder for the data that the workers share; remove it and those of killed sweeps."""
     for leftover in directory.glob(".data-*"):
-        if not _alive(leftover):
+        if not _is_creator_alive(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f".data-{os.getpid()}-", dir=directory))
     try:
@@ -369,8 +360,8 @@ def _data_folder(directory: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _alive(folder: Path) -> bool:
-    """Tell whether the process that has made a folder may still use it."""
+def _is_creator_alive(folder: Path) -> bool:
+    """Return False if the process that created a folder has certainly ended."""
     try:
         os.kill(int(folder.name.split("-")[1]), 0)
     except (ValueError, IndexError, ProcessLookupError):

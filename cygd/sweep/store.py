@@ -1,15 +1,14 @@
-"""The folder of a sweep: what it is about, and which runs are done.
+"""The folder of a sweep: its plan and the records of its finished runs.
 
     runs/<name>/<time>-<hex>/
-        sweep.json     the base experiment, what is varied, and the hashes of data and plugins
-        runs.jsonl     one line for each run that is done, appended when all of the run is on the disk;
-                       of a shard it is runs-2-of-4.jsonl
+        sweep.json     the base experiment, the varied keys, and hashes of data and plugin files
+        runs.jsonl     one line per finished run, appended once the run's files are on disk;
+                       a shard writes runs-2-of-4.jsonl
         0000/ 0001/    the run folders
         summary.csv  groups.csv  best/  log.txt
 
-Which runs are done is read from the lines alone: a run folder that no line names was interrupted. The
-process that appends to a file of lines holds a lock on it, which the system takes back when the process
-ends, however it does.
+The lines alone say which runs are finished: a run folder without a line belongs to an interrupted run. The
+process that appends to a file of lines locks it.
 """
 
 from __future__ import annotations
@@ -30,34 +29,36 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import write_durably
 from cygd.tracking.locking import is_locked, lock
 
-__all__ = ["GOOD", "VERSION", "Record", "Shard", "Store", "Writer", "check_same"]
+__all__ = ["PLAN_FILE", "SUCCEEDED", "VERSION", "Record", "RecordWriter", "Shard", "Store", "check_same_plan"]
 
-PLAN = "sweep.json"
+PLAN_FILE = "sweep.json"
 VERSION = 1
-GOOD = ("completed", "stopped")  # what a run ends with when it ends well
-BRING_EVERY = 0.5  # seconds between two barriers
+SUCCEEDED = ("completed", "stopped")  # statuses of successful runs
+FLUSH_INTERVAL = 0.5  # seconds
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run that is done.
+    """The outcome of a finished run; a line of runs.jsonl.
 
     Attributes
     ----------
     run, configuration : int
-        Its number, and that of its configuration.
+        The numbers of the run and of its configuration.
     values : dict
-        What its configuration changes, by dotted keys.
+        The values that its configuration sets, by dotted keys.
     status : str
-        That of a `Result`, or "killed".
-    seed, epochs, best_epoch, seconds, metrics, error
-        What became of it.
+        As in `Result`, or "killed".
+    seed, epochs, best_epoch, seconds, metrics
+        As in `Result`.
+    error : str
+        The error message of a failed or killed run.
     folder : str
-        Its folder below that of the sweep; empty where it left none.
+        The run folder, relative to that of the sweep; empty if the run left none.
     attempts : int
-        2 where its first worker was killed.
+        How many workers ran it: 2 if the first one was killed.
     target : int
-        The epochs of its round, where the sweep has rounds.
+        In successive halving, the epochs of its rung.
     """
 
     run: int
@@ -75,28 +76,28 @@ class Record:
     target: int = 0
 
     @property
-    def well(self) -> bool:
-        """Whether the run came to a good end."""
-        return self.status in GOOD
+    def succeeded(self) -> bool:
+        """Whether the run completed or stopped early."""
+        return self.status in SUCCEEDED
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The k-th of n processes that share the runs of a sweep, k from 1 to n."""
+    """The k-th of n processes that share the runs of a sweep; k counts from 1."""
 
     k: int = 1
     n: int = 1
 
-    def mine(self, run: int) -> bool:
-        """Tell whether a run is this shard's to make."""
+    def is_own(self, run: int) -> bool:
+        """Return True if this shard executes a run."""
         return run % self.n == self.k - 1
 
-    def goes_with(self, file: str) -> bool:
-        """Tell whether a process that appends to a file makes none of the runs of this one."""
-        return file == self.file or (self.n > 1 and file.endswith(f"-of-{self.n}.jsonl"))
+    def allows(self, file_name: str) -> bool:
+        """Return True if the shard that writes a file of lines is this one, or shares no run with it."""
+        return file_name == self.file_name or (self.n > 1 and file_name.endswith(f"-of-{self.n}.jsonl"))
 
     @property
-    def file(self) -> str:
+    def file_name(self) -> str:
         """The name of its file of lines."""
         return "runs.jsonl" if self.n == 1 else f"runs-{self.k}-of-{self.n}.jsonl"
 
@@ -109,224 +110,243 @@ class Store:
 
     @classmethod
     def create(cls, name: str, out: str | os.PathLike[str] | None, plan: Mapping[str, Any]) -> Store:
-        """Create the folder, `runs/<name>/<time>-<hex>/` or `out`, which nobody else has.
+        """Create the folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`.
 
         Raises
         ------
         ConfigError
-            `out` has something in it, or the folder cannot be created.
+            If `out` is not empty, or the folder cannot be created.
         """
         store = cls(RunDirectory.create(name, out).path)
-        write_durably(store.path / PLAN, _text(plan))
+        write_durably(store.path / PLAN_FILE, _to_json(plan))
         return store
 
     @classmethod
     def join(cls, out: str | os.PathLike[str], plan: Mapping[str, Any]) -> Store:
-        """Create a folder for several processes, or enter the one that another process has made for the same.
+        """Create the folder that several shards share, or open it if another shard created it.
 
         Raises
         ------
         ConfigError
-            The folder holds something else.
+            If the folder holds anything else.
         """
         path = Path(out).expanduser().absolute()
         path.mkdir(parents=True, exist_ok=True)
         others = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
-        if others and not (path / PLAN).exists():
-            hint = "name the folder that the other shards use, or one that does not exist yet"
-            raise ConfigError(f"the folder {str(path)!r} is not empty, and not that of a sweep", hint=hint)
-        draft = path / f".{PLAN}.{os.getpid()}"
-        write_durably(draft, _text(plan))
+        if others and not (path / PLAN_FILE).exists():
+            hint = "name the folder that the other shards use, or a new one"
+            raise ConfigError(f"the folder {str(path)!r} is not empty and not a sweep folder", hint=hint)
+        draft = path / f".{PLAN_FILE}.{os.getpid()}"
+        write_durably(draft, _to_json(plan))
         try:
-            os.link(draft, path / PLAN)  # the first one makes it, whole
+            os.link(draft, path / PLAN_FILE)  # atomic: exactly one shard creates it
         except FileExistsError:
-            check_same(cls(path).plan(), plan, path)
+            check_same_plan(cls(path).read_plan(), plan, path)
         finally:
             draft.unlink(missing_ok=True)
         return cls(path)
 
-    def plan(self) -> dict[str, Any]:
-        """Return what the sweep is about.
+    def read_plan(self) -> dict[str, Any]:
+        """Return the content of sweep.json.
 
         Raises
         ------
         CheckpointError
-            The folder is not that of a sweep.
+            If this is not a sweep folder, or sweep.json is damaged.
         """
-        path = self.path / PLAN
+        path = self.path / PLAN_FILE
         try:
             plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             version = plan["version"]
         except FileNotFoundError:
-            message = f"{str(self.path)!r} is not the folder of a sweep: it has no {PLAN}"
+            message = f"{str(self.path)!r} is not a sweep folder: it has no {PLAN_FILE}"
             raise CheckpointError(message, hint="name the folder that `cygd sweep` printed") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path} is damaged: {error}") from error
         if version != VERSION:
-            raise CheckpointError(f"{path} is of version {version}, this cygd reads version {VERSION}")
+            raise CheckpointError(f"{path}: expected version {VERSION}, got {version}")
         return plan
 
     def records(self) -> list[Record]:
-        """Return the runs that are done, of all shards, by their numbers; the last line of a run counts."""
-        found = {record.run: record for record in self.lines()}
-        return [found[run] for run in sorted(found)]
+        """Return the last record of each run, sorted by run."""
+        records = {record.run: record for record in self.all_records()}
+        return [records[run] for run in sorted(records)]
 
-    def lines(self) -> Iterator[Record]:
-        """Yield what was written down, of runs with several rounds once for each.
+    def all_records(self) -> Iterator[Record]:
+        """Yield the records of all shards; in successive halving, a run has one for each of its rungs.
 
         Raises
         ------
         CheckpointError
-            A file of lines is damaged.
+            If a file of lines is damaged.
         """
         for path in sorted(self.path.glob("runs*.jsonl")):
-            for line in path.read_bytes().split(b"\n")[:-1]:  # a line without an end was never finished
+            for line in path.read_bytes().split(b"\n")[:-1]:  # the last line may be incomplete
                 try:
                     yield Record(**json.loads(line))
                 except (ValueError, TypeError) as error:
                     raise CheckpointError(f"{path} is damaged: {error}") from error
 
-    def writer(self, shard: Shard) -> Writer:
-        """Return what appends to the lines of a shard.
+    def writer(self, shard: Shard) -> RecordWriter:
+        """Open and lock the file of lines of a shard.
 
         Raises
         ------
         ConfigError
-            Another process is at it.
+            If another process has locked it.
         """
-        return Writer(self.path, shard.file)
+        return RecordWriter(self.path / shard.file_name)
 
-    def check_alone(self, shard: Shard) -> None:
-        """Raise a ConfigError while another process makes runs that are this one's as well."""
+    def check_exclusive(self, shard: Shard) -> None:
+        """Raise a ConfigError if another process executes runs of this shard under another division."""
         for path in sorted(self.path.glob("runs*.jsonl")):
-            if not shard.goes_with(path.name) and is_locked(path):
-                raise _not_alone(path)
+            if not shard.allows(path.name) and is_locked(path):
+                raise _in_use(path)
 
     def has_checkpoint(self, folder: str) -> bool:
-        """Return whether a run that was not finished can go on."""
+        """Return True if an unfinished run can be resumed from its folder."""
         path = self.path / folder
         return (path / "config.yaml").is_file() and any((path / "checkpoints").glob("*.npz"))
 
-    def set_aside(self, folder: str) -> None:
-        """Give the folder of a run that was not finished another name, so that nothing of it is lost."""
-        path = self.path / folder
+    def set_aside(self, name: str) -> None:
+        """Rename what an unfinished run or search left behind to `<name>.unfinished-<number>`."""
+        path = self.path / name
         if path.exists():
             number = 1
-            while (aside := self.path / f"{folder}.unfinished-{number}").exists():
+            while (aside := self.path / f"{name}.unfinished-{number}").exists():
                 number += 1
             path.rename(aside)
 
     def write_text(self, name: str, text: str) -> None:
-        """Write one of its files."""
+        """Write a file of the folder durably."""
         write_durably(self.path / name, text.encode())
 
 
-class Writer:
-    """Appends the runs that are done, in groups: first all that they have written, then their lines."""
+class RecordWriter:
+    """Appends records to a file of lines in batches, each after the files of its runs are on disk.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder
-        self._waiting: list[Record] = []
-        self._since = monotonic()
-        self._file: IO[bytes] = (folder / name).open("ab+")
+    Parameters
+    ----------
+    path : Path
+        The file of lines, locked until the writer is closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._folder = path.parent
+        self._pending: list[Record] = []
+        self._last_flush = monotonic()
+        self._file: IO[bytes] = path.open("ab+")
         if not lock(self._file):
             self._file.close()
-            raise _not_alone(folder / name)
-        self._cut()
+            raise _in_use(path)
+        self._truncate_partial_line()
         self._thread = ThreadPoolExecutor(1, "cygd-sweep-writer")
-        self._busy: Future[None] | None = None
+        self._flushing: Future[None] | None = None
 
     def add(self, record: Record) -> None:
-        """Take a run that is done."""
-        self._waiting.append(record)
+        """Queue a record."""
+        self._pending.append(record)
 
-    def bring(self, *, now: bool = False) -> None:
-        """Bring what waits to the disk, if it is time, while others go on.
+    def flush(self, *, wait: bool = False) -> None:
+        """Write the queued records in a background thread, at most every FLUSH_INTERVAL seconds.
+
+        Parameters
+        ----------
+        wait : bool
+            Write them now, and return when they are on disk.
 
         Raises
         ------
         OSError
-            What was to be brought there last time could not be.
+            If these records, or those of the previous flush, could not be written.
         """
-        if now or (monotonic() - self._since >= BRING_EVERY and (self._busy is None or self._busy.done())):
-            self._await()
-            if self._waiting:
-                records, self._waiting = self._waiting, []
-                self._busy = self._thread.submit(self._append, records)
-            self._since = monotonic()
-        if now:
-            self._await()
+        busy = self._flushing is not None and not self._flushing.done()
+        if wait or (not busy and monotonic() - self._last_flush >= FLUSH_INTERVAL):
+            self._join()
+            if self._pending:
+                records, self._pending = self._pending, []
+                self._flushing = self._thread.submit(self._append, records)
+            self._last_flush = monotonic()
+        if wait:
+            self._join()
 
     def close(self) -> None:
-        """Bring everything to the disk, and let go."""
+        """Write the queued records and release the file."""
         try:
-            self.bring(now=True)
+            self.flush(wait=True)
         finally:
             self._thread.shutdown()
             self._file.close()
 
-    def abandon(self) -> None:
-        """Let go, where the disk takes no more."""
-        self._waiting.clear()
-        self._busy = None
+    def discard(self) -> None:
+        """Drop the queued records and release the file, after an error of the disk."""
+        self._pending.clear()
+        self._flushing = None
         self._thread.shutdown()
         with suppress(OSError):
             self._file.close()
 
-    def _await(self) -> None:
-        if self._busy is not None:
-            self._busy.result()
-            self._busy = None
+    def _join(self) -> None:
+        if self._flushing is not None:
+            self._flushing.result()
+            self._flushing = None
 
     def _append(self, records: list[Record]) -> None:
         if any(record.folder for record in records):
-            files.sync_filesystem(self.folder)
+            files.sync_filesystem(self._folder)
         lines = [json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records]
         self._file.write("".join(lines).encode())
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def _cut(self) -> None:
-        """Take away a last line that was never finished."""
+    def _truncate_partial_line(self) -> None:
         self._file.seek(0)
         content = self._file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            self._file.truncate(whole)
+        complete = content.rfind(b"\n") + 1
+        if complete < len(content):
+            self._file.truncate(complete)
 
 
-def _not_alone(path: Path) -> ConfigError:
-    message = f"another process works on the sweep in {path.parent} ({path.name})"
-    return ConfigError(message, hint="wait until it has ended")
+def _in_use(path: Path) -> ConfigError:
+    message = f"another process is running the sweep in {path.parent} ({path.name})"
+    return ConfigError(message, hint="wait until it ends")
 
 
-def check_same(then: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    """Raise a ConfigError that names what differs between two plans."""
-    files = [now.get("sha256", {}), then.get("sha256", {})]
-    for kind in ("data", "plugins"):
-        ours, theirs = (hashes.get(kind, {}) for hashes in files)
-        for name in sorted(ours.keys() & theirs.keys()):
-            if ours[name] != theirs[name]:
-                what = "data file" if kind == "data" else "plugin file"
-                raise ConfigError(f"the {what} {name} has changed since the sweep in {path} began")
-    for key in dict.fromkeys([*then, *now]):
-        if then.get(key) == now.get(key):
+def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], path: Path) -> None:
+    """Raise a ConfigError that names the first difference between two plans.
+
+    Parameters
+    ----------
+    recorded : mapping
+        The content of sweep.json in the folder.
+    current : mapping
+        The plan of this process.
+    path : Path
+        The folder of the sweep.
+    """
+    for kind, noun in (("data", "data file"), ("plugins", "plugin file")):
+        before, now = (plan.get("sha256", {}).get(kind, {}) for plan in (recorded, current))
+        for name in sorted(before.keys() & now.keys()):
+            if before[name] != now[name]:
+                raise ConfigError(f"the {noun} {name} has changed since the sweep in {path} was started")
+    for key in dict.fromkeys([*recorded, *current]):
+        expected, got = recorded.get(key), current.get(key)
+        if expected == got:
             continue
-        here, there = then.get(key), now.get(key)
-        what = key
-        while isinstance(here, dict) and isinstance(there, dict):
-            step = next(step for step in dict.fromkeys([*here, *there]) if here.get(step) != there.get(step))
-            what, here, there = f"{what}.{step}", here.get(step), there.get(step)
+        while isinstance(expected, dict) and isinstance(got, dict):
+            keys = dict.fromkeys([*expected, *got])
+            step = next(step for step in keys if expected.get(step) != got.get(step))
+            key, expected, got = f"{key}.{step}", expected.get(step), got.get(step)
         raise ConfigError(
-            f"{path} is another sweep's: {what} was {_short(here)} there, and is {_short(there)} here",
-            hint="name a folder of its own, or leave the sweep as it was",
+            f"{path} holds another sweep: expected {key} {_abbreviate(expected)}, got {_abbreviate(got)}",
+            hint="choose another folder, or undo the change",
         )
 
 
-def _short(value: Any) -> str:
+def _abbreviate(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _text(plan: Mapping[str, Any]) -> bytes:
+def _to_json(plan: Mapping[str, Any]) -> bytes:
     return (json.dumps(plan, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,9 +1,9 @@
-"""Successive halving: most runs end early, and those that are best by then go on.
+"""Successive halving: train all configurations briefly, and continue only the best of them.
 
-All runs train for a few epochs; of the configurations the best part goes on, from its checkpoints, for some
-times as many epochs, and so on until those that are left have trained for all of theirs. A round is judged
-when all of it is done, so that the same runs go on with any number of workers, and in a sweep that was
-interrupted.
+Each rung trains its configurations up to a number of epochs. The best 1/factor of them continue from their
+checkpoints to factor times the epochs, until the remaining ones have trained for all of theirs. A rung is
+ranked when all of its runs are finished, so the same configurations continue with any number of workers and
+in a resumed sweep.
 """
 
 from __future__ import annotations
@@ -11,69 +11,79 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TypeAlias
 
+from cygd.config.sweep_section import Halving
 from cygd.config.yaml.nodes import COMMAND_LINE, Node
-from cygd.sweep.plan import Plan
+from cygd.sweep.plan import EPOCHS, Plan
 from cygd.sweep.store import Record
 from cygd.sweep.summary import Ranking
 from cygd.sweep.worker import Task
 
-__all__ = ["Records", "count", "rounds"]
-
-Records: TypeAlias = Mapping[tuple[int, int], Record]  # by the number of the run and the epochs of its round
+__all__ = ["count_runs", "rungs"]
 
 
-def rounds(plan: Plan, ranking: Ranking, records: Records) -> Iterator[list[Task]]:
-    """Yield the runs of one round after the other; the next is asked for when all of the last are done."""
+def rungs(plan: Plan, ranking: Ranking, records: Mapping[tuple[int, int], Record]) -> Iterator[list[Task]]:
+    """Yield the runs of each rung; the caller executes a rung before it asks for the next one.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan with the section `halving`.
+    ranking : Ranking
+        How runs are compared.
+    records : mapping to Record
+        The finished runs by number and epochs of the rung; the caller adds to it.
+    """
     halving = plan.section.halving
     assert halving is not None
-    going: dict[int, list[Task]] = {}
+    remaining: dict[int, list[Task]] = {}  # by configuration
     for task in plan.tasks():
-        going.setdefault(task.configuration, []).append(task)
-    last: dict[int, Record] = {}  # what is known of each run by now
+        remaining.setdefault(task.configuration, []).append(task)
+    latest: dict[int, Record] = {}  # by run
     budget = halving.epochs
-    while going:
-        tasks = [_for(task, plan, budget) for own in going.values() for task in own]
-        due = [task for task in tasks if task.number not in last or _goes_on(last[task.number], task)]
-        if due:
-            yield due
-        last |= {task.number: records[task.number, task.epochs] for task in due}
-        if all(task.epochs == plan.epochs(plan.configurations[task.configuration]) for task in tasks):
+    while remaining:
+        rung = [
+            _at_rung(task, plan, halving, budget)
+            for repetitions in remaining.values()
+            for task in repetitions
+        ]
+        tasks = [task for task in rung if task.number not in latest or _continues(latest[task.number], task)]
+        if tasks:
+            yield tasks
+        latest |= {task.number: records[task.number, task.epochs] for task in tasks}
+        if all(task.epochs == plan.epochs(plan.configurations[task.configuration]) for task in rung):
             return
-        groups = ranking.groups([last[task.number] for task in tasks])
-        chosen = [group for group in groups if group.spread.n][: math.ceil(len(groups) / halving.factor)]
-        going = {group.configuration: going[group.configuration] for group in chosen}
+        groups = ranking.sort_groups([latest[task.number] for task in rung])
+        succeeded = [group for group in groups if group.statistics.n]
+        best = succeeded[: math.ceil(len(groups) / halving.factor)]
+        remaining = {group.configuration: remaining[group.configuration] for group in best}
         budget *= halving.factor
 
 
-def count(plan: Plan) -> int:
-    """Return how many runs all rounds have, if none of them ends early."""
+def count_runs(plan: Plan) -> int:
+    """Return the number of runs in all rungs, if none of them fails or stops early."""
     halving = plan.section.halving
     assert halving is not None
-    longest = max((plan.epochs(changes) for changes in plan.configurations), default=0)
-    left, budget, total = len(plan.configurations), halving.epochs, 0
+    max_epochs = max(map(plan.epochs, plan.configurations), default=0)
+    remaining, budget, total = len(plan.configurations), halving.epochs, 0
     while True:
-        total += left
-        if budget >= longest:
+        total += remaining
+        if budget >= max_epochs:
             return total * plan.section.repeat
-        left, budget = math.ceil(left / halving.factor), budget * halving.factor
+        remaining, budget = math.ceil(remaining / halving.factor), budget * halving.factor
 
 
-def _for(task: Task, plan: Plan, budget: int) -> Task:
-    """Return a run as it is in a round of so many epochs."""
-    halving = plan.section.halving
-    assert halving is not None
+def _at_rung(task: Task, plan: Plan, halving: Halving, budget: int) -> Task:
+    """Return a run with the epochs of a rung and a checkpoint at its end."""
     epochs = min(budget, plan.epochs(task.changes))
     changes = (
-        *(change for change in task.changes if change[0] != ("train", "epochs")),
-        (("train", "epochs"), Node(epochs, COMMAND_LINE)),
-        # every round ends with a checkpoint
+        *(change for change in task.changes if change[0] != EPOCHS),
+        (EPOCHS, Node(epochs, COMMAND_LINE)),
         (("checkpoint", "every"), Node(halving.epochs, COMMAND_LINE)),
     )
-    return replace(task, changes=changes, epochs=epochs, goes_on=budget > halving.epochs)
+    return replace(task, changes=changes, epochs=epochs, resumes=budget > halving.epochs)
 
 
-def _goes_on(record: Record, task: Task) -> bool:
-    """Tell whether a run has anything left to do: the end of its round was not its own."""
+def _continues(record: Record, task: Task) -> bool:
+    """Return True if a run was ended by its previous rung and has more epochs in this one."""
     return record.status == "completed" and record.target < task.epochs

@@ -1,8 +1,8 @@
-"""What a sweep has found: summary.csv, groups.csv and best/, made anew from the runs that are done.
+"""Rank the runs of a sweep and write summary.csv, groups.csv and best/ from its records.
 
-A run that failed, diverged or was killed has no rank, and stands at the end. Configurations that are
-repeated are ranked by the mean of their objective, behind those of which no repetition failed: what is left
-of one that often fails says too much good of it.
+Runs that failed, diverged or were killed have no objective and are ranked last. Repeated configurations are
+ranked by the mean objective, and those with a failed repetition after all others: the mean over only the
+successful repetitions is too optimistic.
 """
 
 from __future__ import annotations
@@ -16,122 +16,127 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cygd.sweep.statistics import Summary, summarize
 from cygd.sweep.store import Record, Store
+from cygd.tracking.statistics import Summary, summarize
 
-__all__ = ["Group", "Ranking", "cell", "write"]
+__all__ = ["Group", "Ranking", "format_cell", "write_tables"]
 
 
 @dataclass(frozen=True)
 class Group:
-    """All runs of one configuration.
+    """The runs of one configuration.
 
     Attributes
     ----------
     configuration : int
+        The number of the configuration.
     records : tuple of Record
-    spread : Summary
-        Of the objectives of those that went well.
+        Its runs.
+    statistics : Summary
+        The statistics of the objective over the successful runs.
     """
 
     configuration: int
     records: tuple[Record, ...]
-    spread: Summary
+    statistics: Summary
 
     @property
     def failed(self) -> int:
-        """How many did not go well."""
-        return len(self.records) - self.spread.n
+        """The number of runs without an objective."""
+        return len(self.records) - self.statistics.n
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Which run, and which configuration, is better.
+    """How runs and configurations are compared.
 
     Attributes
     ----------
     objective : str
-        The measured value that counts.
+        The metric to compare.
     greater_is_better : bool
+        Whether the greatest objective is the best.
     """
 
     objective: str
     greater_is_better: bool
 
     def value(self, record: Record) -> float:
-        """Return the objective of a run; nan where it has none that counts."""
-        found = record.metrics.get(self.objective) if record.well else None
-        return math.nan if found is None else float(found)
+        """Return the objective of a run; NaN if the run did not succeed."""
+        value = record.metrics.get(self.objective) if record.succeeded else None
+        return math.nan if value is None else float(value)
 
-    def key(self, value: float) -> tuple[bool, float]:
-        """Return what sorts values, the best first and nan last."""
+    def sort_key(self, value: float) -> tuple[bool, float]:
+        """Return a key that sorts objectives from best to worst, then NaN."""
         if math.isnan(value):
             return True, 0.0
         return False, -value if self.greater_is_better else value
 
-    def runs(self, records: Iterable[Record]) -> list[Record]:
-        """Return runs, the best first."""
-        return sorted(records, key=lambda record: (*self.key(self.value(record)), record.run))
+    def sort_runs(self, records: Iterable[Record]) -> list[Record]:
+        """Return runs from best to worst."""
+        return sorted(records, key=lambda record: (*self.sort_key(self.value(record)), record.run))
 
-    def groups(self, records: Sequence[Record]) -> list[Group]:
-        """Return the configurations, the best first."""
-        members: dict[int, list[Record]] = {}
+    def sort_groups(self, records: Iterable[Record]) -> list[Group]:
+        """Return configurations from best to worst: without failures, with some, with failures only."""
+        by_configuration: dict[int, list[Record]] = {}
         for record in records:
-            members.setdefault(record.configuration, []).append(record)
-        groups = [
-            Group(
-                configuration, tuple(own), summarize([v for v in map(self.value, own) if not math.isnan(v)])
-            )
-            for configuration, own in members.items()
-        ]
-        # without any that went well it is last; with some that failed behind those without
+            by_configuration.setdefault(record.configuration, []).append(record)
+        groups = []
+        for configuration, runs in by_configuration.items():
+            values = [value for value in map(self.value, runs) if not math.isnan(value)]
+            groups.append(Group(configuration, tuple(runs), summarize(values)))
         return sorted(
             groups,
-            key=lambda group: (not group.spread.n, bool(group.failed), *self.key(group.spread.mean)),
+            key=lambda group: (
+                group.statistics.n == 0,
+                group.failed > 0,
+                *self.sort_key(group.statistics.mean),
+            ),
         )
 
-    def best(self, records: Sequence[Record]) -> Record | None:
-        """Return the best run of the best configuration, if any went well."""
-        groups = self.groups(records)
-        if not groups or not groups[0].spread.n:
+    def best(self, records: Iterable[Record]) -> Record | None:
+        """Return the best run of the best configuration, or None if no run succeeded."""
+        groups = self.sort_groups(records)
+        if not groups or not groups[0].statistics.n:
             return None
-        return self.runs(groups[0].records)[0]
+        return self.sort_runs(groups[0].records)[0]
 
 
-def write(store: Store, ranking: Ranking, keys: Sequence[str], *, repeated: bool) -> Record | None:
-    """Write summary.csv, groups.csv where runs are repeated, and best/; return the best run.
+def write_tables(store: Store, ranking: Ranking, keys: Sequence[str], *, repeated: bool) -> Record | None:
+    """Write summary.csv, groups.csv if runs are repeated, and best/; return the best run.
 
     Parameters
     ----------
     store : Store
         The folder of the sweep.
     ranking : Ranking
-        What is better.
+        How runs are compared.
     keys : sequence of str
-        Those that are varied.
+        The varied keys.
     repeated : bool
         Whether each configuration has several runs.
     """
     records = store.records()
-    store.write_text("summary.csv", _csv(_summary(ranking, records, keys, repeated=repeated)))
+    store.write_text("summary.csv", _format_csv(_summary_rows(ranking, records, keys, repeated=repeated)))
     if repeated:
-        store.write_text("groups.csv", _csv(_groups(ranking, records, keys)))
+        store.write_text("groups.csv", _format_csv(_group_rows(ranking, records, keys)))
     best = ranking.best(records)
     if best is not None and best.folder:
         _copy_best(store, best)
     return best
 
 
-def _summary(
+def _summary_rows(
     ranking: Ranking, records: Sequence[Record], keys: Sequence[str], *, repeated: bool
 ) -> list[dict[str, Any]]:
     metrics = dict.fromkeys([ranking.objective, *(name for record in records for name in record.metrics)])
-    varied = [key for key in keys if key != "seed"]
+    # `loss` may be both a varied key and a metric
+    columns = {key: f"{key} (varied)" if key in metrics else key for key in keys if key != "seed"}
     return [
         {
             "run": f"{record.run:04d}",
             **({"configuration": record.configuration} if repeated else {}),
-            **{_column(key, metrics): record.values.get(key, "") for key in varied},
+            **{column: record.values.get(key, "") for key, column in columns.items()},
             "seed": "" if record.seed is None else record.seed,
             "status": record.status,
             **{name: record.metrics.get(name, "") for name in metrics},
@@ -140,44 +145,38 @@ def _summary(
             "seconds": record.seconds,
             "error": record.error,
         }
-        for record in ranking.runs(records)
+        for record in ranking.sort_runs(records)
     ]
 
 
-def _column(key: str, metrics: Iterable[str]) -> str:
-    """Return the name of the column of a key; `loss` is a measured value, too."""
-    return f"{key} (varied)" if key in metrics else key
-
-
-def _groups(ranking: Ranking, records: Sequence[Record], keys: Sequence[str]) -> list[dict[str, Any]]:
+def _group_rows(ranking: Ranking, records: Sequence[Record], keys: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
             "configuration": group.configuration,
             **{key: group.records[0].values.get(key, "") for key in keys},
             "objective": ranking.objective,
-            "n": group.spread.n,
-            "mean": group.spread.mean,
-            "standard_deviation": group.spread.standard_deviation,
-            "low": group.spread.low,
-            "high": group.spread.high,
+            "n": group.statistics.n,
+            "mean": group.statistics.mean,
+            "standard_deviation": group.statistics.standard_deviation,
+            "low": group.statistics.low,
+            "high": group.statistics.high,
             "failed": group.failed,
         }
-        for group in ranking.groups(records)
+        for group in ranking.sort_groups(records)
     ]
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Return rows as CSV; numbers read back to the same bits, lists and mappings are JSON, nan is empty."""
+def _format_csv(rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
     if rows:
         table = csv.writer(text, lineterminator="\n")
         table.writerow(rows[0])
-        table.writerows([cell(value) for value in row.values()] for row in rows)
+        table.writerows([format_cell(value) for value in row.values()] for row in rows)
     return text.getvalue()
 
 
-def cell(value: Any) -> str:
-    """Return a value as a cell of a table holds it."""
+def format_cell(value: Any) -> str:
+    """Format a value for a table: floats read back to the same bits, NaN is empty, lists are JSON."""
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)
     if isinstance(value, str):
@@ -188,7 +187,7 @@ def cell(value: Any) -> str:
 
 
 def _copy_best(store: Store, best: Record) -> None:
-    """Copy the folder of the best run to best/."""
+    """Replace best/ by a copy of a run folder."""
     target, draft, old = (store.path / name for name in ("best", ".best.new", ".best.old"))
     for leftover in (draft, old):
         shutil.rmtree(leftover, ignore_errors=True)

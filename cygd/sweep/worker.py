@@ -1,9 +1,8 @@
-"""A worker of a sweep: a process of its own that trains one configuration after the other.
+"""A worker process of a sweep: it executes one run after the other.
 
-It is spawned, never forked: a process with threads, as one that has trained is, must not be. What is common
-to all configurations, the base experiment, the plugins and the data, is read once. A run that fails,
-however it does, is an outcome like any other; a worker that is killed costs nothing but the run at which it
-was.
+Workers are spawned, not forked: a process that has trained has threads, and must not be forked. A worker
+reads what all configurations share, the base experiment, plugins and data, only once. The outcome of a run
+is returned for errors of any kind; if the worker is killed, only its current run is lost.
 """
 
 from __future__ import annotations
@@ -28,14 +27,15 @@ from cygd.plugins.manager import Plugins
 from cygd.runner import runner
 from cygd.runner.assembly import Assembly, build, read_document
 from cygd.runner.fit import evaluate, fit
-from cygd.sweep.configurations import Changes, check_one_run
+from cygd.sweep.configurations import Changes, check_single_run
 from cygd.sweep.shared_data import SharedData
 from cygd.tracking import files
 from cygd.tracking.log_file import LogFile
 
 __all__ = ["Outcome", "Setup", "Task", "Worker", "main"]
 
-OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+# errors of the machine, not of the run: the run is recorded as killed, and resuming executes it again
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Setup:
     document : Document
         The base experiment.
     plugins : tuple of str
-        Those that the command line asks for.
+        The plugins named on the command line.
     directory : Path
         The folder of the sweep.
     shared : Path
-        The folder of the data.
+        The folder of the shared data.
     threads : int or None
-        How many threads a run has, where somebody said so.
+        The number of threads of each run, if the user set one.
     folders : bool
-        Whether each run leaves a folder.
+        Whether each run writes a run folder.
     """
 
     document: config.Document
@@ -68,24 +68,24 @@ class Setup:
 
 @dataclass(frozen=True)
 class Task:
-    """One run that is to be made.
+    """A run to execute.
 
     Attributes
     ----------
     number : int
-        Which one of the sweep.
+        The number of the run.
     configuration : int
-        The number of its configuration, which the repetitions share.
+        The number of its configuration, which repetitions share.
     changes : Changes
-        What it changes in the base experiment, its seed among them where runs are repeated.
+        What it changes in the base experiment, including the seed of a repetition.
     values : dict
         The same as plain values, without the seed of a repetition.
     folder : str
-        Its folder below that of the sweep; empty where it leaves none.
+        Its run folder, relative to that of the sweep; empty for none.
     epochs : int
-        Those of its round, where the sweep has rounds.
-    goes_on : bool
-        Whether its folder holds the beginning of it: a round before, or a run that was killed.
+        In successive halving, the epochs of its rung.
+    resumes : bool
+        Whether its folder holds a checkpoint, of the previous rung or of a killed run.
     """
 
     number: int
@@ -94,12 +94,22 @@ class Task:
     values: dict[str, Any]
     folder: str = ""
     epochs: int = 0
-    goes_on: bool = False
+    resumes: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run; the attributes are those of `Result`, and the message of an error."""
+    """The outcome of a run: attributes of its `Result`, and its error message.
+
+    Attributes
+    ----------
+    status, metrics, epochs, best_epoch, seconds
+        As in `Result`; the status may also be "killed".
+    error : str
+        The error message of a failed or killed run.
+    worker_died : bool
+        Whether its worker process ended during the run.
+    """
 
     status: str
     metrics: dict[str, float] = field(default_factory=dict)
@@ -107,82 +117,75 @@ class Outcome:
     best_epoch: int | None = None
     seconds: float = 0.0
     error: str = ""
+    worker_died: bool = False
 
 
 class Worker:
-    """Makes runs, one after the other."""
+    """Executes the tasks of a sweep, one after the other."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.data = SharedData(setup.shared)
         self._registries: dict[tuple[str, ...], Plugins] = {}
 
-    def perform(self, task: Task) -> Outcome:
-        """Make a run and return what became of it, whatever that is."""
+    def execute(self, task: Task) -> Outcome:
+        """Execute a run and return its outcome; exceptions become outcomes, too."""
         try:
             with files.deferred_fsync():
-                return self.go_on(task) if task.goes_on else self.begin(task)
+                return self._resume(task) if task.resumes else self._start(task)
         except RunError as error:
-            lost = _lost(error)
-            if error.result is None or lost:
-                return lost or Outcome("failed", error=_said(error))
-            return _outcome(error.result, error.message)
+            failure = _machine_failure(error)
+            if failure is None and error.result is not None:
+                return _to_outcome(error.result, error.message)
+            return failure or Outcome("failed", error=_describe(error))
         except (Exception, SystemExit) as error:
-            return _lost(error) or Outcome("failed", error=_said(error))
+            return _machine_failure(error) or Outcome("failed", error=_describe(error))
 
-    def begin(self, task: Task) -> Outcome:
-        """Make a run from its beginning."""
-        with LogFile() as journal:
-            assembly = self.assemble(task)
-            threads = self.threads(assembly)
+    def _start(self, task: Task) -> Outcome:
+        with LogFile() as log_file:
+            document = self.setup.document.changed(task.changes)
+            reading = read_document(document, self.setup.plugins, load=self._load_plugins)
+            check_single_run(reading.experiment)
+            assembly = build(reading, prepare=self.data.prepare)
+            configured = assembly.experiment.threads
+            threads = choose_threads(self.setup.threads, 1 if configured == "auto" else configured)
             if not self.setup.folders:
-                return _in_memory(assembly, threads)
+                return _run_in_memory(assembly, threads)
             folder = self.setup.directory / task.folder
-            return _outcome(runner.execute(assembly, journal, folder, threads))
+            return _to_outcome(runner.execute(assembly, log_file, folder, threads))
 
-    def go_on(self, task: Task) -> Outcome:
-        """Let a run go on from its folder."""
-        more = [f"train.epochs={task.epochs}"] if task.epochs else []
-        return _outcome(runner.resume(self.setup.directory / task.folder, more, threads=self.setup.threads))
+    def _resume(self, task: Task) -> Outcome:
+        overrides = [f"train.epochs={task.epochs}"] if task.epochs else []
+        folder = self.setup.directory / task.folder
+        return _to_outcome(runner.resume(folder, overrides, threads=self.setup.threads))
 
-    def assemble(self, task: Task) -> Assembly:
-        """Return the experiment of a task with its data and its network."""
-        document = self.setup.document.changed(task.changes)
-        reading = read_document(document, self.setup.plugins, load=self.registry)
-        check_one_run(reading.experiment)
-        return build(reading, prepare=self.data.prepare)
-
-    def registry(self, asked: Sequence[Request]) -> Plugins:
-        """Return the components there are; plugin files are run anew for each run, as `cygd run` does."""
-        everyone = [*environment_requests(os.environ), *asked]
-        if any(request.path is not None for request in everyone):
-            return Plugins.load(asked)
-        key = tuple(request.name_or_path for request in everyone)
+    def _load_plugins(self, requests: Sequence[Request]) -> Plugins:
+        """Load plugins, or return those loaded before; plugin files are executed for each run."""
+        everything = [*environment_requests(os.environ), *requests]
+        if any(request.path is not None for request in everything):
+            return Plugins.load(requests)
+        key = tuple(request.name_or_path for request in everything)
         if key not in self._registries:
-            self._registries[key] = Plugins.load(asked)
+            self._registries[key] = Plugins.load(requests)
         return self._registries[key]
 
-    def threads(self, assembly: Assembly) -> int:
-        """Return how many threads a run has: one, unless somebody says otherwise."""
-        configured = assembly.experiment.threads
-        return choose_threads(self.setup.threads, 1 if configured == "auto" else configured)
 
-
-def _in_memory(assembly: Assembly, threads: int) -> Outcome:
-    """Train without a folder, and measure on the way only what decides when training ends."""
+def _run_in_memory(assembly: Assembly, threads: int) -> Outcome:
+    """Train without a run folder; during training, measure only what decides when to stop."""
+    if assembly.plugins.listens:
+        error = (
+            "a plugin implements cygd_epoch_end, which sweep.runs: summary does not call; use runs: folders"
+        )
+        return Outcome("failed", error=error)
     experiment = assembly.experiment
-    watched = experiment.stop is not None or experiment.schedule.component.watcher is not None
-    monitor = "" if experiment.stop is None else experiment.stop.monitor
-    metrics = [
-        spec.component
-        for spec in experiment.metrics
-        if spec.component.name == monitor.removeprefix("validation_")
-    ]
-    listens = assembly.plugins.listens  # a plugin may want to stop it, or just to see it
-    if listens:
-        return Outcome("failed", error=LISTENS)
-    every = experiment.train.evaluate_every if watched else 0
-    history = fit(assembly, threads, metrics=metrics, evaluate_every=every)
+    monitor = "" if experiment.stop is None else experiment.stop.monitor.removeprefix("validation_")
+    is_watched = experiment.stop is not None or experiment.schedule.component.watcher is not None
+    history = fit(
+        assembly,
+        threads,
+        metrics=[spec.component for spec in experiment.metrics if spec.component.name == monitor],
+        evaluate_every=experiment.train.evaluate_every if is_watched else 0,
+    )
     return Outcome(
         status=history.status,
         metrics=evaluate(assembly, threads),
@@ -192,10 +195,7 @@ def _in_memory(assembly: Assembly, threads: int) -> Outcome:
     )
 
 
-LISTENS = "a plugin listens to epochs, which sweep.runs: summary does not tell of; take sweep.runs: folders"
-
-
-def _outcome(result: runner.Result, error: str = "") -> Outcome:
+def _to_outcome(result: runner.Result, error: str = "") -> Outcome:
     return Outcome(
         status=result.status,
         metrics={name: float(value) for name, value in result.metrics.items()},
@@ -206,48 +206,47 @@ def _outcome(result: runner.Result, error: str = "") -> Outcome:
     )
 
 
-def _lost(error: BaseException) -> Outcome | None:
-    """Return what is said of a run that the machine has failed, and that another time will go well."""
+def _machine_failure(error: BaseException) -> Outcome | None:
+    """Return the outcome "killed" if the machine caused an error, else None."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in OF_THE_MACHINE:
+        if isinstance(cause, OSError) and cause.errno in MACHINE_ERRORS:
             return Outcome("killed", error=os.strerror(cause.errno))
         cause = cause.__cause__
     return None
 
 
-def _said(error: BaseException) -> str:
-    """Return an error as one text; a user's mistake with its place and its hint."""
+def _describe(error: BaseException) -> str:
+    """Return the message of an error, with the hint if it is one of cygd's."""
     if isinstance(error, CygdError):
         return str(error)
-    return (
-        f"unexpected {type(error).__name__}: {error}" if str(error) else f"unexpected {type(error).__name__}"
-    )
+    name = f"unexpected {type(error).__name__}"
+    return f"{name}: {error}" if str(error) else name
 
 
 # -- the process --------------------------------------------------------------------------------------
 
 
 def main(connection: Connection, setup: Setup) -> None:
-    """Take tasks from a connection until it is closed, and send back (number, outcome)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which then ends its workers
-    os.dup2(2, 1)  # what plugins print is talk
+    """Execute the tasks that a connection delivers until it is closed, and send back (number, outcome)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep handles Ctrl-C and ends its workers
+    os.dup2(2, 1)  # send what plugins print to stderr
     logging.getLogger("cygd").addHandler(logging.NullHandler())  # warnings are in the log.txt of each run
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     worker = Worker(setup)
-    connection.send(None)  # at work
+    connection.send(None)  # ready
     while True:
         try:
             task = connection.recv()
-            connection.send((task.number, worker.perform(task)))
+            connection.send((task.number, worker.execute(task)))
         except EOFError:
             return
-        except KeyboardInterrupt:  # a request to end, which is that of the sweep, too
+        except KeyboardInterrupt:  # SIGTERM, which the sweep handles, too
             os._exit(1)
 
 
-def _die_with_parent() -> None:
-    """End this process when the sweep is gone, in the middle of a run if need be."""
+def _exit_with_parent() -> None:
+    """Exit as soon as the parent process has ended, even during a run."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -45,34 +45,20 @@ class DamagedError(CheckpointError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that a run needs to resume.
-
-    Attributes
-    ----------
-    state : TrainingState
-        The training state.
-    extent : Extent
-        The part of metrics.csv before the row of this epoch.
-    config : mapping
-        The resolved experiment, as JSON values.
-    data_hash : str or None
-        The hash of the data, for data sources from plugins.
-    """
+    """Everything that a run needs to resume."""
 
     state: TrainingState
-    extent: Extent
-    config: Mapping[str, Any] = field(repr=False)
-    data_hash: str | None = None
+    extent: Extent  # the part of metrics.csv before the row of this epoch
+    config: Mapping[str, Any] = field(repr=False)  # the resolved experiment, as JSON values
+    data_hash: str | None = None  # for data sources from plugins
 
     def to_bytes(self) -> bytes:
-        """Return the content of a checkpoint file.
-
-        Raises
-        ------
-        CheckpointError
-            If the optimizer's state holds anything but numeric arrays.
-        """
+        """Return the content of a checkpoint file; the optimizer's state must be numeric arrays."""
         state, early_stopping = self.state, self.state.early_stopping
+        standing = None
+        if early_stopping is not None:
+            best, best_epoch, wait, _ = early_stopping
+            standing = {"best": float(best), "best_epoch": best_epoch, "waited": wait}
         description = {
             "epoch": state.epoch,
             "updates": state.updates,
@@ -80,7 +66,7 @@ class Checkpoint:
             "memory": list(state.scalars),
             "last": dict(state.last),
             "seconds": state.seconds,
-            "standing": None if early_stopping is None else _to_json(early_stopping),
+            "standing": standing,
             "optimizer": list(state.optimizer),
             "metrics": list(self.extent),
             "config": self.config,
@@ -93,9 +79,11 @@ class Checkpoint:
         for index, (name, values) in enumerate(state.optimizer.items()):
             arrays[f"optimizer{index}"] = array = np.asanyarray(values)
             if array.dtype.kind not in "biufc":
+                is_array = isinstance(values, np.ndarray)
+                got = f"an array of {values.dtype}" if is_array else type(values).__name__
                 raise CheckpointError(
                     f"a checkpoint cannot hold the optimizer's state {name!r}: "
-                    f"expected a numeric array, got {_describe_type(values)}",
+                    f"expected a numeric array, got {got}",
                     hint="this run writes no checkpoints; keep only numeric arrays in the optimizer's state",
                 )
         footer = b"cygd checkpoint %d sha256 " % VERSION + b"0" * HASH_SIZE
@@ -104,15 +92,7 @@ class Checkpoint:
 
 
 def read(path: Path) -> Checkpoint:
-    """Return the checkpoint in a file, with the rows of the metrics.csv in its run folder.
-
-    Raises
-    ------
-    DamagedError
-        If the file or metrics.csv is damaged.
-    CheckpointError
-        If the file has another format version.
-    """
+    """Return the checkpoint in a file, with the rows of the metrics.csv in its run folder."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -133,25 +113,24 @@ def read(path: Path) -> Checkpoint:
         rows = read_rows(path.parents[1] / "metrics.csv", extent)
     except CheckpointError as error:
         raise DamagedError(f"{path} is unusable: {error.message}") from None
+    early_stopping = None
+    if (standing := description["standing"]) is not None:
+        early_stopping = EarlyStoppingState(
+            standing["best"], standing["best_epoch"], standing["waited"], arrays.get("best")
+        )
     state = TrainingState(
         **{name: description[name] for name in ("epoch", "updates", "step", "last", "seconds")},
         scalars=description["memory"],
         parameters=arrays["parameters"],
         optimizer={name: arrays[f"optimizer{k}"] for k, name in enumerate(description["optimizer"])},
-        early_stopping=_from_json(description["standing"], arrays.get("best")),
+        early_stopping=early_stopping,
         rows=rows,
     )
     return Checkpoint(state, extent, description["config"], description["data"])
 
 
 def latest(folder: Path) -> Checkpoint | None:
-    """Return the last undamaged checkpoint of a run folder, or None if none was written.
-
-    Raises
-    ------
-    CheckpointError
-        If all checkpoints are damaged, or the last one has another format version.
-    """
+    """Return the last undamaged checkpoint of a run folder, or None if none was written."""
     damaged = []
     for path in reversed(_files(folder)):
         try:
@@ -171,33 +150,17 @@ def latest(folder: Path) -> Checkpoint | None:
 
 
 class CheckpointWriter:
-    """Decides when to save checkpoints, writes them and removes old ones.
-
-    Parameters
-    ----------
-    directory : RunDirectory
-        The run folder.
-    every : int
-        The interval in epochs; 0 disables it.
-    seconds : float, optional
-        The interval in seconds; None disables it.
-    keep : int or "all"
-        The number of checkpoints to keep.
-    config : mapping
-        The resolved experiment.
-    data_hash : callable
-        Returns the hash of the data; called once.
-    """
+    """Decides when to save checkpoints, writes them and removes old ones."""
 
     def __init__(
         self,
         directory: RunDirectory,
         *,
-        every: int,
-        seconds: float | None,
-        keep: int | str,
-        config: Mapping[str, Any],
-        data_hash: Callable[[], str | None],
+        every: int,  # interval in epochs; 0: disabled
+        seconds: float | None,  # None: disabled
+        keep: int | str,  # a number of files, or "all"
+        config: Mapping[str, Any],  # the resolved experiment
+        data_hash: Callable[[], str | None],  # called once
     ) -> None:
         self.directory = directory
         self.every, self.seconds, self.keep = every, seconds, keep
@@ -222,26 +185,14 @@ class CheckpointWriter:
         self.every, self.seconds, self._has_files = 0, None, False
 
     def write(self, state: TrainingState, extent: Extent) -> None:
-        """Write a checkpoint, then remove old ones.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written; existing checkpoints are kept.
-        """
+        """Write a checkpoint, then remove old ones; they are kept if writing raises an OSError."""
         checkpoint = Checkpoint(state, extent, to_jsonable(self.config), self._data_hash())
         self.directory.write_bytes(f"{FOLDER}/{state.epoch:06d}.npz", checkpoint.to_bytes())
         self._has_files, self._last_time = True, time.monotonic()
         log.debug("checkpoint of epoch %d", state.epoch)
-        self._remove_old(state.epoch)
-
-    def _remove_old(self, epoch: int) -> None:
-        """Remove checkpoints beyond the limit, and those of later epochs.
-
-        Later ones are damaged: training would have resumed from them otherwise.
-        """
         files = _files(self.directory.path)
-        earlier = [path for path in files if int(path.stem) <= epoch]
+        # later ones are damaged: training would have resumed from them otherwise
+        earlier = [path for path in files if int(path.stem) <= state.epoch]
         kept = earlier if self.keep == "all" else earlier[-int(self.keep) :]
         for path in files:
             if path not in kept:
@@ -249,24 +200,6 @@ class CheckpointWriter:
                     path.unlink()
                 except OSError as error:
                     log.warning("cannot remove the old checkpoint %s: %s", path, error.strerror)
-
-
-def _to_json(state: EarlyStoppingState) -> dict[str, Any]:
-    """Return the state of early stopping without the weights, as JSON values."""
-    return {"best": float(state.best), "best_epoch": state.best_epoch, "waited": state.wait}
-
-
-def _from_json(
-    content: Mapping[str, Any] | None, best: np.ndarray[Any, Any] | None
-) -> EarlyStoppingState | None:
-    """Return the state of early stopping from the result of `_to_json` and the best weights."""
-    if content is None:
-        return None
-    return EarlyStoppingState(content["best"], content["best_epoch"], content["waited"], best)
-
-
-def _describe_type(value: object) -> str:
-    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _files(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ equal bytes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -32,32 +33,13 @@ MAX_ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The folder of one run.
+    """The folder of one run."""
 
-    Attributes
-    ----------
-    path : Path
-        Its absolute path.
-    """
-
-    path: Path
+    path: Path  # absolute
 
     @classmethod
     def create(cls, name: str, out: str | os.PathLike[str] | None = None) -> RunDirectory:
-        """Create a run folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`.
-
-        Parameters
-        ----------
-        name : str
-            The experiment's name.
-        out : path, optional
-            The folder that the user chose; it must be empty or not exist.
-
-        Raises
-        ------
-        ConfigError
-            If `out` is not empty, or the folder cannot be created.
-        """
+        """Create a run folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`, which must be empty."""
         try:
             path = _create_default(name) if out is None else _create_out(Path(out))
             # exclusive creation: of two runs that find the same empty folder, only one gets it
@@ -77,13 +59,7 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunDirectory:
-        """Return an existing run folder.
-
-        Raises
-        ------
-        CheckpointError
-            If it is not a run folder, or if the run was stopped before it began.
-        """
+        """Return an existing run folder whose run has begun."""
         folder = Path(path).expanduser().absolute()
         if (folder / "config.yaml").is_file():
             return cls(folder)
@@ -161,16 +137,12 @@ def _create_default(name: str) -> Path:
     folder = Path.cwd() / RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    for attempt in range(MAX_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         path = folder / f"{stamp}-{secrets.token_hex(2)}"
-        try:
+        with contextlib.suppress(FileExistsError):
             path.mkdir()
-        except FileExistsError:
-            if attempt == MAX_ATTEMPTS - 1:
-                raise
-        else:
             return path
-    raise AssertionError("unreachable")
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _create_out(out: Path) -> Path:

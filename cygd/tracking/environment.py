@@ -28,15 +28,7 @@ OPTIONAL = ("rich", "pyarrow", "scikit-learn")
 
 
 def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """Return the content of environment.json.
-
-    Parameters
-    ----------
-    threads : int
-        The number of threads of the run.
-    hashes : mapping
-        `{"data": {path: SHA-256}, "plugins": {path: SHA-256}}`.
-    """
+    """Return the content of environment.json; `hashes` are those of "data" and "plugins", by path."""
     info = core.info()
     return {
         "versions": versions(),
@@ -51,10 +43,7 @@ def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) 
 
 def versions() -> dict[str, str | None]:
     """Return the versions of Python, cygd and its required packages."""
-    return {
-        "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
-    }
+    return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
 
 
 @cache
@@ -78,16 +67,9 @@ def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, st
 
 
 def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str, str]) -> None:
-    """Warn about every file whose hash differs from that of the earlier run in a folder.
+    """Warn about every file whose hash differs from that of the earlier run in the experiment's folder.
 
     Does nothing if the folder has no environment.json, that is, if this is not a rerun.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of the experiment.
-    data, plugins : mapping
-        The SHA-256 of the files now, by name.
     """
     try:
         recorded = json.loads((folder / "environment.json").read_text())["sha256"]

@@ -38,14 +38,7 @@ __all__ = [
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 # errors of file systems that cannot fsync a folder; any other error is a problem of the disk
-FOLDER_FSYNC_UNSUPPORTED = {
-    errno.EINVAL,
-    errno.ENOTSUP,
-    errno.EBADF,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOSYS,
-}
+FSYNC_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
 
 _deferred_until = 0.0  # monotonic time before which `fsync` does nothing
 
@@ -65,7 +58,7 @@ def fsync_folder(path: Path) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno not in FOLDER_FSYNC_UNSUPPORTED:
+        if error.errno not in FSYNC_UNSUPPORTED:
             raise
 
 
@@ -84,13 +77,7 @@ def deferred_fsync(seconds: float = 1.0) -> Iterator[None]:
 
 
 def sync_filesystem(folder: Path) -> None:
-    """Sync everything that any process has written to the file system of a folder.
-
-    Raises
-    ------
-    OSError
-        If some of it could not be written.
-    """
+    """Sync everything that any process has written to the file system of a folder."""
     import ctypes  # imported here because it is slow and only sweeps need it
 
     descriptor = os.open(folder, os.O_RDONLY)
@@ -119,13 +106,7 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") 
 
 
 def write_durably(path: Path, data: bytes) -> Path:
-    """Write a file atomically: after a crash it has the old content or the new content, never a part.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the error names the file, which has its old or its new content.
-    """
+    """Write a file atomically: after a crash or an error it has its old or its new content, never a part."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         if not path.parent.is_dir():
@@ -152,13 +133,7 @@ def remove_durably(path: Path) -> None:
 
 
 def to_jsonable(value: object) -> Any:
-    """Convert a value to JSON types: NumPy values to Python, paths to text, NaN and infinity to None.
-
-    Examples
-    --------
-    >>> to_jsonable({"loss": float("nan"), "epochs": 3})
-    {'loss': None, 'epochs': 3}
-    """
+    """Convert a value to JSON types: NumPy values to Python, paths to text, NaN and infinity to None."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):

@@ -37,32 +37,16 @@ class Extent(NamedTuple):
 
 
 def column_names(config: Mapping[str, Any]) -> list[str]:
-    """Return the column names for a resolved experiment, `epoch` first and `seconds` last.
-
-    Examples
-    --------
-    >>> column_names(
-    ...     {"metrics": ["accuracy"], "data": {"split": {"validation": 0.2}}, "model": {"layers": [1]}}
-    ... )  # doctest: +NORMALIZE_WHITESPACE
-    ['epoch', 'loss', 'validation_loss', 'accuracy', 'validation_accuracy',
-     'running_loss', 'learning_rate', 'seconds']
-    """
+    """Return the column names for a resolved experiment, `epoch` first and `seconds` last."""
     metrics = [spec if isinstance(spec, str) else spec["name"] for spec in config["metrics"]]
     names = ["loss", *(name.rpartition(":")[2] for name in metrics)]  # drop the plugin from plugin:name
-    if _has_validation(config["data"]):
+    data, layers = config["data"], config["model"]["layers"]
+    split = data.get("split") or {}
+    if data.get("validation") or split.get("validation") or split.get("folds"):
         names = [column for name in names for column in (name, f"validation_{name}")]
-    if any(_is_penalized(layer) for layer in config["model"]["layers"]):
+    if any(isinstance(layer, Mapping) and (layer.get("l1") or layer.get("l2")) for layer in layers):
         names.append("penalty")
     return ["epoch", *dict.fromkeys(names), "running_loss", "learning_rate", "seconds"]
-
-
-def _has_validation(data: Mapping[str, Any]) -> bool:
-    split = data.get("split") or {}
-    return bool(data.get("validation") or split.get("validation") or split.get("folds"))
-
-
-def _is_penalized(layer: Any) -> bool:
-    return isinstance(layer, Mapping) and bool(layer.get("l1") or layer.get("l2"))
 
 
 def format_header(columns: Sequence[str]) -> bytes:
@@ -73,8 +57,6 @@ def format_header(columns: Sequence[str]) -> bytes:
 def format_row(columns: Sequence[str], epoch: int, values: Mapping[str, float]) -> bytes:
     r"""Return the line of one epoch.
 
-    Examples
-    --------
     >>> format_row(["epoch", "loss", "running_loss"], 3, {"running_loss": 0.5})
     b'3,,0.5\n'
     """
@@ -93,17 +75,7 @@ def extent_before(file: IO[bytes], epoch: int) -> Extent:
 def read_rows(path: Path, extent: Extent | None = None) -> list[dict[str, float]]:
     """Return the values of each row, beginning with epoch 0; empty cells are left out.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    extent : Extent, optional
-        The beginning of the file to read; by default the whole file.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be read, or does not begin with the bytes of the extent.
+    With an extent, only that beginning of the file is read, and its bytes are checked.
     """
     try:
         with path.open("rb") as file:

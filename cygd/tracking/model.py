@@ -75,13 +75,7 @@ class Model:
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a weights.npz.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing or damaged.
-    """
+    """Return the arrays of a weights.npz."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
@@ -92,22 +86,7 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def set_weights(network: Network, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
-    """Copy the arrays of a weights.npz into a network.
-
-    Parameters
-    ----------
-    network : Network
-        The network to change.
-    weights : mapping
-        The arrays by name: w0, b0, a0, w1, ...
-    path : Path
-        The file of the arrays, for error messages.
-
-    Raises
-    ------
-    CheckpointError
-        If the arrays do not match the network.
-    """
+    """Copy the arrays of a weights.npz into a network; `path` is its name in error messages."""
     views = parameter_arrays(network)
     if views.keys() != weights.keys():
         unmatched = ", ".join(sorted(views.keys() ^ weights.keys()))
@@ -122,13 +101,7 @@ def set_weights(network: Network, weights: Mapping[str, NDArray[Any]], path: Pat
 
 
 def read_preprocessing(path: Path) -> Preprocessing:
-    """Return the preprocessing that a preprocessing.json describes.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing or damaged.
-    """
+    """Return the preprocessing that a preprocessing.json describes."""
     try:
         return Preprocessing.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

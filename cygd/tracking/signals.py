@@ -20,12 +20,6 @@ def ignore_signals() -> Iterator[None]:
     """Ignore Ctrl-C, and the signals that `sigterm_as_interrupt` handles, within a `with` block.
 
     Other threads than the main one never receive signals, so there this does nothing.
-
-    Examples
-    --------
-    >>> with ignore_signals():
-    ...     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    True
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -44,15 +38,6 @@ def sigterm_as_interrupt() -> Iterator[None]:
     """Raise KeyboardInterrupt on SIGTERM and SIGHUP within a `with` block.
 
     Signals that have a handler or are ignored stay as they are, as do all signals in other threads.
-
-    Examples
-    --------
-    >>> with sigterm_as_interrupt():
-    ...     try:
-    ...         signal.raise_signal(signal.SIGTERM)
-    ...     except KeyboardInterrupt as interrupt:
-    ...         print(interrupt)
-    SIGTERM
     """
     if threading.current_thread() is not threading.main_thread():
         yield

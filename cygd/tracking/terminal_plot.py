@@ -1,8 +1,5 @@
 """Curves drawn with characters: braille with eight dots per cell, or ASCII with two.
 
-    for line in draw(x, y, width=60, height=10):
-        print(line)
-
 A curve is sampled so densely that neighboring points fall into the same dot or the next one, so points are
 not joined by lines and a jump shows as a gap.
 
@@ -28,30 +25,18 @@ POINTS_PER_DOT = 16  # a curve has no gaps until it is steeper than 16 dots per 
 
 
 class Style(NamedTuple):
-    """Characters of a plot.
+    """Characters of a plot."""
 
-    Attributes
-    ----------
-    bits : tuple of tuples of int
-        The bit of each dot of a cell, by row and column.
-    glyphs : str
-        The character of each combination of bits.
-    y_axis, y_tick, corner, x_axis, x_tick : str
-        The frame.
-    zero_x, zero_y, origin : str
-        The lines x = 0 and y = 0, and the point where they meet.
-    """
-
-    bits: tuple[tuple[int, ...], ...]
-    glyphs: str
+    bits: tuple[tuple[int, ...], ...]  # of each dot of a cell, by row and column
+    glyphs: str  # the character of each combination of bits
     y_axis: str
     y_tick: str
     corner: str
     x_axis: str
     x_tick: str
-    zero_x: str
+    zero_x: str  # the line x = 0
     zero_y: str
-    origin: str
+    origin: str  # where both lines meet
 
 
 BRAILLE = Style(
@@ -63,13 +48,7 @@ ASCII = Style(((1,), (2,)), " '.:", *"|+`-+|-+")
 
 
 def best_style(encoding: str | None) -> Style:
-    """Return the best style that an encoding can represent.
-
-    Examples
-    --------
-    >>> best_style("utf-8") is BRAILLE, best_style("latin-1") is ASCII, best_style(None) is ASCII
-    (True, True, True)
-    """
+    """Return the best style that an encoding can represent."""
     try:
         "".join(BRAILLE[1:]).encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -78,13 +57,7 @@ def best_style(encoding: str | None) -> Style:
 
 
 def sample_points(low: float, high: float, columns: int) -> list[float]:
-    """Return the points of an interval at which a plot of a given width samples a curve.
-
-    Examples
-    --------
-    >>> sample_points(0, 1, 1)[:2], len(sample_points(0, 1, 10))
-    ([0.0, 0.03125], 321)
-    """
+    """Return the points of an interval at which a plot of a given width samples a curve."""
     intervals = columns * len(BRAILLE.bits[0]) * POINTS_PER_DOT
     return [low + (high - low) * (k / intervals) for k in range(intervals + 1)]
 
@@ -92,8 +65,6 @@ def sample_points(low: float, high: float, columns: int) -> list[float]:
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Return at most `most` round, evenly spaced numbers within an interval.
 
-    Examples
-    --------
     >>> ticks(-4, 4), ticks(0.12, 0.98, 4), ticks(3, 3)
     ([-4.0, -2.0, 0.0, 2.0, 4.0], [0.2, 0.4, 0.6, 0.8], [3.0])
     """
@@ -108,15 +79,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def y_limits(y: Sequence[float]) -> tuple[float, float]:
-    """Return the range of y to show: all finite values, unless a few outliers would flatten the others.
-
-    Examples
-    --------
-    >>> y_limits([1.0, 3.0, float("nan")]), y_limits([2.0, 2.0]), y_limits([])
-    ((1.0, 3.0), (1.0, 3.0), (-1.0, 1.0))
-    >>> y_limits([*range(100), 1e6])
-    (0.0, 140.0)
-    """
+    """Return the range of y to show: all finite values, unless a few outliers would flatten the others."""
     finite = sorted(value for value in y if math.isfinite(value))
     if not finite:
         return -1.0, 1.0
@@ -133,33 +96,17 @@ def y_limits(y: Sequence[float]) -> tuple[float, float]:
 
 
 def draw(
-    x: Sequence[float],
-    y: Sequence[float],
+    x: Sequence[float],  # increasing
+    y: Sequence[float],  # points that are not finite are left out
     *,
-    width: int,
-    height: int,
+    width: int,  # maximum length of a line, at least 20
+    height: int,  # rows of the plot, at least 3; the x axis takes two more
     style: Style = BRAILLE,
-    y_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,  # without lines at 0; None: y_limits(y), with lines at 0
     y_label: Callable[[float], str] = "{:.6g}".format,
 ) -> list[str]:
     """Return the lines of a plot with labeled axes.
 
-    Parameters
-    ----------
-    x, y : sequence of float
-        The points of a curve, x increasing. Points that are not finite are left out.
-    width : int
-        Maximum length of a line, at least 20.
-    height : int
-        Rows of the plot, at least 3. The x axis takes two more.
-    style : Style
-    y_range : tuple of two floats, optional
-        The range of y to show, without lines at 0. Default: `y_limits(y)`, with lines at 0.
-    y_label : callable
-        Formats the label of a tick of the y axis.
-
-    Examples
-    --------
     >>> x = sample_points(0, 1, 20)
     >>> for line in draw(x, [1 - v for v in x], width=20, height=4, style=ASCII):
     ...     print(line)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cygd.config.component_spec import ComponentValidator
-from cygd.config.section import Section, StrictSection, field, walk
+from cygd.config.section import Section, field, walk
 from cygd.config.validators import (
     BOOLEAN,
     ErrorDetails,
@@ -32,7 +32,7 @@ class Inner(Section):
     high: int = field(whole_number(0), 2)
 
 
-class Outer(StrictSection):
+class Outer(Section):
     inner: Inner = field(Inner, None)
     maybe: Inner | None = field(Nullable(Inner), None, rare=True)
     many: tuple[Inner, ...] = field(ListOf(Inner, "mappings"), ())

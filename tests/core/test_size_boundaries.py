@@ -27,7 +27,7 @@ def case(shape, units, rows, dtype):
     rng = np.random.default_rng(rows)
     n_inputs, layers = SHAPES[shape](units)
     net = Network(n_inputs, layers, loss="mse", dtype=dtype, seed=units)
-    net._engine.together = True
+    net._engine.force_parallel = True
     return net, rng.normal(size=(rows, n_inputs)), rng.normal(size=(rows, net.n_outputs))
 
 

@@ -1,4 +1,4 @@
-"""The experiments and the script of docs/sweeps.md."""
+"""The experiments and commands of docs/sweeps.md."""
 
 import re
 from pathlib import Path
@@ -8,28 +8,28 @@ import yaml
 
 from cygd.sweep.plan import make_plan
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
+CHECKOUT = Path(__file__).parents[2]
+PAGE = (CHECKOUT / "docs" / "sweeps.md").read_text()
 EXPERIMENTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 COUNTS = [13, 3, 40, 27]
 COMMANDS = re.findall(r"^\$ cygd sweep (experiments/.*)$", PAGE, re.MULTILINE)
 
 
-def test_the_page_has_what_is_looked_at():
+def test_page_has_the_expected_examples():
     assert len(EXPERIMENTS) == len(COUNTS)
     assert len(COMMANDS) == 4
 
 
 @pytest.mark.parametrize(("text", "count"), [*zip(EXPERIMENTS, COUNTS, strict=True)], ids=COUNTS)
-def test_an_experiment_has_as_many_runs_as_the_page_says(text, count, tmp_path):
+def test_experiment_has_the_number_of_runs_on_the_page(text, count, tmp_path):
     path = tmp_path / "experiment.yaml"
     path.write_text(text)
-    plan = make_plan(path)
-    assert plan.total == count
+    assert make_plan(path).total == count
     assert "sweep" in yaml.safe_load(text)
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_a_command_has_a_plan(words):
-    file, *rest = words.split()
-    overrides = [word for word in rest if "=" in word]
-    assert make_plan(Path(__file__).parents[2] / file, overrides).total in (4, 6, 30)
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_command_gives_a_plan(arguments):
+    file, *rest = arguments.split()
+    overrides = [argument for argument in rest if "=" in argument]
+    assert make_plan(CHECKOUT / file, overrides).total in (4, 6, 30)

@@ -92,16 +92,16 @@ rng = np.random.default_rng(0)
 x, y = rng.normal(size=(4000, 8)), rng.normal(size=(4000, 2))
 def train():
     net = cygd.Network(8, [(64, "tanh"), (2, "identity")], loss="mse", seed=1)
-    net._engine.together = True
+    net._engine.force_parallel = True
     net.fit(x, y, epochs=2, batch_size=1000, threads=2)
     return net
 before = train()
-assert len(before._engine.thread_chunks) == 2
+assert len(before._engine.chunks_per_thread) == 2
 child = os.fork()
 if child == 0:
     after = train()
     same = np.array_equal(after.parameters, before.parameters)
-    os._exit(0 if same and len(after._engine.thread_chunks) == 1 else 1)
+    os._exit(0 if same and len(after._engine.chunks_per_thread) == 1 else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
 

@@ -84,14 +84,14 @@ def test_outputs_loss_and_gradient_have_the_same_bits(case, dtype):
 def chunks_of(call, threads):
     """Return how many chunks each thread computed in a call of a new network."""
     net = Network(20, [(64, "tanh"), 3], loss="mse")
-    net._engine.together = True
+    net._engine.force_parallel = True
     if call == "predict":
         net.predict(X, threads=threads)
     elif call == "fit":
         net.fit(X, TARGETS, epochs=1, batch_size="full", threads=threads)
     else:
         getattr(net, call)(X, TARGETS, threads=threads)
-    return net._engine.thread_chunks
+    return net._engine.chunks_per_thread
 
 
 @pytest.mark.parametrize("call", ["predict", "loss", "gradient", "fit"])
@@ -105,7 +105,7 @@ def test_every_chunk_is_executed_once():
     totals = set()
     for threads in THREADS:
         net.loss(X, TARGETS, threads=threads)
-        totals.add(sum(net._engine.thread_chunks))
+        totals.add(sum(net._engine.chunks_per_thread))
     assert len(totals) == 1
     assert totals.pop() >= 8
 
@@ -113,4 +113,4 @@ def test_every_chunk_is_executed_once():
 def test_little_work_runs_on_the_calling_thread():
     net = Network(20, [(4, "tanh"), 3])
     net.loss(X[:10], TARGETS[:10], threads=8)
-    assert len(net._engine.thread_chunks) == 1
+    assert len(net._engine.chunks_per_thread) == 1

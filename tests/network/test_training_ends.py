@@ -59,12 +59,12 @@ def engine_calls(monkeypatch):
     calls = []
     for module in (_f32, _f64):
 
-        class Counted(module.Training):
+        class Counted(module.Trainer):
             def run(self, rates):
                 calls.append(rates)
                 return super().run(rates)
 
-        monkeypatch.setattr(module, "Training", Counted)
+        monkeypatch.setattr(module, "Trainer", Counted)
     return calls
 
 
@@ -80,12 +80,12 @@ def interrupt(monkeypatch):
 
     for module in (_f32, _f64):
 
-        class Announced(module.Training):
+        class Announced(module.Trainer):
             def run(self, rates):
                 entered.set()
                 return super().run(rates)
 
-        monkeypatch.setattr(module, "Training", Announced)
+        monkeypatch.setattr(module, "Trainer", Announced)
     # no thread switch on time: the sender runs only if the engine releases the GIL
     sys.setswitchinterval(1000)
     thread = threading.Thread(target=send)
@@ -128,7 +128,7 @@ def test_built_in_components_train_without_the_gil(name, case, interrupt):
     net = network(layers)
     with pytest.raises(KeyboardInterrupt):
         net.fit(MANY_X, MANY_Y, name, 1e-5, epochs=MANY_EPOCHS, **options)
-    assert not net._engine.python
+    assert not net._engine.has_python_components
 
 
 @pytest.mark.parametrize("case", HEAVY)
@@ -174,7 +174,7 @@ def test_a_training_continues_the_counts_of_the_network():
     net = network()
     net.fit(X, Y, epochs=2, batch_size=5)
     steps = -(-len(X) // 5)
-    task = net._task(X, Y)
+    dataset = net._dataset(X, Y)
     options = {
         "batch_size": 5,
         "shuffled": True,
@@ -183,9 +183,9 @@ def test_a_training_continues_the_counts_of_the_network():
         "clip_value": 0.0,
         "threads": 1,
     }
-    updater = net._kernels.Updater(optimizer("sgd"), net._engine)
-    training = _f64.Training(
-        net._engine, task, net.parameters, updater, epochs=2, updates=2 * steps, **options
+    updater = net._kernels.Optimizer(optimizer("sgd"), net._engine)
+    training = _f64.Trainer(
+        net._engine, dataset, net.parameters, updater, epochs=2, updates=2 * steps, **options
     )
     assert (training.epochs, training.updates) == (2, 2 * steps)
     assert training.run([]) == ([], False)

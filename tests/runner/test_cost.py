@@ -48,10 +48,10 @@ x = np.random.default_rng(1).normal(size=(4096, 20)).astype(dtype)
 y = np.sin(x[:, :2])
 layers = [{"units": 70, "activation": "tanh", "dropout": 0.1, "l2": 1e-4}, (30, "relu"), (2, "identity")]
 net = Network(20, layers, loss="mse", dtype=dtype)
-updater = net._kernels.Updater(resolve("optimizer", optimizer), net._engine)
+updater = net._kernels.Optimizer(resolve("optimizer", optimizer), net._engine)
 
 def training(batch_size):
-    return net._kernels.Training(
+    return net._kernels.Trainer(
         net._engine, net._task(x, y), net.parameters, updater, batch_size=batch_size, shuffled=True, seed=1,
         epochs=0, updates=0, clip_norm=1.0, clip_value=0.0, threads=threads,
     )
@@ -116,7 +116,7 @@ def test_training_step_allocates_no_memory(dtype, optimizer, threads, counter):
 
 MEASURED = """
 import sys
-from cygd import runner
+from cygd.runner import runner
 
 def kilobytes(name):
     [line] = [line for line in open("/proc/self/status") if line.startswith(name)]

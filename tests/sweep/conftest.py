@@ -1,4 +1,4 @@
-"""Small experiments to sweep over, and a way to run the command line in a process."""
+"""Small experiments for sweeps, and `cygd sweep` in a process."""
 
 import os
 import subprocess
@@ -19,8 +19,24 @@ metrics: [accuracy]
 """
 
 
+# sleeps at every evaluation, until a file named `fast` exists
+SLOW_METRIC = """\
+import os, time
+from cygd import Metric, hookimpl
+
+def slow(y, y_hat):
+    if not os.path.exists("fast"):
+        time.sleep({seconds})
+    return 1.0
+
+@hookimpl
+def cygd_metrics():
+    return Metric("slow", slow, True)
+"""
+
+
 @pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path, monkeypatch):
+def in_temporary_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("CYGD_THREADS", "CYGD_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
@@ -28,7 +44,7 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 @pytest.fixture
 def experiment(tmp_path):
-    """Write an experiment with what is added to it, and return its path."""
+    """Write an experiment with additional keys, and return its path."""
 
     def write(more="", text=XOR, name="xor.yaml"):
         path = tmp_path / name
@@ -38,8 +54,20 @@ def experiment(tmp_path):
     return write
 
 
+@pytest.fixture
+def slow_experiment(experiment, tmp_path):
+    """Write an experiment that evaluates a slow metric, and return its path."""
+
+    def write(more, seconds=0.02):
+        (tmp_path / "slow.py").write_text(SLOW_METRIC.format(seconds=seconds))
+        text = XOR.replace("metrics: [accuracy]", "metrics: [slow]")
+        return experiment("plugins: [slow.py]\n" + more, text=text)
+
+    return write
+
+
 def command(*arguments, **options):
-    """Return a process that runs `cygd`, its Ctrl-C as in a terminal."""
+    """Start `cygd` in a process that handles Ctrl-C as in a terminal."""
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1]), "NO_COLOR": "1"}
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -69,7 +97,7 @@ def cygd_sweep():
 
 @pytest.fixture
 def start():
-    """Start `cygd sweep`, to be disturbed; what is left of it at the end is killed."""
+    """Start `cygd sweep` in a process group, and kill it at the end of the test."""
     started = []
 
     def run(*arguments):

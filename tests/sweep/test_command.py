@@ -13,7 +13,7 @@ from cygd.cli.main import main
 GRID = "sweep: {grid: {seed: [0, 1], train.epochs: [1, 2]}}\n"
 
 
-def test_a_sweep_prints_its_folder_and_the_best(experiment, cygd_sweep):
+def test_sweep_prints_its_folder_and_the_best_run(experiment, cygd_sweep):
     code, out, err = cygd_sweep(experiment(GRID), "--workers", 2)
     assert code == 0
     directory = Path(out.strip())
@@ -25,7 +25,7 @@ def test_a_sweep_prints_its_folder_and_the_best(experiment, cygd_sweep):
     assert cygd_sweep(experiment(GRID), "--quiet")[2] == ""
 
 
-def test_the_configurations_without_running_them(experiment, capsys):
+def test_dry_run_prints_the_configurations(experiment, capsys):
     assert main(["sweep", str(experiment(GRID)), "--dry-run", "sweep.repeat=3"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         *("configuration,seed,train.epochs", "0,0,1", "1,0,2", "2,1,1", "3,1,2")
@@ -41,37 +41,41 @@ train: {epochs: 2}
 """
 
 
-def test_folds_are_values_of_a_sweep(experiment, cygd_sweep):
+def test_folds_can_be_varied(experiment, cygd_sweep):
     path = experiment("sweep: {grid: {seed: [0, 1]}}\n", text=DOTS)
     code, out, err = cygd_sweep(path)
     assert (code, out) == (2, "")
-    assert "data.split.folds: a configuration of a sweep is one run, these are 3" in err
-    assert "hint: sweep over the folds as well: grid: {data.split.fold: [1, 2, 3]}" in err
+    assert "data.split.folds: expected one run per configuration, got one for each of 3 folds" in err
+    assert "hint: vary the fold: grid: {data.split.fold: [1, 2, 3]}" in err
     path = experiment("sweep: {grid: {data.split.fold: [1, 2, 3]}}\n", text=DOTS)
     code, out, _ = cygd_sweep(path)
     assert code == 0
     assert len(Path(out.strip(), "summary.csv").read_text().splitlines()) == 4
 
 
-def test_a_thousand_values(experiment, capsys):
+def test_a_key_may_have_a_thousand_values(experiment, capsys):
     seeds = ",".join(map(str, range(1000)))
     assert main(["sweep", str(experiment()), f"seed={seeds}", "--dry-run"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1001
 
 
-def test_the_newest_sweep_of_a_file_goes_on(experiment, cygd_sweep):
+def test_resume_finds_the_newest_sweep_of_a_file(experiment, capsys):
+    def sweep(*arguments):
+        code = main(["sweep", *map(str, arguments), "--workers", "1", "--quiet"])
+        return code, capsys.readouterr().out
+
     path = experiment(GRID)
-    first = cygd_sweep(path)[1]
-    time.sleep(1.1)  # the name of a folder holds seconds
-    second = cygd_sweep(path)[1]
+    _, first = sweep(path)
+    time.sleep(1.1)  # the names of folders have a resolution of one second
+    _, second = sweep(path)
     folder = Path(second.strip())
     (folder / "runs.jsonl").write_text("")
-    assert cygd_sweep(path, "--resume")[:2] == (0, second)
+    assert sweep(path, "--resume") == (0, second)
     assert len((folder / "runs.jsonl").read_text().splitlines()) == 4
-    assert cygd_sweep("--resume", path)[:2] == (0, second)
-    assert cygd_sweep("--resume", first.strip())[:2] == (0, first)
-    assert cygd_sweep(path, "--out", folder, "--resume")[:2] == (0, second)
-    assert cygd_sweep("--out", folder, "--resume")[:2] == (0, second)
+    assert sweep("--resume", path) == (0, second)
+    assert sweep("--resume", first.strip()) == (0, first)
+    assert sweep(path, "--out", folder, "--resume") == (0, second)
+    assert sweep("--out", folder, "--resume") == (0, second)
 
 
 def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
@@ -93,17 +97,17 @@ def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
         (["a.yaml", "--shard", "two"], "expected K/N"),
         (["--resume", "d", "--out", "e"], "--resume d and --out e are different folders"),
         (["--resume", "d", "seed=1"], "--resume DIR cannot be combined with overrides"),
-        (["--resume", "d"], "is not the folder of a sweep"),
-        (["xor.yaml"], "nothing says what is to be varied"),
-        (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard needs the folder that all shards share"),
-        (["xor.yaml", "seed=1,2", "--resume"], "there is no sweep in"),
+        (["--resume", "d"], "is not a sweep folder"),
+        (["xor.yaml"], "expected at least one key to vary"),
+        (["xor.yaml", "seed=1,2", "--shard", "1/2"], "a shard requires the folder that all shards share"),
+        (["xor.yaml", "seed=1,2", "--resume"], "found no sweep in"),
         (["xor.yaml", "trian.epochs=1,2"], "unknown key 'trian'"),
         (["xor.yaml", "train.epochs=-1,-2"], "at least 0, got -1"),
         (["xor.yaml", "seed=1,2", "train.epochs=-1"], "at least 0, got -1"),
         (["xor.yaml", "seed=1,2", "optimizer={"], "not valid YAML"),
     ],
 )
-def test_a_wrong_command_line(arguments, message, experiment, capsys):
+def test_invalid_arguments_exit_2(arguments, message, experiment, capsys):
     experiment()
     assert main(["sweep", *arguments]) == 2
     out, err = capsys.readouterr()
@@ -114,14 +118,14 @@ def test_a_wrong_command_line(arguments, message, experiment, capsys):
     assert not Path("runs").exists()
 
 
-def test_a_single_run_of_a_swept_experiment_says_so(experiment, capsys):
+def test_single_run_warns_that_it_ignores_the_sweep(experiment, capsys):
     path = experiment(GRID)
     assert main(["run", str(path), "--quiet"]) == 0
     assert f"{path}:7:8 sweep: ignored by this single run" in capsys.readouterr().err
     assert main(["check", str(path)]) == 0
 
 
-def test_sweeps_and_a_run_in_the_same_second_share_nothing(experiment, start):
+def test_sweeps_started_in_the_same_second_have_separate_folders(experiment, start):
     path = experiment(GRID)
     sweeps = [start(path, "--workers", 1) for _ in range(3)]
     folders = [process.communicate(timeout=60)[0].strip() for process in sweeps]
@@ -131,7 +135,7 @@ def test_sweeps_and_a_run_in_the_same_second_share_nothing(experiment, start):
         assert len(list(Path(folder).glob("0*/result.json"))) == 4
 
 
-def test_a_plugin_of_the_command_line_is_found_when_it_goes_on(experiment, cygd_sweep, tmp_path):
+def test_resume_finds_plugins_of_the_command_line(experiment, cygd_sweep, tmp_path):
     (tmp_path / "cube.py").write_text(
         "from cygd import Activation, hookimpl\n\n"
         "@hookimpl\ndef cygd_activations():\n    return Activation('cube', formula='h ** 3')\n"
@@ -150,7 +154,7 @@ def test_a_plugin_of_the_command_line_is_found_when_it_goes_on(experiment, cygd_
     assert "has changed since the sweep" in err
 
 
-def test_what_plugins_print_is_talk(experiment, cygd_sweep, tmp_path):
+def test_output_of_plugins_goes_to_stderr(experiment, cygd_sweep, tmp_path):
     (tmp_path / "loud.py").write_text(
         "from cygd import hookimpl\n\n@hookimpl\ndef cygd_run_start(run):\n    print('LOUD')\n"
     )
@@ -174,7 +178,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_stops_a_sweep_that_goes_on_later(experiment, cygd_sweep, small_disk):
+def test_full_disk_stops_a_sweep_that_can_be_resumed(experiment, cygd_sweep, small_disk):
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_900_000))
     seeds = ",".join(map(str, range(12)))

@@ -1,4 +1,4 @@
-"""Which configurations a sweep stands for."""
+"""The configurations of a sweep, from file and command line."""
 
 import pytest
 
@@ -26,22 +26,22 @@ def problems(sweep, *overrides):
     return raised.value.problems
 
 
-def test_a_grid_is_a_product_whose_last_key_goes_fastest():
-    found = values({"grid": {"seed": [1, 2], "train.epochs": [3, 4]}})
-    assert [list(one.values()) for one in found] == [[1, 3], [1, 4], [2, 3], [2, 4]]
+def test_grid_is_a_product_in_which_the_last_key_varies_fastest():
+    configurations = values({"grid": {"seed": [1, 2], "train.epochs": [3, 4]}})
+    assert [list(one.values()) for one in configurations] == [[1, 3], [1, 4], [2, 3], [2, 4]]
 
 
-def test_zip_goes_in_step():
-    found = values({"zip": {"seed": [1, 2], "train.epochs": [3, 4]}})
-    assert [list(one.values()) for one in found] == [[1, 3], [2, 4]]
+def test_zip_combines_values_pairwise():
+    configurations = values({"zip": {"seed": [1, 2], "train.epochs": [3, 4]}})
+    assert [list(one.values()) for one in configurations] == [[1, 3], [2, 4]]
 
 
-def test_a_list_holds_whole_sets():
+def test_list_holds_complete_configurations():
     sets = [{"loss": "mse", "optimizer": {"name": "adam"}}, {"model.activation": {"formula": "h * h"}}]
     assert values({"list": sets}) == sets
 
 
-def test_blocks_add_up_and_equal_configurations_are_one():
+def test_blocks_are_added_up_without_duplicates():
     sweep = {
         "grid": [{"seed": [1, 2]}, {"seed": [3]}],
         "zip": {"seed": [3, 4]},
@@ -60,44 +60,44 @@ def test_blocks_add_up_and_equal_configurations_are_one():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_random_values_are_within_their_bounds(distribution, fits):
+def test_random_values_are_within_bounds(distribution, fits):
     sweep = {"random": {"model.initializer": distribution}, "samples": 50}
     base = {**BASE, "sweep": sweep}
     from cygd import config
     from cygd.config.sweep_section import SweepSection
-    from cygd.sweep.configurations import configurations, values_of
+    from cygd.sweep.configurations import expand, plain_values
 
     document = config.read(base)
-    found = configurations(document, SweepSection.read(sweep, None), [], [], {})
-    drawn = [values_of(changes)["model.initializer"] for changes in found]
+    configurations = expand(document, SweepSection.read(sweep, None), [], [], {})
+    drawn = [plain_values(changes)["model.initializer"] for changes in configurations]
     assert all(map(fits, drawn))
     assert len(drawn) >= 2
 
 
-def test_random_values_are_those_of_the_seed_alone():
+def test_random_values_depend_only_on_seed_key_and_sample():
     key, other = "optimizer.learning_rate", "train.epochs"
     one = {"random": {key: {"uniform": [0, 1]}}, "samples": 4}
     first = [value[key] for value in values(one)]
     assert first == [value[key] for value in values(one)]
-    # neither more samples nor another key changes those that were there
+    # neither more samples nor another key changes the first values
     more = {"random": {other: {"integers": [1, 9]}, **one["random"]}, "samples": 8}
     assert [value[key] for value in values(more)][:4] == first
     assert [value[key] for value in values({**one, "seed": 1})] != first
 
 
-def test_the_numbers_of_log_uniform_are_spread_over_the_magnitudes():
+def test_log_uniform_covers_all_magnitudes():
     key = "optimizer.learning_rate"
     drawn = [v[key] for v in values({"random": {key: {"log_uniform": [1e-6, 1]}}, "samples": 300})]
     assert 100 < sum(value < 1e-3 for value in drawn) < 200
 
 
-def test_a_key_further_up_is_set_first():
+def test_parent_key_is_set_first():
     grid = {"optimizer.learning_rate": [0.25], "optimizer": [{"name": "adam"}]}
     task = plan({"grid": grid}).tasks()[0]
     assert list(task.values) == ["optimizer", "optimizer.learning_rate"]
 
 
-def test_when_keeps_a_key_from_where_it_means_nothing():
+def test_when_restricts_a_key():
     sweep = {
         "grid": {"optimizer": ["sgd", "adam"], "optimizer.momentum": [0, 0.9]},
         "when": {"optimizer.momentum": {"optimizer": "sgd"}},
@@ -109,7 +109,7 @@ def test_when_keeps_a_key_from_where_it_means_nothing():
     ]
 
 
-def test_when_looks_at_the_base_at_defaults_and_at_one_of_several_values():
+def test_when_accepts_base_values_defaults_and_lists():
     grid = {"seed": [1, 2]}
     assert len(values({"grid": grid, "when": {"seed": {"optimizer.name": "sgd"}}})) == 2
     assert len(values({"grid": grid, "when": {"seed": {"model.activation": ["relu", "tanh"]}}})) == 2
@@ -117,7 +117,7 @@ def test_when_looks_at_the_base_at_defaults_and_at_one_of_several_values():
     assert values({"grid": grid, "when": {"seed": {"train.epochs": 7}}}) == [{}]
 
 
-def test_a_condition_on_what_has_gone_itself():
+def test_when_accounts_for_removed_keys():
     sweep = {
         "grid": {"loss": ["mse"], "optimizer": ["sgd", "adam"], "optimizer.momentum": [0.5], "seed": [1]},
         "when": {"optimizer.momentum": {"optimizer": "sgd"}, "seed": {"optimizer.momentum": 0.5}},
@@ -128,7 +128,7 @@ def test_a_condition_on_what_has_gone_itself():
     ]
 
 
-def test_repetitions_count_up_from_the_seed_of_the_configuration():
+def test_repetitions_increment_the_seed():
     tasks = plan({"grid": {"loss": ["mse", "mae"]}, "repeat": 3}, "seed=7").tasks()
     seeds = [dict(task.changes).get(("seed",)) for task in tasks]
     assert [seed and seed.plain() for seed in seeds] == [None, 8, 9, None, 8, 9]
@@ -140,7 +140,7 @@ def test_repetitions_count_up_from_the_seed_of_the_configuration():
 # -- the command line ---------------------------------------------------------------------------------
 
 
-def test_several_values_on_the_command_line():
+def test_several_values_on_the_command_line_are_multiplied():
     assert values(None, "optimizer=sgd,adam", "seed=1,2") == [
         {"optimizer": "sgd", "seed": 1},
         {"optimizer": "sgd", "seed": 2},
@@ -149,14 +149,14 @@ def test_several_values_on_the_command_line():
     ]
 
 
-def test_lists_mappings_and_formulas_on_the_command_line():
+def test_values_on_the_command_line_may_be_lists_mappings_and_formulas():
     given = 'model.activation={formula: "max(h, 0)"},tanh'
     assert [v["model.activation"] for v in values(None, given)] == [{"formula": "max(h, 0)"}, "tanh"]
     assert [v["model.layers"] for v in values(None, "model.layers=[4, 1],[8, 1]")] == [[4, 1], [8, 1]]
     assert values({"grid": {"seed": [1]}}, "model.layers=[4, 1]") == [{"seed": 1}]
 
 
-def test_the_command_line_multiplies_the_file_and_replaces_its_keys():
+def test_command_line_multiplies_the_file_and_replaces_its_keys():
     sweep = {"grid": {"seed": [1, 2, 3]}, "list": [{"loss": "mse", "seed": 9}]}
     assert values(sweep, "seed=5,6") == [
         {"seed": 5},
@@ -166,18 +166,18 @@ def test_the_command_line_multiplies_the_file_and_replaces_its_keys():
     ]
 
 
-def test_a_single_value_wins_over_the_file():
-    found = plan({"grid": {"seed": [1, 2], "loss": ["mse", "mae"]}}, "seed=5")
-    assert [task.values for task in found.tasks()] == [{"loss": "mse"}, {"loss": "mae"}]
-    assert found.document.root.child("seed").plain() == 5
+def test_single_value_on_the_command_line_replaces_the_file():
+    swept = plan({"grid": {"seed": [1, 2], "loss": ["mse", "mae"]}}, "seed=5")
+    assert [task.values for task in swept.tasks()] == [{"loss": "mse"}, {"loss": "mae"}]
+    assert swept.document.root.child("seed").plain() == 5
 
 
-def test_the_sweep_itself_can_be_overridden():
+def test_sweep_section_can_be_overridden():
     assert len(values({"grid": {"loss": ["mse"]}}, "sweep.repeat=4")) == 4
     assert len(values(None, "sweep.grid={seed: [1, 2]}")) == 2
 
 
-# -- mistakes -----------------------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_the_sweep_itself_can_be_overridden():
         ({"train.epochs": [1, 2]}, "sweep.train.epochs", "unknown key 'train.epochs'"),
         ({"grid": {"seed": 1}}, "sweep.grid.seed", "expected a list of values, got 1"),
         ({"grid": {"seed": []}}, "sweep.grid.seed", "expected a list of values, got an empty list"),
-        ({"grid": []}, "sweep", "nothing says what is to be varied"),
+        ({"grid": []}, "sweep", "expected at least one key to vary"),
         ({"grid": [1]}, "sweep.grid[0]", "expected a mapping of keys such as optimizer.learning_rate"),
         ({"grid": {"sweep.seed": [1]}}, "sweep.grid.sweep.seed", "a sweep cannot vary itself"),
         ({"grid": {"train..epochs": [1]}}, "sweep.grid.train..epochs", "invalid key 'train..epochs'"),
@@ -221,16 +221,16 @@ def test_the_sweep_itself_can_be_overridden():
         ({"grid": {"seed": [1]}, "when": {"loss": {"seed": 1}}}, "sweep.when.loss", "'loss' is not varied"),
         ({"grid": {"seed": [1]}, "when": {"seed": {"seed": 1}}}, "sweep.when.seed.seed", "own condition"),
         ({"grid": {"seed": [1]}, "when": {"seed": 1}}, "sweep.when.seed", "expected a mapping"),
-        (None, "sweep", "nothing says what is to be varied"),
+        (None, "sweep", "expected at least one key to vary"),
     ],
 )
-def test_a_mistake_names_its_key(sweep, key, message):
+def test_error_names_its_key(sweep, key, message):
     [problem] = problems(sweep)
     assert problem.key == key
     assert message in problem.message
 
 
-def test_a_misspelt_key_is_refused_where_it_was_written(tmp_path):
+def test_error_of_a_misspelled_key_names_its_line(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text(
         "data: {source: inline, x: [[0]], y: [[1]]}\nmodel: {layers: [1]}\n"
@@ -243,24 +243,24 @@ def test_a_misspelt_key_is_refused_where_it_was_written(tmp_path):
     assert "did you mean 'learning_rate'?" in problem.hint
 
 
-def test_one_valid_configuration_is_enough_to_begin():
-    found = plan({"grid": {"optimizer.learning_rate": [-1, 0.1]}})
-    assert len(found.tasks()) == 2
+def test_one_valid_configuration_is_enough():
+    swept = plan({"grid": {"optimizer.learning_rate": [-1, 0.1]}})
+    assert len(swept.tasks()) == 2
     [problem] = problems({"grid": {"optimizer.learning_rate": [-1, -2]}})
-    assert "found -1" in problem.message
+    assert "got -1" in problem.message
 
 
-def test_the_base_may_lack_what_every_configuration_has():
+def test_base_may_lack_keys_that_every_configuration_sets():
     base = {key: value for key, value in BASE.items() if key != "model"}
     assert len(plan({"grid": {"model.layers": [[1], [2, 1]]}}, base=base).tasks()) == 2
     with pytest.raises(ConfigError, match="missing key 'model'"):
         plan({"grid": {"seed": [1]}}, base=base)
 
 
-# -- what is best -------------------------------------------------------------------------------------
+# -- objective -------------------------------------------------------------------------------------
 
 
-def test_the_objective_and_its_direction():
+def test_objective_and_direction():
     grid = {"grid": {"seed": [1]}}
     assert (plan(grid).objective, plan(grid).greater_is_better) == ("loss", False)
     chosen = plan({**grid, "objective": "r2"}, "metrics=[r2]")

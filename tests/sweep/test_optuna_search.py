@@ -1,4 +1,4 @@
-"""Sweeps that Optuna steers; where it is not installed, only that this is said."""
+"""Sweeps with configurations that Optuna suggests."""
 
 import importlib.util
 import json
@@ -26,29 +26,28 @@ sweep:
 
 
 @pytest.fixture(autouse=True)
-def without_its_warnings():
+def ignore_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def lines(folder):
-    """Return what was run, by the numbers of the runs."""
-    found = [json.loads(line) for line in Path(folder, "runs.jsonl").read_text().splitlines()]
-    return [{**line, "seconds": 0} for line in sorted(found, key=lambda line: line["run"])]
+    """Return the records by run."""
+    records = [json.loads(line) for line in Path(folder, "runs.jsonl").read_text().splitlines()]
+    return [{**line, "seconds": 0} for line in sorted(records, key=lambda line: line["run"])]
 
 
 @needs_optuna
-def test_proposals_are_the_same_with_any_number_of_workers_and_when_it_goes_on(experiment):
+def test_suggestions_depend_on_neither_workers_nor_interruptions(experiment):
     path = experiment(SWEEP)
-    found = sweep(path, out="one", workers=1)
-    assert found.total == len(found.records) == 36
+    result = sweep(path, out="one", workers=1)
+    assert result.total == len(result.records) == 36
     sweep(path, out="three", workers=3)
     assert lines("one") == lines("three")
-    # later rounds have learned from earlier ones
     rates = [line["values"]["optimizer.learning_rate"] for line in lines("one")[::2]]
     assert len(set(rates)) == 18
-    # stopped in the middle of the second round
+    # resume from the middle of the second round
     kept = Path("three/runs.jsonl").read_text().splitlines(keepends=True)
     Path("three/runs.jsonl").write_text("".join(kept[:21]))
     resume("three", workers=2)
@@ -57,41 +56,41 @@ def test_proposals_are_the_same_with_any_number_of_workers_and_when_it_goes_on(e
 
 
 @needs_optuna
-def test_the_study_can_be_read_with_optuna(experiment):
+def test_study_can_be_read_with_optuna(experiment):
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
-    found = sweep(experiment(SWEEP), ["sweep.samples=3"], out="s", workers=1)
+    result = sweep(experiment(SWEEP), ["sweep.samples=3"], out="s", workers=1)
     storage = optuna.storages.JournalStorage(JournalFileBackend("s/optuna.log"))
     study = optuna.load_study(study_name=None, storage=storage)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
-    means = [sum(r.metrics["loss"] for r in found.records if r.configuration == k) / 2 for k in range(3)]
+    means = [sum(r.metrics["loss"] for r in result.records if r.configuration == k) / 2 for k in range(3)]
     assert [trial.value for trial in study.trials] == pytest.approx(means, rel=1e-15)
 
 
 @needs_optuna
-def test_other_blocks_come_first_and_failures_teach_nothing(experiment):
+def test_other_blocks_come_first_and_failed_runs_are_skipped(experiment):
     more = "sweep: {grid: {seed: [5]}, optuna: {optimizer.learning_rate: {uniform: [-1, 1]}}, samples: 12}\n"
-    found = sweep(experiment(more), out="s", workers=2)
-    assert found.total == 13
+    result = sweep(experiment(more), out="s", workers=2)
+    assert result.total == 13
     assert lines("s")[0]["values"] == {"seed": 5}
-    assert {record.status for record in found.failed} == {"failed"}
-    assert found.best is not None
+    assert {record.status for record in result.failed} == {"failed"}
+    assert result.best is not None
 
 
 @needs_optuna
-def test_it_cannot_be_made_in_shards(experiment):
-    with pytest.raises(ConfigError, match="cannot be made in shards"):
+def test_shards_are_rejected(experiment):
+    with pytest.raises(ConfigError, match="cannot be combined with --shard"):
         sweep(experiment(SWEEP), out="s", shard=(1, 2))
     assert not Path("s").exists()
 
 
-def test_what_is_missing_is_said_before_anything_runs(experiment, monkeypatch):
-    found = importlib.util.find_spec
+def test_missing_optuna_is_reported_before_anything_runs(experiment, monkeypatch):
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "cygd.sweep.optuna_search.find_spec", lambda name: None if name == "optuna" else found(name)
+        "cygd.sweep.optuna_search.find_spec", lambda name: None if name == "optuna" else find_spec(name)
     )
-    with pytest.raises(ConfigError, match="needs Optuna") as raised:
+    with pytest.raises(ConfigError, match="requires Optuna") as raised:
         sweep(experiment(SWEEP))
     assert raised.value.problems[0].hint == 'install it with: pip install "cygd[hpo]"'
     assert not Path("runs").exists()

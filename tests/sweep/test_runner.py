@@ -1,4 +1,4 @@
-"""A sweep from its file to its tables: same bits however it is run, and nothing lost whatever happens."""
+"""Sweeps from experiment to tables: the same bits in any execution, and no failure loses finished runs."""
 
 import csv
 import json
@@ -14,19 +14,6 @@ import cygd
 from cygd.errors import CheckpointError, ConfigError
 from cygd.sweep import resume, sweep
 
-SLOW = """
-import time
-from cygd import Metric, hookimpl
-
-def slow(y, y_hat):
-    time.sleep(0.02)
-    return 1.0
-
-@hookimpl
-def cygd_metrics():
-    return Metric("slow", slow, True)
-"""
-
 
 def rows(directory, name="summary.csv"):
     with (directory / name).open(newline="") as file:
@@ -34,7 +21,7 @@ def rows(directory, name="summary.csv"):
 
 
 def bits(directory):
-    """Return the weights and the measured values of all runs by their folders."""
+    """Return the weights and metrics of all runs by folder."""
     return {
         folder.name: (
             (folder / "weights.npz").read_bytes(),
@@ -44,48 +31,48 @@ def bits(directory):
     }
 
 
-def test_every_run_has_its_folder_and_is_the_run_of_its_own(experiment):
+def test_each_run_has_the_files_and_bits_of_a_single_run(experiment):
     path = experiment("sweep: {grid: {optimizer.learning_rate: [0.1, 1.0], seed: [0, 3]}}\n")
-    found = sweep(path, workers=2)
-    assert found.directory.parent == Path.cwd() / "runs" / "xor"
-    assert [record.status for record in found.records] == ["completed"] * 4
-    assert found.failed == []
-    names = {entry.name for entry in found.directory.iterdir()}
+    result = sweep(path, workers=2)
+    assert result.directory.parent == Path.cwd() / "runs" / "xor"
+    assert [record.status for record in result.records] == ["completed"] * 4
+    assert result.failed == []
+    names = {entry.name for entry in result.directory.iterdir()}
     assert names == {
         *("0000", "0001", "0002", "0003", "best"),
         *("summary.csv", "sweep.json", "runs.jsonl", "log.txt"),
     }
-    alone = cygd.run(path, ["optimizer.learning_rate=1.0", "seed=3"], out="alone")
-    assert (found.directory / "0003/weights.npz").read_bytes() == Path("alone/weights.npz").read_bytes()
-    ours, theirs = (Path(at, "config.yaml").read_text() for at in (found.directory / "0003", "alone"))
+    single = cygd.run(path, ["optimizer.learning_rate=1.0", "seed=3"], out="single")
+    assert (result.directory / "0003/weights.npz").read_bytes() == Path("single/weights.npz").read_bytes()
+    ours, theirs = (Path(at, "config.yaml").read_text() for at in (result.directory / "0003", "single"))
     assert ours == theirs
     assert "sweep" not in ours
-    again = cygd.run(found.directory / "0003" / "config.yaml")
-    assert again.metrics == alone.metrics
+    again = cygd.run(result.directory / "0003" / "config.yaml")
+    assert again.metrics == single.metrics
 
 
-def test_the_summary_is_sorted_and_reads_back_to_the_bits(experiment):
-    found = sweep(experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4]}}\n"), workers=2)
-    table = rows(found.directory)
+def test_summary_is_sorted_and_reads_back_exactly(experiment):
+    result = sweep(experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4]}}\n"), workers=2)
+    table = rows(result.directory)
     losses = [float(row["loss"]) for row in table]
     assert losses == sorted(losses)
     assert list(table[0]) == [
         *("run", "seed", "status", "loss", "accuracy", "epochs", "best_epoch", "seconds", "error")
     ]
     for row in table:
-        result = json.loads((found.directory / row["run"] / "result.json").read_text())
-        assert result["metrics"]["loss"] == float(row["loss"])
-    assert found.best.metrics["loss"] == losses[0]
-    best = (found.directory / "best" / "weights.npz").read_bytes()
-    assert best == (found.directory / table[0]["run"] / "weights.npz").read_bytes()
+        recorded = json.loads((result.directory / row["run"] / "result.json").read_text())
+        assert recorded["metrics"]["loss"] == float(row["loss"])
+    assert result.best.metrics["loss"] == losses[0]
+    best = (result.directory / "best" / "weights.npz").read_bytes()
+    assert best == (result.directory / table[0]["run"] / "weights.npz").read_bytes()
 
 
-def test_greater_is_better_where_the_metric_says_so(experiment):
-    found = sweep(experiment("sweep: {grid: {train.epochs: [0, 2000]}, objective: accuracy}\n"), workers=1)
-    assert [row["train.epochs"] for row in rows(found.directory)] == ["2000", "0"]
+def test_metric_decides_whether_greater_is_better(experiment):
+    result = sweep(experiment("sweep: {grid: {train.epochs: [0, 2000]}, objective: accuracy}\n"), workers=1)
+    assert [row["train.epochs"] for row in rows(result.directory)] == ["2000", "0"]
 
 
-def test_serial_pooled_and_resumed_give_the_same_bits(experiment):
+def test_serial_parallel_and_resumed_sweeps_have_the_same_bits(experiment):
     path = experiment(
         "sweep: {random: {optimizer.learning_rate: {log_uniform: [0.01, 1]}}, samples: 6, repeat: 2}\n"
     )
@@ -93,7 +80,7 @@ def test_serial_pooled_and_resumed_give_the_same_bits(experiment):
     first = bits(serial.directory)
     assert len(first) == 12
     assert first == bits(pooled.directory)
-    # as if everything behind the fifth line had never been
+    # truncate the records in the middle of the sixth line
     lines = (pooled.directory / "runs.jsonl").read_bytes().split(b"\n")
     (pooled.directory / "runs.jsonl").write_bytes(b"\n".join(lines[:5]) + b"\n" + lines[5][:20])
     kept = {json.loads(line)["folder"] for line in lines[:5]}
@@ -101,21 +88,21 @@ def test_serial_pooled_and_resumed_give_the_same_bits(experiment):
     again = resume(pooled.directory, workers=2)
     assert first == bits(again.directory)
     assert before == {name: (pooled.directory / name / "log.txt").stat().st_mtime_ns for name in kept}
-    # what was not known to be done is still there
+    # folders without a record are kept
     assert len(list(pooled.directory.glob("*.unfinished-1"))) == 7
     numbers = [[{**row, "seconds": ""} for row in rows(at.directory)] for at in (serial, again)]
     assert numbers[0] == numbers[1]
 
 
-def test_a_sweep_that_is_done_is_summed_up_again(experiment):
-    found = sweep(experiment("sweep: {grid: {seed: [0, 1]}}\n"), workers=1)
-    text = (found.directory / "summary.csv").read_text()
-    (found.directory / "summary.csv").unlink()
-    assert resume(found.directory).best == found.best
-    assert (found.directory / "summary.csv").read_text() == text
+def test_resuming_a_finished_sweep_rewrites_the_summary(experiment):
+    result = sweep(experiment("sweep: {grid: {seed: [0, 1]}}\n"), workers=1)
+    text = (result.directory / "summary.csv").read_text()
+    (result.directory / "summary.csv").unlink()
+    assert resume(result.directory).best == result.best
+    assert (result.directory / "summary.csv").read_text() == text
 
 
-def test_the_summary_alone(experiment):
+def test_runs_summary_writes_the_same_table_without_folders(experiment):
     path = experiment("sweep: {grid: {optimizer: [sgd, adam], seed: [0, 1]}}\nstop: {loss_below: 0.5}\n")
     whole = sweep(path, workers=2)
     bare = sweep(path, ["sweep.runs=summary"], workers=2)
@@ -126,10 +113,19 @@ def test_the_summary_alone(experiment):
     assert numbers[0] == numbers[1]
 
 
-def test_repeated_runs_have_a_table_of_their_means(experiment):
+def test_runs_summary_fails_with_plugins_that_need_epochs(experiment, tmp_path):
+    (tmp_path / "listener.py").write_text(
+        "from cygd import hookimpl\n\n@hookimpl\ndef cygd_epoch_end(run, epoch, metrics): pass\n"
+    )
+    path = experiment("plugins: [listener.py]\nsweep: {grid: {seed: [0]}, runs: summary}\n")
+    [record] = sweep(path, workers=1).failed
+    assert "a plugin implements cygd_epoch_end" in record.error
+
+
+def test_groups_table_has_the_statistics_of_repeated_runs(experiment):
     path = experiment("sweep: {grid: {model.activation: [tanh, relu]}, repeat: 4}\n")
-    found = sweep(path, workers=2)
-    table, groups = rows(found.directory), rows(found.directory, "groups.csv")
+    result = sweep(path, workers=2)
+    table, groups = rows(result.directory), rows(result.directory, "groups.csv")
     assert [row["seed"] for row in sorted(table, key=lambda row: row["run"])] == ["0", "1", "2", "3"] * 2
     for group in groups:
         own = [float(row["loss"]) for row in table if row["configuration"] == group["configuration"]]
@@ -141,11 +137,11 @@ def test_repeated_runs_have_a_table_of_their_means(experiment):
         assert float(group["mean"]) - float(group["low"]) == pytest.approx(half, rel=1e-10)
     means = [float(group["mean"]) for group in groups]
     assert means == sorted(means)
-    # the best is of the best configuration, even where a lucky run of another is better
-    assert str(found.best.configuration) == groups[0]["configuration"]
+    # not the best run of all, which may belong to another configuration
+    assert str(result.best.configuration) == groups[0]["configuration"]
 
 
-# -- what goes wrong ----------------------------------------------------------------------------------
+# -- failures ----------------------------------------------------------------------------------
 
 POISON = """
 import numpy as np
@@ -161,7 +157,7 @@ def cygd_activations():
 """
 
 
-def test_what_fails_is_told_and_the_rest_goes_on(experiment, cygd_sweep, tmp_path):
+def test_failed_runs_are_reported_and_the_others_continue(experiment, cygd_sweep, tmp_path):
     (tmp_path / "poison.py").write_text(POISON)
     path = experiment(
         "plugins: [poison.py]\n"
@@ -187,16 +183,14 @@ def test_what_fails_is_told_and_the_rest_goes_on(experiment, cygd_sweep, tmp_pat
     assert "error: run 0002 (optimizer.learning_rate=-1): failed: " in err
     assert "Traceback" not in err
     assert json.loads((directory / "0001" / "result.json").read_text())["status"] == "failed"
-    # they have failed, and would again: what is missing is nothing
+    # failed runs are not executed again
     code, out, err = cygd_sweep("--resume", directory)
     assert code == 1
     assert len(list(directory.glob("0001*"))) == 1
 
 
-def test_a_killed_worker_costs_its_run_alone(experiment, tmp_path, start):
-    (tmp_path / "slow.py").write_text(SLOW)
-    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2]}}\n")
-    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+def test_run_of_a_killed_worker_is_executed_again(slow_experiment, tmp_path, start):
+    path = slow_experiment("sweep: {grid: {seed: [0, 1, 2]}}\n")
     process = start(path, "--out", "s", "--workers", 1)
     wait_for(lambda: (tmp_path / "s" / "0001" / "metrics.csv").exists(), process)
     killed = workers(process.pid)
@@ -204,12 +198,13 @@ def test_a_killed_worker_costs_its_run_alone(experiment, tmp_path, start):
         os.kill(pid, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "was killed by signal 9; the run is made once more" in err
+    assert "was killed by signal 9; executing it again" in err
     lines = map(json.loads, Path("s/runs.jsonl").read_text().splitlines())
     assert sorted(line["attempts"] for line in lines) == [1, 1, 2]
     assert [row["status"] for row in rows(tmp_path / "s")] == ["completed"] * 3
-    sweep(path, out="ignore_signals")
-    assert bits(tmp_path / "s") == bits(tmp_path / "ignore_signals")
+    (tmp_path / "fast").touch()
+    sweep(path, out="reference")
+    assert bits(tmp_path / "s") == bits(tmp_path / "reference")
 
 
 KILLER = """
@@ -227,23 +222,21 @@ def cygd_metrics():
 """
 
 
-def test_a_run_that_always_kills_its_worker_is_marked_and_made_by_resume(experiment, tmp_path):
+def test_run_that_kills_two_workers_is_marked_killed_until_resumed(experiment, tmp_path):
     (tmp_path / "killer.py").write_text(KILLER)
     path = experiment("plugins: [killer.py]\nsweep: {list: [{seed: 0}, {seed: 1, metrics: [killer]}]}\n")
     (tmp_path / "armed").touch()
-    found = sweep(path, out="s", workers=1)
-    assert [record.status for record in found.records] == ["completed", "killed"]
-    [lost] = found.failed
+    result = sweep(path, out="s", workers=1)
+    assert [record.status for record in result.records] == ["completed", "killed"]
+    [lost] = result.failed
     assert (lost.run, lost.attempts, lost.metrics) == (1, 2, {})
     assert lost.error == "the worker was killed by signal 9, 2 times"
     (tmp_path / "armed").unlink()
-    assert [record.status for record in resume(found.directory).records] == ["completed"] * 2
+    assert [record.status for record in resume(result.directory).records] == ["completed"] * 2
 
 
-def test_ctrl_c_keeps_what_is_done(experiment, tmp_path, start):
-    (tmp_path / "slow.py").write_text(SLOW)
-    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
-    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+def test_ctrl_c_keeps_finished_runs(slow_experiment, tmp_path, start):
+    path = slow_experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
     process = start(path, "--out", "s", "--workers", 2)
     wait_for(lambda: (tmp_path / "s" / "0002" / "metrics.csv").exists(), process)
     os.killpg(process.pid, signal.SIGINT)
@@ -253,15 +246,14 @@ def test_ctrl_c_keeps_what_is_done(experiment, tmp_path, start):
     assert "Traceback" not in err
     assert 1 <= len(rows(tmp_path / "s")) < 6
     assert not list((tmp_path / "s").glob(".data*"))
+    (tmp_path / "fast").touch()
     resume("s")
-    sweep(path, out="ignore_signals")
-    assert bits(tmp_path / "s") == bits(tmp_path / "ignore_signals")
+    sweep(path, out="reference")
+    assert bits(tmp_path / "s") == bits(tmp_path / "reference")
 
 
-def test_workers_do_not_outlive_a_sweep_that_is_killed(experiment, tmp_path, start):
-    (tmp_path / "slow.py").write_text(SLOW.replace("0.02", "0.5"))
-    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2, 3]}}\n")
-    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+def test_workers_exit_when_their_sweep_is_killed(slow_experiment, tmp_path, start):
+    path = slow_experiment("sweep: {grid: {seed: [0, 1, 2, 3]}}\n", seconds=0.5)
     process = start(path, "--out", "s", "--workers", 2)
     wait_for(lambda: (tmp_path / "s" / "0001" / "metrics.csv").exists(), process)
     orphans = workers(process.pid)
@@ -271,42 +263,36 @@ def test_workers_do_not_outlive_a_sweep_that_is_killed(experiment, tmp_path, sta
     wait_for(lambda: not any(map(alive, orphans)))
     with pytest.raises(ConfigError, match="another sweep"):
         resume("s", path, ["train.epochs=3"])
-    # the lock went with its holder, and so does what it left
-    found = resume("s", overrides=[], workers=2)
-    assert len(found.records) == 4
+    (tmp_path / "fast").touch()  # the killed process released its lock
+    result = resume("s", overrides=[], workers=2)
+    assert len(result.records) == 4
     assert not list((tmp_path / "s").glob(".data*"))
 
 
-def test_two_at_one_sweep(experiment, tmp_path, start):
-    (tmp_path / "slow.py").write_text(SLOW)
-    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2, 3]}}\n")
-    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+def test_sweep_in_use_is_rejected(slow_experiment, tmp_path, start):
+    path = slow_experiment("sweep: {grid: {seed: [0, 1, 2, 3]}}\n")
     process = start(path, "--out", "s", "--workers", 1)
     wait_for(lambda: (tmp_path / "s" / "runs.jsonl").exists(), process)
-    with pytest.raises(ConfigError, match="another process works on the sweep"):
+    with pytest.raises(ConfigError, match="another process is running the sweep"):
         resume("s")
     with pytest.raises(ConfigError, match="is not empty"):
         sweep(path, out="s")
 
 
-def test_a_shard_and_a_whole_sweep_do_not_work_side_by_side(experiment, tmp_path, start):
-    (tmp_path / "slow.py").write_text(SLOW)
-    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
-    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+def test_shard_excludes_the_whole_sweep_and_other_divisions(slow_experiment, tmp_path, start):
+    path = slow_experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
     process = start(path, "--out", "s", "--workers", 1, "--shard", "1/2")
     wait_for(lambda: (tmp_path / "s" / "0000").exists(), process)
     for refused in (lambda: resume("s"), lambda: sweep(path, out="s", shard=(2, 3))):
-        with pytest.raises(ConfigError, match=r"another process works .* \(runs-1-of-2\.jsonl\)"):
+        with pytest.raises(ConfigError, match=r"another process is running .* \(runs-1-of-2\.jsonl\)"):
             refused()
     sweep(path, out="s", shard=(2, 2), workers=1)
     assert process.wait(timeout=60) == 0
     assert len(resume("s").records) == 6
 
 
-def test_a_run_that_was_killed_goes_on_from_its_checkpoint(experiment, tmp_path, start):
-    (tmp_path / "slow.py").write_text(SLOW)
-    path = experiment("plugins: [slow.py]\ncheckpoint: {every: 2}\nsweep: {grid: {seed: [3]}, repeat: 2}\n")
-    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+def test_killed_run_resumes_from_its_checkpoint(slow_experiment, tmp_path, start):
+    path = slow_experiment("checkpoint: {every: 2}\nsweep: {grid: {seed: [3]}, repeat: 2}\n")
     process = start(path, "--out", "s", "--workers", 1)
     wait_for(lambda: any((tmp_path / "s" / "0000").glob("checkpoints/*.npz")), process)
     for pid in workers(process.pid):
@@ -315,48 +301,48 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint(experiment, tmp_path,
     assert not list((tmp_path / "s").glob("*.unfinished*"))
     assert "resumes from epoch" in (tmp_path / "s" / "0000" / "log.txt").read_text()
     assert [row["seed"] for row in sorted(rows(tmp_path / "s"), key=lambda row: row["run"])] == ["3", "4"]
-    sweep(path, out="ignore_signals")
-    assert bits(tmp_path / "s") == bits(tmp_path / "ignore_signals")
+    (tmp_path / "fast").touch()
+    sweep(path, out="reference")
+    assert bits(tmp_path / "s") == bits(tmp_path / "reference")
 
 
-def test_a_request_to_end_is_what_ctrl_c_is(experiment, tmp_path, start):
-    (tmp_path / "slow.py").write_text(SLOW)
-    path = experiment("plugins: [slow.py]\nsweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
-    path.write_text(path.read_text().replace("metrics: [accuracy]", "metrics: [slow]"))
+def test_sigterm_acts_like_ctrl_c(slow_experiment, tmp_path, start):
+    path = slow_experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4, 5]}}\n")
     process = start(path, "--out", "s", "--workers", 2)
     wait_for(lambda: (tmp_path / "s" / "0002" / "metrics.csv").exists(), process)
-    os.killpg(process.pid, signal.SIGTERM)  # as a batch system does: to all of them
+    os.killpg(process.pid, signal.SIGTERM)  # batch systems signal the whole group
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted, kept: " in err
     assert "Traceback" not in err
+    (tmp_path / "fast").touch()
     assert len(resume("s").records) == 6
 
 
-def test_what_has_changed_is_named(experiment, tmp_path):
+def test_resume_names_what_has_changed(experiment, tmp_path):
     (tmp_path / "d.csv").write_text("x,y\n0,1\n1,2\n")
     path = experiment("", "data: {source: csv, path: d.csv, targets: [y]}\nmodel: {layers: [1]}\nname: a\n")
-    found = sweep(path, ["seed=1,2"], workers=1)
-    with pytest.raises(ConfigError, match=r"axes\.seed was \[1, 2\] there, and is \[1, 3\] here"):
-        resume(found.directory, path, ["seed=1,3"])
-    with pytest.raises(ConfigError, match=r"experiment\.train was null there, and is"):
-        resume(found.directory, path, ["seed=1,2", "train.epochs=3"])
+    result = sweep(path, ["seed=1,2"], workers=1)
+    with pytest.raises(ConfigError, match=r"expected axes\.seed \[1, 2\], got \[1, 3\]"):
+        resume(result.directory, path, ["seed=1,3"])
+    with pytest.raises(ConfigError, match=r"expected experiment\.train null, got"):
+        resume(result.directory, path, ["seed=1,2", "train.epochs=3"])
     (tmp_path / "d.csv").write_text("x,y\n0,1\n1,3\n")
     with pytest.raises(ConfigError, match=r"the data file .*d\.csv has changed since the sweep"):
-        resume(found.directory)
-    with pytest.raises(CheckpointError, match=r"not the folder of a sweep: it has no sweep\.json"):
+        resume(result.directory)
+    with pytest.raises(CheckpointError, match=r"not a sweep folder: it has no sweep\.json"):
         resume(tmp_path)
 
 
 # -- shards -------------------------------------------------------------------------------------------
 
 
-def test_shards_share_a_folder_and_resume_merges(experiment, tmp_path):
+def test_resume_executes_the_runs_of_a_missing_shard(experiment, tmp_path):
     path = experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4]}}\n")
     for k in (1, 3):
-        found = sweep(path, out="s", shard=(k, 3), workers=1)
-    assert sorted(record.run for record in found.records) == [0, 2, 3]
-    assert found.total == 5
+        result = sweep(path, out="s", shard=(k, 3), workers=1)
+    assert sorted(record.run for record in result.records) == [0, 2, 3]
+    assert result.total == 5
     merged = resume("s", workers=2)
     assert sorted(record.run for record in merged.records) == [0, 1, 2, 3, 4]
     assert len(rows(tmp_path / "s")) == 5
@@ -364,7 +350,7 @@ def test_shards_share_a_folder_and_resume_merges(experiment, tmp_path):
     assert bits(tmp_path / "s") == bits(tmp_path / "whole")
 
 
-def test_shards_that_start_together(experiment, tmp_path, start):
+def test_shards_may_start_at_the_same_time(experiment, tmp_path, start):
     path = experiment("sweep: {grid: {seed: [0, 1, 2, 3, 4, 5, 6]}}\n")
     shards = [start(path, "--shard", f"{k}/3", "--out", "s", "--workers", 1) for k in (1, 2, 3)]
     for process in shards:
@@ -374,16 +360,16 @@ def test_shards_that_start_together(experiment, tmp_path, start):
     assert len(resume("s").records) == len(rows(tmp_path / "s")) == 7
 
 
-def test_a_shard_of_another_sweep_is_refused(experiment):
+def test_shard_of_another_sweep_is_rejected(experiment):
     path = experiment("sweep: {grid: {seed: [0, 1]}}\n")
     sweep(path, out="s", shard=(1, 2), workers=1)
-    with pytest.raises(ConfigError, match="is another sweep's"):
+    with pytest.raises(ConfigError, match="holds another sweep"):
         sweep(path, ["train.epochs=3"], out="s", shard=(2, 2))
-    with pytest.raises(ConfigError, match="needs the folder that all shards share"):
+    with pytest.raises(ConfigError, match="requires the folder that all shards share"):
         sweep(path, shard=(1, 2))
     Path("full").mkdir()
     Path("full/other.txt").touch()
-    with pytest.raises(ConfigError, match="not empty, and not that of a sweep"):
+    with pytest.raises(ConfigError, match="is not empty and not a sweep folder"):
         sweep(path, out="full", shard=(1, 2))
 
 
@@ -391,7 +377,7 @@ def test_a_shard_of_another_sweep_is_refused(experiment):
 
 
 def wait_for(condition, process=None):
-    """Wait until something holds, for at most a minute."""
+    """Wait until a condition holds, for at most a minute."""
     end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
@@ -401,15 +387,15 @@ def wait_for(condition, process=None):
 
 def workers(parent):
     """Return the worker processes of a sweep."""
-    found = []
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             status, words = (folder / "status").read_text(), (folder / "cmdline").read_bytes()
         except OSError:
             continue
         if f"PPid:\t{parent}\n" in status and b"spawn_main" in words:
-            found.append(int(folder.name))
-    return found
+            pids.append(int(folder.name))
+    return pids
 
 
 def alive(pid):

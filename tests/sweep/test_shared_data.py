@@ -1,4 +1,4 @@
-"""Data that workers share are the data that a run has by itself."""
+"""Data that workers share equal the data of a single run."""
 
 import numpy as np
 import pytest
@@ -40,23 +40,23 @@ def arrays(prepared):
 
 
 @pytest.mark.parametrize("experiment", [MIXED, NPY], ids=["csv", "npy"])
-def test_they_are_the_same_to_the_bit(experiment, files):
-    alone = build(read(experiment)).data
+def test_shared_data_equal_the_data_of_a_single_run(experiment, files):
+    single = build(read(experiment)).data
     reading = read(experiment)
     for worker in (SharedData(files), SharedData(files)):
         shared = build(reading, prepare=worker.prepare).data
-        for ours, theirs in zip(arrays(alone), arrays(shared), strict=True):
+        for ours, theirs in zip(arrays(single), arrays(shared), strict=True):
             assert (ours is None) == (theirs is None)
             if ours is not None:
                 assert ours.dtype == theirs.dtype
                 np.testing.assert_array_equal(ours, theirs)
-        assert alone.preprocessing.to_json() == shared.preprocessing.to_json()
+        assert single.preprocessing.to_json() == shared.preprocessing.to_json()
         assert shared.train.x is shared.validation.x
         assert isinstance(shared.train.x, np.memmap)
         assert not shared.train.x.flags.writeable
 
 
-def test_they_are_prepared_once(files, monkeypatch):
+def test_data_are_prepared_once(files, monkeypatch):
     calls = []
     real = __import__("cygd.sweep.shared_data", fromlist=["prepare"]).prepare
     monkeypatch.setattr("cygd.sweep.shared_data.prepare", lambda *given: calls.append(given) or real(*given))
@@ -69,24 +69,24 @@ def test_they_are_prepared_once(files, monkeypatch):
     assert len(calls) == 4
 
 
-def test_a_file_that_is_mapped_already_is_not_copied(files):
+def test_mapped_file_is_not_copied(files):
     build(read(NPY), prepare=SharedData(files).prepare)
     copied = {path.name: np.load(path).shape for path in files.glob("*/*.npy")}
     assert (40, 2) not in copied.values()
 
 
-def test_a_part_of_a_mapped_file_is_copied(files):
+def test_part_of_a_mapped_file_is_copied(files):
     whole = np.load("x.npy", mmap_mode="r")
-    from cygd.sweep.shared_data import _own_file
+    from cygd.sweep.shared_data import _mapped_region
 
-    assert _own_file(whole)["shape"] == [40, 2]
-    assert _own_file(whole[:20]) is None
-    assert _own_file(whole[1:]) is None
-    assert _own_file(whole.T) is None
-    assert _own_file(np.array(whole)) is None
+    assert _mapped_region(whole)["shape"] == [40, 2]
+    assert _mapped_region(whole[:20]) is None
+    assert _mapped_region(whole[1:]) is None
+    assert _mapped_region(whole.T) is None
+    assert _mapped_region(np.array(whole)) is None
 
 
-def test_what_a_dead_worker_has_begun_is_begun_again(files):
+def test_partial_data_of_a_dead_worker_are_replaced(files):
     worker = SharedData(files)
     build(read(NPY), prepare=worker.prepare)
     [place] = [path for path in files.iterdir() if path.is_dir()]
@@ -94,7 +94,7 @@ def test_what_a_dead_worker_has_begun_is_begun_again(files):
     assert len(build(read(NPY), prepare=SharedData(files).prepare).data.train) == 30
 
 
-def test_bad_data_fail_every_time(files, tmp_path):
+def test_invalid_data_fail_every_time(files, tmp_path):
     (tmp_path / "d.csv").write_text("x,colour,w,y\n1,r,1,a\n,g,1,b\n")
     worker = SharedData(files)
     for _ in range(2):

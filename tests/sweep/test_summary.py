@@ -1,10 +1,10 @@
-"""Which run is best, and how tables write it down."""
+"""Ranking of runs and configurations, and the tables."""
 
 import csv
 import math
 
 from cygd.sweep.store import Record, Shard, Store
-from cygd.sweep.summary import Ranking, cell, write
+from cygd.sweep.summary import Ranking, format_cell, write_tables
 
 NAN = math.nan
 
@@ -16,10 +16,10 @@ def record(run, loss=None, status="completed", configuration=None, **more):
 
 
 def order(ranking, *records):
-    return [one.run for one in ranking.runs(records)]
+    return [one.run for one in ranking.sort_runs(records)]
 
 
-def test_the_best_comes_first_and_what_went_wrong_last():
+def test_best_run_is_first_and_failed_runs_are_last():
     runs = (
         record(0, 0.5),
         record(1, 0.1, status="diverged"),
@@ -32,20 +32,20 @@ def test_the_best_comes_first_and_what_went_wrong_last():
     assert order(Ranking("loss", True), *runs) == [0, 3, 5, 1, 2, 4]
 
 
-def test_configurations_are_ranked_by_their_means_and_by_whether_they_fail():
+def test_configurations_are_ranked_by_failures_then_mean():
     lucky = [record(0, 0.0, configuration=0), record(1, 0.9, configuration=0)]
     steady = [record(2, 0.3, configuration=1), record(3, 0.4, configuration=1)]
     frail = [record(4, 0.1, configuration=2), record(5, status="failed", configuration=2)]
     lost = [record(6, status="failed", configuration=3)]
     ranking = Ranking("loss", False)
-    groups = ranking.groups([*lost, *frail, *lucky, *steady])
+    groups = ranking.sort_groups([*lost, *frail, *lucky, *steady])
     assert [group.configuration for group in groups] == [1, 0, 2, 3]
-    assert [(group.spread.n, group.failed) for group in groups] == [(2, 0), (2, 0), (1, 1), (0, 1)]
+    assert [(group.statistics.n, group.failed) for group in groups] == [(2, 0), (2, 0), (1, 1), (0, 1)]
     assert ranking.best([*lucky, *steady, *frail]).run == 2
     assert ranking.best(lost) is None
 
 
-def test_tables_hold_what_was_found(tmp_path):
+def test_summary_table_reads_back_to_the_records(tmp_path):
     values = {"loss": "mse", "model.activation": {"formula": 'h * "a, b"'}, "stop": None, "clip": [1, True]}
     lines = [
         record(0, 0.1 + 0.2, values=values, seed=3, seconds=1e-05),
@@ -56,7 +56,7 @@ def test_tables_hold_what_was_found(tmp_path):
     for line in lines:
         writer.add(line)
     writer.close()
-    write(store, Ranking("loss", False), ["loss", "model.activation", "stop", "clip"], repeated=False)
+    write_tables(store, Ranking("loss", False), ["loss", "model.activation", "stop", "clip"], repeated=False)
     with (tmp_path / "summary.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert float(first["loss"]) == 0.1 + 0.2
@@ -67,7 +67,7 @@ def test_tables_hold_what_was_found(tmp_path):
     assert second["loss"] == second["stop"] == ""
 
 
-def test_cells():
-    assert [cell(value) for value in (0.1, 3, NAN, math.inf, "a", None, True)] == [
+def test_format_cell():
+    assert [format_cell(value) for value in (0.1, 3, NAN, math.inf, "a", None, True)] == [
         *("0.1", "3", "", "inf", "a", "null", "true")
     ]

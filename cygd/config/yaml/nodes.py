@@ -7,9 +7,10 @@ its key. An alias becomes a copy, so that an override changes one place only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
+
+from cygd.errors import ConfigError, Problem
 
 __all__ = ["COMMAND_LINE", "KeyPath", "Mark", "Node", "parse_key", "show_key"]
 
@@ -25,6 +26,10 @@ class Mark(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+    def error(self, message: str, hint: str | None = None, path: KeyPath = ()) -> ConfigError:
+        """Return a ConfigError at this place."""
+        return ConfigError([Problem(str(self), show_key(path), message, hint)])
 
 
 COMMAND_LINE = Mark("command line")
@@ -95,9 +100,5 @@ def parse_key(text: str) -> KeyPath:
     >>> parse_key("model.layers[0].units") == parse_key("model.layers.0.units")
     True
     """
-    return tuple(_steps(text))
-
-
-def _steps(text: str) -> Iterator[str | int]:
-    for part in re.sub(r"\[(-?\d+)\]", r".\1", text).split("."):
-        yield int(part) if re.fullmatch(r"-?\d{1,9}", part) else part
+    parts = re.sub(r"\[(-?\d+)\]", r".\1", text).split(".")
+    return tuple(int(part) if re.fullmatch(r"-?\d{1,9}", part) else part for part in parts)

@@ -1,19 +1,17 @@
 """Read YAML text into a tree of marked nodes, safely.
 
-PyYAML only cuts the text into events here; the nodes are built from them. Its own `compose` was tried: it
-drops the place of an alias, so an error cannot name it; it accepts an alias inside its own anchor and rejects
-an anchor that is defined again; it recurses without a limit, so 1000 brackets end in a RecursionError; and
-its resolvers and constructors follow YAML 1.1 (`010` is eight, `1:30` is ninety) and keep the last of two
-equal keys silently. With all that overridden it took as many lines, and 1.6 times as long to read a large
-inline data set.
+PyYAML only cuts the text into events here. Its own `compose` was tried: it drops the place of an alias,
+accepts an alias inside its own anchor, rejects an anchor that is defined again, recurses without a limit,
+follows YAML 1.1 (`010` is eight, `1:30` is ninety) and keeps the last of two equal keys silently. With all
+that overridden it took as many lines, and 1.6 times as long to read a large inline data set.
 
-Here nesting is limited while the events come in, values that aliases repeat are counted, and scalars are read
-by YAML 1.2 (`scalars`). The pure Python parser is used on purpose: the one in C has other messages and marks,
-and is not installed everywhere.
+The pure Python parser is used on purpose: the one in C has other messages and marks, and is not installed
+everywhere.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -26,31 +24,25 @@ __all__ = ["MAX_DEPTH", "MAX_REPEATED", "check_depth", "read_yaml"]
 
 MAX_DEPTH = 64  # an experiment has about six levels
 MAX_REPEATED = 100_000  # values that aliases may add
-_TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
+_TEXT_TAG = "tag:yaml.org,2002:str"
+_ALIKE = "indent the keys of one mapping alike"
+_PROBLEMS = (  # a problem of PyYAML's, what to say instead, a hint
+    (r".*'\\t'", "expected spaces, got a tab", "indent with spaces"),
+    (r"found character (.+) that cannot", r"\1 cannot begin a value", "put the text in quotes"),
+    (r"mapping values are", "a ':' is not allowed here", f"quote a text that contains ': ', and {_ALIKE}"),
+    (r"found unexpected end of stream", "a quote is not closed", None),
+    (r".*'<stream end>'", "the text ends too early", "is a bracket or a quote not closed?"),
+    (r"expected <block end>", "the indentation does not match the lines above", _ALIKE),
+    (r"could not find expected ':'", "a ':' is missing", None),
+    (r"expected '<document start>'", "the document has ended above", None),
+)
 
 
 def read_yaml(text: str, mark: Mark, problems: list[Problem]) -> Node | None:
-    """Parse one YAML document.
+    """Parse one YAML document; return None if the text has none.
 
-    Parameters
-    ----------
-    text : str
-        The document.
-    mark : Mark
-        The file. If it has a line, every value is marked with its own line and column; a mark without one
-        (the command line) is given to all values.
-    problems : list of Problem
-        Receives duplicate keys; the rest of the document is read nevertheless.
-
-    Returns
-    -------
-    Node or None
-        None if there is no document in the text.
-
-    Raises
-    ------
-    ConfigError
-        If the text is not valid YAML, or exceeds a limit.
+    If the mark has a line, every value is marked with its own line and column; a mark without one (the
+    command line) is given to all values. Duplicate keys are added to `problems`, and reading continues.
     """
     return _Composer(text, mark, problems).document()
 
@@ -58,7 +50,7 @@ def read_yaml(text: str, mark: Mark, problems: list[Problem]) -> Node | None:
 def check_depth(path: KeyPath, mark: Mark) -> None:
     """Raise ConfigError if a value is nested deeper than any experiment needs."""
     if len(path) > MAX_DEPTH:
-        raise _error(mark, f"nested more than {MAX_DEPTH} levels deep")
+        raise mark.error(f"nested more than {MAX_DEPTH} levels deep")
 
 
 class _Composer:
@@ -83,7 +75,8 @@ class _Composer:
         self.next()  # the end of the document
         after = self.next()
         if not isinstance(after, yaml.StreamEndEvent):
-            raise _error(self.mark(after), "expected one document, got a second one", "remove the line '---'")
+            mark = self.mark(after.start_mark)
+            raise mark.error("expected one document, got a second one", "remove the line '---'")
         return root
 
     def next(self) -> Any:
@@ -93,47 +86,44 @@ class _Composer:
         except yaml.MarkedYAMLError as error:
             raise self._syntax_error(error) from None
         except (ValueError, OverflowError):  # an escape like "\UFFFFFFFF" or an absurd %YAML line
-            raise _error(self.source, "not valid YAML: an escape or a directive is out of range") from None
+            raise self.source.error("not valid YAML: an escape or a directive is out of range") from None
 
-    def mark(self, event: Any) -> Mark:
-        """Return the place of an event."""
-        return self._mark_at(event.start_mark)
-
-    def _mark_at(self, mark: Any) -> Mark:
+    def mark(self, mark: Any) -> Mark:
+        """Return a place of PyYAML's."""
         if not self.source.line or mark is None:
             return self.source
         return Mark(self.source.source, mark.line + 1, mark.column + 1)
 
     def node(self, event: Any, path: KeyPath) -> Node:
         """Return the node that an event begins."""
-        mark = self.mark(event)
+        mark = self.mark(event.start_mark)
         check_depth(path, mark)
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, path, mark)
+        is_scalar = isinstance(event, yaml.ScalarEvent)
+        if event.tag not in (None, "!") and not (is_scalar and event.tag == _TEXT_TAG):
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
+            raise mark.error(f"the tag {tag!r} is not allowed: values have no tags")
         if event.anchor:
             self.anchors[event.anchor] = None
-        if isinstance(event, yaml.ScalarEvent):
+        if is_scalar:
             node = Node(self.scalar(event, mark), mark)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = Node(self.sequence(path), mark)
         else:
-            if event.tag not in (None, "!"):
-                raise _error(mark, _forbidden(event.tag))
-            node = Node(None, mark)
-            build = self.sequence if isinstance(event, yaml.SequenceStartEvent) else self.mapping
-            node.value = build(path)
+            node = Node(self.mapping(path), mark)
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
 
     def scalar(self, event: Any, mark: Mark) -> Scalar:
         """Return the value of a scalar; a quoted one is text."""
-        if event.tag not in _TEXT_TAGS:
-            raise _error(mark, _forbidden(event.tag))
         if not event.implicit[0] or event.tag is not None:
             return str(event.value)
         try:
             return read_scalar(event.value)
         except ValueError as error:
-            raise _error(mark, str(error)) from None
+            raise mark.error(str(error)) from None
 
     def sequence(self, path: KeyPath) -> list[Node]:
         """Return the items of a list."""
@@ -147,39 +137,37 @@ class _Composer:
         values: dict[str, Node] = {}
         merged: list[Node] = []
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
+            mark = self.mark(event.start_mark)
             if not isinstance(event, yaml.ScalarEvent):
-                hint = "quote it, or is there one '{' or '[' too many?"
-                raise _error(self.mark(event), "a key must be text", hint)
-            key, mark = str(event.value), self.mark(event)
+                raise mark.error("a key must be text", "quote it, or is there one '{' or '[' too many?")
+            key = str(event.value)
             value = self.node(self.next(), (*path, key))
             value.key_mark = mark
             if key == "<<" and event.implicit[0]:
                 merged.append(value)
             elif key in values:
-                self._duplicate(values[key], mark, (*path, key))
+                first = values[key].key_mark
+                hint = f"the first one is on line {first.line}" if first and first.line else None
+                self.problems.append(
+                    Problem(str(mark), show_key((*path, key)), f"duplicate key {key!r}", hint)
+                )
             else:
                 values[key] = value
         for value in merged:
-            self.merge(values, value, path)
+            for source in value.value if isinstance(value.value, list) else [value]:
+                if not isinstance(source.value, dict):
+                    raise value.mark.error("'<<' merges mappings only")
+                values |= {key: child for key, child in source.value.items() if key not in values}
         return values
-
-    def merge(self, values: dict[str, Node], other: Node, path: KeyPath) -> None:
-        """Add the keys of `<<: *other` that the mapping itself does not have."""
-        for source in other.value if isinstance(other.value, list) else [other]:
-            if not isinstance(source.value, dict):
-                raise _error(other.mark, "'<<' merges mappings only")
-            for key, value in source.value.items():
-                values.setdefault(key, value)
 
     def alias(self, event: Any, path: KeyPath, mark: Mark) -> Node:
         """Return a copy of the value that an alias names."""
         if event.anchor not in self.anchors:
-            raise _error(
-                mark, f"unknown alias '*{event.anchor}'", f"as a text, write '*{event.anchor}' in quotes"
-            )
+            hint = f"as a text, write '*{event.anchor}' in quotes"
+            raise mark.error(f"unknown alias '*{event.anchor}'", hint)
         original = self.anchors[event.anchor]
         if original is None:
-            raise _error(mark, f"the alias '*{event.anchor}' contains itself")
+            raise mark.error(f"the alias '*{event.anchor}' contains itself")
         return self.copy(original, path, mark)
 
     def copy(self, node: Node, path: KeyPath, alias: Mark) -> Node:
@@ -187,7 +175,7 @@ class _Composer:
         check_depth(path, alias)
         self.repeated += 1
         if self.repeated > MAX_REPEATED:
-            raise _error(alias, f"aliases repeat more than {MAX_REPEATED} values")
+            raise alias.error(f"aliases repeat more than {MAX_REPEATED} values")
         value = node.value
         if isinstance(value, dict):
             value = {key: self.copy(child, (*path, key), alias) for key, child in value.items()}
@@ -195,69 +183,30 @@ class _Composer:
             value = [self.copy(child, (*path, index), alias) for index, child in enumerate(value)]
         return Node(value, node.mark, node.key_mark)
 
-    def _duplicate(self, first: Node, mark: Mark, path: KeyPath) -> None:
-        where = (
-            f"the first one is on line {first.key_mark.line}"
-            if first.key_mark and first.key_mark.line
-            else None
-        )
-        self.problems.append(Problem(str(mark), show_key(path), f"duplicate key {path[-1]!r}", where))
-
     def _unprintable(self, error: yaml.reader.ReaderError, text: str) -> ConfigError:
         before = text[: error.position]
         line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
-        place = self.source
-        if place.line:
-            place = Mark(place.source, line + 1, column + 1)
-        code = ord(text[error.position])
-        return _error(
-            place, f"the character U+{code:04X} is not allowed in YAML", f'in a text, write "\\u{code:04X}"'
-        )
+        place = Mark(self.source.source, line + 1, column + 1) if self.source.line else self.source
+        code = f"{ord(text[error.position]):04X}"
+        return place.error(f"the character U+{code} is not allowed in YAML", f'in a text, write "\\u{code}"')
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> ConfigError:
         message, hint = _explain(error.problem or error.context or "syntax error")
         context = error.context_mark
         if self.source.line and context and error.problem_mark and context.line != error.problem_mark.line:
             message += f" (in the {_kind(error.context)} that begins on line {context.line + 1})"
-        return _error(self._mark_at(error.problem_mark or context), f"not valid YAML: {message}", hint)
+        return self.mark(error.problem_mark or context).error(f"not valid YAML: {message}", hint)
 
 
 def _explain(problem: str) -> tuple[str, str | None]:
     """Return a message and a hint for a problem of PyYAML's."""
-    message, hint = problem, None
-    if r"'\t'" in problem:
-        message, hint = "expected spaces, got a tab", "indent with spaces"
-    elif problem.startswith("found character"):
-        character = problem.removeprefix("found character ").removesuffix(" that cannot start any token")
-        message, hint = f"{character} cannot begin a value", "put the text in quotes"
-    elif problem == "mapping values are not allowed here":
-        message = "a ':' is not allowed here"
-        hint = "quote a text that contains ': ', and indent the keys of one mapping alike"
-    elif problem == "found unexpected end of stream":
-        message = "a quote is not closed"
-    elif "'<stream end>'" in problem:
-        message, hint = "the text ends too early", "is a bracket or a quote not closed?"
-    elif problem.startswith("expected <block end>"):
-        message, hint = (
-            "the indentation does not match the lines above",
-            "indent the keys of one mapping alike",
-        )
-    elif problem == "could not find expected ':'":
-        message = "a ':' is missing"
-    elif problem.startswith("expected '<document start>'"):
-        message = "the document has ended above"
-    return message, hint
+    for pattern, message, hint in _PROBLEMS:
+        if match := re.match(pattern, problem):
+            return match.expand(message), hint
+    return problem, None
 
 
 def _kind(context: str | None) -> str:
     """Return what PyYAML was reading."""
     kinds = {"sequence": "list", "collection": "list", "mapping": "mapping", "key": "key"}
     return next((kind for word, kind in kinds.items() if word in (context or "")), "text")
-
-
-def _forbidden(tag: str) -> str:
-    return f"the tag {tag.replace('tag:yaml.org,2002:', '!!', 1)!r} is not allowed: values have no tags"
-
-
-def _error(mark: Mark, message: str, hint: str | None = None) -> ConfigError:
-    return ConfigError([Problem(str(mark), "", message, hint)])

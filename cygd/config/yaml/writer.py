@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,20 +15,14 @@ from cygd.config.yaml.scalars import format_float, read_scalar
 
 __all__ = ["dump"]
 
-MAX_CACHED, MAX_CACHED_LENGTH = 200, 5000
-_CACHE: dict[str, str] = {}  # JSON of a key with its value -> its lines
+MAX_CACHED_LENGTH = 5000
 
 
 def dump(content: Mapping[str, Any]) -> str:
     """Return plain values as YAML text.
 
-    Keys keep their order; a list or mapping of scalars is written on one line. Text is quoted if a reader of
-    YAML 1.1 or 1.2 would take it for something else.
-
-    Parameters
-    ----------
-    content : Mapping
-        Mappings with text as keys, lists, tuples, arrays, text, numbers, booleans and None.
+    Keys are text and keep their order; a list or mapping of scalars is written on one line. Text is quoted if
+    a reader of YAML 1.1 or 1.2 would take it for something else.
 
     Examples
     --------
@@ -41,18 +37,16 @@ def dump(content: Mapping[str, Any]) -> str:
 
 def _entry(key: str, value: Any) -> str:
     """Return the lines of one top-level key; the runs of a sweep share them through a cache."""
-    try:
-        cache_key = json.dumps([key, value])
-    except (TypeError, ValueError):  # an array, which may be large
-        return _dump({key: value}, block=True)
-    if cache_key not in _CACHE:
-        text = _dump({key: value}, block=True)
-        if len(cache_key) > MAX_CACHED_LENGTH:
-            return text
-        if len(_CACHE) >= MAX_CACHED:
-            _CACHE.clear()
-        _CACHE[cache_key] = text
-    return _CACHE[cache_key]
+    with suppress(TypeError, ValueError):  # an array, which may be large
+        text = json.dumps({key: value})
+        if len(text) <= MAX_CACHED_LENGTH:
+            return _dump_json(text)
+    return _dump({key: value}, block=True)
+
+
+@lru_cache(maxsize=200)
+def _dump_json(text: str) -> str:
+    return _dump(json.loads(text), block=True)
 
 
 def _dump(content: dict[str, Any], *, block: bool = False) -> str:

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Array, Dataset
-from cygd.data.formatting import format_count
 from cygd.data.sources.paths import resolve_path
 from cygd.data.table import factorize_labels
-from cygd.errors import DataError
+from cygd.errors import DataError, format_count
 
 __all__ = [
     "READ_ERRORS",
@@ -29,19 +28,7 @@ READ_ERRORS = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
 def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], classes: bool = False) -> Dataset:
-    """Return x and y from the experiment itself; strings in y are class labels.
-
-    Parameters
-    ----------
-    folder : Path
-        Not used.
-    x : list
-        A list of numbers per sample, or one number.
-    y : list
-        A list of numbers per sample, or one number or string.
-    classes : bool
-        Whether `y` holds class numbers.
-    """
+    """Return x and y from the experiment itself; strings in y are class labels."""
     has_strings = any(
         isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
     )
@@ -51,33 +38,13 @@ def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], class
 
 
 def load_npy(folder: Path, *, x: str, y: str, classes: bool = False) -> Dataset:
-    """Memory-map x and y from two .npy files.
-
-    Parameters
-    ----------
-    folder : Path
-        Where relative paths start from.
-    x, y : str
-        The files.
-    classes : bool
-        Whether `y` holds class numbers.
-    """
+    """Memory-map x and y from two .npy files; `classes` says that y holds class numbers."""
     x_file, y_file = resolve_path(folder, x, "x"), resolve_path(folder, y, "y")
     return make_dataset(map_array(x_file), map_array(y_file), classes, str(x_file), str(y_file))
 
 
 def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
-    """Read the arrays x and y, and sample_weight if it exists, from an .npz file.
-
-    Parameters
-    ----------
-    folder : Path
-        Where a relative path starts from.
-    path : str
-        The file.
-    classes : bool
-        Whether `y` holds class numbers.
-    """
+    """Read the arrays x and y, and sample_weight if it exists, from an .npz file."""
     file = resolve_path(folder, path, "path")
     arrays = {}
     try:

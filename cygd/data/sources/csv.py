@@ -23,11 +23,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.formatting import format_count
 from cygd.data.sources.paths import format_files, resolve_paths
 from cygd.data.sources.text_io import normalize_encoding, open_text
 from cygd.data.table import Column, ColumnReader, Table, TableFile, parse_number
-from cygd.errors import DataError
+from cygd.errors import DataError, format_count
 
 __all__ = ["load_csv"]
 
@@ -61,38 +60,14 @@ class Header:
 def load_csv(
     folder: Path,
     *,
-    path: str,
-    header: bool = True,
-    delimiter: str = ",",
-    decimal: str = ".",
-    quote: str = '"',
+    path: str,  # a file, or a pattern such as `part-*.csv`
+    header: bool = True,  # without a header the columns are c0, c1, ...
+    delimiter: str = ",",  # a character, or tab, or whitespace for any number of blanks
+    decimal: str = ".",  # "." or ","
+    quote: str = '"',  # around cells that contain a delimiter; "" for none
     encoding: str = "utf-8",
 ) -> Table:
-    """Read CSV files as named columns.
-
-    Parameters
-    ----------
-    folder : Path
-        Where a relative path starts from.
-    path : str
-        The file, or a pattern such as `part-*.csv`, whose files are read in the order of their names; one
-        that ends in .gz is decompressed.
-    header : bool
-        Whether the first record holds the names; without it the columns are c0, c1, ...
-    delimiter : str
-        The character between cells, or tab, or whitespace for any number of blanks.
-    decimal : str
-        The decimal separator, "." or ",".
-    quote : str
-        The character around cells that contain a delimiter; "" for none.
-    encoding : str
-        The encoding of the file.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read, naming the line.
-    """
+    """Read CSV files, in the order of their names, as named columns."""
     delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
     csv_format = CsvFormat(header, delimiter, decimal, quote, normalize_encoding(encoding))
     check_format(csv_format)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,7 @@ log = logging.getLogger("cygd")
 
 
 def load_parquet(folder: Path, *, path: str) -> Table:
-    """Read the columns of Parquet files; strings are categories, dates are strings such as 2026-01-31.
-
-    Parameters
-    ----------
-    folder : Path
-        Where a relative path starts from.
-    path : str
-        The file, or a pattern such as `part-*.parquet`, whose files are read in the order of their names.
-    """
+    """Read the columns of Parquet files; strings are categories, dates are strings such as 2026-01-31."""
     parquet = import_optional("pyarrow.parquet", "parquet", "pyarrow")
     arrow = import_module("pyarrow")
     paths = resolve_paths(folder, path, "path")
@@ -95,12 +86,8 @@ def read_column(arrow: Any, column: Any, reader: ColumnReader) -> tuple[Array, A
     if arrow.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     encoded = column.cast(arrow.string()).combine_chunks().dictionary_encode()
-    return read_dictionary(encoded.dictionary.to_pylist(), encoded.indices.fill_null(-1).to_numpy(), reader)
-
-
-def read_dictionary(strings: Iterable[str], indices: Array, reader: ColumnReader) -> tuple[Array, Array]:
-    """Return the numbers and codes of dictionary-encoded strings; index -1 is null."""
-    cells = [*(reader.read_cell(string) for string in strings), (np.nan, -1)]
-    numbers = np.array([number for number, _ in cells])
-    codes = np.array([code for _, code in cells], np.int32)
-    return numbers[indices], codes[indices]
+    # the last cell is for null, whose index is -1
+    cells = [*(reader.read_cell(string) for string in encoded.dictionary.to_pylist()), (np.nan, -1)]
+    values, codes = zip(*cells, strict=True)
+    indices = encoded.indices.fill_null(-1).to_numpy()
+    return np.array(values)[indices], np.array(codes, np.int32)[indices]

@@ -13,13 +13,7 @@ __all__ = ["display_path", "format_files", "glob_files", "resolve_path", "resolv
 
 
 def resolve_path(folder: Path, value: object, option: str) -> Path:
-    """Return the path of the file that an option names, as `display_path` gives it.
-
-    Raises
-    ------
-    DataError
-        If the option is not a string, or the file does not exist.
-    """
+    """Return the path of the existing file that an option names, as `display_path` gives it."""
     if not isinstance(value, str) or not value or "\0" in value:
         raise DataError(f"{option}: expected the name of a file, got {value!r}")
     path = display_path(folder / value)
@@ -32,13 +26,7 @@ def resolve_path(folder: Path, value: object, option: str) -> Path:
 
 
 def resolve_paths(folder: Path, value: object, option: str) -> list[Path]:
-    """Return the sorted paths that an option names, by a name or by a pattern with `*`, `?` or `[...]`.
-
-    Raises
-    ------
-    DataError
-        If the option is not a string, or no file exists.
-    """
+    """Return the sorted paths that an option names, by a name or by a pattern with `*`, `?` or `[...]`."""
     if files := glob_files(folder, value):
         return [display_path(path) for path in files]
     if isinstance(value, str) and glob.has_magic(value) and not (folder / value).exists():

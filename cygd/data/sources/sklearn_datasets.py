@@ -13,15 +13,7 @@ SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "
 
 
 def load_sklearn(folder: Path, *, name: str) -> Dataset:
-    """Load a data set bundled with scikit-learn.
-
-    Parameters
-    ----------
-    folder : Path
-        Not used.
-    name : str
-        breast_cancer, digits, iris, wine (classes); diabetes, linnerud (numbers).
-    """
+    """Load a data set bundled with scikit-learn."""
     bunch = getattr(import_optional("sklearn.datasets", "sklearn", "scikit-learn"), f"load_{name}")()
     inputs = [str(column) for column in bunch.feature_names]
     if name in ("diabetes", "linnerud"):

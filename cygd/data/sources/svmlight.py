@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Dataset
-from cygd.data.formatting import format_count
 from cygd.data.sources.arrays import make_dataset
 from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.text_io import open_text
 from cygd.data.table import parse_number
-from cygd.errors import DataError
+from cygd.errors import DataError, format_count
 
 __all__ = ["load_svmlight"]
 
@@ -21,28 +20,14 @@ MAX_VALUES = 2**32  # of the dense array: 32 GB
 
 
 def load_svmlight(
-    folder: Path, *, path: str, features: int = 0, first_index: int = 1, classes: bool = False
+    folder: Path,
+    *,
+    path: str,
+    features: int = 0,  # 0: the highest index in the file
+    first_index: int = 1,  # the index of the first feature, 1 or 0
+    classes: bool = False,  # whether the labels are class numbers
 ) -> Dataset:
-    """Read a file of sparse rows as a dense array.
-
-    Parameters
-    ----------
-    folder : Path
-        Where a relative path starts from.
-    path : str
-        The file; one whose name ends in .gz is decompressed.
-    features : int
-        The number of features; 0 means the highest index in the file.
-    first_index : int
-        The index of the first feature, 1 or 0.
-    classes : bool
-        Whether the labels are class numbers.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, naming the line.
-    """
+    """Read a file of sparse rows as a dense array."""
     file = resolve_path(folder, path, "path")
     labels, rows, columns, values = array("d"), array("q"), array("q"), array("d")
     with open_text(file) as text:
@@ -58,7 +43,10 @@ def load_svmlight(
                 rows.append(len(labels))
                 columns.append(index)
                 values.append(value)
-            labels.append(parse_label(words[0], where))
+            label = parse_number(words[0])
+            if label is None:
+                raise DataError(f"{where}: expected a number as the label, got {words[0]!r}")
+            labels.append(label)
     if not labels:
         raise DataError(f"{file} is empty")
     width = features or max(columns, default=0) + 1
@@ -90,11 +78,3 @@ def parse_features(words: list[str], where: str, first_index: int) -> dict[int, 
             raise DataError(f"{where}: duplicate feature {key}")
         values[index] = value
     return values
-
-
-def parse_label(word: str, where: str) -> float:
-    """Return the label of a row."""
-    value = parse_number(word)
-    if value is None:
-        raise DataError(f"{where}: expected a number as the label, got {word!r}")
-    return value

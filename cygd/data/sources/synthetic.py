@@ -24,31 +24,11 @@ def load_synthetic(
     *,
     kind: str,
     samples: int = 500,
-    noise: float = 0.1,
-    seed: int = 0,
-    inputs: int = 1,
+    noise: float = 0.1,  # standard deviation: on the targets of linear and sine, else on the inputs
+    seed: int = 0,  # of the problem, independent of the experiment's seed
+    inputs: int = 1,  # columns of x of the linear problem; the other problems have a fixed number
 ) -> Dataset:
-    """Draw one of the problems in `SYNTHETIC_KINDS`.
-
-    Parameters
-    ----------
-    folder : Path
-        Not used.
-    kind : str
-        linear, sine (numbers); xor, moons, circles, spirals (two classes, 0 and 1).
-    samples : int
-        The number of rows.
-    noise : float
-        Standard deviation of the normal noise: on the targets of linear and sine, else on the inputs.
-    seed : int
-        The seed of the problem, independent of the experiment's seed.
-    inputs : int
-        Columns of x of the linear problem; the other problems have a fixed number.
-
-    Notes
-    -----
-    The source's row of `DATA_SOURCES` holds the ranges of the options.
-    """
+    """Draw one of the problems in `SYNTHETIC_KINDS`; the row of `DATA_SOURCES` holds the ranges."""
     if inputs != 1 and kind != "linear":
         raise DataError(f"inputs: expected kind: linear with this option, got kind: {kind}")
     return SYNTHETIC_KINDS[kind](Stream(seed, purpose="data"), samples, noise, inputs)

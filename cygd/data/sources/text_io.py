@@ -18,13 +18,7 @@ COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "shift_jis
 
 
 def normalize_encoding(name: str) -> str:
-    """Return Python's name of an encoding; UTF-8 becomes utf-8-sig, which skips a byte order mark.
-
-    Raises
-    ------
-    DataError
-        For an unknown encoding.
-    """
+    """Return Python's name of an encoding; UTF-8 becomes utf-8-sig, which skips a byte order mark."""
     try:
         codec = codecs.lookup(name)
         if not codec._is_text_encoding:
@@ -39,12 +33,9 @@ def normalize_encoding(name: str) -> str:
 def open_text(file: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     """Open a text file, plain or gzip-compressed; an error while it is read becomes a DataError."""
     try:
-        if file.suffix == ".gz":
-            with gzip.open(file, "rt", encoding=encoding, newline="") as text:
-                yield text
-        else:
-            with file.open(encoding=encoding, newline="") as text:
-                yield text
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rt", encoding=encoding, newline="") as text:
+            yield text
     except UnicodeError as error:  # a UTF-16 file without a byte order mark raises no UnicodeDecodeError
         reason = getattr(error, "reason", None) or str(error)
         name = "UTF-8" if encoding == "utf-8-sig" else encoding

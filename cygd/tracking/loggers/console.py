@@ -27,13 +27,7 @@ HIDDEN = {"seconds", "learning_rate"}
 
 
 def format_number(value: float) -> str:
-    """Return a number with four significant digits.
-
-    Examples
-    --------
-    >>> format_number(0.123456), format_number(3.0), format_number(1e-9)
-    ('0.1235', '3', '1e-09')
-    """
+    """Return a number with four significant digits."""
     return f"{value:.4g}"
 
 
@@ -137,11 +131,5 @@ def _progress_bar(total: int) -> Progress:
 
 
 def format_epochs(count: int) -> str:
-    """Return a number of epochs with the singular or plural noun.
-
-    Examples
-    --------
-    >>> format_epochs(1), format_epochs(20)
-    ('1 epoch', '20 epochs')
-    """
+    """Return a number of epochs with the singular or plural noun."""
     return "1 epoch" if count == 1 else f"{count} epochs"

@@ -30,19 +30,7 @@ LOG_RATIO = 20  # the scale is logarithmic if the largest loss exceeds the small
 def draw_loss_curves(history: Mapping[str, Sequence[float]], width: int, style: Style) -> list[str]:
     """Return the plots of the loss and the validation loss, side by side if they fit.
 
-    Parameters
-    ----------
-    history : mapping
-        The measured values, as `Result.history`.
-    width : int
-        The columns of the terminal.
-    style : Style
-        The characters to draw with.
-
-    Returns
-    -------
-    list of str
-        The lines; empty if the terminal is too narrow or fewer than three values were measured.
+    There are no lines if the terminal is too narrow or fewer than three values were measured.
     """
     series = _select_series(history)
     finite = [value for _, values in series.values() for value in values if math.isfinite(value)]
