@@ -299,7 +299,7 @@ def _compiling(rounds: int) -> Table:
     """Parse, differentiate and compile formulas, as at the start of an experiment."""
     from cygd.components.formula import compiler
 
-    fresh = compiler._activation.__wrapped__
+    fresh = compiler._compile_activation.__wrapped__
     table = Table("Compilation of formulas", ["formula", "ms", "target"])
     for name, formula, _ in SMOOTH[::2] + ARITHMETIC:
         found = compare({name: lambda text=formula: fresh(text, (), ())}, rounds)  # type: ignore[misc]

@@ -1,7 +1,7 @@
-"""What can go wrong, as a user meets it: one clear message, the place, and often a hint.
+"""The exceptions of cygd and their messages: what is wrong, where, and often a hint.
 
-Every error that is the user's to mend derives from `CygdError`; the command line prints it without
-a traceback and exits with its `exit_code`.
+Every error that the user can fix derives from `CygdError`; the command line prints it without a traceback and
+exits with its `exit_code`.
 """
 
 from __future__ import annotations
@@ -13,32 +13,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "CheckpointError",
-    "ConfigError",
-    "CygdError",
-    "DataError",
-    "FormulaError",
-    "PluginError",
-    "Problem",
-    "RunError",
-    "RunInterrupted",
-    "describe_exception",
-    "did_you_mean",
-    "hint_of",
-    "source_file",
-]
-
 
 class CygdError(Exception):
-    """The base of all errors of cygd.
+    """The base class of all errors of cygd.
 
     Parameters
     ----------
     message : str
         What is wrong, and where.
     hint : str, optional
-        What to do about it; printed on a line of its own.
+        What to do about it, printed on a separate line.
     """
 
     exit_code = 2
@@ -54,9 +38,9 @@ class CygdError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with an experiment: `where key: message`, and a hint.
+    """One error in an experiment: `where key: message`, and a hint.
 
-    `where` is `file:line:column`, or `command line`; `key` the dotted path of the value.
+    `where` is `file:line:column` or `command line`; `key` is the dotted path of the value.
     """
 
     where: str
@@ -65,12 +49,12 @@ class Problem:
     hint: str | None = None
 
     def __str__(self) -> str:
-        text = ": ".join(part for part in (f"{self.where} {self.key}".strip(), self.message) if part)
-        return f"{text}\n  hint: {self.hint}" if self.hint else text
+        line = ": ".join(part for part in (f"{self.where} {self.key}".strip(), self.message) if part)
+        return f"{line}\n  hint: {self.hint}" if self.hint else line
 
 
 class ConfigError(CygdError, ValueError):
-    """An experiment that cannot be run; `problems` lists everything that is wrong with it."""
+    """An invalid experiment; `problems` lists all of its errors."""
 
     def __init__(self, problems: Sequence[Problem] | str, *, hint: str | None = None) -> None:
         if isinstance(problems, str):
@@ -80,31 +64,31 @@ class ConfigError(CygdError, ValueError):
 
 
 class DataError(CygdError, ValueError):
-    """Data that cannot be read or does not fit, naming file, row and column.
+    """Data that cannot be read or do not match the experiment; the message names file, row and column.
 
     Attributes
     ----------
     where : str
-        Where an experiment names the file that cannot be read, `file:line:column key`; "" if nowhere.
+        Where the experiment names the unreadable file, `file:line:column key`, or "".
     """
 
     where = ""
 
 
 class FormulaError(CygdError, ValueError):
-    """A formula that cannot be understood."""
+    """An invalid formula."""
 
 
 class PluginError(CygdError):
-    """A plugin that cannot be loaded or that failed, naming it, its origin, the hook and the cause."""
+    """A plugin that failed to load or to run; the message names it, its origin, the hook and the cause."""
 
 
 class CheckpointError(CygdError):
-    """A stored network or run that cannot be read back."""
+    """A saved network or run that cannot be loaded."""
 
 
 class RunError(CygdError):
-    """A run that failed; `result` is what it left behind, and `__cause__` what happened."""
+    """A run that failed; `result` is its partial result, `__cause__` the error."""
 
     exit_code = 1
 
@@ -114,7 +98,7 @@ class RunError(CygdError):
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """A KeyboardInterrupt that reached a run.
+    """A KeyboardInterrupt during a run.
 
     Parameters
     ----------
@@ -131,9 +115,9 @@ class RunInterrupted(KeyboardInterrupt):
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:
-    """Return a hint with the known name nearest to a word, or None when none is near.
+    """Return a hint with the closest known name, or None if none is close.
 
-    One that differs in capital letters alone is nearest.
+    A name that differs only in case is the closest.
 
     Examples
     --------
@@ -142,20 +126,20 @@ def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     >>> did_you_mean("H", ["h", "beta"])
     "did you mean 'h'?"
     """
-    near = [name for name in known if name.lower() == word.lower() != ""]
-    near = near or get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else None
+    close = [name for name in known if name.lower() == word.lower() != ""]
+    close = close or get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else None
 
 
 def describe_exception(error: BaseException, file: str | None = None) -> str:
-    """Say what was raised, and in which line of the plugin; its hint, if it has one, is left to the caller.
+    """Return the type and the message of an exception, and the line of the plugin; without its hint.
 
     Parameters
     ----------
     error : BaseException
-        What was raised.
+        The exception.
     file : str, optional
-        The file of the plugin; its last line on the way to the error is named.
+        The file of the plugin; the message names its last line in the traceback.
 
     Examples
     --------
@@ -164,22 +148,33 @@ def describe_exception(error: BaseException, file: str | None = None) -> str:
     >>> describe_exception(SystemExit())
     'SystemExit'
     """
-    said = str(getattr(error, "message", error) if hasattr(error, "hint") else error)
-    # of a formula, a picture with carets follows
-    text, *picture = (f"{type(error).__name__}: {said}" if said else type(error).__name__).split("\n")
+    message = str(getattr(error, "message", error) if hasattr(error, "hint") else error)
+    # further lines are a formula with carets
+    first, *rest = (f"{type(error).__name__}: {message}" if message else type(error).__name__).split("\n")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     if file and lines:
-        text += f" ({Path(file).name}, line {lines[-1]})"
-    return "\n".join([text, *picture])
+        first += f" ({Path(file).name}, line {lines[-1]})"
+    return "\n".join([first, *rest])
 
 
 def hint_of(error: BaseException) -> str | None:
-    """Return the hint of an error that has one."""
+    """Return the hint of an error, or None."""
     hint = getattr(error, "hint", None)
     return hint if isinstance(hint, str) else None
 
 
 def source_file(function: object) -> str | None:
-    """Return the file in which a function is written, if it is written in Python."""
+    """Return the file that defines a Python function, or None."""
     code = getattr(function, "__code__", None)
     return None if code is None else str(code.co_filename)
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> format_count(1, "row"), format_count(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -9,16 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cygd.components import REQUIRED, Component
-from cygd.plugins.builtins import (
-    ACTIVATIONS,
-    DATA_SOURCES,
-    INITIALIZERS,
-    LOGGERS,
-    LOSSES,
-    METRICS,
-    OPTIMIZERS,
-    SCHEDULES,
-)
+from cygd.plugins.builtins import KINDS
 
 HEAD = """\
 # The built-in components and their defaults
@@ -31,35 +22,31 @@ What is not said is: hidden layers `tanh`, the last layer `identity`, weights `g
 loss `sse`, optimizer `sgd`, schedule `constant`.
 """
 
-# title, table, remark
-SUBJECTS: list[tuple[str, Sequence[Component], str]] = [
-    ("Activations", ACTIVATIONS, "h is the net input of a unit; a derivative at a kink is a convention."),
-    (
+# kind -> title and remark
+SECTIONS: dict[str, tuple[str, str]] = {
+    "activation": ("Activations", "h is the net input of a unit; a derivative at a kink is a convention."),
+    "loss": (
         "Losses",
-        LOSSES,
         "e = y_hat - y. `reduction` may be `sum` or `mean`; the mean of `cross_entropy` is over samples, "
         "all others are over samples and outputs.",
     ),
-    (
+    "optimizer": (
         "Optimizers",
-        OPTIMIZERS,
         "Formulas and defaults are PyTorch's, but for sgd's learning rate and for lion (Chen et al. 2023).",
     ),
-    (
+    "schedule": (
         "Schedules",
-        SCHEDULES,
         "A factor on the learning rate. Epochs count from 0; `warmup: N` is a linear rise over N epochs "
         "in front of any of them.",
     ),
-    ("Initializers", INITIALIZERS, "Of the weights (n_inputs, n_outputs) of a layer."),
-    (
+    "initializer": ("Initializers", "Of the weights (n_inputs, n_outputs) of a layer."),
+    "metric": (
         "Metrics",
-        METRICS,
         "Of several classes, `precision`, `recall`, `f1` and `roc_auc` are the mean over the classes.",
     ),
-    ("Data sources", DATA_SOURCES, "Options marked *required* have no default."),
-    ("Loggers", LOGGERS, "`csv` is on in every run."),
-]
+    "data_source": ("Data sources", "Options marked *required* have no default."),
+    "logger": ("Loggers", "`csv` is on in every run."),
+}
 
 
 def option(component: Component, name: str, value: Any) -> str:
@@ -84,7 +71,10 @@ def table(components: Sequence[Component]) -> str:
 
 def page() -> str:
     """Return the whole page."""
-    parts = [f"## {title}\n\n{remark}\n\n{table(rows)}\n" for title, rows, remark in SUBJECTS]
+    parts = []
+    for kind in KINDS:
+        title, remark = SECTIONS[kind.name]
+        parts.append(f"## {title}\n\n{remark}\n\n{table(kind.built_ins)}\n")
     return "\n".join([HEAD, *parts])
 
 

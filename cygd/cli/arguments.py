@@ -1,4 +1,4 @@
-"""Positional arguments of the commands: files, and KEY=VALUE overrides."""
+"""Arguments that commands share: files, KEY=VALUE overrides and plugins."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cygd.cli.output import UsageError
+from cygd.cli.output import UsageError, redirect_stdout
 from cygd.errors import ConfigError, Problem
 
-__all__ = [
-    "EXPERIMENT_HELP",
-    "experiment_files",
-    "one_experiment",
-    "parse_mapping",
-    "positive_int",
-    "split_overrides",
-]
+if TYPE_CHECKING:
+    from cygd.plugins.manager import Plugins
 
 EXPERIMENT_HELP = "an experiment in YAML, and overrides of its values such as train.epochs=5"
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
@@ -31,29 +25,22 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def one_experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
-    """Return the one experiment file of a command line, and its overrides.
-
-    Raises
-    ------
-    UsageError
-        Unless there is exactly one file.
-    """
+    """Return the one experiment file of a command line, and its overrides."""
     files, overrides = split_overrides(options.arguments)
     if not files:
         raise UsageError("expected an experiment file", f"{options.prog} FILE [KEY=VALUE ...]")
-    if len(files) > 1:
-        raise UsageError(f"expected one experiment file, got {' and '.join(map(repr, files))}")
+    reject_several("experiment file", files)
     return files[0], overrides
 
 
-def experiment_files(name: str) -> list[str]:
-    """Return a file itself, or the .yaml and .yml files of a folder.
+def reject_several(noun: str, values: Sequence[str], hint: str | None = None) -> None:
+    """Raise a UsageError for more than one value."""
+    if len(values) > 1:
+        raise UsageError(f"expected one {noun}, got {' and '.join(map(repr, values))}", hint)
 
-    Raises
-    ------
-    UsageError
-        If the folder contains none.
-    """
+
+def experiment_files(name: str) -> list[str]:
+    """Return a file itself, or the .yaml and .yml files of a folder."""
     folder = Path(name)
     if not folder.is_dir():
         return [name]
@@ -73,11 +60,6 @@ def positive_int(text: str) -> int:
 def parse_mapping(overrides: Sequence[str]) -> dict[str, Any]:
     """Parse KEY=VALUE arguments into a mapping; the values are YAML.
 
-    Raises
-    ------
-    ConfigError
-        If an argument cannot be parsed.
-
     Examples
     --------
     >>> parse_mapping(["slope=0.3", "trainable=[beta]", "formula.w=w - g"])
@@ -93,6 +75,15 @@ def parse_mapping(overrides: Sequence[str]) -> dict[str, Any]:
         raise ConfigError(problems)
     mapping: dict[str, Any] = root.plain()
     return mapping
+
+
+def load_plugins(requests: Sequence[str]) -> Plugins:
+    """Load the plugins of -p; what they print goes to stderr."""
+    from cygd.plugins.discovery import option_requests
+    from cygd.plugins.manager import Plugins
+
+    with redirect_stdout():
+        return Plugins.load(option_requests(requests))
 
 
 def _is_file(text: str) -> bool:

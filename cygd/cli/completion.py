@@ -16,8 +16,6 @@ from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
 from cygd.cli.main import COMMANDS, build_parser, build_top_parser
 
-__all__ = ["autocomplete", "candidates"]
-
 
 def autocomplete() -> None:
     """Print the completions that the shell asks for, and exit."""
@@ -38,13 +36,9 @@ def _full_parser() -> argparse.ArgumentParser:
     return top
 
 
-def _complete(prefix: str, action: argparse.Action, **_: Any) -> list[str]:
+def _complete(prefix: str, action: argparse.Action, **_: Any) -> Iterator[str]:
+    """Yield the completions of an argument; argcomplete keeps those that begin with the prefix."""
     metavar = action.metavar if isinstance(action.metavar, str) else " ".join(action.metavar or ())
-    return [text for text in candidates(metavar, prefix) if text.startswith(prefix)]
-
-
-def candidates(metavar: str, prefix: str = "") -> Iterator[str]:
-    """Yield the completions of an argument with a metavar."""
     words = set(re.findall(r"[A-Za-z_]+", metavar))
     yield from (word for word in re.findall(r"[a-z_]+", metavar) if "|" in metavar)
     if words & {"FILE", "DATA"}:
@@ -52,21 +46,12 @@ def candidates(metavar: str, prefix: str = "") -> Iterator[str]:
     if words & {"RUN", "DIR"}:
         yield from DirectoriesCompleter()(prefix)
     if "KEY" in words:
-        yield from (f"{key}=" for key in _keys())
+        from cygd.config.section import walk
+        from cygd.config.sections import ExperimentSection
+
+        yield from (f"{'.'.join(path)}=" for path, _ in walk(ExperimentSection) if "*" not in path)
     if metavar.startswith("COMPONENT"):
-        yield from _component_names()
+        from cygd.plugins.manager import Plugins
 
-
-def _component_names() -> list[str]:
-    from cygd.plugins.manager import Plugins
-
-    registry = Plugins.load(environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
-    return list(dict.fromkeys(entry.component.name for entry in registry.entries))
-
-
-def _keys() -> Iterator[str]:
-    """Yield the dotted path of every key of an experiment."""
-    from cygd.config.section import walk
-    from cygd.config.sections import ExperimentSection
-
-    return (".".join(path) for path, _ in walk(ExperimentSection) if "*" not in path)
+        registry = Plugins.load(environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
+        yield from dict.fromkeys(entry.component.name for entry in registry.entries)

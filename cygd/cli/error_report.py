@@ -14,15 +14,14 @@ import re
 import shutil
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import combining, east_asian_width
 
 from cygd.cli.output import FAILED, USAGE, echo
 from cygd.errors import ConfigError, CygdError
 
-__all__ = ["location_of", "print_error", "report_error", "source_lines"]
-
-LOCATION = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])", re.DOTALL)
+LOCATION = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])")
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML, which has more of them than str.split
 TAB = "\N{RIGHTWARDS ARROW}"
 WORD = re.compile(rf"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{{}}{TAB}]+""")
@@ -36,9 +35,7 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            where = " ".join(part for part in (problem.where, problem.key) if part)
-            text = f"{where}: {problem.message}" if where else problem.message
-            print_error(text, problem.hint, problem.where)
+            print_error(str(replace(problem, hint=None)), problem.hint, problem.where)
         return error.exit_code
     if isinstance(error, CygdError):
         print_error(error.message, error.hint, getattr(error, "where", None))
@@ -54,36 +51,21 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
 def print_error(text: str, hint: str | None, where: str | None = None) -> None:
     """Print an error, the line of the experiment that it refers to, and a hint.
 
-    Parameters
-    ----------
-    text, hint : str
-        What is wrong, and what to do.
-    where : str, optional
-        The location, `file:line:column key`, if the text does not begin with it.
+    `where` is the location, `file:line:column key`, if the text does not begin with it.
     """
-    location = location_of(where or text)
     # the message of a formula error contains the formula and carets already
-    lines = source_lines(location) if location and "\n" not in text else []
+    lines = [] if "\n" in text else source_lines(where or text)
     if where and not text.startswith(where):
         lines.insert(0, f"  from {where}")
     echo("\n".join([f"error: {text}", *lines]), hint)
 
 
-def location_of(message: str) -> str | None:
-    """Return the `file:line:column` with which a message begins, or None.
+def source_lines(message: str) -> list[str]:
+    """Return the line at the `file:line:column` with which a message begins, and the carets below it.
 
-    Examples
-    --------
-    >>> location_of("a.yaml:3:11: plugin 'x.py': no such file"), location_of("a.csv:5: row 4")
-    ('a.yaml:3:11', None)
+    There are none if the message begins with something else, or the line cannot be read.
     """
-    match = LOCATION.match(message.split("\n", 1)[0])
-    return match and match[0]
-
-
-def source_lines(location: str) -> list[str]:
-    """Return the line at `file:line:column` and the carets below it; empty if it cannot be read."""
-    match = LOCATION.fullmatch(location)
+    match = LOCATION.match(message)
     if match is None:
         return []
     number, column = int(match["line"]), int(match["column"])

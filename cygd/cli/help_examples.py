@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["EXAMPLES", "epilog"]
-
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "run": (
         ("cygd run experiments/penguins.yaml", "train, and write a run folder below runs/"),

@@ -25,8 +25,6 @@ from cygd.cli.output import FAILED, INTERRUPTED, USAGE, LogToStderr, UsageError,
 from cygd.errors import RunInterrupted, did_you_mean
 from cygd.tracking.signals import ignore_signals
 
-__all__ = ["COMMANDS", "build_parser", "build_top_parser", "main"]
-
 # command -> module of cygd.cli.commands, in the order of `cygd --help`
 COMMANDS = {
     "run": "run",
@@ -48,19 +46,13 @@ ALIASES = {"surface": "bowl"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line without the program's name; `sys.argv[1:]` by default.
-    """
+    """Run one command and return its exit code; the arguments are those of `sys.argv` by default."""
     if "_ARGCOMPLETE" in os.environ:  # set by the shell that asks for completions
         from cygd.cli.completion import autocomplete
 
         autocomplete()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    handler = LogToStderr()
+    handler = LogToStderr(logging.WARNING)
     logging.getLogger("cygd").addHandler(handler)
     try:
         if not _core_is_built():
@@ -73,7 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt as interrupt:
         with ignore_signals():
-            _report_interrupt(interrupt)
+            if isinstance(interrupt, RunInterrupted):
+                echo(f"interrupted, kept: {interrupt.directory}", f"{interrupt.resume} {interrupt.directory}")
+            else:
+                echo("interrupted")
         return INTERRUPTED
     except SystemExit as leave:  # --help and --version
         return leave.code if isinstance(leave.code, int) else USAGE
@@ -84,16 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         logging.getLogger("cygd").removeHandler(handler)
     return code
-
-
-def _report_interrupt(interrupt: KeyboardInterrupt) -> None:
-    if isinstance(interrupt, RunInterrupted):
-        echo(f"interrupted, kept: {interrupt.directory}", f"{interrupt.resume} {interrupt.directory}")
-    else:
-        echo("interrupted")
-
-
-# -- parsing ----------------------------------------------------------------------------------------
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,10 +92,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"{self.prog} --help")
-
-    @property
-    def option_names(self) -> list[str]:
-        return [name for action in self._actions for name in action.option_strings]
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -130,7 +111,7 @@ def _dispatch(arguments: list[str]) -> int:
     options, unknown = parser.parse_known_intermixed_args(first.rest)
     if unknown:
         first_unknown = next((text for text in unknown if text.startswith("-")), unknown[0])
-        hint = did_you_mean(first_unknown, parser.option_names)
+        hint = did_you_mean(first_unknown, list(parser._option_string_actions))
         raise UsageError(f"unknown argument {first_unknown!r}", hint or f"{parser.prog} --help")
     options.prog = f"cygd {name}"
     options.plugin = [*first.plugin, *options.plugin]
@@ -175,10 +156,10 @@ class _TopParser(_Parser):
     """Lists all commands in its help, which imports them."""
 
     def format_help(self) -> str:
-        lines = []
-        for name in COMMANDS:
-            module = _module(name)
-            lines.append(f"  cygd {name} {module.USAGE}\n      {module.run.__doc__}")
+        modules = {name: _module(name) for name in COMMANDS}
+        lines = [
+            f"  cygd {name} {module.USAGE}\n      {module.run.__doc__}" for name, module in modules.items()
+        ]
         self.description = "Gradient descent for neural networks, experiments in YAML.\n\n" + "\n".join(lines)
         return super().format_help()
 

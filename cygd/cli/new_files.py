@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
 
 from cygd.cli.output import UsageError
-
-__all__ = ["check_not_existing", "fill_template", "write_new_files"]
 
 
 def fill_template(file: str, **values: str) -> str:
@@ -25,11 +23,11 @@ def check_not_existing(files: Sequence[Path]) -> None:
             raise UsageError(f"{file} already exists and is not overwritten", "choose another name")
 
 
-def write_new_files(files: Sequence[Path], texts: Sequence[str]) -> None:
+def write_new_files(texts: Mapping[Path, str]) -> None:
     """Write all files, or none if one of them cannot be written."""
     written = []
     try:
-        for file, text in zip(files, texts, strict=True):
+        for file, text in texts.items():
             with file.open("x", encoding="utf-8") as stream:
                 written.append(file)
                 stream.write(text)

@@ -6,25 +6,12 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO, TypeVar
 
 from cygd.errors import CygdError
 
-__all__ = [
-    "DONE",
-    "FAILED",
-    "INTERRUPTED",
-    "USAGE",
-    "LogToStderr",
-    "UsageError",
-    "echo",
-    "format_count",
-    "format_number",
-    "is_interactive",
-    "print_table",
-    "redirect_stdout",
-]
+Item = TypeVar("Item")
 
 # exit codes
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -38,10 +25,7 @@ class UsageError(CygdError):
 
 
 class LogToStderr(logging.Handler):
-    """Prints the warnings of the logger `cygd` on stderr, in the form of the error messages."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+    """Prints the records of the logger `cygd` on stderr, in the form of the error messages."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record and its hint."""
@@ -65,20 +49,17 @@ def echo(text: str, hint: str | None = None) -> None:
         print(f"hint: {hint}", file=sys.stderr)
 
 
-def format_count(number: int, noun: str) -> str:
-    """Return a number with its noun, singular or plural.
-
-    Examples
-    --------
-    >>> format_count(1, "row"), format_count(3, "row")
-    ('1 row', '3 rows')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def format_number(value: float | None, digits: int = 4) -> str:
     """Return a number in a few digits; None, the JSON form of infinity and NaN, is `not finite`."""
     return "not finite" if value is None else f"{value:.{digits}g}"
+
+
+def separated(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, and print an empty line between them."""
+    for number, item in enumerate(items):
+        if number:
+            print()
+        yield item
 
 
 def print_table(rows: Sequence[dict[str, str]]) -> None:

@@ -12,20 +12,12 @@ from typing import Any
 from cygd.cli.output import UsageError
 from cygd.errors import did_you_mean
 
-__all__ = ["RUNS", "find_folders", "find_run", "is_run", "is_sweep", "read_result", "start_time"]
-
 RUNS = Path("runs")
 TIMESTAMP = re.compile(r"\d{8}-\d{6}")
 
 
 def find_run(text: str) -> Path:
-    """Return a run folder by its path, or the newest run of a name under runs/.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    """
+    """Return a run folder by its path, or the newest run of a name under runs/."""
     for folder in (Path(text).expanduser(), RUNS / text):
         if is_run(folder):
             return folder

@@ -1,14 +1,11 @@
-"""Components: what an experiment names and a plugin gives.
+"""Components: the building blocks that an experiment names and a plugin registers.
 
-A component is a name, the functions or the kernel behind it, and its parameters. Components do not
-change: `configured` gives a copy with other values, and two components are the same only if they are
-the same object, which is how an optimizer finds its state again.
+A component is a name, its functions or its kernel, and its parameters. Components are immutable: `configured`
+returns a copy with other values. They compare by identity, which is how an optimizer finds its state again.
 
-The tiers of one component look alike. The built-in tier names a kernel of the compiled core, which
-alone knows the kernel's parameters and their defaults; the formula tier is text that the core runs as a
-program; the NumPy tier is Python functions over arrays. Here are the classes, one kind a file; the rows
-of the built-in tables stand in `activations.py`, `losses.py` and so on, which import this package and
-never the other way.
+Components of all tiers have one interface. A built-in names a kernel of the compiled core, which holds its
+parameters and defaults; a formula is text that the core runs as a program; the functions of the NumPy tier
+are Python functions over arrays. Each kind has one file: the class, its built-in functions, and the table.
 """
 
 from cygd.components.activations import Activation

@@ -1,9 +1,7 @@
-"""Activations: y_hat = f(h).
+"""Activations: the functions f in y_hat = f(h).
 
-The built-in activations: y_hat = f(h). A row here and a kernel of the same name in the core.
-
-Parameters and defaults stand in the core. At a kink the derivative is the convention that `summary`
-states; everywhere else it is f'.
+A built-in is a row of `ACTIVATIONS` and a kernel of the same name in the core, which also holds its
+parameters and defaults. At a kink the derivative is a convention, stated in `summary`; elsewhere it is f'.
 """
 
 from __future__ import annotations
@@ -36,10 +34,8 @@ from cygd.errors import FormulaError, did_you_mean
 if TYPE_CHECKING:
     from cygd.components.formula import ActivationPrograms
 
-__all__ = ["ACTIVATIONS", "Activation"]
-
-MOST_TRAINED = 7  # as many as an activation in the core has room for
-USUAL = np.array([0.0, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 8.0, -8.0])
+MAX_TRAINABLE = 7  # the capacity of the core for one activation
+TYPICAL_H = np.array([0.0, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 8.0, -8.0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,56 +45,55 @@ class Activation(Component):
     Parameters
     ----------
     name : str
-        What an experiment calls it.
+        The name in an experiment.
     function : callable
-        f(h, **parameters) -> y_hat, elementwise over an array of shape (n_samples, n_units) that it
-        must not change. A row-wise one (with `backward`) may join the units of a row.
+        f(h, **parameters) -> y_hat, elementwise over an array of shape (n_samples, n_units), which it must
+        not change. A row-wise activation (with `backward`) may combine the units of a row.
     derivative : callable, optional
-        f'(h, **parameters), or f'(h, y_hat, **parameters) where the output makes it cheaper. Without
-        one the derivative is measured by central differences, which is slow and less accurate.
+        f'(h, **parameters), or f'(h, y_hat, **parameters) where the output makes it cheaper. If omitted, the
+        derivative is computed by central differences, which is slower and less accurate.
     parameters : mapping of str to float
         Names and defaults.
     formula : str
-        In place of functions: an expression in h and the parameters, such as "h * sigmoid(beta * h)". The
-        core runs it, and its derivative, at the speed of a built-in; see `cygd.components.formula`.
+        Instead of functions: an expression in h and the parameters, such as "h * sigmoid(beta * h)". The core
+        runs it and its derivative at the speed of a built-in; see `cygd.components.formula`.
     trainable : sequence of str
-        The parameters of a formula that are learned like weights, one number a layer; their values
-        are where they begin.
+        The parameters of a formula that are trained, one number per layer; their values are the initial ones.
     pointer, derivative_pointer : object
-        In place of functions: f and f' compiled elsewhere, as a PyCapsule of `cygd.core`, an integer address,
-        a numba.cfunc, a function pointer of ctypes or cffi, or a scipy.LowLevelCallable; or a mapping of
-        "float64" and "float32" to such. A block function is void (const double *h, double *out,
-        Py_ssize_t n, void *data), its derivative (h, y_hat, out, n, data); a function of one number is
-        double (double). `data` is an array of the values of the parameters where there are some, else a
-        capsule's context. Without a derivative it is measured. What holds the pointer is kept alive.
+        Instead of functions: compiled f and f', as a PyCapsule of `cygd.core`, an integer address, a
+        numba.cfunc, a function pointer of ctypes or cffi, or a scipy.LowLevelCallable; or a mapping of
+        "float64" and "float32" to these. A block function is void (const double *h, double *out,
+        Py_ssize_t n, void *data), its derivative takes (h, y_hat, out, n, data); a scalar function is
+        double (double). `data` is an array of the values of the parameters, or the context of a capsule if
+        there are no parameters. The object that holds the pointer is kept alive.
     dtype, signature : str
-        Of what does not tell itself, an integer above all: "float64" (the default) or "float32", and "block"
-        (the default) or "scalar".
+        Of a pointer that does not state them, such as an integer: "float64" (the default) or "float32", and
+        "block" (the default) or "scalar".
     backward : callable
-        For a row-wise activation, in place of `derivative`: backward(h, y_hat, g, **parameters) ->
-        delta, with g = -dE/dy_hat; all of shape (n_samples, n_units).
+        Instead of `derivative`, for a row-wise activation: backward(h, y_hat, g, **parameters) -> delta,
+        with g = -dE/dy_hat; all of shape (n_samples, n_units).
     surrogate : bool
-        True says that the derivative is not f' on purpose; it is not checked then.
+        True if the derivative deliberately differs from f'; it is not checked then.
     kernel : str
         The kernel of the compiled core, for built-ins.
     kinks : tuple of float
-        Where f has no derivative and the value given there is a convention.
+        The points without a derivative, at which its value is a convention.
 
     Attributes
     ----------
     pointers : Pointers or None
-        The pointers as they were read.
+        The checked pointers.
     derivative_takes_y_hat : bool
-        Whether the derivative wants y_hat behind h.
+        Whether the derivative takes (h, y_hat).
     numerical : bool
-        Whether the derivative is measured.
+        Whether the derivative is computed by central differences.
 
     Examples
     --------
     >>> square = Activation("square", lambda h: h * h, lambda h: 2 * h)
-    >>> square.evaluate([3.0]), square.slope([3.0])
+    >>> square.evaluate([3.0]), square.evaluate_derivative([3.0])
     (array([9.]), array([6.]))
-    >>> Activation("square", formula="h**2").slope([3.0])
+    >>> Activation("square", formula="h**2").evaluate_derivative([3.0])
     array([6.])
     """
 
@@ -123,7 +118,7 @@ class Activation(Component):
     rowwise: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        pointed = self._is_pointed()
+        self._check_keywords()
         if self.kernel:
             row = kernel_row("activations", self.kernel)
             self._declare(Declared(row["parameters"]))
@@ -132,17 +127,45 @@ class Activation(Component):
         self._declare(Declared(declared_numbers(self, self.parameters)))
         if self.formula is not None:
             if isinstance(self.trainable, str) or not all(isinstance(name, str) for name in self.trainable):
-                raise TypeError(f"{self}: trainable must be a list of names, found {self.trainable!r}")
+                raise TypeError(f"{self}: trainable: expected a list of names, got {self.trainable!r}")
             self._set(trainable=tuple(dict.fromkeys(self.trainable)))
             self._compile()
-            return
-        if self.trainable:
+        elif self.trainable:
             raise TypeError(f"{self}: only a formula has trainable parameters; give formula= instead")
-        if pointed:
-            self._point()
+        elif self.pointer is not None:
+            self._read_pointers()
+        else:
+            self._check_functions()
+
+    def _check_keywords(self) -> None:
+        """Reject keywords of pointers without a pointer, or beside another way to define f."""
+        keywords = ("pointer", "derivative_pointer", "dtype", "signature")
+        given = [name for name in keywords if getattr(self, name) is not None]
+        if not given:
             return
+        for other in ("function", "derivative", "backward", "formula", "kernel"):
+            if getattr(self, other) is not None:
+                raise TypeError(f"{self}: give {other}= or {given[0]}=, not both")
+        if self.pointer is None:
+            raise TypeError(f"{self}: {given[0]}= needs pointer=")
+
+    def _read_pointers(self) -> None:
+        if self.surrogate and self.derivative_pointer is None:
+            raise TypeError(f"{self}: surrogate=True needs a derivative")
+        pointers = Pointers(str(self), self.pointer, self.derivative_pointer, self.dtype, self.signature)
+        if pointers.scalar and self.parameters:
+            raise TypeError(
+                f"{self}: a scalar function takes no parameters; write a block function, which gets their "
+                "values as `data`"
+            )
+        if self.derivative_pointer is None:
+            warn_numerical_derivative(self, "derivative_pointer=")
+            self._set(numerical=True)
+        self._set(pointers=pointers)
+
+    def _check_functions(self) -> None:
         if self.function is None:
-            raise TypeError(f"{self} has no function: give function=, formula= or pointer=")
+            raise TypeError(f"{self}: no function; give function=, formula= or pointer=")
         check_call(str(self), "function", self.function, ("h",), self.parameters)
         if self.backward is not None:
             if self.derivative is not None:
@@ -150,166 +173,135 @@ class Activation(Component):
             check_call(str(self), "backward", self.backward, ("h", "y_hat", "g"), self.parameters)
             self._set(rowwise=True)
         elif self.derivative is not None:
-            takes = takes_y_hat(self.derivative, self.parameters)
-            arguments = ("h", "y_hat") if takes else ("h",)
+            takes_both = takes_y_hat(self.derivative, self.parameters)
+            arguments = ("h", "y_hat") if takes_both else ("h",)
             check_call(str(self), "derivative", self.derivative, arguments, self.parameters)
-            self._set(derivative_takes_y_hat=takes)
+            self._set(derivative_takes_y_hat=takes_both)
         else:
             if self.surrogate:
-                raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
+                raise TypeError(f"{self}: surrogate=True needs a derivative")
             self._set(derivative=numerical_derivative(self, self.function, "df(h)"), numerical=True)
-
-    def _is_pointed(self) -> bool:
-        """Return whether pointers are given, after a look at what else is."""
-        about = ("pointer", "derivative_pointer", "dtype", "signature")
-        given = [name for name in about if getattr(self, name) is not None]
-        if not given:
-            return False
-        others = ("function", "derivative", "backward", "formula", "kernel")
-        for other in (name for name in others if getattr(self, name) is not None):
-            raise TypeError(f"{self}: give {other}= or {given[0]}=, not both")
-        if self.pointer is None:
-            raise TypeError(f"{self}: {given[0]}= goes with pointer=, which is missing")
-        return True
-
-    def _point(self) -> None:
-        """Read the pointers, as the last step of construction."""
-        if self.surrogate and self.derivative_pointer is None:
-            raise TypeError(f"{self}: surrogate=True says that the derivative is not f', so give one")
-        pointers = Pointers(str(self), self.pointer, self.derivative_pointer, self.dtype, self.signature)
-        if pointers.scalar and self.parameters:
-            raise TypeError(
-                f"{self}: a function of one number takes no parameters; write a block function, which has "
-                "their values in `data`"
-            )
-        if self.derivative_pointer is None:
-            warn_numerical_derivative(self, "derivative_pointer=")
-            self._set(numerical=True)
-        self._set(pointers=pointers)
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """The dtypes of networks that it can stand in: both, but for pointers to one function alone."""
+        """The dtypes of networks that can use it: both, except with pointers for one dtype only."""
         return ("float64", "float32") if self.pointers is None else tuple(self.pointers.pairs)
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything that `configured` understands, with the values of now."""
-        trained = {"trainable": list(self.trainable)} if self.trainable else {}
-        return {**super().options, **trained}
+        """The options that `configured` accepts, with their current values."""
+        trainable = {"trainable": list(self.trainable)} if self.trainable else {}
+        return {**super().options, **trainable}
 
     def configured(self, options: Mapping[str, object]) -> Self:
-        """Return a copy with other values of some options; of a formula also which ones are trained."""
+        """Return a copy with other values of some options; for a formula also of `trainable`."""
         rest = dict(options)
         trainable = rest.pop("trainable", None) if self.formula is not None else None
-        twin = super().configured(rest)
+        configured = super().configured(rest)
         if trainable is None:
             if rest and self.formula is not None:
-                twin._compile()
-            return twin
+                configured._compile()
+            return configured
         names = [trainable] if isinstance(trainable, str) else trainable
         if not isinstance(names, Sequence):
-            raise OptionError(f"option 'trainable' of {self} must be a list of names", "trainable")
+            raise OptionError(f"option 'trainable' of {self}: expected a list of names", "trainable")
         for name in names:
             if name not in self.parameters:
                 hint = did_you_mean(str(name), list(self.parameters)) or f"give its value too: {name}: 1.0"
-                message = f"option 'trainable' of {self}: there is no parameter {name!r}"
+                message = f"option 'trainable' of {self}: unknown parameter {name!r}"
                 raise OptionError(message, "trainable", hint=hint)
-        twin._set(trainable=tuple(dict.fromkeys(names)))
-        twin._compile()
-        return twin
+        configured._set(trainable=tuple(dict.fromkeys(names)))
+        configured._compile()
+        return configured
 
     def _compile(self) -> None:
         """Check a formula, as the last step of construction."""
         if any(given is not None for given in (self.function, self.derivative, self.backward)):
-            raise TypeError(
-                f"{self}: give formula= or functions, not both; a formula is differentiated for you"
-            )
+            raise TypeError(f"{self}: give formula= or functions, not both; cygd differentiates the formula")
         assert self.formula is not None
-        if len(self.trainable) > MOST_TRAINED:
+        if len(self.trainable) > MAX_TRAINABLE:
             raise OptionError(
-                f"{self}: {len(self.trainable)} parameters are to be trained, at most {MOST_TRAINED} can be",
+                f"{self}: expected at most {MAX_TRAINABLE} trainable parameters, got {len(self.trainable)}",
                 "trainable",
-                hint="name fewer of them in trainable; the others keep their values",
+                hint="name fewer in trainable; the others keep their values",
             )
         try:
             formulas.compile_activation(self.formula, self.parameters, self.trainable)
         except FormulaError as error:
             raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
-        self._check_values()
+        self._check_typical_values()
 
-    def _check_values(self) -> None:
-        """Raise a FormulaError if f or f' is not a number where net inputs usually lie, 0 among them."""
-        for what, values in (("f", self.evaluate(USUAL)), ("f'", self.slope(USUAL))):
-            wrong = np.flatnonzero(np.isnan(values) | (np.isinf(values) & (np.abs(USUAL) <= 1)))
+    def _check_typical_values(self) -> None:
+        """Raise a FormulaError if f or f' is NaN at a typical net input, or infinite near 0."""
+        for role, values in (("f", self.evaluate(TYPICAL_H)), ("f'", self.evaluate_derivative(TYPICAL_H))):
+            wrong = np.flatnonzero(np.isnan(values) | (np.isinf(values) & (np.abs(TYPICAL_H) <= 1)))
             if wrong.size:
-                h, value = USUAL[wrong[0]], values[wrong[0]]
+                h, value = TYPICAL_H[wrong[0]], values[wrong[0]]
                 raise FormulaError(
-                    f"{self}: {what}({h:g}) is {value} in {self.formula}",
-                    hint="a net input may be any number: write where(..., ..., ...) for what is undefined",
+                    f"{self}: {role}({h:g}) is {value} in {self.formula}",
+                    hint="a net input may be any number: use where(..., ..., ...) where f is undefined",
                 )
 
     @property
     def programs(self) -> ActivationPrograms | None:
-        """What the core runs for a formula."""
+        """The compiled programs of a formula."""
         if self.formula is None:
             return None
         return formulas.compile_activation(self.formula, self.parameters, self.trainable)
 
     def evaluate(self, h: ArrayLike) -> Array:
-        """Return f(h), for an array of shape (n_samples, n_units) or any other if f is elementwise."""
+        """Return f(h), for an array of shape (n_samples, n_units), or of any shape if f is elementwise."""
         if self.kernel:
             return np.asarray(core.activate(h, self.kernel, parameters=self.parameters))
         h = as_float_array(h)
         programs = self.programs
         if programs is not None:
-            return run_program(programs.forward, [h], self._trained)
+            return run_program(programs.forward, [h], self._trainable_values)
         if self.pointers is not None:
             return run_pointer(self.pointers, list(self.parameters.values()), h)
         return self._call("function", h, like=h)
 
-    def slope(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
-        """Return f'(h); y_hat = f(h) is evaluated if it is needed and not given."""
+    def evaluate_derivative(self, h: ArrayLike, y_hat: ArrayLike | None = None) -> Array:
+        """Return f'(h); pass y_hat = f(h) to save its evaluation."""
         if self.rowwise:
             raise TypeError(
-                f"{self} is row-wise: each output depends on all units, so there is no f'(h); "
-                "backpropagate(h, y_hat, g) gives delta"
+                f"{self} is row-wise: each output depends on all units, so f'(h) does not exist; "
+                "backpropagate(h, y_hat, g) returns delta"
             )
         if self.kernel:
             return np.asarray(core.derivative(h, self.kernel, parameters=self.parameters))
         h = as_float_array(h)
-        programs = self.programs
-        if programs is not None:
-            y_hat = self.evaluate(h) if y_hat is None else as_float_array(y_hat)
-            return run_program(programs.derivative, [h, y_hat], self._trained)
-        if self.pointers is not None:
-            y_hat = self.evaluate(h) if y_hat is None else as_float_array(y_hat)
-            return run_pointer(self.pointers, list(self.parameters.values()), h, y_hat)
-        if not self.derivative_takes_y_hat:
+        if self.function is not None and not self.derivative_takes_y_hat:
             return self._call("derivative", h, like=h)
         y_hat = self.evaluate(h) if y_hat is None else as_float_array(y_hat)
+        programs = self.programs
+        if programs is not None:
+            return run_program(programs.derivative, [h, y_hat], self._trainable_values)
+        if self.pointers is not None:
+            return run_pointer(self.pointers, list(self.parameters.values()), h, y_hat)
         return self._call("derivative", h, y_hat, like=h)
 
     def sensitivity(self, h: ArrayLike, y_hat: ArrayLike) -> list[Array]:
-        """Return the derivatives of f by each of its trainable parameters, of the shape of h."""
+        """Return the derivative of f with respect to each trainable parameter, of the shape of h."""
         programs = self.programs
         if programs is None or programs.gradient is None:
             return []
-        return run_outputs(programs.gradient, [as_float_array(h), as_float_array(y_hat)], self._trained)[1:]
+        arrays = [as_float_array(h), as_float_array(y_hat)]
+        return run_outputs(programs.gradient, arrays, self._trainable_values)[1:]
 
     def backpropagate(self, h: ArrayLike, y_hat: ArrayLike, g: ArrayLike) -> Array:
         """Return the error term delta for g = -dE/dy_hat, all of shape (n_samples, n_units)."""
         h, y_hat, g = as_float_array(h), as_float_array(y_hat), as_float_array(g)
         if not self.rowwise:
-            return g * self.slope(h, y_hat)
+            return g * self.evaluate_derivative(h, y_hat)
         if self.kernel:
-            # the units pass their g down unchanged: the error term of a layer below an identity
-            below = np.eye(h.shape[-1], dtype=h.dtype)
-            return np.asarray(core.hidden_error_term(below, g, h, activation=self.kernel))
+            # identity weights above the layer pass g down unchanged
+            identity = np.eye(h.shape[-1], dtype=h.dtype)
+            return np.asarray(core.hidden_error_term(identity, g, h, activation=self.kernel))
         return self._call("backward", h, y_hat, g, like=h)
 
     @property
-    def _trained(self) -> list[float]:
+    def _trainable_values(self) -> list[float]:
         return [self.parameters[name] for name in self.trainable]
 
     def _call(self, role: str, *arrays: Array, like: Array) -> Array:
@@ -318,9 +310,9 @@ class Activation(Component):
 
 
 def takes_y_hat(derivative: Function, parameters: Mapping[str, object]) -> bool:
-    """Return whether a derivative wants (h, y_hat) and not h alone.
+    """Return whether a derivative takes (h, y_hat) rather than h alone.
 
-    It does when it cannot be called without a second argument that is no declared parameter.
+    It does if it requires a second positional argument that is not a declared parameter.
     """
     if isinstance(derivative, np.ufunc):
         return derivative.nin == 2

@@ -1,4 +1,4 @@
-"""The base of all components, and how a component reads its declaration."""
+"""The base class of all components, and helpers that check their declarations."""
 
 from __future__ import annotations
 
@@ -20,52 +20,42 @@ from cygd.components.options import (
 )
 from cygd.errors import did_you_mean
 
-__all__ = [
-    "Component",
-    "Function",
-    "declared_by",
-    "declared_numbers",
-    "kernel_row",
-    "kind_label",
-    "with_article",
-]
-
 Function = Callable[..., Any]
 
 
 def kind_label(kind: str) -> str:
-    """Return a kind as a reader says it: "data source" for "data_source"."""
+    """Return a kind in words: "data source" for "data_source"."""
     return kind.replace("_", " ")
 
 
 def with_article(kind: str) -> str:
-    """Return a kind with its article: "an activation"."""
+    """Return a kind in words with its article: "an activation"."""
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind_label(kind)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Component:
-    """The base of everything that an experiment names.
+    """The base class of everything that an experiment names.
 
     Attributes
     ----------
     kind : str
-        What it is, the same for all components of a class.
+        The kind, one per class.
     name : str
         A letter or underscore, then letters, digits, underscores, dots and hyphens.
     parameters : mapping
-        What the component's functions are called with: the declared parameters with their defaults,
-        in a configured copy with the values that it was given.
+        The keyword arguments of the component's functions: the declared defaults, or the values that
+        `configured` set.
     summary : str
-        One line for people: a formula in words.
+        One line for the user: a formula in words.
     bounds : mapping
-        The domain of an option: an interval such as "[0, 1)", or words such as "sum | mean".
+        The domain of each option: an interval such as "[0, 1)", or words such as "sum | mean".
     """
 
     kind: ClassVar[str]
-    # options that are attributes and not parameters of the function, and what they may be
+    # options that are attributes instead of parameters, with their domains
     _own: ClassVar[Mapping[str, str]] = {}
-    _taken: ClassVar[tuple[str, ...]] = ("name",)  # what no parameter may be called
+    _reserved: ClassVar[tuple[str, ...]] = ("name",)  # keys of a specification that no parameter may use
 
     name: str
     summary: str = field(default="", kw_only=True)
@@ -74,35 +64,35 @@ class Component:
     _open: bool = field(init=False, default=False)
 
     def __new__(cls, *values: object, **named: object) -> Self:
-        """Refuse an argument that there is not, with the one that may be meant."""
+        """Reject unknown keyword arguments and suggest the closest match."""
         known = [each.name for each in fields(cls) if each.init]
         for name in named:
             if name not in known:
-                near = did_you_mean(name, known) or f"it takes {', '.join(known)}"
-                raise TypeError(f"{cls.__name__} has no argument {name!r}; {near}")
+                hint = did_you_mean(name, known) or f"it takes {', '.join(known)}"
+                raise TypeError(f"{cls.__name__} has no argument {name!r}; {hint}")
         return super().__new__(cls)
 
     if TYPE_CHECKING:
-        # a property here would be taken for a default of the subclasses' fields of this name
+        # at run time a property would become the default of the subclasses' fields of this name
 
         @property
         def parameters(self) -> Mapping[str, Any]:
-            """What the component's functions are called with."""
+            """The keyword arguments of the component's functions."""
 
     def _set(self, **attributes: object) -> None:
         for attribute, value in attributes.items():
             object.__setattr__(self, attribute, value)
 
     def _declare(self, declared: Declared) -> None:
-        """Take over the parameters, as the last step of construction."""
+        """Set the parameters, as the last step of construction."""
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", self.name):
             raise ValueError(
-                f"{self.name!r} is no name for {with_article(self.kind)}: it must begin with a letter "
-                "or an underscore and go on with letters, digits, '_', '.' or '-'"
+                f"{kind_label(self.kind)}: invalid name {self.name!r}: expected a letter or '_', then "
+                "letters, digits, '_', '.' or '-'"
             )
         for parameter in declared.defaults:
-            if parameter in self._taken or parameter in self._own:
-                raise ValueError(f"{self}: a parameter cannot be called {parameter!r}, which is taken")
+            if parameter in self._reserved or parameter in self._own:
+                raise ValueError(f"{self}: {parameter!r} is reserved and cannot be the name of a parameter")
         parameters = dict(declared.defaults)
         self._set(parameters=parameters, _integers=declared.integers, _open=declared.open)
 
@@ -110,24 +100,24 @@ class Component:
         return f"{kind_label(self.kind)} {self.name!r}"
 
     def __repr__(self) -> str:
-        listed = "".join(f", {option}={value!r}" for option, value in self.options.items())
-        return f"{type(self).__name__}({self.name!r}{listed})"
+        options = "".join(f", {option}={value!r}" for option, value in self.options.items())
+        return f"{type(self).__name__}({self.name!r}{options})"
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything that `configured` understands, with the values of now."""
+        """The options that `configured` accepts, with their current values."""
         return {**{option: getattr(self, option) for option in self._own}, **self.parameters}
 
     @property
     def domains(self) -> dict[str, str]:
-        """Where the values of options must lie, as in `bounds`, for those that are not free."""
+        """The domains of the options that are restricted, in the notation of `bounds`."""
         return {**self.bounds, **self._own}
 
     @property
     def tier(self) -> str:
-        """How it is run: "built-in", "formula", "pointer" or "numpy".
+        """The execution tier: "built-in", "formula", "pointer" or "numpy".
 
-        Built-in is a kernel of the core, or a function of cygd itself.
+        A built-in is a kernel of the core or a function of cygd itself.
         """
         if getattr(self, "pointers", None) is not None:
             return "pointer"
@@ -140,10 +130,9 @@ class Component:
 
     @property
     def description(self) -> dict[str, Any]:
-        """The component as a mapping that `resolve` reads back: name, formula if it is one, options."""
+        """The component as a mapping that `resolve` accepts: name, formula (if any) and options."""
         formula = getattr(self, "formula", None)
-        written = {} if formula is None else {"formula": formula}
-        return {"name": self.name, **written, **self.options}
+        return {"name": self.name, **({} if formula is None else {"formula": formula}), **self.options}
 
     def configured(self, options: Mapping[str, object]) -> Self:
         """Return a copy with other values of some options.
@@ -151,13 +140,13 @@ class Component:
         Parameters
         ----------
         options : mapping
-            Option to value; options that are not named keep the value they have.
+            Option to value; the other options keep their values.
 
         Raises
         ------
         OptionError
-            For an option that there is not, a value of the wrong type, one that is not finite or
-            out of range, and a required option that nobody gave.
+            An option is unknown, a value has the wrong type, is not finite or out of range, or a required
+            option is missing.
         """
         known = self.options
         checked = {}
@@ -177,36 +166,36 @@ class Component:
         for option, value in parameters.items():
             if value is REQUIRED:
                 raise OptionError(f"{self} needs the option {option!r}", option)
-        twin = copy.copy(self)
-        twin._set(parameters=parameters, **own)
-        return twin
+        configured = copy.copy(self)
+        configured._set(parameters=parameters, **own)
+        return configured
 
 
 def kernel_row(table: str, name: str) -> Mapping[str, Any]:
-    """Return what the compiled core knows of a kernel: parameters with defaults, and more."""
+    """Return the row of a kernel in the compiled core: its parameters with defaults, and more."""
     for row in core.names()[table]:
         if row["name"] == name:
             return dict(row)
-    raise LookupError(f"the compiled core has no kernel {name!r} among its {table}; is it built anew?")
+    raise LookupError(f"the compiled core has no kernel {name!r} in its {table}; rebuild the extensions")
 
 
 def declared_numbers(owner: Component, parameters: Mapping[str, object]) -> dict[str, float]:
     """Return declared parameters as floats and bools, or raise a TypeError."""
     if not isinstance(parameters, Mapping):
-        raise TypeError(f"{owner}: parameters must map names to defaults, found {parameters!r}")
-    numbers: dict[str, float] = {}
+        raise TypeError(f"{owner}: parameters: expected a mapping of names to defaults, got {parameters!r}")
+    declared: dict[str, float] = {}
     for parameter, default in parameters.items():
         if not isinstance(parameter, str) or not parameter.isidentifier():
-            raise TypeError(f"{owner}: {parameter!r} is no name for a parameter")
+            raise TypeError(f"{owner}: invalid parameter name {parameter!r}: expected an identifier")
         number = default if isinstance(default, bool) else check_number(default)
         if isinstance(number, str):
-            raise TypeError(f"{owner}: the default of parameter {parameter!r} {number}")
-        numbers[parameter] = number
-    return numbers
+            raise TypeError(f"{owner}: default of parameter {parameter!r}: {number}")
+        declared[parameter] = number
+    return declared
 
 
 def declared_by(owner: Component, role: str, function: object, arguments: tuple[str, ...]) -> Declared:
-    """Return the options in the signature of a component's function, or raise a TypeError."""
+    """Return the options that a component's function declares by its signature, or raise a TypeError."""
     if not callable(function):
         check_call(str(owner), role, function, arguments, {})
     declared = Declared.by(function, len(arguments))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Components that an experiment writes as a formula, in place of a name."""
+"""Components given as a formula instead of a name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from cygd.components.losses import Loss
 from cygd.components.optimizers import Optimizer
 from cygd.components.options import OptionError, check_number, format_value
 
-__all__ = ["component_from_formula"]
-
-# kind -> its class, and the keys beside the formula that are no parameters of it
-_KINDS: dict[str, tuple[type[Component], tuple[str, ...]]] = {
+# kind -> its class, and the keys beside the formula that are not parameters
+FORMULA_KINDS: dict[str, tuple[type[Component], tuple[str, ...]]] = {
     "activation": (Activation, ("trainable",)),
     "loss": (Loss, ("reduction", "targets")),
     "optimizer": (Optimizer, ("state", "learning_rate")),
@@ -22,47 +20,46 @@ _KINDS: dict[str, tuple[type[Component], tuple[str, ...]]] = {
 
 
 def component_from_formula(kind: str, spec: Mapping[str, object]) -> Component:
-    """Return the component that a mapping with a formula describes; what else it holds are parameters.
+    """Return the component that a mapping with a formula describes; its other keys are parameters.
 
     Raises
     ------
     FormulaError
-        If it is no formula.
+        The formula is invalid.
     OptionError
-        For a kind that knows no formulas, or a key with a value that it cannot take.
+        The kind has no formulas, or the value of a key is invalid.
 
     Examples
     --------
     >>> component_from_formula("activation", {"formula": "h * sigmoid(beta * h)", "beta": 1.5})
     Activation('formula', beta=1.5)
     """
-    if kind not in _KINDS:
+    if kind not in FORMULA_KINDS:
         hint = "write it as a function in a plugin"
         raise OptionError(f"{with_article(kind)} cannot be given as a formula", "formula", hint=hint)
-    cls, own = _KINDS[kind]
-    options = dict(spec)
-    name, formula = options.pop("name", "formula"), options.pop("formula")
-    arguments: dict[str, Any] = {key: options.pop(key) for key in own if key in options}
-    names = arguments.get("trainable", arguments.get("state", ()))
+    cls, keys = FORMULA_KINDS[kind]
+    parameters = dict(spec)
+    name, formula = parameters.pop("name", "formula"), parameters.pop("formula")
+    arguments: dict[str, Any] = {key: parameters.pop(key) for key in keys if key in parameters}
     for key in ("trainable", "state"):
         if key in arguments:
-            arguments[key] = (names,) if isinstance(names, str) else names
-            if not isinstance(arguments[key], Sequence) or not all(
-                isinstance(n, str) for n in arguments[key]
-            ):
-                raise OptionError(f"{key!r} must be a list of names, found {format_value(names)}", key)
-    for key, value in options.items():
+            names = arguments[key]
+            if isinstance(names, str):
+                arguments[key] = (names,)
+            elif not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+                raise OptionError(f"{key}: expected a list of names, got {format_value(names)}", key)
+    for key, value in parameters.items():
         if value is None:
             raise OptionError(
-                f"the parameter {str(key)!r} of the formula needs a number",
+                f"parameter {str(key)!r} of the formula: expected a number, got null",
                 str(key),
                 hint=f"write {key}: 1.0",
             )
-        wrong = None if isinstance(value, bool) else check_number(value)
-        if isinstance(wrong, str):
-            raise OptionError(f"parameter {key!r} of the formula {wrong}", str(key))
+        error = None if isinstance(value, bool) else check_number(value)
+        if isinstance(error, str):
+            raise OptionError(f"parameter {key!r} of the formula: {error}", str(key))
     try:
-        return cls(name, formula=formula, parameters=options, **arguments)  # type: ignore[call-arg, arg-type]
+        return cls(name, formula=formula, parameters=parameters, **arguments)  # type: ignore[call-arg, arg-type]
     except (TypeError, ValueError) as error:
         if hasattr(error, "hint"):
             raise

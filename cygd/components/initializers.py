@@ -1,44 +1,39 @@
-"""Initializers: the weights before the first update.
+"""Initializers: the weights (n_inputs, n_outputs) of a layer before the first update.
 
-The built-in initializers: the weights (n_inputs, n_outputs) of a layer before the first update.
-
-glorot, he and lecun are scaled as in Keras: the variance is 2 / (n_inputs + n_outputs), 2 / n_inputs and
-1 / n_inputs, so that signals keep their size on the way through a layer. Their normal kinds are plain
-normal deviates; Keras cuts the normal distribution at two deviations.
+glorot, he and lecun are scaled as in Keras: the variance is 2 / (n_inputs + n_outputs), 2 / n_inputs and 1 /
+n_inputs, so that signals keep their size from layer to layer. Their normal variants are not truncated; Keras
+truncates the normal distribution at two standard deviations.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cygd.components.base import Component, Function, declared_by
+from cygd.components.evaluation import check_result
 from cygd.core import deterministic
+from cygd.errors import PluginError
 
 if TYPE_CHECKING:
     from cygd.core.random import Stream
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
-
-from cygd.components.base import Component, Function, declared_by
-from cygd.components.evaluation import check_result
-from cygd.errors import PluginError
-
-__all__ = ["INITIALIZERS", "Initializer"]
+Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Initializer(Component):
-    """The weights of a layer before the first update.
+    """A function that draws the weights of a layer before the first update.
 
     Parameters
     ----------
     name : str
-        What an experiment calls it.
+        The name in an experiment.
     function : callable
         function(rng, n_inputs, n_outputs, **options) -> array (n_inputs, n_outputs). Its keyword
         parameters with their defaults are the options; rng is a `cygd.core.random.Stream`.
@@ -58,20 +53,17 @@ class Initializer(Component):
     def __post_init__(self) -> None:
         self._declare(declared_by(self, "function", self.function, ("rng", "n_inputs", "n_outputs")))
 
-    def draw(self, rng: Any, n_inputs: int, n_outputs: int) -> NDArray[np.float64]:
-        """Return the weights (n_inputs, n_outputs), which must be finite."""
+    def draw(self, rng: Any, n_inputs: int, n_outputs: int) -> Weights:
+        """Return finite weights (n_inputs, n_outputs)."""
         weights = self.function(rng, n_inputs, n_outputs, **self.parameters)
         w = check_result(weights, np.empty((n_inputs, n_outputs)), f"{self}: function")
         if not np.isfinite(w).all():
-            raise PluginError(f"{self}: function returned weights that are not finite")
+            raise PluginError(f"{self}: function: expected finite weights")
         return w
 
 
-Weights = NDArray[np.float64]
-
-
 def zeros(rng: Stream, n_inputs: int, n_outputs: int) -> Weights:
-    """Return zeros: every unit of the layer then learns the same."""
+    """Return zeros; all units of the layer then train identically."""
     return np.zeros((n_inputs, n_outputs))
 
 
@@ -83,14 +75,14 @@ def constant(rng: Stream, n_inputs: int, n_outputs: int, *, value: float = 0.0) 
 def uniform(rng: Stream, n_inputs: int, n_outputs: int, *, low: float = -0.05, high: float = 0.05) -> Weights:
     """Return values from [low, high)."""
     if low > high:
-        raise ValueError(f"uniform needs low <= high, found low={low} and high={high}")
+        raise ValueError(f"uniform: expected low <= high, got low={low} and high={high}")
     return _uniform(rng, n_inputs, n_outputs, low, high)
 
 
 def normal(
     rng: Stream, n_inputs: int, n_outputs: int, *, mean: float = 0.0, deviation: float = 0.05
 ) -> Weights:
-    """Return normal deviates."""
+    """Return normal random numbers; `deviation` is the standard deviation."""
     return np.asarray(rng.normal(mean, deviation, (n_inputs, n_outputs)))
 
 
@@ -101,7 +93,7 @@ def glorot_uniform(rng: Stream, n_inputs: int, n_outputs: int) -> Weights:
 
 
 def glorot_normal(rng: Stream, n_inputs: int, n_outputs: int) -> Weights:
-    """Return deviates of variance 2 / (n_inputs + n_outputs)."""
+    """Return normal random numbers of variance 2 / (n_inputs + n_outputs)."""
     return normal(rng, n_inputs, n_outputs, deviation=sqrt(2 / (n_inputs + n_outputs)))
 
 
@@ -112,7 +104,7 @@ def he_uniform(rng: Stream, n_inputs: int, n_outputs: int) -> Weights:
 
 
 def he_normal(rng: Stream, n_inputs: int, n_outputs: int) -> Weights:
-    """Return deviates of variance 2 / n_inputs."""
+    """Return normal random numbers of variance 2 / n_inputs."""
     return normal(rng, n_inputs, n_outputs, deviation=sqrt(2 / n_inputs))
 
 
@@ -123,14 +115,14 @@ def lecun_uniform(rng: Stream, n_inputs: int, n_outputs: int) -> Weights:
 
 
 def lecun_normal(rng: Stream, n_inputs: int, n_outputs: int) -> Weights:
-    """Return deviates of variance 1 / n_inputs."""
+    """Return normal random numbers of variance 1 / n_inputs."""
     return normal(rng, n_inputs, n_outputs, deviation=sqrt(1 / n_inputs))
 
 
 def orthogonal(rng: Stream, n_inputs: int, n_outputs: int, *, gain: float = 1.0) -> Weights:
-    """Return gain times orthonormal columns, or rows where there are fewer of them (Saxe et al. 2014).
+    """Return gain times orthonormal columns, or orthonormal rows if there are fewer (Saxe et al. 2014).
 
-    The basis is Gram and Schmidt's of normal deviates, so each is as likely as any other.
+    Gram-Schmidt on normal random numbers makes every orthonormal basis equally likely.
     """
     return np.asarray(gain * deterministic.orthonormal(rng.standard_normal((n_inputs, n_outputs))))
 

@@ -11,8 +11,6 @@ from typing import Any
 from cygd.components.base import Component
 from cygd.components.options import REQUIRED
 
-__all__ = ["options_schema"]
-
 INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 ENDS = {"[": "minimum", "(": "exclusiveMinimum", "]": "maximum", ")": "exclusiveMaximum"}
 
@@ -43,10 +41,10 @@ def options_schema(component: Component) -> dict[str, Any]:
 
 
 def _option(default: object, domain: str, integer: bool) -> dict[str, Any]:
-    """Return the schema of one option: its default says the type, its domain the limits."""
+    """Return the schema of one option: the default determines the type, the domain the limits."""
     if domain and not INTERVAL.fullmatch(domain):
         words = domain.split(" | ")
-        # what a table has as its own default need not be among the words for others
+        # the default of a built-in may be another word, such as `mean_rows`
         return {"enum": words, **({"default": default} if default in words else {})}
     if default is REQUIRED and not domain:
         return {}
@@ -54,18 +52,18 @@ def _option(default: object, domain: str, integer: bool) -> dict[str, Any]:
         return {"type": "boolean", "default": default}
     if isinstance(default, Real) or domain:
         kind = "integer" if integer else "number"
-        stated = {"default": default} if isinstance(default, Real) and isfinite(default) else {}
-        return {"type": kind, **_interval(domain), **stated}
+        known = {"default": default} if isinstance(default, Real) and isfinite(default) else {}
+        return {"type": kind, **_interval(domain), **known}
     if isinstance(default, str):
         return {"type": "string", "default": default}
     return {}
 
 
 def _interval(domain: str) -> Mapping[str, float]:
-    """Return the limits of an interval such as "[0, inf)"; {} for what is none."""
-    found = INTERVAL.fullmatch(domain)
-    if found is None:
+    """Return the limits of an interval such as "[0, inf)"; {} for any other domain."""
+    match = INTERVAL.fullmatch(domain)
+    if match is None:
         return {}
-    left, low, high, right = found.groups()
+    left, low, high, right = match.groups()
     ends = {ENDS[left]: float(low), ENDS[right]: float(high)}
     return {key: int(end) if end == int(end) else end for key, end in ends.items() if abs(end) < 2**63}

@@ -1,4 +1,4 @@
-"""Loggers: objects that listen to a run."""
+"""Loggers: objects with run hooks, which record or report a run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cygd.components import Component
-from cygd.components.base import declared_by
-from cygd.errors import CygdError, PluginError
-
-__all__ = ["Logger"]
+from cygd.components.base import Component, declared_by
+from cygd.errors import CygdError, PluginError, describe_exception
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Logger(Component):
-    """An object that listens to a run.
+    """A named factory of objects with run hooks.
 
     Parameters
     ----------
     name : str
-        What an experiment calls it.
+        The name in an experiment.
     factory : callable
         factory(**options) -> an object with any of the hooks `cygd_run_start(run)`,
         `cygd_epoch_end(run, epoch, metrics)`, `cygd_run_end(run, result)` and
@@ -47,7 +44,7 @@ class Logger(Component):
         self._declare(declared_by(self, "factory", self.factory, ()))
 
     def build(self) -> object:
-        """Return a new object that listens to one run.
+        """Return a new object for one run.
 
         Raises
         ------
@@ -59,8 +56,7 @@ class Logger(Component):
         except CygdError:
             raise
         except Exception as error:
-            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise PluginError(f"{self}: its factory failed: {what}") from error
+            raise PluginError(f"{self}: factory failed: {describe_exception(error)}") from error
         if listener is None:
-            raise PluginError(f"{self}: its factory returned None", hint="is a `return` missing?")
+            raise PluginError(f"{self}: factory: expected an object, got None", hint="is a `return` missing?")
         return listener

@@ -1,10 +1,9 @@
-"""Losses: E(y, y_hat).
+"""Losses: the functions E(y, y_hat) that training minimizes.
 
-The built-in losses: E(y, y_hat). A row here and a kernel of the same name in the core.
-
-The formula is that of one element, e = y_hat - y; how the elements become one number (their sum,
-their mean, or for cross_entropy the mean over samples) stands in the core with the parameters, and
-`reduction: sum | mean` overrides it. Mind which have a 1/2: sse and huber, and no other.
+A built-in is a row of `LOSSES` and a kernel of the same name in the core. The formula in `summary` is that
+of one element, e = y_hat - y. The core holds the parameters and the reduction to one number: the sum, the
+mean, or for cross_entropy the mean over samples; `reduction: sum | mean` overrides it. Only sse and huber
+have a 1/2.
 """
 
 from __future__ import annotations
@@ -33,35 +32,33 @@ from cygd.errors import DataError, FormulaError
 if TYPE_CHECKING:
     from cygd.components.formula import LossPrograms
 
-__all__ = ["LOSSES", "Loss"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Component):
-    """The measure E(y, y_hat) that training makes small.
+    """The function E(y, y_hat) that training minimizes.
 
     Parameters
     ----------
     name : str
-        What an experiment calls it.
+        The name in an experiment.
     function : callable
         function(y, y_hat, **parameters) -> the loss of each element, before the reduction.
     derivative : callable, optional
-        derivative(y, y_hat, **parameters) -> its derivative with respect to y_hat. Without one it is
-        measured by central differences.
+        derivative(y, y_hat, **parameters) -> its derivative with respect to y_hat. If omitted, the derivative
+        is computed by central differences.
     reduction : {"mean", "sum", "mean_rows"}
-        How the elements become one number: their mean, their sum, or the mean over samples of the
-        sum over outputs, which an experiment calls `mean` as well.
+        How the elements become one number: their mean, their sum, or the mean over samples of the sum over
+        outputs, which an experiment calls `mean` as well.
     parameters : mapping of str to float
         Names and defaults.
     formula : str
-        In place of functions: an expression in y, y_hat and the parameters, such as "log(cosh(y_hat - y))".
+        Instead of functions: an expression in y, y_hat and the parameters, such as "log(cosh(y_hat - y))".
     targets : {"any", "unit", "nonnegative", "signs"}
-        Where y may lie: anywhere, in [0, 1], at or above 0, or only at -1 and 1.
+        The domain of y: any number, [0, 1], [0, inf), or -1 and 1.
     kernel : str
-        The kernel of the compiled core, for built-ins; it says the reduction and the parameters.
+        The kernel of the compiled core, for built-ins; it determines the reduction and the parameters.
     kinks : tuple of float
-        The errors y_hat - y at which there is no derivative.
+        The errors y_hat - y without a derivative.
 
     Examples
     --------
@@ -95,7 +92,7 @@ class Loss(Component):
             self._compile()
         elif not self.kernel:
             if self.function is None:
-                raise TypeError(f"{self} has no function: give function= or formula=")
+                raise TypeError(f"{self}: no function; give function= or formula=")
             check_call(str(self), "function", self.function, ("y", "y_hat"), self.parameters)
             if self.derivative is None:
                 self._set(
@@ -104,17 +101,17 @@ class Loss(Component):
                 )
             check_call(str(self), "derivative", self.derivative, ("y", "y_hat"), self.parameters)
         if self.reduction not in ("sum", "mean", "mean_rows"):
-            raise ValueError(f"{self}: reduction must be sum, mean or mean_rows, found {self.reduction!r}")
-        if self.targets not in _TARGETS:
-            raise ValueError(f"{self}: targets must be one of {', '.join(_TARGETS)}, found {self.targets!r}")
+            raise ValueError(f"{self}: reduction: expected sum, mean or mean_rows, got {self.reduction!r}")
+        if self.targets not in TARGET_DOMAINS:
+            raise ValueError(
+                f"{self}: targets: expected one of {', '.join(TARGET_DOMAINS)}, got {self.targets!r}"
+            )
         self._set(_mean="mean" if self.reduction == "sum" else self.reduction)
 
     def _compile(self) -> None:
         """Check a formula."""
         if self.kernel or self.function is not None or self.derivative is not None:
-            raise TypeError(
-                f"{self}: give formula= or functions, not both; a formula is differentiated for you"
-            )
+            raise TypeError(f"{self}: give formula= or functions, not both; cygd differentiates the formula")
         assert self.formula is not None
         try:
             formulas.compile_loss(self.formula, self.parameters)
@@ -123,37 +120,37 @@ class Loss(Component):
 
     @property
     def programs(self) -> LossPrograms | None:
-        """What the core runs for a formula."""
+        """The compiled programs of a formula."""
         return None if self.formula is None else formulas.compile_loss(self.formula, self.parameters)
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything that `configured` understands, with the values of now."""
+        """The options that `configured` accepts, with their current values."""
         return {**super().options, "reduction": "sum" if self.reduction == "sum" else "mean"}
 
     def configured(self, options: Mapping[str, object]) -> Self:
-        """Return a copy with other values of some options, `reduction: sum | mean` among them."""
-        twin = super().configured(options)
-        if twin.reduction == "mean":
-            twin._set(reduction=self._mean)
+        """Return a copy with other values of some options, including `reduction: sum | mean`."""
+        configured = super().configured(options)
+        if configured.reduction == "mean":
+            configured._set(reduction=self._mean)
         if self.formula is not None:
-            twin._compile()
-        return twin
+            configured._compile()
+        return configured
 
     def elements(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
         """Return the loss of each element, before the reduction."""
         return self._call("function", y, y_hat)
 
-    def slope(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
+    def evaluate_derivative(self, y: ArrayLike, y_hat: ArrayLike) -> Array:
         """Return the derivative of each element with respect to y_hat, before the reduction."""
         return self._call("derivative", y, y_hat)
 
     def divisor(self, n_samples: float, n_outputs: int) -> float:
-        """Return what the sum over all elements is divided by; n_samples may be a sum of weights."""
+        """Return the divisor of the sum over all elements; n_samples may be a sum of sample weights."""
         return {"sum": 1.0, "mean": n_samples * n_outputs, "mean_rows": n_samples}[self.reduction]
 
     def check_targets(self, y: ArrayLike) -> None:
-        """Raise a DataError that names the first target outside the domain of this loss.
+        """Raise a DataError for the first target outside the domain of this loss.
 
         Examples
         --------
@@ -161,19 +158,19 @@ class Loss(Component):
         >>> [hinge] = [loss for loss in LOSSES if loss.name == "hinge"]
         >>> hinge.check_targets([[-1.0], [1.0]])
         """
-        words, inside = _TARGETS[self.targets]
+        domain, inside = TARGET_DOMAINS[self.targets]
         y = np.atleast_1d(as_float_array(y))
         if inside is None:
             return
         outside = np.argwhere(~inside(y))
         if len(outside):
             place = tuple(int(i) for i in outside[0])
-            raise DataError(f"{self} needs targets {words}, but y{list(place)} is {float(y[place])!r}")
+            raise DataError(f"{self}: expected targets {domain}, got y{list(place)} = {float(y[place])!r}")
 
     def _call(self, role: str, y: ArrayLike, y_hat: ArrayLike) -> Array:
         y, y_hat = as_float_array(y), as_float_array(y_hat)
         if self.kernel:
-            return _element_kernel(self.kernel, y, y_hat, role == "derivative", self.parameters)
+            return _run_kernel(self.kernel, y, y_hat, role == "derivative", self.parameters)
         programs = self.programs
         if programs is not None:
             return run_program(programs.derivative if role == "derivative" else programs.forward, [y, y_hat])
@@ -181,10 +178,10 @@ class Loss(Component):
         return check_result(result, y_hat, f"{self}: {role}")
 
 
-def _element_kernel(
+def _run_kernel(
     kernel: str, y: Array, y_hat: Array, derivative: bool, parameters: Mapping[str, float]
 ) -> Array:
-    """Run the kernel of a loss over each element of two arrays of one shape."""
+    """Return the loss, or its derivative, of each element of two arrays of one shape."""
     dtype = np.result_type(y, y_hat)
     module = core._f32 if dtype == np.float32 else core._f64
     out = np.empty(y_hat.size, dtype)
@@ -193,7 +190,8 @@ def _element_kernel(
     return out.reshape(y_hat.shape)
 
 
-_TARGETS: dict[str, tuple[str, Callable[[Array], Any] | None]] = {
+# the value of `targets` -> the domain in words, and the test of an array
+TARGET_DOMAINS: dict[str, tuple[str, Callable[[Array], Any] | None]] = {
     "any": ("of any value", None),
     "unit": ("from 0 to 1", lambda y: (y >= 0) & (y <= 1)),
     "nonnegative": ("of 0 or more", lambda y: y >= 0),

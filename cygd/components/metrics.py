@@ -1,23 +1,21 @@
-"""Metrics: numbers that are measured beside the loss.
+"""Metrics: numbers reported beside the loss, computed from arrays (n_samples, n_outputs).
 
-The built-in metrics: f(y, y_hat) over arrays (n_samples, n_outputs).
+The definitions and the edge cases are scikit-learn's: an undefined ratio is 0, r2 of constant targets is 1
+for perfect predictions and else 0. A metric without any value (no rows, r2 of one row, roc_auc of one class)
+is NaN, without a warning.
 
-The definitions are scikit-learn's, with its values in the corners: an undefined ratio is 0, r2 of
-constant targets is 1 for perfect predictions and else 0, and what has no value at all (no rows,
-r2 of one row, roc_auc of one class) is NaN, without a warning.
+One output column is binary: positive above 1/2, or above 0 if the targets are -1 and 1. Several columns are
+classes; the largest output wins, the first of equal ones.
 
-One output column is a class of its own: positive above 1/2, or above 0 where the targets are -1 and
-1. Several columns are the classes, and the largest output wins, the first of equals.
-
-A metric may decide when training stops, so its bits matter: everything is counted in whole numbers
-or averaged by `cygd.core.deterministic`, in an order that no machine changes.
+A metric may decide when training stops, so its bits matter: counts are integers, and
+`cygd.core.deterministic` averages in an order that does not depend on the machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import nan, sqrt
+from math import isnan, nan, sqrt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,28 +26,26 @@ from cygd.components.evaluation import Array, as_float_array, read_only
 from cygd.core import deterministic
 from cygd.errors import PluginError
 
-__all__ = ["METRICS", "Metric"]
-
 
 def columns(a: ArrayLike) -> Array:
-    """Return an array (n_samples, n_outputs); one dimension is one column."""
+    """Return an array (n_samples, n_outputs); an array of one dimension becomes one column."""
     array = as_float_array(a)
     return array.reshape(-1, 1) if array.ndim == 1 else array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Metric(Component):
-    """A number that is measured beside the loss.
+    """A number reported beside the loss.
 
     Parameters
     ----------
     name : str
-        What an experiment calls it.
+        The name in an experiment.
     function : callable
-        function(y, y_hat, **options) -> float, over arrays (n_samples, n_outputs); its keyword
-        parameters with their defaults are the options.
+        function(y, y_hat, **options) -> float, over arrays (n_samples, n_outputs); its keyword parameters
+        with their defaults are the options.
     greater_is_better : bool
-        Which way early stopping goes.
+        Whether early stopping maximizes it.
 
     Examples
     --------
@@ -68,25 +64,24 @@ class Metric(Component):
         self._declare(declared_by(self, "function", self.function, ("y", "y_hat")))
 
     def measure(self, y: ArrayLike, y_hat: ArrayLike) -> float:
-        """Return the metric; NaN if any prediction is NaN, whatever the function would say to it."""
+        """Return the metric, or NaN if any prediction is NaN."""
         y, y_hat = columns(y), columns(y_hat)
         if np.isnan(y_hat).any():
             return float("nan")
-        # the predictions of a network that diverges may be huge, and the metric is infinite then
+        # a diverging network may predict huge values, which make the metric infinite
         with np.errstate(over="ignore", invalid="ignore"):
             result = self.function(read_only(y), read_only(y_hat), **self.parameters)
         try:
             return float(result)
         except (TypeError, ValueError):
-            kind = type(result).__name__
-            raise PluginError(f"{self}: function must return a number, returned {kind}") from None
+            raise PluginError(f"{self}: function: expected a number, got {type(result).__name__}") from None
 
 
 # -- regression -----------------------------------------------------------------------------------
 
 
 def rmse(y: Array, y_hat: Array) -> float:
-    """Return the root of the mean square of the errors of each column, averaged over the columns."""
+    """Return the root mean squared error of each column, averaged over the columns."""
     return _mean(sqrt(square) for square in _column_means(_errors(y, y_hat) ** 2))
 
 
@@ -96,12 +91,12 @@ def mae(y: Array, y_hat: Array) -> float:
 
 
 def r2(y: Array, y_hat: Array) -> float:
-    """Return the share of the variance of y that is explained, averaged over the columns."""
+    """Return the coefficient of determination, averaged over the columns."""
     if len(y) < 2:
         return nan
-    _, deviation, low, high = deterministic.column_statistics(y)
-    # by the deviation alone, constant targets might seem to vary by a rounding error
-    variance = np.where(low == high, 0.0, deviation**2)
+    _, std, low, high = deterministic.column_statistics(y)
+    # rounding could give constant targets a tiny standard deviation
+    variance = np.where(low == high, 0.0, std**2)
     residual = _column_means(_errors(y, y_hat) ** 2)
     return _mean(_explained(e, v) for e, v in zip(residual, variance.tolist(), strict=True))
 
@@ -120,55 +115,54 @@ def _errors(y: Array, y_hat: Array) -> NDArray[np.float64]:
 
 
 def accuracy(y: Array, y_hat: Array) -> float:
-    """Return the share of rows whose class is predicted."""
+    """Return the fraction of rows whose class is predicted."""
     truth, predicted = _classes(y, y_hat)
     return int((truth == predicted).sum()) / len(y) if len(y) else nan
 
 
 def precision(y: Array, y_hat: Array) -> float:
-    """Return the share of the rows predicted positive that are; over classes, the plain average."""
+    """Return true positives over predicted positives; the unweighted mean over several classes."""
     return _mean(_ratio(hits, predicted) for hits, predicted, _ in _counts(y, y_hat))
 
 
 def recall(y: Array, y_hat: Array) -> float:
-    """Return the share of the positive rows that are predicted; over classes, the plain average."""
-    return _mean(_ratio(hits, true) for hits, _, true in _counts(y, y_hat))
+    """Return true positives over actual positives; the unweighted mean over several classes."""
+    return _mean(_ratio(hits, actual) for hits, _, actual in _counts(y, y_hat))
 
 
 def f1(y: Array, y_hat: Array) -> float:
-    """Return the harmonic mean of precision and recall; over classes, the plain average."""
-    return _mean(_ratio(2 * hits, predicted + true) for hits, predicted, true in _counts(y, y_hat))
+    """Return the harmonic mean of precision and recall; the unweighted mean over several classes."""
+    return _mean(_ratio(2 * hits, predicted + actual) for hits, predicted, actual in _counts(y, y_hat))
 
 
 def roc_auc(y: Array, y_hat: Array) -> float:
-    """Return how often a positive row gets a larger output than a negative one; ties count half.
+    """Return how often a positive row outscores a negative one (ROC AUC); ties count half.
 
-    Several classes: each against the rest, averaged over those of which some rows are and some are
-    not.
+    Several classes are averaged one against the rest, without classes that all rows or no row belong to.
     """
     if y.shape[1] == 1:
         return _auc(_positive(y, y)[:, 0], y_hat[:, 0])
     truth = _argmax(y)
-    each = [_auc(truth == k, y_hat[:, k]) for k in range(y.shape[1])]
-    return _mean(value for value in each if value == value)
+    areas = (_auc(truth == k, y_hat[:, k]) for k in range(y.shape[1]))
+    return _mean(area for area in areas if not isnan(area))
 
 
 def _auc(positive: NDArray[np.bool_], score: Array) -> float:
-    """Return the area by ranks: sum of the positive ranks less the least they can be (Mann & Whitney)."""
+    """Return the area from ranks: the rank sum of the positives less its minimum (Mann & Whitney)."""
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
     if not n_positive or not n_negative:
         return nan
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    # twice the average rank of equal scores, counted from 1, is a whole number: first rank + last
+    _, index, count = np.unique(score, return_inverse=True, return_counts=True)
+    # twice the mean rank (from 1) of equal scores is an integer: first rank + last rank
     last = np.cumsum(count)
-    twice_rank = (2 * last - count + 1)[place]
+    twice_rank = (2 * last - count + 1)[index]
     twice_sum = int(twice_rank[positive].sum())
     return (twice_sum - n_positive * (n_positive + 1)) / (2 * n_positive * n_negative)
 
 
 def _counts(y: Array, y_hat: Array) -> list[tuple[int, int, int]]:
-    """Return (hits, predicted, true) of the positive class, or of each class that occurs."""
+    """Return (hits, predicted, actual) of the positive class, or of each class that occurs."""
     truth, predicted = _classes(y, y_hat)
     classes = [1] if y.shape[1] == 1 else range(y.shape[1])
     counts = [
@@ -179,14 +173,14 @@ def _counts(y: Array, y_hat: Array) -> list[tuple[int, int, int]]:
 
 
 def _classes(y: Array, y_hat: Array) -> tuple[Array, Array]:
-    """Return the true and the predicted class of each row, as whole numbers."""
+    """Return the actual and the predicted class of each row as integers."""
     if y.shape[1] == 1:
         return _positive(y, y)[:, 0].astype(int), _positive(y, y_hat)[:, 0].astype(int)
     return _argmax(y), _argmax(y_hat)
 
 
 def _positive(y: Array, a: Array) -> NDArray[np.bool_]:
-    """Return where a is above the threshold that the targets y ask for."""
+    """Return where a exceeds the threshold: 0 if y has negative targets, else 1/2."""
     return np.asarray(a > (0 if (y < 0).any() else 0.5))
 
 
@@ -198,7 +192,7 @@ def _argmax(a: Array) -> NDArray[np.intp]:
 
 
 def _column_means(a: Array) -> list[float]:
-    """Return the mean of each column, added up in the order of the rows."""
+    """Return the mean of each column, summed in the order of the rows."""
     return deterministic.column_statistics(a)[0].tolist() if len(a) else [nan] * a.shape[1]
 
 
@@ -210,8 +204,8 @@ def _mean(values: Iterable[float]) -> float:
     return total / len(listed) if listed else nan
 
 
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+def _ratio(part: int, total: int) -> float:
+    return part / total if total else 0.0
 
 
 METRICS: tuple[Metric, ...] = (

@@ -1,9 +1,8 @@
-"""Optimizers: how a gradient becomes a change of the weights.
+"""Optimizers: the update rules, from a gradient to a change of the weights.
 
-The built-in optimizers. A row here and an update of the same name in the core.
-
-The formulas, parameters and defaults are PyTorch's and stand in the core, but for the learning rates:
-those are here. Weight decay is coupled (added to the gradient), in adamw and lion decoupled.
+A built-in is a row of `OPTIMIZERS` and an update of the same name in the core. The core holds PyTorch's
+formulas, parameters and defaults; the learning rates are here. Weight decay is coupled (added to the
+gradient), except in adamw and lion.
 """
 
 from __future__ import annotations
@@ -20,34 +19,32 @@ from cygd.errors import FormulaError
 if TYPE_CHECKING:
     from cygd.components.formula import Program
 
-__all__ = ["OPTIMIZERS", "Optimizer"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Optimizer(Component):
-    """How a gradient becomes a change of the weights.
+    """An update rule: from a gradient to a change of the weights.
 
     Parameters
     ----------
     name : str
-        What an experiment calls it.
+        The name in an experiment.
     update : callable
-        update(w, g, state, learning_rate, step, **parameters) changes the flat vector w in place, given
-        the gradient g of the objective; state is a dict of arrays like w, zeros at first, and step
-        counts from 1.
+        update(w, g, state, learning_rate, step, **parameters) changes the flat vector w in place, given the
+        gradient g of the objective; state is a dict of arrays like w, initially zeros, and step counts from
+        1.
     state : sequence of str
         The names of the arrays in `state`.
     parameters : mapping of str to float or bool
         Names and defaults.
     formula : mapping of str to str
-        In place of `update`: a formula for w and one for each array of the state, in the order in which
-        they are computed; besides w, g and the state they know learning_rate, step and the parameters.
+        Instead of `update`: a formula for w and one for each array of the state, in the order of evaluation;
+        besides w, g and the state they may use learning_rate, step and the parameters.
     learning_rate : float
         The default, which an experiment may override.
     kernel : str
-        The kernel of the compiled core, for built-ins; it says the state and the parameters.
+        The kernel of the compiled core, for built-ins; it determines the state and the parameters.
     flags : sequence of str
-        The parameters of the kernel that are true or false (the core has numbers only).
+        The boolean parameters of the kernel (the core has numbers only).
 
     Examples
     --------
@@ -79,13 +76,13 @@ class Optimizer(Component):
         else:
             self._declare(Declared(declared_numbers(self, self.parameters)))
             if isinstance(self.state, str) or not all(isinstance(name, str) for name in self.state):
-                raise TypeError(f"{self}: state must be a list of names, found {self.state!r}")
+                raise TypeError(f"{self}: state: expected a list of names, got {self.state!r}")
             self._set(state=tuple(self.state))
             if self.formula is not None:
                 self._compile()
             else:
                 if self.update is None:
-                    raise TypeError(f"{self} has no update: give update= or formula=")
+                    raise TypeError(f"{self}: no update; give update= or formula=")
                 arguments = ("w", "g", "state", "learning_rate", "step")
                 check_call(str(self), "update", self.update, arguments, self.parameters)
         rate = check_option(
@@ -99,7 +96,8 @@ class Optimizer(Component):
             raise TypeError(f"{self}: give formula= or update=, not both")
         if not isinstance(self.formula, Mapping):
             raise TypeError(
-                f'{self}: formula must map names to formulas, such as {{"w": "w - learning_rate * g"}}'
+                f'{self}: formula: expected a mapping such as {{"w": "w - learning_rate * g"}}, '
+                f"got {self.formula!r}"
             )
         try:
             formulas.compile_update(self.formula, self.state, self.parameters)
@@ -108,15 +106,13 @@ class Optimizer(Component):
 
     @property
     def program(self) -> Program | None:
-        """What the core runs for formulas."""
-        return (
-            None
-            if self.formula is None
-            else formulas.compile_update(self.formula, self.state, self.parameters)
-        )
+        """The compiled program of the formulas."""
+        if self.formula is None:
+            return None
+        return formulas.compile_update(self.formula, self.state, self.parameters)
 
 
-# by name, since a parameter means the same in all of them
+# by parameter: a name means the same in every optimizer
 _BOUNDS = {
     "momentum": "[0, inf)",
     "dampening": "(-inf, inf)",
@@ -139,7 +135,7 @@ def _row(name: str, learning_rate: float, summary: str, *, flags: tuple[str, ...
 
 
 OPTIMIZERS: tuple[Optimizer, ...] = (
-    _row("sgd", 0.1, "w - eta g, with momentum if wanted, Nesterov's too", flags=("nesterov",)),
+    _row("sgd", 0.1, "w - eta g, optionally with (Nesterov) momentum", flags=("nesterov",)),
     _row("adagrad", 0.01, "each weight's rate falls with the sum of its squared gradients"),
     _row("adadelta", 1.0, "steps in units of the recent steps, gradients in units of the recent gradients"),
     _row("rmsprop", 0.01, "g over the root of its recent mean square", flags=("centered",)),

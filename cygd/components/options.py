@@ -1,9 +1,9 @@
-"""What a component may be told: the names of its options, their types and their ranges.
+"""The options of a component: names, types and ranges.
 
-A component declares options either as a mapping of defaults or by the keyword parameters of its
-function. Both end up here, so that a wrong value is refused in the same words wherever it was
-written. A default says the type: a bool is a flag and never a number, a number is a finite number,
-text is text, anything else is the component's own business.
+A component declares its options as a mapping of defaults or as keyword parameters of its function. Both are
+checked here, so that an invalid value gets the same message wherever the user wrote it. The default
+determines the type: a bool is a flag and never a number, a number is a finite number, a string is text; a
+value with any other default is passed on unchecked.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from typing import Any, Final
 
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["REQUIRED", "Declared", "OptionError", "check_call", "check_number", "format_value", "in_interval"]
-
 
 class _Required:
-    """The default of an option that has none."""
+    """The default of an option that must be given."""
 
     def __repr__(self) -> str:
         return "REQUIRED"
@@ -32,14 +30,14 @@ REQUIRED: Final = _Required()
 
 
 class OptionError(CygdError, ValueError):
-    """An option that a component does not have, or a value that it cannot take.
+    """An unknown option, or a value that the component rejects.
 
     Parameters
     ----------
     message : str
-        What is wrong; names the component and the option.
+        The error; names the component and the option.
     option : str
-        The option at fault, as it was written; "" when no single one is.
+        The option as the user wrote it; "" for an error about several.
     hint : str, optional
         What to do about it.
     """
@@ -56,12 +54,12 @@ class Declared:
     Attributes
     ----------
     defaults : mapping
-        Option to default, `REQUIRED` where there is none.
+        Option to default, or `REQUIRED`.
     integers : frozenset of str
-        The options annotated `int`. Without the annotation a default of 1 is any number, since
-        `beta=1` rarely means that beta counts something.
+        The options annotated `int`. Without the annotation a default of 1 allows any number, because
+        `beta=1` rarely means that beta is a count.
     open : bool
-        True for a function with `**options`, which takes whatever it is told.
+        True for a function with `**options`, which accepts any option.
     """
 
     defaults: Mapping[str, Any]
@@ -70,7 +68,7 @@ class Declared:
 
     @classmethod
     def by(cls, function: Callable[..., Any], arguments: int) -> Declared:
-        """Read the signature of a function behind its first `arguments` positional arguments.
+        """Return the options in a signature, after the first `arguments` positional arguments.
 
         Examples
         --------
@@ -96,7 +94,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    """Return the signature of a function, or None where it has none (some compiled functions)."""
+    """Return the signature of a function, or None for compiled functions without one."""
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):
@@ -107,39 +105,37 @@ def check_call(
     owner: str, role: str, function: object, arguments: tuple[str, ...], options: Mapping[str, object]
 ) -> None:
     """Raise a TypeError unless a function can be called with these arguments and options."""
-    wanted = ", ".join([*arguments, *options])
+    expected = f"expected a function of ({', '.join([*arguments, *options])})"
     if not callable(function):
-        raise TypeError(f"{owner}: {role} must be a function of ({wanted}), found {type(function).__name__}")
+        raise TypeError(f"{owner}: {role}: {expected}, got {type(function).__name__}")
     signature = signature_of(function)
     if signature is None:
         return
     try:
         signature.bind(*arguments, **options)
     except TypeError as error:
-        raise TypeError(
-            f"{owner}: {role} must take ({wanted}), but its signature is {signature}: {error}"
-        ) from None
+        raise TypeError(f"{owner}: {role}: {expected}, got one of {signature}: {error}") from None
 
 
 def check_number(value: object) -> float | str:
-    """Return a finite number as a float, or the words for what is wrong with it.
+    """Return a finite number as a float, or the error message for any other value.
 
     Examples
     --------
     >>> check_number(3), check_number(True), check_number(float("nan"))
-    (3.0, 'must be a number, found True', 'must be finite, found nan')
+    (3.0, 'expected a number, got True', 'expected a finite number, got nan')
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return f"must be a number, found {format_value(value)}"
+        return f"expected a number, got {format_value(value)}"
     try:
         number = float(value)
     except OverflowError:
-        return "must be finite, found a number beyond the largest float"
-    return number if math.isfinite(number) else f"must be finite, found {number}"
+        return "expected a finite number, got one beyond the largest float"
+    return number if math.isfinite(number) else f"expected a finite number, got {number}"
 
 
 def in_interval(value: Any, domain: str) -> bool:
-    """Return whether a value lies in a domain: an interval such as "[0, 1)", or "one | another".
+    """Return True if a value lies in a domain: an interval such as "[0, 1)", or words such as "sum | mean".
 
     Examples
     --------
@@ -160,26 +156,27 @@ def check_option(
 ) -> object:
     """Return the value of an option in the type of its default, or raise an OptionError."""
 
-    def wrong(text: str, hint: str | None = None) -> OptionError:
-        return OptionError(f"option {option!r} of {owner} {text}", option, hint=hint)
+    def error(message: str, hint: str | None = None) -> OptionError:
+        return OptionError(f"option {option!r} of {owner}: {message}", option, hint=hint)
 
     result: Any = value
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise wrong(f"must be true or false, found {format_value(value)}")
+            raise error(f"expected true or false, got {format_value(value)}")
     elif isinstance(default, numbers.Real):
         number = check_number(value)
         if isinstance(number, str):
-            raise wrong(number)
+            raise error(number)
         if integer and number != int(number):
-            raise wrong(f"must be a whole number, found {format_value(value)}")
+            raise error(f"expected an integer, got {format_value(value)}")
         result = int(number) if integer else number
     elif isinstance(default, str) and not isinstance(value, str):
-        raise wrong(f"must be text, found {format_value(value)}")
+        raise error(f"expected text, got {format_value(value)}")
     if domain and not in_interval(result, domain):
-        words = "must be one of" if "|" in domain else "must lie in"
-        near = did_you_mean(str(value), domain.split(" | ")) if "|" in domain else None
-        raise wrong(f"{words} {domain}, found {format_value(value)}", near)
+        if "|" in domain:
+            near = did_you_mean(str(value), domain.split(" | "))
+            raise error(f"expected one of {domain}, got {format_value(value)}", near)
+        raise error(f"expected a value in {domain}, got {format_value(value)}")
     return result
 
 
@@ -192,6 +189,6 @@ def unknown_option(owner: str, option: object, known: list[str]) -> OptionError:
 
 
 def format_value(value: object) -> str:
-    """Return a value for a message, cut where it would fill the screen."""
+    """Return the repr of a value for a message, truncated to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,17 +1,52 @@
-"""From what an experiment says to the component that is meant."""
+"""The kinds of components, and how a name or a mapping becomes a component."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from cygd.components.activations import ACTIVATIONS, Activation
 from cygd.components.base import Component, kind_label, with_article
 from cygd.components.from_formula import component_from_formula
+from cygd.components.initializers import INITIALIZERS, Initializer
+from cygd.components.losses import LOSSES, Loss
+from cygd.components.metrics import METRICS, Metric
+from cygd.components.optimizers import OPTIMIZERS, Optimizer
 from cygd.components.options import OptionError
+from cygd.components.schedules import SCHEDULES, Schedule
 from cygd.errors import CygdError, did_you_mean
 
-__all__ = ["BuiltInComponents", "Components", "UnknownComponentError", "resolve"]
+
+class Kind(NamedTuple):
+    """A kind of component.
+
+    Attributes
+    ----------
+    name : str
+        What `Component.kind` says.
+    component : type
+        The class of its components.
+    hook : str
+        The hook by which plugins register them.
+    built_ins : tuple of Component
+        The table of the built-in ones.
+    """
+
+    name: str
+    component: type[Component]
+    hook: str
+    built_ins: tuple[Component, ...]
+
+
+# Data sources and loggers belong to higher layers: `cygd.plugins.builtins.KINDS` holds all eight kinds.
+KINDS: tuple[Kind, ...] = (
+    Kind("activation", Activation, "cygd_activations", ACTIVATIONS),
+    Kind("loss", Loss, "cygd_losses", LOSSES),
+    Kind("optimizer", Optimizer, "cygd_optimizers", OPTIMIZERS),
+    Kind("schedule", Schedule, "cygd_schedules", SCHEDULES),
+    Kind("initializer", Initializer, "cygd_initializers", INITIALIZERS),
+    Kind("metric", Metric, "cygd_metrics", METRICS),
+)
 
 
 class UnknownComponentError(CygdError, ValueError):
@@ -20,16 +55,16 @@ class UnknownComponentError(CygdError, ValueError):
     Parameters
     ----------
     kind : str
-        The kind of component that was looked for.
+        The kind of component that was looked up.
     name : str
-        The name that nothing has.
+        The unknown name.
     known : sequence of str
-        The names that something has.
+        The names that exist.
     """
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         near = did_you_mean(name, known) or did_you_mean(name.lower().replace("-", "_"), known)
-        listed = f"known: {', '.join(known)}" if known else f"there is no {kind_label(kind)} at all"
+        listed = f"known: {', '.join(known)}" if known else f"no {kind_label(kind)} is registered"
         super().__init__(f"unknown {kind_label(kind)} {name!r}", hint=near or listed)
         self.kind = kind
         self.name = name
@@ -37,7 +72,7 @@ class UnknownComponentError(CygdError, ValueError):
 
 
 class Components(Protocol):
-    """Whatever finds a component by its kind and name; the plugin registry does."""
+    """An object that finds components by kind and name; `cygd.plugins.Plugins` is one."""
 
     def get(self, kind: str, name: str) -> Component:
         """Return the component, or raise an UnknownComponentError."""
@@ -48,30 +83,24 @@ class Components(Protocol):
         ...
 
 
-# The tables import this module, so they are imported by name and only when somebody asks.
-_TABLES = {
-    "activation": ("cygd.components.activations", "ACTIVATIONS"),
-    "loss": ("cygd.components.losses", "LOSSES"),
-    "optimizer": ("cygd.components.optimizers", "OPTIMIZERS"),
-    "schedule": ("cygd.components.schedules", "SCHEDULES"),
-    "initializer": ("cygd.components.initializers", "INITIALIZERS"),
-    "metric": ("cygd.components.metrics", "METRICS"),
-    "data_source": ("cygd.data", "DATA_SOURCES"),
-    "logger": ("cygd.tracking.loggers", "LOGGERS"),
-}
-
-
 class BuiltInComponents:
-    """The components of the built-in tables."""
+    """The built-in components of some kinds, without plugins.
+
+    Parameters
+    ----------
+    kinds : sequence of Kind
+        The kinds to look names up in.
+    """
+
+    def __init__(self, kinds: Sequence[Kind] = KINDS) -> None:
+        self._tables = {kind.name: {row.name: row for row in kind.built_ins} for kind in kinds}
 
     def get(self, kind: str, name: str) -> Component:
         """Return a built-in component, or raise an UnknownComponentError."""
-        module, table = _TABLES[kind]
-        rows: Sequence[Component] = getattr(importlib.import_module(module), table)
-        by_name = {row.name: row for row in rows}
-        if name not in by_name:
-            raise UnknownComponentError(kind, name, list(by_name))
-        return by_name[name]
+        table = self._tables.get(kind, {})
+        if name not in table:
+            raise UnknownComponentError(kind, name, list(table))
+        return table[name]
 
     def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
         """Return the component that a mapping with a formula describes."""
@@ -81,25 +110,25 @@ class BuiltInComponents:
 def resolve(
     kind: str, spec: Component | str | Mapping[str, object], components: Components | None = None
 ) -> Component:
-    """Return the component that is meant by a component, a name, or a mapping of name and options.
+    """Return the component that a specification names, with its options set.
 
     Parameters
     ----------
     kind : str
-        "activation", "loss", "optimizer", "schedule", "initializer", "metric", "data_source", "logger".
+        The kind of the component, such as "activation".
     spec : Component, str or mapping
-        A mapping is {"name": ..., option: value, ...}, or {"formula": ..., parameter: value, ...}.
+        A component, a name, {"name": ..., option: value, ...} or {"formula": ..., parameter: value, ...}.
     components : Components, optional
-        Where names are looked up; the built-in tables by default.
+        Where names are looked up; `BuiltInComponents` by default.
 
     Raises
     ------
     UnknownComponentError
-        For a name that nothing has.
+        The name is unknown.
     OptionError
-        For an option or a value that the component refuses.
+        The component does not have such an option, or rejects its value.
     FormulaError
-        For a formula that is none.
+        The formula is invalid.
 
     Examples
     --------
@@ -108,7 +137,7 @@ def resolve(
     """
     if isinstance(spec, Component):
         if spec.kind != kind:
-            raise TypeError(f"expected {with_article(kind)}, found {spec}")
+            raise TypeError(f"expected {with_article(kind)}, got {spec}")
         return spec.configured({})
     options: Mapping[str, object] = {}
     name: object = spec
@@ -116,10 +145,8 @@ def resolve(
         if "formula" in spec:
             return component_from_formula(kind, spec)
         if "name" not in spec:
-            raise OptionError(
-                f"{with_article(kind)} given as a mapping needs a 'name' or a 'formula'", "name"
-            )
+            raise OptionError(f"{kind_label(kind)}: expected a 'name' or a 'formula' in the mapping", "name")
         name, options = spec["name"], {key: value for key, value in spec.items() if key != "name"}
     if not isinstance(name, str):
-        raise TypeError(f"{with_article(kind)} is a name or a mapping with a name, found {name!r}")
+        raise TypeError(f"{kind_label(kind)}: expected a name or a mapping with a name, got {name!r}")
     return (components or BuiltInComponents()).get(kind, name).configured(options)

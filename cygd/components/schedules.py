@@ -1,8 +1,7 @@
-"""Schedules: how the learning rate changes over the epochs.
+"""Schedules: the factor on the learning rate in each epoch.
 
-The built-in schedules: the factor on the learning rate, given the epoch (from 0) and their number.
-
-Every one of them also understands `warmup`, which `Schedule` adds.
+A built-in is a row of `SCHEDULES`: a function of the epoch (from 0) and the number of epochs. `Schedule`
+adds the option `warmup` to each.
 """
 
 from __future__ import annotations
@@ -16,14 +15,12 @@ from cygd.components.base import Component, Function, declared_by
 from cygd.components.options import check_number
 from cygd.errors import PluginError
 
-__all__ = ["SCHEDULES", "MetricSchedule", "ReduceOnPlateau", "RunningSchedule", "Schedule", "constant"]
-
 
 class MetricSchedule(Protocol):
-    """What a watching schedule builds for a run: the newest measurement in, the factor out."""
+    """The state of a metric-driven schedule within one run: takes measurements, returns factors."""
 
     def __call__(self, monitored: float | None, /) -> float:
-        """Return the factor for the coming epoch; None: nothing was measured since the last call."""
+        """Return the factor for the next epoch; None means no measurement since the last call."""
         ...
 
 
@@ -39,19 +36,18 @@ class Schedule(Component):
     Parameters
     ----------
     name : str
-        What an experiment calls it.
+        The name in an experiment.
     function : callable
-        function(epoch, epochs, **options) -> the factor on the learning rate in an epoch, counted
-        from 0. Its keyword parameters with their defaults are the schedule's options.
+        function(epoch, epochs, **options) -> the factor on the learning rate in an epoch, counted from 0. Its
+        keyword parameters with their defaults are the options.
     watcher : callable
-        In place of `function`, for a schedule that reacts to what is measured: watcher(**options)
-        builds one `MetricSchedule` for each run.
+        Instead of `function`, for a schedule that depends on the monitored loss: watcher(**options) returns a
+        new `MetricSchedule` for each run.
 
     Notes
     -----
-    Every schedule takes `warmup: N`: in the first N epochs the rate rises linearly to where the
-    schedule begins, by the factors 1/(N + 1), ..., N/(N + 1), and the schedule takes over with its
-    own epoch 0 behind them.
+    Every schedule has the option `warmup: N`: in the first N epochs the rate rises linearly, by the factors
+    1/(N + 1), ..., N/(N + 1), to where the schedule begins, which then starts with its own epoch 0.
 
     Examples
     --------
@@ -71,7 +67,7 @@ class Schedule(Component):
 
     def __post_init__(self) -> None:
         if (self.function is None) == (self.watcher is None):
-            raise TypeError(f"{self} needs a function or a watcher, and not both")
+            raise TypeError(f"{self}: expected either function= or watcher=")
         if self.watcher is not None:
             self._declare(declared_by(self, "watcher", self.watcher, ()))
         else:
@@ -79,19 +75,19 @@ class Schedule(Component):
         self._set(_integers=self._integers | {"warmup"})
 
     def start(self) -> RunningSchedule:
-        """Return the schedule of one run, from its beginning."""
+        """Return the state of the schedule at the start of a run."""
         return RunningSchedule(self)
 
 
 class RunningSchedule:
-    """A schedule within one run, asked once before each epoch.
+    """A schedule within one run, evaluated once before each epoch.
 
     Attributes
     ----------
     watches : bool
-        Whether it wants to know what was measured (the validation loss, or else the loss).
+        Whether it needs the monitored loss (the validation loss, or else the loss).
     steady : bool
-        Whether the factor is 1 from beginning to end, so that nobody has to ask.
+        Whether the factor is 1 in every epoch, so that it need not be evaluated.
     """
 
     def __init__(self, schedule: Schedule) -> None:
@@ -106,18 +102,18 @@ class RunningSchedule:
         Parameters
         ----------
         epoch, epochs : int
-            The coming epoch, counted from 0, of how many.
+            The next epoch, counted from 0, and the number of epochs.
         monitored : float, optional
-            What was measured since the last call; None when nothing was. What stands before the
-            first epoch of the schedule proper is not counted as an observation.
+            The loss measured since the last call, or None. Measurements before the first epoch after the
+            warmup are ignored.
         """
         warmup = self._schedule.warmup
         epochs = max(epochs - warmup, 1)
         if epoch < warmup:
-            return (epoch + 1) / (warmup + 1) * self._behind_warmup(0, epochs, None)
-        return self._behind_warmup(epoch - warmup, epochs, monitored if epoch > warmup else None)
+            return (epoch + 1) / (warmup + 1) * self._after_warmup(0, epochs, None)
+        return self._after_warmup(epoch - warmup, epochs, monitored if epoch > warmup else None)
 
-    def _behind_warmup(self, epoch: int, epochs: int, monitored: float | None) -> float:
+    def _after_warmup(self, epoch: int, epochs: int, monitored: float | None) -> float:
         schedule = self._schedule
         if self._watcher is not None:
             factor = self._watcher(monitored)
@@ -125,12 +121,12 @@ class RunningSchedule:
             assert schedule.function is not None
             factor = schedule.function(epoch, epochs, **schedule.parameters)
         if type(factor) is float and 0 <= factor < inf:
-            return factor  # asked before every epoch: what is right goes through at once
+            return factor  # fast path
         number = check_number(factor)
         if isinstance(number, float) and number < 0:
-            number = f"must not be negative, found {number}"
+            number = f"expected a number of at least 0, got {number}"
         if isinstance(number, str):
-            raise PluginError(f"{schedule}: the factor of epoch {epoch} {number}")
+            raise PluginError(f"{schedule}: factor of epoch {epoch}: {number}")
         return number
 
 
@@ -164,9 +160,8 @@ def one_cycle(
 ) -> float:
     """Return a rise from 1/start_divisor to 1, then a fall to 1/(start_divisor end_divisor).
 
-    Both are half cosine waves, as PyTorch's OneCycleLR has it (Smith & Topin 2018); the peak is at
-    epoch warm_fraction epochs - 1, which may lie between two epochs. A run too short for a rise
-    begins at the peak.
+    Both are half cosine waves, as in PyTorch's OneCycleLR (Smith & Topin 2018); the peak is at epoch
+    warm_fraction epochs - 1, which may lie between two epochs. A run too short for a rise begins at the peak.
     """
     start = 1 / start_divisor
     peak, last = max(warm_fraction * epochs - 1, 0), epochs - 1
@@ -176,30 +171,30 @@ def one_cycle(
 
 
 def _anneal(start: float, end: float, progress: float) -> float:
-    """Return the point of a half cosine wave from start to end; it stays at the end."""
+    """Return the point of a half cosine wave from start to end, and end from progress 1 on."""
     return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2
 
 
 class ReduceOnPlateau:
-    """Multiply the factor where what is monitored no longer falls, as PyTorch's ReduceLROnPlateau does.
+    """Reduce the factor when the monitored loss stops falling, as PyTorch's ReduceLROnPlateau does.
 
     Parameters
     ----------
     factor : float
-        What the rate is multiplied by.
+        The multiplier of the rate.
     patience : int
-        How many measurements in a row may bring no improvement; the next one reduces.
+        The number of successive measurements without improvement that are tolerated.
     threshold : float
-        Better is below best (1 - threshold).
+        A loss below best (1 - threshold) is an improvement.
     cooldown : int
-        How many measurements after a reduction count as none without improvement.
+        The number of measurements after a reduction that do not count against the patience.
     minimum : float
-        Where the factor stops.
+        The smallest factor.
 
     Examples
     --------
-    >>> see = ReduceOnPlateau(factor=0.5, patience=1)
-    >>> [see(loss) for loss in (None, 1.0, 1.0, 1.0, 0.5)]
+    >>> plateau = ReduceOnPlateau(factor=0.5, patience=1)
+    >>> [plateau(loss) for loss in (None, 1.0, 1.0, 1.0, 0.5)]
     [1.0, 1.0, 1.0, 0.5, 0.5]
     """
 
@@ -217,15 +212,15 @@ class ReduceOnPlateau:
         self.threshold = threshold
         self.cooldown = cooldown
         self.minimum = minimum
-        self.now = 1.0
+        self.current = 1.0
         self.best = inf
-        self.bad = 0  # measurements without improvement
-        self.cooling = 0  # measurements left in which a bad one does not count
+        self.bad = 0  # successive measurements without improvement
+        self.cooling = 0  # remaining measurements of the cooldown
 
     def __call__(self, monitored: float | None) -> float:
-        """Return the factor, having seen a measurement (None: nothing was measured)."""
+        """Return the factor after a measurement (None: no measurement)."""
         if monitored is None:
-            return self.now
+            return self.current
         if monitored < self.best * (1 - self.threshold):
             self.best = monitored
             self.bad = 0
@@ -235,11 +230,11 @@ class ReduceOnPlateau:
             self.cooling -= 1
             self.bad = 0
         if self.bad > self.patience:
-            # never up: the minimum may be above where a plateau found us
-            self.now = min(self.now, max(self.now * self.factor, self.minimum))
+            # the minimum may exceed the current factor, which must not rise
+            self.current = min(self.current, max(self.current * self.factor, self.minimum))
             self.cooling = self.cooldown
             self.bad = 0
-        return self.now
+        return self.current
 
 
 SCHEDULES: tuple[Schedule, ...] = (

@@ -14,15 +14,6 @@ from cygd.config.messages import format_value
 from cygd.config.validators import Context, ErrorDetails, ValidationError, expected_error
 from cygd.errors import CygdError, did_you_mean, hint_of
 
-__all__ = [
-    "ComponentSpec",
-    "ComponentValidator",
-    "Components",
-    "configure_component",
-    "find_component",
-    "suggest",
-]
-
 SYNONYMS = {  # names in other tools -> names here
     "activations": "activation",
     "batch": "batch_size",

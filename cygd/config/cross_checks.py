@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import logging
 
-from cygd.config.messages import format_alternatives, format_count
+from cygd.config.messages import format_alternatives
 from cygd.config.sections import DataSection, ExperimentSection, LayerSpec, Split
 from cygd.config.validation import Diagnostics
-from cygd.errors import did_you_mean
-
-__all__ = ["WITHOUT_TARGETS", "check_together"]
+from cygd.errors import did_you_mean, format_count
 
 log = logging.getLogger("cygd")
 

@@ -20,8 +20,6 @@ from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
-__all__ = ["Document", "read"]
-
 
 @dataclass(frozen=True)
 class Document:

@@ -19,8 +19,6 @@ from cygd.config.validators import Context, safe_name
 from cygd.config.yaml.nodes import parse_key, show_key
 from cygd.errors import ConfigError, Problem
 
-__all__ = ["Experiment", "validate"]
-
 FILE_OPTIONS = ("path", "file", "x", "y")  # options of a data source that name a file if they are text
 
 

@@ -16,8 +16,6 @@ from cygd.config.section import Section
 from cygd.config.sections import DataSection, ExperimentSection
 from cygd.config.validators import ListOf, Nullable
 
-__all__ = ["Options", "experiment_schema"]
-
 Schema = dict[str, Any]
 Options = Mapping[str, Mapping[str, Mapping[str, Any]]]  # kind -> name -> the schema of its options
 

@@ -11,8 +11,6 @@ import numpy as np
 from cygd.config.yaml.nodes import KeyPath, Mark, Node
 from cygd.config.yaml.reader import check_depth
 
-__all__ = ["read_mapping"]
-
 _ARRAY_KEYS = ("x", "y")  # numeric arrays under these keys are not converted to lists: they may be large
 
 

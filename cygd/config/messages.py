@@ -9,8 +9,6 @@ import numpy as np
 
 from cygd.config.yaml.scalars import format_float
 
-__all__ = ["format_alternatives", "format_count", "format_value"]
-
 MAX_LENGTH = 60
 
 
@@ -38,8 +36,3 @@ def format_alternatives(names: Iterable[Any]) -> str:
     """Join alternatives: `a, b or c`."""
     *first, last = [str(name) for name in names]
     return f"{', '.join(first)} or {last}" if first else last
-
-
-def format_count(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 row`, `2 rows`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -19,8 +19,6 @@ from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Node, parse_key, show_
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem
 
-__all__ = ["apply_changes", "apply_overrides", "is_component", "read_override"]
-
 _VALIDATORS = {
     (*path, "*") if field.is_list else path: field.inner for path, field in walk(ExperimentSection)
 }

@@ -22,8 +22,6 @@ from cygd.config.validators import (
     expected_error,
 )
 
-__all__ = ["Field", "InvalidDefaultError", "Section", "field", "optional", "walk"]
-
 
 class Field(NamedTuple):
     """A key of a section."""

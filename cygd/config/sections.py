@@ -45,19 +45,6 @@ from cygd.config.validators import (
     whole_number,
 )
 
-__all__ = [
-    "Checkpoint",
-    "Clip",
-    "DataSection",
-    "ExperimentSection",
-    "LayerSpec",
-    "ModelSection",
-    "Scale",
-    "Split",
-    "Stop",
-    "Train",
-]
-
 SHARE = number(0, 1, below=True)
 POSITIVE = number(0, above=True)
 NOT_NEGATIVE = number(0)

@@ -29,8 +29,6 @@ from cygd.config.validators import (
 )
 from cygd.config.yaml.nodes import parse_key
 
-__all__ = ["SweepSection"]
-
 DISTRIBUTIONS = ("uniform", "log_uniform", "integers", "choice")
 DISTRIBUTION = (
     "{uniform: [low, high]}, {log_uniform: [low, high]}, {integers: [low, high]} or {choice: [...]}"

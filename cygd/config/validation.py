@@ -15,8 +15,6 @@ from cygd.config.validators import ErrorDetails
 from cygd.config.yaml.nodes import KeyPath, parse_key
 from cygd.errors import Problem
 
-__all__ = ["Diagnostics"]
-
 
 class Diagnostics:
     """The problems of one document, and the paths that are invalid."""

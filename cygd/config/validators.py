@@ -16,38 +16,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from cygd.config.messages import format_alternatives, format_count, format_value
+from cygd.config.messages import format_alternatives, format_value
 from cygd.config.yaml.nodes import KeyPath
 from cygd.config.yaml.scalars import read_scalar
-from cygd.errors import did_you_mean
-
-__all__ = [
-    "BIAS",
-    "BOOLEAN",
-    "CLASS_WEIGHT",
-    "COLUMN",
-    "EXPERIMENT_NAME",
-    "MATRIX",
-    "MEASURED_VALUE",
-    "SEED",
-    "TEXT",
-    "TIME",
-    "Context",
-    "ErrorDetails",
-    "ListOf",
-    "Mismatch",
-    "Nullable",
-    "PlainValidator",
-    "ValidationError",
-    "Validator",
-    "choice",
-    "either",
-    "expected_error",
-    "number",
-    "safe_name",
-    "validate_all",
-    "whole_number",
-]
+from cygd.errors import did_you_mean, format_count
 
 
 class ErrorDetails(NamedTuple):

@@ -11,8 +11,6 @@ from cygd.data.dataset import Array, Label, Part
 from cygd.data.formatting import suggest_name
 from cygd.errors import DataError
 
-__all__ = ["apply_class_weights"]
-
 
 def apply_class_weights(train: Part, classes: Sequence[Label], weights: str | Mapping[str, float]) -> Part:
     """Return the training rows with their sample weights multiplied by class weights.

@@ -14,8 +14,6 @@ from cygd.errors import CygdError
 if TYPE_CHECKING:
     from cygd.config.sections import DataSection
 
-__all__ = ["ColumnRoles", "assign_roles"]
-
 MakeError = Callable[[str, str, str | None], CygdError]  # of key, message and hint
 
 

@@ -10,10 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.formatting import format_count
-from cygd.errors import DataError
-
-__all__ = ["Array", "Dataset", "Label", "Part", "Rows", "as_real_array"]
+from cygd.errors import DataError, format_count
 
 Array: TypeAlias = npt.NDArray[Any]
 Rows: TypeAlias = npt.NDArray[np.integer[Any]]

@@ -11,15 +11,13 @@ from cygd.components import Components
 from cygd.core.deterministic import column_statistics
 from cygd.data.columns import ColumnRoles
 from cygd.data.dataset import Label, Rows
-from cygd.data.formatting import format_count, format_list
+from cygd.data.formatting import format_list
 from cygd.data.preparation import HELD_OUT, Preparation, Samples
 from cygd.data.table import Column, Table
-from cygd.errors import CygdError
+from cygd.errors import CygdError, format_count
 
 if TYPE_CHECKING:
     from cygd.config import Experiment
-
-__all__ = ["ColumnSummary", "Description", "describe"]
 
 
 @dataclass(frozen=True)

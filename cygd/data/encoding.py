@@ -14,16 +14,6 @@ from cygd.data.formatting import format_list, format_location
 from cygd.data.table import Table, parse_number
 from cygd.errors import DataError
 
-__all__ = [
-    "InputColumn",
-    "all_finite",
-    "check_finite",
-    "encode_column",
-    "missing_value_error",
-    "numeric_column",
-    "scale_values",
-]
-
 BLOCK_ROWS = 8192  # rows per block, so that a memory-mapped array is never loaded as a whole
 MISSING_HINT = "data.missing: drop removes such rows, data.missing: mean fills missing inputs"
 

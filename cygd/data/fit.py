@@ -14,8 +14,6 @@ from cygd.data.encoding import InputColumn, check_finite, check_no_infinity, num
 from cygd.data.table import Table
 from cygd.errors import DataError
 
-__all__ = ["fit_array", "fit_categories", "fit_classes", "fit_numbers", "fit_scaling"]
-
 log = logging.getLogger("cygd")
 
 

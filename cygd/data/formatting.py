@@ -6,18 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cygd.errors import did_you_mean
 
-__all__ = ["format_count", "format_list", "format_location", "suggest_name"]
-
 
 def format_list(items: Iterable[object], limit: int = 8) -> str:
     """Return items separated by commas; an ellipsis replaces those after the first `limit`."""
     words = [str(item) for item in items]
     return ", ".join(words[:limit] + ["..."] * (len(words) > limit)) or "none"
-
-
-def format_count(count: int, noun: str) -> str:
-    """Return a count with its noun in singular or plural."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def format_location(

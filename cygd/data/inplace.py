@@ -15,8 +15,6 @@ from cygd.data.dataset import Array
 from cygd.data.encoding import BLOCK_ROWS, InputColumn, numeric_column, scale_values
 from cygd.data.table import Table
 
-__all__ = ["convert_in_place"]
-
 
 def convert_in_place(
     table: Table, columns: Sequence[InputColumn], dtype: np.dtype[np.floating]

@@ -24,20 +24,18 @@ from cygd.data.columns import ColumnRoles, assign_roles
 from cygd.data.dataset import Array, Dataset, Label, Part, Rows
 from cygd.data.encoding import MISSING_HINT, all_finite, encode_column, numeric_column
 from cygd.data.fit import fit_array, fit_categories, fit_classes, fit_numbers, fit_scaling
-from cygd.data.formatting import format_count, format_list
+from cygd.data.formatting import format_list
 from cygd.data.inplace import convert_in_place
 from cygd.data.preprocessing import Preprocessing
-from cygd.data.source import DataSource
+from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
 from cygd.data.split import SplitRows, sort_by_time, split_rows
 from cygd.data.table import Table
-from cygd.errors import ConfigError, CygdError, DataError
+from cygd.errors import ConfigError, CygdError, DataError, format_count
 
 if TYPE_CHECKING:
     from cygd.config import Experiment
     from cygd.config.sections import DataSection
-
-__all__ = ["HELD_OUT", "Preparation", "PreparedData", "Samples", "fingerprint", "load", "prepare"]
 
 log = logging.getLogger("cygd")
 
@@ -93,7 +91,7 @@ def data_source(
     """Return the configured source of a section; a part's options override those of the training data."""
     source = section.component
     if source is None:
-        source = (components or BuiltInComponents()).get("data_source", section.source)
+        source = (components or BuiltInComponents([KIND])).get("data_source", section.source)
         source = source.configured(section.options)
     if part is not None:
         source = source.configured(getattr(section, part))

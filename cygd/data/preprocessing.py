@@ -33,8 +33,6 @@ from cygd.data.formatting import format_list, format_location
 from cygd.data.table import Column, Table
 from cygd.errors import CheckpointError, DataError
 
-__all__ = ["Preprocessing"]
-
 VERSION = 1
 
 
@@ -162,13 +160,13 @@ class Preprocessing:
     @classmethod
     def from_json(cls, data: object) -> Preprocessing:
         """Return what `to_json` wrote, or raise a CheckpointError if it cannot have written this."""
-        top = JsonEntry(data, "")
+        top = _JsonEntry(data, "")
         version = top.get("version", int)
         top.expect(version == VERSION, f"expected version {VERSION}, got {version}")
-        entries = [JsonEntry(item, f"inputs[{i}]") for i, item in enumerate(top.get("inputs", list))]
+        entries = [_JsonEntry(item, f"inputs[{i}]") for i, item in enumerate(top.get("inputs", list))]
         columns = tuple(entry.input_column() for entry in entries)
         top.expect(len({c.column for c in columns}) == len(columns), "duplicate column in inputs")
-        targets = JsonEntry(top.get("targets", dict), "targets")
+        targets = _JsonEntry(top.get("targets", dict), "targets")
         names = targets.get("columns", list)
         is_valid = all(isinstance(name, str) for name in names)
         targets.expect(is_valid, f"columns: expected a list of strings, got {names!r}")
@@ -178,7 +176,7 @@ class Preprocessing:
         return cls(columns, tuple(names), targets.labels("classes") or (), shift, scale)
 
 
-class JsonEntry:
+class _JsonEntry:
     """A mapping in preprocessing.json whose values are checked as they are read."""
 
     def __init__(self, data: object, path: str) -> None:

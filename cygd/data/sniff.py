@@ -26,8 +26,6 @@ from cygd.data.sources.text_io import normalize_encoding, open_text
 from cygd.data.table import Column, Table, parse_number
 from cygd.errors import DataError
 
-__all__ = ["ColumnGuess", "TableGuess", "sniff_table"]
-
 SOURCES = {".npz": "npz", ".parquet": "parquet", ".svm": "svmlight", ".svmlight": "svmlight"}
 DEFAULTS = {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "header": True}
 DELIMITERS = ",;\t|"

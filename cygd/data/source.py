@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from cygd.components import Component
 from cygd.components.base import declared_by
+from cygd.components.registry import Kind
 from cygd.data.dataset import Dataset
 from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
@@ -19,8 +20,6 @@ from cygd.data.sources.svmlight import load_svmlight
 from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError, describe_exception
-
-__all__ = ["DATA_SOURCES", "DataSource"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +45,9 @@ class DataSource(Component):
     """
 
     kind: ClassVar[str] = "data_source"
-    _taken: ClassVar[tuple[str, ...]] = ()  # `name` may be an option: experiments give the name as `source`
+    _reserved: ClassVar[
+        tuple[str, ...]
+    ] = ()  # `name` may be an option: experiments give the name as `source`
 
     load: Callable[..., Any]
     parameters: Mapping[str, Any] = field(init=False)
@@ -118,3 +119,5 @@ DATA_SOURCES: tuple[DataSource, ...] = (
         },
     ),
 )
+
+KIND = Kind("data_source", DataSource, "cygd_data_sources", DATA_SOURCES)

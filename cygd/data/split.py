@@ -20,11 +20,8 @@ import numpy.typing as npt
 from cygd.core.random import Stream
 from cygd.data.dataset import Rows
 from cygd.data.encoding import missing_value_error
-from cygd.data.formatting import format_count
 from cygd.data.table import Table
-from cygd.errors import DataError
-
-__all__ = ["SplitRows", "sort_by_time", "split_rows"]
+from cygd.errors import DataError, format_count
 
 DATE = re.compile(r"\d{4}-\d\d(-\d\d|$)")  # sorts alphabetically
 

@@ -21,16 +21,6 @@ from cygd.data.dataset import Array, Dataset, Label, Rows, as_real_array
 from cygd.data.formatting import format_location, suggest_name
 from cygd.errors import DataError
 
-__all__ = [
-    "MISSING_VALUES",
-    "Column",
-    "ColumnReader",
-    "Table",
-    "TableFile",
-    "factorize_labels",
-    "parse_number",
-]
-
 MISSING_VALUES = frozenset({"", "NA", "NaN", "nan", "null", "?"})
 
 

@@ -11,23 +11,13 @@ from cygd.errors import ConfigError
 from cygd.runner.assembly import Assembly, assemble
 from cygd.tracking.results import Result
 
-__all__ = ["ExperimentOrRun", "assemble_experiment", "check_no_dropout"]
-
 ExperimentOrRun = str | os.PathLike[str] | Mapping[str, Any] | Result
 
 
 def assemble_experiment(
     source: ExperimentOrRun, overrides: Sequence[str] = (), plugins: Sequence[str] = ()
 ) -> Assembly:
-    """Return an experiment with its data and its untrained network.
-
-    Parameters
-    ----------
-    source : path, mapping or Result
-        An experiment file or mapping, a run folder, or the result of a run.
-    overrides, plugins : sequence of str
-        As for `cygd.run`.
-    """
+    """Return the experiment of a file, a mapping, a run folder or a result, with an untrained network."""
     if isinstance(source, Result):
         source = source.directory
     if not isinstance(source, Mapping) and Path(source).is_dir():

@@ -21,8 +21,6 @@ from cygd.network import Network
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import fit_options, training_loop
 
-__all__ = ["LARGEST", "LossSurface", "Weight", "compute_loss_surface", "loss_surface", "parse_weight"]
-
 Array = NDArray[Any]
 
 CURVE_POINTS = 241
@@ -35,49 +33,26 @@ MARGIN = 0.5  # on each side of the path, in proportion to its extent
 class Weight:
     """One parameter of a network.
 
-    Attributes
-    ----------
-    name : str
-        w0[1,2] is the weight from input 1 to unit 2 of layer 0, b0[2] the bias of that unit, a0[0] a
-        trainable parameter of its activation.
-    index : int
-        Its index in `Network.parameters`.
+    w0[1,2] is the weight from input 1 to unit 2 of layer 0, b0[2] the bias of that unit, a0[0] a trainable
+    parameter of its activation.
     """
 
     name: str
-    index: int
+    index: int  # in `Network.parameters`
 
 
 @dataclass(frozen=True, eq=False)
 class LossSurface:
-    """The error over one weight or two, and the path of training.
+    """The error over one weight or two, and the path of training."""
 
-    Attributes
-    ----------
-    weights : tuple of Weight
-        One or two.
-    steps, epochs : array of int, shape (n_updates + 1,)
-        The number of each update, with 0 before the first; and its epoch, from 1.
-    path : array of shape (n_updates + 1, n_weights)
-        The weights after each update.
-    errors : array of shape (n_updates + 1,)
-        E of the whole network after each update.
-    axes : tuple of arrays
-        The values of each weight at which the surface was evaluated.
-    surface : array of shape (n,) or (n, n)
-        E there; [i, j] at axes[0][i] and axes[1][j].
-    complete : bool
-        Whether the path ends at the end of the run.
-    """
-
-    weights: tuple[Weight, ...]
-    steps: Array
-    epochs: Array
-    path: Array
-    errors: Array
-    axes: tuple[Array, ...]
-    surface: Array
-    complete: bool
+    weights: tuple[Weight, ...]  # one or two
+    steps: Array  # the number of each update, from 0 before the first: (n_updates + 1,)
+    epochs: Array  # the epoch of each update, from 1
+    path: Array  # the weights after each update: (n_updates + 1, n_weights)
+    errors: Array  # E of the whole network after each update
+    axes: tuple[Array, ...]  # the values of each weight at which the surface was evaluated
+    surface: Array  # E there: [i] or [i, j] at axes[0][i] and axes[1][j]
+    complete: bool  # whether the path ends at the end of the run
 
 
 def loss_surface(

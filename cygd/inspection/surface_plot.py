@@ -8,25 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from cygd.errors import CygdError
+from cygd.errors import CygdError, format_count
 from cygd.inspection.surface import LARGEST, Array, LossSurface
-
-__all__ = ["draw"]
 
 LEVELS = 24
 CURVE_COLOR, PATH_COLOR, START_COLOR, END_COLOR = "#3b4252", "#d95f02", "#7570b3", "#1b9e77"
 
 
 def draw(data: LossSurface, title: str, file: Path) -> None:
-    """Write a plot in the format that the suffix of the file names.
-
-    Raises
-    ------
-    CygdError
-        If matplotlib is not installed or does not support the format.
-    OSError
-        If the file cannot be written.
-    """
+    """Write a plot in the format that the suffix of the file names."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -124,5 +114,4 @@ def _marker_size(data: LossSurface) -> float:
 
 
 def _path_label(data: LossSurface) -> str:
-    count = len(data.path) - 1
-    return f"{count} update{'s' * (count != 1)}" + ("" if data.complete else ", the first of the run")
+    return format_count(len(data.path) - 1, "update") + ("" if data.complete else ", the first of the run")

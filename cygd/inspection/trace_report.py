@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import IO, SupportsFloat
 
 import numpy as np
 
+from cygd.errors import format_count
 from cygd.inspection.tracing import Array, LayerStep, ParameterStep, Step
-
-__all__ = ["CSV_COLUMNS", "format_number", "write_csv", "write_text"]
 
 MAX_ROWS, MAX_SAMPLES = 20, 8
 
@@ -58,7 +58,7 @@ def _step_lines(step: Step) -> Iterator[str]:
     for k, layer in enumerate(step.layers):
         n_inputs, n_units = layer.w.value.shape
         yield ""
-        shape = f"{_format_count(n_inputs, 'input')}, {_format_count(n_units, 'unit')}"
+        shape = f"{format_count(n_inputs, 'input')}, {format_count(n_units, 'unit')}"
         equation = _equation(layer, k == len(step.layers) - 1)
         yield f"layer {k}: {shape}, f = {layer.activation.name}, {equation}"
         yield ""
@@ -83,9 +83,7 @@ def _unit_table(step: Step, k: int) -> tuple[list[str], list[list[str]], int]:
     head += ["y", "y - y_hat", "E"] if last else []
     head += ["f'(h)", "delta"]
     rows: list[list[str]] = []
-    for s, j in np.ndindex(*layer.h.shape):
-        if len(rows) == MAX_ROWS:
-            break
+    for s, j in islice(np.ndindex(*layer.h.shape), MAX_ROWS):
         row = [
             str(int(step.samples[s])) if j == 0 else "",
             _format_vector(layer.x[s]) if j == 0 else "",
@@ -106,11 +104,10 @@ def _unit_table(step: Step, k: int) -> tuple[list[str], list[list[str]], int]:
 def _weight_table(layer: LayerStep, k: int) -> tuple[list[str], list[list[str]], int]:
     """Return head, first rows and number of rows of the table of a layer's weights, then biases."""
     head = ["weight", "w", "dE/dw", "dE/dw (limit)", "Delta w", "w after"]
-    rows: list[list[str]] = []
-    for name, numbers in _weights(layer, k):
-        if len(rows) == MAX_ROWS:
-            break
-        rows.append([name, *("-" if number is None else format_number(number) for number in numbers)])
+    rows = [
+        [name, *("-" if number is None else format_number(number) for number in numbers)]
+        for name, numbers in islice(_weights(layer, k), MAX_ROWS)
+    ]
     return head, rows, sum(step.value.size for step in (layer.w, layer.b, layer.a) if step is not None)
 
 
@@ -122,11 +119,8 @@ def _weights(layer: LayerStep, k: int) -> Iterator[tuple[str, list[float | None]
                 name = f"{kind}{k}[{','.join(map(str, place))}]"
                 if kind == "a":
                     name += f" {layer.activation.trainable[place[0]]}"
-                yield name, [_at(array, place) for array in _columns(step)]
-
-
-def _columns(step: ParameterStep) -> Sequence[Array | None]:
-    return step.value, step.gradient, step.numerical, step.delta, step.after
+                arrays = (step.value, step.gradient, step.numerical, step.delta, step.after)
+                yield name, [_at(array, place) for array in arrays]
 
 
 def _at(array: Array | None, place: tuple[int, ...]) -> float | None:
@@ -156,10 +150,6 @@ def format_number(number: SupportsFloat) -> str:
 def _format_vector(values: Array) -> str:
     listed = ", ".join(f"{float(value):.5g}" for value in values[:4])
     return f"({listed}{', ...' if len(values) > 4 else ''})"
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 # -- CSV --------------------------------------------------------------------------------------------

@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd import core
-from cygd.components import Activation, Loss
-from cygd.core import _f32, _f64
+from cygd.components import Activation
+from cygd.core import _f64
 from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
 from cygd.network import Network, Update
 from cygd.runner.assembly import Assembly, build_network
 from cygd.runner.fit import fit_options, training_loop
-
-__all__ = ["LayerStep", "ParameterStep", "Step", "trace", "trace_steps"]
 
 Array = NDArray[Any]
 
@@ -38,82 +36,45 @@ MAX_NUMERICAL = 20_000
 
 @dataclass(frozen=True, eq=False)
 class ParameterStep:
-    """One array of parameters in one update; all arrays have its shape.
+    """One array of parameters in one update; all arrays have its shape."""
 
-    Attributes
-    ----------
-    value, after : array
-        The parameters before and after the update.
-    gradient : array
-        dE/dw of the batch with penalties, by the equations.
-    numerical : array or None
-        The same by central differences; None in a network with more than MAX_NUMERICAL parameters.
-    delta : array
-        after - value.
-    """
-
-    value: Array
-    gradient: Array
-    numerical: Array | None
-    delta: Array
+    value: Array  # before the update
+    gradient: Array  # dE/dw of the batch with penalties, by the equations
+    numerical: Array | None  # by central differences; None with more than MAX_NUMERICAL parameters
     after: Array
+
+    @property
+    def delta(self) -> Array:
+        """The change."""
+        return self.after - self.value
 
 
 @dataclass(frozen=True, eq=False)
 class LayerStep:
-    """One layer in one update; arrays are of shape (n_samples, n_units).
+    """One layer in one update; arrays are of shape (n_samples, n_units)."""
 
-    Attributes
-    ----------
-    activation : Activation
-        f.
-    x, h, y_hat, derivative, delta : array
-        Input, net input, output, f'(h) (None if f is row-wise) and error term.
-    w : ParameterStep
-    b, a : ParameterStep or None
-        The bias, and the trainable parameters of the activation; None if there are none.
-    """
-
-    activation: Activation
-    x: Array
+    activation: Activation  # f
+    x: Array  # of shape (n_samples, n_inputs)
     h: Array
     y_hat: Array
-    derivative: Array | None
+    derivative: Array | None  # f'(h); None if f is row-wise
     delta: Array
     w: ParameterStep
     b: ParameterStep | None
-    a: ParameterStep | None
+    a: ParameterStep | None  # the trainable parameters of the activation
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One update.
+    """One update."""
 
-    Attributes
-    ----------
-    number, epoch : int
-        Both counted from 1.
-    samples : array
-        The rows of the data in the batch.
-    learning_rate : float
-        eta, with the schedule's factor.
-    y : array
-        The targets.
-    elements : array
-        The loss of each sample and unit, before the reduction.
-    loss : float
-        E of the batch, with penalties.
-    layers : tuple of LayerStep
-        From the inputs to the outputs.
-    """
-
-    number: int
+    number: int  # from 1, like the epoch
     epoch: int
-    samples: Array
-    learning_rate: float
+    samples: Array  # the rows of the data in the batch
+    learning_rate: float  # with the factor of the schedule
     y: Array
-    elements: Array
-    loss: float
+    elements: Array  # the loss of each sample and unit, before the reduction
+    loss: float  # E of the batch, with penalties
     layers: tuple[LayerStep, ...]
 
 
@@ -140,13 +101,7 @@ def trace(
 
 
 def trace_steps(assembly: Assembly, count: int) -> Iterator[Step]:
-    """Yield the first updates of an experiment, as `trace` returns them; its network is trained.
-
-    Raises
-    ------
-    ConfigError
-        If a layer has dropout, whose random masks the equations leave out.
-    """
+    """Yield the first updates of an experiment, as `trace` returns them; its network is trained."""
     check_no_dropout(assembly, "dropout cannot be traced: its masks change from step to step")
     network = build_network(assembly.experiment, assembly.network.n_inputs, assembly.plugins)
     # early stopping is left out: the equations hold for further updates too
@@ -188,7 +143,9 @@ class _Equations:
                     x=xs[k],
                     h=hs[k],
                     y_hat=y_hats[k],
-                    derivative=None if activation.rowwise else activation.slope(hs[k], y_hats[k]),
+                    derivative=None
+                    if activation.rowwise
+                    else activation.evaluate_derivative(hs[k], y_hats[k]),
                     delta=deltas[k],
                     w=w,
                     b=b,
@@ -201,7 +158,7 @@ class _Equations:
             samples=update.rows,
             learning_rate=update.learning_rate,
             y=self.y,
-            elements=loss_elements(network.loss_function, self.y, y_hats[-1]),
+            elements=network.loss_function.elements(self.y, y_hats[-1]),
             loss=float(network.gradient(self.x, self.y, sample_weight=self.weight)[0]),
             layers=tuple(layers),
         )
@@ -248,7 +205,7 @@ class _Equations:
     def output_error(self, h: Array, y_hat: Array) -> Array:
         """Return g = -dE/dy_hat."""
         return np.asarray(
-            -loss_derivative(self.network.loss_function, self.y, y_hat) * self.share(h), h.dtype
+            -self.network.loss_function.evaluate_derivative(self.y, y_hat) * self.share(h), h.dtype
         )
 
     def output_delta(self, h: Array, y_hat: Array, g: Array) -> Array:
@@ -265,22 +222,4 @@ def _parameter_step(
 ) -> ParameterStep | None:
     if value is None or after is None:
         return None
-    return ParameterStep(value, gradient, numerical, after - value, after)
-
-
-def loss_elements(loss: Loss, y: Array, y_hat: Array) -> Array:
-    """Return the loss of each element, before the reduction."""
-    return _loss_kernel(loss, y, y_hat, derivative=False) if loss.kernel else loss.elements(y, y_hat)
-
-
-def loss_derivative(loss: Loss, y: Array, y_hat: Array) -> Array:
-    """Return dE/dy_hat of each element, before the reduction."""
-    return _loss_kernel(loss, y, y_hat, derivative=True) if loss.kernel else loss.slope(y, y_hat)
-
-
-def _loss_kernel(loss: Loss, y: Array, y_hat: Array, *, derivative: bool) -> Array:
-    kernels = _f32 if y.dtype == np.float32 else _f64
-    out = np.empty_like(y)
-    given = [np.ascontiguousarray(array).reshape(-1) for array in (y, y_hat)]
-    kernels.loss_block(loss.kernel, *given, out.reshape(-1), derivative, list(loss.parameters.values()))
-    return out
+    return ParameterStep(value, gradient, numerical, after)

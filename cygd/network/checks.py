@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-__all__ = ["check_count", "check_flag", "is_finite"]
-
 
 def check_count(name: str, value: object, minimum: int) -> int:
     """Return an integer of at least `minimum` as an int, or raise a ValueError."""

@@ -16,8 +16,6 @@ from cygd.errors import PluginError
 from cygd.network.checks import check_count
 from cygd.network.layers import Layer, build_layers
 
-__all__ = ["CompiledNetwork"]
-
 Array = NDArray[Any]
 
 
@@ -133,23 +131,23 @@ class CompiledNetwork:
 
     # one pass over rows ---------------------------------------------------------------------------
 
-    def _task(
+    def _dataset(
         self,
         x: Array,
         y: Array | None,
         sample_weight: Array | None = None,
         rows: NDArray[np.integer[Any]] | None = None,
     ) -> Any:
-        """Return arrays of the network's dtype as a task for the engine."""
+        """Return arrays of the network's dtype as a dataset for the engine."""
         return self._kernels.ArrayDataset(self._engine, self.parameters, x, y, sample_weight, rows)
 
     def _pass(
-        self, task: Any, *, out: Array | None = None, gradient: Array | None = None, threads: int = 1
+        self, dataset: Any, *, out: Array | None = None, gradient: Array | None = None, threads: int = 1
     ) -> float:
-        """Run forward over the rows of a task, and backward if `gradient` is given; return the loss."""
+        """Run forward over the rows of a dataset, and backward if `gradient` is given; return the loss."""
         threads = check_count("threads", threads, 1)
         return float(
-            self._call_engine(self._kernels.forward_backward, self._engine, task, threads, out, gradient)
+            self._call_engine(self._kernels.forward_backward, self._engine, dataset, threads, out, gradient)
         )
 
     def _call_engine(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -15,38 +15,19 @@ from cygd.errors import did_you_mean
 from cygd.network.checks import is_finite
 from cygd.network.compiled import CompiledNetwork
 
-__all__ = ["EarlyStopping", "EarlyStoppingMonitor", "EarlyStoppingState"]
-
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """When to stop early.
+    """When to stop early."""
 
-    Attributes
-    ----------
-    monitor : str
-        The measured value to monitor: loss, validation_loss, a metric or validation_<metric>; by default
-        validation_loss if there are validation rows, else loss.
-    patience : int or None
-        Stop after this many measurements without improvement; None: never.
-    min_delta : float
-        The smallest change that counts as an improvement.
-    mode : {"auto", "min", "max"}
-        Whether a lower or a higher value is better; auto asks the metric.
-    restore_best : bool
-        Whether training ends with the best weights instead of the last.
-    loss_below : float or None
-        Stop as soon as the measured loss is below this.
-    """
-
-    monitor: str = ""
-    patience: int | None = 20
-    min_delta: float = 0.0
-    mode: str = "auto"
-    restore_best: bool = True
-    loss_below: float | None = None
+    monitor: str = ""  # a measured value; default: validation_loss if there are validation rows, else loss
+    patience: int | None = 20  # measurements without improvement before the stop; None: never stop
+    min_delta: float = 0.0  # the smallest change that counts as an improvement
+    mode: str = "auto"  # whether lower ("min") or higher ("max") is better; "auto" asks the metric
+    restore_best: bool = True  # end with the best weights instead of the last
+    loss_below: float | None = None  # stop as soon as the measured loss is below this
 
     def __post_init__(self) -> None:
         if self.mode not in ("auto", "min", "max"):
@@ -77,37 +58,16 @@ class EarlyStopping:
 
 
 class EarlyStoppingState(NamedTuple):
-    """The state of early stopping between two measurements.
+    """The state of early stopping between two measurements."""
 
-    Attributes
-    ----------
-    best : float
-        The best value, with the opposite sign if higher is better.
-    best_epoch : int or None
-        The epoch of the best value.
-    wait : int
-        Measurements since then.
-    best_parameters : array or None
-        The parameters that reached the best value, if they are to be restored.
-    """
-
-    best: float
-    best_epoch: int | None
-    wait: int
-    best_parameters: Array | None
+    best: float = math.inf  # with the opposite sign if higher is better
+    best_epoch: int | None = None
+    wait: int = 0  # measurements since the best one
+    best_parameters: Array | None = None  # kept only if they are to be restored
 
 
 class EarlyStoppingMonitor:
-    """Early stopping during one training.
-
-    Parameters
-    ----------
-    stop : EarlyStopping
-    metrics : sequence of Metric
-        The metrics that are measured.
-    validated : bool
-        Whether they are measured on validation rows too.
-    """
+    """Early stopping during one training, with or without (`validated`) validation rows."""
 
     def __init__(self, stop: EarlyStopping, metrics: Sequence[Metric], validated: bool) -> None:
         self.stop = stop
@@ -120,37 +80,24 @@ class EarlyStoppingMonitor:
         metric_name = self.name.removeprefix("validation_")
         higher = any(metric.name == metric_name and metric.greater_is_better for metric in metrics)
         self.sign = -1.0 if stop.mode == "max" or (stop.mode == "auto" and higher) else 1.0
-        self.best = math.inf
-        self.best_epoch: int | None = None
-        self.best_parameters: Array | None = None
-        self.wait = 0
-
-    @property
-    def state(self) -> EarlyStoppingState:
-        """The current state; later measurements do not change it."""
-        return EarlyStoppingState(self.best, self.best_epoch, self.wait, self.best_parameters)
-
-    @state.setter
-    def state(self, value: EarlyStoppingState) -> None:
-        self.best, self.best_epoch, self.wait, self.best_parameters = value
+        self.state = EarlyStoppingState()
 
     def update(self, epoch: int, values: Mapping[str, float], network: CompiledNetwork) -> bool:
         """Add a measurement; return whether to stop."""
-        below, patience = self.stop.loss_below, self.stop.patience
-        if patience is not None or self.stop.restore_best:
+        stop, last = self.stop, self.state
+        if stop.patience is not None or stop.restore_best:
             value = self.sign * values[self.name]
             # the first value that is not NaN is an improvement, even if it is infinite
-            if value < self.best - self.stop.min_delta or (self.best_epoch is None and value == value):
-                self.best, self.best_epoch, self.wait = value, epoch, 0
-                if self.stop.restore_best:
-                    self.best_parameters = network.parameters.copy()
+            if value < last.best - stop.min_delta or (last.best_epoch is None and value == value):
+                best_parameters = network.parameters.copy() if stop.restore_best else None
+                self.state = EarlyStoppingState(value, epoch, 0, best_parameters)
             else:
-                self.wait += 1
-        if below is not None and values["loss"] < below:
+                self.state = last._replace(wait=last.wait + 1)
+        if stop.loss_below is not None and values["loss"] < stop.loss_below:
             return True
-        return patience is not None and self.wait >= patience
+        return stop.patience is not None and self.state.wait >= stop.patience
 
     def restore(self, network: CompiledNetwork) -> None:
         """Restore the best weights, if they were kept."""
-        if self.best_parameters is not None:
-            network.parameters[...] = self.best_parameters
+        if self.state.best_parameters is not None:
+            network.parameters[...] = self.state.best_parameters

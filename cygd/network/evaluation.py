@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from cygd.components import Metric
 from cygd.network.compiled import CompiledNetwork
 
-__all__ = ["Evaluator", "Part", "Rows", "evaluate"]
-
 Array = NDArray[Any]
 
 
@@ -48,19 +46,7 @@ def evaluate(
     unscale: Callable[[Array], Array] | None = None,
     threads: int = 1,
 ) -> dict[str, float]:
-    """Return the loss and the metrics of some rows at the network's current weights.
-
-    Parameters
-    ----------
-    network : CompiledNetwork
-    part : Part
-    metrics : sequence of Metric
-        Measured on targets and outputs in original units.
-    unscale : callable, optional
-        Converts targets and outputs to original units.
-    threads : int
-        Never changes the result.
-    """
+    """Return the loss and the metrics of some rows at the network's current weights."""
     return Evaluator(network, part, metrics, unscale, threads).evaluate()
 
 
@@ -72,12 +58,12 @@ class Evaluator:
         network: CompiledNetwork,
         part: Part,
         metrics: Sequence[Metric],
-        unscale: Callable[[Array], Array] | None,
+        unscale: Callable[[Array], Array] | None,  # to original units, in which metrics are measured
         threads: int,
         prefix: str = "",
     ) -> None:
         self.network, self.metrics, self.unscale, self.threads = network, metrics, unscale, threads
-        self.task = network._task(part.x, part.y, part.sample_weight, part.rows)
+        self.dataset = network._dataset(part.x, part.y, part.sample_weight, part.rows)
         self.names = [prefix + metric.name for metric in metrics]
         self.loss_name = f"{prefix}loss"
         if metrics:
@@ -88,10 +74,10 @@ class Evaluator:
         """Return the loss and the metrics at the current weights, by name."""
         network = self.network
         if not self.metrics:
-            return {self.loss_name: network._pass(self.task, threads=self.threads)}
+            return {self.loss_name: network._pass(self.dataset, threads=self.threads)}
         # a new array each time: a metric may keep the one that it was given
         out = np.empty((len(self.y), network.n_outputs), network.dtype)
-        values = {self.loss_name: network._pass(self.task, out=out, threads=self.threads)}
+        values = {self.loss_name: network._pass(self.dataset, out=out, threads=self.threads)}
         if self.unscale is not None:
             out = self.unscale(out)
         for name, metric in zip(self.names, self.metrics, strict=True):

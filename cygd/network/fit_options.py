@@ -12,50 +12,24 @@ from cygd.network.checks import check_count, check_flag
 from cygd.network.early_stopping import EarlyStopping
 from cygd.network.threads import choose_threads
 
-__all__ = ["FitOptions"]
-
 AnyComponent = TypeVar("AnyComponent", bound=Component)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FitOptions:
-    """How to train: everything that `Network.fit` takes except data and callbacks.
-
-    Attributes
-    ----------
-    optimizer : Optimizer
-    epochs : int
-    batch_size : int or "full"
-    shuffle : bool
-    evaluate_every : int
-        Measure at epoch 0, N, 2 N, ... and at the end; 0: only at the end.
-    schedule : Schedule
-    clip : mapping, optional
-        {"norm": limit} or {"value": limit}.
-    stop : EarlyStopping, optional
-    metrics : sequence of Metric
-    threads : int, optional
-        None: as many as `choose_threads` says; an int once the options are built.
-    state_key : Optimizer, optional
-        A fit with the same object here as the fit before it continues with the optimizer's state.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a value is out of range or of the wrong type.
-    """
+    """How to train: everything that `Network.fit` takes except data and callbacks."""
 
     optimizer: Optimizer
     epochs: int = 10
-    batch_size: int | str = 32
+    batch_size: int | str = 32  # or "full"
     shuffle: bool = True
-    evaluate_every: int = 0
+    evaluate_every: int = 0  # measure at epoch 0, N, 2 N, ... and at the end; 0: only at the end
     schedule: Schedule = field(default_factory=lambda: Schedule("constant", constant))
-    clip: Mapping[str, float] | None = None
+    clip: Mapping[str, float] | None = None  # {"norm": limit} or {"value": limit}
     stop: EarlyStopping | None = None
     metrics: Sequence[Metric] = ()
-    threads: int | None = None
-    state_key: Optimizer | None = None
+    threads: int | None = None  # None: as many as `choose_threads` says; then an int
+    state_key: Optimizer | None = None  # the same object as in the last fit: continue with its state
 
     def __post_init__(self) -> None:
         checked = {
@@ -99,16 +73,6 @@ class FitOptions:
             state_key=optimizer if isinstance(optimizer, Optimizer) else None,
             **options,
         )
-
-    @property
-    def clip_norm(self) -> float:
-        """The limit on the gradient's norm; 0: none."""
-        return float((self.clip or {}).get("norm", 0.0))
-
-    @property
-    def clip_value(self) -> float:
-        """The limit on each value of the gradient; 0: none."""
-        return float((self.clip or {}).get("value", 0.0))
 
     def rows_per_batch(self, n_rows: int) -> int:
         """Return the batch size as a number."""

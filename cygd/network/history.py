@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from cygd.network.training_state import TrainingState
 
-__all__ = ["UNMEASURED", "History"]
-
 # values of every epoch, measured or not
 UNMEASURED = ("running_loss", "learning_rate")
 
@@ -17,22 +15,13 @@ class History(dict[str, list[float]]):
 
     `running_loss` and `learning_rate` have one number per epoch; `epoch` holds the epochs at which
     `loss`, the metrics and `seconds` were measured.
-
-    Attributes
-    ----------
-    status : {"completed", "stopped", "diverged"}
-    epochs : int
-        Completed epochs of this training.
-    best_epoch : int or None
-        The epoch of the best measurement, if early stopping monitored one.
-    seconds : float
     """
 
     def __init__(self) -> None:
         super().__init__(running_loss=[], learning_rate=[])
-        self.status = "completed"
-        self.epochs = 0
-        self.best_epoch: int | None = None
+        self.status = "completed"  # or "stopped", "diverged"
+        self.epochs = 0  # completed in this training
+        self.best_epoch: int | None = None  # of the best measurement, if early stopping monitored one
         self.seconds = 0.0
 
     def append(self, values: Mapping[str, float]) -> None:

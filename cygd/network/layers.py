@@ -13,42 +13,20 @@ from cygd.components import Activation, Components, Initializer, resolve
 from cygd.errors import CygdError, did_you_mean
 from cygd.network.checks import check_count, is_finite
 
-__all__ = ["Layer", "build_layers"]
-
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A dense layer.
-
-    Attributes
-    ----------
-    units : int
-    activation : Activation
-    bias : bool or array of shape (units,)
-        Whether the layer has a bias, or its initial values.
-    initializer : Initializer
-    weights : array of shape (n_inputs, units), optional
-        Initial weights, in place of the initializer's.
-    dropout : float
-        The share of outputs that an update drops, in [0, 1).
-    l1, l2 : float
-        Penalties on the weights.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range.
-    """
+    """A dense layer."""
 
     units: int
     activation: Activation
-    bias: bool | Array
+    bias: bool | Array  # or its initial values, of shape (units,)
     initializer: Initializer
-    weights: Array | None = None
-    dropout: float = 0.0
-    l1: float = 0.0
+    weights: Array | None = None  # initial ones in place of the initializer's, (n_inputs, units)
+    dropout: float = 0.0  # the share of outputs that an update drops, in [0, 1)
+    l1: float = 0.0  # penalties on the weights
     l2: float = 0.0
 
     def __post_init__(self) -> None:
@@ -85,11 +63,7 @@ def build_layers(
 ) -> tuple[Layer, ...]:
     """Return the layers of a network from numbers, pairs, mappings and `Layer` objects.
 
-    Raises
-    ------
-    ValueError
-        If one of them does not describe a layer or does not fit the one below; the message begins with
-        its index.
+    The ValueError for an invalid layer, or one that does not fit the layer below, begins with its index.
     """
     if not isinstance(layers, Sequence) or isinstance(layers, str) or not len(layers):
         raise ValueError(f"layers must be a list of at least one layer, got {layers!r}")

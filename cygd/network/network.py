@@ -29,8 +29,6 @@ from cygd.network.history import History
 from cygd.network.training import OnEpoch, TrainingLoop
 from cygd.network.updates import Update
 
-__all__ = ["Network"]
-
 Array = NDArray[Any]
 
 
@@ -109,22 +107,22 @@ class Network(CompiledNetwork):
         elif np.may_share_memory(out, x) and (out.ctypes.data, out.shape) != (x.ctypes.data, x.shape):
             # the engine reads a whole chunk of rows before it writes their outputs
             raise ValueError("out overlaps x: pass x itself or a separate array")
-        self._pass(self._task(x, None), out=out, threads=threads)
+        self._pass(self._dataset(x, None), out=out, threads=threads)
         return out
 
     def loss(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, threads: int = 1
     ) -> float:
         """Return the loss of targets y (n_samples, n_outputs), without penalties."""
-        return self._pass(self._task(*self._pair(x, y, sample_weight)), threads=threads)
+        return self._pass(self._dataset(*self._pair(x, y, sample_weight)), threads=threads)
 
     def gradient(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, threads: int = 1
     ) -> tuple[float, Array]:
         """Return the objective (loss and penalties) and its gradient, in the order of `parameters`."""
         gradient = np.empty_like(self.parameters)
-        task = self._task(*self._pair(x, y, sample_weight))
-        loss = self._pass(task, gradient=gradient, threads=threads)
+        dataset = self._dataset(*self._pair(x, y, sample_weight))
+        loss = self._pass(dataset, gradient=gradient, threads=threads)
         return loss + self.penalty(), gradient
 
     def numerical_gradient(

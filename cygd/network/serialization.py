@@ -16,8 +16,6 @@ from cygd.components import UnknownComponentError
 from cygd.errors import CheckpointError
 from cygd.network.compiled import CompiledNetwork
 
-__all__ = ["convert_errors", "load", "parameter_arrays", "save"]
-
 
 def parameter_arrays(network: CompiledNetwork) -> dict[str, NDArray[Any]]:
     """Return views of a network's parameters by their names in a file: w0, b0, a0, w1, b1, ..."""
@@ -47,13 +45,7 @@ def save(network: CompiledNetwork, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[int, int]]:
-    """Return the arguments of `Network` that a file describes, and the epochs and updates of the network.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is not a saved network.
-    """
+    """Return the arguments of `Network` that a file describes, and the epochs and updates of the network."""
     with Path(path).open("rb") as file, convert_errors(path):
         with np.load(file, allow_pickle=False) as stored:
             arrays = dict(stored)

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from cygd.errors import ConfigError
 
-__all__ = ["available_threads", "choose_threads"]
-
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 
@@ -19,12 +17,8 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 def choose_threads(asked: int | None, configured: int | str) -> int:
     """Return the first of: `asked`, CYGD_THREADS, `configured`, OMP_NUM_THREADS, the available threads.
 
-    Parameters
-    ----------
-    asked : int, optional
-        From the command line or from Python.
-    configured : int or "auto"
-        `threads` of the experiment.
+    `asked` comes from the command line or from Python, `configured` from the experiment, where it is a
+    number or "auto".
     """
     if asked is not None:
         if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:

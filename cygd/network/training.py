@@ -21,9 +21,7 @@ from cygd.network.evaluation import Evaluator, Part
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import UNMEASURED, History
 from cygd.network.training_state import TrainingState
-from cygd.network.updates import Update, UpdateRunner
-
-__all__ = ["OnEpoch", "TrainingLoop"]
+from cygd.network.updates import Update, UpdateRunner, build_trainer
 
 Array = NDArray[Any]
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
@@ -31,36 +29,18 @@ OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
 
 @dataclass
 class TrainingLoop:
-    """One training of a network, in place.
-
-    Parameters
-    ----------
-    network : CompiledNetwork
-    data : Part
-        The rows to train on, in the network's dtype and C-contiguous. x and y are never copied, nor are
-        row numbers of dtype uint32.
-    options : FitOptions
-    validation : Part, optional
-        The rows to measure on besides those to train on.
-    unscale : callable, optional
-        Converts targets and outputs to original units, for the metrics.
-    on_epoch : callable, optional
-        on_epoch(epoch, values), with epoch 0 before the first update; a true value stops.
-    start : TrainingState, optional
-        The state of another training with the same options, which this one continues with the same
-        bits. The row of its epoch is measured, and passed to `on_epoch`, once more.
-    on_start : callable, optional
-        Is given a function that returns the current state of the training, at any time; None after the
-        end.
-    """
+    """One training of a network, in place."""
 
     network: CompiledNetwork
-    data: Part
+    data: Part  # to train on; x, y and row numbers of dtype uint32 are never copied
     options: FitOptions
-    validation: Part | None = None
-    unscale: Callable[[Array], Array] | None = None
-    on_epoch: OnEpoch | None = None
+    validation: Part | None = None  # to measure on too
+    unscale: Callable[[Array], Array] | None = None  # to original units, in which metrics are measured
+    on_epoch: OnEpoch | None = None  # on_epoch(epoch, values), from epoch 0 on; a true value stops
+    # continue a training with the same options from this state, with the same bits; the row of its epoch is
+    # measured, and passed to on_epoch, once more
     start: TrainingState | None = None
+    # is given a function that returns the current state at any time; None after the end
     on_start: Callable[[Callable[[], TrainingState | None]], None] | None = None
     history: History = field(init=False, default_factory=History)
 
@@ -80,18 +60,21 @@ class TrainingLoop:
     def run(self) -> History:
         """Train to the end and return the history.
 
-        Raises
-        ------
-        PluginError
-            If a component fails. The weights are then those after the last completed epoch, as after a
-            KeyboardInterrupt.
-        RuntimeError
-            If another training of this network is running.
+        After a PluginError of a component, as after a KeyboardInterrupt, the weights are those after the
+        last completed epoch.
         """
         with self._exclusive():
             self._prepare()
-            if self.options.epochs:
-                self.training = self._compile()
+            options = self.options
+            if options.epochs:
+                self.training = build_trainer(
+                    self.network,
+                    self.evaluators[0].dataset,
+                    self.updater,
+                    options,
+                    options.rows_per_batch(len(self.data.x)),
+                    shuffle=options.shuffle,
+                )
             running = self._begin()
             while running:
                 running = self.advance(self._next_rates()) and self._end_epoch()
@@ -149,24 +132,6 @@ class TrainingLoop:
         if self.rate.watches:  # show it the same measurements again
             for epoch, row in enumerate(state.rows):
                 self.rate.factor(epoch, self.options.epochs, _monitored(row))
-
-    def _compile(self) -> Any:
-        """Return the engine's training for these options."""
-        network, options = self.network, self.options
-        return network._kernels.Trainer(
-            network._engine,
-            self.evaluators[0].task,
-            network.parameters,
-            self.updater,
-            batch_size=options.rows_per_batch(len(self.data.x)),
-            shuffled=options.shuffle,
-            seed=network.seed,
-            epochs=network.epochs,
-            updates=network.updates,
-            clip_norm=options.clip_norm,
-            clip_value=options.clip_value,
-            threads=options.threads,
-        )
 
     def _begin(self) -> bool:
         """Measure row 0, or the row of the state to continue from; return whether to train."""
@@ -272,7 +237,7 @@ class TrainingLoop:
         if history.epochs not in history.get("epoch", [])[-1:]:
             self._append_row(history.epochs, self.measure())
         if self.stop is not None:
-            history.best_epoch = self.stop.best_epoch
+            history.best_epoch = self.stop.state.best_epoch
             self.finished = True
             self.stop.restore(self.network)
         history.seconds = time.perf_counter() - self.began

@@ -19,8 +19,6 @@ from cygd.errors import CheckpointError
 from cygd.network.compiled import CompiledNetwork
 from cygd.network.early_stopping import EarlyStoppingState
 
-__all__ = ["TrainingState"]
-
 Array = NDArray[Any]
 
 
@@ -29,41 +27,18 @@ class TrainingState:
     """The state of a training between two epochs.
 
     The arrays are those that training works on; `copy` makes a state that training does not change.
-
-    Attributes
-    ----------
-    epoch : int
-        Completed epochs.
-    updates : int
-        Completed updates.
-    parameters : array
-        The network's.
-    optimizer : mapping
-        The state arrays of the optimizer by name.
-    step : int
-        Updates of the optimizer.
-    scalars : list of float
-        The numbers that an optimizer carries from step to step besides its arrays.
-    last : mapping
-        `running_loss` and `learning_rate` of the last epoch; empty before the first.
-    seconds : float
-        Duration of the training so far.
-    early_stopping : EarlyStoppingState or None
-        Its state after the rows before that of this epoch.
-    rows : sequence of mappings
-        The rows of the epochs before this one, beginning with row 0.
     """
 
-    epoch: int
+    epoch: int  # completed epochs and updates
     updates: int
     parameters: Array = field(repr=False)
-    optimizer: Mapping[str, Array] = field(repr=False)
-    step: int
-    scalars: Sequence[float]
-    last: Mapping[str, float]
-    seconds: float
-    early_stopping: EarlyStoppingState | None
-    rows: Sequence[Mapping[str, float]] = field(default=(), repr=False)
+    optimizer: Mapping[str, Array] = field(repr=False)  # its state arrays by name
+    step: int  # updates of the optimizer
+    scalars: Sequence[float]  # that an optimizer carries from step to step besides its arrays
+    last: Mapping[str, float]  # running_loss and learning_rate of the last epoch; empty before the first
+    seconds: float  # of training so far
+    early_stopping: EarlyStoppingState | None  # after the rows before that of this epoch
+    rows: Sequence[Mapping[str, float]] = field(default=(), repr=False)  # before this epoch, from row 0
 
     @classmethod
     def of(
@@ -100,13 +75,7 @@ class TrainingState:
         network.parameters[...] = self.parameters
 
     def load_into(self, network: CompiledNetwork, updater: Any) -> None:
-        """Set a network and its updater to this state.
-
-        Raises
-        ------
-        CheckpointError
-            If the state is that of another network or optimizer.
-        """
+        """Set a network and its updater to this state, or raise a CheckpointError if it does not fit them."""
         own, given = updater.state, self.optimizer
         python = updater.component.update is not None  # a Python optimizer may replace and add arrays
         for name in dict.fromkeys([*own, *given]):

@@ -25,8 +25,6 @@ from cygd.network.evaluation import Part
 from cygd.network.fit_options import FitOptions
 from cygd.network.training_state import TrainingState
 
-__all__ = ["Update", "UpdateRunner"]
-
 Array = NDArray[Any]
 
 RUN = 256  # RUN of core/engine/per_sample_layout.pxi: rows of one call of the single-unit kernel
@@ -34,43 +32,45 @@ RUN = 256  # RUN of core/engine/per_sample_layout.pxi: rows of one call of the s
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """One update of the weights.
+    """One update of the weights."""
 
-    Attributes
-    ----------
-    number : int
-        Counted from 1 over the whole training.
-    epoch : int
-        Counted from 1.
-    rows : array of int
-        The rows of x in the batch, in the order of the batch.
-    learning_rate : float
-        With the factor of the schedule.
-    before, after : array of shape (n_parameters,)
-        The parameters of the network, in the order of `Network.parameters`.
-    """
-
-    number: int
-    epoch: int
-    rows: NDArray[np.integer[Any]]
-    learning_rate: float
-    before: Array
+    number: int  # from 1, over the whole training
+    epoch: int  # from 1
+    rows: NDArray[np.integer[Any]]  # of x in the batch, in its order
+    learning_rate: float  # with the factor of the schedule
+    before: Array  # `Network.parameters` before and after the update
     after: Array
 
 
-class UpdateRunner:
-    """Runs epochs update by update.
+def build_trainer(
+    network: CompiledNetwork,
+    dataset: Any,
+    updater: Any,
+    options: FitOptions,
+    batch_size: int,
+    *,
+    shuffle: bool,
+) -> Any:
+    """Return the engine's training of a network on the rows of a dataset."""
+    clip = options.clip or {}
+    return network._kernels.Trainer(
+        network._engine,
+        dataset,
+        network.parameters,
+        updater,
+        batch_size=batch_size,
+        shuffled=shuffle,
+        seed=network.seed,
+        epochs=network.epochs,
+        updates=network.updates,
+        clip_norm=clip.get("norm", 0.0),
+        clip_value=clip.get("value", 0.0),
+        threads=options.threads,
+    )
 
-    Parameters
-    ----------
-    network : CompiledNetwork
-        Its parameters, epochs and updates change with each update.
-    data : Part
-        The rows to train on.
-    updater : Updater
-        The optimizer's, of the compiled core.
-    options : FitOptions
-    """
+
+class UpdateRunner:
+    """Runs epochs update by update; each one changes the parameters and counts of the network."""
 
     def __init__(self, network: CompiledNetwork, data: Part, updater: Any, options: FitOptions) -> None:
         self.network, self.data, self.updater, self.options = network, data, updater, options
@@ -86,13 +86,9 @@ class UpdateRunner:
         self.number = 0
 
     def run_epoch(self, epoch: int, learning_rate: float) -> Generator[Update, None, float | None]:
-        """Run one epoch and yield each update.
+        """Run one epoch and yield each update; return its running loss, or None if it diverged.
 
-        Returns
-        -------
-        float or None
-            The running loss of the epoch; None if it diverged. Then, and if the engine raises, network
-            and optimizer are as they were before the epoch.
+        Then, and if the engine raises, network and optimizer are as they were before the epoch.
         """
         network, n = self.network, len(self.rows)
         order = self.rows
@@ -131,21 +127,9 @@ class UpdateRunner:
 
     def _run(self, rows: NDArray[np.integer[Any]], learning_rate: float) -> float | None:
         """Train on some rows in their order; return their loss, or None if it or a weight is not finite."""
-        network, data, options = self.network, self.data, self.options
-        training = network._kernels.Trainer(
-            network._engine,
-            network._task(data.x, data.y, data.sample_weight, rows),
-            network.parameters,
-            self.updater,
-            batch_size=self.batch_size,
-            shuffled=False,
-            seed=network.seed,
-            epochs=network.epochs,
-            updates=network.updates,
-            clip_norm=options.clip_norm,
-            clip_value=options.clip_value,
-            threads=options.threads,
-        )
+        network, data = self.network, self.data
+        dataset = network._dataset(data.x, data.y, data.sample_weight, rows)
+        training = build_trainer(network, dataset, self.updater, self.options, self.batch_size, shuffle=False)
         losses, diverged = network._call_engine(training.run, [learning_rate])
         network.updates = training.updates
         return None if diverged else float(losses[0])

@@ -1,4 +1,4 @@
-"""Plugins: the hooks, discovery, registration, and the manager that calls them."""
+"""Plugins: hook specifications, discovery, registration, and the manager that calls the hooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plugins", "Request", "hookimpl"]
 
-# imported on first use: a plugin imports `hookimpl` without loading the manager
+# imported on first use, so that a plugin that imports `hookimpl` does not load the manager
 _MODULES = {"Request": "discovery", "hookimpl": "hookspecs", "Plugins": "manager"}
 
 

@@ -1,21 +1,23 @@
-"""A first trial of components written in Python: short, at ordinary values, before anybody relies on them.
+"""Checks of components written in Python when a plugin is loaded: short, at ordinary values.
 
-A wrong derivative does not raise, it only learns badly, so each one is compared with differences of
-its function. The comparison has to accept every right derivative, kinks and all, and still see a
-wrong sign or factor:
+A wrong derivative does not raise, it only trains badly, so each derivative is compared with differences of
+its function. The comparison must accept every correct derivative, kinks included, and detect a wrong sign or
+factor:
 
-- at the smallest step a value between the slopes on the left and on the right is right, so that any
-  subgradient is, and the two enclose f' tightly where f is smooth;
-- at the larger steps, where rounding within f does less harm, the central difference is decisive;
-- one agreement is enough, and a point of discord is forgiven if both of its neighbours agree: then
-  the point sits on a kink or a jump.
+- at the smallest step a value between the left and the right difference is correct: this accepts any
+subgradient
+  at a kink, and where f is smooth the two enclose f' tightly;
+- at the larger steps, where rounding within f matters less, the central difference decides;
+- one agreeing step is enough, and a disagreeing point is accepted if both of its neighbors agree, because it
+is
+  then on a kink or a jump.
 
-`cygd.testing` asks much more; this here runs whenever a plugin is loaded, in a millisecond.
+`cygd.testing` checks far more; these checks take a millisecond.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,29 +27,19 @@ from numpy.typing import NDArray
 from cygd.components import Activation, Component, Loss, Optimizer, Schedule, check_result, read_only
 from cygd.errors import PluginError, describe_exception, hint_of, source_file
 
-__all__ = [
-    "ComponentCheckError",
-    "call",
-    "check_component",
-    "check_derivative",
-    "check_loss_derivative",
-    "compare",
-    "sample_points",
-    "targets_for",
-]
-
 Array = NDArray[Any]
-# (x, step) -> the slopes on the left and on the right of x, and what rounding may add to them
-Slopes = Callable[[Array, float], tuple[Array, Array, Array]]
+# (x, step) -> the differences to the left and to the right of x, and a bound on their rounding error
+Differences = Callable[[Array, float], tuple[Array, Array, Array]]
 
 STEPS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 TOLERANCE = 1e-4
 ROUNDING = 4 * np.finfo(np.float64).eps
 GOLDEN = (5**0.5 - 1) / 2
+SURROGATE_HINT = "if it deliberately differs from f', state it: surrogate=True"
 
 
 class ComponentCheckError(AssertionError):
-    """A component that does not do what its kind promises: what, where and by how much."""
+    """A component that violates the contract of its kind: what, where and by how much."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(f"{message}\nhint: {hint}" if hint else message)
@@ -56,19 +48,19 @@ class ComponentCheckError(AssertionError):
 
 
 def sample_points(low: float, high: float, rows: int, columns: int) -> Array:
-    """Return points of an interval that are evenly spread and none of them a round number.
+    """Return evenly spread points of an interval, none of them a round number.
 
     Examples
     --------
     >>> sample_points(0, 1, 1, 3).round(2)
     array([[0.62, 0.24, 0.85]])
     """
-    turns = np.arange(1, rows * columns + 1) * GOLDEN % 1
-    return (low + (high - low) * turns).reshape(rows, columns)
+    fractions = np.arange(1, rows * columns + 1) * GOLDEN % 1
+    return (low + (high - low) * fractions).reshape(rows, columns)
 
 
 def targets_for(loss: Loss, rows: int, columns: int) -> Array:
-    """Return targets from the domain of a loss, with its ends among them."""
+    """Return targets in the domain of a loss, including its bounds."""
     if loss.targets == "unit":
         return np.clip(sample_points(-0.2, 1.2, rows, columns), 0, 1)
     if loss.targets == "nonnegative":
@@ -78,150 +70,147 @@ def targets_for(loss: Loss, rows: int, columns: int) -> Array:
 
 
 def check_component(component: Component) -> None:
-    """Try a component that is not built in; a kernel of the core needs no trial.
+    """Check a component that is not a kernel of the core.
 
     Raises
     ------
     ComponentCheckError
-        If it raises, or returns what it should not.
+        A function raises, or returns an invalid value.
     """
     if getattr(component, "kernel", None):
         return
+    check = _CHECKS.get(component.kind)
+    if check is None:
+        return
     try:
-        if isinstance(component, Activation):
-            _try_activation(component)
-        elif isinstance(component, Loss):
-            _try_loss(component)
-        elif isinstance(component, Optimizer):
-            _try_optimizer(component)
-        elif isinstance(component, Schedule):
-            _try_schedule(component)
+        check(component)
     except PluginError as error:
         raise ComponentCheckError(error.message, error.hint) from error
 
 
 def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
-    """Call a function of a component with arrays that it may not change.
+    """Call a function of a component, and check that it does not change its arguments.
 
     Parameters
     ----------
     component : Activation or Loss
         The component.
     role : str
-        Which of its functions.
+        The name of the function: function, derivative or backward.
     *arrays : ndarray
-        The arguments; the result must be like the last one.
+        The arguments; the result must have the shape and dtype of the last one.
 
     Raises
     ------
     ComponentCheckError
-        If the function raises or changes an argument.
+        The function raises or changes an argument.
     PluginError
-        If it returns no array of numbers of their shape.
+        The result is not an array of numbers of the expected shape.
     """
     what = f"{component}: {role}"
     copies = [array.copy() for array in arrays]
-    changes = ComponentCheckError(
-        f"{what} changes its input", "work on a copy, or write a = a + 1 in place of a += 1"
+    changed = ComponentCheckError(
+        f"{what} changes its input", "copy it, or write a = a + 1 instead of a += 1"
     )
     function = getattr(component, role)
-    run = _in_core(component, role) if function is None else partial(function, **component.parameters)
+    run = _compiled(component, role) if function is None else partial(function, **component.parameters)
     try:
         with np.errstate(all="ignore"):
             result = run(*copies)
             if function is not None:
-                # what writes the values that are there already is found out when it may not write at all
+                # a write of equal values shows only on read-only arrays
                 run(*(read_only(array) for array in arrays))
     except (Exception, SystemExit) as error:
         if isinstance(error, ValueError) and "read-only" in str(error):
-            raise changes from error
+            raise changed from error
         shape = f"an array of shape {arrays[-1].shape} of {arrays[-1].dtype}"
         raise ComponentCheckError(
             f"{what} failed on {shape}: {describe_exception(error, source_file(function))}", hint_of(error)
         ) from error
     for copy, array in zip(copies, arrays, strict=True):
         if not np.array_equal(copy, array, equal_nan=True):
-            raise changes
+            raise changed
     return check_result(result, arrays[-1], what)
 
 
-def _in_core(component: Activation | Loss, role: str) -> Callable[..., Array]:
-    """Return what evaluates a function that is no Python function: a formula or a pointer."""
+def _compiled(component: Activation | Loss, role: str) -> Callable[..., Array]:
+    """Return the method that evaluates a formula or a pointer."""
     if role == "derivative":
-        return component.slope
+        return component.evaluate_derivative
     return component.evaluate if isinstance(component, Activation) else component.elements
 
 
-def compare(slopes: Slopes, x: Array, claimed: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
+def compare(
+    differences: Differences, x: Array, derivative: Callable[[Array], Array]
+) -> tuple[Array, Array, Array]:
     """Compare a derivative with differences of its function.
 
     Parameters
     ----------
-    slopes : callable
-        slopes(x, step) -> the slopes of the function on the left and on the right of x, and what rounding
-        may add to them.
+    differences : callable
+        differences(x, step) -> the differences to the left and to the right of x, and a bound on their
+        rounding error.
     x : ndarray
         The points.
-    claimed : callable
-        claimed(x) -> what is said to be the derivative.
+    derivative : callable
+        derivative(x) -> the derivative to check.
 
     Returns
     -------
     wrong : ndarray of bool
         Where the two disagree.
-    given, measured : ndarray
-        The claimed derivative, and the central difference.
+    given, expected : ndarray
+        The derivative, and the central difference.
     """
-    given = claimed(x)
-    wrong = ~_agrees(slopes, x, given)
+    given = derivative(x)
+    wrong = ~_agrees(differences, x, given)
     if wrong.any():
-        aside = np.full_like(x, 3.1e-3)
-        neighbours = [x - aside, x + aside]
-        wrong &= ~np.logical_and(*(_agrees(slopes, near, claimed(near)) for near in neighbours))
-    left, right, _ = slopes(x, 1e-5)
+        distance = np.full_like(x, 3.1e-3)
+        neighbors = [x - distance, x + distance]
+        wrong &= ~np.logical_and(*(_agrees(differences, near, derivative(near)) for near in neighbors))
+    left, right, _ = differences(x, 1e-5)
     return wrong, given, (left + right) / 2
 
 
 def check_derivative(activation: Activation, h: Array, hint: str | None = None) -> None:
     """Compare the derivative of an activation, row-wise or not, with differences at the points h.
 
-    Points at which f is not finite are left out.
+    Points at which f is not finite are skipped.
 
     Raises
     ------
     ComponentCheckError
-        If they disagree, with h, the derivative and what was measured.
+        They disagree; the message has h, the derivative and the difference.
     """
     if activation.rowwise:
-        slopes, claimed, role = _rowwise_slopes(activation, h), _delta(activation, h), "backward"
+        differences, derivative = _rowwise_differences(activation, h), _delta(activation, h)
     else:
-        slopes, claimed, role = _elementwise_slopes(activation.evaluate), activation.slope, "derivative"
+        differences, derivative = _differences(activation.evaluate), activation.evaluate_derivative
     with np.errstate(all="ignore"):
         finite = np.isfinite(activation.evaluate(h))
-        wrong, given, measured = compare(slopes, h, claimed)
+        wrong, given, expected = compare(differences, h, derivative)
     wrong &= finite if not activation.rowwise else finite.all(axis=1, keepdims=True)
     if not wrong.any():
         return
     i, j = (int(index) for index in np.argwhere(wrong)[0])
     if activation.rowwise:
         row = ", ".join(f"{value:.6g}" for value in h[i])
-        what = f"unit {j} of h = [{row}] gets delta {given[i, j]:.6g}"
+        role, function, what = "backward", "function", f"delta of unit {j} at h = [{row}]"
     else:
-        what = f"f'({h[i, j]:.6g}) is given as {given[i, j]:.6g}"
-    function = "function"
+        role, function, what = "derivative", "function", f"f'({h[i, j]:.6g})"
     if activation.tier == "pointer":
         role, function = "derivative_pointer", "pointer"
     raise ComponentCheckError(
-        f"{activation}: {role} is not the derivative of {function}: {what}, "
-        f"measured {measured[i, j]:.6g}" + _factor(given, measured, finite),
+        f"{activation}: {role} is not the derivative of {function}: {what}: "
+        f"expected {expected[i, j]:.6g}, got {given[i, j]:.6g}" + _factor(given, expected, finite),
         hint,
     )
 
 
-# -- one kind after the other ---------------------------------------------------------------------
+# -- one check for each kind -----------------------------------------------------------------------
 
 
-def _try_activation(activation: Activation) -> None:
+def _check_activation(activation: Activation) -> None:
     h = sample_points(-4, 4, 8, 3)
     y_hat = call(activation, "function", h)
     _require_finite(activation, "f({:.6g}) is {}", y_hat, h)
@@ -230,30 +219,30 @@ def _try_activation(activation: Activation) -> None:
             raise ComponentCheckError(f"{activation}: the output of a row depends on other rows")
         call(activation, "backward", h, y_hat, np.cos(h))
     elif not activation.numerical:
-        # the engine hands over blocks of one dimension, cut anywhere
+        # the engine passes one-dimensional blocks, cut anywhere
         if not np.allclose(call(activation, "function", h.ravel()[:5]), y_hat.ravel()[:5], rtol=1e-6):
             raise ComponentCheckError(
-                f"{activation}: the output of a unit depends on the values of others",
-                "such an activation is row-wise: give backward=f(h, y_hat, g) in place of derivative=",
+                f"{activation}: the output of a unit depends on other units",
+                "such an activation is row-wise: give backward=f(h, y_hat, g) instead of derivative=",
             )
         takes_y_hat = activation.derivative_takes_y_hat or activation.function is None
         arguments = (h, y_hat) if takes_y_hat else (h,)
-        slope = call(activation, "derivative", *arguments)
-        _require_finite(activation, "f'({:.6g}) is {}", slope, h)
+        derivative = call(activation, "derivative", *arguments)
+        _require_finite(activation, "f'({:.6g}) is {}", derivative, h)
     if not activation.surrogate and not activation.numerical:
-        check_derivative(activation, h, "if it is not f' on purpose, say so: surrogate=True")
+        check_derivative(activation, h, SURROGATE_HINT)
 
 
-def _try_loss(loss: Loss) -> None:
+def _check_loss(loss: Loss) -> None:
     y = targets_for(loss, 16, 3)
-    # probabilities too: a loss may be defined for them alone
+    # half of the points are probabilities: a loss may be defined only for them
     y_hat = np.concatenate([sample_points(-4, 4, 8, 3), sample_points(0.02, 0.98, 8, 3)])
     elements = call(loss, "function", y, y_hat)
     finite = np.isfinite(elements)
     if finite.sum() < finite.size / 3:
         _require_finite(loss, "E at y_hat = {:.6g} is {}", elements, y_hat)
-    slope = call(loss, "derivative", y, y_hat)
-    _require_finite(loss, "the derivative at y_hat = {:.6g} is {}", slope[finite], y_hat[finite])
+    derivative = call(loss, "derivative", y, y_hat)
+    _require_finite(loss, "the derivative at y_hat = {:.6g} is {}", derivative[finite], y_hat[finite])
     if not loss.numerical:
         check_loss_derivative(loss, y, y_hat)
 
@@ -264,26 +253,26 @@ def check_loss_derivative(loss: Loss, y: Array, y_hat: Array) -> None:
     Raises
     ------
     ComponentCheckError
-        If they disagree, with y, y_hat, the derivative and what was measured.
+        They disagree; the message has y, y_hat, the derivative and the difference.
     """
     with np.errstate(all="ignore"):
         finite = np.isfinite(loss.elements(y, y_hat))
-        slopes = _elementwise_slopes(lambda at: loss.elements(y, at))
-        wrong, given, measured = compare(slopes, y_hat, lambda at: loss.slope(y, at))
+        differences = _differences(lambda at: loss.elements(y, at))
+        wrong, given, expected = compare(differences, y_hat, lambda at: loss.evaluate_derivative(y, at))
     wrong &= finite
     if wrong.any():
         i, j = (int(index) for index in np.argwhere(wrong)[0])
         raise ComponentCheckError(
-            f"{loss}: derivative is not dE/dy_hat: at y = {y[i, j]:.6g}, y_hat = {y_hat[i, j]:.6g} it is "
-            f"given as {given[i, j]:.6g}, measured {measured[i, j]:.6g}" + _factor(given, measured, finite),
+            f"{loss}: derivative is not dE/dy_hat: at y = {y[i, j]:.6g}, y_hat = {y_hat[i, j]:.6g}: "
+            f"expected {expected[i, j]:.6g}, got {given[i, j]:.6g}" + _factor(given, expected, finite),
             "it is taken with respect to y_hat, for each element, before the reduction",
         )
 
 
-def _try_optimizer(optimizer: Optimizer) -> None:
+def _check_optimizer(optimizer: Optimizer) -> None:
     update = optimizer.update
     if update is None:
-        return  # formulas, which are checked where they are compiled
+        return  # formulas are checked when they are compiled
     w, g = sample_points(-1, 1, 1, 4)[0], sample_points(-2, 1, 1, 4)[0]
     before = w.copy()
     state = {name: np.zeros_like(w) for name in optimizer.state}
@@ -296,12 +285,12 @@ def _try_optimizer(optimizer: Optimizer) -> None:
         ) from error
     if result is not None and np.array_equal(w, before):
         raise ComponentCheckError(
-            f"{optimizer}: update returns an array, but it must change w in place", "write w -= ..."
+            f"{optimizer}: update: expected a change of w in place, got a returned array", "write w -= ..."
         )
     _require_finite(optimizer, "after one update of {:.6g} w is {}", w, before)
 
 
-def _try_schedule(schedule: Schedule) -> None:
+def _check_schedule(schedule: Schedule) -> None:
     try:
         running = schedule.start()
         for epoch in (0, 5, 9):
@@ -315,38 +304,46 @@ def _try_schedule(schedule: Schedule) -> None:
         ) from error
 
 
-# -- how slopes are measured ----------------------------------------------------------------------
+_CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "activation": _check_activation,
+    "loss": _check_loss,
+    "optimizer": _check_optimizer,
+    "schedule": _check_schedule,
+}
 
 
-def _elementwise_slopes(function: Callable[[Array], Array]) -> Slopes:
-    def slopes(x: Array, step: float) -> tuple[Array, Array, Array]:
+# -- differences ----------------------------------------------------------------------------------
+
+
+def _differences(function: Callable[[Array], Array]) -> Differences:
+    def differences(x: Array, step: float) -> tuple[Array, Array, Array]:
         distance = step * np.maximum(1, np.abs(x))
         below, above = x - distance, x + distance
         middle = function(x)
         left, right = (middle - function(below)) / (x - below), (function(above) - middle) / (above - x)
         return left, right, ROUNDING * np.abs(middle) / distance
 
-    return slopes
+    return differences
 
 
-def _weights(h: Array) -> Array:
-    """Return some g = -dE/dy_hat for a row-wise activation."""
+def _output_gradient(h: Array) -> Array:
+    """Return an arbitrary g = -dE/dy_hat for a row-wise activation."""
     return np.cos(np.arange(h.size)).reshape(h.shape)
 
 
 def _delta(activation: Activation, h: Array) -> Callable[[Array], Array]:
-    g = _weights(h)
+    g = _output_gradient(h)
     return lambda at: activation.backpropagate(at, activation.evaluate(at), g)
 
 
-def _rowwise_slopes(activation: Activation, h: Array) -> Slopes:
-    """Return the slopes of sum_k g_k f_k(h) by each h_j, which is what delta_j stands for."""
-    g = _weights(h)
+def _rowwise_differences(activation: Activation, h: Array) -> Differences:
+    """Return the differences of sum_k g_k f_k(h) with respect to each h_j; delta_j is the derivative."""
+    g = _output_gradient(h)
 
     def total(at: Array) -> Array:
         return np.asarray((g * activation.evaluate(at)).sum(axis=1))
 
-    def slopes(x: Array, step: float) -> tuple[Array, Array, Array]:
+    def differences(x: Array, step: float) -> tuple[Array, Array, Array]:
         left, right = np.empty_like(x), np.empty_like(x)
         middle = total(x)
         size = np.abs(g * activation.evaluate(x)).sum(axis=1, keepdims=True)
@@ -358,36 +355,36 @@ def _rowwise_slopes(activation: Activation, h: Array) -> Slopes:
             right[:, j] = (total(above) - middle) / step
         return left, right, np.broadcast_to(ROUNDING * size / step, x.shape)
 
-    return slopes
+    return differences
 
 
-def _agrees(slopes: Slopes, x: Array, given: Array) -> Array:
-    """Return where a derivative agrees with the differences at one step or another."""
+def _agrees(differences: Differences, x: Array, given: Array) -> Array:
+    """Return where a derivative agrees with the differences at any of the steps."""
     agrees = np.zeros(x.shape, bool)
     for step in STEPS:
-        left, right, noise = slopes(x, step)
+        left, right, rounding = differences(x, step)
         low, high = np.minimum(left, right), np.maximum(left, right)
         if step > STEPS[0]:
             low = high = (left + right) / 2
         size = np.maximum(np.abs(low), np.abs(high))
-        # where the slope is small, what counts is how large it usually is (a quantile: a jump is no slope)
+        # a small derivative is compared relative to its usual size (a quantile, because of jumps)
         known = size[np.isfinite(size)]
-        slack = TOLERANCE * np.maximum(size, np.quantile(known, 0.75) if known.size else 0) + noise
+        slack = TOLERANCE * np.maximum(size, np.quantile(known, 0.75) if known.size else 0) + rounding
         agrees |= (given >= low - slack) & (given <= high + slack)
     return agrees
 
 
-def _factor(given: Array, measured: Array, finite: Array) -> str:
-    """Say if a derivative is everywhere the same multiple of what it should be."""
-    usable = np.broadcast_to(finite, given.shape) & (np.abs(measured) > 1e-3)
-    ratio = given[usable] / measured[usable]
+def _factor(given: Array, expected: Array, finite: Array) -> str:
+    """Return a remark if a derivative is the same multiple of the expected one everywhere."""
+    usable = np.broadcast_to(finite, given.shape) & (np.abs(expected) > 1e-3)
+    ratio = given[usable] / expected[usable]
     if not ratio.size or np.ptp(ratio) > 1e-3 * np.abs(ratio).max():
         return ""
-    return f" (everywhere {ratio.mean():.4g} times what it should be)"
+    return f" ({ratio.mean():.4g} times the expected value everywhere)"
 
 
-def _require_finite(component: Component, words: str, values: Array, at: Array) -> None:
+def _require_finite(component: Component, template: str, values: Array, at: Array) -> None:
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        place = tuple(bad[0])
-        raise ComponentCheckError(f"{component}: {words.format(at[place], values[place])}")
+        index = tuple(bad[0])
+        raise ComponentCheckError(f"{component}: {template.format(at[index], values[index])}")

@@ -1,12 +1,10 @@
-"""The registry of plugins: who gives which component, and who listens to a run.
+"""The plugin manager: looks up components and calls the hooks of a run.
 
-This is the only file that touches pluggy's PluginManager. Hooks are called one implementation at a
-time instead of all by one call, so that every error can name its plugin and one that fails does not
-take the others with it.
+Only this file and `hookspecs` use pluggy. Hooks are called one implementation at a time instead of all in one
+call, so that every error can name its plugin and a failing plugin does not affect the others.
 
-How severe trouble is depends on who asked. A plugin that the user names must work, or nothing runs.
-An entry point that happens to be installed is reported and left out; it is remembered as broken, for
-the hint of an experiment that misses one of its components.
+A plugin that the user requests must load, or nothing runs. An installed entry point that fails is reported
+and left out; the manager remembers it for the hint about a component that may be missing because of it.
 """
 
 from __future__ import annotations
@@ -23,10 +21,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
-from cygd.components import Component, UnknownComponentError
+from cygd.components import Component, UnknownComponentError, kind_label
 from cygd.components.from_formula import component_from_formula
 from cygd.errors import CygdError, PluginError, describe_exception, did_you_mean, hint_of, source_file
 from cygd.plugins import hookspecs
+from cygd.plugins.builtins import BUILT_IN_PLUGIN
 from cygd.plugins.discovery import (
     LoadedPlugin,
     Request,
@@ -42,8 +41,6 @@ from cygd.plugins.registration import RUN_HOOKS, collect, hooks, run_hooks
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["Broken", "Entry", "Plugins", "Request"]
-
 log = logging.getLogger("cygd")
 
 BUILT_IN = "cygd"
@@ -51,7 +48,7 @@ BUILT_IN = "cygd"
 
 @dataclass(frozen=True)
 class Entry:
-    """A component with the plugin that gives it, and where that came from."""
+    """A component with the name and the origin of its plugin."""
 
     component: Component
     plugin: str
@@ -59,29 +56,29 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Broken:
-    """An installed plugin that could not be used, and why."""
+class BrokenPlugin:
+    """An installed plugin that failed to load, with the error."""
 
     plugin: str
     error: PluginError
 
 
 class Plugins:
-    """All components and listeners there are, by way of the plugins that give them.
+    """The loaded plugins: their components, and their hooks as listeners of runs.
 
     Attributes
     ----------
     entries : list of Entry
         The components, in the order in which their plugins were loaded.
-    broken : list of Broken
-        The entry points that were left out.
+    broken : list of BrokenPlugin
+        The entry points that failed to load.
     files : list of Path
-        The .py files that were asked for, in order. A second plugin of one name is called NAME-2, and so
-        on: copies that are named in the same way keep every `plugin:name` of an experiment valid.
+        The requested .py files, in order. A second plugin of the same name is called NAME-2, and so on;
+        copies requested in the same order keep every `plugin:name` of an experiment valid.
     modules : list of str
-        The modules and entry points that were asked for by name.
+        The modules and entry points requested by name.
     blocked : list of str
-        The names that `no:NAME` keeps out.
+        The names of `no:NAME`.
 
     Examples
     --------
@@ -92,109 +89,97 @@ class Plugins:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.broken: list[Broken] = []
+        self.broken: list[BrokenPlugin] = []
         self.files: list[Path] = []
         self.modules: list[str] = []
         self.blocked: list[str] = []
         self._manager = _Manager("cygd")
         self._manager.add_hookspecs(hookspecs)
-        self._found: dict[str, LoadedPlugin] = {}
-        self._first: set[str] = set()  # called before all others
-        self._silenced: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
-        self._ready: dict[
-            str, list[_Call]
-        ] = {}  # who is called by which hook, as long as nobody comes or goes
+        self._loaded: dict[str, LoadedPlugin] = {}
+        self._first: set[str] = set()  # names of listeners called before all others
+        self._disabled: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()  # plugin and hook of ignored return values
+        self._calls_by_hook: dict[str, list[_Call]] = {}  # cache, cleared when plugins change
 
     @classmethod
     def load(
         cls, requests: Iterable[Request] = (), *, environment: Mapping[str, str] | None = None
     ) -> Plugins:
-        """Load the built-ins, the installed plugins, those of CYGD_PLUGINS, and those that are asked for.
+        """Load the built-ins, the installed plugins, those of CYGD_PLUGINS and the requested ones.
 
         Parameters
         ----------
         requests : iterable of Request
             The plugins of `-p` and of the experiment.
         environment : mapping, optional
-            Where CYGD_PLUGINS and CYGD_DISABLE_PLUGIN_AUTOLOAD stand; `os.environ` by default.
+            Holds CYGD_PLUGINS and CYGD_DISABLE_PLUGIN_AUTOLOAD; `os.environ` by default.
 
         Raises
         ------
         PluginError
-            If a plugin that is asked for cannot be found, imported or used.
+            A requested plugin cannot be found, imported or used.
         """
-        # here and not above: the tables need the compiled core, the registry alone does not
-        from cygd.plugins import builtins
-
         environment = os.environ if environment is None else environment
-        asked = [*environment_requests(environment), *requests]
-        for request in asked:
+        all_requests = [*environment_requests(environment), *requests]
+        for request in all_requests:
             _check(request)
-        blocks = {request.text: request for request in asked if request.blocks}
-        wanted = [request for request in asked if not request.blocks]
+        blocks = {request.target: request for request in all_requests if request.blocks}
+        wanted = [request for request in all_requests if not request.blocks]
         points = installed_entry_points()
 
         plugins = cls()
         plugins.blocked = list(blocks)
-        plugins._register(LoadedPlugin(BUILT_IN, "built-in", builtins))
+        plugins._register(LoadedPlugin(BUILT_IN, "built-in", BUILT_IN_PLUGIN))
         if environment.get("CYGD_DISABLE_PLUGIN_AUTOLOAD", "") in ("", "0"):
-            plugins._load_installed([p for p in points if not any(matches(text, p) for text in blocks)])
-        kept_out = [request for request in wanted if is_blocked(request, blocks, points)]
-        plugins._load_requested([request for request in wanted if request not in kept_out], points)
-        for text, block in blocks.items():
-            alone = {text: block}
-            if not any(matches(text, point) for point in points) and not any(
-                is_blocked(request, alone, points) for request in kept_out
-            ):
-                log.warning("%s: no:%s keeps nothing out: there is no plugin %r", block.source, text, text)
+            plugins._load_installed([p for p in points if not any(matches(name, p) for name in blocks)])
+        blocked = [request for request in wanted if is_blocked(request, blocks, points)]
+        plugins._load_requested([request for request in wanted if request not in blocked], points)
+        for name, block in blocks.items():
+            installed = any(matches(name, point) for point in points)
+            if not installed and not any(is_blocked(request, {name: block}, points) for request in blocked):
+                log.warning("%s: no:%s blocks nothing: no plugin is named %r", block.source, name, name)
         return plugins
 
     def get(self, kind: str, name: str) -> Component:
-        """Return a component by its name, or by `plugin:name` where several plugins give the name.
+        """Return a component by name, or by `plugin:name` if several plugins register the name.
 
         Raises
         ------
         UnknownComponentError
-            If nobody gives it.
+            No plugin registers the name.
         PluginError
-            If two plugins give it and the name does not say whose.
+            Several plugins register the name and `plugin:` is missing.
         """
         return self.entry(kind, name).component
 
     def entry(self, kind: str, name: str) -> Entry:
-        """Return a component with who gives it; it is found, or not, as by `get`."""
+        """Return a component with its plugin; raises as `get` does."""
         plugin, _, bare = name.rpartition(":")
-        same = [
-            entry for entry in self.entries if entry.component.kind == kind and entry.component.name == bare
-        ]
-        found = [entry for entry in same if plugin in ("", entry.plugin)]
-        if not found:
+        matching = [entry for entry in self._named(bare, plugin) if entry.component.kind == kind]
+        if not matching:
             raise self._unknown(kind, name)
-        if len(found) > 1:
-            givers = " and ".join(str(self._found[entry.plugin]) for entry in found)
-            choices = " or ".join(repr(f"{entry.plugin}:{bare}") for entry in found)
-            what = f"{kind.replace('_', ' ')} {bare!r} is given by {len(found)} plugins"
-            raise PluginError(f"{what}: {givers}", hint=f"write {choices}")
-        return found[0]
+        if len(matching) > 1:
+            origins = " and ".join(str(self._loaded[entry.plugin]) for entry in matching)
+            choices = " or ".join(repr(f"{entry.plugin}:{bare}") for entry in matching)
+            raise PluginError(
+                f"{kind_label(kind)} {bare!r} is registered by {len(matching)} plugins: {origins}",
+                hint=f"write {choices}",
+            )
+        return matching[0]
 
     def find(self, name: str) -> list[Entry]:
-        """Return the components of a name, one of each kind that has it.
-
-        Raises
-        ------
-        UnknownComponentError, PluginError
-            As by `get`.
-        """
+        """Return the components of a name, one of each kind that has it; raises as `get` does."""
         plugin, _, bare = name.rpartition(":")
-        kinds = dict.fromkeys(
-            entry.component.kind
-            for entry in self.entries
-            if entry.component.name == bare and plugin in ("", entry.plugin)
-        )
+        kinds = dict.fromkeys(entry.component.kind for entry in self._named(bare, plugin))
         if not kinds:
             raise self._unknown("component", name)
         return [self.entry(kind, name) for kind in kinds]
+
+    def _named(self, name: str, plugin: str) -> list[Entry]:
+        """Return the components of a name, of one plugin or (plugin "") of all."""
+        return [
+            entry for entry in self.entries if entry.component.name == name and plugin in ("", entry.plugin)
+        ]
 
     def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
         """Return the component that a mapping with a formula describes."""
@@ -205,19 +190,20 @@ class Plugins:
         return list(dict.fromkeys(e.component.name for e in self.entries if e.component.kind == kind))
 
     def sources(self, used: Container[str]) -> dict[str, Path]:
-        """Return the files of the modules that were asked for, or are used, by names that do not move.
+        """Return the files of the plugins that are modules, by names that do not depend on their folders.
 
         Parameters
         ----------
         used : container of str
-            The names of plugins that count although nobody has asked for them.
+            The installed plugins to include although the user did not request them.
         """
-        others = [each for each in self._found.values() if each.role == "plugin" and each.name != BUILT_IN]
-        wanted = [each for each in others if each.source or each.name in used]
-        files = {name: path for each in wanted for name, path in module_files(each.plugin).items()}
+        files = {}
+        for loaded in self._loaded.values():
+            if loaded.role == "plugin" and loaded.name != BUILT_IN and (loaded.source or loaded.name in used):
+                files.update(module_files(loaded.plugin))
         return {name: path for name, path in files.items() if path not in self.files}
 
-    # -- the life of a run --------------------------------------------------------------------------
+    # -- run hooks ----------------------------------------------------------------------------------
 
     @contextmanager
     def with_objects(self, *objects: object, first: Sequence[object] = ()) -> Iterator[Plugins]:
@@ -235,53 +221,55 @@ class Plugins:
         Raises
         ------
         PluginError
-            If an object has no run hook, or one that is misspelt.
+            An object has no run hook, or one that is misspelled.
         """
         added: list[_Listener] = []
         try:
             for thing in (*first, *objects):
                 name, module = type(thing).__name__, type(thing).__module__
                 origin = getattr(sys.modules.get(module), "__file__", None) or f"module {module}"
-                found = LoadedPlugin(self._free(name), origin, thing, role="logger")
-                listener = _Listener(run_hooks(found))
-                self._found[found.name] = found
-                self._manager.register(listener, found.name)
+                loaded = LoadedPlugin(self._unique_name(name), origin, thing, role="logger")
+                listener = _Listener(run_hooks(loaded))
+                self._loaded[loaded.name] = loaded
+                self._manager.register(listener, loaded.name)
                 added.append(listener)
                 if thing in first:
-                    self._first.add(found.name)
-            self._ready.clear()
+                    self._first.add(loaded.name)
+            self._calls_by_hook.clear()
             yield self
         finally:
             for listener in added:
-                del self._found[str(self._manager.get_name(listener))]
+                del self._loaded[str(self._manager.get_name(listener))]
                 self._manager.unregister(listener)
             self._first.clear()
-            self._silenced.clear()
-            self._told.clear()
-            self._ready.clear()
+            self._disabled.clear()
+            self._warned.clear()
+            self._calls_by_hook.clear()
 
     @property
     def listens(self) -> bool:
-        """Whether anybody wants to hear of every epoch."""
+        """Whether any plugin or logger implements `cygd_epoch_end`."""
         return bool(self._calls("cygd_epoch_end"))
 
     def run_start(self, run: Run) -> None:
-        """Tell all listeners that a run starts."""
-        self._tell("cygd_run_start", lambda: {"run": run})
+        """Call `cygd_run_start`."""
+        self._call_all("cygd_run_start", lambda: {"run": run})
 
     def epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> bool:
-        """Tell all listeners that an epoch ended; return whether one of them says "stop"."""
-        # each gets a copy, so that what one of them does to it reaches nobody else
-        answers = self._tell("cygd_epoch_end", lambda: {"run": run, "epoch": epoch, "metrics": dict(metrics)})
-        return "stop" in answers
+        """Call `cygd_epoch_end`; return True if a listener returns "stop"."""
+        # each listener gets a copy, so that its changes do not reach the others
+        results = self._call_all(
+            "cygd_epoch_end", lambda: {"run": run, "epoch": epoch, "metrics": dict(metrics)}
+        )
+        return "stop" in results
 
     def run_end(self, run: Run, result: Result) -> None:
-        """Tell all listeners that a run ended."""
-        self._tell("cygd_run_end", lambda: {"run": run, "result": result})
+        """Call `cygd_run_end`."""
+        self._call_all("cygd_run_end", lambda: {"run": run, "result": result})
 
     def run_error(self, run: Run, error: BaseException) -> None:
-        """Tell all listeners that a run failed."""
-        self._tell("cygd_run_error", lambda: {"run": run, "error": error})
+        """Call `cygd_run_error`."""
+        self._call_all("cygd_run_error", lambda: {"run": run, "error": error})
 
     # -- loading ------------------------------------------------------------------------------------
 
@@ -290,120 +278,123 @@ class Plugins:
             try:
                 self._register(load(point))
             except PluginError as error:
-                self.broken.append(Broken(point.name, error))
-                log.warning("%s; it is left out", error.message, extra={"hint": error.hint})
-                log.debug("why %s is left out", point.name, exc_info=error)
+                self.broken.append(BrokenPlugin(point.name, error))
+                log.warning("%s; the plugin is left out", error.message, extra={"hint": error.hint})
+                log.debug("traceback of %s", point.name, exc_info=error)
 
     def _load_requested(self, requests: Sequence[Request], points: Sequence[EntryPoint]) -> None:
         by_name = {point.name: point for point in reversed(points)}
         for request in requests:
             if request.path is None:
                 self._register(load(request, by_name))
-                if request.text not in self.modules:
-                    self.modules.append(request.text)
+                if request.target not in self.modules:
+                    self.modules.append(request.target)
             elif request.path not in self.files:
                 self._register(load(request))
                 self.files.append(request.path)
 
-    def _register(self, found: LoadedPlugin) -> None:
-        """Take a plugin's hooks and components, all of them or none."""
-        if any(found.plugin is other.plugin for other in self._found.values()):
+    def _register(self, loaded: LoadedPlugin) -> None:
+        """Register the hooks and components of a plugin, all of them or none."""
+        if any(loaded.plugin is other.plugin for other in self._loaded.values()):
             return
-        found = replace(found, name=self._free(found.name))
-        implemented = hooks(found)
-        components = collect(found, implemented)
-        self._manager.register(found.plugin, found.name)
-        self._found[found.name] = found
-        self._ready.clear()
-        self.entries += [Entry(component, found.name, found.origin) for component in components]
+        loaded = replace(loaded, name=self._unique_name(loaded.name))
+        components = collect(loaded, hooks(loaded))
+        self._manager.register(loaded.plugin, loaded.name)
+        self._loaded[loaded.name] = loaded
+        self._calls_by_hook.clear()
+        self.entries += [Entry(component, loaded.name, loaded.origin) for component in components]
 
-    def _free(self, name: str) -> str:
-        """Return a name that no plugin has yet: NAME, NAME-2, NAME-3, ..."""
-        number, free = 1, name
-        while free in self._found:
+    def _unique_name(self, name: str) -> str:
+        """Return the first of NAME, NAME-2, NAME-3, ... that no plugin has."""
+        number, unique = 1, name
+        while unique in self._loaded:
             number += 1
-            free = f"{name}-{number}"
-        return free
+            unique = f"{name}-{number}"
+        return unique
 
     def _unknown(self, kind: str, name: str) -> CygdError:
-        """Return the error for a component that nobody gives, with a hint at what may be missing."""
+        """Return the error for an unknown component, with a hint about what may be missing."""
         plugin, _, bare = name.rpartition(":")
         for broken in self.broken:
             if plugin == broken.plugin:
                 return PluginError(f"{name!r} cannot be used: {broken.error.message}", hint=broken.error.hint)
-        if plugin and plugin not in self._found:
-            near = did_you_mean(plugin, list(self._found))
-            return PluginError(f"{name!r}: there is no plugin {plugin!r}", hint=near)
+        if plugin and plugin not in self._loaded:
+            hint = did_you_mean(plugin, list(self._loaded))
+            return PluginError(f"{name!r}: unknown plugin {plugin!r}", hint=hint)
         known = [
-            e.component.name
-            for e in self.entries
-            if kind in ("component", e.component.kind) and plugin in ("", e.plugin)
+            entry.component.name
+            for entry in self.entries
+            if kind in ("component", entry.component.kind) and plugin in ("", entry.plugin)
         ]
         error = UnknownComponentError(kind, bare, list(dict.fromkeys(known)))
         if self.broken:
-            left_out = ", ".join(broken.plugin for broken in self.broken)
-            error.hint = f"{error.hint}; plugins that could not be loaded: {left_out}"
+            names = ", ".join(broken.plugin for broken in self.broken)
+            error.hint = f"{error.hint}; plugins that failed to load: {names}"
         return error
 
     # -- calling ------------------------------------------------------------------------------------
 
     def _calls(self, hook: str) -> list[_Call]:
-        """Return what a hook calls: the tryfirst ones, the others as they were loaded, the trylast."""
-        if hook not in self._ready:
-            found = [
-                implementation
-                for implementation in getattr(self._manager.hook, hook).get_hookimpls()
-                if implementation.plugin_name not in self._silenced
+        """Return the enabled implementations of a hook: tryfirst, then in load order, then trylast."""
+        if hook not in self._calls_by_hook:
+            implementations = [
+                each
+                for each in getattr(self._manager.hook, hook).get_hookimpls()
+                if each.plugin_name not in self._disabled
             ]
-            found.sort(
+            implementations.sort(
                 key=lambda each: (each.plugin_name not in self._first, not each.tryfirst, each.trylast)
             )
-            self._ready[hook] = [
+            self._calls_by_hook[hook] = [
                 _Call(
-                    self._found[each.plugin_name],
+                    self._loaded[each.plugin_name],
                     each.function,
                     [name for name in RUN_HOOKS[hook] if name in (*each.argnames, *each.kwargnames)],
                 )
-                for each in found
+                for each in implementations
             ]
-        return self._ready[hook]
+        return self._calls_by_hook[hook]
 
-    def _tell(self, hook: str, arguments: Callable[[], Mapping[str, object]]) -> list[object]:
-        """Call the implementations of a hook one by one and return what they answer."""
-        answers = []
-        for found, function, names in self._calls(hook):
-            given = arguments()
+    def _call_all(self, hook: str, make_arguments: Callable[[], Mapping[str, object]]) -> list[object]:
+        """Call the implementations of a hook one by one and return their results."""
+        results = []
+        for loaded, function, names in self._calls(hook):
+            arguments = make_arguments()
             try:
-                if len(names) < len(given):
-                    given = {name: given[name] for name in names}
-                answer = function(**given)
+                result = function(**{name: arguments[name] for name in names})
             except (Exception, SystemExit) as error:
-                self._silence(found, hook, error, function)
+                self._disable(loaded, hook, error, function)
                 continue
-            answers.append(answer)
-            if answer is not None and not (hook == "cygd_epoch_end" and answer == "stop"):
-                self._tell_once(found, hook, answer)
-        return answers
+            results.append(result)
+            if result is not None and not (hook == "cygd_epoch_end" and result == "stop"):
+                self._warn_ignored(loaded, hook, result)
+        return results
 
-    def _silence(self, found: LoadedPlugin, hook: str, error: BaseException, function: object) -> None:
-        self._silenced.add(found.name)
-        self._ready.clear()
-        why = describe_exception(error, source_file(function))
-        words = "%s, hook %s failed: %s; it is switched off, the run goes on"
-        log.warning(words, found, hook, why, extra={"hint": hint_of(error)})
-        log.debug("traceback of %s", found, exc_info=error)
+    def _disable(self, loaded: LoadedPlugin, hook: str, error: BaseException, function: object) -> None:
+        """Report a listener that failed, and do not call it again."""
+        self._disabled.add(loaded.name)
+        self._calls_by_hook.clear()
+        log.warning(
+            "%s, hook %s failed: %s; it is disabled, the run continues",
+            loaded,
+            hook,
+            describe_exception(error, source_file(function)),
+            extra={"hint": hint_of(error)},
+        )
+        log.debug("traceback of %s", loaded, exc_info=error)
 
-    def _tell_once(self, found: LoadedPlugin, hook: str, answer: object) -> None:
-        if (found.name, hook) not in self._told:
-            self._told.add((found.name, hook))
-            allowed = 'only "stop" and None mean something' if hook == "cygd_epoch_end" else "nobody reads it"
-            log.warning("%s, hook %s returned %.100r; %s", found, hook, answer, allowed)
+    def _warn_ignored(self, loaded: LoadedPlugin, hook: str, result: object) -> None:
+        """Warn once about a return value without a meaning."""
+        if (loaded.name, hook) not in self._warned:
+            self._warned.add((loaded.name, hook))
+            expected = 'None or "stop"' if hook == "cygd_epoch_end" else "None"
+            log.warning("%s, hook %s: expected %s, got %.100r; it is ignored", loaded, hook, expected, result)
 
 
 class _Call(NamedTuple):
-    """One implementation of a hook, and the arguments that it asks for."""
+    """One implementation of a hook, and the names of its arguments."""
 
-    found: LoadedPlugin
+    loaded: LoadedPlugin
     function: Callable[..., object]
     names: list[str]
 
@@ -411,8 +402,8 @@ class _Call(NamedTuple):
 class _Listener:
     """The run hooks of one object.
 
-    pluggy takes objects that compare equal for one plugin, and wants them hashable; a logger may be a
-    dataclass that is neither.
+    pluggy requires hashable plugins and treats equal ones as the same; a logger may be a dataclass that is
+    unhashable and equal to another.
     """
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
@@ -421,7 +412,7 @@ class _Listener:
 
 
 class _Manager(pluggy.PluginManager):
-    """A PluginManager that takes the methods of a `_Listener` for hooks, with `@hookimpl` or without."""
+    """A PluginManager that accepts the methods of a `_Listener` as hooks even without `@hookimpl`."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         """Return the options of a hook implementation, or None for any other attribute."""
@@ -432,8 +423,8 @@ class _Manager(pluggy.PluginManager):
 
 
 def _check(request: Request) -> None:
-    """Refuse a request that means nothing."""
-    if not request.text:
-        raise PluginError(f"{request.source}: {request.name_or_path!r} names no plugin")
-    if request.blocks and request.text == BUILT_IN:
-        raise PluginError(f"{request.source}: {request.name_or_path!r}: the built-ins cannot be kept out")
+    """Raise a PluginError for a request without a name, or one that blocks the built-ins."""
+    if not request.target:
+        raise PluginError(f"{request.source}: expected the name of a plugin, got {request.name_or_path!r}")
+    if request.blocks and request.target == BUILT_IN:
+        raise PluginError(f"{request.source}: {request.name_or_path!r}: the built-ins cannot be blocked")

@@ -33,8 +33,6 @@ from cygd.plugins.discovery import (
 )
 from cygd.plugins.manager import Plugins
 
-__all__ = ["Assembly", "Reading", "Source", "assemble", "build", "build_network", "read", "read_document"]
-
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
@@ -67,11 +65,11 @@ class Reading:
         for request in self.requests:
             if request.blocks:
                 # a blocked file need not be listed: only installed plugins load without being named
-                if any(matches(request.text, point) for point in points):
-                    yield f"no:{request.text}"
+                if any(matches(request.target, point) for point in points):
+                    yield f"no:{request.target}"
             elif request.path is None:
-                if request.text in self.plugins.modules:
-                    yield request.text
+                if request.target in self.plugins.modules:
+                    yield request.target
             elif request.path in self.plugins.files:
                 yield str(request.path)
 

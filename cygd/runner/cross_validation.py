@@ -25,8 +25,6 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.results import Result
 from cygd.tracking.statistics import mean, standard_deviation
 
-__all__ = ["cross_validate", "describe_folds", "n_folds"]
-
 log = logging.getLogger("cygd")
 
 STATUSES = ("diverged", "stopped", "completed")  # the first that occurs is the status of all folds

@@ -26,8 +26,6 @@ from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
 from cygd.tracking.signals import ignore_signals
 
-__all__ = ["Execution", "attach_loggers"]
-
 log = logging.getLogger("cygd")
 
 INCOMPLETE = "the run folder could not be completed"

@@ -10,8 +10,6 @@ from cygd.network import EarlyStopping, FitOptions, History, evaluation
 from cygd.network.training import TrainingLoop
 from cygd.runner.assembly import Assembly
 
-__all__ = ["evaluate", "fit", "fit_options", "training_loop"]
-
 
 def fit(assembly: Assembly, threads: int, **options: Any) -> History:
     """Train the network of an assembly in place; `options` replace those of the experiment."""

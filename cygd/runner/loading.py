@@ -13,8 +13,6 @@ from cygd.tracking.metrics_file import history_of, read_rows
 from cygd.tracking.model import Model, read_preprocessing, read_weights, set_weights
 from cygd.tracking.results import Result
 
-__all__ = ["load", "load_result"]
-
 FINAL = {"stopped", "diverged"}  # more epochs would not continue such a run
 
 

@@ -25,16 +25,6 @@ from cygd.runner.assembly import Assembly, Reading
 from cygd.tracking.environment import file_hashes
 from cygd.tracking.files import to_jsonable
 
-__all__ = [
-    "config_hash",
-    "custom_components",
-    "data_hash",
-    "describe_tier",
-    "plugin_hashes",
-    "relative_path",
-    "used_components",
-]
-
 MAX_FORMULA_LENGTH = 60
 
 # -- descriptions -----------------------------------------------------------------------------------

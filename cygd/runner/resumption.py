@@ -29,8 +29,6 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import file_hashes, version
 from cygd.tracking.files import to_jsonable
 
-__all__ = ["ResumePoint", "load_folded_run", "load_resume_point"]
-
 log = logging.getLogger("cygd")
 
 EPOCHS = ("train", "epochs")
@@ -133,7 +131,7 @@ def _check_requested_plugins(plugins: Sequence[str], folder: Path, recorded: Map
     for request in option_requests(plugins):
         path = request.path
         if path is None:
-            known = request.text in known_modules
+            known = request.target in known_modules
         else:
             known = path.is_file() and known_hashes.issuperset(file_hashes([path]).values())
         if not known:

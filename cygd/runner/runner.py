@@ -30,9 +30,7 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
-from cygd.tracking.results import Result, Run
-
-__all__ = ["Result", "Run", "execute", "resume", "run"]
+from cygd.tracking.results import Result
 
 log = logging.getLogger("cygd")
 

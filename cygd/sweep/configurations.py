@@ -23,22 +23,6 @@ from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
-__all__ = [
-    "Axis",
-    "Change",
-    "Changes",
-    "WhenConditions",
-    "blocks",
-    "check_single_run",
-    "dotted_key",
-    "draw",
-    "expand",
-    "parents_first",
-    "plain_values",
-    "read_axes",
-    "varied_keys",
-]
-
 Change = tuple[KeyPath, Node]
 Changes = tuple[Change, ...]
 

@@ -22,8 +22,6 @@ from cygd.sweep.store import Record, Store
 from cygd.sweep.summary import Ranking
 from cygd.sweep.worker import Task
 
-__all__ = ["check_installed", "rounds"]
-
 JOURNAL = "optuna.log"
 ROUND_SIZE = 8  # configurations per round
 

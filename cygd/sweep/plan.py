@@ -39,8 +39,6 @@ from cygd.sweep.store import VERSION
 from cygd.sweep.worker import Task
 from cygd.tracking.environment import file_hashes
 
-__all__ = ["Plan", "make_plan", "restore_plan"]
-
 SEED: KeyPath = ("seed",)
 EPOCHS: KeyPath = ("train", "epochs")
 

@@ -21,8 +21,6 @@ from cygd.sweep import worker
 from cygd.sweep.worker import Outcome, Setup, Task
 from cygd.tracking.signals import ignore_signals
 
-__all__ = ["Pool"]
-
 MAX_FAILED_STARTS = 3  # in a row
 # environment variables that limit the threads of other libraries in a worker
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

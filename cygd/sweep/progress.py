@@ -13,8 +13,6 @@ from cygd.tracking.loggers.console import format_number
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-__all__ = ["NoProgress", "Progress", "SweepStatus", "make_progress"]
-
 LINES = 15
 UPDATE_INTERVAL = 0.1  # seconds
 

@@ -26,8 +26,6 @@ from cygd.sweep.worker import Outcome, Setup, Task
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.signals import ignore_signals, sigterm_as_interrupt
 
-__all__ = ["Sweep", "find_newest_sweep", "resume", "sweep"]
-
 log = logging.getLogger("cygd")
 
 RUNS = Path("runs")

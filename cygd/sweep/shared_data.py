@@ -22,8 +22,6 @@ from cygd.data.preprocessing import Preprocessing
 from cygd.plugins.manager import Plugins
 from cygd.tracking.locking import lock
 
-__all__ = ["SharedData"]
-
 Array = NDArray[Any]
 PARTS = ("train", "validation", "test")
 ARRAYS = ("x", "y", "sample_weight", "rows")

@@ -29,8 +29,6 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import write_durably
 from cygd.tracking.locking import is_locked, lock
 
-__all__ = ["PLAN_FILE", "SUCCEEDED", "VERSION", "Record", "RecordWriter", "Shard", "Store", "check_same_plan"]
-
 PLAN_FILE = "sweep.json"
 VERSION = 1
 SUCCEEDED = ("completed", "stopped")  # statuses of successful runs

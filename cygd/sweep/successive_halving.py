@@ -19,8 +19,6 @@ from cygd.sweep.store import Record
 from cygd.sweep.summary import Ranking
 from cygd.sweep.worker import Task
 
-__all__ = ["count_runs", "rungs"]
-
 
 def rungs(plan: Plan, ranking: Ranking, records: Mapping[tuple[int, int], Record]) -> Iterator[list[Task]]:
     """Yield the runs of each rung; the caller executes a rung before it asks for the next one.

@@ -19,8 +19,6 @@ from typing import Any
 from cygd.sweep.store import Record, Store
 from cygd.tracking.statistics import Summary, summarize
 
-__all__ = ["Group", "Ranking", "format_cell", "write_tables"]
-
 
 @dataclass(frozen=True)
 class Group:

@@ -31,8 +31,7 @@ from cygd.sweep.configurations import Changes, check_single_run
 from cygd.sweep.shared_data import SharedData
 from cygd.tracking import files
 from cygd.tracking.log_file import LogFile
-
-__all__ = ["Outcome", "Setup", "Task", "Worker", "main"]
+from cygd.tracking.results import Result
 
 # errors of the machine, not of the run: the run is recorded as killed, and resuming executes it again
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
@@ -195,7 +194,7 @@ def _run_in_memory(assembly: Assembly, threads: int) -> Outcome:
     )
 
 
-def _to_outcome(result: runner.Result, error: str = "") -> Outcome:
+def _to_outcome(result: Result, error: str = "") -> Outcome:
     return Outcome(
         status=result.status,
         metrics={name: float(value) for name, value in result.metrics.items()},

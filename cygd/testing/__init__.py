@@ -1,4 +1,4 @@
-"""Suites that the author of a plugin runs against it, and that cygd runs against its own components.
+"""Test suites for plugin authors, which cygd also runs on its own components.
 
     from cygd.testing import check_activation, load_plugin
 
@@ -7,8 +7,8 @@
     def test_swish():
         check_activation(swish.SWISH)
 
-Each suite raises an AssertionError that says what is wrong, where, and by how much; it returns
-nothing if all is well. They know no test framework.
+Each suite raises an AssertionError that says what is wrong, where and by how much, and returns nothing
+otherwise. The suites work with any test framework.
 """
 
 from cygd.testing.activation import check_activation

@@ -1,4 +1,4 @@
-"""Arrays in all the ways in which a component may meet them, and how results are compared."""
+"""Arrays of all memory layouts that a component may get, and comparisons of its results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from cygd.components import Component
 from cygd.errors import CygdError, describe_exception, hint_of
 from cygd.plugins.component_checks import ComponentCheckError, sample_points
 
-__all__ = ["DTYPES", "SHAPES", "Array", "guarded", "layouts", "require_close", "require_dtype", "same_bits"]
-
 Array = NDArray[Any]
 
 DTYPES = (np.float64, np.float32)
@@ -21,19 +19,19 @@ SHAPES = ((8, 3), (1, 4), (7, 1), (0, 3))
 
 
 def layouts(low: float, high: float) -> Iterator[tuple[str, Array]]:
-    """Yield arrays of (6, 4) that lie in memory in different ways, with a name for each."""
+    """Yield the name and an array of shape (6, 4) of each memory layout."""
     wide = sample_points(low, high, 12, 8)
-    plain = wide[:6, :4].copy()
-    plain.flags.writeable = False
-    yield "a read-only array", plain
+    contiguous = wide[:6, :4].copy()
+    contiguous.flags.writeable = False
+    yield "a read-only array", contiguous
     yield "every second row", wide[::2, :4]
     yield "every second column", wide[:6, ::2]
-    yield "an array in Fortran order", np.asfortranarray(plain)
+    yield "an array in Fortran order", np.asfortranarray(contiguous)
     yield "a reversed array", wide[5::-1, :4]
 
 
 def guarded(what: str, function: Callable[..., Array], *arguments: Any) -> Array:
-    """Call a function; whatever it raises becomes an Unfit that says with what it was called."""
+    """Call a function; convert any exception to a ComponentCheckError that begins with `what`."""
     try:
         with np.errstate(all="ignore"):
             return function(*arguments)
@@ -45,31 +43,33 @@ def guarded(what: str, function: Callable[..., Array], *arguments: Any) -> Array
         raise ComponentCheckError(f"{what}: {describe_exception(error)}", hint=hint_of(error)) from error
 
 
-def require_close(what: str, found: Array, expected: Array, tolerance: float) -> None:
-    """Require that two arrays agree to a relative tolerance, NaN with NaN."""
+def require_close(what: str, result: Array, expected: Array, tolerance: float) -> None:
+    """Check that two arrays agree to a relative tolerance; NaN equals NaN."""
     slack = tolerance * np.maximum(1, np.abs(expected))
     with np.errstate(all="ignore"):
-        apart = ~((np.abs(found - expected) <= slack) | (found == expected))
-    apart &= ~(np.isnan(found) & np.isnan(expected))
-    if apart.any():
-        place = tuple(int(i) for i in np.argwhere(apart)[0])
-        raise ComponentCheckError(f"{what}: at {list(place)} {found[place]:.9g} and {expected[place]:.9g}")
+        differs = ~((np.abs(result - expected) <= slack) | (result == expected))
+    differs &= ~(np.isnan(result) & np.isnan(expected))
+    if differs.any():
+        index = tuple(int(i) for i in np.argwhere(differs)[0])
+        raise ComponentCheckError(
+            f"{what}: at {list(index)}: expected {expected[index]:.9g}, got {result[index]:.9g}"
+        )
 
 
 def require_dtype(component: Component, role: str, function: Callable[[], Any], dtype: type) -> None:
-    """Require that what a function returns is no wider and no narrower than its input.
+    """Check that the result of a function has the dtype of its input.
 
-    Integers and bools pass: they are exact, and turned into numbers of the right type.
+    Integers and bools pass, because their conversion is exact.
     """
     with np.errstate(all="ignore"):
-        found = np.asarray(function()).dtype
-    if found.kind == "f" and found != dtype:
+        result = np.asarray(function()).dtype
+    if result.kind == "f" and result != dtype:
         raise ComponentCheckError(
-            f"{component}: {role} returns {found} for {np.dtype(dtype)}",
-            "np.zeros_like, np.ones_like and Python numbers keep the type; np.zeros(shape) is float64",
+            f"{component}: {role}: expected {np.dtype(dtype)}, got {result}",
+            "np.zeros_like, np.ones_like and Python numbers keep the dtype; np.zeros(shape) is float64",
         )
 
 
 def same_bits(first: Array, second: Array) -> bool:
-    """Return whether two arrays are the same to the last bit, NaN and the sign of zero included."""
+    """Return True if two arrays have the same bits, including NaN and the sign of zero."""
     return first.tobytes() == second.tobytes()

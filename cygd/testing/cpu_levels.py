@@ -1,6 +1,6 @@
-"""The CPU levels of this machine, one after the other.
+"""Checks at each CPU level of this machine.
 
-While a check runs, the level is that of the whole process; networks made before keep theirs.
+The level is that of the whole process while a check runs; existing networks keep theirs.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ from cygd.core import dispatch
 from cygd.plugins.component_checks import ComponentCheckError
 from cygd.testing.arrays import Array, require_close
 
-__all__ = ["Check", "levels_agree", "on_every_level"]
-
-Check = tuple[str, Callable[[], None]]  # what it is about, and what raises an Unfit
-Kind = TypeVar("Kind")
+Check = tuple[str, Callable[[], None]]  # its title, and a function that raises a ComponentCheckError
+T = TypeVar("T")
 
 
 @contextmanager
-def _at_each() -> Iterator[Iterator[str]]:
-    """Go through the levels, lowest first; afterwards the level is what it was."""
-    before = dispatch.level()
+def _each_level() -> Iterator[Iterator[str]]:
+    """Yield an iterator that selects the levels, lowest first; restore the current level afterwards."""
+    previous = dispatch.level()
 
     def selected() -> Iterator[str]:
         for level in dispatch.levels():
@@ -32,21 +30,21 @@ def _at_each() -> Iterator[Iterator[str]]:
     try:
         yield selected()
     finally:
-        dispatch.select(before)
+        dispatch.select(previous)
 
 
-def on_every_level(check: Callable[[Kind], None], component: Kind, compiled: bool) -> None:
-    """Run a check at every level, or once for a component that is written in Python.
+def on_every_level(check: Callable[[T], None], component: T, compiled: bool) -> None:
+    """Run a check at every level, or once for a component written in Python.
 
     Raises
     ------
     ComponentCheckError
-        What the check says, and at which level.
+        The check fails; the message names the level.
     """
     if not compiled:
         check(component)
         return
-    with _at_each() as levels:
+    with _each_level() as levels:
         for level in levels:
             try:
                 check(component)
@@ -55,10 +53,10 @@ def on_every_level(check: Callable[[Kind], None], component: Kind, compiled: boo
 
 
 def levels_agree(what: str, function: Callable[[], Array], tolerance: float) -> None:
-    """Require that all levels compute the same as the lowest, to a relative tolerance."""
-    with _at_each() as levels:
+    """Check that all levels agree with the lowest, to a relative tolerance."""
+    with _each_level() as levels:
         results = {level: function() for level in levels}
     lowest, *others = results
     for level in others:
-        words = f"{what}: CPU levels {level} and {lowest} differ"
-        require_close(words, results[level], results[lowest], tolerance)
+        title = f"{what}: CPU levels {level} and {lowest} differ"
+        require_close(title, results[level], results[lowest], tolerance)

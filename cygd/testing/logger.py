@@ -1,4 +1,4 @@
-"""The suite for loggers: whole lives of a small run, told to the logger in a temporary folder."""
+"""The suite for loggers: small runs in a temporary folder, from their first hook to the last."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from cygd.plugins.registration import run_hooks
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["check_logger"]
-
 EXPERIMENT = {
     "name": "sample",
     "data": {
@@ -38,7 +36,7 @@ EXPERIMENT = {
     "log": [],
 }
 
-# what a run may measure: row 0 without a running loss, an epoch that was not evaluated, one that diverged
+# metrics as in a run: row 0 without a running loss, an epoch without evaluation, one that diverged
 EPOCHS: tuple[dict[str, float], ...] = (
     {"loss": 0.7, "learning_rate": 0.1, "seconds": 0.0},
     {"loss": 0.5, "running_loss": 0.6, "learning_rate": 0.1, "seconds": 0.1},
@@ -48,12 +46,12 @@ EPOCHS: tuple[dict[str, float], ...] = (
 
 
 def check_logger(logger: Logger | Callable[[], object]) -> None:
-    """Check that a logger lives through every kind of run and does it no harm.
+    """Check that a logger handles every kind of run without side effects.
 
-    A run that completes, one that fails in the middle, one that is interrupted before its first epoch.
-    Its object has hooks of a run and none that is misspelt; no hook raises, returns anything (but "stop"
-    at the end of an epoch), prints to stdout, changes metrics, configuration, weights or the current
-    folder; and no file is left open.
+    The runs: one that completes, one that fails in the middle, one interrupted before its first epoch. The
+    object has run hooks and none that is misspelled; no hook raises, returns a value (except "stop" at the
+    end of an epoch), prints to stdout, changes metrics, configuration, weights or the current folder; no
+    file stays open.
 
     Parameters
     ----------
@@ -63,32 +61,32 @@ def check_logger(logger: Logger | Callable[[], object]) -> None:
     Raises
     ------
     AssertionError
-        What is wrong, and in which hook.
+        A check fails; the message says what is wrong and names the hook.
     """
     what = str(logger) if isinstance(logger, Logger) else f"logger {getattr(logger, '__name__', logger)!r}"
     build = logger.build if isinstance(logger, Logger) else logger
     with TemporaryDirectory() as folder, _nothing_left_open(what):
-        for number, life in enumerate((_complete, _fails, _interrupted)):
+        for number, call_hooks in enumerate((_completed, _failed, _interrupted)):
             run = _run(Path(folder) / str(number))
-            life(_Told(what, _build(what, build), run))
+            call_hooks(_Caller(what, _build(what, build), run))
 
 
-def _complete(told: _Told) -> None:
-    told("cygd_run_start")
+def _completed(call: _Caller) -> None:
+    call("cygd_run_start")
     for epoch, metrics in enumerate(EPOCHS):
-        told("cygd_epoch_end", epoch=epoch, metrics=metrics)
-    told("cygd_run_end", result=_result(told.run))
+        call("cygd_epoch_end", epoch=epoch, metrics=metrics)
+    call("cygd_run_end", result=_result(call.run))
 
 
-def _fails(told: _Told) -> None:
-    told("cygd_run_start")
-    told("cygd_epoch_end", epoch=0, metrics=EPOCHS[0])
-    told("cygd_run_error", error=RuntimeError("something broke"))
+def _failed(call: _Caller) -> None:
+    call("cygd_run_start")
+    call("cygd_epoch_end", epoch=0, metrics=EPOCHS[0])
+    call("cygd_run_error", error=RuntimeError("the test run failed"))
 
 
-def _interrupted(told: _Told) -> None:
-    told("cygd_run_start")
-    told("cygd_run_error", error=KeyboardInterrupt())
+def _interrupted(call: _Caller) -> None:
+    call("cygd_run_start")
+    call("cygd_run_error", error=KeyboardInterrupt())
 
 
 def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., Any]]:
@@ -100,12 +98,12 @@ def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., An
         raise ComponentCheckError(error.message, error.hint) from error
     except Exception as error:
         raise ComponentCheckError(
-            f"{what}: its factory failed: {describe_exception(error)}", hint_of(error)
+            f"{what}: factory failed: {describe_exception(error)}", hint_of(error)
         ) from error
 
 
 def _run(folder: Path) -> Run:
-    """Return a run that is about to start."""
+    """Return a run before its start."""
     from cygd.runner.assembly import assemble
     from cygd.tracking.results import Run
 
@@ -131,8 +129,8 @@ def _result(run: Run) -> Result:
     )
 
 
-class _Told:
-    """One object that is told of a run, and watched while it listens."""
+class _Caller:
+    """Calls the hooks of one object, and checks their effects."""
 
     def __init__(self, what: str, hooks: dict[str, Callable[..., Any]], run: Run) -> None:
         self.what = what
@@ -140,33 +138,33 @@ class _Told:
         self.run = run
 
     def __call__(self, hook: str, **arguments: Any) -> None:
-        """Call a hook as a run would, if the object has it."""
+        """Call a hook as a run does, if the object implements it."""
         if hook not in self.hooks:
             return
-        given = {"run": replace(self.run, config=copy.deepcopy(dict(self.run.config))), **arguments}
-        if "metrics" in given:
-            given["metrics"] = dict(arguments["metrics"])
-        answer = self._call(hook, given)
-        if answer is not None and not (hook == "cygd_epoch_end" and answer == "stop"):
-            raise ComponentCheckError(f"{self.what}: {hook} returns {answer!r}, which means nothing")
-        # by their text, in which NaN is NaN
-        if "metrics" in given and repr(given["metrics"]) != repr(arguments["metrics"]):
+        arguments["run"] = replace(self.run, config=copy.deepcopy(dict(self.run.config)))
+        metrics = arguments.get("metrics")
+        if metrics is not None:
+            arguments["metrics"] = dict(metrics)
+        result = self._call(hook, arguments)
+        if result is not None and not (hook == "cygd_epoch_end" and result == "stop"):
+            expected = 'None or "stop"' if hook == "cygd_epoch_end" else "None"
+            raise ComponentCheckError(f"{self.what}: {hook}: expected {expected}, got {result!r}")
+        # compared as text, in which NaN equals NaN
+        if metrics is not None and repr(arguments["metrics"]) != repr(metrics):
+            raise ComponentCheckError(f"{self.what}: {hook} changes the metrics", "use a copy: dict(metrics)")
+        if arguments["run"].config != self.run.config:
             raise ComponentCheckError(
-                f"{self.what}: {hook} changes the metrics", "work on a copy: dict(metrics)"
-            )
-        if given["run"].config != self.run.config:
-            raise ComponentCheckError(
-                f"{self.what}: {hook} changes the configuration of the run", "work on a copy"
+                f"{self.what}: {hook} changes the configuration of the run", "use a copy"
             )
 
-    def _call(self, hook: str, given: dict[str, Any]) -> object:
+    def _call(self, hook: str, arguments: dict[str, Any]) -> object:
         function = self.hooks[hook]
-        accepted = function.__code__.co_varnames if hasattr(function, "__code__") else given
+        accepted = function.__code__.co_varnames if hasattr(function, "__code__") else arguments
         folder, weights, printed = Path.cwd(), self.run.network.parameters.copy(), io.StringIO()
         try:
             with redirect_stdout(printed):
-                answer: object = function(
-                    **{name: value for name, value in given.items() if name in accepted}
+                result: object = function(
+                    **{name: value for name, value in arguments.items() if name in accepted}
                 )
         except (Exception, SystemExit) as error:
             raise ComponentCheckError(
@@ -174,7 +172,7 @@ class _Told:
             ) from error
         if printed.getvalue():
             raise ComponentCheckError(
-                f"{self.what}: {hook} prints {printed.getvalue():.40} to stdout, which belongs to the data",
+                f"{self.what}: {hook} prints {printed.getvalue():.40} to stdout, which is reserved for data",
                 "print(..., file=sys.stderr)",
             )
         if Path.cwd() != folder:
@@ -182,13 +180,13 @@ class _Told:
             raise ComponentCheckError(f"{self.what}: {hook} changes the current folder")
         if (weights != self.run.network.parameters).any():
             raise ComponentCheckError(f"{self.what}: {hook} changes the weights")
-        return answer
+        return result
 
 
 @contextmanager
 def _nothing_left_open(what: str) -> Iterator[None]:
-    """Fail if a file, or whatever else warns about it, is garbage before it is closed."""
-    gc.collect()  # what others left is theirs
+    """Raise a ComponentCheckError for a file or other resource that is garbage before it is closed."""
+    gc.collect()  # resources that other code left open
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResourceWarning)
         yield
@@ -196,6 +194,6 @@ def _nothing_left_open(what: str) -> Iterator[None]:
     for warning in caught:
         if issubclass(warning.category, ResourceWarning):
             raise ComponentCheckError(
-                f"{what}: leaves something open: {warning.message}",
+                f"{what}: leaves a resource open: {warning.message}",
                 "close it in cygd_run_end and in cygd_run_error",
             )

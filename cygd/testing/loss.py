@@ -29,29 +29,27 @@ from cygd.testing.arrays import (
 )
 from cygd.testing.cpu_levels import Check, levels_agree, on_every_level
 
-__all__ = ["check_loss", "checks"]
-
 ROLES = ("function", "derivative")
 
 
 def check_loss(loss: Loss) -> None:
-    """Check all that training relies on in a loss.
+    """Check everything that training requires of a loss.
 
-    Function and derivative keep shape and type for float32 and float64, for one row, no row, strided
-    and read-only arrays, leave their input as it was, give the same bits twice, see no element but their
-    own and do not hide a NaN; the derivative is dE/dy_hat. Within a network the gradient equals
-    differences of the loss, under either reduction.
+    Function and derivative keep shape and dtype for float32 and float64, for one row, no row, strided and
+    read-only arrays; they do not change their input, give the same bits twice, and depend on no other
+    element; NaN stays NaN; the derivative is dE/dy_hat. In a network the gradient equals differences of the
+    loss, for both reductions.
 
     Parameters
     ----------
     loss : Loss
-        The loss, with the values of its parameters that are to be checked. What the core runs is checked
-        at every CPU level of this machine, and the levels must agree.
+        The loss, with the values of its parameters to check. Code that the core runs is checked at every CPU
+        level of this machine, and the levels must agree.
 
     Raises
     ------
     AssertionError
-        What is wrong, where, and by how much.
+        A check fails; the message says what is wrong, where and by how much.
 
     Examples
     --------
@@ -65,15 +63,15 @@ def check_loss(loss: Loss) -> None:
 
 
 def checks(loss: Loss) -> Iterator[Check]:
-    """Yield the checks of `check_loss`, each with what it is about."""
+    """Yield the title and the function of each check of `check_loss`."""
     if not isinstance(loss, Loss):
-        raise ComponentCheckError(f"{loss!r} is no Loss")
+        raise ComponentCheckError(f"expected a Loss, got {loss!r}")
     compiled = loss.function is None
 
     def check(function: Callable[[Loss], None]) -> Callable[[], None]:
         return lambda: on_every_level(function, loss, compiled)
 
-    yield "first trial", lambda: check_component(loss)
+    yield "basic checks", lambda: check_component(loss)
     yield "shapes and types", check(_shapes)
     yield "same bits twice", check(_determinism)
     yield "layouts in memory", check(_layouts)
@@ -84,9 +82,8 @@ def checks(loss: Loss) -> Iterator[Check]:
     if compiled:
         yield "CPU levels agree", lambda: _levels(loss)
     for reduction in ("sum", "mean"):
-        twin = loss.configured({"reduction": reduction})
-        within = partial(on_every_level, _within_network, twin, compiled)
-        yield f"within a network, {reduction}", within
+        configured = loss.configured({"reduction": reduction})
+        yield f"in a network, {reduction}", partial(on_every_level, _in_network, configured, compiled)
 
 
 def _derivative(loss: Loss) -> None:
@@ -104,18 +101,18 @@ def _levels(loss: Loss) -> None:
 
 
 def _apply(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
-    return loss.elements(y, y_hat) if role == "function" else loss.slope(y, y_hat)
+    return loss.elements(y, y_hat) if role == "function" else loss.evaluate_derivative(y, y_hat)
 
 
-def _called(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
-    """Return what a function of a loss gives, having looked that its input stays as it is."""
+def _apply_unchanged(loss: Loss, role: str, y: Array, y_hat: Array) -> Array:
+    """Return the result of a function of a loss, and check that its input does not change."""
     if loss.function is not None:
         return call(loss, role, y, y_hat)
-    before = y.copy(), y_hat.copy()
-    found = _apply(loss, role, y, y_hat)
-    if not same_bits(y, before[0]) or not same_bits(y_hat, before[1]):
+    copies = y.copy(), y_hat.copy()
+    result = _apply(loss, role, y, y_hat)
+    if not same_bits(y, copies[0]) or not same_bits(y_hat, copies[1]):
         raise ComponentCheckError(f"{loss}: {role} changes its input")
-    return found
+    return result
 
 
 def _shapes(loss: Loss) -> None:
@@ -129,46 +126,44 @@ def _shapes_of(loss: Loss, dtype: type) -> None:
         y: Array = targets_for(loss, 1, size).reshape(shape).astype(dtype)
         y_hat: Array = sample_points(0.02, 0.98, 1, size).reshape(shape).astype(dtype)
         for role in ROLES:
-            found = guarded(f"{loss}: {role} failed on shape {shape}", _called, loss, role, y, y_hat)
-            if found.shape != shape or found.dtype != dtype:
-                what = f"shape {found.shape} of {found.dtype}"
+            result = guarded(
+                f"{loss}: {role} failed on shape {shape}", _apply_unchanged, loss, role, y, y_hat
+            )
+            if result.shape != shape or result.dtype != dtype:
                 raise ComponentCheckError(
-                    f"{loss}: {role} gives {what} for shape {shape} of {np.dtype(dtype)}"
+                    f"{loss}: {role}: expected shape {shape} of {np.dtype(dtype)}, "
+                    f"got {result.shape} of {result.dtype}"
                 )
     y = read_only(targets_for(loss, 4, 3).astype(dtype))
     y_hat = read_only(sample_points(0.02, 0.98, 4, 3).astype(dtype))
-    function, derivative, values = loss.function, loss.derivative, loss.parameters
+    function, derivative, parameters = loss.function, loss.derivative, loss.parameters
     if function is None or derivative is None:
         return
-    require_dtype(loss, "function", lambda: function(y, y_hat, **values), dtype)
+    require_dtype(loss, "function", lambda: function(y, y_hat, **parameters), dtype)
     if not loss.numerical:
-        require_dtype(loss, "derivative", lambda: derivative(y, y_hat, **values), dtype)
+        require_dtype(loss, "derivative", lambda: derivative(y, y_hat, **parameters), dtype)
 
 
 def _layouts(loss: Loss) -> None:
-    for what, y_hat in layouts(0.02, 0.98):
-        _layout(loss, what, y_hat)
-
-
-def _layout(loss: Loss, what: str, y_hat: Array) -> None:
-    y = targets_for(loss, *y_hat.shape)
-    for role in ROLES:
-        found = guarded(f"{loss}: {role} failed on {what}", _apply, loss, role, y, y_hat)
-        expected = guarded(f"{loss}: {role} failed", _apply, loss, role, y, np.ascontiguousarray(y_hat))
-        require_close(f"{loss}: {role} gives something else for {what}", found, expected, 1e-12)
+    for layout, y_hat in layouts(0.02, 0.98):
+        y, contiguous = targets_for(loss, *y_hat.shape), np.ascontiguousarray(y_hat)
+        for role in ROLES:
+            result = guarded(f"{loss}: {role} failed on {layout}", _apply, loss, role, y, y_hat)
+            expected = guarded(f"{loss}: {role} failed", _apply, loss, role, y, contiguous)
+            require_close(f"{loss}: {role} has another result for {layout}", result, expected, 1e-12)
 
 
 def _determinism(loss: Loss) -> None:
     y, y_hat = targets_for(loss, 16, 5), sample_points(0.02, 0.98, 16, 5)
     for role in ROLES:
         if not same_bits(_apply(loss, role, y, y_hat), _apply(loss, role, y, y_hat)):
-            raise ComponentCheckError(f"{loss}: {role} gives different values for the same y and y_hat")
+            raise ComponentCheckError(f"{loss}: {role} gives different results for the same y and y_hat")
 
 
 def _independence(loss: Loss) -> None:
     y, y_hat = targets_for(loss, 9, 5), sample_points(0.02, 0.98, 9, 5)
     for role in ROLES:
-        what = f"{loss}: {role} of one element depends on other elements"
+        what = f"{loss}: {role} of an element depends on other elements"
         part = _apply(loss, role, y[4:5, 2:3], y_hat[4:5, 2:3])
         require_close(what, part, _apply(loss, role, y, y_hat)[4:5, 2:3], 1e-9)
 
@@ -177,19 +172,21 @@ def _nan(loss: Loss) -> None:
     for dtype in DTYPES:
         y: Array = targets_for(loss, 4, 3).astype(dtype)
         y_hat: Array = sample_points(0.02, 0.98, 4, 3).astype(dtype)
-        y[1, 2] = max(y[1, 2], 0.5)  # a loss may leave y_hat out where y is 0
+        y[1, 2] = max(y[1, 2], 0.5)  # a loss may ignore y_hat where y is 0
         y_hat[1, 2] = np.nan
-        found = guarded(f"{loss} failed on a NaN", loss.elements, y, y_hat)
-        if not np.isnan(found[1, 2]):
-            words = "so a run that went wrong would look well"
-            raise ComponentCheckError(f"{loss}: the loss of y_hat = nan is {found[1, 2]:.6g}, {words}")
+        elements = guarded(f"{loss} failed on NaN", loss.elements, y, y_hat)
+        if not np.isnan(elements[1, 2]):
+            raise ComponentCheckError(
+                f"{loss}: the loss of y_hat = nan: expected nan, got {elements[1, 2]:.6g}, which would hide "
+                "a diverged run"
+            )
 
 
-def _within_network(loss: Loss) -> None:
-    """Compare the gradient of a small network with differences of its loss."""
+def _in_network(loss: Loss) -> None:
+    """Compare the gradient of a small network with numerical differences."""
     from cygd.network import Network
 
-    # outputs where the loss is defined: probabilities, rates, or any number
+    # an output activation in the domain of the loss: probabilities, rates, or any number
     output = {"unit": "sigmoid", "nonnegative": "softplus"}.get(loss.targets, "identity")
     y = targets_for(loss, 12, 3)
     if loss.reduction == "mean_rows" or loss.name == "cross_entropy":
@@ -197,6 +194,6 @@ def _within_network(loss: Loss) -> None:
     network = Network(n_inputs=4, layers=[(5, "tanh"), (3, output)], loss=loss, dtype="float64", seed=1)
     x = sample_points(-1, 1, 12, 4)
     gradient = np.asarray(network.gradient(x, y)[1])
-    measured = np.asarray(network.numerical_gradient(x, y))
-    what = f"{loss} (reduction {loss.reduction}): gradient of a network, and differences of its loss"
-    require_close(what, gradient, measured, 1e-5)
+    numerical = np.asarray(network.numerical_gradient(x, y))
+    what = f"{loss} (reduction {loss.reduction}): gradient of a network differs from the numerical gradient"
+    require_close(what, gradient, numerical, 1e-5)

@@ -1,4 +1,4 @@
-"""The suite for optimizers: the rules of `update`, then one table of problems for all of them."""
+"""The suite for optimizers: the contract of `update`, and convergence on a table of test problems."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from cygd.plugins.component_checks import ComponentCheckError, check_component, 
 from cygd.testing.arrays import DTYPES, Array, same_bits
 from cygd.testing.cpu_levels import Check, on_every_level
 
-__all__ = ["check_optimizer", "checks"]
-
-Function = Callable[[Array], tuple[float, Array]]  # w -> value and gradient
+Objective = Callable[[Array], tuple[float, Array]]  # w -> value and gradient
 
 
 def _parabola(w: Array) -> tuple[float, Array]:
@@ -31,38 +29,38 @@ def _valley(w: Array) -> tuple[float, Array]:
 
 
 def _rosenbrock(w: Array) -> tuple[float, Array]:
-    a, b = w  # numbers of NumPy, which grow to infinity where Python's would raise
+    a, b = w  # NumPy numbers, which overflow to infinity where Python's raise
     gradient = [-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)]
     return float((1 - a) ** 2 + 100 * (b - a * a) ** 2), np.array(gradient, w.dtype)
 
 
-# name, function, where to start
-PROBLEMS: tuple[tuple[str, Function, tuple[float, float]], ...] = (
+# name, objective, start
+PROBLEMS: tuple[tuple[str, Objective, tuple[float, float]], ...] = (
     ("a parabola", _parabola, (1.0, -2.0)),
     ("a narrow valley", _valley, (1.0, 1.0)),
     ("Rosenbrock's function", _rosenbrock, (-1.2, 1.0)),
 )
 STEPS = 100
-SLOWER = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)  # no rate suits every problem, but some rate must
+RATE_FACTORS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)  # one learning rate must work for each problem
 
 
 def check_optimizer(optimizer: Optimizer) -> None:
-    """Check all that training relies on in an optimizer.
+    """Check everything that training requires of an optimizer.
 
-    For float32 and float64 `update` changes w in place and returns nothing, leaves g alone, keeps what it
-    remembers in the arrays of `state` and nowhere else, survives a gradient of zeros, and goes downhill
-    on a parabola, a narrow valley and Rosenbrock's function. A network learns with it.
+    For float32 and float64 `update` changes w in place and returns nothing, does not change g, stores what
+    it needs in the arrays of `state` only, handles a gradient of zeros, and descends on a parabola, a narrow
+    valley and Rosenbrock's function. A network trains with it.
 
     Parameters
     ----------
     optimizer : Optimizer
-        The optimizer, with the values of its parameters that are to be checked. A kernel of the core has
-        no function in Python; it is checked within a network.
+        The optimizer, with the values of its parameters to check. A kernel of the core has no Python
+        function; it is checked in a network only.
 
     Raises
     ------
     AssertionError
-        What is wrong, where, and by how much.
+        A check fails; the message says what is wrong, where and by how much.
 
     Examples
     --------
@@ -71,35 +69,34 @@ def check_optimizer(optimizer: Optimizer) -> None:
     >>> check_optimizer(Optimizer("climb", climb))
     Traceback (most recent call last):
         ...
-    cygd.plugins.component_checks.ComponentCheckError: optimizer 'climb': does not go down a parabola: ...
+    cygd.plugins.component_checks.ComponentCheckError: optimizer 'climb': does not descend on a parabola: ...
     """
     for _, check in checks(optimizer):
         check()
 
 
 def checks(optimizer: Optimizer) -> Iterator[Check]:
-    """Yield the checks of `check_optimizer`, each with what it is about."""
+    """Yield the title and the function of each check of `check_optimizer`."""
     if not isinstance(optimizer, Optimizer):
-        raise ComponentCheckError(f"{optimizer!r} is no Optimizer")
+        raise ComponentCheckError(f"expected an Optimizer, got {optimizer!r}")
     compiled = optimizer.update is None
 
     def check(function: Callable[[Optimizer], None]) -> Callable[[], None]:
         return lambda: on_every_level(function, optimizer, compiled)
 
     if not optimizer.kernel:
-        yield "first trial", lambda: check_component(optimizer)
+        yield "basic checks", lambda: check_component(optimizer)
         yield "rules of an update", check(_rules)
         yield "a gradient of zeros", check(_zero_gradient)
         yield "no memory but its state", check(_memory)
-        for name, function, start in PROBLEMS:
-            down = partial(_goes_down, name=name, function=function, start=start)
-            yield f"down {name}", check(down)
-    yield "a network learns", check(_learns)
+        for name, objective, start in PROBLEMS:
+            yield f"down {name}", check(partial(_descends, name=name, objective=objective, start=start))
+    yield "a network learns", check(_trains)
 
 
 @dataclass
-class _Walk:
-    """An optimizer on its way: w, its state and the steps made so far."""
+class _Trajectory:
+    """The trajectory of an optimizer: w, the state and the number of steps."""
 
     optimizer: Optimizer
     w: Array
@@ -107,11 +104,11 @@ class _Walk:
     step: int = 0
 
     @classmethod
-    def start(cls, optimizer: Optimizer, w: Array) -> _Walk:
+    def start(cls, optimizer: Optimizer, w: Array) -> _Trajectory:
         return cls(optimizer, w.copy(), {name: np.zeros_like(w) for name in optimizer.state})
 
-    def go(self, g: Array, factor: float = 1.0) -> object:
-        """Make one step and return what `update` returns."""
+    def update(self, g: Array, factor: float = 1.0) -> object:
+        """Make one step and return the result of the optimizer's `update`."""
         update, program = self.optimizer.update, self.optimizer.program
         self.step += 1
         rate = self.optimizer.learning_rate * factor
@@ -136,7 +133,7 @@ def _gradients(steps: int, dtype: type) -> list[Array]:
 def run_update(
     program: Program, w: Array, g: Array, state: dict[str, Array], uniforms: tuple[float, float]
 ) -> None:
-    """Run the formulas of an update rule over w and its state."""
+    """Apply the formulas of an update rule to w and the state."""
     module = core._f32 if w.dtype == np.float32 else core._f64
     arrays = [w, *state.values()]
     outputs = [np.empty_like(array) for array in arrays]
@@ -151,102 +148,102 @@ def _rules(optimizer: Optimizer) -> None:
 
 
 def _rules_of(optimizer: Optimizer, dtype: type) -> None:
-    walk = _Walk.start(optimizer, sample_points(-1, 1, 1, 6)[0].astype(dtype))
-    before, arrays = walk.w.copy(), dict(walk.state)
+    run = _Trajectory.start(optimizer, sample_points(-1, 1, 1, 6)[0].astype(dtype))
+    before, arrays = run.w.copy(), dict(run.state)
     for g in _gradients(20, dtype):
-        given = g.copy()
-        if walk.go(g) is not None:
+        copy = g.copy()
+        result = run.update(g)
+        if result is not None:
             raise ComponentCheckError(
-                f"{optimizer}: update returns something; it changes w in place and returns nothing"
+                f"{optimizer}: update: expected a change of w in place and None, got {type(result).__name__}"
             )
-        if not same_bits(g, given):
+        if not same_bits(g, copy):
             raise ComponentCheckError(
-                f"{optimizer}: update changes the gradient g", "g = g + ..., not g += ..."
+                f"{optimizer}: update changes the gradient g", "write g = g + ..., not g += ..."
             )
-        if walk.state.keys() != arrays.keys():
-            found = ", ".join(sorted(walk.state)) or "nothing"
+        if run.state.keys() != arrays.keys():
             raise ComponentCheckError(
-                f"{optimizer}: state holds {found} after an update, declared is {list(optimizer.state)}"
+                f"{optimizer}: state after update: expected {list(optimizer.state)}, got {sorted(run.state)}"
             )
-        for name, array in walk.state.items():
+        for name, array in run.state.items():
             if array is not arrays[name]:
                 raise ComponentCheckError(
-                    f"{optimizer}: update puts a new array in place of state[{name!r}]",
-                    f"state[{name!r}][:] = ..., or an operator such as *= or +=",
+                    f"{optimizer}: update replaces the array state[{name!r}]",
+                    f"write state[{name!r}][:] = ..., or use an operator such as *= or +=",
                 )
-    if same_bits(walk.w, before):
-        raise ComponentCheckError(f"{optimizer}: w is the same after 20 updates", "w -= ..., not w = w - ...")
-    _require_finite(walk, "w", walk.w)
-    for name, array in walk.state.items():
-        _require_finite(walk, f"state[{name!r}]", array)
-
-
-def _require_finite(walk: _Walk, what: str, array: Array) -> None:
-    if not np.isfinite(array).all():
-        place = int(np.argwhere(~np.isfinite(array))[0, 0])
-        steps = f"{walk.step} step{'s' if walk.step > 1 else ''}"
+    if same_bits(run.w, before):
         raise ComponentCheckError(
-            f"{walk.optimizer}: {what} is {array[place]} after {steps} of {array.dtype}"
+            f"{optimizer}: 20 updates do not change w", "write w -= ..., not w = w - ..."
         )
+    _require_finite(run, "w", run.w)
+    for name, array in run.state.items():
+        _require_finite(run, f"state[{name!r}]", array)
+
+
+def _require_finite(run: _Trajectory, what: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        value = array[~np.isfinite(array)][0]
+        steps = f"{run.step} step{'s' if run.step > 1 else ''}"
+        raise ComponentCheckError(f"{run.optimizer}: {what} is {value} after {steps} of {array.dtype}")
 
 
 def _zero_gradient(optimizer: Optimizer) -> None:
-    walk = _Walk.start(optimizer, np.ones(3))
-    walk.go(np.zeros(3))
-    _require_finite(walk, "with a gradient of zeros w", walk.w)
+    run = _Trajectory.start(optimizer, np.ones(3))
+    run.update(np.zeros(3))
+    _require_finite(run, "with a gradient of zeros w", run.w)
 
 
 def _memory(optimizer: Optimizer) -> None:
-    """Walk twice, once going on from copies: the same way, if nothing is remembered elsewhere."""
+    """Compare two trajectories, one of which continues from copies of w and the state."""
     start, gradients = sample_points(-1, 1, 1, 6)[0], _gradients(10, np.float64)
-    straight = _Walk.start(optimizer, start)
+    direct = _Trajectory.start(optimizer, start)
     for g in gradients:
-        straight.go(g)
-    broken = _Walk.start(optimizer, start)
+        direct.update(g)
+    first = _Trajectory.start(optimizer, start)
     for g in gradients[:5]:
-        broken.go(g)
-    copies = {name: array.copy() for name, array in broken.state.items()}
-    broken = _Walk(optimizer, broken.w.copy(), copies, broken.step)
+        first.update(g)
+    copies = {name: array.copy() for name, array in first.state.items()}
+    resumed = _Trajectory(optimizer, first.w.copy(), copies, first.step)
     for g in gradients[5:]:
-        broken.go(g)
-    if not same_bits(straight.w, broken.w):
-        apart = float(np.abs(straight.w - broken.w).max())
+        resumed.update(g)
+    if not same_bits(direct.w, resumed.w):
+        difference = float(np.abs(direct.w - resumed.w).max())
         raise ComponentCheckError(
-            f"{optimizer}: a second run of the same steps ends elsewhere, {apart:.3g} apart",
-            "whatever is remembered belongs in the arrays of `state`",
+            f"{optimizer}: a second run of the same steps differs by {difference:.3g}",
+            "store everything that must persist in the arrays of `state`",
         )
 
 
-def _goes_down(optimizer: Optimizer, name: str, function: Function, start: tuple[float, float]) -> None:
-    reached = []
-    begin, _ = function(np.array(start))
-    for factor in SLOWER:
-        walk = _Walk.start(optimizer, np.array(start))
+def _descends(optimizer: Optimizer, name: str, objective: Objective, start: tuple[float, float]) -> None:
+    values = []
+    first, _ = objective(np.array(start))
+    for factor in RATE_FACTORS:
+        run = _Trajectory.start(optimizer, np.array(start))
         with np.errstate(all="ignore"):
             for _ in range(STEPS):
-                walk.go(function(walk.w)[1], factor)
-                if not np.isfinite(walk.w).all():
+                run.update(objective(run.w)[1], factor)
+                if not np.isfinite(run.w).all():
                     break
-            value = function(walk.w)[0]
-        if value < begin:
+            value = objective(run.w)[0]
+        if value < first:
             return
-        reached.append(value)
-    rates = f"{optimizer.learning_rate * SLOWER[-1]:g} to {optimizer.learning_rate:g}"
-    best = min((value for value in reached if np.isfinite(value)), default=float("nan"))
+        values.append(value)
+    rates = f"{optimizer.learning_rate * RATE_FACTORS[-1]:g} to {optimizer.learning_rate:g}"
+    best = min((value for value in values if np.isfinite(value)), default=float("nan"))
     raise ComponentCheckError(
-        f"{optimizer}: does not go down {name}: from {begin:.6g} to {best:.6g} at best in {STEPS} steps, "
+        f"{optimizer}: does not descend on {name}: from {first:.6g} to {best:.6g} at best in {STEPS} steps, "
         f"with learning rates from {rates}"
     )
 
 
-def _learns(optimizer: Optimizer) -> None:
-    """Fit a small network: the loss falls, at one of the rates."""
+def _trains(optimizer: Optimizer) -> None:
+    """Fit a small network, whose loss must decrease at one of the learning rates."""
     from cygd.network import Network
 
     x = sample_points(-1, 1, 32, 2)
     y = x[:, :1] * 0.5 - x[:, 1:]
     losses = []
-    for factor in SLOWER:
+    for factor in RATE_FACTORS:
         network = Network(
             n_inputs=2, layers=[(4, "tanh"), (1, "identity")], loss="mse", dtype="float64", seed=1
         )
@@ -257,5 +254,5 @@ def _learns(optimizer: Optimizer) -> None:
         if losses[-1] < before:
             return
     raise ComponentCheckError(
-        f"{optimizer}: a network does not learn with it: loss {before:.6g}, then {min(losses):.6g}"
+        f"{optimizer}: a network does not learn: its loss is {before:.6g} before and {min(losses):.6g} after"
     )

@@ -1,4 +1,4 @@
-"""A plugin file, loaded for its tests as a run would load it."""
+"""Loading of a plugin file for its tests."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from typing import cast
 from cygd.plugins.discovery import Request, load
 from cygd.plugins.manager import Plugins
 
-__all__ = ["load_plugin"]
-
 
 def load_plugin(path: str | os.PathLike[str]) -> ModuleType:
-    """Load a plugin file as `-p` would, and return its module.
+    """Load a plugin file as `-p` does, and return its module.
 
     Parameters
     ----------
     path : path
-        The .py file; a relative one starts from the current folder.
+        The .py file; a relative path starts from the current folder.
 
     Raises
     ------
     PluginError
-        If it cannot be imported, or one of its hooks or components is wrong.
+        The import fails, or one of its hooks or components is invalid.
     """
     request = Request(os.fspath(path), "load_plugin", Path.cwd())
     Plugins.load([request], environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})

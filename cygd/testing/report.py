@@ -1,4 +1,4 @@
-"""The suite of a component, check by check, and how fast an activation is."""
+"""The outcome of each check of a suite, and the speed of an activation."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from cygd import core
 from cygd.components import Activation, Component
 from cygd.errors import CygdError, describe_exception, hint_of, source_file
 from cygd.plugins.component_checks import ComponentCheckError
-from cygd.testing import activation, logger, loss, optimizer
+from cygd.testing import activation as activations
+from cygd.testing import logger as loggers
+from cygd.testing import loss as losses
+from cygd.testing import optimizer as optimizers
 from cygd.testing.cpu_levels import Check
 
-__all__ = ["SUITES", "Outcome", "Speed", "outcomes", "speed"]
-
-SIZE = 4096  # elements of a block, which stays in the first cache
+SIZE = 4096  # elements of a block, which fits into the L1 cache
 SECONDS = 2e-3  # of one timing
 ROUNDS = 7
 
 SUITES: Mapping[str, Callable[[Any], Iterator[Check]]] = {
-    "activation": activation.checks,
-    "loss": loss.checks,
-    "optimizer": optimizer.checks,
-    "logger": lambda component: iter([("three lives of a run", partial(logger.check_logger, component))]),
+    "activation": activations.checks,
+    "loss": losses.checks,
+    "optimizer": optimizers.checks,
+    "logger": lambda component: iter([("three kinds of runs", partial(loggers.check_logger, component))]),
 }
 
 
 class Outcome(NamedTuple):
-    """What a check is about, and what is wrong (None: nothing)."""
+    """The title of a check, and its error or None."""
 
-    what: str
-    problem: ComponentCheckError | None
+    title: str
+    error: ComponentCheckError | None
 
 
 class Speed(NamedTuple):
-    """Nanoseconds an element of f, of f', and of both as a training step takes them."""
+    """Nanoseconds per element of f, of f', and of both in one pass, as in a training step."""
 
     forward: float
     derivative: float
@@ -45,24 +46,24 @@ class Speed(NamedTuple):
 
 
 def outcomes(component: Component) -> Iterator[Outcome]:
-    """Run the suite of a component, and go on behind a check that fails.
+    """Run the suite of a component, and continue after a check that fails.
 
     Examples
     --------
-    >>> [outcome] = [o for o in outcomes(Activation("square", formula="h**2")) if o.what == "tails"]
-    >>> outcome.problem is None
+    >>> [tails] = [o for o in outcomes(Activation("square", formula="h**2")) if o.title == "tails"]
+    >>> tails.error is None
     True
     """
-    for what, check in SUITES[component.kind](component):
-        yield Outcome(what, _problem(component, check))
+    for title, check in SUITES[component.kind](component):
+        yield Outcome(title, _error_of(component, check))
 
 
-def _problem(component: Component, check: Callable[[], None]) -> ComponentCheckError | None:
+def _error_of(component: Component, check: Callable[[], None]) -> ComponentCheckError | None:
     try:
         with np.errstate(all="ignore"):
             check()
-    except ComponentCheckError as problem:
-        return problem
+    except ComponentCheckError as error:
+        return error
     except CygdError as error:
         return ComponentCheckError(error.message, error.hint)
     except Exception as error:
@@ -70,25 +71,25 @@ def _problem(component: Component, check: Callable[[], None]) -> ComponentCheckE
     return None
 
 
-def speed(own: Activation, other: Activation, dtype: str) -> tuple[Speed, Speed]:
-    """Time two elementwise activations side by side, by the functions that training calls.
+def speed(activation: Activation, reference: Activation, dtype: str) -> tuple[Speed, Speed]:
+    """Time two elementwise activations alternately, through the functions that training calls.
 
     Returns
     -------
     tuple of two Speed
-        Of each, the fastest of some rounds, in which they take turns.
+        The fastest round of each.
 
     Raises
     ------
     ComponentCheckError
-        If the first of them fails on so many elements.
+        The activation fails.
     """
-    # a network is above nothing here, but it takes a while to import
+    # imported here because it is slow to import
     from cygd.network import Network
 
     kernels = core._f32 if dtype == "float32" else core._f64
     h = (2 * np.random.default_rng(0).normal(size=SIZE)).astype(dtype)
-    engines = [Network(1, [(1, each)], dtype=dtype)._engine for each in (own, other)]
+    engines = [Network(1, [(1, each)], dtype=dtype)._engine for each in (activation, reference)]
     try:
         calls = [
             max(1, min(1000, int(SECONDS / sum(kernels.activation_seconds(engine, h, 1)))))
@@ -102,10 +103,10 @@ def speed(own: Activation, other: Activation, dtype: str) -> tuple[Speed, Speed]
             for _ in range(ROUNDS)
         ]
     except kernels.ComponentError as error:
-        raised = error.__cause__ or error
-        why = describe_exception(raised, source_file(own.function))
+        cause = error.__cause__ or error
+        message = describe_exception(cause, source_file(activation.function))
         raise ComponentCheckError(
-            f"{own} failed on {SIZE} elements of {dtype}: {why}", hint_of(raised)
+            f"{activation} failed on {SIZE} elements of {dtype}: {message}", hint_of(cause)
         ) from error
     fastest = np.min(rounds, axis=0) * (1e9 / SIZE)
     return Speed(*fastest[0].tolist()), Speed(*fastest[1].tolist())

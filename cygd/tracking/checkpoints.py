@@ -29,8 +29,6 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import npz_bytes, to_jsonable
 from cygd.tracking.metrics_file import Extent, read_rows
 
-__all__ = ["Checkpoint", "CheckpointWriter", "latest", "read"]
-
 log = logging.getLogger("cygd")
 
 FOLDER = "checkpoints"

@@ -25,8 +25,6 @@ from cygd.errors import CheckpointError, ConfigError
 from cygd.tracking.files import fsync_folder, npz_bytes, to_jsonable, write_durably
 from cygd.tracking.locking import FolderLock
 
-__all__ = ["RunDirectory"]
-
 RUNS = Path("runs")  # default run folders are runs/<name>/<time>-<hex>
 MAX_ATTEMPTS = 100
 

@@ -19,8 +19,6 @@ from typing import Any
 
 from cygd import core
 
-__all__ = ["OPTIONAL", "describe_environment", "file_hashes", "version", "versions", "warn_if_changed"]
-
 log = logging.getLogger("cygd")
 
 PACKAGES = ("cygd", "numpy", "pyyaml", "pluggy")

@@ -23,17 +23,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "deferred_fsync",
-    "fsync",
-    "fsync_folder",
-    "npz_bytes",
-    "remove_durably",
-    "sync_filesystem",
-    "to_jsonable",
-    "write_durably",
-]
-
 # zip files cannot hold an earlier date; a fixed one makes equal arrays equal bytes
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 

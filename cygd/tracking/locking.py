@@ -18,8 +18,6 @@ from typing import IO, Any, Self
 
 from cygd.errors import ConfigError
 
-__all__ = ["FolderLock", "is_locked", "lock"]
-
 log = logging.getLogger("cygd")
 
 _held: weakref.WeakSet[FolderLock] = weakref.WeakSet()

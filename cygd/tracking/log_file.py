@@ -15,8 +15,6 @@ from typing import IO, Self
 
 from cygd.tracking import files
 
-__all__ = ["LogFile"]
-
 log = logging.getLogger("cygd")
 
 

@@ -14,16 +14,6 @@ from typing import IO, Any, NamedTuple
 
 from cygd.errors import CheckpointError
 
-__all__ = [
-    "Extent",
-    "column_names",
-    "extent_before",
-    "format_header",
-    "format_row",
-    "history_of",
-    "read_rows",
-]
-
 
 class Extent(NamedTuple):
     """The beginning of a file, identified by its size in bytes and CRC-32."""

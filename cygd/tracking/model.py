@@ -18,8 +18,6 @@ from cygd.network.serialization import parameter_arrays
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "read_preprocessing", "read_weights", "set_weights"]
-
 
 class Model:
     """A trained network that takes raw columns and predicts in the units of the targets.

@@ -11,8 +11,6 @@ from cygd.data import PreparedData
 from cygd.network import Network
 from cygd.tracking.model import Model
 
-__all__ = ["Result", "Run"]
-
 
 @dataclass(frozen=True)
 class Result:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["ignore_signals", "sigterm_as_interrupt"]
-
 # sent by batch systems, and when a terminal is closed
 TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Summary", "mean", "standard_deviation", "student_t", "summarize"]
-
 
 @dataclass(frozen=True)
 class Summary:

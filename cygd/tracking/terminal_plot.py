@@ -18,8 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["ASCII", "BRAILLE", "Style", "best_style", "draw", "sample_points", "ticks", "y_limits"]
-
 LARGEST = 1e307  # so that no difference overflows
 POINTS_PER_DOT = 16  # a curve has no gaps until it is steeper than 16 dots per dot
 

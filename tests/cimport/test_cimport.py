@@ -98,11 +98,13 @@ def test_an_activation_of_ones_own(user, dtype):
     assert not activation.numerical
     tolerance = 4 * np.finfo(h.dtype).eps
     np.testing.assert_allclose(activation.evaluate(h), core.activate(h, "softsign"), atol=tolerance)
-    np.testing.assert_allclose(activation.slope(h), core.derivative(h, "softsign"), atol=tolerance)
+    np.testing.assert_allclose(
+        activation.evaluate_derivative(h), core.derivative(h, "softsign"), atol=tolerance
+    )
     check_component(activation)
     steep = bent(user, parameters={"slope": 3.0})
     assert steep.evaluate(h[-1:]) == pytest.approx(4 / 13)
-    assert steep.configured({"slope": 0}).slope(h).tolist() == [1] * len(h)
+    assert steep.configured({"slope": 0}).evaluate_derivative(h).tolist() == [1] * len(h)
     check_component(steep)
 
 
@@ -130,7 +132,7 @@ def test_a_built_in_by_its_capsules_is_the_built_in(user):
     activation = Activation("mine", pointer=f, derivative_pointer=df)
     h = sample("f64")
     np.testing.assert_array_equal(activation.evaluate(h), core.activate(h, "mish"))
-    np.testing.assert_array_equal(activation.slope(h), core.derivative(h, "mish"))
+    np.testing.assert_array_equal(activation.evaluate_derivative(h), core.derivative(h, "mish"))
 
 
 def test_null_becomes_no_capsule(user):

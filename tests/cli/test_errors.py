@@ -204,8 +204,8 @@ TYPICAL = {
     "misspelled choice": (
         (GOOD[: GOOD.index("model:")], "data: {source: synthetic, kind: mons}\n"),
         """\
-        error: p.yaml:1:33 data.kind: option 'kind' of data source 'synthetic' must be one of \
-linear | sine | xor | moons | circles | spirals, found 'mons'
+        error: p.yaml:1:33 data.kind: option 'kind' of data source 'synthetic': expected one of \
+linear | sine | xor | moons | circles | spirals, got 'mons'
           1 | data: {source: synthetic, kind: mons}
             |                                 ^^^^
         hint: did you mean 'moons'?

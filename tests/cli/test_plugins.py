@@ -8,7 +8,7 @@ import pytest
 from cygd import core
 from cygd.core import dispatch
 from cygd.errors import PluginError
-from cygd.plugins.manager import Broken, Plugins
+from cygd.plugins.manager import BrokenPlugin, Plugins
 
 PLUGIN = """\
 import numpy as np
@@ -73,7 +73,9 @@ def test_quiet_run_lists_custom_components_in_the_log(command, here):
 
 def broken_registry(requests=(), **options):
     plugins = Plugins()
-    plugins.broken.append(Broken("ant", PluginError("plugin 'ant' (cygd-ant 2.0): no module named 'x'")))
+    plugins.broken.append(
+        BrokenPlugin("ant", PluginError("plugin 'ant' (cygd-ant 2.0): no module named 'x'"))
+    )
     return plugins
 
 
@@ -200,7 +202,7 @@ def test_name_given_by_two_plugins_needs_a_prefix(command, here):
     ("arguments", "message", "hint"),
     [
         (["rleu"], "unknown component 'rleu'", "did you mean 'relu'?"),
-        (["cygg:relu"], "'cygg:relu': there is no plugin 'cygg'", "did you mean 'cygd'?"),
+        (["cygg:relu"], "'cygg:relu': unknown plugin 'cygg'", "did you mean 'cygd'?"),
         (["cygd:rleu"], "unknown component 'rleu'", "did you mean 'relu'?"),
         (["quite_else"], "unknown component 'quite_else'", "`cygd plugins` lists all of them"),
         (["own"], "unknown component 'own'", "-p own.py loads the plugin own.py"),
@@ -209,7 +211,7 @@ def test_name_given_by_two_plugins_needs_a_prefix(command, here):
         (["relu", "slope=1"], "activation 'relu' has no option 'slope'", "it takes no options"),
         (["leaky_relu", "slop=1"], "activation 'leaky_relu' has no option 'slop'", "did you mean 'slope'?"),
         (["huber", "delta=-1"],
-         "option 'delta' of loss 'huber' must lie in (0, inf), found -1", None),
+         "option 'delta' of loss 'huber': expected a value in (0, inf), got -1", None),
         (["slope=1"], "expected a component name before slope=...", "cygd plugins NAME slope=..."),
         (["relu", "formula=h"], "expected a component name or a formula, got both", "leave out one of them"),
         (["--plot"], "--plot needs a component name", "cygd plugins NAME --plot"),
@@ -338,7 +340,7 @@ def test_check_prints_every_outcome_and_the_speed(command):
     assert head.startswith("activation swish, beta = 1.0: formula, at the CPU levels base")
     outcomes = [line.split("  ")[1] for line in lines if line.endswith(" ok")]
     assert outcomes == [
-        "first trial", "shapes and types", "same bits twice", "layouts in memory", "each unit by itself",
+        "basic checks", "shapes and types", "same bits twice", "layouts in memory", "each unit by itself",
         "NaN stays NaN", "tails", "float32 and float64", "derivative", "kinks", "CPU levels agree",
     ]  # fmt: skip
     speeds = [line.rsplit(maxsplit=3) for line in lines[-4:]]
@@ -356,7 +358,7 @@ def test_failed_check_explains_the_difference(command):
     assert lines[at].split() == ["derivative", "FAILED"]
     message = " ".join(line.strip() for line in lines[at + 1 : at + 4])
     assert "derivative is not the derivative of function: f'(" in message
-    assert "is given as 1, measured 2" in message
+    assert ": expected 2, got 1" in message
     assert "surrogate=True" in message
 
 
@@ -429,7 +431,7 @@ def test_check_of_a_pointer_names_its_dtype_once(command, here):
     (here / "late.py").write_text(LATE)
     code, out, _ = command("plugins", "double", "--check", "-p", "late.py")
     assert code == 0
-    head = " ".join(out.partition("  first trial")[0].split())
+    head = " ".join(out.partition("  basic checks")[0].split())
     assert head.startswith("activation double: pointer, derivative measured, for float64 networks only, at")
     assert "float32" not in out
     assert out.splitlines()[-2].startswith("    float64  ")

@@ -16,14 +16,14 @@ def draw(spec, n_inputs=N_INPUTS, n_outputs=N_OUTPUTS, seed=0):
 
 @pytest.mark.parametrize("initializer", INITIALIZERS, ids=str)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 4), (4, 3)])
-def test_shape_and_type(initializer, shape):
+def test_shape_and_dtype(initializer, shape):
     w = draw(initializer, *shape)
     assert w.shape == shape
     assert w.dtype == np.float64
 
 
 @pytest.mark.parametrize("initializer", INITIALIZERS, ids=str)
-def test_the_stream_decides(initializer):
+def test_weights_depend_on_the_stream_only(initializer):
     np.testing.assert_array_equal(draw(initializer, seed=3), draw(initializer, seed=3))
     if initializer.name not in ("zeros", "constant"):
         assert not np.array_equal(draw(initializer, seed=3), draw(initializer, seed=4))
@@ -45,7 +45,7 @@ def test_constants():
         ("lecun_uniform", -math.sqrt(3 / 300), math.sqrt(3 / 300)),
     ],
 )
-def test_uniform_kinds_fill_their_interval(spec, low, high):
+def test_uniform_initializers_fill_their_interval(spec, low, high):
     w = draw(spec)
     width = high - low
     assert low <= w.min() < low + 0.01 * width
@@ -65,7 +65,7 @@ def test_uniform_kinds_fill_their_interval(spec, low, high):
         ("lecun_normal", 0, 1 / 300),
     ],
 )
-def test_normal_kinds_are_plain_normal(spec, mean, variance):
+def test_normal_initializers_are_not_truncated(spec, mean, variance):
     w = (draw(spec) - mean) / math.sqrt(variance)
     assert w.mean() == pytest.approx(0, abs=5 / math.sqrt(w.size))
     assert w.var() == pytest.approx(1, rel=5 * math.sqrt(2 / w.size))
@@ -81,13 +81,15 @@ def test_orthogonal(n_inputs, n_outputs, gain):
     np.testing.assert_allclose(product, gain**2 * np.eye(min(n_inputs, n_outputs)), atol=1e-13)
 
 
-def test_orthogonal_points_either_way():
+def test_orthogonal_has_no_preferred_sign():
     signs = {float(np.sign(draw("orthogonal", 1, 1, seed=seed)[0, 0])) for seed in range(40)}
     assert signs == {-1.0, 1.0}
 
 
-def test_options_that_do_not_fit():
-    with pytest.raises(OptionError, match=r"'deviation' of initializer 'normal' must lie in \[0, inf\)"):
+def test_invalid_options():
+    with pytest.raises(
+        OptionError, match=r"'deviation' of initializer 'normal': expected a value in \[0, inf\)"
+    ):
         resolve("initializer", {"name": "normal", "deviation": -1})
-    with pytest.raises(ValueError, match=r"uniform needs low <= high, found low=1\.0 and high=0\.05"):
+    with pytest.raises(ValueError, match=r"uniform: expected low <= high, got low=1\.0 and high=0\.05"):
         draw({"name": "uniform", "low": 1})

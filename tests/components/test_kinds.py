@@ -17,14 +17,14 @@ def test_loss_of_numpy_functions(caplog):
     assert "give derivative=derivative(y, y_hat)" in caplog.text
     y, y_hat = np.zeros(3), np.array([1.0, -2.0, 3.0])
     np.testing.assert_array_equal(loss.elements(y, y_hat), y_hat**4)
-    np.testing.assert_allclose(loss.slope(y, y_hat), 4 * y_hat**3, rtol=1e-9)
+    np.testing.assert_allclose(loss.evaluate_derivative(y, y_hat), 4 * y_hat**3, rtol=1e-9)
 
 
 def test_built_in_loss_runs_in_the_core():
     [huber] = [row for row in LOSSES if row.name == "huber"]
     y, y_hat = np.zeros((2, 1)), np.array([[1.0], [-4.0]])
     np.testing.assert_allclose(huber.configured({"delta": 2}).elements(y, y_hat), [[0.5], [6.0]])
-    np.testing.assert_allclose(huber.configured({"delta": 2}).slope(y, y_hat), [[1.0], [-2.0]])
+    np.testing.assert_allclose(huber.configured({"delta": 2}).evaluate_derivative(y, y_hat), [[1.0], [-2.0]])
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_reduction(name, usual, mean, divisor):
 
 
 @pytest.mark.parametrize("value", ["mean_rows", "median", 3, None])
-def test_reductions_that_are_none(value):
-    with pytest.raises(OptionError, match="option 'reduction' of loss 'sse' must be"):
+def test_invalid_reduction(value):
+    with pytest.raises(OptionError, match="option 'reduction' of loss 'sse': expected"):
         LOSSES[0].configured({"reduction": value})
-    with pytest.raises(ValueError, match="reduction must be sum, mean or mean_rows, found 'median'"):
+    with pytest.raises(ValueError, match="reduction: expected sum, mean or mean_rows, got 'median'"):
         Loss("l", lambda y, y_hat: y, lambda y, y_hat: y, "median")
 
 
@@ -63,19 +63,19 @@ def test_targets_outside_the_domain(targets, good, bad, words):
     loss.check_targets(np.array(good, float).reshape(-1, 1))
     with pytest.raises(DataError) as raised:
         loss.check_targets([[good[0]], [good[1]], [bad]])
-    assert str(raised.value) == f"loss 'l' needs targets {words}, but y[2, 0] is {bad}"
+    assert str(raised.value) == f"loss 'l': expected targets {words}, got y[2, 0] = {bad}"
 
 
 def test_any_targets():
     LOSSES[0].check_targets([[-1e9], [3.5]])
 
 
-def test_losses_that_cannot_work():
-    with pytest.raises(TypeError, match=r"loss 'l': function must take \(y, y_hat\)"):
+def test_invalid_loss():
+    with pytest.raises(TypeError, match=r"loss 'l': function: expected a function of \(y, y_hat\)"):
         Loss("l", square, square)
-    with pytest.raises(TypeError, match=r"loss 'l': derivative must take \(y, y_hat\)"):
+    with pytest.raises(TypeError, match=r"loss 'l': derivative: expected a function of \(y, y_hat\)"):
         Loss("l", lambda y, y_hat: y, square)
-    with pytest.raises(ValueError, match="targets must be one of any, unit, nonnegative, signs, found 'odd'"):
+    with pytest.raises(ValueError, match="targets: expected one of any, unit, nonnegative, signs, got 'odd'"):
         Loss("l", lambda y, y_hat: y, lambda y, y_hat: y, targets="odd")
 
 
@@ -119,16 +119,22 @@ def test_optimizer_of_a_numpy_function():
     optimizer = Optimizer("descend", descend, ["m"], learning_rate=1)
     assert (optimizer.state, optimizer.learning_rate, optimizer.tier) == (("m",), 1.0, "numpy")
     assert optimizer.configured({"learning_rate": 0}).learning_rate == 0.0
-    with pytest.raises(OptionError, match=r"'learning_rate' of optimizer 'descend' must lie in \[0, inf\)"):
+    with pytest.raises(
+        OptionError, match=r"'learning_rate' of optimizer 'descend': expected a value in \[0, inf\)"
+    ):
         optimizer.configured({"learning_rate": -1})
 
 
-def test_optimizers_that_cannot_work():
-    with pytest.raises(TypeError, match=r"update must take \(w, g, state, learning_rate, step\)"):
+def test_invalid_optimizer():
+    with pytest.raises(
+        TypeError, match=r"update: expected a function of \(w, g, state, learning_rate, step\)"
+    ):
         Optimizer("o", square)
-    with pytest.raises(TypeError, match="optimizer 'o': state must be a list of names, found 'm'"):
+    with pytest.raises(TypeError, match="optimizer 'o': state: expected a list of names, got 'm'"):
         Optimizer("o", descend, "m")
-    with pytest.raises(OptionError, match="'learning_rate' of optimizer 'o' must be finite, found nan"):
+    with pytest.raises(
+        OptionError, match="'learning_rate' of optimizer 'o': expected a finite number, got nan"
+    ):
         Optimizer("o", descend, learning_rate=float("nan"))
 
 
@@ -142,36 +148,39 @@ def test_metric():
 
 
 @pytest.mark.parametrize(("result", "kind"), [(None, "NoneType"), ("much", "str"), (np.zeros(2), "ndarray")])
-def test_metrics_that_return_nonsense(result, kind):
+def test_invalid_metric_result(result, kind):
     metric = Metric("m", lambda y, y_hat: result)
-    with pytest.raises(PluginError, match=f"metric 'm': function must return a number, returned {kind}"):
+    with pytest.raises(PluginError, match=f"metric 'm': function: expected a number, got {kind}"):
         metric.measure([1.0], [1.0])
 
 
 def test_metric_with_the_wrong_signature():
-    with pytest.raises(TypeError, match=r"metric 'm': function must take \(y, y_hat\)"):
+    with pytest.raises(TypeError, match=r"metric 'm': function: expected a function of \(y, y_hat\)"):
         Metric("m", square)
-    with pytest.raises(TypeError, match=r"metric 'm': function must be a function of \(y, y_hat\)"):
+    with pytest.raises(TypeError, match=r"metric 'm': function: expected a function of \(y, y_hat\)"):
         Metric("m", "rmse")
 
 
 @pytest.mark.parametrize(
     ("result", "text"),
     [
-        (None, "initializer 'i': function returned None instead of an array of shape \\(2, 3\\)"),
-        (np.zeros((3, 2)), "function returned shape \\(3, 2\\) instead of an array of shape \\(2, 3\\)"),
-        (np.full((2, 3), np.nan), "function returned weights that are not finite"),
+        (None, "initializer 'i': function: expected an array of shape \\(2, 3\\) of float64, got None"),
+        (
+            np.zeros((3, 2)),
+            "function: expected an array of shape \\(2, 3\\) of float64, got shape \\(3, 2\\)",
+        ),
+        (np.full((2, 3), np.nan), "function: expected finite weights"),
     ],
 )
-def test_initializers_that_return_nonsense(result, text):
+def test_invalid_initializer_result(result, text):
     with pytest.raises(PluginError, match=text):
         Initializer("i", lambda rng, n_inputs, n_outputs: result).draw(None, 2, 3)
 
 
-def test_a_loss_without_a_function_and_an_optimizer_without_an_update():
-    with pytest.raises(TypeError, match=r"^loss 'l' has no function: give function= or formula=$"):
+def test_missing_function_or_update():
+    with pytest.raises(TypeError, match=r"^loss 'l': no function; give function= or formula=$"):
         Loss("l")
-    with pytest.raises(TypeError, match=r"^optimizer 'o' has no update: give update= or formula=$"):
+    with pytest.raises(TypeError, match=r"^optimizer 'o': no update; give update= or formula=$"):
         Optimizer("o", state=["m"])
 
 
@@ -195,7 +204,7 @@ def test_a_loss_without_a_function_and_an_optimizer_without_an_update():
         ),
     ],
 )
-def test_an_argument_that_there_is_not(kind, argument, said):
+def test_unknown_argument_suggests_the_closest(kind, argument, said):
     with pytest.raises(TypeError) as caught:
         kind("a", **{argument: "h"})
     assert str(caught.value).startswith(said)

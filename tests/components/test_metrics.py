@@ -15,7 +15,7 @@ def one_hot(labels, classes):
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=str)
-def test_way_of_early_stopping(metric):
+def test_greater_is_better(metric):
     assert metric.greater_is_better is (metric.name not in ("rmse", "mae"))
 
 
@@ -31,7 +31,7 @@ REGRESSION = {
 @pytest.mark.parametrize("name", REGRESSION)
 @pytest.mark.parametrize("columns", [1, 3])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_regression_is_that_of_scikit_learn(name, columns, dtype):
+def test_regression_equals_scikit_learn(name, columns, dtype):
     rng = np.random.default_rng(0)
     y = rng.normal(3, [[1, 10, 0.1][:columns]], (50, columns)).astype(dtype)
     y_hat = (y + rng.normal(0, 0.5, y.shape)).astype(dtype)
@@ -65,7 +65,7 @@ def test_huge_errors_are_infinite():
     assert [measure(name, y, y_hat) for name in ("rmse", "mae", "r2")] == [np.inf, np.inf, -np.inf]
 
 
-def test_r2_of_one_row_has_no_value():
+def test_r2_of_one_row_is_nan():
     assert np.isnan(measure("r2", [[1.0]], [[2.0]]))
 
 
@@ -87,7 +87,7 @@ MACRO = {
 
 @pytest.mark.parametrize("name", LABELS)
 @pytest.mark.parametrize("trial", range(10))
-def test_one_column_is_that_of_scikit_learn(name, trial):
+def test_one_column_equals_scikit_learn(name, trial):
     rng = np.random.default_rng(trial)
     truth = rng.integers(0, 2, 30)
     output = rng.random(30)
@@ -99,7 +99,7 @@ def test_one_column_is_that_of_scikit_learn(name, trial):
 
 @pytest.mark.parametrize("name", MACRO)
 @pytest.mark.parametrize("trial", range(10))
-def test_several_columns_are_those_of_scikit_learn(name, trial):
+def test_several_columns_equal_scikit_learn(name, trial):
     rng = np.random.default_rng(trial)
     # four labels of six: a class that is neither there nor predicted does not count
     truth = rng.integers(0, 4, 12)
@@ -117,11 +117,11 @@ def test_one_class_only(name, truth, output):
     assert measure(name, truth, output) == LABELS[name](truth, output)
 
 
-def test_the_first_of_equal_outputs_wins():
+def test_first_of_equal_outputs_wins():
     assert measure("accuracy", [[1, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]]) == 0.5
 
 
-def test_an_output_at_the_threshold_is_negative():
+def test_output_at_the_threshold_is_negative():
     assert measure("accuracy", [0.0, 1.0], [0.5, 0.5]) == 0.5
     assert measure("accuracy", [-1.0, 1.0], [0.0, 0.0]) == 0.5
 
@@ -131,7 +131,7 @@ def test_an_output_at_the_threshold_is_negative():
 
 @pytest.mark.parametrize("trial", range(10))
 @pytest.mark.parametrize("levels", [3, 10**9])  # with many ties, with none
-def test_roc_auc_is_that_of_scikit_learn(trial, levels):
+def test_roc_auc_equals_scikit_learn(trial, levels):
     rng = np.random.default_rng(trial)
     truth = np.append(rng.integers(0, 2, 30), [0, 1])
     score = rng.integers(0, levels, 32) / levels
@@ -141,7 +141,7 @@ def test_roc_auc_is_that_of_scikit_learn(trial, levels):
 
 
 @pytest.mark.parametrize("trial", range(10))
-def test_roc_auc_of_classes_is_that_of_scikit_learn(trial):
+def test_roc_auc_of_classes_equals_scikit_learn(trial):
     rng = np.random.default_rng(trial)
     truth = np.append(rng.integers(0, 3, 30), [0, 1, 2])
     output = rng.integers(1, 6, (33, 3)).astype(float)
@@ -157,11 +157,11 @@ def test_roc_auc_by_hand():
 
 
 @pytest.mark.parametrize("truth", [[0, 0, 0], [1, 1, 1], [-1, -1, -1]])
-def test_roc_auc_of_one_class_has_no_value(truth):
+def test_roc_auc_of_one_class_is_nan(truth):
     assert np.isnan(measure("roc_auc", truth, [0.1, 0.2, 0.3]))
 
 
-def test_roc_auc_leaves_out_a_class_that_does_not_occur():
+def test_roc_auc_ignores_a_class_without_rows():
     truth, output = np.array([0, 0, 1, 1]), np.random.default_rng(0).random((4, 3))
     two = [sklearn_metrics.roc_auc_score(truth == k, output[:, k]) for k in (0, 1)]
     assert measure("roc_auc", one_hot(truth, 3), output) == pytest.approx(sum(two) / 2)
@@ -172,13 +172,13 @@ def test_roc_auc_leaves_out_a_class_that_does_not_occur():
 
 @pytest.mark.parametrize("metric", METRICS, ids=str)
 @pytest.mark.parametrize("columns", [1, 3])
-def test_no_rows_have_no_value(metric, columns):
+def test_no_rows_give_nan(metric, columns):
     assert np.isnan(metric.measure(np.empty((0, columns)), np.empty((0, columns))))
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=str)
 @pytest.mark.parametrize("columns", [1, 3])
-def test_a_prediction_that_is_not_a_number(metric, columns):
+def test_nan_prediction_gives_nan(metric, columns):
     y = one_hot([0, 1, 0, 1], 3)[:, :columns]
     y_hat = y.copy()
     y_hat[2, 0] = np.nan

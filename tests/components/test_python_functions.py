@@ -1,4 +1,4 @@
-"""Components as Python functions: what they are given, what they may give back, how often they are called."""
+"""Components as Python functions in a network: arguments, results and number of calls."""
 
 import gc
 import threading
@@ -19,7 +19,7 @@ def network(function, derivative=None, dtype="float64", **options):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_an_array_that_is_kept_stays_readable(dtype):
+def test_array_kept_by_a_function_stays_readable(dtype):
     kept = []
 
     def keep(h):
@@ -31,7 +31,7 @@ def test_an_array_that_is_kept_stays_readable(dtype):
     copies = [h.copy() for h in kept]
     del net
     gc.collect()
-    np.zeros(1 << 20)  # whoever is given freed memory writes over it
+    np.zeros(1 << 20)  # overwrites freed memory
     for h, copy in zip(kept, copies, strict=True):
         assert h.dtype == dtype
         assert not h.flags.writeable
@@ -40,7 +40,7 @@ def test_an_array_that_is_kept_stays_readable(dtype):
             h.flags.writeable = True
 
 
-def test_once_per_block_never_per_element():
+def test_function_is_called_once_per_block():
     calls = []
 
     def count(h):
@@ -64,7 +64,7 @@ def test_once_per_block_never_per_element():
         lambda y: np.ma.masked_array(y),
     ],
 )
-def test_results_of_any_make(wrap):
+def test_results_of_any_layout_and_dtype(wrap):
     plain = Network(3, [(5, Activation("f", lambda h: h * 0.5, lambda h: h * 0 + 0.5)), (2, "identity")])
     own = network(lambda h: wrap(h * 0.5))
     np.testing.assert_allclose(own.predict(X), plain.predict(X), rtol=1e-5, atol=1e-7)
@@ -84,13 +84,13 @@ def test_results_of_any_make(wrap):
         (lambda h: 1 / 0, "ZeroDivisionError"),
     ],
 )
-def test_what_it_must_not_do(function, message):
+def test_invalid_function_raises(function, message):
     with pytest.raises(PluginError, match=message) as caught:
         network(function).predict(X)
     assert "activation 'own' of layer 0" in str(caught.value)
 
 
-def test_nan_and_inf_that_come_in_may_come_out():
+def test_nan_and_inf_inputs_may_give_nan_and_inf():
     x = X.copy()
     x[0, 0], x[1, 1] = np.nan, np.inf
     with np.errstate(all="ignore"):
@@ -99,7 +99,7 @@ def test_nan_and_inf_that_come_in_may_come_out():
     assert np.isfinite(out[2:]).all()
 
 
-def test_a_loss_sees_read_only_arrays_too():
+def test_loss_gets_read_only_arrays():
     seen = []
 
     def own(y, y_hat):
@@ -111,7 +111,7 @@ def test_a_loss_sees_read_only_arrays_too():
     assert set(seen) == {(False, False)}
 
 
-def test_calls_side_by_side_see_their_own_blocks():
+def test_concurrent_calls_use_separate_blocks():
     net = network(np.tanh, lambda h, y_hat: 1 - y_hat**2)
     inputs = [rng.normal(size=(50 + k, 3)) for k in range(8)]
     expected = [net.predict(x) for x in inputs]

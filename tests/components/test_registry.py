@@ -1,4 +1,4 @@
-"""Components: what all kinds have in common, and how a name becomes one."""
+"""Components: the properties that all kinds share, and `resolve`."""
 
 import pickle
 
@@ -40,20 +40,20 @@ BUILT_INS: tuple[Component, ...] = (
 
 @pytest.mark.parametrize("component", BUILT_INS, ids=str)
 class TestBuiltIns:
-    def test_is_found_by_its_name(self, component):
+    def test_resolve_by_name(self, component):
         found = resolve(component.kind, component.name)
         assert type(found) is type(component)
         assert found.options == component.options
 
-    def test_says_what_it_is(self, component):
+    def test_has_a_summary(self, component):
         assert component.summary
         assert component.tier == "built-in"
         assert component.name in repr(component)
 
-    def test_takes_its_own_options(self, component):
+    def test_accepts_its_own_options(self, component):
         assert component.configured(component.options).options == component.options
 
-    def test_bounds_speak_of_options_that_exist(self, component):
+    def test_bounds_name_existing_options(self, component):
         if component.kind != "optimizer":  # theirs are shared
             assert set(component.bounds) <= set(component.options)
 
@@ -68,16 +68,16 @@ class TestBuiltIns:
             if isinstance(default, bool | str):
                 continue
             for value, text in [
-                (True, "must be a number, found True"),
-                ("1", "must be a number, found '1'"),
-                (None, "must be a number, found None"),
-                (float("nan"), "must be finite, found nan"),
-                (float("inf"), "must be finite, found inf"),
-                (10**400, "must be finite, found a number beyond the largest float"),
+                (True, "expected a number, got True"),
+                ("1", "expected a number, got '1'"),
+                (None, "expected a number, got None"),
+                (float("nan"), "expected a finite number, got nan"),
+                (float("inf"), "expected a finite number, got inf"),
+                (10**400, "expected a finite number, got one beyond the largest float"),
             ]:
                 with pytest.raises(OptionError) as raised:
                     component.configured({option: value})
-                assert str(raised.value) == f"option {option!r} of {component} {text}"
+                assert str(raised.value) == f"option {option!r} of {component}: {text}"
                 assert raised.value.option == option
 
     def test_survives_pickling(self, component):
@@ -91,17 +91,17 @@ def test_names_are_unique_within_a_kind():
 
 
 @pytest.mark.parametrize("name", ["", "9lives", "a b", "a:b", "a/b", "-a", "é", "a\n", None, 3])
-def test_names_that_are_none(name):
-    with pytest.raises(ValueError, match="is no name for an activation: it must begin with a letter"):
+def test_invalid_name(name):
+    with pytest.raises(ValueError, match=r"activation: invalid name .*: expected a letter"):
         Activation(name, square, double)
 
 
 @pytest.mark.parametrize("name", ["a", "_a", "a.b-c_9"])
-def test_names_that_are(name):
+def test_valid_name(name):
     assert Activation(name, square, double).name == name
 
 
-def test_configured_is_a_copy_and_keeps_what_is_not_named():
+def test_configured_is_a_copy_with_the_other_options():
     hot = SWISH.configured({"beta": 3})
     assert hot is not SWISH
     assert (SWISH.parameters, hot.parameters) == ({"beta": 1.0}, {"beta": 3.0})
@@ -109,18 +109,18 @@ def test_configured_is_a_copy_and_keeps_what_is_not_named():
     assert hot.configured({}).parameters == {"beta": 3.0}
 
 
-def test_components_do_not_change():
+def test_components_are_immutable():
     with pytest.raises(AttributeError):
         SWISH.name = "other"  # type: ignore[misc]
 
 
-def test_a_component_equals_itself_alone():
+def test_components_compare_by_identity():
     assert SWISH == SWISH
     assert SWISH.configured({}) != SWISH
     assert len({SWISH, SWISH.configured({})}) == 2
 
 
-def test_near_misses_are_hinted():
+def test_unknown_option_suggests_the_closest():
     with pytest.raises(OptionError, match=r"did you mean 'beta'\?"):
         SWISH.configured({"betta": 1})
     with pytest.raises(OptionError, match="it takes beta"):
@@ -132,7 +132,9 @@ def test_near_misses_are_hinted():
 def test_options_out_of_range():
     schedule = Schedule("s", lambda epoch, epochs, rate=0.5: rate, bounds={"rate": "(0, 1]"})
     assert schedule.configured({"rate": 1}).parameters == {"rate": 1.0}
-    with pytest.raises(OptionError, match=r"option 'rate' of schedule 's' must lie in \(0, 1\], found 0"):
+    with pytest.raises(
+        OptionError, match=r"option 'rate' of schedule 's': expected a value in \(0, 1\], got 0"
+    ):
         schedule.configured({"rate": 0})
 
 
@@ -149,11 +151,11 @@ def test_options_out_of_range():
         ("su", "sum | mean", False),
     ],
 )
-def test_within(value, domain, inside):
+def test_in_interval(value, domain, inside):
     assert in_interval(value, domain) is inside
 
 
-def test_declared_by_a_signature():
+def test_options_of_a_signature():
     def function(a, b, c: int = 1, *, d="x", e, **rest): ...
 
     declared = Declared.by(function, 2)
@@ -162,13 +164,13 @@ def test_declared_by_a_signature():
     assert declared.open
 
 
-def test_whole_numbers_are_those_annotated_int():
+def test_int_annotation_makes_an_integer_option():
     def every(epoch, epochs, counted: int = 2, free=1): ...
 
     schedule = Schedule("every", every)
     assert schedule.configured({"counted": 3.0, "free": 0.5}).parameters == {"counted": 3, "free": 0.5}
     assert isinstance(schedule.configured({"counted": 3.0}).parameters["counted"], int)
-    with pytest.raises(OptionError, match=r"'counted' of schedule 'every' must be a whole number, found 2"):
+    with pytest.raises(OptionError, match=r"'counted' of schedule 'every': expected an integer, got 2"):
         schedule.configured({"counted": 2.5})
 
 
@@ -176,20 +178,20 @@ def test_flags_and_text_keep_their_type():
     def draw(rng, n_inputs, n_outputs, flag=False, word="a"): ...
 
     initializer = Initializer("mine", draw)
-    with pytest.raises(OptionError, match="'flag' of initializer 'mine' must be true or false, found 1"):
+    with pytest.raises(OptionError, match="'flag' of initializer 'mine': expected true or false, got 1"):
         initializer.configured({"flag": 1})
-    with pytest.raises(OptionError, match="'word' of initializer 'mine' must be text, found 3"):
+    with pytest.raises(OptionError, match="'word' of initializer 'mine': expected text, got 3"):
         initializer.configured({"word": 3})
 
 
-def test_an_option_without_a_default_is_required():
+def test_option_without_a_default_is_required():
     initializer = Initializer("mine", lambda rng, n_inputs, n_outputs, *, scale: scale)
     with pytest.raises(OptionError, match="initializer 'mine' needs the option 'scale'"):
         resolve("initializer", initializer)
     assert initializer.configured({"scale": 2.0}).parameters == {"scale": 2.0}
 
 
-def test_a_function_with_any_options_takes_any():
+def test_function_with_kwargs_accepts_any_option():
     initializer = Initializer("mine", lambda rng, n_inputs, n_outputs, **options: options)
     assert initializer.configured({"what": [1]}).parameters == {"what": [1]}
 
@@ -197,33 +199,33 @@ def test_a_function_with_any_options_takes_any():
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        ({"beta": "one"}, "the default of parameter 'beta' must be a number, found 'one'"),
-        ({"beta": float("nan")}, "the default of parameter 'beta' must be finite, found nan"),
-        ({"a b": 1}, "'a b' is no name for a parameter"),
-        (["beta"], r"parameters must map names to defaults, found \['beta'\]"),
+        ({"beta": "one"}, "default of parameter 'beta': expected a number, got 'one'"),
+        ({"beta": float("nan")}, "default of parameter 'beta': expected a finite number, got nan"),
+        ({"a b": 1}, "invalid parameter name 'a b': expected an identifier"),
+        (["beta"], r"parameters: expected a mapping of names to defaults, got \['beta'\]"),
     ],
 )
-def test_parameters_that_are_none(parameters, text):
+def test_invalid_parameters(parameters, text):
     with pytest.raises(TypeError, match=text):
         Activation("a", lambda h, **p: h, lambda h, **p: h, parameters)
 
 
 @pytest.mark.parametrize("taken", ["name", "learning_rate"])
-def test_parameters_whose_name_is_taken(taken):
-    with pytest.raises(ValueError, match=f"a parameter cannot be called {taken!r}"):
+def test_reserved_parameter_name(taken):
+    with pytest.raises(ValueError, match=f"{taken!r} is reserved and cannot be the name of a parameter"):
         Optimizer("o", lambda *a, **p: None, [], {taken: 1.0})
 
 
 # -- resolve --------------------------------------------------------------------------------------
 
 
-def test_resolve_a_name_a_mapping_and_a_component():
+def test_resolve_name_mapping_and_component():
     assert resolve("activation", "leaky_relu").parameters == {"slope": 0.01}
     assert resolve("activation", {"name": "leaky_relu", "slope": 0.1}).parameters == {"slope": 0.1}
     assert resolve("activation", SWISH).name == "swish"
 
 
-def test_resolve_asks_the_components_given():
+def test_resolve_uses_the_given_components():
     class Only:
         def get(self, kind, name):
             return SWISH
@@ -231,7 +233,7 @@ def test_resolve_asks_the_components_given():
     assert resolve("activation", {"name": "anything", "beta": 2}, Only()).parameters == {"beta": 2.0}
 
 
-def test_resolve_an_unknown_name():
+def test_resolve_unknown_name():
     with pytest.raises(UnknownComponentError, match="unknown activation 'rleu'") as raised:
         resolve("activation", "rleu")
     assert isinstance(raised.value, CygdError)
@@ -239,7 +241,7 @@ def test_resolve_an_unknown_name():
     assert raised.value.hint == "did you mean 'relu'?"
 
 
-def test_unknown_without_a_near_miss():
+def test_unknown_name_without_a_close_match():
     assert UnknownComponentError("data_source", "q", ["csv", "npz"]).hint == "known: csv, npz"
     assert UnknownComponentError("activation", "ReLU", ["relu", "tanh"]).hint == "did you mean 'relu'?"
     assert str(UnknownComponentError("data_source", "q", [])).startswith("unknown data source 'q'")
@@ -248,12 +250,12 @@ def test_unknown_without_a_near_miss():
 @pytest.mark.parametrize(
     ("spec", "error", "text"),
     [
-        ({"slope": 0.1}, OptionError, "an activation given as a mapping needs a 'name'"),
-        (3, TypeError, "an activation is a name or a mapping with a name, found 3"),
-        ({"name": None}, TypeError, "an activation is a name or a mapping with a name, found None"),
-        (LOSSES[0], TypeError, "expected an activation, found loss 'sse'"),
+        ({"slope": 0.1}, OptionError, "activation: expected a 'name' or a 'formula'"),
+        (3, TypeError, "activation: expected a name or a mapping with a name, got 3"),
+        ({"name": None}, TypeError, "activation: expected a name or a mapping with a name, got None"),
+        (LOSSES[0], TypeError, "expected an activation, got loss 'sse'"),
     ],
 )
-def test_resolve_what_is_no_component(spec, error, text):
+def test_resolve_invalid_specification(spec, error, text):
     with pytest.raises(error, match=text):
         resolve("activation", spec)

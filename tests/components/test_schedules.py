@@ -33,7 +33,7 @@ def test_cosine_by_hand():
     assert factors({"name": "cosine", "minimum": 0.2}, 4) == pytest.approx(raised, rel=1e-14)
 
 
-def test_cosine_stays_at_its_minimum_beyond_the_end():
+def test_cosine_stays_at_its_minimum_after_the_end():
     run = resolve("schedule", {"name": "cosine", "minimum": 0.1}).start()
     assert run.factor(15, 10) == pytest.approx(0.1)
 
@@ -57,13 +57,13 @@ def test_one_cycle_peaks_between_epochs():
     assert found[1] == pytest.approx(low + (1 - low) / 2 * (1 + math.cos(math.pi / 7)), rel=1e-14)
 
 
-def test_one_cycle_of_one_epoch_is_at_the_peak():
+def test_one_cycle_of_one_epoch_is_the_peak():
     assert factors("one_cycle", 1) == [1]
     assert factors("one_cycle", 2) == pytest.approx([1, 0.04 / 1e4])
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
-def test_warmup_rises_to_where_the_schedule_begins(schedule):
+def test_warmup_rises_to_the_first_factor(schedule):
     plain = factors(schedule, 6)
     warm = factors(schedule.configured({"warmup": 3}), 9)
     assert warm[:3] == pytest.approx([plain[0] * k / 4 for k in (1, 2, 3)], rel=1e-15)
@@ -78,8 +78,8 @@ def test_warmup_longer_than_the_run(schedule):
 
 
 @pytest.mark.parametrize("value", [-1, 2.5, True])
-def test_warmups_that_are_none(value):
-    with pytest.raises(OptionError, match="option 'warmup' of schedule 'constant' must"):
+def test_invalid_warmup(value):
+    with pytest.raises(OptionError, match="option 'warmup' of schedule 'constant': expected"):
         resolve("schedule", {"name": "constant", "warmup": value})
 
 
@@ -103,7 +103,7 @@ def plateau(losses, **options):
         # in two measurements of cooldown none is counted as bad
         ({"factor": 0.5, "patience": 0, "cooldown": 2}, [1, 1, 1, 1, 1], [1, 0.5, 0.5, 0.5, 0.25]),
         ({"factor": 0.1, "patience": 0, "minimum": 0.05}, [1, 1, 1, 1], [1, 0.1, 0.05, 0.05]),
-        # no measurement is no bad one, and a loss that is not a number is
+        # a missing measurement does not count as bad, NaN does
         ({"factor": 0.5, "patience": 0}, [None, 1, None, None, 1], [1, 1, 1, 1, 0.5]),
         ({"factor": 0.5, "patience": 0}, [1, math.nan], [1, 0.5]),
     ],
@@ -112,7 +112,7 @@ def test_reduce_on_plateau_by_hand(options, losses, expected):
     assert plateau(losses, **options) == pytest.approx(expected)
 
 
-def test_reduce_on_plateau_has_the_defaults_of_pytorch():
+def test_reduce_on_plateau_has_pytorch_defaults():
     found = resolve("schedule", "reduce_on_plateau")
     assert found.options == {
         "warmup": 0,
@@ -127,7 +127,7 @@ def test_reduce_on_plateau_has_the_defaults_of_pytorch():
     assert [run.factor(epoch, 20, 1.0) for epoch in range(14)] == [1.0] * 12 + [0.1] * 2
 
 
-def test_a_run_begins_with_a_fresh_watcher():
+def test_each_run_has_a_new_watcher():
     schedule = resolve("schedule", {"name": "reduce_on_plateau", "patience": 0})
     first = schedule.start()
     assert first.watches
@@ -135,47 +135,50 @@ def test_a_run_begins_with_a_fresh_watcher():
     assert schedule.start().factor(0, 9) == 1.0
 
 
-def test_a_watcher_begins_behind_the_warmup():
+def test_watcher_starts_after_the_warmup():
     schedule = resolve("schedule", {"name": "reduce_on_plateau", "patience": 0, "warmup": 2})
     run = schedule.start()
     found = [run.factor(epoch, 9, 1.0) for epoch in range(5)]
     assert found == pytest.approx([1 / 3, 2 / 3, 1, 1, 0.1])
 
 
-def test_only_a_watcher_watches():
+def test_only_a_watcher_needs_the_monitored_loss():
     assert [s.name for s in SCHEDULES if s.start().watches] == ["reduce_on_plateau"]
 
 
 @pytest.mark.parametrize(
     ("result", "text"),
     [
-        (None, "schedule 's': the factor of epoch 2 must be a number, found None"),
-        (math.nan, "the factor of epoch 2 must be finite, found nan"),
-        (-0.5, r"the factor of epoch 2 must not be negative, found -0\.5"),
+        (None, "schedule 's': factor of epoch 2: expected a number, got None"),
+        (math.nan, "factor of epoch 2: expected a finite number, got nan"),
+        (-0.5, r"factor of epoch 2: expected a number of at least 0, got -0\.5"),
     ],
 )
-def test_factors_that_are_none(result, text):
+def test_invalid_factor(result, text):
     with pytest.raises(PluginError, match=text):
         Schedule("s", lambda epoch, epochs: result).start().factor(2, 5)
 
 
-def test_schedules_that_cannot_work():
-    with pytest.raises(TypeError, match="schedule 's' needs a function or a watcher, and not both"):
+def test_invalid_schedule():
+    with pytest.raises(TypeError, match="schedule 's': expected either function= or watcher="):
         Schedule("s")
-    with pytest.raises(TypeError, match=r"schedule 's': function must take \(epoch, epochs\)"):
+    with pytest.raises(TypeError, match=r"schedule 's': function: expected a function of \(epoch, epochs\)"):
         Schedule("s", lambda epoch: 1.0)
-    with pytest.raises(TypeError, match=r"schedule 's': function must be a function of \(epoch, epochs\)"):
+    with pytest.raises(TypeError, match=r"schedule 's': function: expected a function of \(epoch, epochs\)"):
         Schedule("s", 0.5)
 
 
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ({"name": "step", "every": 0}, r"'every' of schedule 'step' must lie in \[1, inf\), found 0"),
-        ({"name": "step", "every": 1.5}, r"'every' of schedule 'step' must be a whole number, found 1\.5"),
-        ({"name": "exponential", "rate": -1}, r"'rate' of schedule 'exponential' must lie in \[0, inf\)"),
-        ({"name": "reduce_on_plateau", "factor": 1}, r"must lie in \[0, 1\), found 1"),
-        ({"name": "one_cycle", "warm_fraction": 1.1}, r"must lie in \[0, 1\], found 1\.1"),
+        ({"name": "step", "every": 0}, r"'every' of schedule 'step': expected a value in \[1, inf\), got 0"),
+        ({"name": "step", "every": 1.5}, r"'every' of schedule 'step': expected an integer, got 1\.5"),
+        (
+            {"name": "exponential", "rate": -1},
+            r"'rate' of schedule 'exponential': expected a value in \[0, inf\)",
+        ),
+        ({"name": "reduce_on_plateau", "factor": 1}, r"expected a value in \[0, 1\), got 1"),
+        ({"name": "one_cycle", "warm_fraction": 1.1}, r"expected a value in \[0, 1\], got 1\.1"),
     ],
 )
 def test_options_out_of_range(spec, text):
@@ -183,7 +186,7 @@ def test_options_out_of_range(spec, text):
         resolve("schedule", spec)
 
 
-def test_only_what_never_changes_is_steady():
+def test_only_a_constant_schedule_is_steady():
     named = {row.name: row.start().steady for row in SCHEDULES}
     assert [name for name, steady in named.items() if steady] == ["constant"]
     [constant] = [row for row in SCHEDULES if row.name == "constant"]

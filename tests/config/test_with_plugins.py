@@ -88,7 +88,7 @@ log: [console]
         ("optimizer: {name: sgd, learning_rate: .nan}", "xor.yaml:4:39 optimizer.learning_rate: option 'learning_rate'"),
         ("optimizer: {name: sgd, learning_rate: true}", "xor.yaml:4:39 optimizer.learning_rate: "),
         ("optimizer: {name: sgd, learning_rate: 1" + "0" * 350 + "}", "optimizer.learning_rate: option"),
-        ("optimizer: {name: adam, beta1: 1.5}", "optimizer.beta1: option 'beta1' of optimizer 'adam' must lie in"),
+        ("optimizer: {name: adam, beta1: 1.5}", "optimizer.beta1: option 'beta1' of optimizer 'adam': expected a value in"),
         ("optimizer: {name: sgd, lr: 1}", "has no option 'lr'\n  hint: did you mean 'learning_rate'?"),
         ("loss: {name: mse, reduction: maen}", "loss.reduction: option 'reduction' of loss 'mse'"),
         ("metrics: [acuracy]", "metrics[0]: unknown metric 'acuracy'\n  hint: did you mean 'accuracy'?"),

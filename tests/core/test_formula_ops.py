@@ -79,7 +79,7 @@ def test_activations(kernels, name, formula, parameters):
         return np.stack([y_hat, slope])
 
     def own():
-        y_hat, slope = ran(kernels, programs.both, h)
+        y_hat, slope = ran(kernels, programs.value_and_derivative, h)
         return np.stack(
             [y_hat, slope, *ran(kernels, programs.forward, h), *ran(kernels, programs.derivative, h, y_hat)]
         )
@@ -103,7 +103,7 @@ def test_activations(kernels, name, formula, parameters):
 @every_activation
 def test_activations_keep_nan(kernels, name, formula, parameters):
     h = np.array([np.nan, 1.0] * 20, kernels.dtype)
-    y_hat, slope = ran(kernels, compile_activation(formula, parameters).both, h)
+    y_hat, slope = ran(kernels, compile_activation(formula, parameters).value_and_derivative, h)
     assert np.isnan(y_hat[::2]).all()
     assert np.isfinite(y_hat[1::2]).all()
     assert np.isfinite(slope[1::2]).all()
@@ -114,11 +114,13 @@ def test_joined_instructions_round_as_one_after_the_other(kernels, monkeypatch, 
     h = finite_numbers(kernels)
     joined = compile_activation(formula, parameters)
     monkeypatch.setattr(program, "fuse", lambda body, outputs: body)
-    plain = compiler._activation.__wrapped__(formula, tuple(parameters.items()), ())
-    assert len(joined.both.body) <= len(plain.both.body)
+    plain = compiler._compile_activation.__wrapped__(formula, tuple(parameters.items()), ())
+    assert len(joined.value_and_derivative.body) <= len(plain.value_and_derivative.body)
 
     def both(programs):
-        return lambda: np.stack([*ran(kernels, programs.both, h), *ran(kernels, programs.forward, h)])
+        return lambda: np.stack(
+            [*ran(kernels, programs.value_and_derivative, h), *ran(kernels, programs.forward, h)]
+        )
 
     expected = kernels.at_every_level(both(plain))
     for level, found in kernels.at_every_level(both(joined)).items():
@@ -144,7 +146,7 @@ def test_tanh_of_log1p(kernels, text):
     }[text]
 
     def own():
-        return np.stack(ran(kernels, programs.both, v))
+        return np.stack(ran(kernels, programs.value_and_derivative, v))
 
     for level, (y_hat, slope) in kernels.at_every_level(own).items():
         check(kernels, y_hat, of(t), [v], f"{text} at {level}")

@@ -26,7 +26,7 @@ def test_experiment_with_sklearn_source(tmp_path):
     iris = {"source": "sklearn", "name": "iris"}
     prepared = assembly.assemble({"data": iris, "model": {"layers": [3]}}).data
     assert prepared.classes == ("setosa", "versicolor", "virginica")
-    with pytest.raises(ConfigError, match=r"data\.name: .* must be one of breast_cancer \| .* found 'mnist'"):
+    with pytest.raises(ConfigError, match=r"data\.name: .* expected one of breast_cancer \| .* got 'mnist'"):
         assembly.assemble({"data": {**iris, "name": "mnist"}, "model": {"layers": [3]}})
 
 

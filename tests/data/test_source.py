@@ -23,7 +23,7 @@ def test_options_come_from_the_signature():
     assert csv.configured({"path": "a.csv"}).options == default
     for options, message in [
         ({}, "data source 'csv' needs the option 'path'"),
-        ({"path": "a", "header": 1}, "option 'header' of data source 'csv' must be true or false, found 1"),
+        ({"path": "a", "header": 1}, "option 'header' of data source 'csv': expected true or false, got 1"),
         ({"path": "a", "heather": True}, "data source 'csv' has no option 'heather'"),
     ]:
         with pytest.raises(OptionError, match=message):

@@ -66,15 +66,15 @@ def test_noise_is_the_standard_deviation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "moon"}, "option 'kind' of data source 'synthetic' must be one of linear | sine"),
-        ({"kind": "xor", "samples": 0}, "option 'samples' of data source 'synthetic' must lie in"),
+        ({"kind": "moon"}, "option 'kind' of data source 'synthetic': expected one of linear | sine"),
+        ({"kind": "xor", "samples": 0}, "option 'samples' of data source 'synthetic': expected a value in"),
         (
             {"kind": "xor", "samples": 1.5},
-            "option 'samples' of data source 'synthetic' must be a whole number",
+            "option 'samples' of data source 'synthetic': expected an integer",
         ),
-        ({"kind": "xor", "noise": -1}, "option 'noise' of data source 'synthetic' must lie in"),
-        ({"kind": "xor", "seed": -1}, "option 'seed' of data source 'synthetic' must lie in"),
-        ({"kind": "linear", "inputs": 0}, "option 'inputs' of data source 'synthetic' must lie in"),
+        ({"kind": "xor", "noise": -1}, "option 'noise' of data source 'synthetic': expected a value in"),
+        ({"kind": "xor", "seed": -1}, "option 'seed' of data source 'synthetic': expected a value in"),
+        ({"kind": "linear", "inputs": 0}, "option 'inputs' of data source 'synthetic': expected a value in"),
         ({}, "data source 'synthetic' needs the option 'kind'"),
     ],
 )

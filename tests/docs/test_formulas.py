@@ -1,4 +1,4 @@
-"""What docs/formulas.md shows is run as it stands."""
+"""docs/formulas.md: every example runs, and functions, limits and errors match the code."""
 
 import re
 from pathlib import Path
@@ -22,23 +22,23 @@ model:
 """
 
 
-def test_every_function_is_named():
-    language = GUIDE.partition("## The language")[2].partition("## ")[0]
+def test_guide_lists_every_function():
+    language = GUIDE.partition("## Language")[2].partition("## ")[0]
     assert set(re.findall(r"`(\w+)[`(]", language)) - {"pi", "e", "and", "or", "not"} == set(FUNCTIONS)
 
 
-def test_the_limits_are_named():
-    assert f"At most {MAX_LENGTH} characters, nested {MAX_DEPTH} deep." in GUIDE
+def test_guide_states_the_limits():
+    assert f"at most {MAX_LENGTH} characters and {MAX_DEPTH} levels of nesting" in GUIDE
 
 
 @pytest.mark.parametrize("line", re.findall(r"`((?:activation|loss): \{formula.*?\})`", GUIDE))
-def test_one_liners(line):
+def test_one_line_components(line):
     [(kind, spec)] = yaml.safe_load(line).items()
     assert component_from_formula(kind, spec).tier == "formula"
 
 
 @pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "yaml"])
-def test_experiments(text):
+def test_yaml_blocks(text):
     [(kind, spec)] = yaml.safe_load(text).items()
     component = component_from_formula(kind, spec)
     if kind == "activation":
@@ -49,7 +49,7 @@ def test_experiments(text):
         net.fit([[1.0, 2.0]], [[1.0]], component, epochs=2)
 
 
-def test_the_plugin():
+def test_plugin_block():
     [text] = [text for kind, text in BLOCKS if kind == "python"]
     namespace = {}
     exec(text, namespace)
@@ -57,17 +57,17 @@ def test_the_plugin():
     assert optimizer.tier == "formula"
 
 
-def test_the_error_is_the_one_shown(tmp_path, monkeypatch, capsys):
-    [shown] = [text for kind, text in BLOCKS if kind == "text"]
+def test_error_message_is_the_one_shown(tmp_path, monkeypatch, capsys):
+    [message] = [text for kind, text in BLOCKS if kind == "text"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "moons.yaml").write_text(EXPERIMENT)
     assert main(["run", "moons.yaml"]) == 2
-    assert capsys.readouterr().err == shown
+    assert capsys.readouterr().err == message
 
 
 @pytest.mark.parametrize(
     "formula", ["where(h != 0, sin(h) / h, 1)", "where(-1 < h < 1, h, 0)", "0.5 * (1 + tanh(h / 2))"]
 )
-def test_shown_formulas(formula):
+def test_formulas_in_the_text_compile(formula):
     assert f"`{formula}`" in GUIDE
     compile_activation(formula)

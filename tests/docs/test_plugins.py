@@ -112,9 +112,9 @@ def test_walk_from_a_formula_to_a_package(tmp_path):
     code = "import numpy as np, fast; [a] = fast.cygd_activations(); h = np.linspace(-5, 5, 101); "
     code += "print(a.evaluate(h).tolist())"
     np.testing.assert_allclose(eval(run(tmp_path, f'python -c "{code}"')), expected, rtol=1e-15)
-    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ is there, .*run `python -m cygd`"):
+    with pytest.raises(AssertionError, match=r"hint: fast\.\S+ exists, .*run `python -m cygd`"):
         run(tmp_path, "cygd run moons.yaml -p fast model.activation=squareplus_c")
-    with pytest.raises(AssertionError, match="'squareplus' is given by 2 plugins"):
+    with pytest.raises(AssertionError, match="'squareplus' is registered by 2 plugins"):
         run(tmp_path, "cygd run moons.yaml -p squareplus.py model.activation=squareplus")
 
 

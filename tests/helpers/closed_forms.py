@@ -1,8 +1,8 @@
-"""The built-in activations and losses that have a closed form, as a user would write them."""
+"""Formulas of the built-in activations and losses that have a closed form, as a user may write them."""
 
 SELU = {"scale": 1.0507009873554805, "alpha": 1.6732632423543772}
 
-# name -> [(formula, parameters), ...]: every spelling is the same function
+# name -> [(formula, parameters), ...]: all spellings are the same function
 ACTIVATIONS = {
     "identity": [("h", {}), ("+h", {}), ("(2 * h) / 2", {})],
     "step": [("where(h >= 0, 1, 0)", {}), ("where(h < 0, 0, 1)", {}), ("where(not h < 0, 1, 0)", {})],

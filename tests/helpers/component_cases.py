@@ -1,23 +1,11 @@
-"""Functions that the tests of components share."""
+"""Functions and components for the tests of components."""
 
 import numpy as np
 
-from cygd.components import Activation, Component
-from cygd.components.activations import ACTIVATIONS
-from cygd.components.initializers import INITIALIZERS
-from cygd.components.losses import LOSSES
-from cygd.components.metrics import METRICS
-from cygd.components.optimizers import OPTIMIZERS
-from cygd.components.schedules import SCHEDULES
+from cygd.components import Activation
+from cygd.components.registry import KINDS
 
-BUILT_INS: tuple[Component, ...] = (
-    *ACTIVATIONS,
-    *LOSSES,
-    *OPTIMIZERS,
-    *SCHEDULES,
-    *INITIALIZERS,
-    *METRICS,
-)
+BUILT_INS = [component for kind in KINDS for component in kind.built_ins]
 
 
 def square(h):

@@ -1,7 +1,7 @@
-"""What a program means, in NumPy and in mpmath: the operations one by one, nothing of the core.
+"""Reference interpreters of formula programs, in NumPy and in mpmath, independent of the core.
 
-`run` executes over float64 arrays; outputs may lie in the memory of inputs, as the core has them. `exact`
-executes the same program in mpmath's numbers, so that what the two differ by is rounding.
+`run` executes a program over float64 arrays, whose outputs may share memory with inputs as in the core.
+`exact` executes it in mpmath's numbers, so that the difference between the two is rounding.
 """
 
 import math
@@ -35,7 +35,7 @@ def tanh_log1p(v):
     return np.tanh(np.log1p(v))
 
 
-def tanh_log1p_slope(v):
+def tanh_log1p_derivative(v):
     v = np.minimum(v, 1e150)
     q = 1 / (v * (v + 2) + 2)
     return 4 * ((1 + v) * q) * q
@@ -43,7 +43,7 @@ def tanh_log1p_slope(v):
 
 OPS = {
     "copy": lambda a: a,
-    "settle": lambda a: np.where(np.abs(a) < np.finfo(np.float64).tiny, 0.0, a),
+    "flush_subnormal": lambda a: np.where(np.abs(a) < np.finfo(np.float64).tiny, 0.0, a),
     "finite": lambda a: np.clip(a, -MAX, MAX),
     "neg": np.negative,
     "abs": np.abs,
@@ -89,21 +89,21 @@ OPS = {
     "mul_exp": lambda a, b: np.exp(a * b),
     "mul_exp_finite": lambda a, b: np.clip(np.exp(a * b), -MAX, MAX),
     "tanh_log1p": tanh_log1p,
-    "tanh_log1p_slope": tanh_log1p_slope,
+    "tanh_log1p_derivative": tanh_log1p_derivative,
     "where_lt": lambda a, b, x, y: where(a < b, a, b, x, y),
     "where_le": lambda a, b, x, y: where(a <= b, a, b, x, y),
     "where_eq": lambda a, b, x, y: where(a == b, a, b, x, y),
 }
 
-# operations with two results, as two
-TWO = {
+# instructions with two results -> (first operation, second function of (operations, operand))
+PAIR_OPS = {
     "logistic": ("sigmoid", lambda ops, a: ops["sigmoid"](-a)),
-    "tanh_log1p_both": ("tanh_log1p", lambda ops, v: ops["tanh_log1p_slope"](v)),
+    "tanh_log1p_value_and_derivative": ("tanh_log1p", lambda ops, v: ops["tanh_log1p_derivative"](v)),
 }
 
 EXACT = {
     **OPS,
-    "settle": lambda a: a,
+    "flush_subnormal": lambda a: a,
     "finite": lambda a: a,
     "sign": mp.sign,
     "sqrt": mp.sqrt,
@@ -128,7 +128,7 @@ EXACT = {
     "mul_exp": lambda a, b: mp.exp(a * b),
     "mul_exp_finite": lambda a, b: mp.exp(a * b),
     "tanh_log1p": lambda v: mp.tanh(mp.log1p(v)),
-    "tanh_log1p_slope": lambda v: 4 * (1 + v) / (v * (v + 2) + 2) ** 2,
+    "tanh_log1p_derivative": lambda v: 4 * (1 + v) / (v * (v + 2) + 2) ** 2,
     "minimum": min,
     "maximum": max,
     "where_lt": lambda a, b, x, y: x if a < b else y,
@@ -138,6 +138,7 @@ EXACT = {
 
 
 def scalars(program, uniforms, ops, number):
+    """Return uniforms, constants and the results of the prologue."""
     u = [number(value) for value in (*uniforms, *program.constants)]
     for op, *operands in program.prologue:
         u.append(ops[op](*[u[operand] for operand in operands]))
@@ -145,37 +146,38 @@ def scalars(program, uniforms, ops, number):
 
 
 def run(program, inputs, uniforms=(), alias=()):
-    """Return the outputs; alias holds pairs (output, input) that share memory."""
+    """Return the outputs; `alias` holds pairs (output, input) that share memory."""
     shape = np.shape(inputs[0])
     slots = [np.array(np.broadcast_to(values, shape), np.float64) for values in inputs]
     slots += [np.full(shape, np.nan) for _ in range(len(program.outputs) + program.temporaries)]
-    for out, into in alias:
-        slots[len(inputs) + out] = slots[into]
+    for k_output, k_input in alias:
+        slots[len(inputs) + k_output] = slots[k_input]
     n = len(slots)
     with np.errstate(all="ignore"):
         slots += [np.full(shape, value) for value in scalars(program, uniforms, OPS, np.float64)]
-        for op, *places in program.body:
-            if op in TWO:
-                first, second, operand = places
-                one, other = TWO[op]
-                slots[first][...] = OPS[one](slots[operand])  # one after the other: the harder order
-                slots[second][...] = other(OPS, slots[operand])
+        for op, result, *operands in program.body:
+            if op in PAIR_OPS:
+                second_result, operand = operands
+                first, second = PAIR_OPS[op]
+                # the first result is written before the operand is read again: they must not overlap
+                slots[result][...] = OPS[first](slots[operand])
+                slots[second_result][...] = second(OPS, slots[operand])
             else:
-                assert len(inputs) <= places[0] < n, "a program writes outputs and temporaries alone"
-                slots[places[0]][...] = OPS[op](*[slots[place] for place in places[1:]])
+                assert len(inputs) <= result < n, "a program writes only outputs and temporaries"
+                slots[result][...] = OPS[op](*[slots[operand] for operand in operands])
     return slots[len(inputs) : len(inputs) + len(program.outputs)]
 
 
 def exact(program, inputs, uniforms=()):
-    """Return the outputs for one number of each input, as mpmath has them at its precision."""
+    """Return the outputs for one number per input, at the working precision of mpmath."""
     slots = [mpf(value) for value in inputs]
     slots += [None] * (len(program.outputs) + program.temporaries)
     slots += scalars(program, uniforms, EXACT, mpf)
-    for op, *places in program.body:
-        if op in TWO:
-            a = slots[places[2]]
-            one, other = TWO[op]
-            slots[places[0]], slots[places[1]] = EXACT[one](a), other(EXACT, a)
+    for op, result, *operands in program.body:
+        if op in PAIR_OPS:
+            second_result, operand = operands
+            first, second = PAIR_OPS[op]
+            slots[result], slots[second_result] = EXACT[first](slots[operand]), second(EXACT, slots[operand])
         else:
-            slots[places[0]] = EXACT[op](*[slots[place] for place in places[1:]])
+            slots[result] = EXACT[op](*[slots[operand] for operand in operands])
     return slots[len(inputs) : len(inputs) + len(program.outputs)]

@@ -1,4 +1,4 @@
-"""Plugin files, and how they are written and loaded, that the tests of plugins share."""
+"""Plugin files for the tests of plugins."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Pointers to tanh of every kind, and a network of them, that the tests of pointers share."""
+"""Compiled tanh from every front end, and a network with it."""
 
 import ctypes
 import ctypes.util
@@ -21,7 +21,7 @@ set_context = ctypes.pythonapi.PyCapsule_SetContext
 set_context.argtypes = [ctypes.py_object, ctypes.c_void_p]
 
 
-def slope_of_tanh(h):
+def tanh_derivative(h):
     return 1 - math.tanh(h) ** 2
 
 
@@ -50,7 +50,7 @@ def ctypes_types(dtype):
     )
 
 
-# -- one way each to give tanh and its derivative -------------------------------------------------
+# -- tanh and its derivative -------------------------------------------------
 
 
 def by_address(dtype):
@@ -70,7 +70,7 @@ def by_ctypes(dtype):
 
 def by_ctypes_scalar(dtype):
     scalar, _, _ = ctypes_types(dtype)
-    return scalar(math.tanh), scalar(slope_of_tanh)
+    return scalar(math.tanh), scalar(tanh_derivative)
 
 
 def by_cdll(dtype):
@@ -91,7 +91,7 @@ def by_cffi(dtype):
 def by_cffi_scalar(dtype):
     ffi = pytest.importorskip("cffi").FFI()
     signature = f"{NAMES[dtype]}({NAMES[dtype]})"
-    return ffi.callback(signature, math.tanh), ffi.callback(signature, slope_of_tanh)
+    return ffi.callback(signature, math.tanh), ffi.callback(signature, tanh_derivative)
 
 
 def by_numba(dtype):
@@ -122,7 +122,7 @@ def by_scipy_scalar(dtype):
     return tuple(map(LowLevelCallable, by_cffi_scalar(dtype)))
 
 
-WAYS = {name.removeprefix("by_"): value for name, value in globals().items() if name.startswith("by_")}
+FRONT_ENDS = {name.removeprefix("by_"): value for name, value in globals().items() if name.startswith("by_")}
 KEPT = []  # names of capsules, which must outlive them
 
 
@@ -131,9 +131,11 @@ def capsule(address, name):
     return new_capsule(address, KEPT[-1], None)
 
 
-def tanh(way, dtype):
-    f, df = WAYS[way](dtype)
-    return Activation("mine", pointer=f, derivative_pointer=df, dtype=dtype if way == "address" else None)
+def tanh(front_end, dtype):
+    f, df = FRONT_ENDS[front_end](dtype)
+    return Activation(
+        "mine", pointer=f, derivative_pointer=df, dtype=dtype if front_end == "address" else None
+    )
 
 
 def fitted(activation, dtype, rows=200, threads=1, units=16):

@@ -1,4 +1,4 @@
-"""The checks of every kind, and how they fail, that the tests of the suites for authors share."""
+"""The suite of each kind, and the message of a failing check."""
 
 from functools import lru_cache
 

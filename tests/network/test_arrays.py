@@ -87,7 +87,7 @@ def test_invalid_y_and_sample_weight_are_errors(y, weight, message):
 
 def test_targets_outside_the_domain_of_the_loss_are_errors():
     net = Network(2, [1], loss="hinge")
-    message = r"loss 'hinge' needs targets of -1 or 1, but y\[1, 0\] is 0.5"
+    message = r"loss 'hinge': expected targets of -1 or 1, got y\[1, 0\] = 0.5"
     with pytest.raises(DataError, match=message):
         net.fit(X, [[1.0], [0.5], [-1.0]])
 

@@ -174,7 +174,7 @@ def test_a_training_continues_the_counts_of_the_network():
     net = network()
     net.fit(X, Y, epochs=2, batch_size=5)
     steps = -(-len(X) // 5)
-    task = net._task(X, Y)
+    dataset = net._dataset(X, Y)
     options = {
         "batch_size": 5,
         "shuffled": True,
@@ -185,7 +185,7 @@ def test_a_training_continues_the_counts_of_the_network():
     }
     updater = net._kernels.Optimizer(optimizer("sgd"), net._engine)
     training = _f64.Trainer(
-        net._engine, task, net.parameters, updater, epochs=2, updates=2 * steps, **options
+        net._engine, dataset, net.parameters, updater, epochs=2, updates=2 * steps, **options
     )
     assert (training.epochs, training.updates) == (2, 2 * steps)
     assert training.run([]) == ([], False)

@@ -134,7 +134,7 @@ def test_ctrl_c_in_a_python_function_is_raised():
 
 def test_a_failing_metric_or_schedule_keeps_the_weights_after_its_epoch():
     net, expected = network(), network()
-    with pytest.raises(PluginError, match="metric 'text': function must return a number, returned str"):
+    with pytest.raises(PluginError, match="metric 'text': function: expected a number, got str"):
         net.fit(X, Y, epochs=2, metrics=[Metric("text", lambda y, y_hat: "good")])
     expected.fit(X, Y, epochs=2)
     np.testing.assert_array_equal(net.parameters, expected.parameters)

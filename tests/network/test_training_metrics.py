@@ -218,8 +218,11 @@ def test_invalid_stop_is_an_error(stop, message):
         ({"batch_size": "all"}, "batch_size must be a whole number of at least 1, or \"full\", got 'all'"),
         ({"evaluate_every": -2}, "evaluate_every must be a whole number of at least 0, got -2"),
         ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
-        ({"learning_rate": -0.1}, r"option 'learning_rate' of optimizer 'sgd' must lie in \[0, inf\)"),
-        ({"learning_rate": NAN}, "option 'learning_rate' of optimizer 'sgd' must be finite"),
+        (
+            {"learning_rate": -0.1},
+            r"option 'learning_rate' of optimizer 'sgd': expected a value in \[0, inf\)",
+        ),
+        ({"learning_rate": NAN}, "option 'learning_rate' of optimizer 'sgd': expected a finite number"),
         ({"optimizer": "sdg"}, r"unknown optimizer 'sdg'\nhint: did you mean 'sgd'\?"),
         ({"optimizer": {"name": "sgd", "momentun": 1}}, "optimizer 'sgd' has no option 'momentun'"),
         ({"schedule": "cosin"}, r"unknown schedule 'cosin'\nhint: did you mean 'cosine'\?"),

@@ -13,18 +13,18 @@ HOOKS = {
 }
 
 
-def test_hooks_are_those_that_the_registry_calls():
+def test_specified_hooks_are_those_called():
     assert list(HOOKS) == [*COMPONENT_HOOKS, *RUN_HOOKS]
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_hook_says_what_it_is_for(name):
+def test_hook_has_a_docstring_and_a_return_annotation(name):
     assert inspect.getdoc(HOOKS[name])
     assert inspect.signature(HOOKS[name]).return_annotation is not inspect.Signature.empty
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_hook_stands_in_the_guide_with_its_signature(name):
+def test_hook_is_documented_with_its_signature(name):
     arguments = ", ".join(inspect.signature(HOOKS[name]).parameters)
     assert f"`{name}({arguments})`" in GUIDE.read_text()
 

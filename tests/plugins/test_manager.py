@@ -1,4 +1,4 @@
-"""Plugins: how they are found and kept out, which do not work, and their components by name."""
+"""The plugin manager: loading, blocking, broken plugins, and components by name."""
 
 import sys
 
@@ -38,10 +38,10 @@ def install(folder, monkeypatch):
     return install
 
 
-# -- four ways to find a plugin ---------------------------------------------------------------------
+# -- loading --------------------------------------------------------------------------------------
 
 
-def test_built_ins_come_by_the_same_hooks():
+def test_built_ins_are_registered_through_hooks():
     plugins = load()
     assert {(entry.plugin, entry.origin) for entry in plugins.entries} == {("cygd", "built-in")}
     assert str(plugins.get("activation", "tanh")) == "activation 'tanh'"
@@ -49,7 +49,7 @@ def test_built_ins_come_by_the_same_hooks():
     assert (plugins.files, plugins.modules, plugins.blocked, plugins.broken) == ([], [], [], [])
 
 
-def test_file_that_is_asked_for(folder):
+def test_requested_file(folder):
     path = write(folder / "a" / "mine.py")
     plugins = load("a/mine.py", folder=folder)
     assert plugins.get("activation", "square").summary == str(path)
@@ -58,7 +58,7 @@ def test_file_that_is_asked_for(folder):
     assert plugins.names("activation")[-1] == "square"
 
 
-def test_module_that_is_asked_for(folder, monkeypatch):
+def test_requested_module(folder, monkeypatch):
     write(folder / "module_asked_for.py")
     monkeypatch.syspath_prepend(folder)
     plugins = load("module_asked_for", "module_asked_for")
@@ -77,7 +77,7 @@ def test_environment_names_plugins(folder, monkeypatch):
     assert [path.stem for path in Plugins.load().files] == ["two"]
 
 
-def test_installed_plugin_is_found_by_itself(install):
+def test_installed_plugin_is_loaded(install):
     origin = install("ant")
     plugins = load(environment={})
     [entry] = [entry for entry in plugins.entries if entry.plugin == "ant"]
@@ -92,28 +92,28 @@ def test_autoload_can_be_turned_off(install, value, loaded):
     assert ("ant" in {entry.plugin for entry in plugins.entries}) is loaded
 
 
-def test_installed_plugin_can_be_asked_for_by_name(install):
+def test_installed_plugin_can_be_requested_by_name(install):
     install("ant")
     plugins = load("ant")
     assert plugins.entries[-1].plugin == "ant"
     assert plugins.modules == ["ant"]
 
 
-def test_installed_plugin_that_is_asked_for_too_is_loaded_once(install):
+def test_requested_installed_plugin_is_loaded_once(install):
     install("ant")
     for name in ("ant", "installed_ant"):
         plugins = load(name, environment={})
         assert [entry.plugin for entry in plugins.entries].count("ant") == 1
 
 
-def test_nothing_is_loaded_because_it_lies_around(folder, monkeypatch):
+def test_files_of_the_current_folder_are_not_loaded(folder, monkeypatch):
     write(folder / "conftest.py", "raise AssertionError('loaded')")
     write(folder / "cygd_plugin.py", "raise AssertionError('loaded')")
     monkeypatch.chdir(folder)
     load()
 
 
-def test_order_is_built_ins_installed_environment_requests(folder, install, monkeypatch):
+def test_load_order(folder, install, monkeypatch):
     install("ant", name="a")
     write(folder / "b.py", name="b")
     write(folder / "c.py", name="c")
@@ -123,14 +123,14 @@ def test_order_is_built_ins_installed_environment_requests(folder, install, monk
     assert [name for name in order if name in ("cygd", "ant", "b", "c")] == ["cygd", "ant", "b", "c"]
 
 
-def test_file_that_is_asked_for_twice_is_loaded_once(folder):
+def test_file_requested_twice_is_loaded_once(folder):
     path = write(folder / "mine.py")
     plugins = load("mine.py", "../" + folder.name + "/mine.py", str(path), folder=folder)
     assert plugins.files == [path]
     assert plugins.get("activation", "square")
 
 
-def test_two_files_of_one_stem_both_work(folder):
+def test_files_with_the_same_stem_are_both_loaded(folder):
     first = write(folder / "a" / "mine.py", name="a")
     second = write(folder / "b" / "mine.py", name="b")
     plugins = load("a/mine.py", "b/mine.py", folder=folder)
@@ -139,11 +139,11 @@ def test_two_files_of_one_stem_both_work(folder):
     assert plugins.get("activation", "mine-2:b").summary == str(second)
 
 
-# -- keeping plugins out ----------------------------------------------------------------------------
+# -- blocked plugins ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", ["no:mine", "no:mine.py", "no:./mine.py", "no:{folder}/mine.py"])
-def test_no_keeps_a_file_out_wherever_it_stands(folder, block):
+def test_no_blocks_a_file_from_any_source(folder, block):
     write(folder / "mine.py", "raise AssertionError('loaded')")
     text = block.format(folder=folder)
     for names in ([text, "mine.py"], ["mine.py", text]):
@@ -152,7 +152,7 @@ def test_no_keeps_a_file_out_wherever_it_stands(folder, block):
         assert plugins.blocked == [text.removeprefix("no:")]
 
 
-def test_no_keeps_an_installed_plugin_out(install):
+def test_no_blocks_an_installed_plugin(install):
     install("ant", "raise AssertionError('loaded')")
     plugins = load("no:ant", environment={})
     assert plugins.broken == []
@@ -161,7 +161,7 @@ def test_no_keeps_an_installed_plugin_out(install):
 
 @pytest.mark.parametrize("name", ["ant", "installed_ant", "cygd-ant", "cygd_ant", "Cygd.Ant"])
 @pytest.mark.parametrize("asked", [[], ["ant"], ["installed_ant"]])
-def test_no_knows_an_installed_plugin_by_all_its_names(install, caplog, name, asked):
+def test_no_accepts_every_name_of_an_installed_plugin(install, caplog, name, asked):
     install("ant", "raise AssertionError('loaded')")
     plugins = load(f"no:{name}", *asked, environment={})
     assert plugins.broken == []
@@ -170,17 +170,17 @@ def test_no_knows_an_installed_plugin_by_all_its_names(install, caplog, name, as
     assert caplog.messages == []
 
 
-def test_no_keeps_a_distribution_out_and_the_file_of_the_same_name_in(install, folder):
+def test_no_distribution_does_not_block_a_file_of_the_same_name(install, folder):
     install("ant")
     path = write(folder / "ant.py")
     plugins = load("ant.py", "no:cygd-ant", folder=folder, environment={})
     assert plugins.get("activation", "square").summary == str(path)
-    with pytest.raises(PluginError, match="is given by 2 plugins"):
+    with pytest.raises(PluginError, match="is registered by 2 plugins"):
         load("ant.py", folder=folder, environment={}).get("activation", "square")
 
 
 @pytest.mark.parametrize("name", ["ant", "installed_ant", "cygd-ant"])
-def test_a_resolved_experiment_keeps_an_installed_plugin_out(install, name):
+def test_resolved_experiment_blocks_an_installed_plugin(install, name):
     install("ant")
     experiment = {
         "plugins": [f"no:{name}"],
@@ -190,13 +190,13 @@ def test_a_resolved_experiment_keeps_an_installed_plugin_out(install, name):
     assert read(experiment).resolved()["plugins"] == [f"no:{name}"]
 
 
-def test_no_for_another_file_of_that_name_is_reported(folder, caplog):
+def test_no_for_another_file_of_the_name_is_warned_about(folder, caplog):
     path = write(folder / "mine.py")
     assert load("mine.py", "no:a/mine.py", folder=folder).files == [path]
-    assert caplog.messages == ["-p: no:a/mine.py keeps nothing out: there is no plugin 'a/mine.py'"]
+    assert caplog.messages == ["-p: no:a/mine.py blocks nothing: no plugin is named 'a/mine.py'"]
 
 
-def test_no_keeps_a_module_out_even_of_the_environment():
+def test_no_blocks_a_module_of_the_environment():
     plugins = load("no:no_such_module", environment={**ALONE, "CYGD_PLUGINS": "no_such_module"})
     assert plugins.modules == []
 
@@ -206,69 +206,69 @@ def test_no_in_the_environment(folder, monkeypatch):
     assert load("mine.py", folder=folder, environment={**ALONE, "CYGD_PLUGINS": "no:mine"}).files == []
 
 
-def test_no_that_keeps_nothing_out_is_reported(caplog):
-    load("no:nobody")
-    assert caplog.messages == ["-p: no:nobody keeps nothing out: there is no plugin 'nobody'"]
+def test_no_without_effect_is_warned_about(caplog):
+    load("no:missing")
+    assert caplog.messages == ["-p: no:missing blocks nothing: no plugin is named 'missing'"]
 
 
-def test_no_for_the_built_ins_is_refused():
+def test_no_for_the_built_ins_is_rejected():
     message = error_of(load, "no:cygd").message
-    assert message == "-p: 'no:cygd': the built-ins cannot be kept out"
+    assert message == "-p: 'no:cygd': the built-ins cannot be blocked"
 
 
 @pytest.mark.parametrize("text", ["", " ", "no:"])
-def test_request_for_nothing(text):
-    assert error_of(load, text).message == f"-p: {text!r} names no plugin"
+def test_empty_request_is_rejected(text):
+    assert error_of(load, text).message == f"-p: expected the name of a plugin, got {text!r}"
 
 
-# -- plugins that do not work -----------------------------------------------------------------------
+# -- broken plugins -------------------------------------------------------------------------------
 
 
-def test_broken_installed_plugin_is_reported_and_left_out(install, caplog):
+def test_broken_installed_plugin_is_left_out_with_a_warning(install, caplog):
     origin = install("ant", "import torsh")
     install("bee", name="b")
     plugins = load(environment={})
     assert "b" in plugins.names("activation")
-    message = f"plugin 'ant' ({origin}): cannot be imported: ModuleNotFoundError: No module named 'torsh'"
-    assert f"{message}; it is left out" in caplog.messages
+    message = f"plugin 'ant' ({origin}): import failed: ModuleNotFoundError: No module named 'torsh'"
+    assert f"{message}; the plugin is left out" in caplog.messages
     assert [(broken.plugin, broken.error.message) for broken in plugins.broken] == [("ant", message)]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("raise SystemExit(1)", "cannot be imported: SystemExit: 1"),
+        ("raise SystemExit(1)", "import failed: SystemExit: 1"),
         ("def cygd_activations(): ...", "function 'cygd_activations' has no @hookimpl"),
         (
             "from cygd import hookimpl\n@hookimpl\ndef cygd_losses(): ...",
-            "hook cygd_losses: gave None, not a Loss",
+            "hook cygd_losses: expected a Loss, got None",
         ),
         ("", "registers nothing"),
     ],
 )
-def test_installed_plugin_can_break_in_many_ways(install, caplog, text, words):
+def test_broken_installed_plugins(install, caplog, text, words):
     install("ant", text)
     plugins = load(environment={})
     assert [broken.plugin for broken in plugins.broken] == ["ant"]
     assert words in plugins.broken[0].error.message
 
 
-def test_broken_installed_plugin_is_an_error_when_it_is_asked_for(install, caplog):
+def test_requested_broken_installed_plugin_is_an_error(install, caplog):
     install("ant", "import torsh")
     assert error_of(load, "ant", environment={}).message.startswith("-p: plugin 'ant' (cygd-ant 2.0")
 
 
-def test_broken_plugin_is_hinted_at_by_what_misses_it(install, caplog):
+def test_unknown_component_hints_at_a_broken_plugin(install, caplog):
     install("ant", "import torsh")
     plugins = load(environment={})
     with pytest.raises(UnknownComponentError) as caught:
         plugins.get("activation", "square")
-    assert caught.value.hint.endswith("; plugins that could not be loaded: ant")
+    assert caught.value.hint.endswith("; plugins that failed to load: ant")
     message = error_of(plugins.get, "activation", "ant:square").message
     assert message.startswith("'ant:square' cannot be used: plugin 'ant' (cygd-ant 2.0")
 
 
-def test_plugin_that_is_asked_for_must_work(folder):
+def test_requested_plugin_must_load(folder):
     path = write(folder / "mine.py", "def cygd_activations(): ...")
     request = Request("mine.py", "xor.yaml:4:11", folder)
     error = error_of(Plugins.load, [request], environment=ALONE)
@@ -277,7 +277,7 @@ def test_plugin_that_is_asked_for_must_work(folder):
     )
 
 
-def test_plugin_of_the_environment_must_work():
+def test_plugin_of_the_environment_must_load():
     message = error_of(load, environment={**ALONE, "CYGD_PLUGINS": "no_such_module"}).message
     assert message == "CYGD_PLUGINS: plugin 'no_such_module': no such module or entry point"
 
@@ -292,42 +292,40 @@ def test_unknown_component():
     assert caught.value.hint == "did you mean 'relu'?"
 
 
-def test_name_that_two_plugins_give(folder):
+def test_name_registered_by_two_plugins(folder):
     first, second = write(folder / "a.py"), write(folder / "b.py")
-    plugins = load("a.py", "b.py", folder=folder)  # no error: nobody uses it yet
+    plugins = load("a.py", "b.py", folder=folder)  # no error as long as the name is unused
     assert plugins.names("activation").count("square") == 1
     error = error_of(plugins.get, "activation", "square")
     assert error.message == (
-        f"activation 'square' is given by 2 plugins: plugin 'a' ({first}) and plugin 'b' ({second})"
+        f"activation 'square' is registered by 2 plugins: plugin 'a' ({first}) and plugin 'b' ({second})"
     )
     assert error.hint == "write 'a:square' or 'b:square'"
     assert plugins.get("activation", "a:square").summary == str(first)
     assert plugins.get("activation", "b:square").summary == str(second)
 
 
-def test_plugin_that_gives_the_name_of_a_built_in(folder):
+def test_plugin_that_registers_the_name_of_a_built_in(folder):
     path = write(folder / "mine.py", name="tanh")
     plugins = load("mine.py", folder=folder)
     message = error_of(plugins.get, "activation", "tanh").message
-    assert (
-        message
-        == f"activation 'tanh' is given by 2 plugins: plugin 'cygd' (built-in) and plugin 'mine' ({path})"
-    )
+    origins = f"plugin 'cygd' (built-in) and plugin 'mine' ({path})"
+    assert message == f"activation 'tanh' is registered by 2 plugins: {origins}"
     assert plugins.get("activation", "mine:tanh").summary == str(path)
     assert plugins.get("activation", "cygd:tanh").kernel == "tanh"
 
 
-def test_plugin_of_a_name_that_is_unknown(folder):
+def test_unknown_plugin_of_a_qualified_name(folder):
     write(folder / "mine.py")
     plugins = load("mine.py", folder=folder)
     error = error_of(plugins.get, "activation", "mien:square")
-    assert (error.message, error.hint) == ("'mien:square': there is no plugin 'mien'", "did you mean 'mine'?")
+    assert (error.message, error.hint) == ("'mien:square': unknown plugin 'mien'", "did you mean 'mine'?")
     with pytest.raises(UnknownComponentError) as caught:
         plugins.get("activation", "mine:sqare")
     assert caught.value.hint == "did you mean 'square'?"
 
 
-def test_kinds_have_names_of_their_own(folder):
+def test_kinds_have_separate_namespaces(folder):
     write(folder / "mine.py", name="mse")  # an activation of the name of a loss
     plugins = load("mine.py", folder=folder)
     assert plugins.get("activation", "mse").kind == "activation"
@@ -379,7 +377,7 @@ def cygd_loggers():
 """
 
 
-def test_one_plugin_may_give_every_kind_of_component(folder):
+def test_plugin_may_register_every_kind(folder):
     write(folder / "many.py", ALL_KINDS)
     plugins = load("many.py", folder=folder)
     given = [

@@ -33,7 +33,7 @@ def give(what):
     return f"@hookimpl\ndef cygd_activations():\n    return {what}\n"
 
 
-# -- what may be given ----------------------------------------------------------------------------
+# -- valid hooks ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_one_component_or_an_iterable(tmp_path, text):
     assert str(component) == "activation 'square'"
 
 
-def test_object_is_a_plugin_too():
+def test_object_as_plugin():
     class Plugin:
         @property
         def cygd_activations_of_old(self):
@@ -75,7 +75,7 @@ def test_object_is_a_plugin_too():
     ]
 
 
-def test_hook_may_leave_arguments_out(tmp_path):
+def test_hook_may_omit_arguments(tmp_path):
     text = (
         "@hookimpl\ndef cygd_epoch_end(epoch): ...\n"
         "@hookimpl\ndef cygd_run_end(run, more=1, *args, **kwargs): ...\n"
@@ -85,13 +85,13 @@ def test_hook_may_leave_arguments_out(tmp_path):
     assert collect(found, hooks(found)) == []
 
 
-# -- hooks that would never be called -------------------------------------------------------------
+# -- invalid hooks --------------------------------------------------------------------------------
 
 
 def test_function_without_hookimpl(tmp_path):
     error = problem(tmp_path, f"def cygd_activations():\n    return {SQUARE}\n")
     assert error.message == "function 'cygd_activations' has no @hookimpl, so it would never be called"
-    assert error.hint == "put @hookimpl above it (from cygd import hookimpl), or give it another name"
+    assert error.hint == "put @hookimpl above it (from cygd import hookimpl), or rename it"
 
 
 @pytest.mark.parametrize(
@@ -103,15 +103,15 @@ def test_function_without_hookimpl(tmp_path):
         ("cygd_xyz", "the hooks are cygd_activations, cygd_losses, "),
     ],
 )
-def test_misspelt_hook(tmp_path, name, hint):
+def test_misspelled_hook(tmp_path, name, hint):
     error = problem(tmp_path, f"@hookimpl\ndef {name}():\n    return {SQUARE}\n")
     assert error.message == f"unknown hook {name!r}"
     assert error.hint.startswith(hint)
 
 
-def test_nothing_registered(tmp_path):
+def test_plugin_without_hooks(tmp_path):
     error = problem(tmp_path, "def activations():\n    return 1\n")
-    assert error.message.startswith("registers nothing: it has no hook that gives a component")
+    assert error.message.startswith("registers nothing: it implements no component hook")
     assert "cygd_activations, cygd_losses" in error.hint
 
 
@@ -120,9 +120,9 @@ def test_empty_list_registers_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["wrapper", "hookwrapper"])
-def test_wrapper_is_refused(tmp_path, kind):
+def test_wrapper_is_rejected(tmp_path, kind):
     text = f"@hookimpl({kind}=True)\ndef cygd_activations():\n    yield\n"
-    words = "hook cygd_activations: a wrapper is not possible, hooks are called one by one"
+    words = "hook cygd_activations: wrappers are not supported, hooks are called one by one"
     assert problem(tmp_path, text).message == words
 
 
@@ -132,7 +132,7 @@ def test_wrapper_is_refused(tmp_path, kind):
         ("cygd_losses(names)", "cygd_losses: unknown argument 'names'; the hook takes no arguments", None),
         (
             "cygd_epoch_end(run, epoc)",
-            "cygd_epoch_end: unknown argument 'epoc'; the hook offers only run, epoch, metrics",
+            "cygd_epoch_end: unknown argument 'epoc'; expected run, epoch, metrics",
             "did you mean 'epoch'?",
         ),
         ("cygd_run_end(*, results)", "cygd_run_end: unknown argument 'results'; ", "did you mean 'result'?"),
@@ -144,20 +144,20 @@ def test_unknown_argument(tmp_path, text, words, hint):
     assert error.hint == hint
 
 
-# -- wrong results --------------------------------------------------------------------------------
+# -- invalid results ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("None", "gave None, not an Activation: is there a `return` or `yield`?"),
-        ("[None]", "gave None, not an Activation"),
-        ("'square'", "gave 'square' (str), not an Activation"),
-        ("3", "gave 3 (int), not an Activation"),
-        ("Activation", "gave the class Activation, not an Activation"),
-        ("lambda h: h", "gave <function"),
-        (f"[{SQUARE}, 7]", "gave 7 (int), not an Activation"),
-        (f"[{SQUARE}, {SQUARE}]", "gives 'square' twice"),
+        ("None", "expected an Activation, got None: is a `return` or `yield` missing?"),
+        ("[None]", "expected an Activation, got None"),
+        ("'square'", "expected an Activation, got 'square' (str)"),
+        ("3", "expected an Activation, got 3 (int)"),
+        ("Activation", "expected an Activation, got the class Activation"),
+        ("lambda h: h", "expected an Activation, got <function"),
+        (f"[{SQUARE}, 7]", "expected an Activation, got 7 (int)"),
+        (f"[{SQUARE}, {SQUARE}]", "returned 'square' twice"),
         ("1 / 0", "ZeroDivisionError: division by zero (bad.py, line 5)"),
         ("exit(4)", "SystemExit: 4 (bad.py, line 5)"),
         ("(1 / n for n in range(2))", "ZeroDivisionError: division by zero (bad.py, line 5)"),
@@ -169,49 +169,52 @@ def test_wrong_result(tmp_path, what, words):
 
 def test_component_of_another_kind_hints_at_its_hook(tmp_path):
     error = problem(tmp_path, give("Metric('m', lambda y, y_hat: 0.0)"))
-    assert error.message.startswith("hook cygd_activations: gave Metric('m') (Metric), not an Activation")
-    assert error.hint == "cygd_metrics is the hook for it"
+    assert error.message.startswith("hook cygd_activations: expected an Activation, got Metric('m') (Metric)")
+    assert error.hint == "Metric belongs to the hook cygd_metrics"
 
 
-def test_article_fits():
+def test_article_in_the_type_error():
     found = LoadedPlugin("mine", "a test", SimpleNamespace())
-    with pytest.raises(PluginError, match="gave 1 \\(int\\), not a Loss"):
+    with pytest.raises(PluginError, match="expected a Loss, got 1 \\(int\\)"):
         collect(found, {"cygd_losses": lambda: 1})
 
 
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("Activation('a b', lambda h: h, lambda h: h)", "ValueError: 'a b' is no name for an activation"),
-        ("Activation('a', lambda h, k: h, lambda h: h)", "TypeError: activation 'a': function must take (h)"),
-        ("Activation('a', 3)", "TypeError: activation 'a': function must be a function of (h), found int"),
+        ("Activation('a b', lambda h: h, lambda h: h)", "ValueError: activation: invalid name 'a b'"),
+        (
+            "Activation('a', lambda h, k: h, lambda h: h)",
+            "TypeError: activation 'a': function: expected a function of (h)",
+        ),
+        ("Activation('a', 3)", "TypeError: activation 'a': function: expected a function of (h), got int"),
     ],
 )
-def test_component_that_cannot_be_built(tmp_path, what, words):
+def test_invalid_component_is_reported(tmp_path, what, words):
     assert problem(tmp_path, give(what)).message.startswith(f"hook cygd_activations: {words}")
 
 
-def test_component_that_does_not_work_is_named(tmp_path):
+def test_faulty_activation_is_reported(tmp_path):
     error = problem(tmp_path, give("Activation('square', lambda h: h * h, lambda h: h)"))
     words = "hook cygd_activations: activation 'square': derivative is not the derivative of function: f'("
     assert error.message.startswith(words)
-    assert error.hint == "if it is not f' on purpose, say so: surrogate=True"
+    assert error.hint == "if it deliberately differs from f', state it: surrogate=True"
 
 
-def test_loss_that_does_not_work_is_named(tmp_path):
+def test_faulty_loss_is_reported(tmp_path):
     text = "@hookimpl\ndef cygd_losses():\n    return Loss('l', lambda y, y_hat: None, lambda y, y_hat: y)\n"
-    words = "hook cygd_losses: loss 'l': function returned None"
+    words = "hook cygd_losses: loss 'l': function: expected an array of shape (16, 3) of float64, got None"
     assert problem(tmp_path, text).message.startswith(words)
 
 
-# -- the objects of loggers -----------------------------------------------------------------------
+# -- objects of loggers ---------------------------------------------------------------------------
 
 
 def of(thing):
     return LoadedPlugin("Mine", "a test", thing, role="logger")
 
 
-def test_run_hooks_of_an_object_need_no_mark():
+def test_run_hooks_of_an_object_need_no_hookimpl():
     class Mine:
         def cygd_run_start(self, run): ...
 
@@ -223,26 +226,28 @@ def test_run_hooks_of_an_object_need_no_mark():
     assert sorted(run_hooks(of(Mine()))) == ["cygd_run_end", "cygd_run_start"]
 
 
-def test_object_with_a_misspelt_hook():
+def test_object_with_a_misspelled_hook():
     class Mine:
         def cygd_epoch_ended(self, run): ...
 
     with pytest.raises(PluginError) as caught:
         run_hooks(of(Mine()))
-    assert caught.value.message == "logger 'Mine' (a test): a run has no hook 'cygd_epoch_ended'"
+    assert caught.value.message == "logger 'Mine' (a test): unknown run hook 'cygd_epoch_ended'"
     assert caught.value.hint == "did you mean 'cygd_epoch_end'?"
 
 
 def test_object_without_hooks():
-    with pytest.raises(PluginError, match="its object \\(object\\) has no hook of a run, so it"):
+    with pytest.raises(PluginError, match="object of type object has no run hook, so it"):
         run_hooks(of(object()))
 
 
-def test_object_with_a_wrong_argument():
+def test_object_with_an_unknown_argument():
     class Mine:
         def cygd_run_end(self, run, outcome): ...
 
-    with pytest.raises(PluginError, match="hook cygd_run_end: unknown argument 'outcome'; the hook offers"):
+    with pytest.raises(
+        PluginError, match="hook cygd_run_end: unknown argument 'outcome'; expected run, result"
+    ):
         run_hooks(of(Mine()))
 
 
@@ -253,8 +258,10 @@ def test_every_kind_of_component_has_a_hook():
     assert RUN_HOOKS["cygd_epoch_end"] == ("run", "epoch", "metrics")
 
 
-def test_optimizer_is_tried(tmp_path):
+def test_optimizer_is_checked(tmp_path):
     found = LoadedPlugin("mine", "a test", SimpleNamespace())
     lost = Optimizer("lost", lambda w, g, state, learning_rate, step: w - np.sign(g))
-    with pytest.raises(PluginError, match="hook cygd_optimizers: optimizer 'lost': update returns an array"):
+    with pytest.raises(
+        PluginError, match="hook cygd_optimizers: optimizer 'lost': update: expected a change of w in place"
+    ):
         collect(found, {"cygd_optimizers": lambda: lost})

@@ -1,4 +1,4 @@
-"""Plugins and objects in the life of a run: what they hear, what they may answer, and how they fail."""
+"""Run hooks of plugins and logger objects: calls, results and failures."""
 
 import logging
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ def cygd_epoch_end(run, epoch, metrics):
 folder = plugin_cases.folder  # a fixture
 
 
-# -- the life of a run ------------------------------------------------------------------------------
+# -- calls ----------------------------------------------------------------------------------------
 
 
 class Recorder:
@@ -48,7 +48,7 @@ class Recorder:
         self.calls.append(("error", error))
 
 
-def test_objects_hear_the_whole_run():
+def test_objects_get_all_hooks_of_a_run():
     plugins, listener, run, error = load(), Recorder(), object(), ValueError()
     with plugins.with_objects(listener) as same:
         assert same is plugins
@@ -64,7 +64,7 @@ def test_objects_hear_the_whole_run():
     ]
 
 
-def test_objects_hear_nothing_behind_the_block():
+def test_objects_are_not_called_after_the_block():
     plugins, listener = load(), Recorder()
     assert not plugins.listens
     with plugins.with_objects(listener):
@@ -74,14 +74,14 @@ def test_objects_hear_nothing_behind_the_block():
     assert listener.calls == []
 
 
-def test_objects_are_let_go_when_the_run_fails():
+def test_objects_are_unregistered_when_the_run_fails():
     plugins = load()
     with pytest.raises(MemoryError), plugins.with_objects(Recorder()):
         raise MemoryError
     assert not plugins.listens
 
 
-def test_modules_hear_a_run(folder):
+def test_modules_get_the_hooks_of_a_run(folder):
     write(folder / "mine.py", LISTENER)
     plugins, run = load("mine.py", folder=folder), Recorder()
     assert plugins.listens
@@ -89,7 +89,7 @@ def test_modules_hear_a_run(folder):
     assert [call[1:] for call in run.calls] == [(1, {"loss": 0.5})]
 
 
-def test_who_comes_first(folder):
+def test_call_order(folder):
     first = LISTENER.replace("@hookimpl", "@hookimpl(tryfirst=True)")
     last = LISTENER.replace("@hookimpl", "@hookimpl(trylast=True)")
     for name, text in (("last", last), ("one", LISTENER), ("two", LISTENER), ("first", first)):
@@ -99,13 +99,13 @@ def test_who_comes_first(folder):
     assert [call[0].split("_")[2] for call in run.calls] == ["first", "one", "two", "last"]
 
 
-def test_one_stop_is_enough():
+def test_one_stop_stops_the_run():
     plugins = load()
     with plugins.with_objects(Recorder(), Recorder("stop"), Recorder()):
         assert plugins.epoch_end("run", 0, {}) is True
 
 
-def test_listeners_that_are_equal_or_unhashable_are_two():
+def test_equal_or_unhashable_listeners_are_both_called():
     @dataclass
     class Same:
         number: int = 1
@@ -119,7 +119,7 @@ def test_listeners_that_are_equal_or_unhashable_are_two():
     assert run == [1, 1]
 
 
-def test_what_one_listener_does_to_the_metrics_reaches_nobody():
+def test_listener_cannot_change_the_metrics_of_others():
     class Vandal:
         def cygd_epoch_end(self, metrics):
             metrics.clear()
@@ -145,7 +145,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("error", [ValueError("no disk"), SystemExit(3), AssertionError("no disk")])
-def test_listener_that_fails_is_reported_once_and_switched_off(caplog, error):
+def test_failing_listener_is_reported_once_and_disabled(caplog, error):
     plugins, failing, listener = load(), Failing(error), Recorder()
     line = Failing.cygd_epoch_end.__code__.co_firstlineno + 2
     with plugins.with_objects(failing, listener):
@@ -157,18 +157,18 @@ def test_listener_that_fails_is_reported_once_and_switched_off(caplog, error):
     what = f"{type(error).__name__}: {error}"
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
         f"logger 'Failing' ({__file__}), hook cygd_epoch_end failed: {what} "
-        f"(test_run_hooks.py, line {line}); it is switched off, the run goes on"
+        f"(test_run_hooks.py, line {line}); it is disabled, the run continues"
     ]
 
 
-def test_nobody_listens_when_all_are_switched_off(caplog):
+def test_listens_is_false_when_all_are_disabled(caplog):
     plugins = load()
     with plugins.with_objects(Failing(ValueError())):
         plugins.epoch_end("run", 0, {})
         assert not plugins.listens
 
 
-def test_module_that_failed_is_heard_again_in_the_next_run(folder, caplog):
+def test_disabled_module_is_enabled_in_the_next_run(folder, caplog):
     write(folder / "mine.py", LISTENER)
     plugins, run = load("mine.py", folder=folder), Recorder()
     with plugins.with_objects():
@@ -185,7 +185,7 @@ def test_module_that_failed_is_heard_again_in_the_next_run(folder, caplog):
     assert "(mine.py, line 6)" in message
 
 
-def test_traceback_of_a_failure_is_kept_for_the_log(caplog):
+def test_traceback_of_a_failure_is_logged(caplog):
     caplog.set_level(logging.DEBUG, "cygd")
     plugins = load()
     with plugins.with_objects(Failing(ValueError("no disk"))):
@@ -194,25 +194,25 @@ def test_traceback_of_a_failure_is_kept_for_the_log(caplog):
     assert "Traceback" in caplog.text
 
 
-def test_keyboard_interrupt_of_a_listener_passes():
+def test_keyboard_interrupt_of_a_listener_propagates():
     plugins = load()
     with plugins.with_objects(Failing(KeyboardInterrupt())), pytest.raises(KeyboardInterrupt):
         plugins.epoch_end("run", 0, {})
 
 
 @pytest.mark.parametrize("answer", ["halt", True, 0, "STOP"])
-def test_answer_without_meaning_is_reported_once(caplog, answer):
+def test_invalid_result_is_warned_about_once(caplog, answer):
     plugins = load()
     with plugins.with_objects(Recorder(answer)):
         assert plugins.epoch_end("run", 0, {}) is False
         assert plugins.epoch_end("run", 1, {}) is False
     assert caplog.messages == [
-        f"logger 'Recorder' ({__file__}), hook cygd_epoch_end returned {answer!r}; "
-        'only "stop" and None mean something'
+        f"logger 'Recorder' ({__file__}), hook cygd_epoch_end: expected None or \"stop\", "
+        f"got {answer!r}; it is ignored"
     ]
 
 
-def test_answer_that_nobody_reads_is_reported(caplog):
+def test_ignored_result_is_warned_about(caplog):
     class Talkative:
         def cygd_run_start(self):
             return "stop"
@@ -220,10 +220,10 @@ def test_answer_that_nobody_reads_is_reported(caplog):
     plugins = load()
     with plugins.with_objects(Talkative()):
         plugins.run_start("run")
-    assert caplog.messages[0].endswith("hook cygd_run_start returned 'stop'; nobody reads it")
+    assert caplog.messages[0].endswith("hook cygd_run_start: expected None, got 'stop'; it is ignored")
 
 
-def test_hook_that_is_a_generator_is_reported(caplog):
+def test_generator_hook_is_warned_about(caplog):
     class Lazy:
         def cygd_epoch_end(self, run):
             yield
@@ -231,16 +231,16 @@ def test_hook_that_is_a_generator_is_reported(caplog):
     plugins = load()
     with plugins.with_objects(Lazy()):
         plugins.epoch_end("run", 0, {})
-    assert "returned <generator object" in caplog.text
+    assert "got <generator object" in caplog.text
 
 
-def test_object_with_a_misspelt_hook_is_an_error():
+def test_object_with_a_misspelled_hook_is_an_error():
     class Mine:
         def cygd_epoch_ended(self): ...
 
     plugins = load()
     with (
-        pytest.raises(PluginError, match="a run has no hook 'cygd_epoch_ended'"),
+        pytest.raises(PluginError, match="unknown run hook 'cygd_epoch_ended'"),
         plugins.with_objects(Mine()),
     ):
         pass

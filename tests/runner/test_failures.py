@@ -161,7 +161,7 @@ def test_interrupt_leaves_a_complete_folder_and_propagates(xor, here):
         ({"model.layers.0": {"units": 3, "weights": [[1, 2, 3]]}}, ConfigError,
          re.escape("model.layers[0].weights: expected 2 rows, one for each input (x0, x1), got 1")),
         ({"loss": "hinge"}, ConfigError,
-         re.escape("loss 'hinge' needs targets of -1 or 1, but y[0, 0] is 0.0")),
+         re.escape("loss 'hinge': expected targets of -1 or 1, got y[0, 0] = 0.0")),
         ({"data.x": [[0, 0]]}, DataError, "y: expected 1 row as in x, got 4"),
         ({"plugins": ["none.py"]}, PluginError, "no such file"),
     ],

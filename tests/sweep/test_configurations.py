@@ -247,7 +247,7 @@ def test_one_valid_configuration_is_enough():
     swept = plan({"grid": {"optimizer.learning_rate": [-1, 0.1]}})
     assert len(swept.tasks()) == 2
     [problem] = problems({"grid": {"optimizer.learning_rate": [-1, -2]}})
-    assert "found -1" in problem.message
+    assert "got -1" in problem.message
 
 
 def test_base_may_lack_keys_that_every_configuration_sets():

@@ -1,4 +1,4 @@
-"""The suites for authors: formulas, and the levels at which all is checked."""
+"""The suites for plugin authors: formulas, CPU levels, and the report."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ FORMULAS = [
 
 
 @pytest.mark.parametrize("component", FORMULAS, ids=str)
-def test_good_formula_passes(component):
+def test_correct_formula_passes(component):
     CHECKS[component.kind](component)
 
 
@@ -47,9 +47,9 @@ def test_formula_cannot_hide_a_nan():
     check_loss(Loss("beyond", formula="where(abs(y_hat - y) > 0, (y_hat - y)**2, 0)"))
 
 
-def test_formula_that_climbs_fails():
+def test_formula_that_ascends_fails():
     bad = Optimizer("bad", formula={"w": "w + learning_rate * g"})
-    assert "does not go down a parabola" in fails(check_optimizer, bad)
+    assert "does not descend on a parabola" in fails(check_optimizer, bad)
 
 
 def test_formula_that_divides_by_a_gradient_of_zero_fails():
@@ -57,12 +57,12 @@ def test_formula_that_divides_by_a_gradient_of_zero_fails():
     assert "with a gradient of zeros w is nan after 1 step" in fails(check_optimizer, bad)
 
 
-def test_formula_that_does_nothing_fails():
+def test_formula_without_effect_fails():
     bad = Optimizer("bad", formula={"w": "w - 0 * learning_rate * g"})
-    assert "w is the same after 20 updates" in fails(check_optimizer, bad)
+    assert "20 updates do not change w" in fails(check_optimizer, bad)
 
 
-def test_update_by_formulas_is_the_update_by_hand():
+def test_update_of_formulas_equals_a_manual_update():
     from cygd.testing.optimizer import run_update
 
     w, g, state = np.array([1.0, -2.0]), np.array([0.5, 4.0]), {"m": np.array([1.0, 1.0])}
@@ -74,7 +74,7 @@ def test_update_by_formulas_is_the_update_by_hand():
     assert state["m"] is kept[1]
 
 
-def test_every_level_is_checked_and_the_level_comes_back():
+def test_every_cpu_level_is_checked_and_the_level_restored():
     from cygd.core import dispatch
     from cygd.testing.cpu_levels import on_every_level
 
@@ -95,17 +95,17 @@ def test_every_level_is_checked_and_the_level_comes_back():
         on_every_level(wrong, None, False)
 
 
-def test_speed_is_that_of_the_functions_of_the_engine():
+def test_speed_times_the_functions_of_the_engine():
     from cygd.testing.report import speed
 
     own, other = speed(FORMULAS[0], registry().get("activation", "tanh"), "float32")
     assert all(value > 0 for value in (*own, *other))
 
 
-def test_outcomes_go_on_behind_a_failure_and_name_what_else_is_raised():
+def test_outcomes_continue_after_a_failure_and_report_exceptions():
     from cygd.testing.report import outcomes
 
-    found = {o.what: o.problem for o in outcomes(Activation("bad", needs_contiguous, np.ones_like))}
+    found = {o.title: o.error for o in outcomes(Activation("bad", needs_contiguous, np.ones_like))}
     assert "RuntimeError: cannot work on that" in found["layouts in memory"].message
     assert found["NaN stays NaN"] is None
     assert list(found)[-1] == "kinks"

@@ -1,4 +1,4 @@
-"""The suites for authors: loggers, and how a plugin is loaded for its tests."""
+"""The suites for plugin authors: loggers, and the loading of a plugin."""
 
 import sys
 
@@ -34,7 +34,7 @@ class Notes:
 
 
 @pytest.mark.parametrize("logger", [Notes, Logger("notes", Notes), lambda: Notes("b.txt")])
-def test_good_logger_passes(logger):
+def test_correct_logger_passes(logger):
     check_logger(logger)
 
 
@@ -98,18 +98,18 @@ class NeedsMore:
 
 
 BROKEN_LOGGERS = {
-    ForgetsToClose: "leaves something open: unclosed file",
+    ForgetsToClose: "leaves a resource open: unclosed file",
     NeedsTheLoss: "cygd_epoch_end failed: KeyError: 'loss'",
-    Halts: "cygd_epoch_end returns 'halt', which means nothing",
+    Halts: "cygd_epoch_end: expected None or \"stop\", got 'halt'",
     Vandal: "cygd_epoch_end changes the metrics",
     Reconfigures: "cygd_run_start changes the configuration of the run",
     Trains: "cygd_run_end changes the weights",
-    Prints: "cygd_run_start prints hello\n to stdout, which belongs to the data",
+    Prints: "cygd_run_start prints hello\n to stdout, which is reserved for data",
     Moves: "cygd_run_start changes the current folder",
-    Misspelt: "a run has no hook 'cygd_epoch_ended'\nhint: did you mean 'cygd_epoch_end'?",
+    Misspelt: "unknown run hook 'cygd_epoch_ended'\nhint: did you mean 'cygd_epoch_end'?",
     ExpectsAnEpoch: "cygd_run_error failed: AttributeError: 'ExpectsAnEpoch' object has no attribute 'last'",
-    NeedsMore: "its factory failed: OSError: no database",
-    object: "its object (object) has no hook of a run, so it would log nothing",
+    NeedsMore: "factory failed: OSError: no database",
+    object: "object of type object has no run hook, so it would log nothing",
 }
 
 
@@ -130,7 +130,7 @@ def test_current_folder_is_restored(tmp_path, monkeypatch):
 # -- loading a plugin for its tests -----------------------------------------------------------------
 
 
-def test_load_plugin_gives_the_module(tmp_path, monkeypatch):
+def test_load_plugin_returns_the_module(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "from cygd import Metric, hookimpl\nM = Metric('m', lambda y, y_hat: 0.0)\n"
         "@hookimpl\ndef cygd_metrics():\n    return M\n"

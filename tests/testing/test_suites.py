@@ -1,4 +1,4 @@
-"""The suites for authors: all that is built in passes, and what is broken fails with the right words."""
+"""The suites for plugin authors: built-ins pass, faulty components fail with the right message."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ GOOD_ACTIVATIONS = [
 
 
 @pytest.mark.parametrize("activation", GOOD_ACTIVATIONS, ids=str)
-def test_good_activation_passes(activation):
+def test_correct_activation_passes(activation):
     check_activation(activation)
 
 
@@ -86,17 +86,17 @@ BROKEN_ACTIVATIONS = {
     "wrong factor": (
         lambda h: h * h,
         lambda h: h,
-        "derivative is not the derivative of function: f'(0.944272) is given as 0.944272, measured 1.88854",
+        "derivative is not the derivative of function: f'(0.944272): expected 1.88854, got 0.944272",
     ),
     "wrong far away": (
         lambda h: np.where(np.abs(h) < 10, h, 2 * h),
         np.ones_like,
-        "is given as 1, measured 2",
+        ": expected 2, got 1",
     ),
     "wrong around zero": (
         lambda h: np.where(np.abs(h) < 0.01, 5 * h, h),
         np.ones_like,
-        "is given as 1, measured 5",
+        ": expected 5, got 1",
     ),
     "changes its input": (fills_its_buffer, lambda h: 1 - np.tanh(h) ** 2, "function changes its input"),
     "writes what is there": (
@@ -107,22 +107,22 @@ BROKEN_ACTIVATIONS = {
     "always float64": (
         lambda h: h.astype(np.float64) * 2,
         lambda h: np.full_like(h, 2),
-        "function returns float64 for float32",
+        "function: expected float32, got float64",
     ),
     "derivative always float64": (
         lambda h: 2 * h,
         lambda h: 2 * np.ones(h.shape),
-        "derivative returns float64 for float32",
+        "derivative: expected float32, got float64",
     ),
     "hides a NaN": (
         lambda h: np.where(h > 0, h, 0),
         lambda h: h > 0,
-        "f(nan) is 0, so a run that went wrong would look well",
+        "f(nan): expected nan, got 0, which would hide a diverged run",
     ),
     "NaN in the tails": (sigmoid, naive_sigmoid_prime, "derivative is nan at h = "),
     "no row": (fails_on_no_row, np.ones_like, "zero-size array to reduction operation maximum"),
     "strides": (needs_contiguous, np.ones_like, "function failed on every second row: RuntimeError: cannot"),
-    "has a memory": (drifting(), np.ones_like, "the same h gives different outputs"),
+    "has a memory": (drifting(), np.ones_like, "function gives different results for the same h"),
 }
 
 
@@ -134,7 +134,7 @@ def test_broken_activation_fails(name):
     assert words in message
 
 
-def test_rowwise_activation_that_joins_rows_fails():
+def test_rowwise_activation_over_rows_fails():
     def centred(h):
         return h - h.mean(axis=0)
 
@@ -148,7 +148,7 @@ def test_rowwise_activation_with_a_wrong_backward_fails():
 
 
 @pytest.mark.parametrize("check", CHECKS.values())
-def test_something_else_fails(check):
+def test_object_of_another_type_fails(check):
     assert "7" in fails(check, 7)
 
 
@@ -190,28 +190,32 @@ GOOD_LOSSES = [
 
 
 @pytest.mark.parametrize("loss", GOOD_LOSSES, ids=str)
-def test_good_loss_passes(loss):
+def test_correct_loss_passes(loss):
     check_loss(loss)
 
 
 BROKEN_LOSSES = {
     "sign": (square, lambda y, y_hat: 2 * (y - y_hat), "derivative is not dE/dy_hat: at y = "),
     "changes its input": (spoils, square_prime, "function changes its input"),
-    "reduced": (lambda y, y_hat: square(y, y_hat).mean(), square_prime, "function returned shape ()"),
+    "reduced": (
+        lambda y, y_hat: square(y, y_hat).mean(),
+        square_prime,
+        "function: expected an array of shape (16, 3) of float64, got shape ()",
+    ),
     "joins elements": (
         lambda y, y_hat: square(y, y_hat) + 1e-3 * y.sum(),
         square_prime,
-        "function of one element depends on other elements",
+        "function of an element depends on other elements",
     ),
     "hides a NaN": (
         lambda y, y_hat: np.nan_to_num(square(y, y_hat)),
         square_prime,
-        "the loss of y_hat = nan is 0, so a run that went wrong would look well",
+        "the loss of y_hat = nan: expected nan, got 0, which would hide a diverged run",
     ),
     "float64": (
         lambda y, y_hat: square(y, y_hat).astype(np.float64),
         square_prime,
-        "function returns float64 for float32",
+        "function: expected float32, got float64",
     ),
 }
 
@@ -238,7 +242,7 @@ def heavy_ball(w, g, state, learning_rate, step, momentum):
     w += v
 
 
-def test_good_optimizer_passes():
+def test_correct_optimizer_passes():
     check_optimizer(Optimizer("descend", descend))
     check_optimizer(Optimizer("heavy_ball", heavy_ball, state=["v"], parameters={"momentum": 0.9}))
 
@@ -288,14 +292,14 @@ def remembers():
 
 
 BROKEN_OPTIMIZERS = {
-    "climbs": (climb, [], "does not go down a parabola: from 2.5 to "),
-    "changes nothing": (lost, [], "w is the same after 20 updates"),
-    "returns": (returns, [], "update returns something; it changes w in place and returns nothing"),
+    "climbs": (climb, [], "does not descend on a parabola: from 2.5 to "),
+    "changes nothing": (lost, [], "20 updates do not change w"),
+    "returns": (returns, [], "update: expected a change of w in place and None, got ndarray"),
     "changes g": (spoils_g, [], "update changes the gradient g"),
-    "puts new arrays": (rebinds, ["v"], "update puts a new array in place of state['v']"),
-    "adds state": (adds_state, [], "state holds last after an update, declared is []"),
+    "puts new arrays": (rebinds, ["v"], "update replaces the array state['v']"),
+    "adds state": (adds_state, [], "state after update: expected [], got ['last']"),
     "zero by zero": (divides, ["v"], "with a gradient of zeros w is nan after 1 step of float64"),
-    "remembers": (remembers(), [], "a second run of the same steps ends elsewhere, "),
+    "remembers": (remembers(), [], "a second run of the same steps differs by "),
 }
 
 

@@ -212,12 +212,12 @@ def test_failing_factory_is_named():
     def factory():
         raise RuntimeError("no server")
 
-    with pytest.raises(PluginError, match="logger 'remote': its factory failed: RuntimeError: no server"):
+    with pytest.raises(PluginError, match="logger 'remote': factory failed: RuntimeError: no server"):
         Logger("remote", factory).build()
 
 
 def test_factory_that_returns_none_is_named():
-    with pytest.raises(PluginError, match="logger 'remote': its factory returned None") as caught:
+    with pytest.raises(PluginError, match="logger 'remote': factory: expected an object, got None") as caught:
         Logger("remote", lambda: None).build()
     assert caught.value.hint == "is a `return` missing?"
 

@@ -8,13 +8,10 @@ from cygd.cli.arguments import EXPERIMENT_HELP, experiment_files, split_override
 from cygd.cli.error_report import report_error
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "FILE ... [KEY=VALUE ...]"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
 
 

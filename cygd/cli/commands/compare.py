@@ -12,8 +12,6 @@ from cygd.cli.output import DONE, UsageError, print_table
 from cygd.cli.run_lookup import find_run, read_result
 from cygd.errors import CheckpointError
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "RUN RUN"
 MISSING = "-"
 MAX_WIDTH = 60
@@ -21,7 +19,6 @@ IGNORED = {"seconds", "config_sha256"}  # never equal; derived from the configur
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments", nargs="*", metavar="RUN", help="a run folder, or a name, which selects its newest run"
     )
@@ -35,12 +32,9 @@ def run(options: argparse.Namespace) -> int:
     if a.resolve() == b.resolve():
         raise UsageError(f"both arguments are the run {str(a)!r}", "name two different runs")
     print(f"A  {a}\nB  {b}\n")
-    for title, read in (
-        ("configuration", _configuration),
-        ("environment", _environment),
-        ("result", read_result),
-    ):
-        _print_differences(title, flatten(read(a)), flatten(read(b)))
+    _print_differences("configuration", _configuration(a), _configuration(b))
+    _print_differences("environment", _environment(a), _environment(b))
+    _print_differences("result", read_result(a), read_result(b))
     print(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
     return DONE
 
@@ -61,18 +55,14 @@ def _environment(folder: Path) -> Any:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
-def flatten(value: Any, path: str = "") -> dict[str, Any]:
-    """Return nested mappings and lists as one mapping of dotted paths.
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and the value of each leaf of nested mappings and lists.
 
     Examples
     --------
-    >>> flatten({"train": {"epochs": 5}, "layers": [16, {"units": 3}]})
+    >>> dict(_leaves({"train": {"epochs": 5}, "layers": [16, {"units": 3}]}))
     {'train.epochs': 5, 'layers[0]': 16, 'layers[1].units': 3}
     """
-    return dict(_leaves(value, path))
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, child in value.items():
             yield from _leaves(child, f"{path}.{key}" if path else str(key))
@@ -83,7 +73,8 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _print_differences(title: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
+def _print_differences(title: str, document_a: Any, document_b: Any) -> None:
+    a, b = dict(_leaves(document_a)), dict(_leaves(document_b))
     keys = [key for key in dict.fromkeys([*a, *b]) if key not in IGNORED]
     keys = [key for key in keys if a.get(key, MISSING) != b.get(key, MISSING)]
     if keys:

@@ -7,14 +7,11 @@ import argparse
 from cygd.cli.output import DONE, UsageError
 from cygd.errors import did_you_mean
 
-__all__ = ["USAGE", "declare", "run"]
-
 SHELLS = ("bash", "zsh", "fish")
 USAGE = "|".join(SHELLS)
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("shell", nargs="?", metavar=USAGE, help="the shell; see the examples")
 
 

@@ -6,12 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment
-from cygd.cli.output import DONE, UsageError, echo, format_count, print_table, redirect_stdout
+from cygd.cli.output import DONE, UsageError, echo, print_table, redirect_stdout
+from cygd.errors import format_count
 
 if TYPE_CHECKING:
     from cygd.data.describe import Description
-
-__all__ = ["USAGE", "declare", "run"]
 
 USAGE = "FILE [KEY=VALUE ...] [--all]"
 MAX_COLUMNS = 40
@@ -19,7 +18,6 @@ DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".npz", ".npy", ".sv
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
     parser.add_argument("--all", action="store_true", help=f"show all columns (default: {MAX_COLUMNS})")
 

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cygd.cli.new_files import fill_template
-from cygd.cli.output import UsageError, format_count
+from cygd.cli.output import UsageError
 from cygd.config.yaml.writer import dump
 from cygd.data.formatting import suggest_name
 from cygd.data.sniff import ColumnGuess, TableGuess
-
-__all__ = ["NewExperiment", "experiment_from_table"]
+from cygd.errors import format_count
 
 TARGETS = re.compile(r"targets?|labels?|class(es)?|outputs?|outcome|y|species|diagnosis", re.IGNORECASE)
 MIN_ROWS_TO_SPLIT = 10
@@ -33,13 +32,6 @@ SPLIT_COMMENT = "fractions of the rows: early stopping, final test"
 STOP_COMMENT = "stop after 20 epochs without progress, keep the best weights"
 
 
-class NewExperiment(NamedTuple):
-    """The text of an experiment, and a one-line summary."""
-
-    text: str
-    summary: str
-
-
 class Task(NamedTuple):
     """What to predict, and the settings that follow from it."""
 
@@ -54,24 +46,11 @@ class Task(NamedTuple):
 
 def experiment_from_table(
     name: str, guess: TableGuess, target: str | None = None, *, without_rare_labels: bool = False
-) -> NewExperiment:
-    """Return an experiment for a table.
+) -> tuple[str, str]:
+    """Return the text of an experiment for a table, and a one-line summary.
 
-    Parameters
-    ----------
-    name : str
-        The name of the experiment.
-    guess : TableGuess
-        The table.
-    target : str, optional
-        The column to predict. Default: a column named like a target, or the last one.
-    without_rare_labels : bool
-        Leave out inputs with rare labels, which may be missing from the training rows.
-
-    Raises
-    ------
-    UsageError
-        If no column can be predicted, or no input is left.
+    The default target is a column named like one, or the last one. Rare labels may be missing from the
+    training rows, which is an error; `without_rare_labels` leaves out the inputs that have them.
     """
     targets = _choose_targets(guess, target)
     task = _choose_task(targets)
@@ -97,10 +76,7 @@ def experiment_from_table(
         stop=_line("stop: {monitor: validation_loss, patience: 20}", STOP_COMMENT) if split else "",
     )
     size = f"{format_count(len(inputs), 'column')} of {format_count(n_rows, 'row')}"
-    return NewExperiment(text.rstrip() + "\n", _printable(f"{task.summary} from {size}"))
-
-
-# -- decisions --------------------------------------------------------------------------------------
+    return text.rstrip() + "\n", _printable(f"{task.summary} from {size}")
 
 
 def _choose_targets(guess: TableGuess, target: str | None) -> list[ColumnGuess]:
@@ -154,9 +130,6 @@ def _reject_rare_labels(column: ColumnGuess) -> ColumnGuess:
 
 def _reasons(columns: list[ColumnGuess]) -> str | None:
     return "; ".join(f"{column.name}: {column.unusable}" for column in columns[:5]) or None
-
-
-# -- text -------------------------------------------------------------------------------------------
 
 
 def _data_lines(

@@ -6,15 +6,13 @@ import argparse
 import json
 from typing import Any
 
+from cygd.cli.arguments import load_plugins
 from cygd.cli.output import DONE
-
-__all__ = ["USAGE", "declare", "run"]
 
 USAGE = "[--json]"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -22,12 +20,10 @@ def run(options: argparse.Namespace) -> int:
     """Print version, CPU level, threads and optional libraries."""
     from cygd import core
     from cygd.network.threads import choose_threads
-    from cygd.plugins.discovery import option_requests
-    from cygd.plugins.manager import Plugins
     from cygd.tracking import environment
 
     if options.plugin:
-        Plugins.load(option_requests(options.plugin))  # every command validates the plugins that it is given
+        load_plugins(options.plugin)  # every command validates the plugins that it is given
     built: dict[str, Any] = core.info()
     versions, threads = environment.versions(), choose_threads(None, "auto")
     optional = {

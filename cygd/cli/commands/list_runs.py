@@ -11,14 +11,11 @@ from typing import Any
 from cygd.cli.output import DONE, UsageError, echo, format_number, print_table
 from cygd.cli.run_lookup import RUNS, find_folders, is_run, is_sweep, read_result, start_time
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "[NAME_OR_FOLDER ...] [--json]"
 MAX_METRICS = 3  # in a row
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -36,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(runs, indent=2))
     elif runs:
-        print_table([_table_row(**facts) for facts in runs])
+        print_table([_table_row(facts) for facts in runs])
     else:
         echo("no runs found", "`cygd run FILE` writes one under runs/")
     return DONE
@@ -75,25 +72,17 @@ def _describe(folder: Path) -> dict[str, Any]:
     }
 
 
-def _table_row(
-    *,
-    run: str,
-    began: str,
-    status: str | None,
-    epochs: int | None,
-    best_epoch: int | None,
-    seconds: float | None,
-    metrics: dict[str, float | None],
-) -> dict[str, str]:
+def _table_row(facts: dict[str, Any]) -> dict[str, str]:
     """Return a row of the table, with the validation metrics if there are any."""
+    metrics, seconds = facts["metrics"], facts["seconds"]
     names = [name for name in metrics if name.startswith("validation_")]
     names = names or [name for name in metrics if not name.startswith("test_")]
-    best = "" if best_epoch is None else f" (best {best_epoch})"
+    best = "" if facts["best_epoch"] is None else f" (best {facts['best_epoch']})"
     return {
-        "run": run,
-        "began": began,
-        "status": str(status),
-        "epochs": "" if epochs is None else f"{epochs}{best}",
+        "run": facts["run"],
+        "began": facts["began"],
+        "status": str(facts["status"]),
+        "epochs": "" if facts["epochs"] is None else f"{facts['epochs']}{best}",
         "time": "" if seconds is None else _format_duration(seconds),
         "metrics": ", ".join(f"{name} {format_number(metrics[name])}" for name in names[:MAX_METRICS]),
     }

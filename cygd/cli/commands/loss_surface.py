@@ -8,21 +8,18 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cygd.cli.arguments import positive_int, split_overrides
-from cygd.cli.output import DONE, UsageError, echo, format_count, redirect_stdout
+from cygd.cli.arguments import positive_int, reject_several, split_overrides
+from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 from cygd.cli.run_lookup import find_run
-from cygd.errors import CygdError
+from cygd.errors import CygdError, format_count
 
 if TYPE_CHECKING:
     from cygd.inspection.surface import LossSurface
-
-__all__ = ["USAGE", "declare", "run"]
 
 USAGE = "FILE|RUN [KEY=VALUE ...] --weight W [--weight W] [--steps N] [-o FILE.svg | --csv]"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -86,9 +83,10 @@ def run(options: argparse.Namespace) -> int:
 def _experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     """Return the path of the experiment, which is config.yaml of a run, and the overrides."""
     names, overrides = split_overrides(options.arguments)
-    if len(names) != 1:
-        got = f", got {' and '.join(map(repr, names))}" if names else ""
-        raise UsageError(f"expected one experiment or run{got}", f"{options.prog} {USAGE}")
+    usage = f"{options.prog} {USAGE}"
+    if not names:
+        raise UsageError("expected one experiment or run", usage)
+    reject_several("experiment or run", names, usage)
     [name] = names
     if Path(name).is_file() or Path(name).suffix in {".yaml", ".yml"}:
         return name, overrides

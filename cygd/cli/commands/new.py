@@ -7,28 +7,22 @@ import keyword
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from cygd.cli.arguments import load_plugins, reject_several
 from cygd.cli.new_files import check_not_existing, fill_template, write_new_files
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 from cygd.errors import CygdError, did_you_mean
-
-if TYPE_CHECKING:
-    from cygd.cli.commands.experiment_template import NewExperiment
-
-__all__ = ["USAGE", "declare", "run"]
 
 PLUGIN_KINDS = ("activation", "loss", "optimizer")
 USAGES = {
     "experiment": "experiment NAME [--data FILE] [--target COLUMN]",
     "plugin": f"plugin NAME [--kind {'|'.join(PLUGIN_KINDS)}]",
 }
-OPTIONS = {"experiment": ("data", "target"), "plugin": ("kind",)}
+OPTIONS = {"data": "experiment", "target": "experiment", "kind": "plugin"}
 USAGE = "\n  cygd new ".join(USAGES.values())
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments", nargs="*", metavar="experiment|plugin NAME", help="what to write, and its name"
     )
@@ -53,16 +47,11 @@ def run(options: argparse.Namespace) -> int:
     usage = f"cygd new {USAGES[kind]}"
     if not names:
         raise UsageError(f"expected a name for the {kind}", usage)
-    if len(names) > 1:
-        raise UsageError(f"expected one name, got {' and '.join(map(repr, names))}", usage)
-    for other, own_options in OPTIONS.items():
-        for option in own_options:
-            if other != kind and getattr(options, option) is not None:
-                raise UsageError(f"--{option} is an option of `cygd new {other}`", usage)
+    reject_several("name", names, usage)
+    for option, owner in OPTIONS.items():
+        if owner != kind and getattr(options, option) is not None:
+            raise UsageError(f"--{option} is an option of `cygd new {owner}`", usage)
     return (_write_experiment if kind == "experiment" else _write_plugin)(names[0], options)
-
-
-# -- experiments ------------------------------------------------------------------------------------
 
 
 def _write_experiment(name: str, options: argparse.Namespace) -> int:
@@ -77,10 +66,10 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
         raise UsageError("--target needs --data", "cygd new experiment NAME --data FILE --target COLUMN")
     file = Path(f"{stem}.yaml")
     check_not_existing([file])
-    experiment = _new_experiment(stem, options)
-    write_new_files([file], [experiment.text])
+    text, summary = _new_experiment(stem, options)
+    write_new_files({file: text})
     print(file)
-    echo(experiment.summary)
+    echo(summary)
     echo(f"edit {file}, then try it:")
     echo(f"  cygd check {file}")
     echo(f"  cygd run {file}")
@@ -88,24 +77,23 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
     return DONE
 
 
-def _new_experiment(stem: str, options: argparse.Namespace) -> NewExperiment:
-    from cygd.cli.commands.experiment_template import NewExperiment, experiment_from_table
+def _new_experiment(stem: str, options: argparse.Namespace) -> tuple[str, str]:
+    """Return the text of an experiment, and a one-line summary."""
+    from cygd.cli.commands.experiment_template import experiment_from_table
     from cygd.data.sniff import sniff_table
-    from cygd.plugins.discovery import option_requests
-    from cygd.plugins.manager import Plugins
 
     if options.data is None:
         text = fill_template("synthetic_experiment.yaml.txt", name=stem)
-        return NewExperiment(text, "classification of two half moons; --data FILE reads your own data")
+        return text, "classification of two half moons; --data FILE reads your own data"
     with redirect_stdout():
-        guess = sniff_table(options.data, Plugins.load(option_requests(options.plugin)))
-        experiment = experiment_from_table(stem, guess, options.target)
+        guess = sniff_table(options.data, load_plugins(options.plugin))
+        text, summary = experiment_from_table(stem, guess, options.target)
         try:
-            _validate(experiment.text, options.plugin)
+            _validate(text, options.plugin)
         except CygdError:
-            experiment = experiment_from_table(stem, guess, options.target, without_rare_labels=True)
-            _validate(experiment.text, options.plugin)
-    return experiment
+            text, summary = experiment_from_table(stem, guess, options.target, without_rare_labels=True)
+            _validate(text, options.plugin)
+    return text, summary
 
 
 def _validate(text: str, plugins: list[str]) -> None:
@@ -119,9 +107,6 @@ def _validate(text: str, plugins: list[str]) -> None:
     assemble(root.plain(), (), plugins)
 
 
-# -- plugins ----------------------------------------------------------------------------------------
-
-
 def _write_plugin(name: str, options: argparse.Namespace) -> int:
     """Write NAME.py and test_NAME.py."""
     kind = options.kind or PLUGIN_KINDS[0]
@@ -132,14 +117,13 @@ def _write_plugin(name: str, options: argparse.Namespace) -> int:
         problem = ": it is a Python keyword" if keyword.iskeyword(name) else ""
         hint = "use letters, digits and underscores, such as my_activation"
         raise UsageError(f"invalid plugin name {name!r}{problem}", hint)
-    files = [Path(f"{name}.py"), Path(f"test_{name}.py")]
-    check_not_existing(files)
+    plugin, test = Path(f"{name}.py"), Path(f"test_{name}.py")
+    check_not_existing([plugin, test])
     _check_unused(name, options.plugin)
-    templates = (f"{kind}.py.txt", f"test_{kind}.py.txt")
-    write_new_files(files, [fill_template(file, name=name, constant=name.upper()) for file in templates])
-    for file in files:
-        print(file)
-    plugin, test = files
+    names = {"name": name, "constant": name.upper()}
+    plugin_text = fill_template(f"{kind}.py.txt", **names)
+    write_new_files({plugin: plugin_text, test: fill_template(f"test_{kind}.py.txt", **names)})
+    print(plugin, test, sep="\n")
     override = f"model.activation={name}" if kind == "activation" else f"{kind}={name}"
     echo(f"edit {plugin}, then try it:")
     echo(f"  cygd plugins {name} -p {plugin}{'' if kind == 'optimizer' else ' --plot'}")
@@ -153,12 +137,7 @@ def _write_plugin(name: str, options: argparse.Namespace) -> int:
 
 def _check_unused(name: str, plugins: list[str]) -> None:
     """Reject the name of a component, and of a module that the new file would hide."""
-    from cygd.plugins.discovery import option_requests
-    from cygd.plugins.manager import Plugins
-
-    with redirect_stdout():
-        registry = Plugins.load(option_requests(plugins))
-    for entry in registry.entries:
+    for entry in load_plugins(plugins).entries:
         if entry.component.name == name:
             message = f"{entry.component} already exists in the plugin {entry.plugin!r}"
             raise UsageError(message, "choose another name")

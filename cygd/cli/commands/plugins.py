@@ -6,24 +6,23 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cygd.cli.arguments import parse_mapping, split_overrides
-from cygd.cli.output import DONE, UsageError, print_table, redirect_stdout
+from cygd.cli.arguments import load_plugins, parse_mapping, reject_several, split_overrides
+from cygd.cli.output import DONE, UsageError, print_table, redirect_stdout, separated
+from cygd.errors import did_you_mean
 
 if TYPE_CHECKING:
     from cygd.components import Component
     from cygd.plugins.manager import Entry, Plugins
-
-__all__ = ["USAGE", "declare", "run"]
 
 USAGE = "[NAME] [KEY=VALUE ...] [--plot] [--check] [--kind KIND] [--range LOW HIGH] [--ascii] [--json]"
 COMMAND_LINE = "command line"  # the origin of a component given as formula=...
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -41,32 +40,26 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List all components with their speed tier and origin, or show one: parameters, plot, test suite."""
-    from cygd.plugins.discovery import option_requests
-    from cygd.plugins.manager import Plugins
-
     names, overrides = split_overrides(options.arguments)
     component_options = parse_mapping(overrides)
     _check_arguments(options, names, component_options)
-    with redirect_stdout():
-        registry = Plugins.load(option_requests(options.plugin))
-        if names or component_options:
-            entries = list(_select(registry, names, component_options, options.kind))
+    registry = load_plugins(options.plugin)
     if not names and not component_options:
         _print_list(registry, options.kind, as_json=options.json)
         return DONE
+    with redirect_stdout():
+        entries = list(_select(registry, names, component_options, options.kind))
     if options.json:
         print(json.dumps([_details(entry) for entry in entries], indent=2))
         return DONE
     if options.plot:
         _plot(entries, options)
-    if options.plot and options.check:
-        print()
+        if options.check:
+            print()
     if options.check:
         return _check(entries)
     if not options.plot:
-        for number, entry in enumerate(entries):
-            if number:
-                print()
+        for entry in separated(entries):
             _print_details(entry)
     return DONE
 
@@ -77,8 +70,7 @@ def _check_arguments(
     """Reject arguments that cannot be combined."""
     action = "--plot" if options.plot else "--check" if options.check else ""
     formula = component_options.get("formula", "")
-    if len(names) > 1:
-        raise UsageError(f"expected one component, got {' and '.join(map(repr, names))}")
+    reject_several("component", names)
     if "formula" in component_options and (not formula or not isinstance(formula, str | Mapping)):
         hint = 'formula="h * sigmoid(h)", or formula.w=... for an update rule'
         raise UsageError(f"expected a formula as text, got {formula!r}", hint)
@@ -99,21 +91,16 @@ def _select(
     registry: Plugins, names: list[str], component_options: Mapping[str, Any], kind: str | None
 ) -> Iterator[Entry]:
     """Yield the components of a name, or of a formula, with their options."""
-    from dataclasses import replace
-
     from cygd.components import OptionError
     from cygd.components.from_formula import component_from_formula
-    from cygd.errors import did_you_mean
     from cygd.plugins.manager import Entry
 
     kinds = list(dict.fromkeys(entry.component.kind for entry in registry.entries))
     if kind is not None and kind not in kinds:
         raise UsageError(f"unknown kind {kind!r}", did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}")
     if not names:
-        component = component_from_formula(
-            kind or _formula_kind(component_options["formula"]), component_options
-        )
-        yield Entry(component, "-", COMMAND_LINE)
+        kind = kind or _formula_kind(component_options["formula"])
+        yield Entry(component_from_formula(kind, component_options), "-", COMMAND_LINE)
         return
     errors: list[OptionError] = []
     entries = _find(registry, names[0], kind)
@@ -131,7 +118,6 @@ def _select(
 
 def _find(registry: Plugins, name: str, kind: str | None) -> list[Entry]:
     from cygd.components import UnknownComponentError
-    from cygd.errors import did_you_mean
 
     try:
         return registry.find(name) if kind is None else [registry.entry(kind, name)]
@@ -150,24 +136,9 @@ def _formula_kind(formula: object) -> str:
     return "loss" if "y_hat" in str(formula) else "activation"
 
 
-# -- the list, and the details of a component -------------------------------------------------------
-
-
 def _print_list(registry: Plugins, kind: str | None, *, as_json: bool) -> None:
     """Print a row for each component, and for each installed plugin that failed to load."""
-    from cygd.runner.provenance import describe_tier
-
-    rows = [
-        {
-            "name": entry.component.name,
-            "kind": entry.component.kind,
-            "tier": describe_tier(entry.component),
-            "plugin": entry.plugin,
-            "origin": entry.origin,
-        }
-        for entry in registry.entries
-        if kind in (None, entry.component.kind)
-    ]
+    rows = [_table_row(entry) for entry in registry.entries if kind in (None, entry.component.kind)]
     rows += [
         {"name": "-", "kind": "-", "tier": "broken", "plugin": broken.plugin, "origin": broken.error.message}
         for broken in registry.broken
@@ -178,18 +149,25 @@ def _print_list(registry: Plugins, kind: str | None, *, as_json: bool) -> None:
         print_table(rows)
 
 
+def _table_row(entry: Entry) -> dict[str, str]:
+    from cygd.runner.provenance import describe_tier
+
+    return {
+        "name": entry.component.name,
+        "kind": entry.component.kind,
+        "tier": describe_tier(entry.component),
+        "plugin": entry.plugin,
+        "origin": entry.origin,
+    }
+
+
 def _details(entry: Entry) -> dict[str, Any]:
     """Return the properties of a component, without those that are empty."""
     from cygd.components import REQUIRED
-    from cygd.runner.provenance import describe_tier
 
     component = entry.component
     properties = {
-        "name": component.name,
-        "kind": component.kind,
-        "tier": describe_tier(component),
-        "plugin": entry.plugin,
-        "origin": entry.origin,
+        **_table_row(entry),
         "summary": component.summary,
         "formula": getattr(component, "formula", None),
         "targets": getattr(component, "targets", None),
@@ -245,9 +223,6 @@ def _format_yaml(value: object) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
 
-# -- plots and suites -------------------------------------------------------------------------------
-
-
 def _title(component: Component) -> str:
     """Return the name of a component with its parameters."""
     from cygd.components import REQUIRED
@@ -255,11 +230,8 @@ def _title(component: Component) -> str:
     formula = getattr(component, "formula", None)
     by_formula = component.name == "formula" and formula is not None
     name = ", ".join(_format_lines(formula)) if by_formula else component.name
-    parameters = [
-        f"{key} = {_format_yaml(value)}"
-        for key, value in component.parameters.items()
-        if value is not REQUIRED
-    ]
+    values = {key: value for key, value in component.parameters.items() if value is not REQUIRED}
+    parameters = [f"{key} = {_format_yaml(value)}" for key, value in values.items()]
     return ", ".join([f"{component.kind.replace('_', ' ')} {name}", *parameters])
 
 
@@ -271,9 +243,7 @@ def _plot(entries: list[Entry], options: argparse.Namespace) -> None:
     if not components:
         raise UsageError(f"{entries[0].component} has no plot", "activations, losses and schedules have one")
     style = ASCII if options.ascii else best_style(sys.stdout.encoding)
-    for number, component in enumerate(components):
-        if number:
-            print()
+    for component in separated(components):
         print_plot(_title(component), component, style, options.range and tuple(options.range))
 
 
@@ -286,9 +256,4 @@ def _check(entries: list[Entry]) -> int:
     if not components:
         hint = f"suites exist for {', '.join(SUITES)}"
         raise UsageError(f"{entries[0].component} has no test suite", hint)
-    codes = []
-    for number, component in enumerate(components):
-        if number:
-            print()
-        codes.append(check(component, _title(component)))
-    return max(codes)
+    return max(check(component, _title(component)) for component in separated(components))

@@ -13,16 +13,13 @@ from cygd.plugins.component_checks import ComponentCheckError
 from cygd.runner.provenance import describe_tier
 from cygd.testing.report import Outcome, outcomes, speed
 
-__all__ = ["check"]
-
 REFERENCE = "tanh"  # the activation whose speed is printed for comparison
 MARGIN = 28  # the column of the outcomes
 
 
 def check(component: Component, title: str) -> int:
     """Run the test suite of a component, print the outcomes and return the exit code."""
-    width = max(MARGIN + 8, shutil.get_terminal_size().columns - 1)
-    _print_wrapped(f"{title}: {describe_tier(component)}{_scope(component)}", width, "  ")
+    _print_wrapped(f"{title}: {describe_tier(component)}{_scope(component)}", "  ")
     failed = total = 0
     running = outcomes(component)
     while True:
@@ -31,13 +28,14 @@ def check(component: Component, title: str) -> int:
         if outcome is None:
             break
         total += 1
-        failed += outcome.problem is not None
-        _print_outcome(outcome, width)
+        failed += outcome.error is not None
+        _print_outcome(outcome)
     if isinstance(component, Activation) and not component.rowwise:
-        problem = _print_speed(component)
-        if problem is not None:
+        try:
+            _print_speed(component)
+        except ComponentCheckError as problem:
             total, failed = total + 1, failed + 1
-            _print_outcome(Outcome("speed", problem), width)
+            _print_outcome(Outcome("speed", problem))
     if failed:
         echo(f"error: {component}: {failed} of {total} checks failed")
     return FAILED if failed else DONE
@@ -52,30 +50,27 @@ def _scope(component: Component) -> str:
     return f"{only}, at the CPU levels {', '.join(dispatch.levels())}"
 
 
-def _print_outcome(outcome: Outcome, width: int) -> None:
-    problem = outcome.problem
-    print(f"  {outcome.what:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
+def _print_outcome(outcome: Outcome) -> None:
+    problem = outcome.error
+    print(f"  {outcome.title:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
     if problem:
-        _print_wrapped(f"      {problem.message}", width, "      ")
+        _print_wrapped(f"      {problem.message}", "      ")
         if problem.hint:
-            _print_wrapped(f"      hint: {problem.hint}", width, "        ")
+            _print_wrapped(f"      hint: {problem.hint}", "        ")
 
 
-def _print_wrapped(text: str, width: int, indent: str) -> None:
+def _print_wrapped(text: str, indent: str) -> None:
+    width = max(MARGIN + 8, shutil.get_terminal_size().columns - 1)
     print(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
 
 
-def _print_speed(activation: Activation) -> ComponentCheckError | None:
-    """Print nanoseconds per element next to those of tanh, or return the error that prevented it."""
+def _print_speed(activation: Activation) -> None:
+    """Print nanoseconds per element next to those of tanh."""
     [reference] = [row for row in ACTIVATIONS if row.name == REFERENCE]
-    try:
-        with redirect_stdout():
-            speeds = {dtype: speed(activation, reference, dtype) for dtype in activation.dtypes}
-    except ComponentCheckError as problem:
-        return problem
+    with redirect_stdout():
+        speeds = {dtype: speed(activation, reference, dtype) for dtype in activation.dtypes}
     print(f"  {'ns per element':<15}{'f':>7}{'f' + chr(39):>7}{'both':>7}")
     for dtype, (own, other) in speeds.items():
         for name, times in ((dtype, own), (f"{dtype}, {REFERENCE}", other)):
             cells = (f"{value:.3f}" if value < 1 else f"{value:.3g}" for value in times)
             print(f"    {name:<13}{''.join(f'{cell:>7}' for cell in cells)}")
-    return None

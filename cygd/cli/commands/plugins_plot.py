@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.cli.output import UsageError, redirect_stdout
+from cygd.cli.output import UsageError, redirect_stdout, separated
 from cygd.components import Activation, Component, Loss, Schedule
 from cygd.errors import CygdError, PluginError, describe_exception, hint_of
 from cygd.tracking.terminal_plot import Style, draw, sample_points, y_limits
-
-__all__ = ["PLOTTED", "print_plot"]
 
 PLOTTED = (Activation, Loss, Schedule)
 MAX_WIDTH = 100
@@ -23,10 +21,10 @@ RANGE_HINT = "--range LOW HIGH, such as --range -6 6"
 
 # kind of targets -> the target of the plot, and the range of the outputs
 TARGETS = {
-    "any": (0.0, -2.0, 2.0),
-    "unit": (1.0, 0.02, 1.0),
-    "nonnegative": (1.0, 0.02, 4.0),
-    "signs": (1.0, -2.0, 3.0),
+    "any": (0.0, (-2.0, 2.0)),
+    "unit": (1.0, (0.02, 1.0)),
+    "nonnegative": (1.0, (0.02, 4.0)),
+    "signs": (1.0, (-2.0, 3.0)),
 }
 
 
@@ -39,23 +37,7 @@ class Curve(NamedTuple):
 
 
 def print_plot(title: str, component: Component, style: Style, x_range: tuple[float, float] | None) -> None:
-    """Print the curves of a component in the size of the terminal.
-
-    Parameters
-    ----------
-    title : str
-    component : Activation, Loss or Schedule
-    style : Style
-    x_range : tuple of two floats, optional
-        The range of net inputs, outputs or epochs.
-
-    Raises
-    ------
-    UsageError
-        If the range is empty or cannot be drawn.
-    PluginError
-        If a function of the component raises.
-    """
+    """Print the curves of a component over a range of net inputs, outputs or epochs."""
     if x_range is not None:
         _check_range(*x_range)
     terminal = shutil.get_terminal_size()
@@ -70,9 +52,7 @@ def print_plot(title: str, component: Component, style: Style, x_range: tuple[fl
     # leave room for the titles, the axes and the prompt
     height = max(5, min((terminal.lines - 3) // len(curves) - 4, 12))
     print(fill(title, width, subsequent_indent="  "))
-    for number, curve in enumerate(curves):
-        if number:
-            print()
+    for curve in separated(curves):
         print(fill(curve.title + _cut_off(curve.y), width, subsequent_indent="  "))
         print("\n".join(draw(curve.x, curve.y.tolist(), width=width, height=height, style=style)))
 
@@ -91,8 +71,8 @@ def _curves(component: Component, width: int, x_range: tuple[float, float] | Non
         low, high = x_range or (-4.0, 4.0)
         return _activation_curves(component, sample_points(low, high, width))
     if isinstance(component, Loss):
-        target, default_low, default_high = TARGETS[component.targets]
-        low, high = x_range or (default_low, default_high)
+        target, default_range = TARGETS[component.targets]
+        low, high = x_range or default_range
         return _loss_curves(component, target, sample_points(low, high, width))
     assert isinstance(component, Schedule)
     low, high = x_range or (0.0, 100.0)
@@ -112,14 +92,14 @@ def _activation_curves(activation: Activation, x: list[float]) -> Iterator[Curve
     yield Curve("f(h)", x, y_hat)
     title = "f'(h), surrogate" if activation.surrogate else "f'(h)"
     title += ", measured" if activation.numerical else ""
-    yield Curve(title, x, activation.slope(h, y_hat))
+    yield Curve(title, x, activation.evaluate_derivative(h, y_hat))
 
 
 def _loss_curves(loss: Loss, target: float, x: list[float]) -> Iterator[Curve]:
     y_hat = np.array(x)
     y = np.full_like(y_hat, target)
     yield Curve(f"loss over y_hat, for y = {target:g}", x, loss.elements(y, y_hat))
-    yield Curve(f"its derivative by y_hat, for y = {target:g}", x, loss.slope(y, y_hat))
+    yield Curve(f"its derivative by y_hat, for y = {target:g}", x, loss.evaluate_derivative(y, y_hat))
 
 
 def _schedule_curves(schedule: Schedule, low: float, high: float, width: int) -> Iterator[Curve]:

@@ -11,18 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from cygd.cli.arguments import parse_mapping, split_overrides
-from cygd.cli.output import DONE, UsageError, echo, format_count, redirect_stdout
+from cygd.cli.arguments import parse_mapping, reject_several, split_overrides
+from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 from cygd.cli.run_lookup import find_run, read_result
-from cygd.errors import DataError
+from cygd.errors import DataError, format_count
 
 if TYPE_CHECKING:
     from cygd.data import DataSource, Table
     from cygd.data.dataset import Array
     from cygd.runner.assembly import Reading
     from cygd.tracking.model import Model
-
-__all__ = ["USAGE", "declare", "run"]
 
 USAGE = "RUN DATA [KEY=VALUE ...] [-o FILE]"
 SOURCES = {
@@ -37,7 +35,6 @@ ROWS_PER_BLOCK = 8192
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -54,8 +51,7 @@ def run(options: argparse.Namespace) -> int:
     if len(names) < 2:
         expected = "a data file after the run" if names else "a run and a data file"
         raise UsageError(f"expected {expected}", usage)
-    if len(names) > 2:
-        raise UsageError(f"expected one data file, got {' and '.join(map(repr, names[1:]))}", usage)
+    reject_several("data file", names[1:], usage)
     folder, path = find_run(names[0]), names[1]
     out = None if options.out is None else Path(options.out)
     if out is not None and out.exists():
@@ -66,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     with redirect_stdout():
         model = load(folder)
         data = _read_data(path, read(folder / "config.yaml"), model, parse_mapping(overrides))
-        outputs = _predict(model, data, path)
+        x = model.preprocessing.transform_inputs(data, where=path)
+        outputs = model.preprocessing.inverse_targets(model.network.predict(x))
     status = read_result(folder)["status"]
     if status not in ("completed", "stopped"):
         echo(f"warning: the run in {folder} is {status}; using the weights that it kept")
@@ -80,9 +77,6 @@ def run(options: argparse.Namespace) -> int:
         write_durably(out.absolute(), text.getvalue().encode())
         echo(f"{format_count(len(outputs), 'prediction')} in {out}")
     return DONE
-
-
-# -- data -------------------------------------------------------------------------------------------
 
 
 def _read_data(path: str, reading: Reading, model: Model, source_options: dict[str, Any]) -> Table | Array:
@@ -129,13 +123,7 @@ def _read_inputs(path: Path) -> Array:
 
 
 def _match_columns(table: Table, model: Model, path: str) -> Table:
-    """Return a table with the inputs of a model; columns without names are matched by their order.
-
-    Raises
-    ------
-    DataError
-        If columns are missing.
-    """
+    """Return a table with the inputs of a model; columns without names are matched by their order."""
     missing = [name for name in model.inputs if name not in table.columns]
     if missing and table.default_names and len(missing) == len(model.inputs) == len(table.columns):
         columns = dict(zip(model.inputs, table.columns.values(), strict=True))
@@ -150,29 +138,15 @@ def _match_columns(table: Table, model: Model, path: str) -> Table:
     return replace(table, config_hints=False)
 
 
-# -- predictions ------------------------------------------------------------------------------------
-
-
-def _predict(model: Model, data: Table | Array, path: str) -> Array:
-    """Return the outputs in the units of the targets."""
-    x = model.preprocessing.transform_inputs(data, where=path)
-    return model.preprocessing.inverse_targets(model.network.predict(x))
-
-
 def _write_csv(model: Model, outputs: Array, file: IO[str]) -> None:
     """Write predictions; each number is the shortest text that reads back to the same bits."""
+    names, classes = list(model.preprocessing.targets), model.classes
+    if classes:
+        with_output = classes if model.network.n_outputs > 1 else classes[1:]
+        names += [f"{names[0]}={label}" for label in with_output]
     table = csv.writer(file, lineterminator="\n")
-    table.writerow(_column_names(model))
+    table.writerow(names)
     table.writerows([str(value) for value in row] for row in _rows(model, outputs))
-
-
-def _column_names(model: Model) -> list[str]:
-    targets, classes = model.preprocessing.targets, model.classes
-    if not classes:
-        return list(targets)
-    [target] = targets
-    with_output = classes if model.network.n_outputs > 1 else classes[1:]
-    return [target, *(f"{target}={label}" for label in with_output)]
 
 
 def _rows(model: Model, outputs: Array) -> Iterator[Sequence[object]]:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment, positive_int, split_overrides
 from cygd.cli.output import DONE, FAILED, UsageError, echo, is_interactive, redirect_stdout
+from cygd.cli.run_lookup import read_result
 from cygd.errors import RunError, RunInterrupted
 from cygd.tracking.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
     from cygd.tracking.results import Result
 
-__all__ = ["USAGE", "declare", "run"]
-
 RESUME_USAGE = "--resume DIR [KEY=VALUE ...] [--threads N] [--quiet]"
 USAGE = f"FILE [KEY=VALUE ...] [--out DIR] [--threads N] [--quiet] [--dry-run]\n  cygd run {RESUME_USAGE}"
+DEFAULT_NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")  # of a run folder without --out
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: a new one under runs/)")
     parser.add_argument(
@@ -41,7 +42,13 @@ def run(options: argparse.Namespace) -> int:
         return _train(_resume(options), options.quiet)
     file, overrides = one_experiment(options)
     if options.dry_run:
-        return _print_resolved(file, overrides, options.plugin)
+        from cygd import config
+        from cygd.runner.assembly import read
+
+        with redirect_stdout():
+            reading = read(file, overrides, options.plugin)
+        sys.stdout.write(config.dump(reading.resolved()))
+        return DONE
     from cygd.runner import runner
 
     return _train(
@@ -65,16 +72,6 @@ def _resume(options: argparse.Namespace) -> Callable[[], Result]:
     )
 
 
-def _print_resolved(file: str, overrides: list[str], plugins: list[str]) -> int:
-    from cygd import config
-    from cygd.runner import assembly
-
-    with redirect_stdout():
-        reading = assembly.read(file, overrides, plugins)
-    sys.stdout.write(config.dump(reading.resolved()))
-    return DONE
-
-
 def _train(train: Callable[[], Result], quiet: bool) -> int:
     """Train, print the run folder however training ends, and return the exit code."""
     try:
@@ -96,8 +93,29 @@ def _train(train: Callable[[], Result], quiet: bool) -> int:
         )
         return FAILED
     if not quiet and is_interactive():
-        from cygd.cli.commands.next_steps import next_steps
-
-        for step in next_steps(result.directory):
-            echo(f"next: {step}")
+        _print_next_steps(result.directory)
     return DONE
+
+
+def _print_next_steps(directory: Path) -> None:
+    """Print command lines that use a run: predict, and compare with the previous run."""
+    from shlex import quote
+
+    from cygd.runner.provenance import relative_path
+
+    run = quote(relative_path(str(directory)))
+    echo(f"next: cygd predict {run} DATA")
+    previous = _previous_run(directory)
+    if previous is not None:
+        echo(f"next: cygd compare {quote(relative_path(str(previous)))} {run}")
+
+
+def _previous_run(directory: Path) -> Path | None:
+    """Return the newest other run of the experiment that ended well; None for an --out folder."""
+    if not DEFAULT_NAME.fullmatch(directory.name):
+        return None
+    paths = [path for path in directory.parent.iterdir() if DEFAULT_NAME.fullmatch(path.name)]
+    for path in sorted(paths, key=lambda path: path.name, reverse=True):
+        if path != directory and read_result(path).get("status") in ("completed", "stopped"):
+            return path
+    return None

@@ -10,13 +10,10 @@ from typing import Any
 from cygd.cli.arguments import split_overrides
 from cygd.cli.output import DONE, UsageError, redirect_stdout
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "[FILE ...]"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("arguments", nargs="*", metavar="FILE", help="experiments whose plugins are loaded")
 
 

@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cygd.cli.arguments import positive_int, split_overrides
-from cygd.cli.output import DONE, FAILED, UsageError, echo, format_count, format_number, redirect_stdout
+from cygd.cli.arguments import positive_int, reject_several, split_overrides
+from cygd.cli.output import DONE, FAILED, UsageError, echo, format_number, redirect_stdout
+from cygd.errors import format_count
 
 if TYPE_CHECKING:
     from cygd.sweep import Sweep
     from cygd.sweep.store import Record
-
-__all__ = ["USAGE", "declare", "run"]
 
 USAGE = (
     "FILE [KEY=V1,V2 ...] [--workers N] [--threads N] [--out DIR] [--shard K/N] [--resume [DIR]] [--quiet] "
@@ -26,7 +25,6 @@ MAX_ERRORS = 10
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -63,40 +61,30 @@ def run(options: argparse.Namespace) -> int:
         # argparse takes the FILE or KEY=VALUE after a bare --resume as its DIR
         directory, arguments = "", [directory, *arguments]
     files, overrides = split_overrides(arguments)
-    if len(files) > 1:
-        raise UsageError(f"expected one experiment file, got {' and '.join(map(repr, files))}")
+    reject_several("experiment file", files)
     resuming = directory is not None
     if not files and (options.dry_run or not (directory or (resuming and options.out))):
         raise UsageError("expected an experiment file", f"{options.prog} FILE [KEY=V1,V2 ...]")
     if options.dry_run:
         return _print_configurations(files[0], overrides, options.plugin)
+    from cygd.sweep import resume, sweep
+
+    settings = {name: getattr(options, name) for name in ("workers", "threads", "shard", "quiet")}
     with redirect_stdout():
         if resuming:
-            sweep = _resume(directory, files[0] if files else None, overrides, options)
+            file = files[0] if files else None
+            folder = _folder_to_resume(directory, file, overrides, options)
+            result = resume(folder, file, overrides, options.plugin, **settings)
         else:
-            sweep = _start(files[0], overrides, options)
-    print(sweep.directory)
-    return _report(sweep, quiet=options.quiet)
+            result = sweep(files[0], overrides, options.plugin, out=options.out, **settings)
+    print(result.directory)
+    return _report(result, quiet=options.quiet)
 
 
-def _start(file: str, overrides: list[str], options: argparse.Namespace) -> Sweep:
-    from cygd.sweep import sweep
-
-    return sweep(
-        file,
-        overrides,
-        options.plugin,
-        out=options.out,
-        workers=options.workers,
-        threads=options.threads,
-        shard=options.shard,
-        quiet=options.quiet,
-    )
-
-
-def _resume(directory: str, file: str | None, overrides: list[str], options: argparse.Namespace) -> Sweep:
-    """Resume the sweep in a folder, in --out, or the newest one of a file."""
-    from cygd.sweep import resume
+def _folder_to_resume(
+    directory: str, file: str | None, overrides: list[str], options: argparse.Namespace
+) -> str:
+    """Return the folder of --resume or of --out, or that of the newest sweep of a file."""
     from cygd.sweep.runner import find_newest_sweep
 
     if directory and options.out and Path(directory).absolute() != Path(options.out).absolute():
@@ -110,17 +98,8 @@ def _resume(directory: str, file: str | None, overrides: list[str], options: arg
         )
     if not directory and not options.out:
         assert file is not None
-        directory = str(find_newest_sweep(file, overrides, options.plugin))
-    return resume(
-        directory or options.out,
-        file,
-        overrides,
-        options.plugin,
-        workers=options.workers,
-        threads=options.threads,
-        shard=options.shard,
-        quiet=options.quiet,
-    )
+        return str(find_newest_sweep(file, overrides, options.plugin))
+    return directory or str(options.out)
 
 
 def _print_configurations(file: str, overrides: list[str], plugins: list[str]) -> int:

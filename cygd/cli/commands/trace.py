@@ -8,13 +8,10 @@ import sys
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment, positive_int
 from cygd.cli.output import DONE, redirect_stdout
 
-__all__ = ["USAGE", "declare", "run"]
-
 USAGE = "FILE [KEY=VALUE ...] [--steps N] [--csv]"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument("arguments", nargs="*", metavar="FILE, KEY=VALUE", help=EXPERIMENT_HELP)
     parser.add_argument(
         "--steps", type=positive_int, default=3, metavar="N", help="number of updates (default 3)"

@@ -1,9 +1,19 @@
-"""Formulas: text -> graph -> derivative -> program for the core.
+"""Formulas: compile the text of an expression to a program that the core runs.
 
-    text --parsing--> nodes --derivative--> nodes --lowering--> instructions --program--> registers
+    text --parser--> graph --derivative--> graph --lowering--> instructions --fusion, program--> registers
 
-Nothing but the standard library is needed, and nothing is evaluated by Python. Names are imported when
-they are first used: most runs have no formula.
+Python never evaluates a formula. `compiler` runs the stages, in this order:
+
+1. `parser` reads the text with Python's own parser and makes nodes in a `graph`, which folds constants
+   (`constant_folding`) and applies rewrite rules (`simplify`) as it makes them;
+2. `derivative` differentiates the graph, so that a derivative is simplified by the same rules;
+3. `lowering` turns nodes into instructions, guided by how often a node is used (`use_counts`) and which
+   factors grow (`asymptotics`);
+4. `fusion` combines instructions;
+5. `program` assigns registers.
+
+Imports, from the ground up: nodes < simplify < graph < derivative, use_counts, parser < lowering < fusion <
+program < compiler. Names are imported on first use, because most runs have no formula.
 """
 
 from __future__ import annotations
@@ -32,12 +42,12 @@ __all__ = [
     "compile_update",
 ]
 
-_HOMES = {"FUNCTIONS": "cygd.components.formula.parser", "Program": "cygd.components.formula.program"}
+_MODULES = {"FUNCTIONS": "parser", "Program": "program"}  # the other names are in compiler
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'cygd.components.formula' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, "cygd.components.formula.compiler")), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'compiler')}"), name)
     globals()[name] = value
     return value

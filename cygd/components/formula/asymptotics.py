@@ -1,25 +1,29 @@
-"""Which factors grow beyond all numbers where another one vanishes, as far as a graph shows it."""
+"""Asymptotic growth: which factors of a product may overflow while another one vanishes.
+
+For large h, h sigmoid(-h) (1 + h^2) tends to 0, but computed from left to right it can be 0 times inf, which
+is nan. Lowering multiplies the factors in the order of the degrees found here and clamps the fast ones to
+finite numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cygd.components.formula.nodes import Node
+from cygd.components.formula.nodes import Factor, Node
 
-__all__ = ["Growth"]
+_GROWS_WITH_OPERANDS = frozenset(
+    ("sum", "abs", "log_cosh", "softplus", "minimum", "maximum", "where", "exp_finite")
+)
 
 
-class Growth:
-    """The powers of their variables that nodes grow with."""
+class GrowthAnalysis:
+    """The degrees of nodes: the powers of their variables that they grow with, as far as a graph shows."""
 
     def __init__(self) -> None:
         self._degrees: dict[Node, float] = {}
 
-    def growing(self, factors: Sequence[tuple[Node, float]]) -> dict[Node, float]:
-        """Return the degrees of factors that may overflow beside one that vanishes, which then comes first.
-
-        Of h sigmoid(-h) (1 + h^2), for large h, the last is infinite and the others 0, as is the whole.
-        """
+    def overflow_degrees(self, factors: Sequence[Factor]) -> dict[Node, float]:
+        """Return the degrees of the factors that may overflow next to a vanishing one; usually none."""
         if len(factors) < 2 or not any(_vanishes(factor) for factor, n in factors if n > 0):
             return {}
         degrees = {factor: n * self._degree(factor) for factor, n in factors if n > 0}
@@ -29,32 +33,22 @@ class Growth:
         return {factor: n for factor, n in degrees.items() if n >= 2 or (n > 0 and factor is not first)}
 
     def _degree(self, node: Node) -> float:
-        """Return the power of its variables that a node grows with."""
-        known = self._degrees.get(node)
-        if known is None:
+        degree = self._degrees.get(node)
+        if degree is None:
             if node.op == "variable":
-                known = 1.0
+                degree = 1.0
             elif node.op == "product":
-                known = sum(n * self._degree(factor) for factor, n in node.data[0])
-            elif node.op in (
-                "sum",
-                "abs",
-                "log_cosh",
-                "softplus",
-                "minimum",
-                "maximum",
-                "where",
-                "exp_finite",
-            ):
-                known = max(self._degree(part) for part in node.parts)
+                degree = sum(n * self._degree(factor) for factor, n in node.data[0])
+            elif node.op in _GROWS_WITH_OPERANDS:
+                degree = max(self._degree(operand) for operand in node.operands)
             else:
-                known = 0.0
-            self._degrees[node] = known
-        return known
+                degree = 0.0
+            self._degrees[node] = degree
+        return degree
 
 
 def _vanishes(node: Node) -> bool:
-    """Return whether a factor is next to 0 for large arguments of a kind: 1 - tanh^2 is one too."""
+    """Return True if a factor tends to 0 for large arguments of one sign; 1 - tanh^2 does too."""
     if node.op == "sum" and len(node.data[1]) == 1:
         node = node.data[1][0][1]
         return node.op == "product" and len(node.data[0]) == 1 and node.data[0][0][0].op == "tanh"

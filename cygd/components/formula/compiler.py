@@ -1,6 +1,7 @@
-"""Formulas of activations, losses and update rules, compiled.
+"""Compile the formulas of activations, losses and update rules.
 
-Parameters that are not trained are numbers to the compiler, so each set of values is a program of its own.
+Parameters that are not trainable are compiled as constants, so each set of values gives its own program;
+compilations are cached.
 """
 
 from __future__ import annotations
@@ -16,38 +17,36 @@ from cygd.components.formula.derivative import Derivative
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Node
 from cygd.components.formula.parser import CONSTANTS, FUNCTIONS, parse
-from cygd.components.formula.program import Program, assemble
+from cygd.components.formula.program import Program, build_program
+from cygd.components.formula.use_counts import reflected_sigmoid
 from cygd.errors import FormulaError, did_you_mean
-
-__all__ = ["ActivationPrograms", "LossPrograms", "compile_activation", "compile_loss", "compile_update"]
-
 
 Result = TypeVar("Result")
 
 
 class ActivationPrograms(NamedTuple):
-    """An activation, compiled; uniforms are its trainable parameters.
+    """The programs of an activation; their uniforms are its trainable parameters.
 
     Attributes
     ----------
     forward : Program
         h -> y_hat.
     derivative : Program
-        h, y_hat -> slope = f'(h).
-    both : Program
-        h -> y_hat, slope in one pass; the slope may take the place of h.
+        h, y_hat -> f'(h).
+    value_and_derivative : Program
+        h -> y_hat, f'(h) in one pass; the derivative may overwrite h.
     gradient : Program or None
-        h, y_hat -> slope and df/dp for each trainable parameter p, where there are any.
+        h, y_hat -> f'(h) and df/dp for each trainable parameter p; None without trainable parameters.
     """
 
     forward: Program
     derivative: Program
-    both: Program
+    value_and_derivative: Program
     gradient: Program | None
 
 
 class LossPrograms(NamedTuple):
-    """A loss, compiled: y, y_hat -> loss, and y, y_hat -> slope = d loss / d y_hat."""
+    """The programs of a loss: y, y_hat -> loss, and y, y_hat -> d loss / d y_hat."""
 
     forward: Program
     derivative: Program
@@ -63,14 +62,14 @@ def compile_activation(
     text : str
         A formula in h and the parameters.
     parameters : mapping of str to float
-        Every parameter with its value.
+        The value of every parameter.
     trainable : sequence of str
-        The parameters whose values come with each call.
+        The parameters whose values are passed with each call.
 
     Raises
     ------
     FormulaError
-        If it is no formula, names what there is not, leaves a parameter out or does not depend on h.
+        The text is not a formula, has an unknown name, leaves a parameter unused or does not depend on h.
 
     Examples
     --------
@@ -79,40 +78,40 @@ def compile_activation(
     """
     if isinstance(trainable, str):
         trainable = (trainable,)
-    trained = tuple(dict.fromkeys(normalize("NFKC", name) for name in trainable))
-    return _compiled(_activation, _text(text), _checked(parameters), trained)
+    names = tuple(dict.fromkeys(normalize("NFKC", name) for name in trainable))
+    return _call_cached(_compile_activation, _check_text(text), _check_numbers(parameters), names)
 
 
 def compile_loss(text: str, parameters: Mapping[str, float] = {}) -> LossPrograms:
-    """Return the programs of a loss of one element, a formula in y, y_hat and the parameters.
+    """Return the programs of an elementwise loss, a formula in y, y_hat and the parameters.
 
     Examples
     --------
     >>> compile_loss("(y - y_hat)**2").derivative.outputs
-    ('slope',)
+    ('derivative',)
     """
-    return _compiled(_loss, _text(text), _checked(parameters))
+    return _call_cached(_compile_loss, _check_text(text), _check_numbers(parameters))
 
 
 def compile_update(
     formulas: Mapping[str, str], state: Sequence[str] = (), parameters: Mapping[str, float] = {}
 ) -> Program:
-    """Return the program of an update rule: a formula for w and one for each array of the state.
+    """Return the program of an update rule: one formula for w and one for each array of the state.
 
-    They are computed in the order of the mapping, so that a formula sees the new values of those before
-    it. Besides w, g and the state they know learning_rate, step (from 1) and the parameters.
+    The formulas are computed in the order of the mapping, and each sees the new values of the ones before it.
+    Their names are w, g, the state, learning_rate, step (from 1) and the parameters.
 
     Examples
     --------
     >>> compile_update({"w": "w - learning_rate * g"}).body
     (('fnma', 2, 0, 3, 1),)
     """
-    texts = tuple((name, _text(text, f"formula of {name!r}: ")) for name, text in formulas.items())
-    return _compiled(_update, texts, tuple(state), _checked(parameters))
+    texts = tuple((name, _check_text(text, f"formula of {name!r}: ")) for name, text in formulas.items())
+    return _call_cached(_compile_update, texts, tuple(state), _check_numbers(parameters))
 
 
-def _compiled(function: Callable[..., Result], *arguments: object) -> Result:
-    """Return what a cached compilation gives, however deep the call already is."""
+def _call_cached(function: Callable[..., Result], *arguments: object) -> Result:
+    """Call a cached function, with an error instead of a crash if the recursion is too deep."""
     try:
         return function(*arguments)
     except RecursionError:
@@ -120,171 +119,165 @@ def _compiled(function: Callable[..., Result], *arguments: object) -> Result:
         raise FormulaError("the formula is nested too deeply", hint=hint) from None
 
 
-def _text(formula: object, what: str = "") -> str:
-    """Return a formula, which a cache cannot ask for if it is a list."""
+def _check_text(formula: object, prefix: str = "") -> str:
+    """Return a formula if it is text; a cache key must be hashable."""
     if not isinstance(formula, str):
-        raise FormulaError(f"{what}a formula is text, found {type(formula).__name__}")
+        raise FormulaError(f"{prefix}expected a formula as text, got {type(formula).__name__}")
     return formula
 
 
-def _checked(parameters: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    """Return the parameters as finite numbers: to a cache, True would be 1.0."""
-    checked = []
+def _check_numbers(parameters: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Return the parameters as finite floats; as a cache key, True would equal 1.0."""
+    numbers = []
     for name, value in parameters.items():
         try:
             number = math.nan if isinstance(value, bool | str | bytes) else float(value)
         except (TypeError, ValueError):
             number = math.nan
-        except OverflowError:  # a whole number that may be too long to be shown
+        except OverflowError:  # an integer that may be too long to print
             number = value = math.inf
         if not math.isfinite(number):
-            raise FormulaError(f"the parameter {name!r} must be a finite number, found {value!r}")
-        checked.append((normalize("NFKC", name) if isinstance(name, str) else name, number))
-    return tuple(checked)
+            raise FormulaError(f"parameter {name!r}: expected a finite number, got {value!r}")
+        numbers.append((normalize("NFKC", name) if isinstance(name, str) else name, number))
+    return tuple(numbers)
 
 
 @lru_cache(maxsize=256)
-def _activation(
+def _compile_activation(
     text: str, parameters: tuple[tuple[str, float], ...], trainable: tuple[str, ...]
 ) -> ActivationPrograms:
     graph = Graph()
     h, y_hat = graph.variable("h"), graph.variable("y_hat")
-    names = _names(graph, ("h",), parameters, trainable, reserved=("y_hat",))
+    names = _bind_names(graph, ("h",), parameters, trainable, reserved=("y_hat",))
     f, used = parse(graph, text, names)
-    _check_used(f, used, "h", [name for name, _ in parameters])
-    slope = Derivative(graph, h).of(f)
-    given = _given(graph, f, y_hat)
+    _check_depends(f, "h")
+    _check_used(used, parameters)
+    df = ("derivative", Derivative(graph, h).of(f))
+    known = _known_from_output(graph, f, y_hat)
     gradient = None
     if trainable:
-        slopes = [("slope", slope)]
-        slopes += [(f"slope by {name}", Derivative(graph, names[name]).of(f)) for name in trainable]
-        apart = [name for name, _ in slopes]
-        gradient = assemble(graph, ("h", "y_hat"), trainable, slopes, given=given, apart=apart)
+        outputs = [df]
+        for name in trainable:
+            outputs.append((f"derivative by {name}", Derivative(graph, names[name]).of(f)))
+        noalias = [name for name, _ in outputs]
+        gradient = build_program(graph, ("h", "y_hat"), trainable, outputs, known=known, noalias=noalias)
     return ActivationPrograms(
-        assemble(graph, ("h",), trainable, [("y_hat", f)], beside=[slope]),
-        assemble(graph, ("h", "y_hat"), trainable, [("slope", slope)], given=given),
-        assemble(graph, ("h",), trainable, [("y_hat", f), ("slope", slope)], apart=("y_hat",)),
-        gradient,
+        forward=build_program(graph, ("h",), trainable, [("y_hat", f)], companions=[df[1]]),
+        derivative=build_program(graph, ("h", "y_hat"), trainable, [df], known=known),
+        value_and_derivative=build_program(graph, ("h",), trainable, [("y_hat", f), df], noalias=["y_hat"]),
+        gradient=gradient,
     )
 
 
 @lru_cache(maxsize=64)
-def _loss(text: str, parameters: tuple[tuple[str, float], ...]) -> LossPrograms:
+def _compile_loss(text: str, parameters: tuple[tuple[str, float], ...]) -> LossPrograms:
     graph = Graph()
-    names = _names(graph, ("y", "y_hat"), parameters)
+    names = _bind_names(graph, ("y", "y_hat"), parameters)
     f, used = parse(graph, text, names)
-    _check_used(f, used, "y_hat", [name for name, _ in parameters])
-    slope = Derivative(graph, names["y_hat"]).of(f)
+    _check_depends(f, "y_hat")
+    _check_used(used, parameters)
+    derivative = Derivative(graph, names["y_hat"]).of(f)
     return LossPrograms(
-        assemble(graph, ("y", "y_hat"), (), [("loss", f)]),
-        assemble(graph, ("y", "y_hat"), (), [("slope", slope)]),
+        forward=build_program(graph, ("y", "y_hat"), (), [("loss", f)]),
+        derivative=build_program(graph, ("y", "y_hat"), (), [("derivative", derivative)]),
     )
 
 
 @lru_cache(maxsize=64)
-def _update(
+def _compile_update(
     formulas: tuple[tuple[str, str], ...], state: tuple[str, ...], parameters: tuple[tuple[str, float], ...]
 ) -> Program:
     graph = Graph()
     uniforms = ("learning_rate", "step")
-    _check_names("the state", state, ("g", "w", *uniforms))
-    names = _names(graph, ("g", "w", *state, *uniforms), parameters)
+    _check_names("state", state, ("g", "w", *uniforms))
+    names = _bind_names(graph, ("g", "w", *state, *uniforms), parameters)
     results: dict[str, Node] = {}
     used: set[str] = set()
     for name, text in formulas:
         if name not in ("w", *state):
-            hint = (
-                did_you_mean(name, ["w", *state]) or "name it in state=[...] if it is kept from step to step"
-            )
-            raise FormulaError(f"a formula for {name!r}, which is neither w nor in the state", hint=hint)
+            hint = did_you_mean(name, ["w", *state]) or "add it to state=[...] if it is kept between steps"
+            raise FormulaError(f"unexpected formula for {name!r}, which is neither w nor in state", hint=hint)
         try:
-            results[name], here = parse(graph, text, names)
+            results[name], used_here = parse(graph, text, names)
         except FormulaError as error:
             raise FormulaError(f"formula of {name!r}: {error.message}", hint=error.hint) from None
         names[name] = results[name]
-        used |= here
+        used |= used_here
     missing = [name for name in ("w", *state) if name not in results]
     if missing:
-        raise FormulaError(f"there is no formula for {missing[0]!r}", hint=f'add {{"{missing[0]}": "..."}}')
-    _check_parameters(used, [name for name, _ in parameters])
-    # state that has decayed below the normal numbers becomes 0: it would slow every step from then on
-    outputs = [("w", results["w"]), *((name, graph.make("settle", results[name])) for name in state)]
-    return assemble(graph, ("g", "w", *state), uniforms, outputs)
+        raise FormulaError(f"no formula for {missing[0]!r}", hint=f'add {{"{missing[0]}": "..."}}')
+    _check_used(used, parameters)
+    # state that has decayed to subnormal numbers is set to 0: arithmetic on subnormals is slow
+    outputs = [("w", results["w"])]
+    outputs += [(name, graph.intern("flush_subnormal", results[name])) for name in state]
+    return build_program(graph, ("g", "w", *state), uniforms, outputs)
 
 
-def _names(
+def _bind_names(
     graph: Graph,
     variables: Sequence[str],
     parameters: Sequence[tuple[str, float]],
     trainable: Sequence[str] = (),
     reserved: Sequence[str] = (),
 ) -> dict[str, Node]:
-    """Return what the names of a formula stand for."""
-    _check_names("the parameter", [name for name, _ in parameters], (*variables, *reserved))
+    """Return the node of each name that a formula may use."""
+    _check_names("parameter", [name for name, _ in parameters], (*variables, *reserved))
     names = {name: graph.variable(name) for name in variables}
     for name, value in parameters:
         names[name] = graph.variable(name) if name in trainable else graph.number(value)
     for name in trainable:
         if name not in names or name in variables:
-            known = [parameter for parameter, _ in parameters]
-            hint = did_you_mean(name, known) or f"give its first value: {name}: 1.0"
-            raise FormulaError(f"trainable: there is no parameter {name!r}", hint=hint)
+            parameter_names = [parameter for parameter, _ in parameters]
+            hint = did_you_mean(name, parameter_names) or f"give its initial value: {name}: 1.0"
+            raise FormulaError(f"trainable: unknown parameter {name!r}", hint=hint)
     return names
 
 
 def _check_names(what: str, names: Sequence[str], variables: Sequence[str]) -> None:
-    """Raise a FormulaError for a name that no formula could hold, or that stands for something else."""
-    for place, name in enumerate(names):
+    """Raise a FormulaError for an invalid name or one that is already taken."""
+    for position, name in enumerate(names):
         if isinstance(name, str) and iskeyword(name):
             raise FormulaError(
-                f"{what} {name!r} has the name of a keyword of Python, which no formula can hold",
-                hint=f"call it {name}_",
+                f"{what} {name!r}: a Python keyword cannot be a name", hint=f"rename it to {name}_"
             )
         if not isinstance(name, str) or not name.isidentifier():
             raise FormulaError(
-                f"{what} {name!r} has a name that cannot stand in a formula",
-                hint="a name is made of letters, digits and _, and begins with no digit",
+                f"invalid {what} name {name!r}",
+                hint="a name has letters, digits and _, and does not start with a digit",
             )
-        taken = {name: "another"} if name in names[:place] else {}
+        taken = {name: f"another {what}"} if name in names[:position] else {}
         taken |= dict.fromkeys(variables, "a variable") | dict.fromkeys(CONSTANTS, "a constant")
         taken |= dict.fromkeys(FUNCTIONS, "a function")
         if name in taken:
             raise FormulaError(f"{what} {name!r} has the name of {taken[name]}", hint="give it another name")
 
 
-def _check_used(f: Node, used: set[str], variable: str, parameters: Sequence[str]) -> None:
-    """Raise a FormulaError for a formula without its variable, or without one of its parameters."""
-    if variable not in used or not _depends(f, variable):
-        raise FormulaError(f"the formula does not depend on {variable}")
-    _check_parameters(used, parameters)
-
-
-def _depends(node: Node, variable: str) -> bool:
-    """Return whether a variable is left in an expression: h - h + beta has none."""
-    seen, stack = {node}, [node]
+def _check_depends(f: Node, variable: str) -> None:
+    """Raise a FormulaError if a variable does not occur, or cancels as in h - h + beta."""
+    nodes, stack = {f}, [f]
     while stack:
         node = stack.pop()
         if node.op == "variable" and node.data[0] == variable:
-            return True
-        parts = [part for part in node.parts if part not in seen]
-        seen.update(parts)
-        stack += parts
-    return False
+            return
+        new = [operand for operand in node.operands if operand not in nodes]
+        nodes.update(new)
+        stack += new
+    raise FormulaError(f"the formula does not depend on {variable}")
 
 
-def _check_parameters(used: set[str], parameters: Sequence[str]) -> None:
-    for name in parameters:
+def _check_used(used: set[str], parameters: Sequence[tuple[str, float]]) -> None:
+    """Raise a FormulaError for a parameter that the text does not use."""
+    for name, _ in parameters:
         if name not in used:
             raise FormulaError(
-                f"the parameter {name!r} does not stand in the formula",
-                hint=did_you_mean(name, sorted(used)) or "leave it out, or write it into the formula",
+                f"parameter {name!r} is not used in the formula",
+                hint=did_you_mean(name, sorted(used)) or "remove it, or use it in the formula",
             )
 
 
-def _given(graph: Graph, f: Node, y_hat: Node) -> dict[Node, Node]:
-    """Return what the output already says: f itself, and 1 - f where it is a sigmoid."""
-    given = {f: y_hat}
+def _known_from_output(graph: Graph, f: Node, y_hat: Node) -> dict[Node, Node]:
+    """Return the nodes that follow from y_hat: f itself, and sigmoid(-g) = 1 - y_hat if f is sigmoid(g)."""
+    known = {f: y_hat}
     if f.op == "sigmoid":
-        mirrored = graph.make("sigmoid", graph.scale(-1.0, f.data[0]))
-        given[mirrored] = graph.make("sum", 1.0, ((-1.0, y_hat),))
-    return given
+        known[reflected_sigmoid(graph, f)] = graph.intern("sum", 1.0, ((-1.0, y_hat),))
+    return known

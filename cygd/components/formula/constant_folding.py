@@ -1,58 +1,57 @@
-"""Functions of numbers, as float64 arithmetic has them: inf and nan, never an exception."""
+"""Constant folding: the functions of a formula, evaluated on numbers while the graph is built.
+
+They follow float64 arithmetic: inf or nan instead of an exception.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
-__all__ = ["FOLD"]
 
+def _without_exceptions(
+    function: Callable[[float], float], on_overflow: float = math.nan
+) -> Callable[[float], float]:
+    """Return a function that gives `on_overflow` for an OverflowError and nan for a domain error."""
 
-def _guarded(function: Callable[[float], float], beyond: float = math.nan) -> Callable[[float], float]:
-    """Return a function that gives `beyond` where the math module raises an overflow, and nan outside."""
-
-    def safe(x: float) -> float:
+    def folded(x: float) -> float:
         try:
             return function(x)
         except OverflowError:
-            return beyond
+            return on_overflow
         except ValueError:
             return math.nan
 
-    return safe
+    return folded
 
 
-def _log_number(x: float) -> float:
-    return -math.inf if x == 0 else math.log(x)
-
-
-def _sigmoid_number(x: float) -> float:
+def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
-def _sinh_number(x: float) -> float:
+def _sinh(x: float) -> float:
     try:
         return math.sinh(x)
     except OverflowError:
         return math.copysign(math.inf, x)
 
 
-FOLD: dict[str, Callable[..., float]] = {
-    "exp": _guarded(math.exp, math.inf),
-    "expm1": _guarded(math.expm1, math.inf),
-    "log": _guarded(_log_number),
-    "log1p": _guarded(lambda x: -math.inf if x == -1 else math.log1p(x)),
-    "sqrt": _guarded(math.sqrt),
+FOLD_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "exp": _without_exceptions(math.exp, math.inf),
+    "expm1": _without_exceptions(math.expm1, math.inf),
+    "log": _without_exceptions(lambda x: -math.inf if x == 0 else math.log(x)),
+    "log1p": _without_exceptions(lambda x: -math.inf if x == -1 else math.log1p(x)),
+    "sqrt": _without_exceptions(math.sqrt),
     "abs": abs,
     "sign": lambda x: math.nan if x != x else float((x > 0) - (x < 0)),
-    "sin": _guarded(math.sin),
-    "cos": _guarded(math.cos),
-    "tan": _guarded(math.tan),
-    "sinh": _sinh_number,
-    "cosh": _guarded(math.cosh, math.inf),
+    "sin": _without_exceptions(math.sin),
+    "cos": _without_exceptions(math.cos),
+    "tan": _without_exceptions(math.tan),
+    "sinh": _sinh,
+    "cosh": _without_exceptions(math.cosh, math.inf),
     "tanh": math.tanh,
     "arctan": math.atan,
-    "sigmoid": _sigmoid_number,
+    "sigmoid": _sigmoid,
     "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
     "erf": math.erf,
     "erfc": math.erfc,

@@ -1,7 +1,7 @@
-"""Instructions that follow one another, as one: each pass over a block that is saved is a load and a store.
+"""Fusion: combine two instructions into one, which saves a load and a store of a whole block.
 
-Two are joined where only the second reads what the first gives. They round as before, so that a program
-gives the same bits either way.
+A peephole pass over the body after lowering. An instruction is fused into the one that reads its result if
+nothing else reads it. Fused instructions round like separate ones, so the bits do not change.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-__all__ = ["Instruction", "Value", "fuse"]
+from cygd.components.formula.lowering import Instruction, Value
 
-# ("block", number of an input or of an instruction's result) or ("scalar", index into the scalars)
-Value = tuple[str, int]
-Instruction = tuple[str, tuple[Value, ...], tuple[Value, ...]]  # operation, results, operands
-
-# (second, first) -> both, which takes the operands of the first and then what else the second reads
-_BOTH = {
+# (consumer, producer) -> fused; its operands are the producer's, then the other operands of the consumer
+_FUSED = {
     ("mul", "mul"): "mul3",  # a b c
     ("mul", "add"): "add_mul",  # (a + b) c
     ("mul", "fma"): "fma_mul",  # (a b + c) d
@@ -32,11 +28,11 @@ _BOTH = {
     ("finite", "exp"): "exp_finite",
     ("finite", "mul_exp"): "mul_exp_finite",
 }
-_FACTORS = 2  # of mul and fma: the first goes into one of these, not into what is added
+_N_FACTORS = 2  # a producer replaces one of the first two operands: a factor of fma, not its addend
 
 
 def fuse(body: Sequence[Instruction], outputs: Iterable[Value]) -> list[Instruction]:
-    """Return instructions that compute the same with fewer passes.
+    """Return instructions that compute the same values in fewer passes.
 
     Examples
     --------
@@ -46,22 +42,22 @@ def fuse(body: Sequence[Instruction], outputs: Iterable[Value]) -> list[Instruct
     """
     uses = Counter(operand for _, _, operands in body for operand in operands)
     uses.update(outputs)
-    made: dict[Value, Instruction] = {}  # by their last result
+    producers: dict[Value, Instruction] = {}  # last result -> instruction
     for instruction in body:
-        fused = _with_an_operand(instruction, made, uses)
-        made[fused[1][-1]] = fused
-    return list(made.values())
+        fused = _fuse_with_producer(instruction, producers, uses)
+        producers[fused[1][-1]] = fused
+    return list(producers.values())
 
 
-def _with_an_operand(
-    second: Instruction, made: dict[Value, Instruction], uses: Counter[Value]
+def _fuse_with_producer(
+    consumer: Instruction, producers: dict[Value, Instruction], uses: Counter[Value]
 ) -> Instruction:
-    """Return an instruction joined with the one that made an operand, which is taken away, if it can be."""
-    op, results, operands = second
-    for place, operand in enumerate(operands[:_FACTORS]):
-        first = made.get(operand)
-        both = _BOTH.get((op, first[0])) if first is not None else None
-        if first is not None and both is not None and uses[operand] == 1:
-            del made[operand]
-            return both, results, (*first[2], *operands[:place], *operands[place + 1 :])
-    return second
+    """Return an instruction fused with a producer of its operands, which is removed, or as it is."""
+    op, results, operands = consumer
+    for position, operand in enumerate(operands[:_N_FACTORS]):
+        producer = producers.get(operand)
+        fused = _FUSED.get((op, producer[0])) if producer is not None else None
+        if producer is not None and fused is not None and uses[operand] == 1:
+            del producers[operand]
+            return fused, results, (*producer[2], *operands[:position], *operands[position + 1 :])
+    return consumer

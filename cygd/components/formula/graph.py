@@ -1,8 +1,16 @@
-"""Expressions as a graph: one node per distinct subexpression, brought into a normal form when made.
+"""Build the expression graph: one node per distinct subexpression, normalized when it is made.
 
-A sum is a constant and terms with factors, a product is factors with exponents, so that equal parts meet
-(x + 1 - x is 1, and h sign(h) is |h|) and an expression that is written twice is computed once. What is
-unstable as written is replaced when its node is made; those identities stand in `rewriting.py`.
+A sum is a constant plus terms with coefficients, a product is factors with exponents, so that equal terms and
+factors combine (x + 1 - x is 1, h sign(h) is |h|) and common subexpressions are shared.
+
+Making a node runs three steps, in this order:
+
+1. flatten nested sums and products, and combine equal terms and factors;
+2. fold a function of constants (`constant_folding.py`);
+3. apply the rewrite rules, which replace numerically unstable forms (`simplify.py`).
+
+The rules run here and not in a pass of their own because a derivative is built through the same methods: its
+nodes are simplified too, and the derivative of a stable form shares the nodes of that form.
 """
 
 from __future__ import annotations
@@ -10,11 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cygd.components.formula.constant_folding import FOLD
-from cygd.components.formula.nodes import Node, is_scaled, power_of
-from cygd.components.formula.simplify import RULES, known_factors, known_sum
-
-__all__ = ["Graph"]
+from cygd.components.formula.constant_folding import FOLD_FUNCTIONS
+from cygd.components.formula.nodes import Factor, Node, Term, float_power, is_scaled
+from cygd.components.formula.simplify import CALL_RULES, simplify_factors, simplify_sum
 
 
 class Graph:
@@ -25,8 +31,8 @@ class Graph:
         self.zero = self.number(0.0)
         self.one = self.number(1.0)
 
-    def make(self, op: str, *data: Any) -> Node:
-        """Return the node of an operation as it is, without any rule."""
+    def intern(self, op: str, *data: Any) -> Node:
+        """Return the node of an operation as given, without rewriting it."""
         key = (op, *data)
         node = self._nodes.get(key)
         if node is None:
@@ -35,96 +41,96 @@ class Graph:
 
     def number(self, value: float) -> Node:
         """Return a constant."""
-        return self.make("number", value)
+        return self.intern("number", value)
 
     def variable(self, name: str) -> Node:
         """Return a variable: h, y_hat, a trainable parameter, ..."""
-        return self.make("variable", name)
+        return self.intern("variable", name)
 
     # sums -----------------------------------------------------------------------------------------
 
-    def total(self, constant: float, terms: Iterable[tuple[float, Node]]) -> Node:
-        """Return constant + sum of k t, equal terms gathered."""
-        gathered: dict[Node, float] = {}
+    def sum(self, constant: float, terms: Iterable[Term]) -> Node:
+        """Return constant + sum of k x, with equal terms combined."""
+        coefficients: dict[Node, float] = {}
         for k, term in terms:
             if term.op == "number":
                 constant += k * term.data[0]
             elif term.op == "sum" and (k in (1.0, -1.0) or is_scaled(term)):
                 constant += k * term.data[0]
-                for inner, part in term.data[1]:
-                    gathered[part] = gathered.get(part, 0.0) + k * inner
+                for inner_k, inner in term.data[1]:
+                    coefficients[inner] = coefficients.get(inner, 0.0) + k * inner_k
             else:
-                gathered[term] = gathered.get(term, 0.0) + k
-        kept = [(k, term) for term, k in gathered.items() if k != 0.0]
-        if not kept:
+                coefficients[term] = coefficients.get(term, 0.0) + k
+        combined = [(k, term) for term, k in coefficients.items() if k != 0.0]
+        if not combined:
             return self.number(constant)
-        if len(kept) == 1 and constant == 0.0 and kept[0][0] == 1.0:
-            return kept[0][1]
-        known = known_sum(self, constant, kept)
-        if known is not None:
-            return known
-        kept.sort(key=_by_index)
-        return self.make("sum", constant, tuple(kept))
+        if len(combined) == 1 and constant == 0.0 and combined[0][0] == 1.0:
+            return combined[0][1]
+        simplified = simplify_sum(self, constant, combined)
+        if simplified is not None:
+            return simplified
+        combined.sort(key=_term_index)
+        return self.intern("sum", constant, tuple(combined))
 
     def add(self, *nodes: Node) -> Node:
         """Return the sum of nodes."""
-        return self.total(0.0, [(1.0, node) for node in nodes])
+        return self.sum(0.0, [(1.0, node) for node in nodes])
 
     def subtract(self, a: Node, b: Node) -> Node:
         """Return a - b."""
-        return self.total(0.0, ((1.0, a), (-1.0, b)))
+        return self.sum(0.0, ((1.0, a), (-1.0, b)))
 
     def scale(self, k: float, node: Node) -> Node:
         """Return k times a node."""
-        return self.total(0.0, ((k, node),))
+        return self.sum(0.0, ((k, node),))
 
-    def plus(self, constant: float, node: Node) -> Node:
+    def add_constant(self, constant: float, node: Node) -> Node:
         """Return a node plus a number."""
-        return self.total(constant, ((1.0, node),))
+        return self.sum(constant, ((1.0, node),))
 
     # products -------------------------------------------------------------------------------------
 
-    def product(self, factors: Iterable[tuple[Node, float]]) -> Node:
-        """Return the product of powers, equal factors gathered."""
-        gathered: dict[Node, float] = {}
-        k = self._gather(gathered, factors)
+    def product(self, factors: Iterable[Factor]) -> Node:
+        """Return the product of powers x^n, with equal bases combined."""
+        exponents: dict[Node, float] = {}
+        k = self._collect_exponents(exponents, factors)
         if k == 0.0:
             return self.zero
-        if len(gathered) > 1 or (gathered and next(iter(gathered.values())) != 1.0):
-            k *= known_factors(self, gathered)
-        kept = [(factor, n) for factor, n in gathered.items() if n != 0.0]
-        if not kept:
+        if len(exponents) > 1 or (exponents and next(iter(exponents.values())) != 1.0):
+            k *= simplify_factors(self, exponents)
+        combined = [(factor, n) for factor, n in exponents.items() if n != 0.0]
+        if not combined:
             return self.number(k)
-        if len(kept) == 1 and kept[0][1] == 1.0:
-            node = kept[0][0]
+        if len(combined) == 1 and combined[0][1] == 1.0:
+            node = combined[0][0]
         else:
-            kept.sort(key=_by_node)
-            node = self.make("product", tuple(kept))
+            combined.sort(key=_factor_index)
+            node = self.intern("product", tuple(combined))
         return node if k == 1.0 else self.scale(k, node)
 
-    def _gather(self, gathered: dict[Node, float], factors: Iterable[tuple[Node, float]]) -> float:
-        """Gather powers by their base; return the factor that is a number."""
+    def _collect_exponents(self, exponents: dict[Node, float], factors: Iterable[Factor]) -> float:
+        """Add up the exponents of each base; return the product of the numeric factors."""
         k = 1.0
         for factor, n in factors:
             if n == 0.0:
                 continue
             if is_scaled(factor) and (n == int(n) or factor.data[1][0][0] > 0):
-                outside = power_of(factor.data[1][0][0], n)
-                if n == 1.0 or 1e-300 < abs(outside) < 1e300:  # (h / 1000)^200 has no such number
-                    k *= outside
+                coefficient = float_power(factor.data[1][0][0], n)
+                if n == 1.0 or 1e-300 < abs(coefficient) < 1e300:  # 0.001^200 of (h / 1000)^200 underflows
+                    k *= coefficient
                     factor = factor.data[1][0][1]
             if factor.op == "number":
-                k *= power_of(factor.data[0], n)
+                k *= float_power(factor.data[0], n)
             elif factor.op == "product" and n == int(n):
                 for base, m in factor.data[0]:
-                    gathered[base] = gathered.get(base, 0.0) + m * n
+                    exponents[base] = exponents.get(base, 0.0) + m * n
             elif factor.op == "product" and len(factor.data[0]) == 1:
-                # (x^m)^n is |x|^(m n) for even m; where m is odd or a fraction both want x >= 0
+                # (x^m)^n is |x|^(m n) for even m; for odd or fractional m both forms require x >= 0
                 [(base, m)] = factor.data[0]
                 base = self.call("abs", base) if m % 2 == 0 else base
-                gathered[base] = gathered.get(base, 0.0) + m * n
+                exponents[base] = exponents.get(base, 0.0) + m * n
             else:
-                gathered[factor] = gathered.get(factor, 0.0) + n
+                exponents[factor] = exponents.get(factor, 0.0) + n
         return k
 
     def multiply(self, *nodes: Node) -> Node:
@@ -136,7 +142,7 @@ class Graph:
         return self.product(((a, 1.0), (b, -1.0)))
 
     def power(self, base: Node, exponent: Node) -> Node:
-        """Return base ** exponent; for an exponent that varies, e^(exponent log base)."""
+        """Return base ** exponent; a variable exponent becomes e^(exponent log base)."""
         if exponent.op == "number":
             return self.product(((base, exponent.data[0]),))
         return self.call("exp", self.multiply(exponent, self.call("log", base)))
@@ -144,12 +150,12 @@ class Graph:
     # functions ------------------------------------------------------------------------------------
 
     def call(self, name: str, *arguments: Node) -> Node:
-        """Return a function of nodes, by the rule of its name where it has one."""
+        """Return a function of nodes, folded or rewritten if possible."""
         if all(argument.op == "number" for argument in arguments):
-            return self.number(FOLD[name](*[argument.data[0] for argument in arguments]))
-        rule = RULES.get(name)
-        known = rule(self, *arguments) if rule is not None else None
-        return known if known is not None else self.make(name, *arguments)
+            return self.number(FOLD_FUNCTIONS[name](*[argument.data[0] for argument in arguments]))
+        rule = CALL_RULES.get(name)
+        simplified = rule(self, *arguments) if rule is not None else None
+        return simplified if simplified is not None else self.intern(name, *arguments)
 
     def where(self, comparison: str, a: Node, b: Node, x: Node, y: Node) -> Node:
         """Return x where a < b ("lt"), a <= b ("le") or a == b ("eq"), else y."""
@@ -159,12 +165,12 @@ class Graph:
             p, q = a.data[0], b.data[0]
             holds = {"lt": p < q, "le": p <= q, "eq": p == q}[comparison]
             return x if holds else y
-        return self.make("where", comparison, a, b, x, y)
+        return self.intern("where", comparison, a, b, x, y)
 
 
-def _by_index(term: tuple[float, Node]) -> int:
+def _term_index(term: Term) -> int:
     return term[1].index
 
 
-def _by_node(factor: tuple[Node, float]) -> int:
+def _factor_index(factor: Factor) -> int:
     return factor[0].index

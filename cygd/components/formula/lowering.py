@@ -1,36 +1,41 @@
-"""From expression graphs to instructions: which operations, in which order, over which values.
+"""Lowering: translate an expression graph into instructions over values.
 
-Sums become chains of fused steps, polynomials Horner's scheme, a denominator that several products
-share is inverted once, and sigmoid(g) and sigmoid(-g) come from one exponential. What depends on
-scalars alone goes to the prologue. Values are numbered as they come; equal instructions are one.
+Sums become chains of fused multiply-adds, polynomials Horner's scheme; a denominator that several products
+share is inverted once, and sigmoid(g) and sigmoid(-g) come from one exponential. What depends on scalars
+alone goes to the prologue, which runs once per call.
+
+Values are numbered in order of creation (static single assignment), and an instruction that was already
+emitted is reused. Fusion comes later, on the finished instructions: only then is it known that a value has no
+other use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cygd.components.formula.asymptotics import Growth
-from cygd.components.formula.fusion import Instruction, Value
+from cygd.components.formula.asymptotics import GrowthAnalysis
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Node, is_scaled
-from cygd.components.formula.use_counts import Survey, comes_second, mirrored_sigmoid
+from cygd.components.formula.nodes import Factor, Node, Term, is_scaled
+from cygd.components.formula.use_counts import UseCounts, is_second_logistic_result, reflected_sigmoid
 from cygd.errors import FormulaError
 
-__all__ = ["Lowering"]
+# ("block", number), ("uniform", index), ("constant", index) or ("prologue", index)
+Value = tuple[str, int]
+Instruction = tuple[str, tuple[Value, ...], tuple[Value, ...]]  # operation, results, operands
 
 MAX_INSTRUCTIONS = 2000
-_LARGEST_POWER = 1 << 20  # of a whole exponent that is multiplied out
+_MAX_INTEGER_POWER = 1 << 20  # the largest exponent computed by repeated squaring
 
 
 class Lowering:
-    """The instructions of some outputs.
+    """The instructions that compute some nodes.
 
     Attributes
     ----------
     constants : list of float
-        The numbers, in the order of their scalars, behind the uniforms.
-    prologue, body : list of (op, results, operands)
-        Operations over scalars, and over blocks.
+        The numbers, in the order of their scalars.
+    prologue, body : list of Instruction
+        The operations over scalars, and those over blocks.
     """
 
     def __init__(self, graph: Graph, inputs: Sequence[Node], uniforms: Sequence[Node]) -> None:
@@ -39,68 +44,74 @@ class Lowering:
         self.prologue: list[Instruction] = []
         self.body: list[Instruction] = []
         self._values: dict[Node, Value] = {}
-        self._numbers: dict[float, Value] = {}
+        self._constant_values: dict[float, Value] = {}
         self._emitted: dict[tuple[object, ...], Value] = {}
-        self._blocks = 0
-        self._growth = Growth()
+        self._n_blocks = 0
+        self._growth = GrowthAnalysis()
         for node in inputs:
-            self._values[node] = self._block()
+            self._values[node] = self._new_block()
         for index, node in enumerate(uniforms):
             self._values[node] = ("uniform", index)
 
-    def lower(self, roots: Iterable[Node], beside: Iterable[Node] = ()) -> list[Value]:
-        """Return the values of nodes, computed as they would be beside others, to the same bits."""
+    def lower(self, roots: Iterable[Node], companions: Iterable[Node] = ()) -> list[Value]:
+        """Return the values of nodes, with the bits of a program that computes the companions too."""
         roots = list(roots)
-        self._needed = Survey(self.graph, roots).nodes
-        survey = Survey(self.graph, [*roots, *beside])
-        self._reached, self._uses, self._inverted = survey.nodes, survey.uses, survey.inverted
+        self._needed = UseCounts(self.graph, roots).nodes
+        counts = UseCounts(self.graph, [*roots, *companions])
+        self._reached, self._uses, self._denominator_uses = counts.nodes, counts.uses, counts.denominator_uses
         return [self.value(root) for root in roots]
 
-    def give(self, node: Node, other: Node) -> None:
-        """Let the value of a node be that of another."""
+    def bind(self, node: Node, other: Node) -> None:
+        """Use the value of another node for a node, which is then not computed."""
         self._values[node] = self.value(other)
 
     # instructions ---------------------------------------------------------------------------------
 
-    def _block(self) -> Value:
-        self._blocks += 1
-        return ("block", self._blocks - 1)
+    def _new_block(self) -> Value:
+        self._n_blocks += 1
+        return ("block", self._n_blocks - 1)
 
     def number(self, value: float) -> Value:
-        """Return a constant."""
-        known = self._numbers.get(value)
-        if known is None:
-            known = self._numbers[value] = ("constant", len(self.constants))
+        """Return the value of a constant."""
+        constant = self._constant_values.get(value)
+        if constant is None:
+            constant = self._constant_values[value] = ("constant", len(self.constants))
             self.constants.append(value)
-        return known
+        return constant
 
     def emit(self, op: str, *operands: Value) -> Value:
-        """Return the value of an operation."""
+        """Return the result of an instruction, emitted to the prologue if no operand is a block."""
         key = (op, *operands)
-        known = self._emitted.get(key)
-        if known is None:
+        result = self._emitted.get(key)
+        if result is None:
             if all(operand[0] != "block" for operand in operands):
-                known = ("prologue", len(self.prologue))
-                self.prologue.append((op, (known,), operands))
+                result = ("prologue", len(self.prologue))
+                self.prologue.append((op, (result,), operands))
             else:
-                known = self._block()
-                self.body.append((op, (known,), operands))
+                result = self._new_block()
+                self.body.append((op, (result,), operands))
                 if len(self.body) > MAX_INSTRUCTIONS:
                     raise FormulaError(
-                        f"the formula takes more than {MAX_INSTRUCTIONS} steps",
+                        f"the formula compiles to more than {MAX_INSTRUCTIONS} instructions",
                         hint="write it as a function in a plugin",
                     )
-            self._emitted[key] = known
-        return known
+            self._emitted[key] = result
+        return result
+
+    def _emit_pair(self, op: str, operand: Value) -> tuple[Value, Value]:
+        """Return the results of an instruction that has two."""
+        first, second = self._new_block(), self._new_block()
+        self.body.append((op, (first, second), (operand,)))
+        return first, second
 
     # nodes ----------------------------------------------------------------------------------------
 
     def value(self, node: Node) -> Value:
-        """Return the value of a node."""
-        known = self._values.get(node)
-        if known is None:
-            known = self._values[node] = self._lower(node)
-        return known
+        """Return the value of a node, lowered once."""
+        value = self._values.get(node)
+        if value is None:
+            value = self._values[node] = self._lower(node)
+        return value
 
     def _lower(self, node: Node) -> Value:
         if node.op == "number":
@@ -110,12 +121,11 @@ class Lowering:
         if node.op == "product":
             return self._product(node.data[0])
         if node.op == "where":
-            comparison, *parts = node.data
-            return self.emit(f"where_{comparison}", *[self.value(part) for part in parts])
-        special = _SPECIAL.get(node.op)
-        if special is not None:
-            return special(self, node)
-        return self.emit(node.op, *[self.value(part) for part in node.data])
+            return self.emit(f"where_{node.data[0]}", *[self.value(operand) for operand in node.operands])
+        expand = _EXPANSIONS.get(node.op)
+        if expand is not None:
+            return expand(self, node)
+        return self.emit(node.op, *[self.value(operand) for operand in node.operands])
 
     # sums -----------------------------------------------------------------------------------------
 
@@ -123,10 +133,10 @@ class Lowering:
         constant, terms = node.data
         if is_scaled(node):
             return self._scaled(*terms[0])
-        base = _polynomial(terms)
+        base = _polynomial_base(terms)
         if base is not None:
             return self._horner(base, constant, terms)
-        # what is added comes before what is subtracted, so that nothing has to be negated first
+        # a term with coefficient 1 comes first, so that no instruction is needed to negate or scale one
         terms = sorted(terms, key=lambda term: term[0] != 1.0) if constant == 0.0 else terms
         result = self.number(constant) if constant != 0.0 else None
         for k, term in terms:
@@ -135,46 +145,48 @@ class Lowering:
         return result
 
     def _scaled(self, k: float, term: Node) -> Value:
-        if abs(k) < 1.0 and term.op == "product" and self._uses.get(term, 0) < 2 and term not in self._values:
-            split = self._split(term.data[0])
-            if split is not None:  # k (a b) would overflow for the largest numbers
-                return self.emit("mul", split[0], self.emit("mul", split[1], self.number(k)))
-        absorbed = self._absorbed(k, term)
-        if absorbed is not None:
-            return self.value(absorbed)
+        """Return k term."""
+        if abs(k) < 1.0 and term.op == "product" and self._is_mergeable(term):
+            pair = self._as_two_factors(term.data[0])
+            if pair is not None:  # a (b k), because (a b) k overflows for the largest numbers
+                return self.emit("mul", pair[0], self.emit("mul", pair[1], self.number(k)))
+        scaled = self._scale_polynomial(k, term)
+        if scaled is not None:
+            return self.value(scaled)
         value = self.value(term)
         if k == 1.0:
             return value
         return self.emit("neg", value) if k == -1.0 else self.emit("mul", value, self.number(k))
 
-    def _absorbed(self, k: float, node: Node) -> Node | None:
-        """Return k times what nothing else needs, k multiplied into the numbers of a polynomial, or None."""
-        if k in (1.0, -1.0) or self._uses.get(node, 0) > 1 or node in self._values:
+    def _scale_polynomial(self, k: float, node: Node) -> Node | None:
+        """Return k times a node, with k multiplied into the coefficients of a polynomial in it, or None."""
+        if k in (1.0, -1.0) or not self._is_mergeable(node):
             return None
-        if node.op == "sum" and _polynomial(node.data[1]) is not None:
+        if node.op == "sum" and _polynomial_base(node.data[1]) is not None:
             constant, terms = node.data
-            return self.graph.make("sum", k * constant, tuple([(k * factor, term) for factor, term in terms]))
-        for place, (factor, n) in enumerate(node.data[0] if node.op == "product" else ()):
-            absorbed = self._absorbed(k, factor) if n == 1.0 else None
-            if absorbed is not None:
+            return self.graph.intern("sum", k * constant, tuple([(k * c, term) for c, term in terms]))
+        for position, (factor, n) in enumerate(node.data[0] if node.op == "product" else ()):
+            scaled = self._scale_polynomial(k, factor) if n == 1.0 else None
+            if scaled is not None:
                 factors = node.data[0]
-                return self.graph.make("product", (*factors[:place], (absorbed, n), *factors[place + 1 :]))
+                return self.graph.intern(
+                    "product", (*factors[:position], (scaled, n), *factors[position + 1 :])
+                )
         return None
 
+    def _is_mergeable(self, node: Node) -> bool:
+        """Return True if a node has one use and no value yet, so that it may merge with what uses it."""
+        return self._uses.get(node, 0) < 2 and node not in self._values
+
     def _accumulate(self, sum_: Value, k: float, term: Node) -> Value:
-        """Return sum + k term in one instruction more than the term's parts need."""
-        if (
-            term.op == "product"
-            and self._uses.get(term, 0) < 2
-            and k in (1.0, -1.0)
-            and term not in self._values
-        ):
-            split = self._split(term.data[0])
-            if split is not None:
-                return self.emit("fma" if k > 0 else "fnma", *split, sum_)
-        absorbed = self._absorbed(k, term)
-        if absorbed is not None:
-            return self._accumulate(sum_, 1.0, absorbed)
+        """Return sum + k term, with a product as the factors of a fused multiply-add."""
+        if term.op == "product" and k in (1.0, -1.0) and self._is_mergeable(term):
+            pair = self._as_two_factors(term.data[0])
+            if pair is not None:
+                return self.emit("fma" if k > 0 else "fnma", *pair, sum_)
+        scaled = self._scale_polynomial(k, term)
+        if scaled is not None:
+            return self._accumulate(sum_, 1.0, scaled)
         value = self.value(term)
         if k == 1.0:
             return self.emit("add", value, sum_)
@@ -182,12 +194,12 @@ class Lowering:
             return self.emit("sub", sum_, value)
         return self.emit("fma", value, self.number(k), sum_)
 
-    def _split(self, factors: Sequence[tuple[Node, float]]) -> tuple[Value, Value] | None:
-        """Return a product as two values, or None where it is a quotient or a power."""
-        for place, (factor, n) in enumerate(factors):
+    def _as_two_factors(self, factors: Sequence[Factor]) -> tuple[Value, Value] | None:
+        """Return two values whose product this is, or None for a quotient or a power other than x^2."""
+        for position, (factor, n) in enumerate(factors):
             if n == 1.0 and len(factors) > 1:
-                rest = (*factors[:place], *factors[place + 1 :])
-                if not self._is_divided(rest):
+                rest = (*factors[:position], *factors[position + 1 :])
+                if not self._needs_division(rest):
                     other = rest[0][0] if len(rest) == 1 and rest[0][1] == 1.0 else None
                     return self.value(factor), self.value(other) if other else self._product(rest)
         if len(factors) == 1 and factors[0][1] == 2.0:
@@ -195,199 +207,202 @@ class Lowering:
             return value, value
         return None
 
-    def _horner(self, base: Node, constant: float, terms: Sequence[tuple[float, Node]]) -> Value:
-        """c0 + c1 x + c2 x^2 + ...: from the highest power down, gaps in one step."""
-        powers = {0: constant} if constant != 0.0 else {}
+    def _horner(self, base: Node, constant: float, terms: Sequence[Term]) -> Value:
+        """Evaluate c0 + c1 x + c2 x^2 + ... from the highest power down; a gap is one step too."""
+        coefficients = {0: constant} if constant != 0.0 else {}
         for k, term in terms:
-            powers[1 if term is base else int(term.data[0][0][1])] = k
+            coefficients[1 if term is base else int(term.data[0][0][1])] = k
         x = self.value(base)
-        exponents = sorted(powers, reverse=True)
+        exponents = sorted(coefficients, reverse=True)
         result: Value | None = None
-        for exponent, below in zip(exponents, [*exponents[1:], 0], strict=True):
+        for exponent, next_exponent in zip(exponents, [*exponents[1:], 0], strict=True):
             if exponent == 0:
                 break
-            low = self.number(powers[below]) if below in powers else None
+            n = exponent - next_exponent
+            c = self.number(coefficients[next_exponent]) if next_exponent in coefficients else None
             if result is None:
-                result = self._highest(x, powers[exponent], exponent - below, low)
+                result = self._leading_step(x, coefficients[exponent], n, c)
             else:
-                step = self._whole_power(x, exponent - below)
-                result = (
-                    self.emit("mul", result, step) if low is None else self.emit("fma", result, step, low)
-                )
+                x_n = self._integer_power(x, n)
+                result = self.emit("mul", result, x_n) if c is None else self.emit("fma", result, x_n, c)
         assert result is not None
         return result
 
-    def _highest(self, x: Value, k: float, n: int, low: Value | None) -> Value:
-        """Return k x^n + low, the first step of Horner's scheme."""
+    def _leading_step(self, x: Value, k: float, n: int, c: Value | None) -> Value:
+        """Return k x^n + c, the first step of Horner's scheme."""
+        if n == 2 and c is not None and k in (1.0, -1.0):
+            return self.emit("fma" if k > 0 else "fnma", x, x, c)
+        x_n = self._integer_power(x, n)
         if k not in (1.0, -1.0):
-            step = self._whole_power(x, n)
-            number = self.number(k)
-            return self.emit("mul", number, step) if low is None else self.emit("fma", number, step, low)
-        if low is None:
-            step = self._whole_power(x, n)
-            return step if k > 0 else self.emit("neg", step)
-        if n == 2:
-            return self.emit("fma" if k > 0 else "fnma", x, x, low)
-        step = self._whole_power(x, n)
-        return self.emit("add", step, low) if k > 0 else self.emit("sub", low, step)
+            coefficient = self.number(k)
+            return self.emit("mul", coefficient, x_n) if c is None else self.emit("fma", coefficient, x_n, c)
+        if c is None:
+            return x_n if k > 0 else self.emit("neg", x_n)
+        return self.emit("add", x_n, c) if k > 0 else self.emit("sub", c, x_n)
 
     # products -------------------------------------------------------------------------------------
 
-    def _is_divided(self, factors: Iterable[tuple[Node, float]]) -> bool:
-        """Return whether one of the factors wants a division of its own."""
-        return any(n < 0 and self._inverted.get(factor, 0) < 2 for factor, n in factors)
+    def _needs_division(self, factors: Iterable[Factor]) -> bool:
+        """Return True if a factor is a denominator that no other product shares."""
+        return any(n < 0 and self._denominator_uses.get(factor, 0) < 2 for factor, n in factors)
 
-    def _product(self, factors: Sequence[tuple[Node, float]]) -> Value:
-        """What is inverted first: a denominator beyond all numbers makes 0, whatever is above it."""
+    def _product(self, factors: Sequence[Factor]) -> Value:
+        """Return a product; reciprocals come first, so that an infinite denominator gives 0, not nan."""
         result: Value | None = None
-        below: Value | None = None
+        denominator: Value | None = None
         for factor, n in factors:
             if n >= 0:
                 continue
-            if self._inverted.get(factor, 0) < 2:
+            if self._denominator_uses.get(factor, 0) < 2:
                 value = self._power(factor, -n)
-                below = value if below is None else self.emit("mul", below, value)
+                denominator = value if denominator is None else self.emit("mul", denominator, value)
             else:
                 value = self._inverse_power(factor, -n)
                 result = value if result is None else self.emit("mul", result, value)
-        growing = self._growth.growing(factors)
-        for factor, n in sorted(factors, key=lambda pair: growing.get(pair[0], 0.0)) if growing else factors:
+        degrees = self._growth.overflow_degrees(factors)
+        for factor, n in sorted(factors, key=lambda pair: degrees.get(pair[0], 0.0)) if degrees else factors:
             if n > 0:
                 value = self._power(factor, n)
-                if growing.get(factor, 0.0) >= 2:
+                if degrees.get(factor, 0.0) >= 2:
                     value = self.emit("finite", value)
                 result = value if result is None else self.emit("mul", result, value)
-        if below is None:
+        if denominator is None:
             assert result is not None
             return result
-        return self.emit("inverse", below) if result is None else self.emit("div", result, below)
+        return self.emit("inverse", denominator) if result is None else self.emit("div", result, denominator)
 
     def _inverse_power(self, factor: Node, n: float) -> Value:
+        """Return x^-n from a reciprocal that other products can share."""
         if n % 1 == 0:
-            return self._whole_power(self.emit("inverse", self.value(factor)), int(n))
+            return self._integer_power(self.emit("inverse", self.value(factor)), int(n))
         if n % 0.5 == 0:  # x^-(k + 1/2) from 1 / sqrt(x)
             root = self.emit("inverse", self.emit("sqrt", self.value(factor)))
-            return self._whole_power(root, int(2 * n))
+            return self._integer_power(root, int(2 * n))
         return self._power(factor, -n)
 
     def _power(self, factor: Node, n: float) -> Value:
-        """Return x^n: by multiplying, by a root, or as e^(n log x)."""
+        """Return x^n, n > 0: by multiplication, by a square root, or as e^(n log x)."""
         x = self.value(factor)
         if n == 1.0:
             return x
-        if n % 1 == 0 and 0 < n <= _LARGEST_POWER:
-            return self._whole_power(x, int(n))
+        if n % 1 == 0 and 0 < n <= _MAX_INTEGER_POWER:
+            return self._integer_power(x, int(n))
         if n % 1 == 0:
-            # far too many factors for rounding to mean anything: the sign and the size
-            size = self.emit("exp", self.emit("mul", self.emit("log", self.emit("abs", x)), self.number(n)))
-            return size if n % 2 == 0 else self.emit("mul", size, self.emit("sign", x))
-        if n % 0.5 == 0 and 0 < n <= _LARGEST_POWER:
+            # too large for repeated squaring to keep a digit: compute |x|^n and the sign
+            abs_x_n = self.emit(
+                "exp", self.emit("mul", self.emit("log", self.emit("abs", x)), self.number(n))
+            )
+            return abs_x_n if n % 2 == 0 else self.emit("mul", abs_x_n, self.emit("sign", x))
+        if n % 0.5 == 0 and 0 < n <= _MAX_INTEGER_POWER:
             root = self.emit("sqrt", x)
-            return root if n == 0.5 else self.emit("mul", self._whole_power(x, int(n)), root)
+            return root if n == 0.5 else self.emit("mul", self._integer_power(x, int(n)), root)
         return self.emit("exp", self.emit("mul", self.emit("log", x), self.number(n)))
 
-    def _whole_power(self, x: Value, n: int) -> Value:
-        """Return x^n by squaring, n >= 1."""
+    def _integer_power(self, x: Value, n: int) -> Value:
+        """Return x^n by repeated squaring, n >= 1."""
         if n == 1:
             return x
-        half = self._whole_power(x, n // 2)
+        half = self._integer_power(x, n // 2)
         square = self.emit("mul", half, half)
         return square if n % 2 == 0 else self.emit("mul", square, x)
 
-    # functions that are more than an instruction ------------------------------------------------
+    # functions of more than one instruction -------------------------------------------------------
 
     def _sigmoid(self, node: Node) -> Value:
-        mirrored = mirrored_sigmoid(self.graph, node)
-        if mirrored not in self._needed or mirrored in self._values:
+        """Return sigmoid(g), from the same instruction as sigmoid(-g) if that is needed too."""
+        reflected = reflected_sigmoid(self.graph, node)
+        if reflected not in self._needed or reflected in self._values:
             return self.emit("sigmoid", self.value(node.data[0]))
-        first, second = (mirrored, node) if comes_second(self.graph, node, self._needed) else (node, mirrored)
+        first, second = (
+            (reflected, node)
+            if is_second_logistic_result(self.graph, node, self._needed)
+            else (node, reflected)
+        )
         argument = self.value(first.data[0])
         if argument[0] != "block":
             return self.emit("sigmoid", self.value(node.data[0]))
-        self._values[first], self._values[second] = self._two("logistic", argument)
+        self._values[first], self._values[second] = self._emit_pair("logistic", argument)
         return self._values[node]
 
     def _exp(self, node: Node) -> Value:
-        """e^g is expm1(g) + 1 where that is there anyway."""
-        relative = self.graph.make("expm1", node.data[0])
-        if relative in self._reached:
-            return self.emit("add", self.value(relative), self.number(1.0))
+        """Return e^g as expm1(g) + 1 if expm1(g) is computed anyway."""
+        expm1 = self.graph.intern("expm1", node.data[0])
+        if expm1 in self._reached:
+            return self.emit("add", self.value(expm1), self.number(1.0))
         return self.emit("exp", self.value(node.data[0]))
 
     def _exp_finite(self, node: Node) -> Value:
         return self.emit("finite", self.emit("exp", self.value(node.data[0])))
 
     def _tanh_log1p(self, node: Node) -> Value:
+        """Return T = tanh(log(1 + v)), from the same instruction as T' if that is needed too."""
         graph, v = self.graph, node.data[0]
-        slope, argument = graph.make("tanh_log1p_slope", v), self.value(v)
+        derivative, argument = graph.intern("tanh_log1p_derivative", v), self.value(v)
         if argument[0] == "block":
-            if slope not in self._needed:
+            if derivative not in self._needed:
                 return self.emit("tanh_log1p", argument)
-            self._values[node], self._values[slope] = self._two("tanh_log1p_both", argument)
+            self._values[node], self._values[derivative] = self._emit_pair(
+                "tanh_log1p_value_and_derivative", argument
+            )
             return self._values[node]
         # T = n / (n + 2) for small v, 1 - 2 / (n + 2) for large, n = v (v + 2)
-        n = self.value(graph.multiply(v, graph.plus(2.0, v)))
-        return self._share(v, n, self.emit("add", n, self.number(2.0)))
+        n = self.value(graph.multiply(v, graph.add_constant(2.0, v)))
+        return self._tanh_quotient(argument, n, self.emit("add", n, self.number(2.0)))
 
-    def _tanh_log1p_slope(self, node: Node) -> Value:
+    def _tanh_log1p_derivative(self, node: Node) -> Value:
+        """Return T' for T = tanh(log(1 + v))."""
         graph, v = self.graph, node.data[0]
-        value, argument = graph.make("tanh_log1p", v), self.value(v)
+        value, argument = graph.intern("tanh_log1p", v), self.value(v)
         if argument[0] == "block":
             if value not in self._needed:
-                return self.emit("tanh_log1p_slope", argument)
+                return self.emit("tanh_log1p_derivative", argument)
             self.value(value)
             return self._values[node]
         # T' = 4 (1 + v) / (v (v + 2) + 2)^2
-        below = graph.plus(2.0, graph.multiply(v, graph.plus(2.0, v)))
-        return self.value(graph.product(((graph.number(4.0), 1.0), (graph.plus(1.0, v), 1.0), (below, -2.0))))
-
-    def _two(self, op: str, argument: Value) -> tuple[Value, Value]:
-        """Return the values of an operation with two results."""
-        one, other = self._block(), self._block()
-        self.body.append((op, (one, other), (argument,)))
-        return one, other
+        denominator = graph.add_constant(2.0, graph.multiply(v, graph.add_constant(2.0, v)))
+        one_plus_v = graph.add_constant(1.0, v)
+        return self.value(graph.product(((graph.number(4.0), 1.0), (one_plus_v, 1.0), (denominator, -2.0))))
 
     def _tanh_log(self, node: Node) -> Value:
         # T = (u - 1) (u + 1) / (u^2 + 1) for small u, 1 - 2 / (u^2 + 1) for large
         graph, u = self.graph, node.data[0]
         x = self.value(u)
-        n = self.emit("mul", self.value(graph.plus(-1.0, u)), self.value(graph.plus(1.0, u)))
-        below = self.value(graph.plus(1.0, graph.product(((u, 2.0),))))
-        return self._share(u, n, below, self.emit("sub", x, self.number(1.0)))
+        n = self.emit("mul", self.value(graph.add_constant(-1.0, u)), self.value(graph.add_constant(1.0, u)))
+        denominator = self.value(graph.add_constant(1.0, graph.product(((u, 2.0),))))
+        return self._tanh_quotient(self.emit("sub", x, self.number(1.0)), n, denominator)
 
-    def _share(self, v: Node, n: Value, below: Value, small: Value | None = None) -> Value:
-        """Return n / below where v < 1, and 1 - 2 / below beyond, where both may be infinite."""
-        inverse = self.emit("inverse", below)
-        size = self.value(v) if small is None else small
+    def _tanh_quotient(self, v: Value, n: Value, denominator: Value) -> Value:
+        """Return n / denominator where v < 1, else 1 - 2 / denominator: both may be infinite there."""
+        inverse = self.emit("inverse", denominator)
         one, two = self.number(1.0), self.number(2.0)
         return self.emit(
-            "where_lt", size, one, self.emit("mul", n, inverse), self.emit("fnma", inverse, two, one)
+            "where_lt", v, one, self.emit("mul", n, inverse), self.emit("fnma", inverse, two, one)
         )
 
     def _log_cosh(self, node: Node) -> Value:
-        # log(cosh a) = log1p(u^2 / (2 (u + 1))), u = e^a - 1, and a - log(2) for large a = |g|
-        size = self.emit("abs", self.value(node.data[0]))
+        # with a = |g| and u = e^a - 1: log(cosh a) = log1p(u^2 / (2 (u + 1))), and a - log(2) for large a
+        a = self.emit("abs", self.value(node.data[0]))
         limit = self.number(20.0)
-        u = self.emit("expm1", self.emit("minimum", size, limit))
+        u = self.emit("expm1", self.emit("minimum", a, limit))
         half = self.emit("mul", u, self.number(0.5))
         small = self.emit("mul", half, self.emit("div", u, self.emit("add", u, self.number(1.0))))
-        large = self.emit("sub", size, self.number(0.6931471805599453))
-        return self.emit("where_lt", limit, size, large, self.emit("log1p", small))
+        large = self.emit("sub", a, self.number(0.6931471805599453))
+        return self.emit("where_lt", limit, a, large, self.emit("log1p", small))
 
 
-_SPECIAL = {
+_EXPANSIONS = {
     "sigmoid": Lowering._sigmoid,
     "exp": Lowering._exp,
     "exp_finite": Lowering._exp_finite,
     "tanh_log1p": Lowering._tanh_log1p,
-    "tanh_log1p_slope": Lowering._tanh_log1p_slope,
+    "tanh_log1p_derivative": Lowering._tanh_log1p_derivative,
     "tanh_log": Lowering._tanh_log,
     "log_cosh": Lowering._log_cosh,
 }
 
 
-def _polynomial(terms: Sequence[tuple[float, Node]]) -> Node | None:
-    """Return the x of which all terms are whole positive powers, two of them or one above the first."""
+def _polynomial_base(terms: Sequence[Term]) -> Node | None:
+    """Return x if all terms are positive integer powers of x, at least one of them above the first."""
     base: Node | None = None
     highest = 0.0
     for _, term in terms:

@@ -1,90 +1,91 @@
-"""Programs: instructions over registers, ready for the interpreter of the core."""
+"""Programs: instructions over registers, which the interpreter of the core runs.
+
+The last stages of compilation: lower the outputs, fuse instructions, assign a register to each value, and
+encode values as slot numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from cygd.components.formula.fusion import Value, fuse
+from cygd.components.formula.fusion import fuse
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.lowering import Lowering
+from cygd.components.formula.lowering import Lowering, Value
 from cygd.components.formula.nodes import Node
 from cygd.errors import FormulaError
-
-__all__ = ["Program", "assemble"]
 
 MAX_TEMPORARIES = 32  # registers of the core
 MAX_SCALARS = 128  # uniforms, constants and results of the prologue together
 
-
-Instruction = tuple[str | int, ...]
+EncodedInstruction = tuple[str | int, ...]
 
 
 class Program(NamedTuple):
-    """What the core runs: a prologue over scalars, once a call, and a body over blocks.
+    """A compiled formula: a prologue over scalars, run once per call, and a body over blocks.
 
-    The scalars are numbered: the uniforms, then the constants, then the results of the prologue. The slots
-    of the body: inputs, outputs, temporaries, scalars.
+    Scalars are numbered: uniforms, then constants, then results of the prologue. The body addresses slots:
+    inputs, outputs, temporaries, then scalars.
 
     Attributes
     ----------
     inputs, uniforms, outputs : tuple of str
-        The blocks that come in, the scalars given at each call, the blocks that go out.
+        The input blocks, the scalars passed with each call, and the output blocks.
     constants : tuple of float
     prologue : tuple of (op, operand, ...)
-        Scalars by their numbers; each result is the next scalar.
+        Operands are scalars; each result is the next scalar.
     body : tuple of (op, result, operand, ...)
-        Slots; `logistic` has two results.
+        Results and operands are slots; `logistic` has two results.
     temporaries : int
-        Registers besides inputs and outputs.
+        The number of registers besides inputs and outputs.
     """
 
     inputs: tuple[str, ...]
     uniforms: tuple[str, ...]
     outputs: tuple[str, ...]
     constants: tuple[float, ...]
-    prologue: tuple[Instruction, ...]
-    body: tuple[Instruction, ...]
+    prologue: tuple[EncodedInstruction, ...]
+    body: tuple[EncodedInstruction, ...]
     temporaries: int
 
 
-def assemble(
+def build_program(
     graph: Graph,
     inputs: Sequence[str],
     uniforms: Sequence[str],
     outputs: Sequence[tuple[str, Node]],
     *,
-    beside: Sequence[Node] = (),
-    given: Mapping[Node, Node] | None = None,
-    apart: Collection[str] = (),
+    companions: Sequence[Node] = (),
+    known: Mapping[Node, Node] | None = None,
+    noalias: Collection[str] = (),
 ) -> Program:
     """Return the program that computes outputs from inputs.
 
     Parameters
     ----------
     graph : Graph
-        Where the nodes are from; a name stands for its variable.
+        The graph of the nodes; inputs and uniforms are its variables.
     inputs, uniforms : sequence of str
     outputs : sequence of (str, Node)
-    beside : sequence of Node, optional
-        What another program computes too: the outputs of this one get the same bits as there.
-    given : mapping of Node to Node, optional
-        Nodes that need not be computed, because an input holds them.
-    apart : collection of str
-        Outputs that never lie in the memory of an input, so that they may be written at once.
+    companions : sequence of Node, optional
+        Further outputs of another program: the outputs of this one have the same bits in both.
+    known : mapping of Node to Node, optional
+        Nodes whose value follows from an input, such as f(h) = y_hat: node -> replacement.
+    noalias : collection of str
+        Outputs that never share memory with an input, so that they may be written before all inputs are read.
 
     Raises
     ------
     FormulaError
-        If it takes more registers or scalars than there are.
+        The program needs more registers or scalars than the core has.
     """
     lowering = Lowering(
         graph, [graph.variable(name) for name in inputs], [graph.variable(name) for name in uniforms]
     )
-    for node, other in (given or {}).items():
-        lowering.give(node, other)
-    values = lowering.lower([node for _, node in outputs], beside)
-    # an input that goes out is read before any output may have taken its place
+    for node, replacement in (known or {}).items():
+        lowering.bind(node, replacement)
+    values = lowering.lower([node for _, node in outputs], companions)
+    # an output that equals an input is copied before another output can overwrite that input
     values = [
         lowering.emit("copy", value) if value[0] == "block" and value[1] < len(inputs) else value
         for value in values
@@ -92,9 +93,12 @@ def assemble(
     lowering.body = fuse(lowering.body, values)
     if len(uniforms) + len(lowering.constants) + len(lowering.prologue) > MAX_SCALARS:
         raise FormulaError(
-            "the formula holds too many different numbers", hint="write it as a function in a plugin"
+            f"the formula needs more than {MAX_SCALARS} different numbers",
+            hint="write it as a function in a plugin",
         )
-    allocation = _Allocation(lowering, inputs, uniforms, values, [name in apart for name, _ in outputs])
+    allocation = _RegisterAllocation(
+        lowering, len(inputs), len(uniforms), values, [name in noalias for name, _ in outputs]
+    )
     return Program(
         tuple(inputs),
         tuple(uniforms),
@@ -106,73 +110,80 @@ def assemble(
     )
 
 
-class _Allocation:
-    """Which register every value lives in: the first that is free, in the order of the instructions.
+class _RegisterAllocation:
+    """The slot of each value: the first free register, in the order of the instructions.
 
-    An output that may lie in the memory of an input is written only when no input is read any more.
+    A value is computed directly into its output if possible. An output that may share memory with an input is
+    written only after the last read of an input.
     """
 
     def __init__(
         self,
         lowering: Lowering,
-        inputs: Sequence[str],
-        uniforms: Sequence[str],
+        n_inputs: int,
+        n_uniforms: int,
         outputs: Sequence[Value],
-        apart: Sequence[bool],
+        noalias: Sequence[bool],
     ) -> None:
-        self.n_inputs, self.n_outputs, self.n_uniforms = len(inputs), len(outputs), len(uniforms)
+        self.n_inputs, self.n_outputs, self.n_uniforms = n_inputs, len(outputs), n_uniforms
         self.n_constants = len(lowering.constants)
-        self.last: dict[Value, int] = {}
+        self.last_use: dict[Value, int] = {}
         for at, (_, results, operands) in enumerate(lowering.body):
             for value in results + operands:
-                self.last[value] = at
-        end = len(lowering.body)
-        self.inputs_end = max([self.last.get(("block", k), -1) for k in range(self.n_inputs)], default=-1)
-        self.places: dict[Value, int] = {("block", k): k for k in range(self.n_inputs)}
-        self.home = self._homes(lowering, outputs, apart)
+                self.last_use[value] = at
+        self.last_input_use = max([self.last_use.get(("block", k), -1) for k in range(n_inputs)], default=-1)
+        self.slots: dict[Value, int] = {("block", k): k for k in range(n_inputs)}
+        self.output_of = self._choose_outputs(lowering, outputs, noalias)
         for value in outputs:
-            if value not in self.home:
-                self.last[value] = end
-        self.prologue: list[Instruction] = []
+            if value not in self.output_of:
+                self.last_use[value] = len(lowering.body)
+        self.prologue: list[EncodedInstruction] = []
         for op, _, operands in lowering.prologue:
-            self.prologue.append((op, *[self.scalar(operand) for operand in operands]))
+            self.prologue.append((op, *[self._scalar(operand) for operand in operands]))
         self.temporaries = 0
         self.free: list[int] = []
-        raw = [self._place(at, *instruction) for at, instruction in enumerate(lowering.body)]
+        body = [self._allocate(at, *instruction) for at, instruction in enumerate(lowering.body)]
         for k, value in enumerate(outputs):
-            if self.home.get(value) != k:
-                raw.append(("copy", (self.n_inputs + k, self._slot(value))))
-        first = self.n_inputs + self.n_outputs + self.temporaries
-        self.body: list[Instruction] = [
-            (op, *[slot if slot >= 0 else first - 1 - slot for slot in slots]) for op, slots in raw
+            if self.output_of.get(value) != k:
+                body.append(("copy", (n_inputs + k, self._slot(value))))
+        first_scalar = n_inputs + self.n_outputs + self.temporaries
+        self.body: list[EncodedInstruction] = [
+            (op, *[slot if slot >= 0 else first_scalar - 1 - slot for slot in slots]) for op, slots in body
         ]
 
-    def _homes(self, lowering: Lowering, outputs: Sequence[Value], apart: Sequence[bool]) -> dict[Value, int]:
-        """Return the output that a value may be computed into."""
-        # the second result of two would overwrite what is read at the same time
-        made = {
+    def _choose_outputs(
+        self, lowering: Lowering, outputs: Sequence[Value], noalias: Sequence[bool]
+    ) -> dict[Value, int]:
+        """Return the output that each value is computed into; an output of another value is a copy."""
+        # of two results the second would overwrite the operand, which is read at the same time
+        written = {
             value: at - (len(results) > 1)
             for at, (_, results, _) in enumerate(lowering.body)
             for value in results
         }
-        homes: dict[Value, int] = {}
-        for k, (value, own) in enumerate(zip(outputs, apart, strict=True)):
-            if value in made and value not in homes and (own or made[value] >= self.inputs_end):
-                homes[value] = k
-        return homes
+        output_of: dict[Value, int] = {}
+        for k, (value, is_separate) in enumerate(zip(outputs, noalias, strict=True)):
+            if (
+                value in written
+                and value not in output_of
+                and (is_separate or written[value] >= self.last_input_use)
+            ):
+                output_of[value] = k
+        return output_of
 
-    def _place(
+    def _allocate(
         self, at: int, op: str, results: tuple[Value, ...], operands: tuple[Value, ...]
     ) -> tuple[str, tuple[int, ...]]:
-        slots = [self._slot(operand) for operand in operands]
-        # an instruction with two results must not write one of them over its operand
-        released = [operand for operand in dict.fromkeys(operands) if self.last.get(operand) == at]
+        """Return an instruction with its slots, in which scalars are negative."""
+        operand_slots = [self._slot(operand) for operand in operands]
+        # operands are free for the result, but an instruction with two results must not overwrite its operand
+        dead = [operand for operand in dict.fromkeys(operands) if self.last_use.get(operand) == at]
         if len(results) == 1:
-            self._release(released)
-        into = []
+            self._release(dead)
+        result_slots = []
         for value in results:
-            if value in self.home:
-                slot = self.n_inputs + self.home[value]
+            if value in self.output_of:
+                slot = self.n_inputs + self.output_of[value]
             elif self.free:
                 slot = self.free.pop()
             else:
@@ -180,34 +191,35 @@ class _Allocation:
                 self.temporaries += 1
                 if self.temporaries > MAX_TEMPORARIES:
                     raise FormulaError(
-                        "the formula needs too many values at the same time",
+                        f"the formula needs more than {MAX_TEMPORARIES} intermediate values at the same time",
                         hint="write it as a function in a plugin",
                     )
-            self.places[value] = slot
-            into.append(slot)
+            self.slots[value] = slot
+            result_slots.append(slot)
         if len(results) > 1:
-            self._release(released)
-        self._release([value for value in results if self.last[value] == at and value not in self.home])
-        return op, (*into, *slots)
+            self._release(dead)
+        self._release(
+            [value for value in results if self.last_use[value] == at and value not in self.output_of]
+        )
+        return op, (*result_slots, *operand_slots)
 
     def _release(self, values: Sequence[Value]) -> None:
+        """Free the registers of values, but not inputs and outputs."""
         for value in values:
-            place = self.places.get(value, -1)
-            if place >= self.n_inputs + self.n_outputs:
-                self.free.append(place)
+            slot = self.slots.get(value, -1)
+            if slot >= self.n_inputs + self.n_outputs:
+                self.free.append(slot)
 
-    def scalar(self, value: Value) -> int:
+    def _scalar(self, value: Value) -> int:
         """Return the number of a scalar."""
         kind, index = value
-        return (
-            index
-            + {
-                "uniform": 0,
-                "constant": self.n_uniforms,
-                "prologue": self.n_uniforms + self.n_constants,
-            }[kind]
-        )
+        first = {
+            "uniform": 0,
+            "constant": self.n_uniforms,
+            "prologue": self.n_uniforms + self.n_constants,
+        }[kind]
+        return first + index
 
     def _slot(self, value: Value) -> int:
-        """Return the slot of a value; scalars, which stand behind the temporaries, as -1 - number."""
-        return self.places[value] if value[0] == "block" else -1 - self.scalar(value)
+        """Return the slot of a value; a scalar, whose slot follows the temporaries, as -1 - number."""
+        return self.slots[value] if value[0] == "block" else -1 - self._scalar(value)

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cygd.errors import ConfigError, Problem
 
-__all__ = ["COMMAND_LINE", "KeyPath", "Mark", "Node", "parse_key", "show_key"]
-
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 

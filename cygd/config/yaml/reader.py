@@ -20,8 +20,6 @@ from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
 from cygd.config.yaml.scalars import Scalar, read_scalar
 from cygd.errors import ConfigError, Problem
 
-__all__ = ["MAX_DEPTH", "MAX_REPEATED", "check_depth", "read_yaml"]
-
 MAX_DEPTH = 64  # an experiment has about six levels
 MAX_REPEATED = 100_000  # values that aliases may add
 _TEXT_TAG = "tag:yaml.org,2002:str"

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-__all__ = ["Scalar", "format_float", "read_scalar"]
-
 Scalar: TypeAlias = str | int | float | bool | None
 
 _CONSTANTS: dict[str, Scalar] = {

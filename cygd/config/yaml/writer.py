@@ -13,8 +13,6 @@ import yaml
 
 from cygd.config.yaml.scalars import format_float, read_scalar
 
-__all__ = ["dump"]
-
 MAX_CACHED_LENGTH = 5000
 
 

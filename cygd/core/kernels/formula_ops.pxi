@@ -230,7 +230,7 @@ cdef void finite_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     apply_unary(clamp_finite, x, out, n)
 
 
-cdef void settle_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+cdef void flush_subnormal_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
     apply_unary(v_flush_subnormal, x, out, n)
 
 

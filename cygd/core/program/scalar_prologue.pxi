@@ -5,15 +5,15 @@ from libc cimport math
 
 cdef tuple SCALAR_OPS = (
     "copy", "neg", "abs", "sign", "sqrt", "inverse", "exp", "expm1", "log", "log1p", "sin", "cos", "tan",
-    "sinh", "cosh", "tanh", "arctan", "sigmoid", "softplus", "erf", "erfc", "finite", "settle",
-    "add", "sub", "mul", "div", "minimum", "maximum", "fma", "fms", "fnma",
+    "sinh", "cosh", "tanh", "arctan", "sigmoid", "softplus", "erf", "erfc", "finite",
+    "flush_subnormal", "add", "sub", "mul", "div", "minimum", "maximum", "fma", "fms", "fnma",
     "where_lt", "where_le", "where_eq",
 )
 
 cdef enum:                              # in the order of SCALAR_OPS
     COPY, NEG, ABS, SIGN, SQRT, INVERSE, EXP, EXPM1, LOG, LOG1P, SIN, COS, TAN
-    SINH, COSH, TANH, ARCTAN, SIGMOID, SOFTPLUS, ERF, ERFC, FINITE, SETTLE, ADD, SUB, MUL, DIV
-    MINIMUM, MAXIMUM, FMA, FMS, FNMA, WHERE_LT, WHERE_LE, WHERE_EQ
+    SINH, COSH, TANH, ARCTAN, SIGMOID, SOFTPLUS, ERF, ERFC, FINITE
+    FLUSH_SUBNORMAL, ADD, SUB, MUL, DIV, MINIMUM, MAXIMUM, FMA, FMS, FNMA, WHERE_LT, WHERE_LE, WHERE_EQ
     FIRST_BINARY = ADD                  # operations are sorted by their number of operands
     FIRST_TERNARY = FMA
     FIRST_QUATERNARY = WHERE_LT
@@ -64,7 +64,7 @@ cdef double scalar_function(int op, double a) noexcept nogil:
     elif op == FINITE:
         limit = 3.4028234663852886e38 if sizeof(real) == 4 else 1.7976931348623157e308
         return limit if a > limit else -limit if a < -limit else a
-    elif op == SETTLE:
+    elif op == FLUSH_SUBNORMAL:
         return a                        # it only matters for blocks
     elif op == ERF:
         return math.erf(a)

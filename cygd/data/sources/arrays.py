@@ -10,20 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Array, Dataset
-from cygd.data.formatting import format_count
 from cygd.data.sources.paths import resolve_path
 from cygd.data.table import factorize_labels
-from cygd.errors import DataError
-
-__all__ = [
-    "READ_ERRORS",
-    "array_file_error",
-    "load_inline",
-    "load_npy",
-    "load_npz",
-    "make_dataset",
-    "map_array",
-]
+from cygd.errors import DataError, format_count
 
 READ_ERRORS = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 

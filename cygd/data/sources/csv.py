@@ -23,13 +23,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.formatting import format_count
 from cygd.data.sources.paths import format_files, resolve_paths
 from cygd.data.sources.text_io import normalize_encoding, open_text
 from cygd.data.table import Column, ColumnReader, Table, TableFile, parse_number
-from cygd.errors import DataError
-
-__all__ = ["load_csv"]
+from cygd.errors import DataError, format_count
 
 log = logging.getLogger("cygd")
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from cygd.errors import DataError
 
-__all__ = ["import_optional"]
-
 
 def import_optional(module: str, extra: str, package: str) -> Any:
     """Return a module of an optional dependency, or raise an error that says how to install it."""

@@ -16,8 +16,6 @@ from cygd.data.sources.paths import format_files, resolve_paths
 from cygd.data.table import Column, ColumnReader, Table, TableFile
 from cygd.errors import DataError
 
-__all__ = ["load_parquet"]
-
 log = logging.getLogger("cygd")
 
 

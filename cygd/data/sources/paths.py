@@ -9,8 +9,6 @@ from pathlib import Path
 
 from cygd.errors import DataError, did_you_mean
 
-__all__ = ["display_path", "format_files", "glob_files", "resolve_path", "resolve_paths"]
-
 
 def resolve_path(folder: Path, value: object, option: str) -> Path:
     """Return the path of the existing file that an option names, as `display_path` gives it."""

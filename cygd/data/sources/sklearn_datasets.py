@@ -7,8 +7,6 @@ from pathlib import Path
 from cygd.data.dataset import Dataset
 from cygd.data.sources.optional_imports import import_optional
 
-__all__ = ["SKLEARN_DATASETS", "load_sklearn"]
-
 SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 
 

@@ -8,14 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Dataset
-from cygd.data.formatting import format_count
 from cygd.data.sources.arrays import make_dataset
 from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.text_io import open_text
 from cygd.data.table import parse_number
-from cygd.errors import DataError
-
-__all__ = ["load_svmlight"]
+from cygd.errors import DataError, format_count
 
 MAX_VALUES = 2**32  # of the dense array: 32 GB
 

@@ -16,8 +16,6 @@ from cygd.core.random import Stream
 from cygd.data.dataset import Array, Dataset
 from cygd.errors import DataError
 
-__all__ = ["SYNTHETIC_KINDS", "load_synthetic"]
-
 
 def load_synthetic(
     folder: Path,
@@ -47,7 +45,7 @@ def linear(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
 def sine(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
     """Targets y = sin(x) + noise, x uniform in [-pi, pi)."""
     x = stream.uniform(-np.pi, np.pi, (samples, 1))
-    return Dataset(x, sin(x[:, 0]) + noise * stream.standard_normal(samples))
+    return Dataset(x, _sin(x[:, 0]) + noise * stream.standard_normal(samples))
 
 
 def xor(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
@@ -61,8 +59,8 @@ def moons(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
     """Two interleaved half circles."""
     arm = np.arange(samples) % 2
     angle = stream.uniform(0, np.pi, samples)
-    x = np.where(arm, 1 - cos(angle), cos(angle))
-    y = np.where(arm, 0.5 - sin(angle), sin(angle))
+    x = np.where(arm, 1 - _cos(angle), _cos(angle))
+    y = np.where(arm, 0.5 - _sin(angle), _sin(angle))
     return make_classes(stream, np.stack([x, y], axis=1), arm, noise)
 
 
@@ -71,7 +69,7 @@ def circles(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
     ring = np.arange(samples) % 2
     angle = stream.uniform(0, 2 * np.pi, samples)
     radius = np.where(ring, 0.5, 1.0)
-    return make_classes(stream, np.stack([radius * cos(angle), radius * sin(angle)], axis=1), ring, noise)
+    return make_classes(stream, np.stack([radius * _cos(angle), radius * _sin(angle)], axis=1), ring, noise)
 
 
 def spirals(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
@@ -79,7 +77,7 @@ def spirals(stream: Stream, samples: int, noise: float, inputs: int) -> Dataset:
     arm = np.arange(samples) % 2
     position = np.sqrt(stream.random(samples))  # area grows with the square of the radius
     angle = 3 * np.pi * position + np.pi * arm
-    x = np.stack([3 * position * cos(angle), 3 * position * sin(angle)], axis=1)
+    x = np.stack([3 * position * _cos(angle), 3 * position * _sin(angle)], axis=1)
     return make_classes(stream, x, arm, noise)
 
 
@@ -88,12 +86,12 @@ def make_classes(stream: Stream, x: Array, y: Array, noise: float) -> Dataset:
     return Dataset(x + noise * stream.standard_normal(x.shape), y, classes=(0, 1))
 
 
-def sin(angle: Array) -> Array:
+def _sin(angle: Array) -> Array:
     return np.asarray(core.activate(angle, "sin"))
 
 
-def cos(angle: Array) -> Array:
-    return sin(angle + np.pi / 2)
+def _cos(angle: Array) -> Array:
+    return _sin(angle + np.pi / 2)
 
 
 # all problems take the same arguments, so that `load_synthetic` can call any of them

@@ -12,8 +12,6 @@ from typing import TextIO
 
 from cygd.errors import DataError, did_you_mean
 
-__all__ = ["normalize_encoding", "open_text"]
-
 COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "shift_jis", "gb18030")
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from cygd.tracking.results import Result, Run
 
-__all__ = ["ConsoleLogger", "format_epochs", "format_number"]
-
 # maximum number of metrics on a line, and beside the progress bar
 MAX_ON_LINE, MAX_ON_BAR = 5, 3
 UPDATE_INTERVAL = 0.1  # seconds

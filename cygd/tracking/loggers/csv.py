@@ -15,8 +15,6 @@ from cygd.tracking.metrics_file import Extent, column_names, extent_before, form
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["CsvLogger"]
-
 # seconds between flushes: short epochs must not wait for the disk, and readers must not wait long for rows
 FLUSH_INTERVAL = 0.5
 

@@ -9,8 +9,6 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["JsonlLogger"]
-
 
 class JsonlLogger:
     """Writes one line `{"epoch": 1, "loss": 0.5, ...}` per epoch; non-finite numbers become null.

@@ -19,8 +19,6 @@ import numpy as np
 
 from cygd.tracking.terminal_plot import Style, draw, sample_points, y_limits
 
-__all__ = ["draw_loss_curves"]
-
 HEIGHT = 6
 MIN_WIDTH, MAX_WIDTH = 30, 50  # of one plot
 GAP = "  "

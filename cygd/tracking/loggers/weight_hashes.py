@@ -16,8 +16,6 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
 
-__all__ = ["WeightHashLogger", "read_weight_hashes"]
-
 NAME = "hashes.csv"
 HEADER = b"epoch,weights\n"
 ROW = re.compile(rb"(\d+),([0-9a-f]{8})\n")

@@ -20,4 +20,4 @@ def test_values_and_derivative_at_zero():
     assert SQUAREPLUS.evaluate(np.array([-1e6, 0.0, 3.0])) == pytest.approx(
         [1e-6, 1.0, (3 + 13**0.5) / 2], rel=1e-3
     )
-    assert SQUAREPLUS.slope([0.0]) == pytest.approx(0.5)
+    assert SQUAREPLUS.evaluate_derivative([0.0]) == pytest.approx(0.5)

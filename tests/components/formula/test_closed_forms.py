@@ -1,4 +1,4 @@
-"""Every built-in with a closed form, written as a formula, against mpmath over all finite numbers."""
+"""Built-ins written as formulas, compared with mpmath over all finite numbers."""
 
 import math
 
@@ -14,13 +14,13 @@ from tests.helpers.formula_interpreter import run
 
 MAX, TINY, EPS = 1.7976931348623157e308, 5e-324, 2.0**-52
 
-# f' where mpmath's quotient of differences has none: kinks, and what the formula makes of them
+# where f' does not exist
 KINKS = {"relu": (0,), "leaky_relu": (0,), "step": (0,), "elu": (0,), "selu": (0,), "celu": (0,)}
 KINKS |= {"hard_sigmoid": (-3, 3), "hard_tanh": (-1, 1), "hard_swish": (-3, 3)}
 
 
-def slope_of(name, h, args):
-    """f' in mpmath, by hand where differences are hopeless."""
+def derivative_of(name, h, args):
+    """Return f' in mpmath: a difference quotient for piecewise functions, else the derivative by hand."""
     s = activations.sigmoid
     if name in ("relu", "leaky_relu", "step", "identity", "hard_tanh", "hard_sigmoid", "hard_swish"):
         step = mpf(2) ** -1100
@@ -36,7 +36,7 @@ def slope_of(name, h, args):
         "softplus": lambda: s(h),
         "softsign": lambda: 1 / (1 + abs(h)) ** 2,
         "gelu": lambda: mp.ncdf(h) + h * mp.npdf(h),
-        "gelu_tanh": lambda: gelu_tanh_slope(h),
+        "gelu_tanh": lambda: gelu_tanh_derivative(h),
         "silu": lambda: s(h) * (1 + h * s(-h)),
         "mish": lambda: mp.tanh(mp.log1p(mp.exp(h))) + h * s(h) * mp.sech(mp.log1p(mp.exp(h))) ** 2,
         "sin": lambda: mp.cos(h),
@@ -44,7 +44,7 @@ def slope_of(name, h, args):
     }[name]()
 
 
-def gelu_tanh_slope(h):
+def gelu_tanh_derivative(h):
     a = 2 * activations.tanh_argument(h)
     inner = 2 * mp.sqrt(2 / mp.pi) * (1 + 3 * mpf("0.044715") * h * h)
     return activations.sigmoid(a) * (1 + h * inner * activations.sigmoid(-a))
@@ -63,22 +63,22 @@ def points(name):
         ]
     )
     if name == "sin":
-        h = h[np.abs(h) < 1e15]  # NumPy's own reduction of larger arguments is not ours to test
+        h = h[np.abs(h) < 1e15]  # the reference `run` uses NumPy's reduction of larger arguments
     return h[~np.isin(h, KINKS.get(name, ()))]
 
 
 def exact_numbers(name, h):
-    """Values and derivatives, at a precision that holds 1 + 1e308."""
+    """Return values and derivatives, at a precision that represents 1 + 1e308."""
     args = [mpf(float(v)) for v in activations.DEFAULTS.get(name, {}).values()]
     f = activations.FORMULAS[name]
-    values, slopes = [], []
+    values, derivatives = [], []
     for v in h:
         with mp.workprec(1200 if abs(v) < 1e4 else 300):
             x = mpf(float(v))
             clipped = x if name in UNBOUNDED else max(min(x, mpf(3000)), mpf(-3000))
             values.append(f(x, *args) if clipped == x else beyond(name, x)[0])
-            slopes.append(slope_of(name, x, args) if clipped == x else beyond(name, x)[1])
-    return values, slopes
+            derivatives.append(derivative_of(name, x, args) if clipped == x else beyond(name, x)[1])
+    return values, derivatives
 
 
 UNBOUNDED = {"identity", "step", "relu", "leaky_relu", "softsign", "sin"}
@@ -86,7 +86,7 @@ UNBOUNDED |= {"hard_sigmoid", "hard_tanh", "hard_swish"}
 
 
 def beyond(name, x):
-    """f and f' where e^-|x| is nothing at all."""
+    """Return the limits of f and f' where e^-|x| is negligible."""
     up = x > 0
     flat = {
         "sigmoid": (mpf(up), 0),
@@ -96,12 +96,12 @@ def beyond(name, x):
         "elu": (x, 1) if up else (mpf(-1), 0),
         "celu": (x, 1) if up else (mpf(-1), 0),
     }
-    value, slope = flat.get(name, (x, 1) if up else (mpf(0), 0))
-    return value, mpf(slope)
+    value, derivative = flat.get(name, (x, 1) if up else (mpf(0), 0))
+    return value, mpf(derivative)
 
 
 def distance(found, exact, scale_floor):
-    """|found - exact| in ulp of max(|exact|, floor); infinite for nan and for a wrong infinity."""
+    """Return |found - exact| in ulp of max(|exact|, floor); infinite for nan and for a wrong infinity."""
     worst = []
     for got, want in zip(found, exact, strict=True):
         if not np.isfinite(got):
@@ -113,7 +113,18 @@ def distance(found, exact, scale_floor):
     return np.array(worst)
 
 
-ALL = [(name, text, values) for name, forms in ACTIVATIONS.items() for text, values in forms]
+def spellings(closed_forms):
+    """Parametrize by (name, text, values); spellings after the first are exhaustive."""
+    return pytest.mark.parametrize(
+        ("name", "text", "values"),
+        [
+            pytest.param(
+                name, text, values, id=f"{name}: {text}", marks=[pytest.mark.exhaustive] if position else []
+            )
+            for name, forms in closed_forms.items()
+            for position, (text, values) in enumerate(forms)
+        ],
+    )
 
 
 def test_every_built_in_has_a_closed_form():
@@ -121,16 +132,20 @@ def test_every_built_in_has_a_closed_form():
     assert set(LOSSES) == set(losses.FORMULAS)
 
 
-@pytest.mark.parametrize(("name", "text", "values"), ALL, ids=[f"{n}: {t}" for n, t, _ in ALL])
-def test_activations(name, text, values):
+@spellings(ACTIVATIONS)
+def test_activations_and_derivatives_within_4_ulp(name, text, values):
     h = points(name)
     programs = compile_activation(text, values)
-    exact, slopes = exact_numbers(name, h)
-    # of the value itself below 1: it is 4 ulp of max(|value|, |h|, 1) that a sum or product may lose
+    values_of_f, derivatives = exact_numbers(name, h)
     [y_hat] = run(programs.forward, [h])
-    together, slope = run(programs.both, [h], alias=[(1, 0)])
-    [after] = run(programs.derivative, [h, y_hat])
-    for found, want in ((y_hat, exact), (together, exact), (slope, slopes), (after, slopes)):
+    value, derivative = run(programs.value_and_derivative, [h], alias=[(1, 0)])
+    [from_output] = run(programs.derivative, [h, y_hat])
+    for found, want in (
+        (y_hat, values_of_f),
+        (value, values_of_f),
+        (derivative, derivatives),
+        (from_output, derivatives),
+    ):
         error = distance(found, want, 1.0)
         at = int(np.argmax(error))
         assert error[at] <= 4, f"{h[at]!r}: {found[at]!r}, not {float(want[at])!r}: {error[at]:.3g} ulp"
@@ -154,15 +169,12 @@ def loss_points(name):
     return y, y_hat
 
 
-LOSS_FORMS = [(name, text, values) for name, forms in LOSSES.items() for text, values in forms]
-
-
-@pytest.mark.parametrize(("name", "text", "values"), LOSS_FORMS, ids=[f"{n}: {t}" for n, t, _ in LOSS_FORMS])
-def test_losses(name, text, values):
+@spellings(LOSSES)
+def test_losses_and_derivatives_within_4_ulp(name, text, values):
     y, y_hat = loss_points(name)
     args = [mpf(v) for v in losses.DEFAULTS.get(name, {}).values()]
     programs = compile_loss(text, values)
-    exact, slopes = [], []
+    exact, derivatives = [], []
     for a, b in zip(y, y_hat, strict=True):
         with mp.workprec(2400):
             t, p = mpf(float(a)), mpf(float(b))
@@ -170,13 +182,13 @@ def test_losses(name, text, values):
                 with mp.workprec(300):
                     d = abs(t - p)
                     exact.append(d + mp.log1p(mp.exp(-2 * d)) - mp.log(2))
-                    slopes.append(mp.tanh(p - t))
+                    derivatives.append(mp.tanh(p - t))
                 continue
             step = mpf(2) ** -1200
             f = losses.FORMULAS[name]
             exact.append(f(t, p, *args))
-            slopes.append((f(t, p + step, *args) - f(t, p - step, *args)) / (2 * step))
-    for program, want in ((programs.forward, exact), (programs.derivative, slopes)):
+            derivatives.append((f(t, p + step, *args) - f(t, p - step, *args)) / (2 * step))
+    for program, want in ((programs.forward, exact), (programs.derivative, derivatives)):
         [found] = run(program, [y, y_hat], alias=[(0, 1)])
         error = distance(found, want, 1.0)
         at = int(np.argmax(error))

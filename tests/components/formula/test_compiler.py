@@ -1,4 +1,4 @@
-"""Activations, losses and update rules from formulas: names, parameters, order, caching."""
+"""Compiled activations, losses and update rules: names, parameters, order, caching."""
 
 import numpy as np
 import pytest
@@ -8,69 +8,69 @@ from cygd.errors import FormulaError
 from tests.helpers.formula_interpreter import run
 
 
-def refused(function, *arguments):
+def error_of(function, *arguments):
     with pytest.raises(FormulaError) as caught:
         function(*arguments)
     return str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "parameters", "trainable", "said"),
+    ("text", "parameters", "trainable", "message"),
     [
         ("h * beta", {}, (), "unknown name 'beta'"),
-        ("h * beta", {"beta": 1, "gamma": 2}, (), "the parameter 'gamma' does not stand in the formula"),
-        ("h * exp(1)", {"exp": 1}, (), "the parameter 'exp' has the name of a function"),
-        ("h * pi", {"pi": 3}, (), "the parameter 'pi' has the name of a constant"),
-        ("h", {"h": 3}, (), "the parameter 'h' has the name of a variable"),
-        ("h * y_hat", {"y_hat": 3}, (), "the parameter 'y_hat' has the name of a variable"),
+        ("h * beta", {"beta": 1, "gamma": 2}, (), "parameter 'gamma' is not used in the formula"),
+        ("h * exp(1)", {"exp": 1}, (), "parameter 'exp' has the name of a function"),
+        ("h * pi", {"pi": 3}, (), "parameter 'pi' has the name of a constant"),
+        ("h", {"h": 3}, (), "parameter 'h' has the name of a variable"),
+        ("h * y_hat", {"y_hat": 3}, (), "parameter 'y_hat' has the name of a variable"),
         (
             "h * beta",
             {"beta": 1},
             ("bata",),
-            "trainable: there is no parameter 'bata'\nhint: did you mean 'beta'?",
+            "trainable: unknown parameter 'bata'\nhint: did you mean 'beta'?",
         ),
-        ("h * beta", {"beta": 1}, ("h",), "trainable: there is no parameter 'h'"),
-        ("h", {"a b": 1}, (), "the parameter 'a b' has a name that cannot stand in a formula"),
-        ("h", {"": 1}, (), "the parameter '' has a name that cannot"),
-        ("h", {"2a": 1}, (), "the parameter '2a' has a name that cannot"),
-        ("h", {"lambda": 1}, (), "the parameter 'lambda' has the name of a keyword of Python"),
-        ("h", {"None": 1}, (), "the parameter 'None' has the name of a keyword of Python"),
-        ("h", {3: 1}, (), "the parameter 3 has a name that cannot"),
-        ("h * b", {"b": True}, (), "the parameter 'b' must be a finite number, found True"),
-        ("h * b", {"b": "1"}, (), "the parameter 'b' must be a finite number, found '1'"),
-        ("h * b", {"b": None}, (), "the parameter 'b' must be a finite number, found None"),
-        ("h * b", {"b": [1]}, (), "the parameter 'b' must be a finite number, found [1]"),
-        ("h * b", {"b": 1j}, (), "the parameter 'b' must be a finite number, found 1j"),
-        ("h * b", {"b": float("nan")}, (), "the parameter 'b' must be a finite number, found nan"),
-        ("h * b", {"b": float("inf")}, (), "the parameter 'b' must be a finite number, found inf"),
-        ("h * b", {"b": 10**400}, (), "the parameter 'b' must be a finite number, found inf"),
-        ("h * b", {"b": 10**5000}, (), "the parameter 'b' must be a finite number, found inf"),
+        ("h * beta", {"beta": 1}, ("h",), "trainable: unknown parameter 'h'"),
+        ("h", {"a b": 1}, (), "invalid parameter name 'a b'"),
+        ("h", {"": 1}, (), "invalid parameter name ''"),
+        ("h", {"2a": 1}, (), "invalid parameter name '2a'"),
+        ("h", {"lambda": 1}, (), "parameter 'lambda': a Python keyword cannot be a name"),
+        ("h", {"None": 1}, (), "parameter 'None': a Python keyword cannot be a name"),
+        ("h", {3: 1}, (), "invalid parameter name 3"),
+        ("h * b", {"b": True}, (), "parameter 'b': expected a finite number, got True"),
+        ("h * b", {"b": "1"}, (), "parameter 'b': expected a finite number, got '1'"),
+        ("h * b", {"b": None}, (), "parameter 'b': expected a finite number, got None"),
+        ("h * b", {"b": [1]}, (), "parameter 'b': expected a finite number, got [1]"),
+        ("h * b", {"b": 1j}, (), "parameter 'b': expected a finite number, got 1j"),
+        ("h * b", {"b": float("nan")}, (), "parameter 'b': expected a finite number, got nan"),
+        ("h * b", {"b": float("inf")}, (), "parameter 'b': expected a finite number, got inf"),
+        ("h * b", {"b": 10**400}, (), "parameter 'b': expected a finite number, got inf"),
+        ("h * b", {"b": 10**5000}, (), "parameter 'b': expected a finite number, got inf"),
         ("b + h - h", {"b": 1.0}, ("b",), "the formula does not depend on h"),
-        ("h * \ufb01 * fi", {"\ufb01": 1, "fi": 2}, (), "the parameter 'fi' has the name of another"),
+        ("h * \ufb01 * fi", {"\ufb01": 1, "fi": 2}, (), "parameter 'fi' has the name of another parameter"),
     ],
 )
-def test_wrong_parameters(text, parameters, trainable, said):
-    assert refused(compile_activation, text, parameters, trainable).startswith(said)
+def test_invalid_parameters(text, parameters, trainable, message):
+    assert error_of(compile_activation, text, parameters, trainable).startswith(message)
 
 
-def test_a_number_is_no_bool_to_the_cache_either():
+def test_bool_parameter_is_an_error_despite_the_cache():
     assert compile_activation("h * b", {"b": 1.0}).forward.body
-    assert "found True" in refused(compile_activation, "h * b", {"b": True})
+    assert "got True" in error_of(compile_activation, "h * b", {"b": True})
 
 
-def test_one_trainable_name_is_one_name_and_twice_is_once():
+def test_trainable_as_string_and_duplicate_names():
     once = compile_activation("h * beta", {"beta": 2.0}, ["beta"])
     assert once.forward.uniforms == ("beta",)
     assert compile_activation("h * beta", {"beta": 2.0}, "beta") == once
     assert compile_activation("h * beta", {"beta": 2.0}, ["beta", "beta"]) == once
 
 
-def test_names_are_normalized_as_python_does():
+def test_names_are_normalized_to_nfkc():
     programs = compile_activation("h * \ufb01", {"\ufb01": 2.0}, ["\ufb01"])
     assert programs.forward.uniforms == ("fi",)
 
 
-def test_each_set_of_values_is_a_program_of_its_own():
+def test_programs_are_cached_by_parameter_values():
     h = np.array([2.0, -3.0])
     for beta in (0.0, -0.0, 1.0, -2.5):
         if beta:
@@ -81,15 +81,15 @@ def test_each_set_of_values_is_a_program_of_its_own():
     assert compile_activation("h * b", {"b": 3}) is compile_activation("h * b", {"b": 3.0})
 
 
-def test_an_error_is_the_same_the_second_time():
-    assert refused(compile_activation, "h * q") == refused(compile_activation, "h * q")
+def test_repeated_errors_are_equal():
+    assert error_of(compile_activation, "h * q") == error_of(compile_activation, "h * q")
 
 
-def test_losses():
-    assert refused(compile_loss, "y * 2") == "the formula does not depend on y_hat"
-    assert "unknown name 'h'" in refused(compile_loss, "h - y")
-    assert refused(compile_loss, "y - y_hat", {"y": 1.0}).startswith(
-        "the parameter 'y' has the name of a variable"
+def test_loss_formulas():
+    assert error_of(compile_loss, "y * 2") == "the formula does not depend on y_hat"
+    assert "unknown name 'h'" in error_of(compile_loss, "h - y")
+    assert error_of(compile_loss, "y - y_hat", {"y": 1.0}).startswith(
+        "parameter 'y' has the name of a variable"
     )
     programs = compile_loss("delta * abs(y - y_hat)", {"delta": 3.0})
     y, y_hat = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 1.0])
@@ -105,7 +105,7 @@ def step(program, values, learning_rate=0.1, number=1):
     return dict(zip(program.outputs, out, strict=True))
 
 
-def test_formulas_are_computed_in_their_order():
+def test_update_formulas_run_in_order():
     values = {"g": np.array([1.0]), "w": np.array([5.0]), "m": np.array([3.0])}
     first = compile_update({"m": "m + g", "w": "w - m"}, ["m"])
     assert step(first, values) == {"w": [1.0], "m": [4.0]}
@@ -113,17 +113,17 @@ def test_formulas_are_computed_in_their_order():
     assert step(second, values) == {"w": [2.0], "m": [4.0]}
 
 
-def test_a_swap_through_three_states():
+def test_rotating_states_with_outputs_over_inputs():
     program = compile_update({"t": "a", "a": "b", "b": "c", "c": "t", "w": "w + g"}, ["a", "b", "c", "t"])
     values = {name: np.array([float(n)]) for n, name in enumerate("g w a b c t".split())}  # noqa: SIM905
     inputs = [values[name] for name in program.inputs]
-    # every output over its own input, as they lie in an optimizer
+    # each output overwrites its own input, as in an optimizer
     alias = [(k, program.inputs.index(name)) for k, name in enumerate(program.outputs)]
     found = dict(zip(program.outputs, run(program, inputs, [0.1, 1], alias), strict=True))
     assert found == {"w": [1.0], "a": [3.0], "b": [4.0], "c": [2.0], "t": [2.0]}
 
 
-def test_adam():
+def test_adam_as_a_formula():
     formulas = {
         "m": "b1 * m + (1 - b1) * g",
         "v": "b2 * v + (1 - b2) * g**2",
@@ -131,7 +131,7 @@ def test_adam():
     }
     b1, b2, eps = 0.9, 0.999, 1e-8
     program = compile_update(formulas, ["m", "v"], {"b1": b1, "b2": b2, "eps": eps})
-    assert {op for op, *_ in program.prologue} >= {"expm1"}  # the corrections, once a call
+    assert {op for op, *_ in program.prologue} >= {"expm1"}  # the bias corrections, once per call
     assert "expm1" not in {op for op, *_ in program.body}
     rng = np.random.default_rng(0)
     w = rng.normal(size=8)
@@ -147,31 +147,31 @@ def test_adam():
 
 
 @pytest.mark.parametrize(
-    ("formulas", "state", "parameters", "said"),
+    ("formulas", "state", "parameters", "message"),
     [
-        ({"m": "g"}, ["m"], {}, "there is no formula for 'w'"),
-        ({"w": "w - m"}, ["m"], {}, "there is no formula for 'm'"),
-        ({"w": "w - g", "q": "w"}, [], {}, "a formula for 'q', which is neither w nor in the state"),
+        ({"m": "g"}, ["m"], {}, "no formula for 'w'"),
+        ({"w": "w - m"}, ["m"], {}, "no formula for 'm'"),
+        ({"w": "w - g", "q": "w"}, [], {}, "unexpected formula for 'q', which is neither w nor in state"),
         ({"w": "w - lr * g"}, [], {}, "formula of 'w': unknown name 'lr'"),
-        ({"w": "w - g"}, [], {"beta": 1.0}, "the parameter 'beta' does not stand in the formula"),
-        ({"w": "w - g"}, [], {"step": 1.0}, "the parameter 'step' has the name of a variable"),
-        ({"w": "w - g", "m": "g"}, ["m"], {"m": 1.0}, "the parameter 'm' has the name of a variable"),
-        ({"w": "w - g", "exp": "g"}, ["exp"], {}, "the state 'exp' has the name of a function"),
-        ({"w": "w - g"}, ["w"], {}, "the state 'w' has the name of a variable"),
-        ({"w": "w - g", "m": "g"}, ["m", "m"], {}, "the state 'm' has the name of another"),
-        ({"w": "w - g", "if": "g"}, ["if"], {}, "the state 'if' has the name of a keyword of Python"),
-        ({"w": None}, [], {}, "formula of 'w': a formula is text, found NoneType"),
-        ({"w": ["w"]}, [], {}, "formula of 'w': a formula is text, found list"),
+        ({"w": "w - g"}, [], {"beta": 1.0}, "parameter 'beta' is not used in the formula"),
+        ({"w": "w - g"}, [], {"step": 1.0}, "parameter 'step' has the name of a variable"),
+        ({"w": "w - g", "m": "g"}, ["m"], {"m": 1.0}, "parameter 'm' has the name of a variable"),
+        ({"w": "w - g", "exp": "g"}, ["exp"], {}, "state 'exp' has the name of a function"),
+        ({"w": "w - g"}, ["w"], {}, "state 'w' has the name of a variable"),
+        ({"w": "w - g", "m": "g"}, ["m", "m"], {}, "state 'm' has the name of another state"),
+        ({"w": "w - g", "if": "g"}, ["if"], {}, "state 'if': a Python keyword cannot be a name"),
+        ({"w": None}, [], {}, "formula of 'w': expected a formula as text, got NoneType"),
+        ({"w": ["w"]}, [], {}, "formula of 'w': expected a formula as text, got list"),
     ],
 )
-def test_wrong_updates(formulas, state, parameters, said):
-    assert refused(compile_update, formulas, state, parameters).startswith(said)
+def test_invalid_updates(formulas, state, parameters, message):
+    assert error_of(compile_update, formulas, state, parameters).startswith(message)
 
 
-def test_formulas_through_many_states_are_no_crash():
+def test_deep_nesting_across_states_is_an_error():
     names = [f"s{n}" for n in range(12)]
     formulas, before = {}, "w"
     for name in names:
         formulas[name] = "sin(" * 90 + before + ")" * 90
         before = name
-    assert "nested too deeply" in refused(compile_update, formulas | {"w": before}, names)
+    assert "nested too deeply" in error_of(compile_update, formulas | {"w": before}, names)

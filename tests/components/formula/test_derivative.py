@@ -1,4 +1,4 @@
-"""Derivatives: every function, compositions, and what is agreed at kinks."""
+"""Derivatives: every function, compositions, and the conventions at kinks."""
 
 import numpy as np
 import pytest
@@ -12,29 +12,28 @@ POSITIVE = [0.27, 0.83, 1.7, 4.1]
 
 
 def check(text, points, parameters=None):
-    """The derivative in 50 digits, with none of the rounding that would hide a wrong term."""
+    """Compare derivatives in 50 digits, so that rounding cannot hide a wrong term."""
     programs = compile_activation(text, parameters or {})
     with mp.workdps(50):
         for h in points:
-            y_hat, slope = exact(programs.both, [h])
-            wanted = mp.diff(lambda x: exact(programs.forward, [x])[0], mpf(h), h=mpf(10) ** -20)
-            assert abs(slope - wanted) <= mpf(10) ** -13 * max(1, abs(wanted)), f"{text} at {h}"
-            # what the derivative makes of y_hat is the same
-            [again] = exact(programs.derivative, [h, y_hat])
-            assert abs(again - slope) <= mpf(10) ** -13 * max(1, abs(slope))
+            y_hat, derivative = exact(programs.value_and_derivative, [h])
+            expected = mp.diff(lambda x: exact(programs.forward, [x])[0], mpf(h), h=mpf(10) ** -20)
+            assert abs(derivative - expected) <= mpf(10) ** -13 * max(1, abs(expected)), f"{text} at {h}"
+            [from_output] = exact(programs.derivative, [h, y_hat])
+            assert abs(from_output - derivative) <= mpf(10) ** -13 * max(1, abs(derivative))
 
 
 @pytest.mark.parametrize(
     "name",
     "exp expm1 sin cos tan sinh cosh tanh arctan sigmoid softplus erf erfc abs sign relu".split(),  # noqa: SIM905
 )
-def test_functions(name):
+def test_derivatives_of_functions(name):
     check(f"{name}(h)" if name != "sign" else "h + sign(h)", POINTS)
     check(f"h * {name}(1 - 2 * h)", POINTS)
 
 
 @pytest.mark.parametrize("name", ["log", "log1p", "sqrt"])
-def test_functions_of_positive_numbers(name):
+def test_derivatives_of_functions_of_positive_numbers(name):
     check(f"{name}(h)", POSITIVE)
     check(f"h * {name}(1 + h**2)", POINTS)
 
@@ -75,16 +74,16 @@ def test_functions_of_positive_numbers(name):
         "sqrt(1 + sqrt(1 + h**2))",
     ],
 )
-def test_compositions(text):
+def test_derivatives_of_compositions(text):
     check(text, POINTS)
 
 
-def test_parameters_and_their_gradients():
+def test_gradients_of_trainable_parameters():
     values = {"a": 0.7, "b": 1.3}
     text = "a * h * sigmoid(b * h) + b**2 * maximum(h, a)"
     programs = compile_activation(text, values, ["b", "a"])
     assert programs.gradient.uniforms == ("b", "a")
-    assert programs.gradient.outputs == ("slope", "slope by b", "slope by a")
+    assert programs.gradient.outputs == ("derivative", "derivative by b", "derivative by a")
     with mp.workdps(50):
         for h in POINTS:
             f = lambda h, b, a: exact(programs.forward, [h], [b, a])[0]  # noqa: E731
@@ -95,16 +94,17 @@ def test_parameters_and_their_gradients():
                 assert abs(got - mp.diff(f, tuple(at), order)) < 1e-12
 
 
-def test_a_trained_parameter_may_be_called_slope():
-    programs = compile_activation("where(h > 0, h, slope * h)", {"slope": 0.25}, ["slope"])
+def test_a_trainable_parameter_may_be_named_derivative():
+    text = "where(h > 0, h, derivative * h)"
+    programs = compile_activation(text, {"derivative": 0.25}, ["derivative"])
     h = np.array([-2.0, 3.0])
-    slope, gradient = run(programs.gradient, [h, np.array([-0.5, 3.0])], [0.25])
-    np.testing.assert_array_equal(slope, [0.25, 1])
+    derivative, gradient = run(programs.gradient, [h, np.array([-0.5, 3.0])], [0.25])
+    np.testing.assert_array_equal(derivative, [0.25, 1])
     np.testing.assert_array_equal(gradient, [-2, 0])
 
 
 @pytest.mark.parametrize(
-    ("text", "at", "slope"),
+    ("text", "at", "derivative"),
     [
         ("abs(h)", 0, 0),
         ("sqrt(h**2)", 0, 0),
@@ -114,7 +114,7 @@ def test_a_trained_parameter_may_be_called_slope():
         ("clip(h, -1, 1)", -1, 0),
         ("clip(h, -1, 1)", 1, 0),
         ("h + sign(h)", 0, 1),
-        ("minimum(2 * h, 3 * h)", 0, 3),  # the second where both are equal
+        ("minimum(2 * h, 3 * h)", 0, 3),  # at equality the second operand counts
         ("minimum(3 * h, 2 * h)", 0, 2),
         ("maximum(2 * h, 3 * h)", 0, 3),
         ("maximum(3 * h, 2 * h)", 0, 2),
@@ -122,15 +122,15 @@ def test_a_trained_parameter_may_be_called_slope():
         ("where(h >= 0, 5 * h, 7 * h)", 0, 5),
     ],
 )
-def test_kinks(text, at, slope):
+def test_conventions_at_kinks(text, at, derivative):
     programs = compile_activation(text)
     h = np.array([at, np.nan])
-    y_hat, found = run(programs.both, [h])
-    np.testing.assert_array_equal(found, [slope, np.nan if "sign" not in text else 1])
+    y_hat, found = run(programs.value_and_derivative, [h])
+    np.testing.assert_array_equal(found, [derivative, np.nan if "sign" not in text else 1])
     np.testing.assert_array_equal(run(programs.derivative, [h, y_hat])[0], found)
 
 
-def test_the_derivative_uses_the_output():
+def test_derivative_is_computed_from_the_output():
     assert [op for op, *_ in compile_activation("tanh(h)").derivative.body] == ["fnma"]
     assert [op for op, *_ in compile_activation("exp(h)").derivative.body] == ["copy"]
     assert [op for op, *_ in compile_activation("sigmoid(h)").derivative.body] == ["sub", "mul"]
@@ -138,7 +138,7 @@ def test_the_derivative_uses_the_output():
         assert all(0 not in slots[1:] for _, *slots in compile_activation(text).derivative.body)
 
 
-def test_losses_are_differentiated_by_the_prediction():
+def test_losses_are_differentiated_by_y_hat():
     programs = compile_loss("y**3 * y_hat**2 + y")
     assert programs.derivative.inputs == ("y", "y_hat")
     np.testing.assert_array_equal(run(programs.derivative, [[2.0], [5.0]])[0], [80])

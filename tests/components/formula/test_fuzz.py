@@ -1,4 +1,4 @@
-"""Formulas nobody would write: what they mean, or one FormulaError, and soon."""
+"""Generated formulas: the right value and derivative, or one FormulaError, within seconds."""
 
 import ast
 import math
@@ -16,7 +16,7 @@ from cygd.components.formula import FUNCTIONS, compile_activation, compile_loss,
 from cygd.errors import FormulaError
 from tests.helpers.formula_interpreter import EXACT, exact, run
 
-SECONDS = 5.0  # ten times what the worst of them take, so that a busy machine passes
+SECONDS = 5.0  # ten times the slowest formula, so that a busy machine passes
 UNARY = [name for name, count in FUNCTIONS.items() if count == 1]
 NUMBERS = ["0.5", "1", "2", "3", "0.25", "1.5", "-1", "-0.7", "pi", "10"]
 EXPONENTS = ["2", "3", "-1", "-2", "0.5", "1.5", "0", "1", "-0.5", "4"]
@@ -48,13 +48,28 @@ def composed(inner):
 
 formulas = st.recursive(leaves, composed, max_leaves=8)
 
-MEANING = {name: EXACT[name] for name in UNARY if name in EXACT} | {
+
+def fuzz(examples, *strategies):
+    """Call a check with generated arguments: a fifth of the examples, or all in an exhaustive run."""
+    counts = [examples // 5, pytest.param(examples, marks=pytest.mark.exhaustive)]
+
+    def decorate(check):
+        @pytest.mark.parametrize("max_examples", counts)
+        def test(max_examples):
+            settings(max_examples=max_examples, deadline=None)(given(*strategies)(check))()
+
+        return test
+
+    return decorate
+
+
+REFERENCE = {name: EXACT[name] for name in UNARY if name in EXACT} | {
     "abs": abs,
     "minimum": min,
     "maximum": max,
 }
-MEANING |= {"relu": lambda x: max(x, mpf(0)), "clip": lambda x, a, b: min(max(x, mpf(a)), mpf(b))}
-MEANING |= {"where": lambda holds, x, y: x if holds else y, "pi": mpf(math.pi)}
+REFERENCE |= {"relu": lambda x: max(x, mpf(0)), "clip": lambda x, a, b: min(max(x, mpf(a)), mpf(b))}
+REFERENCE |= {"where": lambda holds, x, y: x if holds else y, "pi": mpf(math.pi)}
 
 
 def real(x):
@@ -63,11 +78,11 @@ def real(x):
     return x
 
 
-def guarded(function):
+def real_valued(function):
     return lambda *arguments: real(function(*arguments))
 
 
-MEANING = {name: guarded(value) if callable(value) else value for name, value in MEANING.items()}
+REFERENCE = {name: real_valued(value) if callable(value) else value for name, value in REFERENCE.items()}
 
 
 def compiled(text):
@@ -84,7 +99,7 @@ def power(x, n):
 
 
 class Powers(ast.NodeTransformer):
-    """a ** b as a function, which knows real numbers alone."""
+    """Replace a ** b by a call of `power`, which rejects complex results."""
 
     def visit_BinOp(self, tree):
         self.generic_visit(tree)
@@ -93,25 +108,24 @@ class Powers(ast.NodeTransformer):
         return ast.Call(ast.Name("power", ast.Load()), [tree.left, tree.right], [])
 
 
-def direct(text, h):
-    """What Python makes of the text in mpmath's numbers; a test may evaluate what it wrote itself."""
+def evaluate(text, h):
+    """Evaluate a generated text with Python in mpmath's numbers."""
     tree = ast.fix_missing_locations(Powers().visit(ast.parse(text, mode="eval")))
-    names = MEANING | {"h": mpf(h), "power": power, "__builtins__": {}}
-    found = eval(compile(tree, "formula", "eval"), names)
-    return real(mpf(found) if isinstance(found, int | float) else found)
+    names = REFERENCE | {"h": mpf(h), "power": power, "__builtins__": {}}
+    value = eval(compile(tree, "formula", "eval"), names)
+    return real(mpf(value) if isinstance(value, int | float) else value)
 
 
-@settings(max_examples=250, deadline=None)
-@given(formulas)
+@fuzz(250, formulas)
 def test_values_and_derivatives(text):
     programs = compiled(text)
     assume(programs is not None)
     with mp.workdps(40):
         for h in POINTS:
             try:
-                f0 = direct(text, h)
+                f0 = evaluate(text, h)
                 step = mpf(10) ** -12
-                around = [direct(text, mpf(h) + k * step) for k in (-2, -1, 1, 2)]
+                around = [evaluate(text, mpf(h) + k * step) for k in (-2, -1, 1, 2)]
             except (ValueError, ZeroDivisionError, OverflowError):
                 continue
             if (
@@ -119,30 +133,28 @@ def test_values_and_derivatives(text):
                 or abs(f0) > 1e30
                 or any(abs(f0 - f) > 1e-9 * (1 + abs(f0)) for f in around)
             ):
-                continue  # a jump, or far too steep
-            y_hat, slope = exact(programs.both, [h])
-            # the constants are float64, so this is what their rounding makes of an ill conditioned formula
+                continue  # a jump, or too steep to compare
+            y_hat, derivative = exact(programs.value_and_derivative, [h])
+            # constants are rounded to float64, which an ill-conditioned formula amplifies
             assert abs(y_hat - f0) <= 1e-9 * (1 + abs(f0)), f"{text} at {h}"
             wide, narrow = (around[3] - around[0]) / (4 * step), (around[2] - around[1]) / (2 * step)
             if abs(wide - narrow) <= 1e-9 * (1 + abs(narrow)):  # smooth here
-                assert abs(slope - narrow) <= 1e-6 * (1 + abs(narrow)), f"derivative of {text} at {h}"
+                assert abs(derivative - narrow) <= 1e-6 * (1 + abs(narrow)), f"derivative of {text} at {h}"
 
 
-@settings(max_examples=200, deadline=None)
-@given(formulas, st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=8))
-def test_any_number_goes_in(text, values):
+@fuzz(200, formulas, st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=8))
+def test_value_does_not_depend_on_the_program_or_memory(text, values):
     programs = compiled(text)
     assume(programs is not None)
     h = np.array(values)
     [y_hat] = run(programs.forward, [h])
-    both, slope = run(programs.both, [h], alias=[(1, 0)])
-    np.testing.assert_array_equal(y_hat, both)
-    np.testing.assert_array_equal(run(programs.both, [h])[1], slope)
+    value, derivative = run(programs.value_and_derivative, [h], alias=[(1, 0)])
+    np.testing.assert_array_equal(y_hat, value)
+    np.testing.assert_array_equal(run(programs.value_and_derivative, [h])[1], derivative)
 
 
-@settings(max_examples=150, deadline=None)
-@given(formulas, formulas, st.sampled_from(["+", "*"]))
-def test_commutation(a, b, sign):
+@fuzz(150, formulas, formulas, st.sampled_from(["+", "*"]))
+def test_sums_and_products_commute(a, b, sign):
     one, other = compiled(f"({a}) {sign} ({b})"), compiled(f"({b}) {sign} ({a})")
     assert (one is None) == (other is None)
     assume(one is not None)
@@ -156,25 +168,24 @@ def test_commutation(a, b, sign):
                 assert abs(x - y) <= 1e-9 * (1 + abs(x)), f"{a} {sign} {b} at {h}"
 
 
-def nothing_but_an_error(text):
+def check_compiles_or_formula_error(text):
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for attempt in (compile_activation, compile_loss, lambda text: compile_update({"w": text})):
-            said = "a program"
+            message = "compiled"
             try:
                 attempt(text)
             except FormulaError as error:
-                said = error.message
-            assert said
-            assert all(line.isprintable() for line in said.split("\n"))
+                message = error.message
+            assert message
+            assert all(line.isprintable() for line in message.split("\n"))
     assert time.perf_counter() - start < SECONDS, text
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.text(max_size=60))
-def test_any_text(text):
-    nothing_but_an_error(text)
+@fuzz(300, st.text(max_size=60))
+def test_random_text(text):
+    check_compiles_or_formula_error(text)
 
 
 TOKENS = [
@@ -207,24 +218,22 @@ TOKENS += [
 ]
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.lists(st.sampled_from(TOKENS), max_size=25).map("".join))
-def test_any_tokens(text):
-    nothing_but_an_error(text)
+@fuzz(400, st.lists(st.sampled_from(TOKENS), max_size=25).map("".join))
+def test_random_tokens(text):
+    check_compiles_or_formula_error(text)
 
 
-@settings(max_examples=300, deadline=None)
-@given(formulas, st.data())
-def test_mutations(text, data):
+@fuzz(300, formulas, st.data())
+def test_mutated_formulas(text, data):
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(text)))
         cut = data.draw(st.integers(0, 3))
         text = text[:at] + data.draw(st.sampled_from([*TOKENS, ""])) + text[at + cut :]
-    nothing_but_an_error(text)
+    check_compiles_or_formula_error(text)
 
 
 def many(form, join, n=4000):
-    """A text as long as may be, of numbered parts."""
+    """Join numbered copies of a form to a text of at most n characters."""
     parts, length = [], 0
     while length < n:
         parts.append(form.replace("{}", str(len(parts) + 1)))
@@ -289,12 +298,12 @@ def nested(before, after, n=4000):
         ],
     ],
 )
-def test_long_and_deep(text):
+def test_long_and_deep_formulas_compile_in_seconds(text):
     assert len(text) <= 4000
-    nothing_but_an_error(text)
+    check_compiles_or_formula_error(text)
 
 
-def test_states_that_double_each_other():
+def test_states_that_grow_exponentially_compile_in_seconds():
     names = [f"s{n}" for n in range(40)]
     doubled = {
         name: f"{before} * {before} + sin({before})"

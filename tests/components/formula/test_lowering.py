@@ -1,4 +1,4 @@
-"""Instructions: what is shared, what is computed once, and in how many steps."""
+"""Instructions: shared subexpressions, the scalar prologue, and the number of steps."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ import pytest
 from cygd.components.formula import compile_activation, compile_update
 from tests.helpers.formula_interpreter import run
 
-TRANSCENDENTAL = {
+COSTLY = {
     "exp",
     "expm1",
     "log",
@@ -23,9 +23,9 @@ TRANSCENDENTAL = {
     "div",
     "sqrt",
     "tanh_log1p",
-    "tanh_log1p_both",
+    "tanh_log1p_value_and_derivative",
 }
-PLAIN = {  # what is joined, as what is costly in it
+UNFUSED = {  # fused instruction -> the costly one in it
     "exp_finite": "exp",
     "mul_exp": "exp",
     "mul_exp_finite": "exp",
@@ -37,17 +37,17 @@ PLAIN = {  # what is joined, as what is costly in it
 
 
 def costly(program):
-    return dict(Counter(PLAIN.get(op, op) for op, *_ in program.body if PLAIN.get(op, op) in TRANSCENDENTAL))
+    return dict(Counter(UNFUSED.get(op, op) for op, *_ in program.body if UNFUSED.get(op, op) in COSTLY))
 
 
 @pytest.mark.parametrize(
-    ("text", "both", "steps"),
+    ("text", "costs", "steps"),
     [
         ("sigmoid(h)", {"logistic": 1}, 2),
         ("h * sigmoid(h)", {"logistic": 1}, 3),
         ("h * sigmoid(1.7 * h)", {"logistic": 1}, 4),
-        ("h * tanh(log1p(exp(h)))", {"exp": 1, "tanh_log1p_both": 1}, 4),
-        ("h * tanh(softplus(1.1 * h))", {"exp": 1, "tanh_log1p_both": 1}, 4),
+        ("h * tanh(log1p(exp(h)))", {"exp": 1, "tanh_log1p_value_and_derivative": 1}, 4),
+        ("h * tanh(softplus(1.1 * h))", {"exp": 1, "tanh_log1p_value_and_derivative": 1}, 4),
         ("0.5 * h * (1 + tanh(sqrt(2 / pi) * (h + 0.044715 * h**3)))", {"logistic": 1}, 6),
         ("0.5 * h * (1 + erf(h / sqrt(2)))", {"erfc": 1, "exp": 1}, 10),
         ("h / (1 + abs(h))", {"inverse": 1}, 4),
@@ -63,11 +63,11 @@ def costly(program):
         ("sin(h) / (1 + h**2) + cos(h) / (1 + h**2)", {"inverse": 1}, None),
     ],
 )
-def test_what_a_formula_costs(text, both, steps):
+def test_costly_instructions_are_shared_with_the_derivative(text, costs, steps):
     programs = compile_activation(text)
-    assert costly(programs.both) == both
+    assert costly(programs.value_and_derivative) == costs
     if steps is not None:
-        assert len(programs.both.body) <= steps
+        assert len(programs.value_and_derivative.body) <= steps
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_a_formula_costs(text, both, steps):
         ("h", ["copy"]),
     ],
 )
-def test_the_steps(text, ops):
+def test_instructions_of_arithmetic(text, ops):
     assert [op for op, *_ in compile_activation(text).forward.body] == ops
 
 
@@ -108,7 +108,7 @@ def test_horners_scheme_equals_the_polynomial():
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12, err_msg=text)
 
 
-def test_what_holds_for_a_whole_call_is_computed_once():
+def test_scalar_subexpressions_go_to_the_prologue():
     program = compile_update({"w": "w - learning_rate * sqrt(1 - beta**step) * g"}, parameters={"beta": 0.9})
     assert "sqrt" in {op for op, *_ in program.prologue}
     assert {op for op, *_ in program.body} <= {"fnma", "fma", "mul", "sub", "add"}
@@ -130,14 +130,14 @@ def test_what_holds_for_a_whole_call_is_computed_once():
         ("1 + (2 + h)", "(h + 1) + 2"),
     ],
 )
-def test_commutation_costs_next_to_nothing(a, b):
-    # the order of the steps is that of the text; what is costly is the same
+def test_commuted_formulas_cost_the_same(a, b):
+    # instructions follow the order of the text, which may change their number by one
     one, other = compile_activation(a), compile_activation(b)
-    assert costly(one.both) == costly(other.both)
-    assert abs(len(one.both.body) - len(other.both.body)) <= 1
+    assert costly(one.value_and_derivative) == costly(other.value_and_derivative)
+    assert abs(len(one.value_and_derivative.body) - len(other.value_and_derivative.body)) <= 1
     assert abs(len(one.forward.body) - len(other.forward.body)) <= 1
     h = np.linspace(-5, 5, 101)
-    for x, y in zip(run(one.both, [h]), run(other.both, [h]), strict=True):
+    for x, y in zip(run(one.value_and_derivative, [h]), run(other.value_and_derivative, [h]), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-14, atol=1e-14)
 
 
@@ -152,12 +152,12 @@ def test_commutation_costs_next_to_nothing(a, b):
         "h**3 * erfc(h)",
     ],
 )
-def test_what_vanishes_wins_over_what_grows(text):
+def test_vanishing_factor_times_overflow_is_not_nan(text):
     h = np.array([1e160, 1e200, 1e308])
-    for out in run(compile_activation(text).both, [h]):
+    for out in run(compile_activation(text).value_and_derivative, [h]):
         assert not np.isnan(out).any()
 
 
-def test_a_small_factor_comes_before_an_overflow():
+def test_small_coefficient_prevents_overflow():
     h = np.array([1.7e308, -1.7e308])
     np.testing.assert_array_equal(run(compile_activation("0.5 * h * (1 + sign(h)**2)").forward, [h])[0], h)

@@ -1,4 +1,4 @@
-"""Registers: everything in range, nothing written that is read later, in whatever memory outputs lie."""
+"""Register allocation: valid slots, and correct results if outputs share memory with inputs."""
 
 from itertools import permutations, product
 
@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from cygd.components.formula import compile_activation, compile_loss, compile_update
-from cygd.components.formula.compiler import _activation
+from cygd.components.formula.compiler import _compile_activation
 from cygd.components.formula.program import MAX_TEMPORARIES
 from cygd.errors import FormulaError
 from tests.helpers.closed_forms import ACTIVATIONS, LOSSES
-from tests.helpers.formula_interpreter import OPS, TWO, run
+from tests.helpers.formula_interpreter import OPS, PAIR_OPS, run
 
 UPDATES = {
     "sgd": ({"w": "w - learning_rate * g"}, (), {}),
     "momentum": ({"m": "b * m + g", "w": "w - learning_rate * m"}, ("m",), {"b": 0.9}),
     "swap": ({"w": "w + 0 * g", "a": "b", "b": "c", "c": "w"}, ("a", "b", "c"), {}),
     "sigmoids": ({"w": "sigmoid(w)", "a": "sigmoid(-w) + a"}, ("a",), {}),
-    "both ways": ({"a": "sigmoid(w) * b", "b": "sigmoid(-w)", "w": "a + b"}, ("a", "b"), {}),
+    "crossed": ({"a": "sigmoid(w) * b", "b": "sigmoid(-w)", "w": "a + b"}, ("a", "b"), {}),
     "mixed": ({"w": "w * a - g", "a": "w + b * g", "b": "a * w / (1 + b**2)"}, ("a", "b"), {}),
 }
 
@@ -27,25 +27,25 @@ def programs():
         compiled = compile_activation(text, parameters)
         yield f"{name} forward", compiled.forward, ()
         yield f"{name} derivative", compiled.derivative, ()
-        yield f"{name} both", compiled.both, ("y_hat",)
+        yield f"{name} value and derivative", compiled.value_and_derivative, ("y_hat",)
         if parameters:
-            trained = compile_activation(text, parameters, tuple(parameters))
-            yield f"{name} trained", trained.forward, ()
-            yield f"{name} gradient", trained.gradient, trained.gradient.outputs
+            trainable = compile_activation(text, parameters, tuple(parameters))
+            yield f"{name} trainable", trainable.forward, ()
+            yield f"{name} gradient", trainable.gradient, trainable.gradient.outputs
     for name, [(text, parameters), *_] in LOSSES.items():
         compiled = compile_loss(text, parameters)
         yield f"{name} loss", compiled.forward, ()
-        yield f"{name} slope", compiled.derivative, ()
+        yield f"{name} derivative", compiled.derivative, ()
     for name, (formulas, state, parameters) in UPDATES.items():
         yield name, compile_update(formulas, state, parameters), ()
 
 
 ALL = list(programs())
-every_program = pytest.mark.parametrize(("program", "apart"), [p[1:] for p in ALL], ids=[p[0] for p in ALL])
+every_program = pytest.mark.parametrize(("program", "noalias"), [p[1:] for p in ALL], ids=[p[0] for p in ALL])
 
 
 @every_program
-def test_slots_are_in_range_and_written_before_they_are_read(program, apart):
+def test_slots_are_in_range_and_written_before_they_are_read(program, noalias):
     n_inputs, n_outputs = len(program.inputs), len(program.outputs)
     first = n_inputs + n_outputs
     scalars = len(program.uniforms) + len(program.constants)
@@ -56,8 +56,8 @@ def test_slots_are_in_range_and_written_before_they_are_read(program, apart):
     end = first + program.temporaries + scalars + len(program.prologue)
     written = {*range(n_inputs), *range(first + program.temporaries, end)}
     for op, *slots in program.body:
-        assert op in OPS or op in TWO
-        results = 2 if op in TWO else 1
+        assert op in OPS or op in PAIR_OPS
+        results = 2 if op in PAIR_OPS else 1
         assert set(slots[results:]) <= written
         assert all(n_inputs <= slot < first + program.temporaries for slot in slots[:results])
         assert len(set(slots[:results])) == results
@@ -71,49 +71,48 @@ def test_slots_are_in_range_and_written_before_they_are_read(program, apart):
 
 
 @every_program
-def test_outputs_in_the_memory_of_inputs(program, apart):
-    """In every allowed way: an output that is not kept apart may lie over any one input."""
+def test_outputs_may_share_memory_with_inputs(program, noalias):
+    """Run with every aliasing of outputs and inputs: an output not in noalias may overwrite any input."""
     rng = np.random.default_rng(1)
     inputs = [rng.uniform(0.1, 0.9, 16) for _ in program.inputs]
     uniforms = [0.3 + n for n in range(len(program.uniforms))]
     expected = run(program, inputs, uniforms)
-    free = [k for k, name in enumerate(program.outputs) if name not in apart]
-    places = range(len(inputs))
-    ways = [
-        tuple(zip(chosen, over, strict=True))
+    free = [k for k, name in enumerate(program.outputs) if name not in noalias]
+    aliases = [
+        tuple(zip(chosen, overwritten, strict=True))
         for count in range(1, min(len(free), len(inputs)) + 1)
         for chosen in permutations(free, count)
-        for over in product(places, repeat=count)
-        if len(set(over)) == count
+        for overwritten in product(range(len(inputs)), repeat=count)
+        if len(set(overwritten)) == count
     ]
-    assert ways or not free
-    for alias in ways[:400]:
-        for found, wanted in zip(run(program, inputs, uniforms, alias), expected, strict=True):
-            np.testing.assert_array_equal(found, wanted, err_msg=f"{program} {alias}")
+    assert aliases or not free
+    for alias in aliases[:400]:
+        for found, want in zip(run(program, inputs, uniforms, alias), expected, strict=True):
+            np.testing.assert_array_equal(found, want, err_msg=f"{program} {alias}")
 
 
-def test_too_many_values_at_the_same_time():
-    text = "sin(" * 60 + "h" + ")" * 60  # whose derivative wants every cosine
-    with pytest.raises(FormulaError, match="too many values at the same time"):
+def test_too_many_temporaries_are_an_error():
+    text = "sin(" * 60 + "h" + ")" * 60  # its derivative needs every cosine
+    with pytest.raises(FormulaError, match="more than 32 intermediate values at the same time"):
         compile_activation(text)
 
 
-def test_too_many_numbers():
+def test_too_many_constants_are_an_error():
     text = " + ".join(f"{k}.5 * tanh({k} * h)" for k in range(1, 80))
-    with pytest.raises(FormulaError, match="too many different numbers"):
+    with pytest.raises(FormulaError, match="more than 128 different numbers"):
         compile_activation(text)
 
 
-def test_too_many_steps():
+def test_too_many_instructions_or_factors_are_an_error():
     text = "*".join(f"(h + {n})" for n in range(99))
-    with pytest.raises(FormulaError, match="takes more than 2000 steps"):
+    with pytest.raises(FormulaError, match="compiles to more than 2000 instructions"):
         compile_activation(text)
     text = "*".join(f"(h + {n})" for n in range(400))
-    with pytest.raises(FormulaError, match="a product of 400 factors, at most 100 are possible"):
+    with pytest.raises(FormulaError, match="a product of at most 100 factors, got 400"):
         compile_activation(text)
 
 
-def test_the_same_text_is_the_same_program():
+def test_compilation_is_deterministic():
     for name, [(text, parameters), *_] in ACTIVATIONS.items():
-        again = _activation.__wrapped__(text, tuple(parameters.items()), ())
+        again = _compile_activation.__wrapped__(text, tuple(parameters.items()), ())
         assert again == compile_activation(text, parameters), name
