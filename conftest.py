@@ -1,7 +1,7 @@
-"""The tests run against the installed cygd, never against sources that are not built.
+"""Test the installed cygd unless the extensions of this checkout are built in place.
 
-`python -m pytest` puts this folder in front of everything installed; where the extensions were not
-built in place, it is taken out again. The head of the report says which cygd is tested.
+`python -m pytest` inserts this folder at the start of `sys.path`. Without extensions built in place, this
+file removes it again. The header of the report names the cygd under test.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 if not any((HERE / "cygd" / "core" / f"dispatch{suffix}").exists() for suffix in EXTENSION_SUFFIXES):
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
 
-# what a shell starts in the background ignores SIGINT, and so would all the processes that tests interrupt
+# a shell's background jobs ignore SIGINT, and so would the child processes that tests interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,4 +1,4 @@
-"""The extensions and their compiler flags; everything else is in pyproject.toml.
+"""Define the extensions and their compiler flags; everything else is in pyproject.toml.
 
 The kernels are compiled once per dtype and CPU level from the same source. Environment variables for
 developers: CYGD_CHECKED=1 builds with Cython's bounds and initialization checks, for the tests of the
@@ -44,7 +44,7 @@ DIRECTIVES = {
     "autotestdict": False,
 }
 CORE = Path("cygd", "core")
-# separate folders, because neither Cython nor the compiler notices that flags have changed
+# separate folders, because neither Cython nor the compiler detects a change of flags
 BUILD = Path("build", "checked") if CHECKED else Path("build")
 
 
@@ -71,10 +71,11 @@ def openmp() -> list[str]:
 
 
 def levels() -> dict[str, tuple[int, list[str]]]:
-    """Return the CPU levels that the compiler supports: the bytes of a vector, and the flags."""
-    known = {name: row for name, row in LEVELS.items() if compiles(row[1], "int main(void) { return 0; }\n")}
-    # an old compiler builds the base level with its own default target
-    return known or {"base": (16, [])}
+    """Return the CPU levels that the compiler supports: level -> bytes of a vector, flags."""
+    program = "int main(void) { return 0; }\n"
+    supported = {name: level for name, level in LEVELS.items() if compiles(level[1], program)}
+    # an old compiler builds the base level for its default target
+    return supported or {"base": (16, [])}
 
 
 def extension(path: Path, flags: list[str] = [], macros: dict[str, object] = {}) -> Extension:
@@ -90,27 +91,26 @@ def extension(path: Path, flags: list[str] = [], macros: dict[str, object] = {})
 
 
 def extensions() -> list[Extension]:
-    parallel, built = openmp(), levels()
-    found = []
+    parallel, cpu_levels = openmp(), levels()
+    modules = []
     for dtype, (real, bits) in DTYPES.items():
         macros = {"REAL": real, "REAL_BITS": bits}
-        found.append(extension(CORE / f"_{dtype}.pyx", parallel, macros))
-        for level, (vbytes, march) in built.items():
-            stub = CORE / "kernels" / f"{dtype}_{level}.pyx"
-            found.append(extension(stub, march, {**macros, "VBYTES": vbytes}))
+        modules.append(extension(CORE / f"_{dtype}.pyx", parallel, macros))
+        for level, (vbytes, march) in cpu_levels.items():
+            source = CORE / "kernels" / f"{dtype}_{level}.pyx"
+            modules.append(extension(source, march, {**macros, "VBYTES": vbytes}))
     for name in ("dispatch", "primitives", "random", "deterministic"):
-        found.append(extension(CORE / f"{name}.pyx"))
-    # Cython's helpers, once instead of in every extension
-    found.append(Extension("cygd.core._cyutility", [str(CORE / "_cyutility.c")], extra_compile_args=FLAGS))
-    return found
+        modules.append(extension(CORE / f"{name}.pyx"))
+    # Cython's helper functions, shared by all extensions
+    modules.append(Extension("cygd.core._cyutility", [str(CORE / "_cyutility.c")], extra_compile_args=FLAGS))
+    return modules
 
 
 def stale() -> bool:
     """Return True if a .pxd or table.pxi has changed: Cython does not track what a .pxd includes."""
-    made = [path.stat().st_mtime for path in BUILD.rglob("*.c")]
-    return bool(made) and max(p.stat().st_mtime for p in [CORE / "table.pxi", *CORE.rglob("*.pxd")]) > min(
-        made
-    )
+    generated = [path.stat().st_mtime for path in BUILD.rglob("*.c")]
+    included = [path.stat().st_mtime for path in [CORE / "table.pxi", *CORE.rglob("*.pxd")]]
+    return bool(generated) and max(included) > min(generated)
 
 
 setup(

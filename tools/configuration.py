@@ -19,7 +19,7 @@ HEAD = "| key | type | default | meaning |\n|---|---|---|---|\n"
 
 
 def type_cell(field: Field) -> str:
-    """Return what the value may be."""
+    """Return the type of a field in words."""
     validator = (
         field.inner if isinstance(field.inner, ComponentValidator) and not field.is_list else field.validator
     )
@@ -29,7 +29,7 @@ def type_cell(field: Field) -> str:
 
 
 def default_cell(field: Field) -> str:
-    """Return the default as a user would write it, or in words."""
+    """Return the default as in YAML, or in words."""
     if field.required or field.default_text:
         return "required" if field.required else field.default_text
     if isinstance(field.validator, ComponentValidator):
@@ -43,7 +43,7 @@ def default_cell(field: Field) -> str:
 
 
 def table() -> str:
-    """Return the table."""
+    """Return the table of keys."""
     rows = []
     for path, field in walk(ExperimentSection):
         key = ".".join(path).replace(".*", "[]")
@@ -53,7 +53,7 @@ def table() -> str:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the page with the current table."""
     text = PAGE.read_text(encoding="utf-8")
     start = text.index(HEAD)
     return text[:start] + table() + text[text.index("\n\n", start) + 1 :]

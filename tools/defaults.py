@@ -14,12 +14,12 @@ from cygd.plugins.builtins import KINDS
 HEAD = """\
 # The built-in components and their defaults
 
-`python tools/defaults.py` writes this page from the tables of the components. The keys of an experiment
-and their defaults stand in [configuration.md](configuration.md). An option is given beside the name,
-`{name: huber, delta: 2}`; its range is in brackets where it has one: `[` includes the end, `(` does not.
+`python tools/defaults.py` writes this page from the tables of the components. For the keys of an experiment
+and their defaults see [configuration.md](configuration.md). Options are written beside the name, as in
+`{name: huber, delta: 2}`. Ranges are intervals: `[` includes the bound, `(` excludes it.
 
-What is not said is: hidden layers `tanh`, the last layer `identity`, weights `glorot_uniform`, biases 0,
-loss `sse`, optimizer `sgd`, schedule `constant`.
+The default components are `tanh` in hidden layers, `identity` in the last layer, `glorot_uniform` for weights
+(biases are 0), the loss `sse`, the optimizer `sgd` and the schedule `constant`.
 """
 
 # kind -> title and remark
@@ -32,35 +32,36 @@ SECTIONS: dict[str, tuple[str, str]] = {
     ),
     "optimizer": (
         "Optimizers",
-        "Formulas and defaults are PyTorch's, but for sgd's learning rate and for lion (Chen et al. 2023).",
+        "Formulas and defaults are those of PyTorch, except for the learning rate of sgd and for lion (Chen "
+        "et al. 2023).",
     ),
     "schedule": (
         "Schedules",
-        "A factor on the learning rate. Epochs count from 0; `warmup: N` is a linear rise over N epochs "
-        "in front of any of them.",
+        "A schedule is a factor on the learning rate. Epochs count from 0; `warmup: N` adds a linear "
+        "increase over N epochs before any schedule.",
     ),
-    "initializer": ("Initializers", "Of the weights (n_inputs, n_outputs) of a layer."),
+    "initializer": ("Initializers", "An initializer draws the weights (n_inputs, n_outputs) of a layer."),
     "metric": (
         "Metrics",
-        "Of several classes, `precision`, `recall`, `f1` and `roc_auc` are the mean over the classes.",
+        "With several output columns, `precision`, `recall`, `f1` and `roc_auc` are means over the classes.",
     ),
     "data_source": ("Data sources", "Options marked *required* have no default."),
-    "logger": ("Loggers", "`csv` is on in every run."),
+    "logger": ("Loggers", "Every run uses `csv`."),
 }
 
 
 def option(component: Component, name: str, value: Any) -> str:
-    """Return one option as a cell of the table shows it."""
+    """Format one option for a table cell."""
     if value is REQUIRED:
         return f"`{name}` *required*"
-    shown = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
-    number = f"{shown:g}" if isinstance(shown, float) else str(shown)
+    default = str(value).lower() if isinstance(value, bool) else value
+    default = f"{default:g}" if isinstance(default, float) else default
     domain = component.bounds.get(name, "")
-    return f"`{name}: {number}`" + (f" in {domain}" if domain[:1] in {"[", "("} else "")
+    return f"`{name}: {default}`" + (f" in {domain}" if domain[:1] in {"[", "("} else "")
 
 
 def table(components: Sequence[Component]) -> str:
-    """Return the rows of one kind of component."""
+    """Return the table of one kind of component."""
     rows = ["| name | options and their defaults | |", "|---|---|---|"]
     for component in components:
         options = ", ".join(option(component, name, value) for name, value in component.options.items())
@@ -70,7 +71,7 @@ def table(components: Sequence[Component]) -> str:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the page."""
     parts = []
     for kind in KINDS:
         title, remark = SECTIONS[kind.name]

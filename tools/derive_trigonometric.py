@@ -1,4 +1,4 @@
-"""The bits of 2/pi in trigonometric.pxi; tools/minimax.py prints its polynomials and the parts of pi/2.
+"""Print the bits of 2/pi in trigonometric.pxi; tools/minimax.py prints its polynomials and the parts of pi/2.
 
 python tools/derive_trigonometric.py
 """
@@ -7,10 +7,10 @@ from mpmath import mp
 
 
 def words(count: int) -> list[int]:
-    """Return the bits of 2/pi behind the binary point, 32 in each word."""
+    """Return the first bits of 2/pi after the binary point in `count` words of 32 bits."""
     with mp.workprec(32 * count + 64):
-        whole = int(mp.floor(mp.ldexp(2 / mp.pi, 32 * count)))
-    return [whole >> 32 * (count - 1 - k) & 0xFFFFFFFF for k in range(count)]
+        bits = int(mp.floor(mp.ldexp(2 / mp.pi, 32 * count)))
+    return [bits >> 32 * (count - 1 - k) & 0xFFFFFFFF for k in range(count)]
 
 
 def main() -> None:

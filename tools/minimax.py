@@ -1,12 +1,11 @@
-"""Minimax polynomials of the elementary functions, by Remez's exchange in mpmath.
+"""Derive minimax polynomials of the elementary functions by Remez's exchange algorithm in mpmath.
 
-    python tools/minimax.py               every set of the kernels, for both types
-    python tools/minimax.py exp           one set; its name stands above it in cygd/core/kernels
-    python tools/minimax.py parts         log(2) and pi / 2 in parts that n times a part holds exactly
+    python tools/minimax.py               all coefficients of the kernels, for both types
+    python tools/minimax.py exp           one set of coefficients, named as in cygd/core/kernels/math
+    python tools/minimax.py parts         log(2) and pi / 2 split so that n times a part is exact
 
-A set is printed lowest power first, rounded to the type, with the largest error that it makes after
-rounding, relative to the function that the kernel computes from it, as the power of two.
-`minimax` is for other scripts in this folder.
+Coefficients are printed from the lowest power up, rounded to the type. The error is the largest error with
+rounded coefficients, relative to the function that the kernel computes, as a power of two.
 """
 
 import struct
@@ -23,7 +22,7 @@ Function = Callable[[mpf], mpf]
 
 
 def value(coefficients: Sequence[mpf], x: mpf) -> mpf:
-    """Return a polynomial's value, coefficients from the lowest power up."""
+    """Return the value of a polynomial with coefficients from the lowest power up."""
     total = mpf(0)
     for coefficient in reversed(coefficients):
         total = total * x + coefficient
@@ -33,10 +32,10 @@ def value(coefficients: Sequence[mpf], x: mpf) -> mpf:
 def minimax(
     f: Function, degree: int, low: float, high: float, weight: Function | None = None
 ) -> tuple[list[mpf], mpf]:
-    """Return the polynomial p that makes max |weight (p - f)| over [low, high] smallest, and that maximum.
+    """Return the polynomial p that minimizes max |weight (p - f)| over [low, high], and this maximum.
 
-    Remez 1934: solve for p and the error e at degree + 2 points with alternating signs, move the points
-    to the extrema of the error, and repeat until they level out.
+    Remez 1934: solve for p and an error e of alternating sign at degree + 2 points, move the points to the
+    extrema of the error, and repeat until the extrema are equal.
     """
     weight = weight or (lambda x: mpf(1))
     low, high = mpf(low), mpf(high)
@@ -64,10 +63,10 @@ def minimax(
 
 
 def quotient(f: Function, degree: int, high: float) -> tuple[list[mpf], list[mpf], mpf]:
-    """Return p (of one degree less) and q (q(0) = 1) that make max |p / (q f) - 1| over [0, high] smallest.
+    """Return p of degree - 1 and q with q(0) = 1 that minimize max |p / (q f) - 1| over [0, high].
 
-    Remez's exchange as above: p(x) = f(x) (1 + e) q(x) at 2 degree + 1 points, where q beside e is that of
-    the step before. The points start where those of a polynomial in t = (x - 3) / (x + 3) would.
+    Remez's exchange as above: p(x) = f(x) (1 + e) q(x) at 2 degree + 1 points, where the q multiplied by e is
+    that of the previous step. The initial points are those of a polynomial in t = (x - 3) / (x + 3).
     """
     n = 2 * degree + 1
     end = mpf(high)
@@ -101,18 +100,18 @@ def quotient(f: Function, degree: int, high: float) -> tuple[list[mpf], list[mpf
 
 
 def extrema(error: Function, low: mpf, high: mpf, points: list[mpf]) -> list[mpf]:
-    """Return the point of largest error on each side of the error's sign changes."""
+    """Return the point of largest error between the sign changes of the error."""
     roots = [bisect(error, a, b) for a, b in pairwise(points)]
     ends = [low, *roots, high]
     return [peak(error, a, b) for a, b in pairwise(ends)]
 
 
 def bisect(error: Function, a: mpf, b: mpf) -> mpf:
-    """Return where the error changes its sign."""
-    below = error(a) < 0
+    """Return the zero of the error between a and b."""
+    negative = error(a) < 0
     for _ in range(60):
         middle = (a + b) / 2
-        if (error(middle) < 0) == below:
+        if (error(middle) < 0) == negative:
             a = middle
         else:
             b = middle
@@ -120,7 +119,7 @@ def bisect(error: Function, a: mpf, b: mpf) -> mpf:
 
 
 def peak(error: Function, a: mpf, b: mpf) -> mpf:
-    """Return the point of the largest error between two of its zeros (golden section)."""
+    """Return the point of the largest error between two zeros, by golden-section search."""
     golden = (mp.sqrt(5) - 1) / 2
     for _ in range(60):
         c, d = b - golden * (b - a), a + golden * (b - a)
@@ -132,14 +131,14 @@ def peak(error: Function, a: mpf, b: mpf) -> mpf:
 
 
 def series(term: Callable[[int], mpf], x: mpf) -> mpf:
-    """Return the sum of term(k) x^k: what is left of a function without its first terms does not cancel."""
+    """Return the sum of term(k) x^k: the remainder of a series, without cancellation of its first terms."""
     return value([term(k) for k in range(60)], x)
 
 
 class Fit(NamedTuple):
-    """Approximate f on [low, high]; what counts is weight * error."""
+    """An approximation of f on [low, high] that minimizes weight * error."""
 
-    what: str
+    description: str
     f: Function
     weight: Function
     low: mpf
@@ -148,15 +147,15 @@ class Fit(NamedTuple):
 
 
 def fits(bits: int) -> dict[str, Fit]:
-    """Return the sets of the kernels for one type."""
+    """Return the approximations of the kernels for one type."""
     single = bits == 32
-    little_more = mpf("1.001")
-    half = mp.log(2) / 2 * little_more
-    s_squared = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * little_more
-    third_squared = mpf(1) / 9 * little_more
-    quarter = (mp.pi / 4 * little_more) ** 2
+    margin = mpf("1.001")  # the reduced argument may exceed its interval by rounding
+    half = mp.log(2) / 2 * margin
+    s_squared = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * margin
+    third_squared = mpf(1) / 9 * margin
+    quarter = (mp.pi / 4 * margin) ** 2
     half_squared = half**2
-    below_half = little_more / 4
+    below_half = margin / 4
     k, end = (2, mpf("10.1")) if single else (4, mpf("27.3"))
 
     def scaled_erfc(t: mpf) -> mpf:
@@ -167,13 +166,13 @@ def fits(bits: int) -> dict[str, Fit]:
         "exp": Fit(
             "(e^r - 1 - r) / r^2, |r| <= log(2) / 2",
             lambda r: series(lambda k: 1 / mp.factorial(k + 2), r),
-            lambda r: abs(r) + half / 1000,  # r^2 against e^r - 1
+            lambda r: abs(r) + half / 1000,  # r^2 relative to e^r - 1
             *(-half, half, 5 if single else 9),
         ),
         "exp_near": Fit(
             "(e^r - 1 - r) / r^2, |r| <= 0.7",
             lambda r: series(lambda k: 1 / mp.factorial(k + 2), r),
-            lambda r: (r * r + mpf("0.001")) / mp.exp(r),  # r^2 against e^r, which is what is taken
+            lambda r: (r * r + mpf("0.001")) / mp.exp(r),  # r^2 relative to e^r
             *(mpf("-0.7"), mpf("0.7"), 6 if single else 11),
         ),
         "sinh": Fit(
@@ -224,7 +223,7 @@ def fits(bits: int) -> dict[str, Fit]:
                 lambda k: 2 / mp.sqrt(mp.pi) * (-1) ** (k + 1) / mp.factorial(k + 1) / (2 * k + 3), z
             ),
             lambda z: z + mpf("0.001"),
-            *(mpf(0), little_more, 7 if single else 11),
+            *(mpf(0), margin, 7 if single else 11),
         ),
         "erfc": Fit(
             f"(1 + 2 x) e^(x^2) erfc(x), t = (x - {k}) / (x + {k}), 0 <= x <= {mp.nstr(end, 3)}",
@@ -236,39 +235,39 @@ def fits(bits: int) -> dict[str, Fit]:
 
 
 def rounded(x: mpf, bits: int) -> float:
-    """Return x in the type, to nearest."""
+    """Return x rounded to nearest in the type."""
     return float(x) if bits == 64 else struct.unpack("f", struct.pack("f", float(x)))[0]
 
 
 def show(name: str, fit: Fit, bits: int) -> None:
-    """Derive and print a set."""
-    found = [rounded(c, bits) for c in minimax(fit.f, fit.degree, fit.low, fit.high, fit.weight)[0]]
+    """Derive and print the coefficients of an approximation."""
+    coefficients = [rounded(c, bits) for c in minimax(fit.f, fit.degree, fit.low, fit.high, fit.weight)[0]]
     points = [fit.low + (fit.high - fit.low) * (k + mpf("0.5")) / 997 for k in range(997)]
-    worst = max(abs(fit.weight(x) * (value(found, x) - fit.f(x))) for x in points)
-    print(f"{name}, float{bits}: {fit.what}; error 2^{float(mp.log(worst, 2)):.1f}")
-    for coefficient in found:
+    worst = max(abs(fit.weight(x) * (value(coefficients, x) - fit.f(x))) for x in points)
+    print(f"{name}, float{bits}: {fit.description}; error 2^{float(mp.log(worst, 2)):.1f}")
+    for coefficient in coefficients:
         print(f"    {coefficient:.{9 if bits == 32 else 17}g}")
 
 
 def show_normal(bits: int) -> None:
     """Derive and print the tail of the normal distribution as a quotient: p, then q."""
-    found = quotient(
+    p, q, error = quotient(
         lambda x: mp.exp(x * x / 2) * mp.erfc(x / mp.sqrt(2)) / 2,
         *((5, 14.5) if bits == 32 else (11, 38.65)),
     )
-    print(f"normal, float{bits}: e^(x^2 / 2) Phi(-x), x >= 0; error 2^{float(mp.log(found[2], 2)):.1f}")
-    for coefficients in found[:2]:
+    print(f"normal, float{bits}: e^(x^2 / 2) Phi(-x), x >= 0; error 2^{float(mp.log(error, 2)):.1f}")
+    for coefficients in (p, q):
         print("   ", ", ".join(f"{rounded(c, bits):.{9 if bits == 32 else 17}g}" for c in coefficients))
 
 
 def parts(x: mpf, width: int, count: int, bits: int) -> list[float]:
-    """Cut x into `count` parts of `width` significant bits each, and the rest rounded to the type."""
-    found = []
+    """Split x into `count` parts of `width` significant bits each and a rest rounded to the type."""
+    split = []
     for _ in range(count):
         unit = mp.ldexp(1, int(mp.floor(mp.log(x, 2))) + 1 - width)
-        found.append(float(mp.floor(x / unit) * unit))
-        x -= mpf(found[-1])
-    return [*found, rounded(x, bits)]
+        split.append(float(mp.floor(x / unit) * unit))
+        x -= mpf(split[-1])
+    return [*split, rounded(x, bits)]
 
 
 def main(name: str | None = None) -> None:
