@@ -1,4 +1,4 @@
-"""The page on the command line: its synopsis is current, and its console blocks run."""
+"""docs/cli.md: its synopsis is current, and its console blocks run."""
 
 import re
 import shutil

@@ -15,11 +15,11 @@ spec.loader.exec_module(defaults)
 PAGE = (CHECKOUT / "docs" / "defaults.md").read_text()
 
 
-def test_the_page_is_up_to_date():
+def test_page_is_up_to_date():
     assert defaults.page() == PAGE, "run: python tools/defaults.py > docs/defaults.md"
 
 
-def test_every_table_is_on_the_page():
+def test_page_has_a_section_for_every_kind():
     assert [kind.name for kind in KINDS] == list(defaults.SECTIONS)
     for kind in KINDS:
         assert defaults.table(kind.built_ins) in PAGE
@@ -35,11 +35,11 @@ def test_every_table_is_on_the_page():
         "| `csv` | `path` *required*, `header: true`, `delimiter: ,`, ",
     ],
 )
-def test_rows(row):
+def test_page_contains_row(row):
     assert row in PAGE
 
 
-def test_what_is_not_said():
+def test_default_components_are_those_of_the_page():
     net = Network(n_inputs=2, layers=[3, 1])
     assert [layer.activation.name for layer in net.layers] == ["tanh", "identity"]
     assert {layer.initializer.name for layer in net.layers} == {"glorot_uniform"}

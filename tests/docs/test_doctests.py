@@ -1,4 +1,4 @@
-"""The examples in the docstrings of cygd, compiled modules included, print what they show."""
+"""The doctests of cygd pass, those of compiled modules included."""
 
 import doctest
 import importlib
@@ -13,7 +13,7 @@ MODULES = [
     *(
         module.name
         for module in pkgutil.walk_packages(cygd.__path__, "cygd.")
-        # a level's kernels are loaded where the CPU has the level; they hold no docstrings
+        # kernels are loaded only if the CPU has their level; they have no docstrings
         if not module.name.startswith(("cygd.__main__", "cygd.core.kernels", "cygd.core._cyutility"))
     ),
 ]
@@ -24,7 +24,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if EXAMPLES[name]])
-def test_examples(name):
+def test_examples_pass(name):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     report = []
     for test in EXAMPLES[name]:
@@ -32,6 +32,6 @@ def test_examples(name):
     assert runner.summarize(verbose=False).failed == 0, "".join(report)
 
 
-def test_examples_are_found_in_compiled_modules_too():
+def test_examples_of_compiled_modules_are_found():
     assert sum(len(tests) for tests in EXAMPLES.values()) > 20
     assert EXAMPLES["cygd.core.primitives"]

@@ -1,11 +1,11 @@
-"""Every experiment ends with the figures that its comment names, and does so again.
+"""Every experiment reproducibly ends with the values in its head comment.
 
-The comment is the only place where a figure stands:
+The head comment states the expected values:
 
     # ends with: test_accuracy >= 0.96, loss < 0.1
     # after 1 epoch: w0[0,0] = 1.2, loss = 1.6
 
-where `=` means this very number and `~` means equal in all the digits that are written.
+where `=` requires the exact number and `~` requires equality in all written digits.
 """
 
 import re
@@ -31,25 +31,25 @@ ENTRY = re.compile(r"(\w+)\[(\d+)(?:,(\d+))?\]")
 every_experiment = pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 
 
-# -- what a comment says -----------------------------------------------------------------------------
+# -- expected values in comments ---------------------------------------------------------------------
 
 
 def comment(path):
-    """Return the lines of the comment on top, without their #."""
+    """Return the lines of the head comment without their #."""
     lines = path.read_text(encoding="utf-8").splitlines()
     end = next(number for number, line in enumerate(lines) if not line.startswith("#"))
     return [line[1:].strip() for line in lines[:end]]
 
 
 def figures(text):
-    """Return the figures of a line, (name, relation, number as written)."""
-    found = [FIGURE.fullmatch(part) for part in text.split(", ")]
-    assert all(found), f"not figures: {text!r}"
-    return [match.groups() for match in found]
+    """Return the expected values of a line as (name, relation, number as written)."""
+    matches = [FIGURE.fullmatch(part) for part in text.split(", ")]
+    assert all(matches), f"not figures: {text!r}"
+    return [match.groups() for match in matches]
 
 
 def claims(path):
-    """Return {None: the figures at the end, N: those after N epochs}."""
+    """Return {None: expected values at the end, N: those after N epochs}."""
     found = {}
     for line in comment(path):
         match = re.match(r"(?:ends with|after (\d+) epochs?): (.+)", line)
@@ -70,7 +70,7 @@ def value_of(result, name):
 
 
 def holds(value, relation, written):
-    """Whether a value is in the relation to the number that was written."""
+    """Return whether a value is in the relation to the number as written."""
     if relation == "=":
         return value == float(written)
     if relation == "~":
@@ -80,12 +80,12 @@ def holds(value, relation, written):
 
 
 def check(result, stated):
-    missed = [
-        f"{name} {relation} {number}: found {value_of(result, name)!r}"
+    failures = [
+        f"expected {name} {relation} {number}, got {value_of(result, name)!r}"
         for name, relation, number in stated
         if not holds(value_of(result, name), relation, number)
     ]
-    assert not missed
+    assert not failures
 
 
 def weights(result):
@@ -108,12 +108,12 @@ def weights(result):
         (float("nan"), "<=", "1", False),
     ],
 )
-def test_relations(value, relation, written, expected):
+def test_relations_between_value_and_written_number(value, relation, written, expected):
     assert holds(value, relation, written) is expected
 
 
 @pytest.mark.parametrize("text", ["", "accuracy is fine", "loss = ", "loss = 1 or so", "loss == 1"])
-def test_what_is_no_figure_is_not_passed_over(text):
+def test_malformed_expected_value_is_an_error(text):
     with pytest.raises(AssertionError, match="not figures"):
         figures(text)
 
@@ -123,7 +123,7 @@ def test_what_is_no_figure_is_not_passed_over(text):
 
 @pytest.fixture(scope="module")
 def run_once(tmp_path_factory):
-    """Return a function that runs an experiment as it stands, the first time that it is asked for."""
+    """Return a function that runs an experiment without overrides and caches its result."""
     results = {}
 
     def run(path):
@@ -135,15 +135,15 @@ def run_once(tmp_path_factory):
 
 
 @every_experiment
-def test_file_can_be_read_at_a_glance(path):
+def test_file_is_short_and_states_its_result(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     assert 10 <= len(lines) <= 30
     assert max(map(len, lines)) <= 110
-    assert None in claims(path), "the comment on top has no line '# ends with: ...'"
+    assert None in claims(path), "expected a line '# ends with: ...' in the head comment"
 
 
 @every_experiment
-def test_ends_with_the_figures_of_its_comment(path, run_once):
+def test_run_ends_with_the_expected_values(path, run_once):
     result = run_once(path)
     assert result.status in ("completed", "stopped")
     check(result, claims(path)[None])
@@ -158,14 +158,14 @@ def test_ends_with_the_figures_of_its_comment(path, run_once):
         if epochs
     ],
 )
-def test_passes_the_figures_on_its_way(path, epochs, tmp_path):
+def test_run_has_the_expected_values_after_some_epochs(path, epochs, tmp_path):
     result = cygd.run(path, overrides=[f"train.epochs={epochs}"], out=tmp_path / "run")
     assert result.epochs == epochs
     check(result, claims(path)[epochs])
 
 
 @every_experiment
-def test_config_of_the_run_folder_gives_the_same_bits(path, run_once, tmp_path):
+def test_config_of_the_run_folder_reproduces_the_weights(path, run_once, tmp_path):
     first = run_once(path)
     second = cygd.run(first.directory / "config.yaml", out=tmp_path / "again")
     assert (second.directory / "weights.npz").read_bytes() == (first.directory / "weights.npz").read_bytes()
@@ -180,10 +180,10 @@ def test_every_example_plugin_is_used():
     assert {name for name in used if not any(f"../plugins/{name}.py" in text for text in texts)} == set()
 
 
-# -- step by step -----------------------------------------------------------------------------------
+# -- single steps -----------------------------------------------------------------------------------
 
 
-def weights_along(path, epochs, tmp_path, *overrides):
+def weights_by_epoch(path, epochs, tmp_path, *overrides):
     """Return the weights after 1, 2, ..., epochs."""
     return [
         weights(cygd.run(path, [f"train.epochs={n}", "stop=null", *overrides], out=tmp_path / str(n)))
@@ -191,20 +191,20 @@ def weights_along(path, epochs, tmp_path, *overrides):
     ]
 
 
-def test_two_variables_is_exact(run_once):
+def test_two_variables_has_exact_losses_and_weights(run_once):
     result = run_once(FOLDER / "two_variables.yaml")
     assert result.status == "stopped"
     assert result.history["loss"] == [2.0, 1.6]
     assert weights(result)["w0"].tolist() == [[1.2]]
 
 
-def test_one_weight_leaves_six_tenths_of_the_way(tmp_path):
-    steps = weights_along(FOLDER / "one_weight.yaml", 10, tmp_path)
+def test_one_weight_converges_by_the_factor_0_6(tmp_path):
+    steps = weights_by_epoch(FOLDER / "one_weight.yaml", 10, tmp_path)
     expected = [2 - 0.6**k for k in range(1, 11)]
     assert [step["w0"].item() for step in steps] == pytest.approx(expected, rel=1e-14)
 
 
-def test_one_unit_steps_within_four_ulp(tmp_path):
+def test_first_step_of_one_unit_is_within_four_ulp(tmp_path):
     mpmath = pytest.importorskip("mpmath")
     with mpmath.workdps(40):
         y_hat = 1 / (1 + mpmath.exp(mpmath.mpf(1) / 2))
@@ -222,7 +222,7 @@ def test_one_unit_steps_within_four_ulp(tmp_path):
     step = core.weight_step(x, core.error_term(0.5, found, h, activation="sigmoid", loss="sse"), 0.5)
     assert np.all(np.abs(np.ravel(step) - exact) <= 4 * np.spacing(exact))
 
-    [trained] = weights_along(FOLDER / "one_unit.yaml", 1, tmp_path)
+    [trained] = weights_by_epoch(FOLDER / "one_unit.yaml", 1, tmp_path)
     assert np.all(np.abs(np.ravel(trained["w0"]) - after) <= 4 * np.spacing(np.abs(after)))
 
 
@@ -234,30 +234,30 @@ def sigmoid_step(w, b, x, y):
 
 
 @pytest.mark.parametrize("rows", [slice(0, 4), slice(2, 3)], ids=["all records", "one record"])
-def test_many_outputs_steps_by_the_formula(rows, tmp_path):
+def test_many_outputs_full_batch_matches_the_delta_rule(rows, tmp_path):
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)[rows]
     y = np.array([[0, 0, 1], [0, 1, 1], [0, 1, 0], [1, 1, 0]], float)[rows]
     w, b = np.array([[0.1, -0.2, 0.3], [0.2, 0.1, -0.3]]), np.zeros(3)
     data = (f"data.x={x.tolist()}", f"data.y={y.tolist()}")
-    for found in weights_along(FOLDER / "many_outputs.yaml", 12, tmp_path, *data):
+    for found in weights_by_epoch(FOLDER / "many_outputs.yaml", 12, tmp_path, *data):
         expected_w, expected_b = sigmoid_step(w, b, x, y)
         w, b = found["w0"], found["b0"]
         assert w == pytest.approx(expected_w, rel=1e-14, abs=1e-15)
         assert b == pytest.approx(expected_b, rel=1e-14, abs=1e-15)
 
 
-def test_many_outputs_record_by_record(tmp_path):
+def test_many_outputs_batches_of_one_match_the_delta_rule(tmp_path):
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
     y = np.array([[0, 0, 1], [0, 1, 1], [0, 1, 0], [1, 1, 0]], float)
     w, b = np.array([[0.1, -0.2, 0.3], [0.2, 0.1, -0.3]]), np.zeros(3)
-    for found in weights_along(FOLDER / "many_outputs.yaml", 5, tmp_path, "train.batch_size=1"):
+    for found in weights_by_epoch(FOLDER / "many_outputs.yaml", 5, tmp_path, "train.batch_size=1"):
         for row in range(4):
             w, b = sigmoid_step(w, b, x[row : row + 1], y[row : row + 1])
         assert found["w0"] == pytest.approx(w, rel=1e-14, abs=1e-14)
         assert found["b0"] == pytest.approx(b, rel=1e-14, abs=1e-14)
 
 
-# -- what the comments invite to try ------------------------------------------------------------------
+# -- overrides that the comments suggest --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -269,19 +269,19 @@ def test_many_outputs_record_by_record(tmp_path):
         ("weighted_line", ["data.sample_weight=null"], "w0[0,0] ~ 5.900000, b0[0] ~ -1.600000"),
     ],
 )
-def test_what_else_a_comment_promises(name, overrides, stated, tmp_path):
+def test_suggested_override_gives_the_stated_values(name, overrides, stated, tmp_path):
     path = FOLDER / f"{name}.yaml"
     assert any(override in " ".join(comment(path)) for override in overrides)
     check(cygd.run(path, overrides=overrides, out=tmp_path / "run"), figures(stated))
 
 
-def test_one_weight_climbs_out_of_the_bowl(tmp_path):
+def test_one_weight_diverges_at_learning_rate_1(tmp_path):
     result = cygd.run(FOLDER / "one_weight.yaml", ["optimizer.learning_rate=1"], out=tmp_path / "run")
     assert result.status == "diverged"
     assert np.isfinite(weights(result)["w0"]).all()
 
 
-def test_spirals_leave_a_database(run_once):
+def test_spirals_write_a_database(run_once):
     result = run_once(FOLDER / "spirals_swish.yaml")
     with closing(sqlite3.connect(result.directory / "metrics.sqlite")) as database:
         rows = database.execute("SELECT epoch, value FROM metrics WHERE metric = 'accuracy'").fetchall()
@@ -289,14 +289,14 @@ def test_spirals_leave_a_database(run_once):
     assert [epoch for epoch, _ in rows] == list(range(0, 201, 10))
 
 
-# -- what holds for all, shown on one -----------------------------------------------------------------
+# -- properties of all experiments, tested on one -----------------------------------------------------
 
 
-def test_threads_change_no_bit(tmp_path):
+def test_threads_do_not_change_the_weights(tmp_path):
     files = []
     for threads in (1, 2):
         out = tmp_path / str(threads)
-        # large batches, for which a second thread pays
+        # batches large enough for a second thread
         cygd.run(FOLDER / "digits.yaml", ["train.epochs=4", "train.batch_size=256"], out=out, threads=threads)
         files.append((out / "weights.npz").read_bytes())
     assert files[0] == files[1]
@@ -319,7 +319,7 @@ def cygd_activations():
 
 
 @pytest.mark.parametrize("named_by", ["caller", "experiment"])
-def test_activation_of_a_new_plugin(named_by, tmp_path):
+def test_activation_of_a_plugin_trains_and_is_copied_to_the_run_folder(named_by, tmp_path):
     plugin = tmp_path / "bent.py"
     plugin.write_text(BENT_IDENTITY, encoding="utf-8")
     text = (FOLDER / "xor.yaml").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""On real data the experiments reach what scikit-learn's networks reach on the same rows.
+"""On real data the experiments reach the scores of scikit-learn's networks on the same rows.
 
-Both figures stand in the comment of the experiment; scikit-learn gets the same layers, optimizer,
-batch size and number of epochs. What it has not, dropout and a schedule of epochs, is left away.
+The head comment of an experiment states both scores. scikit-learn uses the same layers, optimizer, batch size
+and number of epochs, but neither dropout nor a learning rate schedule, which it lacks.
 """
 
 import re
@@ -23,7 +23,7 @@ ROUNDING = 0.02  # one or two rows of the smallest test set
 
 
 def measured():
-    """Return (file, metric, our figure, the estimator's name, its figure) of every comment that has them."""
+    """Return (file, metric, cygd's score, estimator, its score) of every comment that states them."""
     found = []
     for path in sorted(FOLDER.glob("*.yaml")):
         match = MEASURED.search(path.read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ def measured():
 
 
 def arrays(part):
-    """Return x, and y as scikit-learn wants it: one column, class numbers instead of one-hot."""
+    """Return x, and y as scikit-learn expects it: one dimension, class numbers instead of one-hot."""
     x, y = (part.x, part.y) if part.rows is None else (part.x[part.rows], part.y[part.rows])
     return x, y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
 
@@ -44,8 +44,8 @@ def peer(estimator, experiment, epochs, seed):
     """Return scikit-learn's network for an experiment."""
     *hidden, _ = experiment.model.layers
     optimizer, batch = experiment.optimizer.component, experiment.train.batch_size
-    # its squared error has a factor 1/2, so the rate is twice ours; its penalty is alpha / (2 batch) times
-    # the squares, next to half an error: alpha = l2 batch / 2
+    # its squared error has a factor 1/2, so the learning rate is doubled; its penalty alpha / (2 batch) times
+    # the squares is added to half the error, so alpha = l2 batch / 2
     halved = estimator == "MLPRegressor"
     return getattr(networks, estimator)(
         hidden_layer_sizes=[layer.units for layer in hidden],
@@ -63,7 +63,7 @@ def peer(estimator, experiment, epochs, seed):
     )
 
 
-def test_all_real_data_is_compared():
+def test_every_experiment_with_real_data_states_scores():
     real = {path.stem for path in FOLDER.glob("*.yaml") if "source: csv" in path.read_text(encoding="utf-8")}
     assert real == {param.id for param in measured()}
     assert len(real) == 4
@@ -71,7 +71,7 @@ def test_all_real_data_is_compared():
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer:UserWarning")
 @pytest.mark.parametrize(("path", "metric", "ours", "estimator", "theirs"), measured())
-def test_both_figures_are_those_of_the_comment(path, metric, ours, estimator, theirs, tmp_path):
+def test_both_scores_are_those_of_the_comment(path, metric, ours, estimator, theirs, tmp_path):
     result = cygd.run(path, out=tmp_path / "run")
     assembly = assemble(path)
     scores = [

@@ -1,4 +1,4 @@
-"""The first-experiment page is executed from beginning to end."""
+"""docs/first-experiment.md: every block runs, in order."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tests.helpers.console_blocks import Shell, blocks_of
 PAGE = (Path(__file__).parents[2] / "docs" / "first-experiment.md").read_text()
 
 
-def test_page_runs(tmp_path):
+def test_blocks_run_in_order(tmp_path):
     here = tmp_path / "here"
     here.mkdir()
     shell = Shell(here, tmp_path / "programs")

@@ -1,4 +1,4 @@
-"""What the plugin guide shows is run as it stands."""
+"""docs/plugins.md: every example runs unchanged, and its messages are those of the code."""
 
 import importlib.util
 import os
@@ -38,11 +38,11 @@ def load(path):
     return Plugins.load([Request(str(path), "-p")], environment={"CYGD_DISABLE_PLUGIN_AUTOLOAD": "1"})
 
 
-def test_first_plugin_can_be_used(bent):
+def test_plugin_file_can_be_loaded(bent):
     assert load(bent).get("activation", "bent:bent_identity").evaluate([0.0]) == [0.0]
 
 
-def test_message_for_a_wrong_derivative_is_the_one_shown(bent):
+def test_message_for_a_wrong_derivative_is_that_of_the_guide(bent):
     bent.write_text(bent.read_text().replace("(2 * np.sqrt(h * h + 1)) + 1", "(2 * np.sqrt(h * h + 1))"))
     with pytest.raises(PluginError) as caught:
         load(bent)
@@ -50,21 +50,21 @@ def test_message_for_a_wrong_derivative_is_the_one_shown(bent):
     assert str(caught.value).replace(str(bent), "/home/ada/bent.py") == shown.replace(" \nhint", "\nhint")
 
 
-def test_shown_test_passes(bent):
+def test_example_of_a_test_passes(bent):
     shown = block("def test_bent_identity")
     namespace = {"__file__": str(bent.with_name("test_bent.py"))}
     exec(shown, namespace)
     namespace["test_bent_identity"]()
 
 
-def test_shown_logger_passes_its_suite(tmp_path):
+def test_example_of_a_logger_passes_its_suite(tmp_path):
     path = tmp_path / "lines.py"
     path.write_text(block("class Lines"))
     check_logger(load_plugin(path).cygd_loggers())
 
 
 def written_files(folder, section):
-    """Write the files that the walk shows."""
+    """Write the files of a section."""
     for name, text in re.findall(r"`([\w./-]+)`:\n\n```\w+\n(.*?)```", section, re.DOTALL):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
@@ -76,7 +76,7 @@ INTO_SITE = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", 
 def run(folder, command):
     first, *words = shlex.split(command)
     words = {
-        "pip": [sys.executable, *INTO_SITE, words[-1]],  # not into the environment that is tested
+        "pip": [sys.executable, *INTO_SITE, words[-1]],  # keeps the tested environment unchanged
         "cygd": [sys.executable, "-P", "-m", "cygd", *words],
         "python": [sys.executable, *words],
         "mkdir": ["mkdir", *words],
@@ -89,11 +89,8 @@ def run(folder, command):
     return done.stdout
 
 
-def test_walk_from_a_formula_to_a_package(tmp_path):
-    """Every command runs, and all ways give the same activation.
-
-    `cygd` runs as its script does: the current folder is not searched for modules.
-    """
+def test_commands_run_and_all_implementations_agree(tmp_path):
+    """Run `cygd` as its script does, without the current folder in `sys.path`."""
     section = GUIDE.partition("## From a formula to a package")[2].partition("\n## ")[0]
     written_files(tmp_path, section)
     for part in section.split("\n### ")[1:]:
@@ -118,7 +115,7 @@ def test_walk_from_a_formula_to_a_package(tmp_path):
         run(tmp_path, "cygd run moons.yaml -p squareplus.py model.activation=squareplus")
 
 
-def test_the_package_is_the_one_shown():
+def test_pyproject_of_the_guide_is_that_of_the_example_package():
     shown = block("[project.entry-points.cygd]")
     assert shown == (CHECKOUT / "plugins" / "cygd-squareplus" / "pyproject.toml").read_text()
     assert 'squareplus = "cygd_squareplus"' in shown
@@ -133,7 +130,7 @@ def test_the_package_is_the_one_shown():
         ("derivative_capsule_f64(squareplus_prime)", "derivative_capsule_f64(squareplus)"),
     ],
 )
-def test_the_compiler_checks_what_is_shown(tmp_path, shown, wrong):
+def test_cython_rejects_pointers_of_a_wrong_type(tmp_path, shown, wrong):
     text = block("cdef void squareplus_prime")
     assert shown in text
     (tmp_path / "fast.pyx").write_text(text.replace(shown, wrong))

@@ -1,8 +1,7 @@
-"""What README and CONTRIBUTING show is true: every block is run, or found in the file that it quotes.
+"""README and CONTRIBUTING: every block runs, or is found in the file that it quotes.
 
-Commands run in a folder that holds the experiments and the files shown so far. Where two texts are
-compared, the name of a run folder and the seconds are anybody's, and numbers may differ by a percent:
-the last digits belong to the CPU.
+Commands run in a folder with the experiments and the files of the README. A comparison of outputs ignores
+names of run folders and times, and numbers may differ by 1 %, because their last digits depend on the CPU.
 """
 
 import contextlib
@@ -25,10 +24,10 @@ CONTRIBUTING = (CHECKOUT / "CONTRIBUTING.md").read_text()
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 NAMED = re.compile(
     r"(?:^|\s)`([\w.]+\.(?:py|yaml))`(?: is .*|:)\Z", re.DOTALL
-)  # what a block is, said above it
+)  # the paragraph above a block names its file
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
 
-# installing and testing cygd are not for a test of cygd: `.ci/run` does it
+# commands that install, build or test cygd; `.ci/run` runs them
 ELSEWHERE = re.compile(
     r"(python -m venv|\.venv\S*/bin|pip|pytest|ruff|mypy|cython-lint|\.ci/run|tools/sanitize"
     r"|python setup\.py|python -m benchmarks)\b"
@@ -36,21 +35,21 @@ ELSEWHERE = re.compile(
 
 
 def blocks(text):
-    """Yield language, content and the paragraph before each block."""
+    """Yield language, content and preceding paragraph of each block."""
     for match in BLOCK.finditer(text):
         lines = [line.removeprefix(match[1]) for line in match[3].splitlines()]
         yield match[2], "\n".join(lines) + "\n", text[: match.start()].rstrip().rpartition("\n\n")[2]
 
 
 def commands(content):
-    """Yield the commands of a console block, each with what it prints."""
+    """Yield the commands of a console block with their output."""
     for part in re.split(r"^\$ ", content, flags=re.MULTILINE)[1:]:
         command, _, output = part.partition("\n")
         yield command, output
 
 
 def tokens(text):
-    """Return the words of a text and its numbers, without what differs from run to run."""
+    """Return the words and the numbers of a text, without run folders and times."""
     text = re.sub(r"\S*/?runs/(\w+)/\d{8}-\d{6}-\w{4}", r"runs/\1", text)
     text = re.sub(r"[\d.e-]+ s: ", "", text)
     return NUMBER.sub("#", text).split(), [float(number) for number in NUMBER.findall(text)]
@@ -84,7 +83,7 @@ def folder(tmp_path_factory):
 
 
 def cygd_command(command, folder):
-    """Run one command and return all it says: talk first, data last, as a terminal shows them."""
+    """Run one command and return its stderr followed by its stdout."""
     words = shlex.split(command)
     assert words[0] == "cygd", command
     environment = {**os.environ, "PYTHONPATH": str(Path(cygd.__file__).parents[1]), "NO_COLOR": "1"}
@@ -103,11 +102,11 @@ README_COMMANDS = [
 
 
 @pytest.mark.parametrize(("command", "output"), README_COMMANDS, ids=[c for c, _ in README_COMMANDS])
-def test_commands_print_what_is_shown(folder, command, output):
+def test_commands_print_the_output_of_the_readme(folder, command, output):
     assert_alike(output, cygd_command(command, folder))
 
 
-def test_sessions_print_what_is_shown(folder):
+def test_python_sessions_print_the_output_of_the_readme(folder):
     sessions = "\n".join(content for language, content, _ in blocks(README) if ">>>" in content)
     test = doctest.DocTestParser().get_doctest(sessions, {}, "README.md", "README.md", 0)
     runner, report = doctest.DocTestRunner(checker=Alike()), []
@@ -117,8 +116,7 @@ def test_sessions_print_what_is_shown(folder):
     assert runner.summarize(verbose=False).failed == 0, "".join(report)
 
 
-def test_no_block_is_left_out(folder):
-    """Every block is a file, a session, or commands."""
+def test_every_block_is_a_file_a_session_or_commands(folder):
     for language, content, before in blocks(README):
         named = NAMED.search(before)
         assert language == "console" or ">>>" in content or (named and (folder / named[1]).is_file())
@@ -132,7 +130,7 @@ def test_no_block_is_left_out(folder):
     assert 'pip install ".[test]" && pytest -n auto' in shown
 
 
-def test_links_lead_somewhere():
+def test_links_point_to_existing_files():
     for text in (README, CONTRIBUTING):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert (CHECKOUT / target).exists(), target
@@ -146,14 +144,15 @@ def test_contributing_quotes_the_source(content, before):
     section = CONTRIBUTING[: CONTRIBUTING.index(before)] + before
     path = CHECKOUT / re.findall(r"`(cygd/[\w/.]+\.(?:py|pxi))`", section)[-1]
 
-    def plain(text):
-        # a row may be wrapped or aligned otherwise where it stands
+    def without_spaces(text):
+        # the source may wrap or align a row differently
         return re.sub(r"\s+", "", text)
 
-    assert plain(content).rstrip(",") in plain(path.read_text()), f"not in {path}:\n{content}"
+    quoted = without_spaces(content).rstrip(",")
+    assert quoted in without_spaces(path.read_text()), f"not in {path}:\n{content}"
 
 
-def test_contributing_shows_commands_that_exist():
+def test_commands_of_contributing_are_known_and_run_by_ci():
     shown = [
         command
         for language, content, _ in blocks(CONTRIBUTING)

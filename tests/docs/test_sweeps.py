@@ -1,4 +1,4 @@
-"""The experiments and commands of docs/sweeps.md."""
+"""docs/sweeps.md: experiments and commands give plans of the stated size."""
 
 import re
 from pathlib import Path
@@ -15,13 +15,13 @@ COUNTS = [13, 3, 40, 27]
 COMMANDS = re.findall(r"^\$ cygd sweep (experiments/.*)$", PAGE, re.MULTILINE)
 
 
-def test_page_has_the_expected_examples():
+def test_page_has_four_experiments_and_four_commands():
     assert len(EXPERIMENTS) == len(COUNTS)
     assert len(COMMANDS) == 4
 
 
 @pytest.mark.parametrize(("text", "count"), [*zip(EXPERIMENTS, COUNTS, strict=True)], ids=COUNTS)
-def test_experiment_has_the_number_of_runs_on_the_page(text, count, tmp_path):
+def test_experiment_has_the_stated_number_of_runs(text, count, tmp_path):
     path = tmp_path / "experiment.yaml"
     path.write_text(text)
     assert make_plan(path).total == count
