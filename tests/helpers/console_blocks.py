@@ -1,4 +1,4 @@
-"""Runs the console blocks of a page of the documentation and compares what they print."""
+"""Run the console blocks of the documentation and compare their output."""
 
 import os
 import re
@@ -12,12 +12,12 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?")
 
 
 def blocks_of(page, language):
-    """Return the blocks of a language, in order."""
+    """Return the code blocks of a language in their order on the page."""
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 class Shell:
-    """Runs command lines in a folder, with `cygd` and `python` as programs.
+    """Run command lines in a folder, with `cygd` and `python` as programs.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Shell:
         }
 
     def run(self, command):
-        """Run a command line and return what it prints, with paths relative to the folder."""
+        """Run a command line and return its output with paths relative to the folder."""
         done = subprocess.run(
             command,
             shell=True,
@@ -56,7 +56,7 @@ class Shell:
         return (done.stdout + done.stderr).replace(f"{self.folder.resolve()}/", "")
 
     def run_block(self, block):
-        """Run the commands of a console block; each line that it shows must be printed, on either stream."""
+        """Run the commands of a console block and check that stdout or stderr contains each of its lines."""
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
             output = self.run(command)

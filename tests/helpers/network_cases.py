@@ -1,4 +1,4 @@
-"""Networks and targets that the tests of networks share."""
+"""Networks and targets for the tests of networks."""
 
 from itertools import count
 
@@ -25,7 +25,7 @@ LAYERS_WITH_EVERYTHING = [
 
 
 def fitting_output(activation, loss):
-    """Return the activation itself where the loss can take its outputs, else the sigmoid."""
+    """Return the activation if its outputs are in the domain of the loss, else sigmoid."""
     fits = {"positive": POSITIVE, "unit": UNIT}.get(DOMAINS.get(loss), {activation})
     return activation if activation in fits else "sigmoid"
 
@@ -51,13 +51,13 @@ def random_case(activation, loss, depth, dtype, seed):
 
 
 def smooth_case(activation, loss, depth, dtype="float64"):
-    """Return a random network, x and y at which nothing sits near a kink."""
+    """Return a random network, x and y away from all kinks."""
     cases = (random_case(activation, loss, depth, dtype, seed) for seed in count())
     return next(case for case in cases if Reference(case[0]).distance_to_kinks(*case[1:]) > 1e-3)
 
 
 def assert_close(actual, expected, tolerance):
-    """Compare gradients: to a tolerance relative to the largest component."""
+    """Compare gradients with a tolerance relative to the largest component."""
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
 
 

@@ -74,7 +74,7 @@ def by_ctypes_scalar(dtype):
 
 
 def by_cdll(dtype):
-    """A function of the C library, with a derivative from elsewhere."""
+    """Return a function of the C library, with a derivative from a capsule."""
     name = "tanh" if dtype == "float64" else "tanhf"
     function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)
     function.argtypes, function.restype = [REALS[dtype]], REALS[dtype]
@@ -123,12 +123,12 @@ def by_scipy_scalar(dtype):
 
 
 FRONT_ENDS = {name.removeprefix("by_"): value for name, value in globals().items() if name.startswith("by_")}
-KEPT = []  # names of capsules, which must outlive them
+CAPSULE_NAMES = []  # must outlive the capsules
 
 
 def capsule(address, name):
-    KEPT.append(None if name is None else name.encode())
-    return new_capsule(address, KEPT[-1], None)
+    CAPSULE_NAMES.append(None if name is None else name.encode())
+    return new_capsule(address, CAPSULE_NAMES[-1], None)
 
 
 def tanh(front_end, dtype):

@@ -1,4 +1,4 @@
-"""Descriptions of programs, and operations in NumPy and mpmath, that the tests of programs share."""
+"""Descriptions of programs, and operations in NumPy and mpmath, for the tests of programs."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ def where(condition):
     return of
 
 
-# name: (operands, function in NumPy); these are exact or rounded once, so their bits are known
+# name: (operands, function in NumPy) of operations that are exact or rounded once, so that all bits agree
 EXACT = {
     "copy": (1, lambda a: a.copy()),
     "neg": (1, np.negative),
@@ -63,7 +63,7 @@ FUNCTIONS = {
 
 
 def same(got, expected):
-    """Equal with the sign of zero; NaN is NaN."""
+    """Check that arrays are equal, including NaN and the sign of zero."""
     np.testing.assert_array_equal(got, expected)
     numbers = ~np.isnan(np.asarray(expected))
     np.testing.assert_array_equal(np.signbit(got)[numbers], np.signbit(expected)[numbers])

@@ -1,7 +1,7 @@
-"""A network in plain NumPy: the equations written out, to hold the compiled ones against.
+"""A reference network in plain NumPy, with which the compiled one is compared.
 
-Nothing here is shared with the package but the random bits, which are counted and so are part of what
-is promised: the order of an epoch and the mask of a step.
+It shares only the random bits with the package. They are counter-based and part of the contract: the order of
+the rows in an epoch and the dropout mask of a step.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def gelu_tanh(h):
     return h * (1 + np.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * h**3))) / 2
 
 
-def gelu_tanh_slope(h):
+def gelu_tanh_derivative(h):
     t = np.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * h**3))
     return (1 + t) / 2 + h * (1 - t**2) / 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * h**2)
 
 
-def mish_slope(h):
+def mish_derivative(h):
     t = np.tanh(softplus(h))
     return t + h * (1 - t**2) * sigmoid(h)
 
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
-# name: f(h), f'(h), where f' jumps
+# name: f(h), f'(h), kinks
 ACTIVATIONS = {
     "identity": (lambda h: h, lambda h: np.ones_like(h), ()),
     "step": (lambda h: np.where(h >= 0, 1.0, 0.0), lambda h: np.zeros_like(h), (0,)),
@@ -67,9 +67,9 @@ ACTIVATIONS = {
         lambda h: normal(h) + h * np.exp(-h * h / 2) / math.sqrt(2 * math.pi),
         (),
     ),
-    "gelu_tanh": (gelu_tanh, gelu_tanh_slope, ()),
+    "gelu_tanh": (gelu_tanh, gelu_tanh_derivative, ()),
     "silu": (lambda h: h * sigmoid(h), lambda h: sigmoid(h) * (1 + h * sigmoid(-h)), ()),
-    "mish": (lambda h: h * np.tanh(softplus(h)), mish_slope, ()),
+    "mish": (lambda h: h * np.tanh(softplus(h)), mish_derivative, ()),
     "hard_sigmoid": (
         lambda h: np.clip(h / 6 + 0.5, 0, 1),
         lambda h: np.where(np.abs(h) < 3, 1 / 6, 0),
@@ -91,7 +91,7 @@ def softmax(h):
     return e / e.sum(axis=1, keepdims=True)
 
 
-# name: l(y, y_hat), dl/dy_hat, how elements become one number, the errors where dl/dy_hat jumps
+# name: l(y, y_hat), dl/dy_hat, reduction
 LOSSES = {
     "sse": (lambda y, p: (y - p) ** 2 / 2, lambda y, p: p - y, "sum"),
     "squared_error": (lambda y, p: (y - p) ** 2, lambda y, p: 2 * (p - y), "sum"),
@@ -119,7 +119,7 @@ LOSSES = {
     ),
 }
 
-# where a loss of this name is not smooth, as a function whose zeros are its kinks
+# losses with kinks: functions whose zeros are the kinks
 KINKS = {
     "mae": lambda y, p: y - p,
     "quantile": lambda y, p: y - p,
@@ -168,7 +168,7 @@ class Layer:
 
 
 class Reference:
-    """What a `cygd.Network` of built-in components ought to compute, in float64."""
+    """A float64 reference for a `cygd.Network` of built-in components."""
 
     def __init__(self, net):
         self.seed = net.seed
@@ -223,7 +223,7 @@ class Reference:
         return objective, np.concatenate(found)
 
     def distance_to_kinks(self, x, y):
-        """Return how far the net inputs and the errors keep from where a derivative jumps."""
+        """Return the distance of the net inputs and the errors from the nearest kink."""
         y_hat = self.predict(x)
         distances = [np.inf]
         for layer in self.layers:
@@ -234,7 +234,7 @@ class Reference:
         return min(distances)
 
     def masks(self, step, n_rows):
-        """Return the masks of dropout in an update, one per layer: 0 or 1 / keep."""
+        """Return the dropout masks of an update, one per layer, with elements 0 or 1 / keep."""
         return [mask(self.seed, step, index, layer, n_rows) for index, layer in enumerate(self.layers)]
 
     def train(
@@ -249,7 +249,7 @@ class Reference:
         sample_weight=None,
         clip: Callable[[np.ndarray], np.ndarray] = lambda g: g,
     ) -> list[float]:
-        """Train the slow way, with update(w, g) in place; return the running loss of each epoch."""
+        """Train with update(w, g), which changes w in place; return the running loss of each epoch."""
         weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         running, step = [], 0
         for epoch in range(epochs):

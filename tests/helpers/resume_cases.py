@@ -1,4 +1,4 @@
-"""Experiments, interrupts and comparisons for the tests of resuming."""
+"""Experiments, interrupts and comparisons for the tests of `--resume`."""
 
 import csv
 import json
@@ -43,7 +43,7 @@ def here(tmp_path, monkeypatch, unset):
 
 @pytest.fixture
 def moons():
-    """An experiment in which everything has a state: optimizer, schedule, patience, dropout, shuffles."""
+    """Return an experiment whose optimizer, schedule, early stopping, dropout and shuffling have a state."""
     return {
         "name": "moons",
         "data": {
@@ -68,7 +68,7 @@ def moons():
 
 
 def interrupt_at(monkeypatch, epoch, *, after=True, error=KeyboardInterrupt):
-    """Interrupt the next run at an epoch, before or after its hooks are called."""
+    """Raise an error in the next run at an epoch, before or after its hooks are called."""
     epoch_end = Plugins.epoch_end
 
     def interrupt(self, run, current, metrics):
@@ -83,7 +83,7 @@ def interrupt_at(monkeypatch, epoch, *, after=True, error=KeyboardInterrupt):
 
 
 def outputs(directory):
-    """Return the outputs of a run, without times."""
+    """Return the content of the run folder's files without times."""
     with (directory / "metrics.csv").open(newline="") as file:
         rows = [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
     with (directory / "weights.npz").open("rb") as file:

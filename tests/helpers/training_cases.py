@@ -1,4 +1,4 @@
-"""Rows, layers, networks and trainings that the tests of training share."""
+"""Rows, layers, networks and optimizers for the tests of training."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Distances from the exact value in units of the last place, for the elementary functions of the core."""
+"""Errors of the elementary functions of the core in units in the last place."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ needs_both_fused_levels = pytest.mark.skipif(
 
 
 def same_at_both_levels(call):
-    """Call at v3 and at v4: the arrays that come out must be the same."""
+    """Check that a function returns the same arrays at the levels v3 and v4."""
     before, found = dispatch.level(), []
     try:
         for name in ("v3", "v4"):
@@ -40,7 +40,7 @@ def same_at_both_levels(call):
 
 
 def ulps(got, exact):
-    """|got - exact| in ulp of exact (an mpf), elementwise; the maximum is the caller's."""
+    """Return |got - exact| in ulp of exact, an mpf."""
     info = np.finfo(got.dtype)
     got = float(got)
     if exact == 0:
@@ -53,7 +53,7 @@ def ulps(got, exact):
 
 
 def computed(name, x, level):
-    """Return the function of x at a level, which stays selected: conftest.py restores it."""
+    """Return the function of x at a CPU level and leave this level selected; conftest.py restores it."""
     dispatch.select(level)
     out = np.empty_like(x)
     CORE[x.dtype.type].block("function", name, x, out)
@@ -61,7 +61,7 @@ def computed(name, x, level):
 
 
 def check(name, x):
-    """Compare with mpmath at every level; the exact values are computed once."""
+    """Compare a function with mpmath at every CPU level."""
     with mp.workprec(160):
         exact = [EXACT[name](mpf(float(value))) for value in x]
         for level in dispatch.levels():
@@ -71,7 +71,7 @@ def check(name, x):
 
 
 def any_bits(dtype, count, seed):
-    """Finite numbers of random bits: every exponent, both signs."""
+    """Return finite numbers of random bits, with all exponents and both signs."""
     unsigned = {np.float32: np.uint32, np.float64: np.uint64}[dtype]
     bits = np.random.default_rng(seed).integers(0, np.iinfo(unsigned).max, count, unsigned, endpoint=True)
     x = bits.view(dtype)
@@ -79,13 +79,13 @@ def any_bits(dtype, count, seed):
 
 
 def tiny_numbers(dtype):
-    """Both zeros, subnormal numbers and the smallest normal one, of both signs."""
+    """Return zeros, subnormal numbers and the smallest normal number, with both signs."""
     info = np.finfo(dtype)
     x = np.array([0.0, info.smallest_subnormal, info.smallest_normal / 3, info.smallest_normal], dtype)
     return np.concatenate([x, -x])
 
 
-def neighbours(x):
-    """The numbers themselves and those next to them."""
+def neighbors(x):
+    """Return the numbers and the floating-point numbers next to them."""
     up, down = x.dtype.type(np.inf), x.dtype.type(-np.inf)
     return np.concatenate([x, np.nextafter(x, up), np.nextafter(x, down)])

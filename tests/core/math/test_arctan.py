@@ -3,7 +3,7 @@
 import numpy as np
 
 from cygd.core import dispatch
-from tests.helpers.ulp import any_bits, both_types, check, computed, every_level, neighbours, tiny_numbers
+from tests.helpers.ulp import any_bits, both_types, check, computed, every_level, neighbors, tiny_numbers
 
 
 @both_types
@@ -15,7 +15,7 @@ def test_the_ordinary_range(dtype):
 def test_where_the_three_forms_meet(dtype):
     draw = np.random.default_rng(3)
     near = np.concatenate([at * (1 + 0.05 * draw.random(800)) for at in (0.48, 0.5, 1.95, 2)])
-    check("arctan", neighbours(np.array([0.5, -0.5, 1, -1, 2, -2], dtype)))
+    check("arctan", neighbors(np.array([0.5, -0.5, 1, -1, 2, -2], dtype)))
     check("arctan", (near * draw.choice([-1, 1], near.size)).astype(dtype))
 
 

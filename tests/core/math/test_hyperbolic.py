@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cygd.core import dispatch
-from tests.helpers.ulp import any_bits, both_types, check, computed, every_level, neighbours, tiny_numbers
+from tests.helpers.ulp import any_bits, both_types, check, computed, every_level, neighbors, tiny_numbers
 
 # the largest x of which sinh and cosh are finite: log(2 max) rounded down
 LAST = {np.float32: 89.41598510742188, np.float64: 710.4758600739439}
@@ -26,7 +26,7 @@ def test_where_one_power_of_two_gives_way_to_the_next(name, dtype):
     # |r| = log(2) / 2, where sinh r is largest: at log(2) / 2 itself a sum of large terms of opposite sign
     x = ((np.arange(80) + 0.5) * np.log(2)).astype(dtype)
     near = np.random.default_rng(3).uniform(0.34, 0.5, 1500).astype(dtype)
-    check(name, np.concatenate([neighbours(x), near, -near]))
+    check(name, np.concatenate([neighbors(x), near, -near]))
 
 
 @both_types

@@ -12,7 +12,7 @@ from tests.helpers.ulp import (
     computed,
     every_level,
     needs_both_fused_levels,
-    neighbours,
+    neighbors,
     tiny_numbers,
 )
 
@@ -60,14 +60,14 @@ def test_both_sides_of_the_limit_of_the_short_reduction(name, dtype):
 @every_function
 def test_neighbours_of_small_multiples_of_a_quarter_turn(name, dtype):
     near = (np.arange(-300, 301) * (np.pi / 2)).astype(dtype)
-    check(name, neighbours(near))
+    check(name, neighbors(near))
 
 
 @both_types
 def test_tan_where_the_quarters_meet(dtype):
     # odd multiples of pi/4: sine and cosine are of a size, and the quotient turns over
     x = (np.arange(-301, 302, 2) * (np.pi / 4)).astype(dtype)
-    check("tan", neighbours(x))
+    check("tan", neighbors(x))
 
 
 @both_types
