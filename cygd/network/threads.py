@@ -46,7 +46,7 @@ def available_threads() -> int:
 
 
 def _cgroup_quota() -> float | None:
-    """Return the CPU quota of this process's cgroups in CPUs, or None if there is no limit."""
+    """Return the CPU quota of this process's cgroups in CPUs, or None if unlimited."""
     try:
         lines = OWN_CGROUP.read_text().splitlines()
     except OSError:

@@ -53,10 +53,10 @@ class Checkpoint:
     def to_bytes(self) -> bytes:
         """Return the content of a checkpoint file; the optimizer's state must be numeric arrays."""
         state, early_stopping = self.state, self.state.early_stopping
-        standing = None
+        stopping = None
         if early_stopping is not None:
             best, best_epoch, wait, _ = early_stopping
-            standing = {"best": float(best), "best_epoch": best_epoch, "waited": wait}
+            stopping = {"best": float(best), "best_epoch": best_epoch, "waited": wait}
         description = {
             "epoch": state.epoch,
             "updates": state.updates,
@@ -64,7 +64,7 @@ class Checkpoint:
             "memory": list(state.scalars),
             "last": dict(state.last),
             "seconds": state.seconds,
-            "standing": standing,
+            "standing": stopping,
             "optimizer": list(state.optimizer),
             "metrics": list(self.extent),
             "config": self.config,
@@ -112,9 +112,9 @@ def read(path: Path) -> Checkpoint:
     except CheckpointError as error:
         raise DamagedError(f"{path} is unusable: {error.message}") from None
     early_stopping = None
-    if (standing := description["standing"]) is not None:
+    if (stopping := description["standing"]) is not None:
         early_stopping = EarlyStoppingState(
-            standing["best"], standing["best_epoch"], standing["waited"], arrays.get("best")
+            stopping["best"], stopping["best_epoch"], stopping["waited"], arrays.get("best")
         )
     state = TrainingState(
         **{name: description[name] for name in ("epoch", "updates", "step", "last", "seconds")},

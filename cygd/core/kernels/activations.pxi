@@ -2,8 +2,8 @@
 # equations are in activations_piecewise.pxi and activations_smooth.pxi.
 #
 # To add an activation, write two inline functions over a vector (f and its derivative), two wrappers that
-# pass them to a loop, and an entry in `fill_activations`. `a` is the activation's parameter, if any. Where f
-# and f' share an exponential or a division, a third wrapper (`_f_df`) computes both in one pass, for
+# pass them to a loop, and an entry at the end of the same file. `a` is the activation's parameter, if any.
+# Where f and f' share an exponential or a division, a third wrapper (`_f_df`) computes both in one pass, for
 # training.
 #
 # - Where f' is cheaper to compute from the output, it takes y_hat and is exact for the rounded y_hat. Where
@@ -83,6 +83,31 @@ cdef inline void map_value_and_derivative(value_and_derivative_fn f, const real 
         i += LANES
 
 
+# table -------------------------------------------------------------------------------------------
+
+cdef activation_entry *register_activation(kernels *t, const char *name, block_t f, derivative_t df) noexcept:
+    """Append an entry to the table and return it."""
+    cdef activation_entry *entry = &t.activations[t.n_activations]
+    entry.name = name
+    entry.f = f
+    entry.df = df
+    t.n_activations += 1
+    return entry
+
+
+cdef activation_entry *reads_y_hat(activation_entry *entry) noexcept:
+    """Declare that df reads y_hat; return the entry."""
+    entry.df_reads_y_hat = True
+    return entry
+
+
+cdef void add_parameter(activation_entry *entry, const char *name, double default) noexcept:
+    """Append a parameter and its default to an entry."""
+    entry.parameters[entry.n_parameters] = name
+    entry.defaults[entry.n_parameters] = default
+    entry.n_parameters += 1
+
+
 include "activations_piecewise.pxi"
 include "activations_smooth.pxi"
 
@@ -129,53 +154,10 @@ cdef void softmax_backward(const real *h, const real *y_hat, const real *g, real
             store(delta + j * rows + r, load(y_hat + j * rows + r) * (load(g + j * rows + r) - total))
 
 
-# table -------------------------------------------------------------------------------------------
-
-cdef activation_entry *register_activation(kernels *t, const char *name, block_t f, derivative_t df) noexcept:
-    """Append an entry to the table and return it."""
-    cdef activation_entry *entry = &t.activations[t.n_activations]
-    entry.name = name
-    entry.f = f
-    entry.df = df
-    t.n_activations += 1
-    return entry
-
-
-cdef activation_entry *reads_y_hat(activation_entry *entry) noexcept:
-    """Declare that df reads y_hat; return the entry."""
-    entry.df_reads_y_hat = True
-    return entry
-
-
-cdef void add_parameter(activation_entry *entry, const char *name, double default) noexcept:
-    """Append a parameter and its default to an entry."""
-    entry.parameters[entry.n_parameters] = name
-    entry.defaults[entry.n_parameters] = default
-    entry.n_parameters += 1
-
-
 cdef void fill_activations(kernels *t) noexcept:
     cdef activation_entry *entry
-    register_activation(t, "identity", identity_f, identity_df)
-    register_activation(t, "step", step_f, step_df)
-    reads_y_hat(register_activation(t, "sigmoid", sigmoid_f, sigmoid_df))
-    reads_y_hat(register_activation(t, "tanh", tanh_f, tanh_df))
-    register_activation(t, "relu", relu_f, relu_df)
-    add_parameter(register_activation(t, "leaky_relu", leaky_relu_f, leaky_relu_df), "slope", LEAKY_SLOPE)
-    add_parameter(reads_y_hat(register_activation(t, "elu", elu_f, elu_df)), "alpha", ALPHA)
-    reads_y_hat(register_activation(t, "selu", selu_f, selu_df))
-    add_parameter(reads_y_hat(register_activation(t, "celu", celu_f, celu_df)), "alpha", ALPHA)
-    register_activation(t, "softplus", softplus_f, softplus_df).value_and_derivative = softplus_f_df
-    register_activation(t, "softsign", softsign_f, softsign_df).value_and_derivative = softsign_f_df
-    register_activation(t, "gelu", gelu_f, gelu_df).value_and_derivative = gelu_f_df
-    register_activation(t, "gelu_tanh", gelu_tanh_f, gelu_tanh_df).value_and_derivative = gelu_tanh_f_df
-    register_activation(t, "silu", silu_f, silu_df).value_and_derivative = silu_f_df
-    register_activation(t, "mish", mish_f, mish_df).value_and_derivative = mish_f_df
-    register_activation(t, "hard_sigmoid", hard_sigmoid_f, hard_sigmoid_df)
-    register_activation(t, "hard_tanh", hard_tanh_f, hard_tanh_df)
-    register_activation(t, "hard_swish", hard_swish_f, hard_swish_df)
-    register_activation(t, "sin", sin_f, sin_df).value_and_derivative = sin_f_df
-    reads_y_hat(register_activation(t, "gaussian", gaussian_f, gaussian_df))
+    fill_piecewise_activations(t)
+    fill_smooth_activations(t)
     entry = register_activation(t, "softmax", NULL, NULL)
     entry.f_rows = softmax_f
     entry.backward_rows = softmax_backward

@@ -214,3 +214,18 @@ cdef void hard_swish_f(const real *h, real *out, Py_ssize_t n, void *data) noexc
 
 cdef void hard_swish_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
     map_derivative(hard_swish_derivative, NO_PARAMETER, h, y_hat, out, n, data)
+
+
+# table -------------------------------------------------------------------------------------------
+
+cdef void fill_piecewise_activations(kernels *t) noexcept:
+    register_activation(t, "identity", identity_f, identity_df)
+    register_activation(t, "step", step_f, step_df)
+    register_activation(t, "relu", relu_f, relu_df)
+    add_parameter(register_activation(t, "leaky_relu", leaky_relu_f, leaky_relu_df), "slope", LEAKY_SLOPE)
+    add_parameter(reads_y_hat(register_activation(t, "elu", elu_f, elu_df)), "alpha", ALPHA)
+    reads_y_hat(register_activation(t, "selu", selu_f, selu_df))
+    add_parameter(reads_y_hat(register_activation(t, "celu", celu_f, celu_df)), "alpha", ALPHA)
+    register_activation(t, "hard_sigmoid", hard_sigmoid_f, hard_sigmoid_df)
+    register_activation(t, "hard_tanh", hard_tanh_f, hard_tanh_df)
+    register_activation(t, "hard_swish", hard_swish_f, hard_swish_df)

@@ -303,3 +303,18 @@ cdef void gaussian_f(const real *h, real *out, Py_ssize_t n, void *data) noexcep
 
 cdef void gaussian_df(const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data) noexcept nogil:
     map_derivative(gaussian_derivative, NO_PARAMETER, h, y_hat, out, n, data)
+
+
+# table -------------------------------------------------------------------------------------------
+
+cdef void fill_smooth_activations(kernels *t) noexcept:
+    reads_y_hat(register_activation(t, "sigmoid", sigmoid_f, sigmoid_df))
+    reads_y_hat(register_activation(t, "tanh", tanh_f, tanh_df))
+    register_activation(t, "softplus", softplus_f, softplus_df).value_and_derivative = softplus_f_df
+    register_activation(t, "softsign", softsign_f, softsign_df).value_and_derivative = softsign_f_df
+    register_activation(t, "gelu", gelu_f, gelu_df).value_and_derivative = gelu_f_df
+    register_activation(t, "gelu_tanh", gelu_tanh_f, gelu_tanh_df).value_and_derivative = gelu_tanh_f_df
+    register_activation(t, "silu", silu_f, silu_df).value_and_derivative = silu_f_df
+    register_activation(t, "mish", mish_f, mish_df).value_and_derivative = mish_f_df
+    register_activation(t, "sin", sin_f, sin_df).value_and_derivative = sin_f_df
+    reads_y_hat(register_activation(t, "gaussian", gaussian_f, gaussian_df))
