@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from benchmarks.measure import Comparison, compare
-from benchmarks.report import Section, Table
+from benchmarks.report import Section, Table, ratio_cell, verdict
 from cygd import Network, core
 from cygd.components.activations import ACTIVATIONS
 
@@ -180,12 +180,12 @@ def _against_numpy(names: list[str], dtype: str, quick: bool) -> Table:
     for name in names:
         calls = (core.activate, core.derivative)
         for label, call, texts in zip(("f", "f'"), calls, EXPRESSIONS[name], strict=True):
-            found, text = _compare_expressions(name, call, texts, h, quick)
+            comparison, text = _compare_expressions(name, call, texts, h, quick)
             least = TARGETS.get(name, 1.0) if dtype == "float64" else 1.0
-            ratio, (low, high) = found.ratios[text], found.spread[text]
-            times = [f"{1e6 * found.seconds[side]:.2f}" for side in ("cygd", text)]
-            verdict = f"at least {least:g}" if ratio >= least else f"at least {least:g}: missed"
-            cells = [name, label, *times, f"{ratio:.2f} [{low:.2f}, {high:.2f}]", verdict, f"`{text}`"]
+            ratio = comparison.ratios[text]
+            times = [f"{1e6 * comparison.seconds[side]:.2f}" for side in ("cygd", text)]
+            target = verdict(f"at least {least:g}", ratio >= least)
+            cells = [name, label, *times, ratio_cell(comparison, text), target, f"`{text}`"]
             table.rows.append(cells)
     return table
 
@@ -203,8 +203,8 @@ def _compare_expressions(
         call(h, name, out)
         np.testing.assert_allclose(result, out, err_msg=f"{name}: {text}", **close)
     # timings far shorter than a time slice of the scheduler
-    found = compare({"cygd": lambda: call(h, name, out), **works}, 5 if quick else 151, 0.0003)
-    return found, min(works, key=lambda text: found.ratios[text])
+    comparison = compare({"cygd": lambda: call(h, name, out), **works}, 5 if quick else 151, 0.0003)
+    return comparison, min(works, key=lambda text: comparison.ratios[text])
 
 
 class _Constants(ast.NodeTransformer):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Comparison, compare, summarize
-from benchmarks.report import Section, Table, ratio_cell
+from benchmarks.report import Section, Table, ratio_cell, verdict
 from cygd import Activation, Network, core
 
 SIZE = 4096
@@ -47,7 +47,7 @@ interleaved rounds, with the interquartile range in brackets; below 1 the formul
 
 
 def _verdict(ratio: float, most: float) -> str:
-    return f"at most {most:g}" if ratio <= most else f"at most {most:g}: missed"
+    return verdict(f"at most {most:g}", ratio <= most)
 
 
 def _engine(activation: Any, dtype: str) -> Any:
@@ -79,9 +79,9 @@ def _elementwise(rounds: int) -> Table:
     for rows, most in ((SMOOTH, 1.5), (ARITHMETIC, 2.5)):
         for name, formula, kernel in rows:
             for dtype in ("float64", "float32"):
-                found = _blocks({"built-in": kernel, "formula": {"formula": formula}}, dtype, rounds)
-                ours, theirs = (1e9 * found.seconds[side] / SIZE for side in ("formula", "built-in"))
-                target = _verdict(found.ratios["formula"], most)
+                comparison = _blocks({"built-in": kernel, "formula": {"formula": formula}}, dtype, rounds)
+                ours, theirs = (1e9 * comparison.seconds[side] / SIZE for side in ("formula", "built-in"))
+                target = _verdict(comparison.ratios["formula"], most)
                 if most == 2.5 and ours <= 0.1:
                     target = "at most 0.1 ns"
                 cells = [
@@ -90,7 +90,7 @@ def _elementwise(rounds: int) -> Table:
                     f"{ours:.2f}",
                     kernel,
                     f"{theirs:.2f}",
-                    ratio_cell(found, "formula"),
+                    ratio_cell(comparison, "formula"),
                     target,
                 ]
                 table.rows.append(cells)
@@ -134,11 +134,13 @@ def _training(rounds: int) -> Table:
                 losses = [net.loss(xs, ys) for net in nets.values()]
                 assert np.isclose(*losses, rtol=1e-4), losses  # the same function, from the same weights
                 works = {side: _fit(net, xs, ys, batch, 1, EPOCHS) for side, net in nets.items()}
-                found = compare(works, rounds)
+                comparison = compare(works, rounds)
                 steps = EPOCHS * -(-rows // batch)
-                per_step = f"{1e6 * found.seconds['formula'] / steps:.1f}"
-                target = _verdict(found.ratios["formula"], 1.15)
-                table.rows.append([label, dtype, "1", name, per_step, ratio_cell(found, "formula"), target])
+                per_step = f"{1e6 * comparison.seconds['formula'] / steps:.1f}"
+                target = _verdict(comparison.ratios["formula"], 1.15)
+                table.rows.append(
+                    [label, dtype, "1", name, per_step, ratio_cell(comparison, "formula"), target]
+                )
     return table
 
 
@@ -162,14 +164,14 @@ def _small_networks(rounds: int) -> Table:
         works = {"cygd": _fit(ours, x, y, batch, 1, EPOCHS)}
         for form in ("eager", "torch.compile"):
             works[form] = _torch_epochs(ours, bodies[name], x, y, batch, form == "torch.compile")
-        found = compare(works, max(3, rounds // 3))
+        comparison = compare(works, max(3, rounds // 3))
         steps = EPOCHS * -(-rows // batch)
         for form, least in (("eager", 10), ("torch.compile", 3)):
-            ratio = found.ratios[form]
-            target = f"at least {least}" if ratio >= least else f"at least {least}: missed"
-            cells = [1e6 * found.seconds[side] / steps for side in (form, "cygd")]
+            ratio = comparison.ratios[form]
+            target = verdict(f"at least {least}", ratio >= least)
+            cells = [1e6 * comparison.seconds[side] / steps for side in (form, "cygd")]
             times = [f"{cells[0]:.0f}", f"{cells[1]:.1f}"]
-            table.rows.append([name, form, *times, ratio_cell(found, form), target])
+            table.rows.append([name, form, *times, ratio_cell(comparison, form), target])
     return table
 
 
@@ -220,12 +222,12 @@ def _libraries(rounds: int) -> Table:
             program.run([h], [out])
             works: dict[str, Callable[[], object]] = {"cygd": lambda p=program, a=h, o=out: p.run([a], [o])}  # type: ignore[misc]
             works |= _others(formula, h, out)
-            found = compare(works, rounds)
+            comparison = compare(works, rounds)
             for library in list(works)[1:]:
-                ratio = found.ratios[library]
-                target = "faster" if ratio > 1 else "faster: missed"
-                times = [f"{1e6 * found.seconds[side]:.1f}" for side in (library, "cygd")]
-                table.rows.append([name, dtype, library, *times, ratio_cell(found, library), target])
+                ratio = comparison.ratios[library]
+                target = verdict("faster", ratio > 1)
+                times = [f"{1e6 * comparison.seconds[side]:.1f}" for side in (library, "cygd")]
+                table.rows.append([name, dtype, library, *times, ratio_cell(comparison, library), target])
     return table
 
 
@@ -258,9 +260,14 @@ def _pointer(rounds: int) -> Table:
         for dtype in ("float64", "float32"):
             f, df = _kernels(dtype).addresses(kernel)
             own = Activation("own", pointer=f, derivative_pointer=df, dtype=dtype)
-            found = _blocks({"built-in": kernel, "pointer": own}, dtype, rounds, separate=True)
+            comparison = _blocks({"built-in": kernel, "pointer": own}, dtype, rounds, separate=True)
             table.rows.append(
-                [kernel, dtype, ratio_cell(found, "pointer"), _verdict(found.ratios["pointer"], 1.05)]
+                [
+                    kernel,
+                    dtype,
+                    ratio_cell(comparison, "pointer"),
+                    _verdict(comparison.ratios["pointer"], 1.05),
+                ]
             )
     table.note = (
         "f and f' are called one after the other on both sides, as for a pointer. In training, a built-in "
@@ -290,7 +297,7 @@ def _numpy_overhead(rounds: int) -> Table:
         each = [1e6 * (b - a) for a, b in zip(alone, called, strict=True)]
         overhead = statistics.median(each)
         cells = [f"{1e6 * statistics.median(times):.2f}" for times in (alone, called)]
-        target = "at most 2" if overhead <= 2 else "at most 2: missed"
+        target = _verdict(overhead, 2)
         table.rows.append([str(size), *cells, f"{overhead:.2f}", target])
     return table
 
@@ -302,7 +309,7 @@ def _compiling(rounds: int) -> Table:
     fresh = compiler._compile_activation.__wrapped__
     table = Table("Compilation of formulas", ["formula", "ms", "target"])
     for name, formula, _ in SMOOTH[::2] + ARITHMETIC:
-        found = compare({name: lambda text=formula: fresh(text, (), ())}, rounds)  # type: ignore[misc]
-        ms = 1e3 * found.seconds[name]
-        table.rows.append([name, f"{ms:.2f}", "at most 1" if ms <= 1 else "at most 1: missed"])
+        comparison = compare({name: lambda text=formula: fresh(text, (), ())}, rounds)  # type: ignore[misc]
+        ms = 1e3 * comparison.seconds[name]
+        table.rows.append([name, f"{ms:.2f}", _verdict(ms, 1)])
     return table

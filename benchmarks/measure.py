@@ -89,9 +89,9 @@ def summarize(times: Mapping[str, list[float]]) -> Comparison:
     """Return the medians, and the ratios to the first side over the rounds."""
     first = times[next(iter(times))]
     ratios, spread = {}, {}
-    for name, own in times.items():
-        each = [a / b for a, b in zip(own, first, strict=True)]
+    for name, values in times.items():
+        each = [a / b for a, b in zip(values, first, strict=True)]
         ratios[name] = statistics.median(each)
         quarters = statistics.quantiles(each, n=4) if len(each) > 1 else [each[0]] * 3
         spread[name] = (quarters[0], quarters[2])
-    return Comparison({name: statistics.median(own) for name, own in times.items()}, ratios, spread)
+    return Comparison({name: statistics.median(values) for name, values in times.items()}, ratios, spread)

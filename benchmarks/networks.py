@@ -115,13 +115,13 @@ def cases(quick: bool) -> list[tuple[Case, dict[str, float]]]:
 
 def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None = None) -> Section:
     """Measure all networks."""
-    most = min(2, len(cores()))
+    max_threads = min(2, len(cores()))
     absent = [f"{p.label}: not installed" for p in PEERS if not present(p.package)]
     rounds = 3 if quick else 9
     with ExitStack() as stack:
         sides: SIDES = {}
         machine: dict[int, Worker] = {}
-        for threads in range(1, most + 1):
+        for threads in range(1, max_threads + 1):
             sides["cygd", threads] = stack.enter_context(Worker("ours", threads))
             machine[threads] = stack.enter_context(Worker("machine", threads))
             for peer in PEERS:
@@ -137,7 +137,7 @@ def run(quick: bool = False, chosen: list[tuple[Case, dict[str, float]]] | None 
             selected = {side: worker for side, worker in sides.items() if main or side[0] not in COMPILING}
             ready = prepare(selected, machine, case, 0.005 if quick else 0.03, absent)
             time_sides(ready, machine, result, rounds)
-            if most > 1:
+            if max_threads > 1:
                 with Worker("machine", 1, cores()[:1]) as load:
                     load.ask("build", case)
                     load.send("call", "spin", 600.0)
@@ -193,10 +193,10 @@ def time_sides(
 
 def section(results: list[Result], unit: Result, read: dict[int, float], absent: list[str]) -> Section:
     """Return the section with its tables and charts."""
-    most = max(read)
-    labels = [peer.label for peer in PEERS if any(result.best(peer.label, most) for result in results)]
-    tables = [_speedup_table(results, labels, threads) for threads in range(1, most + 1)]
-    if most > 1:
+    max_threads = max(read)
+    labels = [peer.label for peer in PEERS if any(result.best(peer.label, max_threads) for result in results)]
+    tables = [_speedup_table(results, labels, threads) for threads in range(1, max_threads + 1)]
+    if max_threads > 1:
         tables.append(_threads_table(results))
     text = TEXT.strip() + f"\n\nPeers: {versions('jax', 'torch', 'scikit-learn', 'numpy')}."
     if absent:
@@ -208,35 +208,37 @@ def _name(case: Case) -> str:
     return f"{case.label}, all {case.batch}" if case.full else f"{case.label}, {case.batch}"
 
 
-def _speedup_table(results: list[Result], labels: list[str], most: int) -> Table:
+def _speedup_table(results: list[Result], labels: list[str], max_threads: int) -> Table:
     head = ["network, batch", "hidden", "optimizer", "cygd, us", "share of peak"]
     title = (
         "Speedup with one thread each"
-        if most == 1
+        if max_threads == 1
         else "Speedup on two cores, each library at its best number of threads"
     )
     table = Table(title, [*head, *labels, "target"])
     for result in results:
-        ours, found = result.compare(most)
-        cell, share = result.share(ours, most)
+        ours, comparisons = result.compare(max_threads)
+        cell, share = result.share(ours, max_threads)
         micro = f"{1e6 * statistics.median(result.times[ours]):.2f}"
         cells = [_name(result.case), result.case.activation, result.case.optimizer]
-        cells += [micro if most == 1 else f"{micro} ({ours[1]})", cell]
-        cells += [ratio_cell(found[label], label) if label in found else "-" for label in labels]
-        table.rows.append([*cells, _target(result, found, share, most)])
-    if most > 1:
+        cells += [micro if max_threads == 1 else f"{micro} ({ours[1]})", cell]
+        cells += [ratio_cell(comparisons[label], label) if label in comparisons else "-" for label in labels]
+        table.rows.append([*cells, _target(result, comparisons, share, max_threads)])
+    if max_threads > 1:
         table.note = "The number of threads is in parentheses after the time."
     return table
 
 
-def _target(result: Result, found: dict[str, Comparison], share: float, most: int) -> str:
-    least = {"JAX": ONE_CORE} if most == 1 else result.least
+def _target(result: Result, comparisons: dict[str, Comparison], share: float, max_threads: int) -> str:
+    least = {"JAX": ONE_CORE} if max_threads == 1 else result.least
     targets = []
     for label, factor in least.items():
-        if label in found:
-            met = found[label].ratios[label] >= factor or (most > 1 and label == "JAX" and share >= SHARE)
+        if label in comparisons:
+            met = comparisons[label].ratios[label] >= factor or (
+                max_threads > 1 and label == "JAX" and share >= SHARE
+            )
             targets.append(verdict(f"{label} {factor:g}", met))
-    if most > 1 and "JAX" in found and not result.case.full:
+    if max_threads > 1 and "JAX" in comparisons and not result.case.full:
         targets[0] = targets[0].replace("JAX", f"{100 * SHARE:.0f} % or JAX")
     return ", ".join(targets) or "-"
 
@@ -261,19 +263,21 @@ def _threads_table(results: list[Result]) -> Table:
 
 
 def _charts(results: list[Result], unit: Result, labels: list[str], read: dict[int, float]) -> list[Chart]:
-    most = max(read)
+    max_threads = max(read)
     shown = [r for r in results if (r.case.activation, r.case.optimizer) == ("tanh", "adam")] or results
     groups, points = {}, {}
     for result in shown:
-        _, found = result.compare(most)
-        groups[_name(result.case)] = {label: found[label].ratios[label] for label in labels if label in found}
+        _, comparisons = result.compare(max_threads)
+        groups[_name(result.case)] = {
+            label: comparisons[label].ratios[label] for label in labels if label in comparisons
+        }
     for result in [*shown, unit]:
-        ours, _ = result.compare(most)
+        ours, _ = result.compare(max_threads)
         moved = 4 * (result.case.widths[0] + result.case.widths[-1]) * result.case.batch
         rate = result.case.operations / min(result.times[ours])
         points[_name(result.case)] = (result.case.operations / moved, rate)
     peak = shown[0].peak
-    cores_used = "one core" if most == 1 else "two cores"
+    cores_used = "one core" if max_threads == 1 else "two cores"
     caption = f"Time of a training step, tanh, Adam, float32, {cores_used}"
     roofs = "Roofline of the machine, with the rates of the training steps"
     return [

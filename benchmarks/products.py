@@ -56,9 +56,9 @@ def run(quick: bool = False, sizes: tuple[int, ...] = ()) -> Section:
                     result = Result(Multiplication(size, dtype, level))
                     worker.ask("build", result.case)
                     for _ in range(rounds):
-                        found = worker.ask("call", "rates", at_least)
-                        for each, rate in zip((result.ours, result.numpy, result.peak), found, strict=True):
-                            each.append(rate)
+                        rates = worker.ask("call", "rates", at_least)
+                        for values, rate in zip((result.ours, result.numpy, result.peak), rates, strict=True):
+                            values.append(rate)
                     results.append(result)
     return Section("products", "Matrix products", TEXT, [_table(results)], [_chart(results)])
 
@@ -75,11 +75,11 @@ def _table(results: list[Result]) -> Table:
     for result in results:
         share = max(result.ours) / _peak(results, result.case)
         cell, good = share_cell(share)
-        found = summarize({"cygd": [1 / r for r in result.ours], "NumPy": [1 / r for r in result.numpy]})
+        comparison = summarize({"cygd": [1 / r for r in result.ours], "NumPy": [1 / r for r in result.numpy]})
         case = result.case
         cells = [case.level, case.dtype, str(case.size), f"{statistics.median(result.ours) / 1e9:.0f}"]
         cells += [cell, verdict(f"{100 * LEAST:.0f} %", good and share >= LEAST)]
-        cells += [f"{statistics.median(result.numpy) / 1e9:.0f}", ratio_cell(found, "NumPy")]
+        cells += [f"{statistics.median(result.numpy) / 1e9:.0f}", ratio_cell(comparison, "NumPy")]
         table.rows.append(cells)
     return table
 

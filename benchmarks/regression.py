@@ -169,22 +169,27 @@ def _table(title: str, sides: Sides, x: Any, least: dict[str, float], rounds: in
     flat = x.reshape(-1)
     for k, name in enumerate(READS):
         sides[name] = lambda threads=2 - k: kernels.read_seconds(flat, threads)  # type: ignore[misc]
-    found = compare(sides, rounds, pause=PAUSE)
+    comparison = compare(sides, rounds, pause=PAUSE)
     table = Table(title, ["side", "ms", "GB/s of x", "time / cygd's", "target"])
     for name in sides:
-        seconds = found.seconds[name]
-        cells = [name, f"{1e3 * seconds:.2f}", f"{x.nbytes / seconds / 1e9:.1f}", ratio_cell(found, name)]
-        table.rows.append([*cells, _target(name, found, sides, least)])
+        seconds = comparison.seconds[name]
+        cells = [
+            name,
+            f"{1e3 * seconds:.2f}",
+            f"{x.nbytes / seconds / 1e9:.1f}",
+            ratio_cell(comparison, name),
+        ]
+        table.rows.append([*cells, _target(name, comparison, sides, least)])
     return table
 
 
-def _target(name: str, found: Comparison, sides: Sides, least: dict[str, float]) -> str:
+def _target(name: str, comparison: Comparison, sides: Sides, least: dict[str, float]) -> str:
     """Return a side's target and whether it is met; of several sides of a peer, the fastest one has it."""
     peer = name.split()[0].rstrip(",")
     if peer not in least or name == READS[1]:
         return ""
     forms = [side for side in sides if side.split()[0].rstrip(",") == peer and side != READS[1]]
-    fastest = min(forms, key=lambda side: found.ratios[side])
+    fastest = min(forms, key=lambda side: comparison.ratios[side])
     if name != fastest:
         return ""
-    return verdict(f"at least {least[peer]:g}", found.ratios[name] >= least[peer])
+    return verdict(f"at least {least[peer]:g}", comparison.ratios[name] >= least[peer])

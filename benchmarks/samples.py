@@ -91,10 +91,12 @@ def _units(rounds: int, sizes: Sequence[tuple[int, int]]) -> Table:
                     works[name], outputs = prepare(epochs)
                     found_loss = _row_losses(outputs(), y, loss)
                     assert np.isclose(found_loss, expected, rtol=1e-3), (name, found_loss, expected)
-                found = compare(works, rounds)
+                comparison = compare(works, rounds)
                 for name, (_, least) in peers.items():
-                    times = [f"{1e9 * found.seconds[side] / (n * epochs):.1f}" for side in (name, "cygd")]
-                    target = _verdict(found.ratios[name], least)
+                    times = [
+                        f"{1e9 * comparison.seconds[side] / (n * epochs):.1f}" for side in (name, "cygd")
+                    ]
+                    target = _verdict(comparison.ratios[name], least)
                     cells = [
                         activation,
                         loss,
@@ -103,7 +105,7 @@ def _units(rounds: int, sizes: Sequence[tuple[int, int]]) -> Table:
                         dtype,
                         name,
                         *times,
-                        ratio_cell(found, name),
+                        ratio_cell(comparison, name),
                         target,
                     ]
                     table.rows.append(cells)
@@ -259,12 +261,12 @@ def _networks(rounds: int) -> Table:
         works = {"cygd": _epochs(net, x, y, epochs)}
         for name, (work, _, _) in peers.items():
             works[name] = lambda work=work: [work() for _ in range(epochs)]  # type: ignore[misc]
-        found = compare(works, rounds)
+        comparison = compare(works, rounds)
         label = "-".join(map(str, widths))
         for name, (_, _, least) in peers.items():
-            times = [f"{1e6 * found.seconds[side] / (n * epochs):.2f}" for side in (name, "cygd")]
-            target = _verdict(found.ratios[name], least)
-            table.rows.append([label, activation, name, *times, ratio_cell(found, name), target])
+            times = [f"{1e6 * comparison.seconds[side] / (n * epochs):.2f}" for side in (name, "cygd")]
+            target = _verdict(comparison.ratios[name], least)
+            table.rows.append([label, activation, name, *times, ratio_cell(comparison, name), target])
     missing = [] if not _absent("mlpfile") else ["mlpfile"]
     missing += [] if _fann() is not None else ["FANN"]
     table.note = "mlpfile and FANN are called from Python once per row, which costs about 0.5 us."

@@ -53,12 +53,12 @@ def square(width: int, batch: int) -> Case:
 def run(quick: bool = False, small: bool = False) -> Section:
     """Measure epochs and steps; `small` is for tests."""
     rounds, at_least = (2, 0.002) if quick else (7, 0.02)
-    most = min(2, len(cores()))
+    max_threads = min(2, len(cores()))
     parts: dict[str, dict[str, Points]] = {}
     with ExitStack() as stack:
         ours = {
             _side("cygd", threads): stack.enter_context(Worker("ours", threads))
-            for threads in range(1, most + 1)
+            for threads in range(1, max_threads + 1)
         }
         for axis, cases in growth(quick).items():
             progress(axis)
@@ -67,7 +67,7 @@ def run(quick: bool = False, small: bool = False) -> Section:
                 for label, seconds in _lowest(ours, case, rounds, at_least).items():
                     lines.setdefault(label, []).append((size, seconds))
         peers = {}
-        for threads in range(1, 1 + (1 if quick else most)):
+        for threads in range(1, 1 + (1 if quick else max_threads)):
             for label, module, package in (("JAX", "jax_scan", "jax"), ("PyTorch", "torch_nn", "torch")):
                 if present(package) and not small:
                     peers[_side(label, threads)] = stack.enter_context(Worker(module, threads))
@@ -108,7 +108,7 @@ def _lowest(sides: dict[str, Worker], case: Case, rounds: int, at_least: float) 
     for _ in range(rounds):
         for label, worker in sides.items():
             times[label].append(worker.ask("seconds"))
-    return {label: min(found) for label, found in times.items()}
+    return {label: min(seconds) for label, seconds in times.items()}
 
 
 def _steps(
@@ -121,14 +121,14 @@ def _steps(
     if small:
         widths, batches = widths[:2], batches[:2]
     order = sorted(sides, key=lambda label: label.partition(", ")[2])  # by threads
-    found: dict[str, dict[int, Points]] = {label: {} for label in order}
+    steps: dict[str, dict[int, Points]] = {label: {} for label in order}
     for width in widths:
         progress(f"layers of {width} units")
         for batch in batches:
             case = square(width, batch)
             for label, seconds in _lowest(sides, case, rounds, at_least).items():
-                found[label].setdefault(width, []).append((batch, 1e6 * seconds / case.steps))
-    return found
+                steps[label].setdefault(width, []).append((batch, 1e6 * seconds / case.steps))
+    return steps
 
 
 def scaling_exponent(points: Points) -> float:
@@ -142,8 +142,8 @@ def _growth_table(parts: dict[str, dict[str, Points]]) -> Table:
     table = Table(_base(), ["varied", "side", "first", "last", "first ms", "last ms", "exponent"])
     for axis, lines in parts.items():
         for label, points in lines.items():
-            (first, least), (last, most) = points[0], points[-1]
-            times = [f"{1e3 * seconds:.3f}" for seconds in (least, most)]
+            (first, first_seconds), (last, last_seconds) = points[0], points[-1]
+            times = [f"{1e3 * seconds:.3f}" for seconds in (first_seconds, last_seconds)]
             table.rows.append([axis, label, f"{first}", f"{last}", *times, f"{scaling_exponent(points):.2f}"])
     return table
 

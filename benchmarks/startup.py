@@ -88,7 +88,7 @@ def _processes(rounds: int) -> Table:
     experiment = str(CHECKOUT / "experiments" / "one_unit.yaml")
     count = iter(range(10**6))
     with tempfile.TemporaryDirectory() as folder:
-        found = compare(
+        comparison = compare(
             {
                 "import numpy": lambda: _python(folder, "-c", "import numpy"),
                 "empty program": lambda: _python(folder, "-c", ""),
@@ -109,8 +109,10 @@ def _processes(rounds: int) -> Table:
         ("from cygd import Network", 0.0),
         ("cygd run one_unit.yaml", 4.0),
     ):
-        target = verdict(f"at most {most:g}", found.ratios[side] <= most) if most else "-"
-        table.rows.append([side, f"{1e3 * found.seconds[side]:.0f}", ratio_cell(found, side), target])
+        target = verdict(f"at most {most:g}", comparison.ratios[side] <= most) if most else "-"
+        table.rows.append(
+            [side, f"{1e3 * comparison.seconds[side]:.0f}", ratio_cell(comparison, side), target]
+        )
     return table
 
 
@@ -192,7 +194,7 @@ def _callbacks(rounds: int) -> Table:
             ):
                 times.setdefault(side, []).append(took / work.EPOCHS)
         rows = len(work.x)
-    found = summarize(times)
+    comparison = summarize(times)
     head = ["measurement", "us per epoch", "ratio", "target"]
     table = Table(f"Callbacks after every epoch: 2-16-1, {rows} rows in batches of 32, float64", head)
     alone = summarize({"alone": times["the engine alone"], "fit": times["fit, no callback"]})
@@ -201,8 +203,10 @@ def _callbacks(rounds: int) -> Table:
         if side == "fit, no callback":
             target = verdict("at most 1.05 of the engine alone", alone.ratios["fit"] <= 1.05)
         elif side in ("fit, a callback", "run, metrics.csv and a logger"):
-            target = verdict("at most 1.5", found.ratios[side] <= 1.5)
-        table.rows.append([side, f"{1e6 * found.seconds[side]:.1f}", ratio_cell(found, side), target])
+            target = verdict("at most 1.5", comparison.ratios[side] <= 1.5)
+        table.rows.append(
+            [side, f"{1e6 * comparison.seconds[side]:.1f}", ratio_cell(comparison, side), target]
+        )
     table.note = "The callback and the logger are called after each epoch; the logger only counts the epochs."
     return table
 

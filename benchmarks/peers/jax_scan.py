@@ -33,12 +33,12 @@ class Training:
             return jnp.mean((h - y) ** 2)
 
         def sgd(carry: Any, batch: Any) -> Any:
-            found, g = jax.value_and_grad(loss)(carry, *batch)
-            return jax.tree.map(lambda w, dw: w - case.learning_rate * dw, carry, g), found
+            value, g = jax.value_and_grad(loss)(carry, *batch)
+            return jax.tree.map(lambda w, dw: w - case.learning_rate * dw, carry, g), value
 
         def adam(carry: Any, batch: Any) -> Any:
             parameters, m, v, t = carry
-            found, g = jax.value_and_grad(loss)(parameters, *batch)
+            value, g = jax.value_and_grad(loss)(parameters, *batch)
             t = t + 1
             m = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, m, g)
             v = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, v, g)
@@ -46,7 +46,7 @@ class Training:
             parameters = jax.tree.map(
                 lambda w, m, v: w - rate * m / (jnp.sqrt(v) * root + EPSILON), parameters, m, v
             )
-            return (parameters, m, v, t), found
+            return (parameters, m, v, t), value
 
         step = adam if case.optimizer == "adam" else sgd
         x, y = case.data()

@@ -211,16 +211,16 @@ class Reference:
         weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         y_hat = self.predict(x, masks)
         g = weight[:, None] * self.dl(y, y_hat) / self.divisor(weight)
-        found = []
+        gradient = []
         for index in reversed(range(len(self.layers))):
             layer = self.layers[index]
             if masks is not None and masks[index] is not None:
                 g = g * masks[index]
             delta = layer.delta(g)
-            found = layer.gradient(delta) + found
+            gradient = layer.gradient(delta) + gradient
             g = delta @ layer.w.T
         objective = self.loss(x, y, sample_weight, masks) + self.penalty()
-        return objective, np.concatenate(found)
+        return objective, np.concatenate(gradient)
 
     def distance_to_kinks(self, x, y):
         """Return the distance of the net inputs and the errors from the nearest kink."""
