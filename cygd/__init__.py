@@ -4,12 +4,12 @@
 
     result = cygd.run("experiments/xor.yaml")     # train what a YAML file describes
     model = cygd.load(result.directory)           # and predict with it later
-    cygd.resume(directory)                        # goes on with a run that was stopped
+    cygd.resume(directory)                        # resume a run that was stopped
     net = cygd.Network(n_inputs=2, layers=[(3, "tanh"), (1, "sigmoid")])    # or without YAML
     cygd.core.sse(y, y_hat)                       # or the bare equations
 
-Names are imported when they are first used, so that `import cygd` costs next to nothing and a plugin
-that needs `Activation` alone does not load the runner.
+Names are imported on first use, so that `import cygd` is fast and a plugin that needs only `Activation` does
+not load the runner.
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ class Stop(Section):
     patience: int | None = field(
         Nullable(whole_number(1)),
         20,
-        "epochs without improvement",
+        "measurements without improvement",
         default_text="`20`, or null if `stop` has only `loss_below`",
     )
     min_delta: float = field(NOT_NEGATIVE, 0.0, "the smallest change that counts as an improvement")

@@ -51,7 +51,7 @@ class TrainingLoop:
             self.stop = EarlyStoppingMonitor(options.stop, options.metrics, self.validation is not None)
         # what is never measured cannot stop anything
         self.evaluate_every = options.evaluate_every or (1 if self.stop is not None else 0)
-        self.training: Any = None  # the engine's
+        self.trainer: Any = None  # the engine's
         self.finished = False
         self.pending_rates: list[float] = []  # of the current call of the engine
         self.monitored: float | None = None  # for a schedule that watches the loss
@@ -67,7 +67,7 @@ class TrainingLoop:
             self._prepare()
             options = self.options
             if options.epochs:
-                self.training = build_trainer(
+                self.trainer = build_trainer(
                     self.network,
                     self.evaluators[0].dataset,
                     self.updater,
@@ -161,11 +161,11 @@ class TrainingLoop:
         """Run epochs in the engine; return False if one diverged."""
         self.pending_rates = rates
         try:
-            losses, diverged = self.network._call_engine(self.training.run, rates)
+            losses, diverged = self.network._call_engine(self.trainer.run, rates)
         except BaseException:
             self._sync_from_engine()  # with the epochs before the one that failed
             raise
-        self.network.epochs, self.network.updates = self.training.epochs, self.training.updates
+        self.network.epochs, self.network.updates = self.trainer.epochs, self.trainer.updates
         self._append_epochs(losses, rates, diverged)
         return not diverged
 
@@ -180,12 +180,12 @@ class TrainingLoop:
 
     def _sync_from_engine(self) -> None:
         """Append epochs that the engine has completed and the history lacks because of an interrupt."""
-        training, network, history = self.training, self.network, self.history
-        if training is None:
+        trainer, network, history = self.trainer, self.network, self.history
+        if trainer is None:
             return
-        network.epochs, network.updates = training.epochs, training.updates
+        network.epochs, network.updates = trainer.epochs, trainer.updates
         history.epochs = network.epochs - self.earlier_epochs
-        losses = training.running_losses
+        losses = trainer.running_losses
         for name, values in (("running_loss", losses), ("learning_rate", self.pending_rates[: len(losses)])):
             missing = history.epochs - len(history[name])
             history[name] += values[-missing:] if missing else []

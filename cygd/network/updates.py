@@ -6,7 +6,7 @@ of epochs and updates only.
 
 One exception: with batches of one row, plain gradient descent on a single unit resolves blocks of rows
 together (kernels/per_sample_unit.pxi), so the weights within a block depend on where the block begins.
-There an update trains on the rows since the last multiple of RUN again, from the state that was kept.
+There an update trains on the rows since the last multiple of RUN_ROWS again, from the state that was kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cygd.network.training_state import TrainingState
 
 Array = NDArray[Any]
 
-RUN = 256  # RUN of core/engine/per_sample_layout.pxi: rows of one call of the single-unit kernel
+RUN_ROWS = 256  # as in core/engine/per_sample_layout.pxi: rows of one call of the single-unit kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def build_trainer(
     *,
     shuffle: bool,
 ) -> Any:
-    """Return the engine's training of a network on the rows of a dataset."""
+    """Return the engine's trainer for a network on the rows of a dataset."""
     clip = options.clip or {}
     return network._kernels.Trainer(
         network._engine,
@@ -100,7 +100,7 @@ class UpdateRunner:
             batch = order[batch_start : batch_start + self.batch_size]
             before, start = network.parameters.copy(), batch_start
             if self.in_blocks:
-                start = batch_start // RUN * RUN
+                start = batch_start // RUN_ROWS * RUN_ROWS
                 if start == batch_start:
                     block_start = self._state()
                 block_start.load_into(network, self.updater)
@@ -129,9 +129,9 @@ class UpdateRunner:
         """Train on some rows in their order; return their loss, or None if it or a weight is not finite."""
         network, data = self.network, self.data
         dataset = network._dataset(data.x, data.y, data.sample_weight, rows)
-        training = build_trainer(network, dataset, self.updater, self.options, self.batch_size, shuffle=False)
-        losses, diverged = network._call_engine(training.run, [learning_rate])
-        network.updates = training.updates
+        trainer = build_trainer(network, dataset, self.updater, self.options, self.batch_size, shuffle=False)
+        losses, diverged = network._call_engine(trainer.run, [learning_rate])
+        network.updates = trainer.updates
         return None if diverged else float(losses[0])
 
     def _weight(self, rows: NDArray[np.integer[Any]]) -> float:

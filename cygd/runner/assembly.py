@@ -3,8 +3,8 @@
 `cygd run`, `check` and `trace` share these steps, and every error of the experiment is raised here, before
 a run folder exists:
 
-    read:   YAML -> plugins -> validation -> Reading
-    build:  Reading -> data -> do the data fit the model? -> network -> Assembly
+    read:   YAML -> plugins -> validation -> LoadedExperiment
+    build:  LoadedExperiment -> data -> do the data fit the model? -> network -> Assembly
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Reading:
+class LoadedExperiment:
     """A validated experiment with its plugins; its data have not been read yet."""
 
     experiment: config.Experiment
@@ -75,7 +75,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Assembly(Reading):
+class Assembly(LoadedExperiment):
     """An experiment with its data and its untrained network."""
 
     data: PreparedData
@@ -100,7 +100,7 @@ def read(
     overrides: Sequence[str] = (),
     plugins: Sequence[str] = (),  # loaded in addition to those that the experiment names
     environment: Mapping[str, str] | None = None,  # controls plugin loading; None: os.environ
-) -> Reading:
+) -> LoadedExperiment:
     """Read an experiment, load its plugins and validate it; the error lists every problem."""
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
@@ -112,7 +112,7 @@ def read_document(
     plugins: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     load: Callable[[Sequence[Request]], Plugins] | None = None,  # None: Plugins.load
-) -> Reading:
+) -> LoadedExperiment:
     """Load the plugins of a document and validate it; the error lists every problem."""
     asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
     asked += option_requests(plugins)
@@ -125,7 +125,7 @@ def read_document(
     problems = list(_pointer_problems(experiment, registry))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    return Reading(experiment, registry, (*environment_requests(environment), *asked))
+    return LoadedExperiment(experiment, registry, (*environment_requests(environment), *asked))
 
 
 def _with_config_problems(error: PluginError, document: config.Document) -> CygdError:
@@ -185,7 +185,7 @@ def _pointer_problems(experiment: config.Experiment, plugins: Plugins) -> Iterat
 
 
 def build(
-    reading: Reading,
+    reading: LoadedExperiment,
     fold: int | None = None,  # of a cross-validation, counted from 1
     prepare: Callable[[config.Experiment, Plugins], PreparedData] = prepare,
 ) -> Assembly:

@@ -76,11 +76,11 @@ class Execution:
         """Train the network and complete the run folder."""
         plugins = self.assembly.plugins
         try:
-            self.run_context = self.open()
+            self.run_context = self.prepare()
             plugins.run_start(self.run_context)
             self.csv.check()
             history = self.train()
-            result = self.close(history)
+            result = self.finish(history)
         except KeyboardInterrupt as interrupt:
             with ignore_signals():
                 self.on_interrupt(interrupt)
@@ -93,7 +93,7 @@ class Execution:
 
     # -- before, during and after training ----------------------------------------------------------
 
-    def open(self) -> Run:
+    def prepare(self) -> Run:
         """Write the files that precede the first update, and return the run for the hooks."""
         content = self.start() if self.resume_point is None else self.restore(self.resume_point)
         self.checkpoints = CheckpointWriter(
@@ -179,7 +179,7 @@ class Execution:
         if self.checkpoints is not None and state is not None and extent is not None:
             self.checkpoints.write(state, extent)
 
-    def close(self, history: History) -> Result:
+    def finish(self, history: History) -> Result:
         """Evaluate the final weights and write the result."""
         self.csv.flush()
         result = Result(

@@ -21,7 +21,7 @@ from cygd.components.base import kind_label
 from cygd.config import ComponentSpec
 from cygd.errors import CygdError
 from cygd.plugins.manager import Plugins
-from cygd.runner.assembly import Assembly, Reading
+from cygd.runner.assembly import Assembly, LoadedExperiment
 from cygd.tracking.environment import file_hashes
 from cygd.tracking.files import to_jsonable
 
@@ -37,7 +37,7 @@ def describe_tier(component: Component) -> str:
     return ", ".join([component.tier, *remarks])
 
 
-def custom_components(reading: Reading) -> list[str]:
+def custom_components(reading: LoadedExperiment) -> list[str]:
     """Return one line for each component that is not built in, without duplicates.
 
     For example `activation swish: numpy (plugins/swish.py)` or `activation h * sigmoid(h): formula`.
@@ -59,7 +59,7 @@ def relative_path(origin: str) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else origin
 
 
-def used_components(reading: Reading) -> Iterator[ComponentSpec]:
+def used_components(reading: LoadedExperiment) -> Iterator[ComponentSpec]:
     """Yield all components that an experiment uses."""
     experiment = reading.experiment
     data = experiment.data
@@ -105,7 +105,7 @@ def config_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
-def plugin_hashes(reading: Reading, content: Mapping[str, Any], folder: Path) -> dict[str, str]:
+def plugin_hashes(reading: LoadedExperiment, content: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Return the SHA-256 of the copied plugin files and of the plugin modules in use, by name.
 
     `content` is that of config.yaml in the run folder.

@@ -22,7 +22,7 @@ from cygd.config.yaml.nodes import KeyPath, show_key
 from cygd.errors import CheckpointError, ConfigError, Problem
 from cygd.network.training_state import TrainingState
 from cygd.plugins.discovery import option_requests
-from cygd.runner.assembly import Assembly, Reading, build, read
+from cygd.runner.assembly import Assembly, LoadedExperiment, build, read
 from cygd.runner.provenance import config_hash, custom_components, data_hash, plugin_hashes
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
@@ -45,7 +45,7 @@ class ResumePoint:
     epochs_raised: bool  # config.yaml has fewer epochs and must be rewritten
 
 
-def load_folded_run(directory: RunDirectory, overrides: Sequence[str] = ()) -> Reading | None:
+def load_cross_validation(directory: RunDirectory, overrides: Sequence[str] = ()) -> LoadedExperiment | None:
     """Return the experiment of a cross-validation to resume, or None for the folder of a single run."""
     folder = directory.path
     if (folder / "environment.json").exists():  # only single runs have one
@@ -142,7 +142,9 @@ def _check_requested_plugins(plugins: Sequence[str], folder: Path, recorded: Map
             )
 
 
-def _differences(reading: Reading, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Problem]:
+def _differences(
+    reading: LoadedExperiment, before: Mapping[str, Any], now: Mapping[str, Any]
+) -> Iterator[Problem]:
     """Yield a problem for each value that has changed, except for raised epochs."""
     for path, old, new in _unequal(before, now):
         if path == EPOCHS and new > old:

@@ -20,12 +20,12 @@ from pathlib import Path
 
 from cygd import config
 from cygd.network.threads import choose_threads
-from cygd.runner.assembly import Assembly, Reading, Source, assemble, build
+from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
 from cygd.runner.execution import Execution, attach_loggers
 from cygd.runner.loading import load_result
 from cygd.runner.provenance import custom_components
-from cygd.runner.resumption import load_folded_run, load_resume_point
+from cygd.runner.resumption import load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
@@ -132,7 +132,7 @@ def resume(
     with LogFile() as log_file:
         folder = RunDirectory.open(directory)
         with folder.locked():
-            reading = load_folded_run(folder, overrides)
+            reading = load_cross_validation(folder, overrides)
             if reading is not None:
                 return _resume_folds(folder, reading, overrides, plugins, threads, quiet)
             resume_point = load_resume_point(folder, overrides, plugins)
@@ -188,7 +188,7 @@ def _execute_folds(
 
 def _resume_folds(
     folder: RunDirectory,
-    reading: Reading,
+    reading: LoadedExperiment,
     overrides: Sequence[str],
     plugins: Sequence[str],
     threads: int | None,
@@ -211,7 +211,7 @@ def _resume_folds(
     return cross_validate(folder, n_folds(reading), run_fold, quiet)
 
 
-def _execute_fold(reading: Reading, fold: int, path: Path, threads: int, quiet: bool) -> Result:
+def _execute_fold(reading: LoadedExperiment, fold: int, path: Path, threads: int, quiet: bool) -> Result:
     """Train one fold of a cross-validation in its own run folder."""
     with LogFile() as log_file:
         return execute(build(reading, fold), log_file, path, threads, quiet)

@@ -23,7 +23,7 @@ from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
 from cygd.errors import ConfigError, Problem
 from cygd.plugins.discovery import Request
 from cygd.plugins.manager import Plugins
-from cygd.runner.assembly import Reading, Source, read_document
+from cygd.runner.assembly import LoadedExperiment, Source, read_document
 from cygd.sweep.configurations import (
     Axis,
     Changes,
@@ -57,7 +57,7 @@ class Plan:
         The keys with several values on the command line.
     fixed : tuple of KeyPath
         The keys with one value on the command line, which are not varied.
-    reading : Reading
+    reading : LoadedExperiment
         The base experiment, or the first valid configuration if the base is invalid by itself.
     configurations : tuple of Changes
         All configurations except those of `optuna`, which are not known yet.
@@ -67,7 +67,7 @@ class Plan:
     plugins: tuple[str, ...]
     axes: tuple[Axis, ...]
     fixed: tuple[KeyPath, ...]
-    reading: Reading
+    reading: LoadedExperiment
     configurations: tuple[Changes, ...]
 
     @property
@@ -223,7 +223,7 @@ def restore_plan(content: Mapping[str, Any]) -> Plan:
 def _build_plan(
     document: config.Document, plugins: tuple[str, ...], axes: tuple[Axis, ...], fixed: tuple[KeyPath, ...]
 ) -> Plan:
-    base: Reading | None = None
+    base: LoadedExperiment | None = None
     base_error: ConfigError | None = None
     try:
         base = read_document(document, plugins)
@@ -244,7 +244,7 @@ def _build_plan(
     return Plan(document, plugins, axes, fixed, base or valid, tuple(configurations))
 
 
-def _sweep_section(reading: Reading) -> SweepSection:
+def _sweep_section(reading: LoadedExperiment) -> SweepSection:
     return reading.experiment.sweep or SweepSection.read(None, reading.plugins)
 
 
@@ -260,9 +260,9 @@ def _sweep_section_alone(document: config.Document, error: ConfigError) -> Sweep
 def _first_valid(
     document: config.Document,
     plugins: tuple[str, ...],
-    base: Reading | None,
+    base: LoadedExperiment | None,
     configurations: Sequence[Changes],
-) -> Reading:
+) -> LoadedExperiment:
     """Return the first valid configuration; if there is none, raise the error of the first one."""
     first_error: ConfigError | None = None
     registry = None if base is None else base.plugins

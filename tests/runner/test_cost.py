@@ -52,8 +52,8 @@ updater = net._kernels.Optimizer(resolve("optimizer", optimizer), net._engine)
 
 def training(batch_size):
     return net._kernels.Trainer(
-        net._engine, net._dataset(x, y), net.parameters, updater, batch_size=batch_size, shuffled=True, seed=1,
-        epochs=0, updates=0, clip_norm=1.0, clip_value=0.0, threads=threads,
+        net._engine, net._dataset(x, y), net.parameters, updater, batch_size=batch_size, shuffled=True,
+        seed=1, epochs=0, updates=0, clip_norm=1.0, clip_value=0.0, threads=threads,
     )
 
 def counted(training, epochs):

@@ -19,7 +19,7 @@ from cygd.errors import DataError, format_count
 if TYPE_CHECKING:
     from cygd.data import DataSource, Table
     from cygd.data.dataset import Array
-    from cygd.runner.assembly import Reading
+    from cygd.runner.assembly import LoadedExperiment
     from cygd.tracking.model import Model
 
 USAGE = "RUN DATA [KEY=VALUE ...] [-o FILE]"
@@ -79,7 +79,9 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _read_data(path: str, reading: Reading, model: Model, source_options: dict[str, Any]) -> Table | Array:
+def _read_data(
+    path: str, reading: LoadedExperiment, model: Model, source_options: dict[str, Any]
+) -> Table | Array:
     from cygd.data import Table
     from cygd.data.sources.paths import resolve_path
 
@@ -94,7 +96,7 @@ def _read_data(path: str, reading: Reading, model: Model, source_options: dict[s
     return _match_columns(table, model, path)
 
 
-def _choose_source(path: str, reading: Reading) -> DataSource:
+def _choose_source(path: str, reading: LoadedExperiment) -> DataSource:
     """Return the data source for a file: the run's own, with its options, if it reads such files."""
     suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
     name = SOURCES.get(suffixes[-1] if suffixes else "", "csv")
