@@ -61,19 +61,7 @@ class Pair(NamedTuple):
 class Pointers:
     """The pointers of an activation by dtype, checked before anything is called.
 
-    Parameters
-    ----------
-    owner : str
-        The component, for messages.
-    pointer, derivative : object
-        What the user passed; None for a missing derivative.
-    dtype, signature : str, optional
-        What the user stated beside them: float64 or float32, block or scalar.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The object is not a pointer, its signature differs, or its address holds no code.
+    `dtype` (float64 or float32) and `signature` (block or scalar) are what the user stated beside them.
     """
 
     def __init__(

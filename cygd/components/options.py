@@ -30,41 +30,21 @@ REQUIRED: Final = _Required()
 
 
 class OptionError(CygdError, ValueError):
-    """An unknown option, or a value that the component rejects.
-
-    Parameters
-    ----------
-    message : str
-        The error; names the component and the option.
-    option : str
-        The option as the user wrote it; "" for an error about several.
-    hint : str, optional
-        What to do about it.
-    """
+    """An unknown option, or a value that the component rejects."""
 
     def __init__(self, message: str, option: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.option = option
+        self.option = option  # as the user wrote it; "" for an error about several
 
 
 @dataclass(frozen=True)
 class Declared:
-    """The options that a function declares by its keyword parameters.
+    """The options that a function declares by its keyword parameters."""
 
-    Attributes
-    ----------
-    defaults : mapping
-        Option to default, or `REQUIRED`.
-    integers : frozenset of str
-        The options annotated `int`. Without the annotation a default of 1 allows any number, because
-        `beta=1` rarely means that beta is a count.
-    open : bool
-        True for a function with `**options`, which accepts any option.
-    """
-
-    defaults: Mapping[str, Any]
+    defaults: Mapping[str, Any]  # option -> default, or REQUIRED
+    # annotated `int`; without it a default of 1 allows any number, as `beta=1` rarely makes beta a count
     integers: frozenset[str] = frozenset()
-    open: bool = False
+    open: bool = False  # the function has `**options` and accepts any option
 
     @classmethod
     def by(cls, function: Callable[..., Any], arguments: int) -> Declared:

@@ -28,21 +28,13 @@ _MAX_INTEGER_POWER = 1 << 20  # the largest exponent computed by repeated squari
 
 
 class Lowering:
-    """The instructions that compute some nodes.
-
-    Attributes
-    ----------
-    constants : list of float
-        The numbers, in the order of their scalars.
-    prologue, body : list of Instruction
-        The operations over scalars, and those over blocks.
-    """
+    """The instructions that compute some nodes."""
 
     def __init__(self, graph: Graph, inputs: Sequence[Node], uniforms: Sequence[Node]) -> None:
         self.graph = graph
-        self.constants: list[float] = []
-        self.prologue: list[Instruction] = []
-        self.body: list[Instruction] = []
+        self.constants: list[float] = []  # in the order of their scalars
+        self.prologue: list[Instruction] = []  # over scalars
+        self.body: list[Instruction] = []  # over blocks
         self._values: dict[Node, Value] = {}
         self._constant_values: dict[float, Value] = {}
         self._emitted: dict[tuple[object, ...], Value] = {}

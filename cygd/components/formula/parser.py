@@ -66,6 +66,7 @@ _REPLACEMENTS = {  # an unknown name -> how to write it here
     "inf": "numbers must be finite; use minimum and maximum to set limits",
     "infinity": "numbers must be finite; use minimum and maximum to set limits",
 }
+_COMPARISONS = {ast.Lt: "lt", ast.Gt: "lt", ast.LtE: "le", ast.GtE: "le", ast.Eq: "eq"}
 _OPERATORS = ("and", "or", "not", "if", "else", "in", "is")  # keywords that may be part of an expression
 _TOO_DEEP = f"the formula is nested more than {MAX_DEPTH} levels deep"
 _EXPONENT_LIMIT = f"expected an exponent of magnitude at most {MAX_EXPONENT:g}"
@@ -314,20 +315,14 @@ class _Parser:
 
     def compare(self, tree: ast.Compare, op: ast.cmpop, a: Node, b: Node, x: Node, y: Node) -> Node:
         """Return x where a op b holds, else y."""
-        where = self.graph.where
-        if isinstance(op, ast.Lt):
-            return where("lt", a, b, x, y)
-        if isinstance(op, ast.LtE):
-            return where("le", a, b, x, y)
-        if isinstance(op, ast.Gt):
-            return where("lt", b, a, x, y)
-        if isinstance(op, ast.GtE):
-            return where("le", b, a, x, y)
-        if isinstance(op, ast.Eq):
-            return where("eq", a, b, x, y)
         if isinstance(op, ast.NotEq):
-            return where("eq", a, b, y, x)
-        raise self.error("expected one of the comparisons < <= > >= == !=", tree)
+            return self.graph.where("eq", a, b, y, x)
+        if isinstance(op, ast.Gt | ast.GtE):
+            a, b = b, a
+        comparison = _COMPARISONS.get(type(op))
+        if comparison is None:
+            raise self.error("expected one of the comparisons < <= > >= == !=", tree)
+        return self.graph.where(comparison, a, b, x, y)
 
     def unsupported(self, tree: ast.AST) -> FormulaError:
         """Return the error for syntax that is not part of the language, with what to write instead."""
@@ -346,15 +341,7 @@ class _Parser:
 
 
 def error_at(text: str, start: int, stop: int, message: str, hint: str | None = None) -> FormulaError:
-    """Return an error whose message shows the text with carets below start ... stop.
-
-    Examples
-    --------
-    >>> print(error_at("h * sigmod(h)", 4, 10, "unknown function 'sigmod'").message)
-    unknown function 'sigmod'
-      h * sigmod(h)
-          ^^^^^^
-    """
+    """Return an error whose message shows the text with carets below start ... stop."""
     flat = "".join(" " if c.isspace() or not c.isprintable() else c for c in text)
     first = max(0, min(start, len(flat)) - 30) if len(flat) > 72 else 0
     excerpt = flat[first : first + 72]
@@ -365,21 +352,7 @@ def error_at(text: str, start: int, stop: int, message: str, hint: str | None = 
 
 
 def parse(graph: Graph, text: str, names: Mapping[str, Node]) -> tuple[Node, set[str]]:
-    """Return the node of a formula, and the names that it uses.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph that makes the nodes.
-    text : str
-        The formula.
-    names : mapping of str to Node
-        The nodes of its names, besides pi and e.
-
-    Raises
-    ------
-    FormulaError
-        The text is not a formula; the message points into the text.
+    """Return the node of a formula, and the names that it uses; `names` are the known ones besides pi and e.
 
     Examples
     --------
@@ -387,7 +360,5 @@ def parse(graph: Graph, text: str, names: Mapping[str, Node]) -> tuple[Node, set
     >>> parse(graph, "1 / (1 + exp(-h))", {"h": graph.variable("h")})
     (sigmoid(variable('h',),), {'h'})
     """
-    if not isinstance(text, str):
-        raise FormulaError(f"expected a formula as text, got {type(text).__name__}")
     parser = _Parser(graph, text, names)
     return parser.parse(), parser.used
