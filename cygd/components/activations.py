@@ -197,20 +197,19 @@ class Activation(Component):
         rest = dict(options)
         trainable = rest.pop("trainable", None) if self.formula is not None else None
         configured = super().configured(rest)
-        if trainable is None:
-            if rest and self.formula is not None:
-                configured._compile()
-            return configured
-        names = [trainable] if isinstance(trainable, str) else trainable
-        if not isinstance(names, Sequence):
-            raise OptionError(f"option 'trainable' of {self}: expected a list of names", "trainable")
-        for name in names:
-            if name not in self.parameters:
-                hint = did_you_mean(str(name), list(self.parameters)) or f"give its value too: {name}: 1.0"
-                message = f"option 'trainable' of {self}: unknown parameter {name!r}"
-                raise OptionError(message, "trainable", hint=hint)
-        configured._set(trainable=tuple(dict.fromkeys(names)))
-        configured._compile()
+        if trainable is not None:
+            names = [trainable] if isinstance(trainable, str) else trainable
+            if not isinstance(names, Sequence):
+                raise OptionError(f"option 'trainable' of {self}: expected a list of names", "trainable")
+            for name in names:
+                if name not in self.parameters:
+                    known = list(self.parameters)
+                    hint = did_you_mean(str(name), known) or f"give its value too: {name}: 1.0"
+                    message = f"option 'trainable' of {self}: unknown parameter {name!r}"
+                    raise OptionError(message, "trainable", hint=hint)
+            configured._set(trainable=tuple(dict.fromkeys(names)))
+        if self.formula is not None and options:
+            configured._compile()
         return configured
 
     def _compile(self) -> None:

@@ -2,13 +2,11 @@
 
 The definitions and the edge cases are scikit-learn's: an undefined ratio is 0, r2 of constant targets is 1
 for perfect predictions and else 0. A metric without any value (no rows, r2 of one row, roc_auc of one class)
-is NaN, without a warning.
+is NaN. One output column is binary: positive above 1/2, or above 0 if the targets are -1 and 1. Several
+columns are classes; the largest output wins, the first of equal ones.
 
-One output column is binary: positive above 1/2, or above 0 if the targets are -1 and 1. Several columns are
-classes; the largest output wins, the first of equal ones.
-
-A metric may decide when training stops, so its bits matter: counts are integers, and
-`cygd.core.deterministic` averages in an order that does not depend on the machine.
+A metric may decide when training stops, so its bits must not depend on the machine: counts are integers, and
+`cygd.core.deterministic` averages.
 """
 
 from __future__ import annotations

@@ -114,6 +114,12 @@ def check_number(value: object) -> float | str:
     return number if math.isfinite(number) else f"expected a finite number, got {number}"
 
 
+def parse_interval(domain: str) -> tuple[str, float, float, str] | None:
+    """Return the brackets and the limits of an interval such as "[0, inf)", or None for another domain."""
+    match = re.fullmatch(r"([\[(])(\S+), (\S+)([\])])", domain)
+    return match and (match[1], float(match[2]), float(match[3]), match[4])
+
+
 def in_interval(value: Any, domain: str) -> bool:
     """Return True if a value lies in a domain: an interval such as "[0, 1)", or words such as "sum | mean".
 
@@ -122,12 +128,12 @@ def in_interval(value: Any, domain: str) -> bool:
     >>> in_interval(0, "[0, 1)"), in_interval(1, "[0, 1)"), in_interval("sum", "sum | mean")
     (True, False, True)
     """
-    interval = re.fullmatch(r"([\[(])(\S+), (\S+)([\])])", domain)
+    interval = parse_interval(domain)
     if interval is None:
         return value in domain.split(" | ")
-    left, low, high, right = interval.groups()
-    above = value >= float(low) if left == "[" else value > float(low)
-    below = value <= float(high) if right == "]" else value < float(high)
+    left, low, high, right = interval
+    above = value >= low if left == "[" else value > low
+    below = value <= high if right == "]" else value < high
     return bool(above and below)
 
 

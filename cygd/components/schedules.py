@@ -86,7 +86,7 @@ class RunningSchedule:
         self._schedule = schedule
         self._watcher = None if schedule.watcher is None else schedule.watcher(**schedule.parameters)
         self.watches = self._watcher is not None  # needs the monitored loss
-        self.steady = schedule.function is constant and not schedule.warmup  # 1 in every epoch
+        self.steady = schedule.function is constant and not schedule.warmup  # the factor is always 1
 
     def factor(self, epoch: int, epochs: int, monitored: float | None = None) -> float:
         """Return the factor on the learning rate in an epoch, counted from 0.

@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 from cygd.components.formula.derivative import Derivative
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Node, reachable
+from cygd.components.formula.nodes import Node, reachable, too_large
 from cygd.components.formula.parser import CONSTANTS, FUNCTIONS, parse
 from cygd.components.formula.program import Program, build_program
 from cygd.components.formula.use_counts import reflected_sigmoid
@@ -80,8 +80,7 @@ def _call_cached(function: Callable[..., Result], *arguments: object) -> Result:
     try:
         return function(*arguments)
     except RecursionError:
-        hint = "write it as a function in a plugin"
-        raise FormulaError("the formula is nested too deeply", hint=hint) from None
+        raise too_large("the formula is nested too deeply") from None
 
 
 def _check_text(formula: object, prefix: str = "") -> str:

@@ -1,13 +1,8 @@
 """Build the expression graph: one node per distinct subexpression, normalized when it is made.
 
 A sum is a constant plus terms with coefficients, a product is factors with exponents, so that equal terms and
-factors combine (x + 1 - x is 1, h sign(h) is |h|) and common subexpressions are shared.
-
-Making a node runs three steps, in this order:
-
-1. flatten nested sums and products, and combine equal terms and factors;
-2. fold a function of constants (`constant_folding.py`);
-3. apply the rewrite rules, which replace numerically unstable forms (`simplify.py`).
+factors combine (x + 1 - x is 1) and common subexpressions are shared. After that, functions of constants are
+folded, and rewrite rules replace numerically unstable forms.
 
 The rules run here and not in a pass of their own because a derivative is built through the same methods: its
 nodes are simplified too, and the derivative of a stable form shares the nodes of that form.

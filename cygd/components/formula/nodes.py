@@ -11,6 +11,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from cygd.errors import FormulaError
+
+USE_PLUGIN = "write it as a function in a plugin"
+
 
 class Node:
     """A subexpression; nodes of one graph are compared by identity."""
@@ -72,3 +76,8 @@ def float_power(base: float, exponent: float) -> float:
         return -math.inf if base < 0 and exponent % 2 == 1 else math.inf
     except ValueError:  # 0 to a negative power, or a negative number to a fractional power
         return math.inf if base == 0 else math.nan
+
+
+def too_large(message: str) -> FormulaError:
+    """Return the error for a formula that exceeds a limit of the compiler."""
+    return FormulaError(message, hint=USE_PLUGIN)

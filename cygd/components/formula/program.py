@@ -12,8 +12,7 @@ from typing import NamedTuple
 from cygd.components.formula.fusion import fuse
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.lowering import Lowering, Value
-from cygd.components.formula.nodes import Node
-from cygd.errors import FormulaError
+from cygd.components.formula.nodes import Node, too_large
 
 MAX_TEMPORARIES = 32  # registers of the core
 MAX_SCALARS = 128  # uniforms, constants and results of the prologue together
@@ -61,10 +60,7 @@ def build_program(
     ]
     lowering.body = fuse(lowering.body, values)
     if len(uniforms) + len(lowering.constants) + len(lowering.prologue) > MAX_SCALARS:
-        raise FormulaError(
-            f"the formula needs more than {MAX_SCALARS} different numbers",
-            hint="write it as a function in a plugin",
-        )
+        raise too_large(f"the formula needs more than {MAX_SCALARS} different numbers")
     allocation = _RegisterAllocation(
         lowering, len(inputs), len(uniforms), values, [name in noalias for name, _ in outputs]
     )
@@ -156,9 +152,8 @@ class _RegisterAllocation:
                 slot = self.n_inputs + self.n_outputs + self.temporaries
                 self.temporaries += 1
                 if self.temporaries > MAX_TEMPORARIES:
-                    raise FormulaError(
-                        f"the formula needs more than {MAX_TEMPORARIES} intermediate values at the same time",
-                        hint="write it as a function in a plugin",
+                    raise too_large(
+                        f"the formula needs more than {MAX_TEMPORARIES} intermediate values at the same time"
                     )
             self.slots[value] = slot
             result_slots.append(slot)

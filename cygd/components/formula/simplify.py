@@ -1,12 +1,8 @@
 """Rewrite rules: identities that make an expression numerically stable or shorter.
 
-The graph applies them whenever it makes a node: first to sums and products (`simplify_sum`,
-`simplify_factors`), then to function calls (`CALL_RULES`). Every rule is algebra that holds for any argument:
-log(1 + e^g) is softplus(g), 1 / (1 + e^-g) is sigmoid(g), 1 + tanh(g) is 2 sigmoid(2 g), e^g - 1 is expm1(g),
-log(cosh(g)) needs no cosh that overflows, and tanh(log(u)) needs no logarithm. A rule may widen the domain
-(sqrt(x) sqrt(x) is x) but never shrinks it.
-
-Besides the functions that a formula may call, rules introduce internal ones, which `lowering.py` expands:
+Every rule holds for any argument: log(1 + e^g) is softplus(g), and tanh(log(u)) needs no logarithm. A rule
+may widen the domain (sqrt(x) sqrt(x) is x) but never shrinks it. Rules also introduce internal functions,
+which `lowering.py` expands:
 
 - log_cosh(g) = log(cosh(g))
 - tanh_log(u) = (u^2 - 1) / (u^2 + 1), u > 0
