@@ -22,7 +22,6 @@ from cygd.components.evaluation import (
     check_result,
     numerical_derivative,
     read_only,
-    run_outputs,
     run_pointer,
     run_program,
     warn_numerical_derivative,
@@ -198,20 +197,19 @@ class Activation(Component):
         rest = dict(options)
         trainable = rest.pop("trainable", None) if self.formula is not None else None
         configured = super().configured(rest)
-        if trainable is None:
-            if rest and self.formula is not None:
-                configured._compile()
-            return configured
-        names = [trainable] if isinstance(trainable, str) else trainable
-        if not isinstance(names, Sequence):
-            raise OptionError(f"option 'trainable' of {self}: expected a list of names", "trainable")
-        for name in names:
-            if name not in self.parameters:
-                hint = did_you_mean(str(name), list(self.parameters)) or f"give its value too: {name}: 1.0"
-                message = f"option 'trainable' of {self}: unknown parameter {name!r}"
-                raise OptionError(message, "trainable", hint=hint)
-        configured._set(trainable=tuple(dict.fromkeys(names)))
-        configured._compile()
+        if trainable is not None:
+            names = [trainable] if isinstance(trainable, str) else trainable
+            if not isinstance(names, Sequence):
+                raise OptionError(f"option 'trainable' of {self}: expected a list of names", "trainable")
+            for name in names:
+                if name not in self.parameters:
+                    known = list(self.parameters)
+                    hint = did_you_mean(str(name), known) or f"give its value too: {name}: 1.0"
+                    message = f"option 'trainable' of {self}: unknown parameter {name!r}"
+                    raise OptionError(message, "trainable", hint=hint)
+            configured._set(trainable=tuple(dict.fromkeys(names)))
+        if self.formula is not None and options:
+            configured._compile()
         return configured
 
     def _compile(self) -> None:
@@ -256,7 +254,7 @@ class Activation(Component):
         h = as_float_array(h)
         programs = self.programs
         if programs is not None:
-            return run_program(programs.forward, [h], self._trainable_values)
+            return run_program(programs.forward, [h], self._trainable_values)[0]
         if self.pointers is not None:
             return run_pointer(self.pointers, list(self.parameters.values()), h)
         return self._call("function", h, like=h)
@@ -276,7 +274,7 @@ class Activation(Component):
         y_hat = self.evaluate(h) if y_hat is None else as_float_array(y_hat)
         programs = self.programs
         if programs is not None:
-            return run_program(programs.derivative, [h, y_hat], self._trainable_values)
+            return run_program(programs.derivative, [h, y_hat], self._trainable_values)[0]
         if self.pointers is not None:
             return run_pointer(self.pointers, list(self.parameters.values()), h, y_hat)
         return self._call("derivative", h, y_hat, like=h)
@@ -287,7 +285,7 @@ class Activation(Component):
         if programs is None or programs.gradient is None:
             return []
         arrays = [as_float_array(h), as_float_array(y_hat)]
-        return run_outputs(programs.gradient, arrays, self._trainable_values)[1:]
+        return run_program(programs.gradient, arrays, self._trainable_values)[1:]
 
     def backpropagate(self, h: ArrayLike, y_hat: ArrayLike, g: ArrayLike) -> Array:
         """Return the error term delta for g = -dE/dy_hat, all of shape (n_samples, n_units)."""
@@ -310,10 +308,7 @@ class Activation(Component):
 
 
 def takes_y_hat(derivative: Function, parameters: Mapping[str, object]) -> bool:
-    """Return whether a derivative takes (h, y_hat) rather than h alone.
-
-    It does if it requires a second positional argument that is not a declared parameter.
-    """
+    """Return whether a derivative requires two positional arguments, (h, y_hat), besides its parameters."""
     if isinstance(derivative, np.ufunc):
         return derivative.nin == 2
     signature = signature_of(derivative)
@@ -329,10 +324,8 @@ def takes_y_hat(derivative: Function, parameters: Mapping[str, object]) -> bool:
     return len(positional) == 2
 
 
-def _row(
-    name: str, summary: str, *, kinks: tuple[float, ...] = (), bounds: dict[str, str] | None = None
-) -> Activation:
-    return Activation(name, kernel=name, summary=summary, kinks=kinks, bounds=bounds or {})
+def _row(name: str, summary: str, **keywords: Any) -> Activation:
+    return Activation(name, kernel=name, summary=summary, **keywords)
 
 
 ACTIVATIONS: tuple[Activation, ...] = (

@@ -35,22 +35,7 @@ def with_article(kind: str) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Component:
-    """The base class of everything that an experiment names.
-
-    Attributes
-    ----------
-    kind : str
-        The kind, one per class.
-    name : str
-        A letter or underscore, then letters, digits, underscores, dots and hyphens.
-    parameters : mapping
-        The keyword arguments of the component's functions: the declared defaults, or the values that
-        `configured` set.
-    summary : str
-        One line for the user: a formula in words.
-    bounds : mapping
-        The domain of each option: an interval such as "[0, 1)", or words such as "sum | mean".
-    """
+    """The base class of everything that an experiment names."""
 
     kind: ClassVar[str]
     # options that are attributes instead of parameters, with their domains
@@ -58,7 +43,8 @@ class Component:
     _reserved: ClassVar[tuple[str, ...]] = ("name",)  # keys of a specification that no parameter may use
 
     name: str
-    summary: str = field(default="", kw_only=True)
+    summary: str = field(default="", kw_only=True)  # one line for the user: a formula in words
+    # the domain of each option: an interval such as "[0, 1)", or words such as "sum | mean"
     bounds: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     _integers: frozenset[str] = field(init=False, default=frozenset())
     _open: bool = field(init=False, default=False)
@@ -77,7 +63,7 @@ class Component:
 
         @property
         def parameters(self) -> Mapping[str, Any]:
-            """The keyword arguments of the component's functions."""
+            """The keyword arguments of the component's functions: defaults, or what `configured` set."""
 
     def _set(self, **attributes: object) -> None:
         for attribute, value in attributes.items():
@@ -115,10 +101,7 @@ class Component:
 
     @property
     def tier(self) -> str:
-        """The execution tier: "built-in", "formula", "pointer" or "numpy".
-
-        A built-in is a kernel of the core or a function of cygd itself.
-        """
+        """The execution tier: "built-in" (of the core or of cygd itself), "formula", "pointer" or "numpy"."""
         if getattr(self, "pointers", None) is not None:
             return "pointer"
         if getattr(self, "formula", None) is not None:
@@ -135,19 +118,7 @@ class Component:
         return {"name": self.name, **({} if formula is None else {"formula": formula}), **self.options}
 
     def configured(self, options: Mapping[str, object]) -> Self:
-        """Return a copy with other values of some options.
-
-        Parameters
-        ----------
-        options : mapping
-            Option to value; the other options keep their values.
-
-        Raises
-        ------
-        OptionError
-            An option is unknown, a value has the wrong type, is not finite or out of range, or a required
-            option is missing.
-        """
+        """Return a copy with other values of some options, or raise an OptionError."""
         known = self.options
         checked = {}
         for option, value in options.items():

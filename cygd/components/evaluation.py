@@ -48,13 +48,8 @@ def check_result(result: object, like: Array, what: str) -> Array:
     return array.astype(like.dtype, copy=False)
 
 
-def run_program(program: Program, arrays: Sequence[Array], uniforms: Sequence[float] = ()) -> Array:
-    """Return the output of a formula's program over arrays, which are broadcast."""
-    return run_outputs(program, arrays, uniforms)[0]
-
-
-def run_outputs(program: Program, arrays: Sequence[Array], uniforms: Sequence[float] = ()) -> list[Array]:
-    """Return all outputs of a formula's program over arrays, which are broadcast."""
+def run_program(program: Program, arrays: Sequence[Array], uniforms: Sequence[float] = ()) -> list[Array]:
+    """Return the outputs of a formula's program over arrays, which are broadcast."""
     dtype = np.result_type(*arrays)
     module = core._f32 if dtype == np.float32 else core._f64
     full = np.broadcast_arrays(*arrays)

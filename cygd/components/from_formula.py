@@ -22,13 +22,6 @@ FORMULA_KINDS: dict[str, tuple[type[Component], tuple[str, ...]]] = {
 def component_from_formula(kind: str, spec: Mapping[str, object]) -> Component:
     """Return the component that a mapping with a formula describes; its other keys are parameters.
 
-    Raises
-    ------
-    FormulaError
-        The formula is invalid.
-    OptionError
-        The kind has no formulas, or the value of a key is invalid.
-
     Examples
     --------
     >>> component_from_formula("activation", {"formula": "h * sigmoid(beta * h)", "beta": 1.5})
@@ -49,15 +42,13 @@ def component_from_formula(kind: str, spec: Mapping[str, object]) -> Component:
             elif not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
                 raise OptionError(f"{key}: expected a list of names, got {format_value(names)}", key)
     for key, value in parameters.items():
-        if value is None:
+        error = "expected a number, got null" if value is None else check_number(value)
+        if isinstance(error, str) and not isinstance(value, bool):
             raise OptionError(
-                f"parameter {str(key)!r} of the formula: expected a number, got null",
+                f"parameter {key!r} of the formula: {error}",
                 str(key),
-                hint=f"write {key}: 1.0",
+                hint=f"write {key}: 1.0" if value is None else None,
             )
-        error = None if isinstance(value, bool) else check_number(value)
-        if isinstance(error, str):
-            raise OptionError(f"parameter {key!r} of the formula: {error}", str(key))
     try:
         return cls(name, formula=formula, parameters=parameters, **arguments)  # type: ignore[call-arg, arg-type]
     except (TypeError, ValueError) as error:

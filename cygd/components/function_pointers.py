@@ -1,16 +1,13 @@
 """Pointers to compiled functions as activations: read, checked against the expected signature, kept alive.
 
-A function has one of two signatures over one of two dtypes, with `real` double or float:
-
+A function has one of two signatures, with `real` double or float:
 - block: void (const real *h, real *out, Py_ssize_t n, void *data), and for a derivative
   void (const real *h, const real *y_hat, real *out, Py_ssize_t n, void *data);
 - scalar: real (real), for a derivative (given h) too; the core loops over it.
 
-A pointer is an integer, whose signature the user states beside it; a PyCapsule named after its signature,
-as `cygd.core` makes them (cygd.block_f64.v1, cygd.derivative_f64.v1); or a scipy.LowLevelCallable, which
-holds a capsule named with C text, such as "double (double)". Functions of numba, ctypes and cffi are reduced
-to an address and such text. A call with a wrong signature crashes the process, so every signature that can
-be read is compared.
+The signature of an integer is stated by the user. That of other pointers is read, from the name of a capsule
+(cygd.block_f64.v1 or C text) or from the types of numba, ctypes and cffi, and compared, because a call with a
+wrong signature crashes the process.
 """
 
 from __future__ import annotations
@@ -61,19 +58,7 @@ class Pair(NamedTuple):
 class Pointers:
     """The pointers of an activation by dtype, checked before anything is called.
 
-    Parameters
-    ----------
-    owner : str
-        The component, for messages.
-    pointer, derivative : object
-        What the user passed; None for a missing derivative.
-    dtype, signature : str, optional
-        What the user stated beside them: float64 or float32, block or scalar.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The object is not a pointer, its signature differs, or its address holds no code.
+    `dtype` (float64 or float32) and `signature` (block or scalar) are what the user stated beside them.
     """
 
     def __init__(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from math import isfinite
 from numbers import Real
 from typing import Any
 
 from cygd.components.base import Component
-from cygd.components.options import REQUIRED
+from cygd.components.options import REQUIRED, parse_interval
 
-INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 ENDS = {"[": "minimum", "(": "exclusiveMinimum", "]": "maximum", ")": "exclusiveMaximum"}
 
 
@@ -42,7 +40,7 @@ def options_schema(component: Component) -> dict[str, Any]:
 
 def _option(default: object, domain: str, integer: bool) -> dict[str, Any]:
     """Return the schema of one option: the default determines the type, the domain the limits."""
-    if domain and not INTERVAL.fullmatch(domain):
+    if domain and parse_interval(domain) is None:
         words = domain.split(" | ")
         # the default of a built-in may be another word, such as `mean_rows`
         return {"enum": words, **({"default": default} if default in words else {})}
@@ -61,9 +59,9 @@ def _option(default: object, domain: str, integer: bool) -> dict[str, Any]:
 
 def _interval(domain: str) -> Mapping[str, float]:
     """Return the limits of an interval such as "[0, inf)"; {} for any other domain."""
-    match = INTERVAL.fullmatch(domain)
-    if match is None:
+    interval = parse_interval(domain)
+    if interval is None:
         return {}
-    left, low, high, right = match.groups()
-    ends = {ENDS[left]: float(low), ENDS[right]: float(high)}
+    left, low, high, right = interval
+    ends = {ENDS[left]: low, ENDS[right]: high}
     return {key: int(end) if end == int(end) else end for key, end in ends.items() if abs(end) < 2**63}

@@ -44,13 +44,7 @@ class Logger(Component):
         self._declare(declared_by(self, "factory", self.factory, ()))
 
     def build(self) -> object:
-        """Return a new object for one run.
-
-        Raises
-        ------
-        PluginError
-            The factory raised, or returned None.
-        """
+        """Return a new object for one run, or raise a PluginError."""
         try:
             listener = self.factory(**self.parameters)
         except CygdError:

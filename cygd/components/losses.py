@@ -150,14 +150,7 @@ class Loss(Component):
         return {"sum": 1.0, "mean": n_samples * n_outputs, "mean_rows": n_samples}[self.reduction]
 
     def check_targets(self, y: ArrayLike) -> None:
-        """Raise a DataError for the first target outside the domain of this loss.
-
-        Examples
-        --------
-        >>> from cygd.components.losses import LOSSES
-        >>> [hinge] = [loss for loss in LOSSES if loss.name == "hinge"]
-        >>> hinge.check_targets([[-1.0], [1.0]])
-        """
+        """Raise a DataError for the first target outside the domain of this loss."""
         domain, inside = TARGET_DOMAINS[self.targets]
         y = np.atleast_1d(as_float_array(y))
         if inside is None:
@@ -173,7 +166,8 @@ class Loss(Component):
             return _run_kernel(self.kernel, y, y_hat, role == "derivative", self.parameters)
         programs = self.programs
         if programs is not None:
-            return run_program(programs.derivative if role == "derivative" else programs.forward, [y, y_hat])
+            program = programs.derivative if role == "derivative" else programs.forward
+            return run_program(program, [y, y_hat])[0]
         result = getattr(self, role)(read_only(y), read_only(y_hat), **self.parameters)
         return check_result(result, y_hat, f"{self}: {role}")
 
@@ -199,15 +193,8 @@ TARGET_DOMAINS: dict[str, tuple[str, Callable[[Array], Any] | None]] = {
 }
 
 
-def _row(
-    name: str,
-    summary: str,
-    *,
-    targets: str = "any",
-    kinks: tuple[float, ...] = (),
-    bounds: dict[str, str] | None = None,
-) -> Loss:
-    return Loss(name, kernel=name, summary=summary, targets=targets, kinks=kinks, bounds=bounds or {})
+def _row(name: str, summary: str, **keywords: Any) -> Loss:
+    return Loss(name, kernel=name, summary=summary, **keywords)
 
 
 LOSSES: tuple[Loss, ...] = (

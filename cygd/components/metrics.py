@@ -2,13 +2,11 @@
 
 The definitions and the edge cases are scikit-learn's: an undefined ratio is 0, r2 of constant targets is 1
 for perfect predictions and else 0. A metric without any value (no rows, r2 of one row, roc_auc of one class)
-is NaN, without a warning.
+is NaN. One output column is binary: positive above 1/2, or above 0 if the targets are -1 and 1. Several
+columns are classes; the largest output wins, the first of equal ones.
 
-One output column is binary: positive above 1/2, or above 0 if the targets are -1 and 1. Several columns are
-classes; the largest output wins, the first of equal ones.
-
-A metric may decide when training stops, so its bits matter: counts are integers, and
-`cygd.core.deterministic` averages in an order that does not depend on the machine.
+A metric may decide when training stops, so its bits must not depend on the machine: counts are integers, and
+`cygd.core.deterministic` averages.
 """
 
 from __future__ import annotations
@@ -142,7 +140,7 @@ def roc_auc(y: Array, y_hat: Array) -> float:
     """
     if y.shape[1] == 1:
         return _auc(_positive(y, y)[:, 0], y_hat[:, 0])
-    truth = _argmax(y)
+    truth = np.argmax(y, axis=1)
     areas = (_auc(truth == k, y_hat[:, k]) for k in range(y.shape[1]))
     return _mean(area for area in areas if not isnan(area))
 
@@ -176,16 +174,12 @@ def _classes(y: Array, y_hat: Array) -> tuple[Array, Array]:
     """Return the actual and the predicted class of each row as integers."""
     if y.shape[1] == 1:
         return _positive(y, y)[:, 0].astype(int), _positive(y, y_hat)[:, 0].astype(int)
-    return _argmax(y), _argmax(y_hat)
+    return np.argmax(y, axis=1), np.argmax(y_hat, axis=1)
 
 
 def _positive(y: Array, a: Array) -> NDArray[np.bool_]:
     """Return where a exceeds the threshold: 0 if y has negative targets, else 1/2."""
     return np.asarray(a > (0 if (y < 0).any() else 0.5))
-
-
-def _argmax(a: Array) -> NDArray[np.intp]:
-    return np.asarray(np.argmax(a, axis=1))
 
 
 # -- both -----------------------------------------------------------------------------------------
@@ -198,7 +192,7 @@ def _column_means(a: Array) -> list[float]:
 
 def _mean(values: Iterable[float]) -> float:
     listed = list(values)
-    total = 0.0
+    total = 0.0  # sum() rounds differently from Python 3.12 on
     for value in listed:
         total += value
     return total / len(listed) if listed else nan

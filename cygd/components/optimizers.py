@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cygd.components import formula as formulas
 from cygd.components.base import Component, Function, declared_numbers, kernel_row
@@ -128,9 +128,9 @@ _BOUNDS = {
 }
 
 
-def _row(name: str, learning_rate: float, summary: str, *, flags: tuple[str, ...] = ()) -> Optimizer:
+def _row(name: str, learning_rate: float, summary: str, **keywords: Any) -> Optimizer:
     return Optimizer(
-        name, kernel=name, learning_rate=learning_rate, summary=summary, flags=flags, bounds=_BOUNDS
+        name, kernel=name, learning_rate=learning_rate, summary=summary, bounds=_BOUNDS, **keywords
     )
 
 

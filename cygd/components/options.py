@@ -30,41 +30,21 @@ REQUIRED: Final = _Required()
 
 
 class OptionError(CygdError, ValueError):
-    """An unknown option, or a value that the component rejects.
-
-    Parameters
-    ----------
-    message : str
-        The error; names the component and the option.
-    option : str
-        The option as the user wrote it; "" for an error about several.
-    hint : str, optional
-        What to do about it.
-    """
+    """An unknown option, or a value that the component rejects."""
 
     def __init__(self, message: str, option: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.option = option
+        self.option = option  # as the user wrote it; "" for an error about several
 
 
 @dataclass(frozen=True)
 class Declared:
-    """The options that a function declares by its keyword parameters.
+    """The options that a function declares by its keyword parameters."""
 
-    Attributes
-    ----------
-    defaults : mapping
-        Option to default, or `REQUIRED`.
-    integers : frozenset of str
-        The options annotated `int`. Without the annotation a default of 1 allows any number, because
-        `beta=1` rarely means that beta is a count.
-    open : bool
-        True for a function with `**options`, which accepts any option.
-    """
-
-    defaults: Mapping[str, Any]
+    defaults: Mapping[str, Any]  # option -> default, or REQUIRED
+    # annotated `int`; without it a default of 1 allows any number, as `beta=1` rarely makes beta a count
     integers: frozenset[str] = frozenset()
-    open: bool = False
+    open: bool = False  # the function has `**options` and accepts any option
 
     @classmethod
     def by(cls, function: Callable[..., Any], arguments: int) -> Declared:
@@ -134,6 +114,12 @@ def check_number(value: object) -> float | str:
     return number if math.isfinite(number) else f"expected a finite number, got {number}"
 
 
+def parse_interval(domain: str) -> tuple[str, float, float, str] | None:
+    """Return the brackets and the limits of an interval such as "[0, inf)", or None for another domain."""
+    match = re.fullmatch(r"([\[(])(\S+), (\S+)([\])])", domain)
+    return match and (match[1], float(match[2]), float(match[3]), match[4])
+
+
 def in_interval(value: Any, domain: str) -> bool:
     """Return True if a value lies in a domain: an interval such as "[0, 1)", or words such as "sum | mean".
 
@@ -142,12 +128,12 @@ def in_interval(value: Any, domain: str) -> bool:
     >>> in_interval(0, "[0, 1)"), in_interval(1, "[0, 1)"), in_interval("sum", "sum | mean")
     (True, False, True)
     """
-    interval = re.fullmatch(r"([\[(])(\S+), (\S+)([\])])", domain)
+    interval = parse_interval(domain)
     if interval is None:
         return value in domain.split(" | ")
-    left, low, high, right = interval.groups()
-    above = value >= float(low) if left == "[" else value > float(low)
-    below = value <= float(high) if right == "]" else value < float(high)
+    left, low, high, right = interval
+    above = value >= low if left == "[" else value > low
+    below = value <= high if right == "]" else value < high
     return bool(above and below)
 
 

@@ -18,23 +18,11 @@ from cygd.errors import CygdError, did_you_mean
 
 
 class Kind(NamedTuple):
-    """A kind of component.
+    """A kind of component, its class, and its built-ins."""
 
-    Attributes
-    ----------
-    name : str
-        What `Component.kind` says.
-    component : type
-        The class of its components.
-    hook : str
-        The hook by which plugins register them.
-    built_ins : tuple of Component
-        The table of the built-in ones.
-    """
-
-    name: str
+    name: str  # `Component.kind`
     component: type[Component]
-    hook: str
+    hook: str  # by which plugins register components of this kind
     built_ins: tuple[Component, ...]
 
 
@@ -50,17 +38,7 @@ KINDS: tuple[Kind, ...] = (
 
 
 class UnknownComponentError(CygdError, ValueError):
-    """A name that no component of its kind has.
-
-    Parameters
-    ----------
-    kind : str
-        The kind of component that was looked up.
-    name : str
-        The unknown name.
-    known : sequence of str
-        The names that exist.
-    """
+    """A name that no component of its kind has."""
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         near = did_you_mean(name, known) or did_you_mean(name.lower().replace("-", "_"), known)
@@ -84,13 +62,7 @@ class Components(Protocol):
 
 
 class BuiltInComponents:
-    """The built-in components of some kinds, without plugins.
-
-    Parameters
-    ----------
-    kinds : sequence of Kind
-        The kinds to look names up in.
-    """
+    """The built-in components of some kinds, without plugins."""
 
     def __init__(self, kinds: Sequence[Kind] = KINDS) -> None:
         self._tables = {kind.name: {row.name: row for row in kind.built_ins} for kind in kinds}
@@ -112,23 +84,8 @@ def resolve(
 ) -> Component:
     """Return the component that a specification names, with its options set.
 
-    Parameters
-    ----------
-    kind : str
-        The kind of the component, such as "activation".
-    spec : Component, str or mapping
-        A component, a name, {"name": ..., option: value, ...} or {"formula": ..., parameter: value, ...}.
-    components : Components, optional
-        Where names are looked up; `BuiltInComponents` by default.
-
-    Raises
-    ------
-    UnknownComponentError
-        The name is unknown.
-    OptionError
-        The component does not have such an option, or rejects its value.
-    FormulaError
-        The formula is invalid.
+    A specification is a component, a name, {"name": ..., option: value, ...} or {"formula": ..., parameter:
+    value, ...}; names are looked up among the built-ins by default.
 
     Examples
     --------

@@ -80,32 +80,18 @@ class Schedule(Component):
 
 
 class RunningSchedule:
-    """A schedule within one run, evaluated once before each epoch.
-
-    Attributes
-    ----------
-    watches : bool
-        Whether it needs the monitored loss (the validation loss, or else the loss).
-    steady : bool
-        Whether the factor is 1 in every epoch, so that it need not be evaluated.
-    """
+    """A schedule within one run, evaluated once before each epoch."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self._watcher = None if schedule.watcher is None else schedule.watcher(**schedule.parameters)
-        self.watches = self._watcher is not None
-        self.steady = schedule.function is constant and not schedule.warmup
+        self.watches = self._watcher is not None  # needs the monitored loss
+        self.steady = schedule.function is constant and not schedule.warmup  # the factor is always 1
 
     def factor(self, epoch: int, epochs: int, monitored: float | None = None) -> float:
-        """Return the factor on the learning rate in an epoch.
+        """Return the factor on the learning rate in an epoch, counted from 0.
 
-        Parameters
-        ----------
-        epoch, epochs : int
-            The next epoch, counted from 0, and the number of epochs.
-        monitored : float, optional
-            The loss measured since the last call, or None. Measurements before the first epoch after the
-            warmup are ignored.
+        `monitored` is the loss measured since the last call, if any; measurements of the warmup are ignored.
         """
         warmup = self._schedule.warmup
         epochs = max(epochs - warmup, 1)
@@ -175,21 +161,9 @@ def _anneal(start: float, end: float, progress: float) -> float:
     return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2
 
 
+@dataclass(kw_only=True, eq=False)
 class ReduceOnPlateau:
     """Reduce the factor when the monitored loss stops falling, as PyTorch's ReduceLROnPlateau does.
-
-    Parameters
-    ----------
-    factor : float
-        The multiplier of the rate.
-    patience : int
-        The number of successive measurements without improvement that are tolerated.
-    threshold : float
-        A loss below best (1 - threshold) is an improvement.
-    cooldown : int
-        The number of measurements after a reduction that do not count against the patience.
-    minimum : float
-        The smallest factor.
 
     Examples
     --------
@@ -198,24 +172,16 @@ class ReduceOnPlateau:
     [1.0, 1.0, 1.0, 0.5, 0.5]
     """
 
-    def __init__(
-        self,
-        *,
-        factor: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        cooldown: int = 0,
-        minimum: float = 0.0,
-    ) -> None:
-        self.factor = factor
-        self.patience = patience
-        self.threshold = threshold
-        self.cooldown = cooldown
-        self.minimum = minimum
-        self.current = 1.0
-        self.best = inf
-        self.bad = 0  # successive measurements without improvement
-        self.cooling = 0  # remaining measurements of the cooldown
+    factor: float = 0.1  # multiplier of the rate
+    patience: int = 10  # successive measurements without improvement that are tolerated
+    threshold: float = 1e-4  # a loss below best (1 - threshold) is an improvement
+    cooldown: int = 0  # measurements after a reduction that do not count against the patience
+    minimum: float = 0.0  # the smallest factor
+
+    current: float = field(init=False, default=1.0)
+    best: float = field(init=False, default=inf)
+    bad: int = field(init=False, default=0)  # successive measurements without improvement
+    cooling: int = field(init=False, default=0)  # remaining measurements of the cooldown
 
     def __call__(self, monitored: float | None) -> float:
         """Return the factor after a measurement (None: no measurement)."""
@@ -240,18 +206,12 @@ class ReduceOnPlateau:
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("constant", constant, summary="1"),
     Schedule(
-        "step",
-        step,
-        summary="factor^(epoch // every)",
-        bounds={"every": "[1, inf)", "factor": "[0, inf)"},
+        "step", step, summary="factor^(epoch // every)", bounds={"every": "[1, inf)", "factor": "[0, inf)"}
     ),
     Schedule("exponential", exponential, summary="rate^epoch", bounds={"rate": "[0, inf)"}),
     Schedule("inverse_time", inverse_time, summary="1 / (1 + rate epoch)", bounds={"rate": "[0, inf)"}),
     Schedule(
-        "cosine",
-        cosine,
-        summary="half a cosine wave from 1 to minimum",
-        bounds={"minimum": "[0, inf)"},
+        "cosine", cosine, summary="half a cosine wave from 1 to minimum", bounds={"minimum": "[0, inf)"}
     ),
     Schedule(
         "one_cycle",

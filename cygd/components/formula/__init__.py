@@ -2,18 +2,10 @@
 
     text --parser--> graph --derivative--> graph --lowering--> instructions --fusion, program--> registers
 
-Python never evaluates a formula. `compiler` runs the stages, in this order:
-
-1. `parser` reads the text with Python's own parser and makes nodes in a `graph`, which folds constants
-   (`constant_folding`) and applies rewrite rules (`simplify`) as it makes them;
-2. `derivative` differentiates the graph, so that a derivative is simplified by the same rules;
-3. `lowering` turns nodes into instructions, guided by how often a node is used (`use_counts`) and which
-   factors grow (`asymptotics`);
-4. `fusion` combines instructions;
-5. `program` assigns registers.
-
-Imports, from the ground up: nodes < simplify < graph < derivative, use_counts, parser < lowering < fusion <
-program < compiler. Names are imported on first use, because most runs have no formula.
+Python never evaluates a formula. The graph folds constants (`constant_folding`) and applies rewrite rules
+(`simplify`) as it makes a node, so that derivatives are simplified too. Lowering is guided by how often a
+node is used (`use_counts`) and which factors grow (`asymptotics`); `program` assigns registers. `compiler`
+runs the stages. Names are imported on first use, because most runs have no formula.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class GrowthAnalysis:
         degrees = {factor: n * self._degree(factor) for factor, n in factors if n > 0}
         if sum(degrees.values()) < 2:
             return {}
-        first = next((factor for factor, n in factors if n > 0), None)
+        first = next(iter(degrees))
         return {factor: n for factor, n in degrees.items() if n >= 2 or (n > 0 and factor is not first)}
 
     def _degree(self, node: Node) -> float:

@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 from cygd.components.formula.derivative import Derivative
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Node
+from cygd.components.formula.nodes import Node, reachable, too_large
 from cygd.components.formula.parser import CONSTANTS, FUNCTIONS, parse
 from cygd.components.formula.program import Program, build_program
 from cygd.components.formula.use_counts import reflected_sigmoid
@@ -25,51 +25,27 @@ Result = TypeVar("Result")
 
 
 class ActivationPrograms(NamedTuple):
-    """The programs of an activation; their uniforms are its trainable parameters.
+    """The programs of an activation; their uniforms are its trainable parameters."""
 
-    Attributes
-    ----------
-    forward : Program
-        h -> y_hat.
-    derivative : Program
-        h, y_hat -> f'(h).
-    value_and_derivative : Program
-        h -> y_hat, f'(h) in one pass; the derivative may overwrite h.
-    gradient : Program or None
-        h, y_hat -> f'(h) and df/dp for each trainable parameter p; None without trainable parameters.
-    """
-
-    forward: Program
-    derivative: Program
-    value_and_derivative: Program
-    gradient: Program | None
+    forward: Program  # h -> y_hat
+    derivative: Program  # h, y_hat -> f'(h)
+    value_and_derivative: Program  # h -> y_hat, f'(h) in one pass; the derivative may overwrite h
+    gradient: Program | None  # h, y_hat -> f'(h) and df/dp for each trainable parameter p, if there are any
 
 
 class LossPrograms(NamedTuple):
-    """The programs of a loss: y, y_hat -> loss, and y, y_hat -> d loss / d y_hat."""
+    """The programs of a loss."""
 
-    forward: Program
-    derivative: Program
+    forward: Program  # y, y_hat -> loss
+    derivative: Program  # y, y_hat -> d loss / d y_hat
 
 
 def compile_activation(
     text: str, parameters: Mapping[str, float] = {}, trainable: Sequence[str] = ()
 ) -> ActivationPrograms:
-    """Return the programs of an activation y_hat = f(h).
+    """Return the programs of an activation y_hat = f(h), a formula in h and the parameters.
 
-    Parameters
-    ----------
-    text : str
-        A formula in h and the parameters.
-    parameters : mapping of str to float
-        The value of every parameter.
-    trainable : sequence of str
-        The parameters whose values are passed with each call.
-
-    Raises
-    ------
-    FormulaError
-        The text is not a formula, has an unknown name, leaves a parameter unused or does not depend on h.
+    The values of trainable parameters are passed with each call.
 
     Examples
     --------
@@ -83,13 +59,7 @@ def compile_activation(
 
 
 def compile_loss(text: str, parameters: Mapping[str, float] = {}) -> LossPrograms:
-    """Return the programs of an elementwise loss, a formula in y, y_hat and the parameters.
-
-    Examples
-    --------
-    >>> compile_loss("(y - y_hat)**2").derivative.outputs
-    ('derivative',)
-    """
+    """Return the programs of an elementwise loss, a formula in y, y_hat and the parameters."""
     return _call_cached(_compile_loss, _check_text(text), _check_numbers(parameters))
 
 
@@ -100,11 +70,6 @@ def compile_update(
 
     The formulas are computed in the order of the mapping, and each sees the new values of the ones before it.
     Their names are w, g, the state, learning_rate, step (from 1) and the parameters.
-
-    Examples
-    --------
-    >>> compile_update({"w": "w - learning_rate * g"}).body
-    (('fnma', 2, 0, 3, 1),)
     """
     texts = tuple((name, _check_text(text, f"formula of {name!r}: ")) for name, text in formulas.items())
     return _call_cached(_compile_update, texts, tuple(state), _check_numbers(parameters))
@@ -115,8 +80,7 @@ def _call_cached(function: Callable[..., Result], *arguments: object) -> Result:
     try:
         return function(*arguments)
     except RecursionError:
-        hint = "write it as a function in a plugin"
-        raise FormulaError("the formula is nested too deeply", hint=hint) from None
+        raise too_large("the formula is nested too deeply") from None
 
 
 def _check_text(formula: object, prefix: str = "") -> str:
@@ -150,7 +114,7 @@ def _compile_activation(
     h, y_hat = graph.variable("h"), graph.variable("y_hat")
     names = _bind_names(graph, ("h",), parameters, trainable, reserved=("y_hat",))
     f, used = parse(graph, text, names)
-    _check_depends(f, "h")
+    _check_depends(graph, f, "h")
     _check_used(used, parameters)
     df = ("derivative", Derivative(graph, h).of(f))
     known = _known_from_output(graph, f, y_hat)
@@ -174,7 +138,7 @@ def _compile_loss(text: str, parameters: tuple[tuple[str, float], ...]) -> LossP
     graph = Graph()
     names = _bind_names(graph, ("y", "y_hat"), parameters)
     f, used = parse(graph, text, names)
-    _check_depends(f, "y_hat")
+    _check_depends(graph, f, "y_hat")
     _check_used(used, parameters)
     derivative = Derivative(graph, names["y_hat"]).of(f)
     return LossPrograms(
@@ -252,17 +216,10 @@ def _check_names(what: str, names: Sequence[str], variables: Sequence[str]) -> N
             raise FormulaError(f"{what} {name!r} has the name of {taken[name]}", hint="give it another name")
 
 
-def _check_depends(f: Node, variable: str) -> None:
+def _check_depends(graph: Graph, f: Node, variable: str) -> None:
     """Raise a FormulaError if a variable does not occur, or cancels as in h - h + beta."""
-    nodes, stack = {f}, [f]
-    while stack:
-        node = stack.pop()
-        if node.op == "variable" and node.data[0] == variable:
-            return
-        new = [operand for operand in node.operands if operand not in nodes]
-        nodes.update(new)
-        stack += new
-    raise FormulaError(f"the formula does not depend on {variable}")
+    if graph.variable(variable) not in reachable([f]):
+        raise FormulaError(f"the formula does not depend on {variable}")
 
 
 def _check_used(used: set[str], parameters: Sequence[tuple[str, float]]) -> None:

@@ -13,23 +13,14 @@ import math
 from collections.abc import Callable
 
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Node
-from cygd.errors import FormulaError
+from cygd.components.formula.nodes import Node, too_large
 
 _MAX_FACTORS = 100  # the derivative of a longer product takes thousands of instructions
 _MAX_MERGED_TERMS = 12  # a common denominator of more terms is slow to find and saves little
 
 
 class Derivative:
-    """The derivatives of the nodes of a graph with respect to one variable.
-
-    Examples
-    --------
-    >>> graph = Graph()
-    >>> h = graph.variable("h")
-    >>> Derivative(graph, h).of(graph.multiply(h, h)) is graph.scale(2.0, h)
-    True
-    """
+    """The derivatives of the nodes of a graph with respect to one variable."""
 
     def __init__(self, graph: Graph, variable: Node) -> None:
         self.graph = graph
@@ -63,10 +54,7 @@ class Derivative:
         graph, factors = self.graph, node.data[0]
         terms = []
         if len(factors) > _MAX_FACTORS:
-            raise FormulaError(
-                f"expected a product of at most {_MAX_FACTORS} factors, got {len(factors)}",
-                hint="write it as a function in a plugin",
-            )
+            raise too_large(f"expected a product of at most {_MAX_FACTORS} factors, got {len(factors)}")
         for position, (factor, n) in enumerate(factors):
             inner = self.of(factor)
             if inner is not graph.zero:
@@ -116,16 +104,10 @@ def _chain(derivative: Callable[[Graph, Node, Node], Node]) -> ChainRule:
     return lambda graph, node, x, inner: graph.multiply(derivative(graph, node, x), inner)
 
 
-def _exp(graph: Graph, node: Node, x: Node) -> Node:
-    return graph.call("exp", x)
-
-
-def _scaled_gaussian(k: float) -> Callable[[Graph, Node, Node], Node]:
-    # k exp(-x^2): erf'(x) = 2 / sqrt(pi) exp(-x^2)
-    def derivative(graph: Graph, node: Node, x: Node) -> Node:
-        return graph.scale(k, graph.call("exp", graph.scale(-1.0, graph.product(((x, 2.0),)))))
-
-    return derivative
+def _erf(graph: Graph, node: Node, x: Node) -> Node:
+    # erf'(x) = -erfc'(x) = 2 / sqrt(pi) exp(-x^2)
+    k = 2 / math.sqrt(math.pi) if node.op == "erf" else -2 / math.sqrt(math.pi)
+    return graph.scale(k, graph.call("exp", graph.scale(-1.0, graph.product(((x, 2.0),)))))
 
 
 def _tanh_log(graph: Graph, node: Node, u: Node) -> Node:
@@ -135,8 +117,8 @@ def _tanh_log(graph: Graph, node: Node, u: Node) -> Node:
 
 
 CHAIN_RULES: dict[str, ChainRule] = {
-    "exp": _chain(_exp),
-    "expm1": _chain(_exp),
+    "exp": _chain(lambda graph, node, x: node),
+    "expm1": _chain(lambda graph, node, x: graph.call("exp", x)),
     "exp_finite": _chain(lambda graph, node, x: node),
     "log": lambda graph, node, x, inner: graph.divide(inner, x),
     "log1p": lambda graph, node, x, inner: graph.divide(inner, graph.add_constant(1.0, x)),
@@ -153,8 +135,8 @@ CHAIN_RULES: dict[str, ChainRule] = {
         lambda graph, node, x: graph.multiply(node, graph.call("sigmoid", graph.scale(-1.0, x)))
     ),
     "softplus": _chain(lambda graph, node, x: graph.call("sigmoid", x)),
-    "erf": _chain(_scaled_gaussian(2 / math.sqrt(math.pi))),
-    "erfc": _chain(_scaled_gaussian(-2 / math.sqrt(math.pi))),
+    "erf": _chain(_erf),
+    "erfc": _chain(_erf),
     "abs": _chain(lambda graph, node, x: graph.call("sign", x)),
     "sign": lambda graph, node, x, inner: graph.zero,
     "log_cosh": _chain(lambda graph, node, x: graph.call("tanh", x)),

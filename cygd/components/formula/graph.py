@@ -1,13 +1,8 @@
 """Build the expression graph: one node per distinct subexpression, normalized when it is made.
 
 A sum is a constant plus terms with coefficients, a product is factors with exponents, so that equal terms and
-factors combine (x + 1 - x is 1, h sign(h) is |h|) and common subexpressions are shared.
-
-Making a node runs three steps, in this order:
-
-1. flatten nested sums and products, and combine equal terms and factors;
-2. fold a function of constants (`constant_folding.py`);
-3. apply the rewrite rules, which replace numerically unstable forms (`simplify.py`).
+factors combine (x + 1 - x is 1) and common subexpressions are shared. After that, functions of constants are
+folded, and rewrite rules replace numerically unstable forms.
 
 The rules run here and not in a pass of their own because a derivative is built through the same methods: its
 nodes are simplified too, and the derivative of a stable form shares the nodes of that form.
@@ -15,12 +10,15 @@ nodes are simplified too, and the derivative of a stable form shares the nodes o
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import Any
 
 from cygd.components.formula.constant_folding import FOLD_FUNCTIONS
 from cygd.components.formula.nodes import Factor, Node, Term, float_power, is_scaled
 from cygd.components.formula.simplify import CALL_RULES, simplify_factors, simplify_sum
+
+_COMPARISONS = {"lt": operator.lt, "le": operator.le, "eq": operator.eq}
 
 
 class Graph:
@@ -69,12 +67,8 @@ class Graph:
         simplified = simplify_sum(self, constant, combined)
         if simplified is not None:
             return simplified
-        combined.sort(key=_term_index)
+        combined.sort(key=lambda term: term[1].index)
         return self.intern("sum", constant, tuple(combined))
-
-    def add(self, *nodes: Node) -> Node:
-        """Return the sum of nodes."""
-        return self.sum(0.0, [(1.0, node) for node in nodes])
 
     def subtract(self, a: Node, b: Node) -> Node:
         """Return a - b."""
@@ -104,7 +98,7 @@ class Graph:
         if len(combined) == 1 and combined[0][1] == 1.0:
             node = combined[0][0]
         else:
-            combined.sort(key=_factor_index)
+            combined.sort(key=lambda factor: factor[0].index)
             node = self.intern("product", tuple(combined))
         return node if k == 1.0 else self.scale(k, node)
 
@@ -162,15 +156,5 @@ class Graph:
         if x is y:
             return x
         if a.op == "number" and b.op == "number":
-            p, q = a.data[0], b.data[0]
-            holds = {"lt": p < q, "le": p <= q, "eq": p == q}[comparison]
-            return x if holds else y
+            return x if _COMPARISONS[comparison](a.data[0], b.data[0]) else y
         return self.intern("where", comparison, a, b, x, y)
-
-
-def _term_index(term: Term) -> int:
-    return term[1].index
-
-
-def _factor_index(factor: Factor) -> int:
-    return factor[0].index

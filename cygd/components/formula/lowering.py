@@ -11,13 +11,12 @@ other use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cygd.components.formula.asymptotics import GrowthAnalysis
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Factor, Node, Term, is_scaled
+from cygd.components.formula.nodes import Factor, Node, Term, is_scaled, too_large
 from cygd.components.formula.use_counts import UseCounts, is_second_logistic_result, reflected_sigmoid
-from cygd.errors import FormulaError
 
 # ("block", number), ("uniform", index), ("constant", index) or ("prologue", index)
 Value = tuple[str, int]
@@ -28,21 +27,13 @@ _MAX_INTEGER_POWER = 1 << 20  # the largest exponent computed by repeated squari
 
 
 class Lowering:
-    """The instructions that compute some nodes.
-
-    Attributes
-    ----------
-    constants : list of float
-        The numbers, in the order of their scalars.
-    prologue, body : list of Instruction
-        The operations over scalars, and those over blocks.
-    """
+    """The instructions that compute some nodes."""
 
     def __init__(self, graph: Graph, inputs: Sequence[Node], uniforms: Sequence[Node]) -> None:
         self.graph = graph
-        self.constants: list[float] = []
-        self.prologue: list[Instruction] = []
-        self.body: list[Instruction] = []
+        self.constants: list[float] = []  # in the order of their scalars
+        self.prologue: list[Instruction] = []  # over scalars
+        self.body: list[Instruction] = []  # over blocks
         self._values: dict[Node, Value] = {}
         self._constant_values: dict[float, Value] = {}
         self._emitted: dict[tuple[object, ...], Value] = {}
@@ -91,10 +82,7 @@ class Lowering:
                 result = self._new_block()
                 self.body.append((op, (result,), operands))
                 if len(self.body) > MAX_INSTRUCTIONS:
-                    raise FormulaError(
-                        f"the formula compiles to more than {MAX_INSTRUCTIONS} instructions",
-                        hint="write it as a function in a plugin",
-                    )
+                    raise too_large(f"the formula compiles to more than {MAX_INSTRUCTIONS} instructions")
             self._emitted[key] = result
         return result
 
@@ -122,9 +110,8 @@ class Lowering:
             return self._product(node.data[0])
         if node.op == "where":
             return self.emit(f"where_{node.data[0]}", *[self.value(operand) for operand in node.operands])
-        expand = _EXPANSIONS.get(node.op)
-        if expand is not None:
-            return expand(self, node)
+        if node.op in _EXPANSIONS:
+            return _EXPANSIONS[node.op](self, node)
         return self.emit(node.op, *[self.value(operand) for operand in node.operands])
 
     # sums -----------------------------------------------------------------------------------------
@@ -331,9 +318,6 @@ class Lowering:
             return self.emit("add", self.value(expm1), self.number(1.0))
         return self.emit("exp", self.value(node.data[0]))
 
-    def _exp_finite(self, node: Node) -> Value:
-        return self.emit("finite", self.emit("exp", self.value(node.data[0])))
-
     def _tanh_log1p(self, node: Node) -> Value:
         """Return T = tanh(log(1 + v)), from the same instruction as T' if that is needed too."""
         graph, v = self.graph, node.data[0]
@@ -390,10 +374,10 @@ class Lowering:
         return self.emit("where_lt", limit, a, large, self.emit("log1p", small))
 
 
-_EXPANSIONS = {
+_EXPANSIONS: dict[str, Callable[[Lowering, Node], Value]] = {
     "sigmoid": Lowering._sigmoid,
     "exp": Lowering._exp,
-    "exp_finite": Lowering._exp_finite,
+    "exp_finite": lambda self, node: self.emit("finite", self.emit("exp", self.value(node.data[0]))),
     "tanh_log1p": Lowering._tanh_log1p,
     "tanh_log1p_derivative": Lowering._tanh_log1p_derivative,
     "tanh_log": Lowering._tanh_log,

@@ -9,28 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
+
+from cygd.errors import FormulaError
+
+USE_PLUGIN = "write it as a function in a plugin"
 
 
 class Node:
-    """A subexpression; nodes of one graph are compared by identity.
-
-    Attributes
-    ----------
-    op : str
-        "number", "variable", "sum", "product", "where" or the name of a function.
-    data : tuple
-        (value,), (name,), (constant, terms), (factors,), (comparison, a, b, x, y), or the arguments.
-    index : int
-        The position in order of creation: operands come before the nodes that use them.
-    """
+    """A subexpression; nodes of one graph are compared by identity."""
 
     __slots__ = ("data", "index", "op")
 
     def __init__(self, op: str, data: tuple[Any, ...], index: int) -> None:
-        self.op = op
+        self.op = op  # "number", "variable", "sum", "product", "where" or the name of a function
+        # (value,), (name,), (constant, terms), (factors,), (comparison, a, b, x, y), or the arguments
         self.data = data
-        self.index = index
+        self.index = index  # in order of creation: operands come before the nodes that use them
 
     def __repr__(self) -> str:
         return f"{self.op}{self.data}"
@@ -56,34 +51,16 @@ Term = tuple[float, Node]  # (k, x) in a sum: k x
 Factor = tuple[Node, float]  # (x, n) in a product: x^n
 
 
-class NodeBuilder(Protocol):
-    """The methods of Graph that rewrite rules call.
-
-    The graph applies the rules whenever it makes a node, so the rules cannot import the graph.
-    """
-
-    zero: Node
-
-    def intern(self, op: str, *data: Any) -> Node:
-        """Return the node of an operation as given, without rewriting it."""
-
-    def call(self, name: str, *arguments: Node) -> Node:
-        """Return a function of nodes."""
-
-    def sum(self, constant: float, terms: Iterable[Term]) -> Node:
-        """Return constant + sum of k x."""
-
-    def subtract(self, a: Node, b: Node) -> Node:
-        """Return a - b."""
-
-    def scale(self, k: float, node: Node) -> Node:
-        """Return k times a node."""
-
-    def add_constant(self, constant: float, node: Node) -> Node:
-        """Return a node plus a number."""
-
-    def product(self, factors: Iterable[Factor]) -> Node:
-        """Return the product of powers x^n."""
+def reachable(roots: Iterable[Node]) -> set[Node]:
+    """Return the nodes that some roots are computed from, and the roots."""
+    nodes: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in nodes:
+            nodes.add(node)
+            stack += node.operands
+    return nodes
 
 
 def is_scaled(node: Node) -> bool:
@@ -92,16 +69,15 @@ def is_scaled(node: Node) -> bool:
 
 
 def float_power(base: float, exponent: float) -> float:
-    """Return base ** exponent in float64 arithmetic: inf or nan instead of an exception.
-
-    Examples
-    --------
-    >>> float_power(9.0, 387420489.0), float_power(0.0, -1.0), float_power(-8.0, 1 / 3)
-    (inf, inf, nan)
-    """
+    """Return base ** exponent in float64 arithmetic: inf or nan instead of an exception."""
     try:
         return math.pow(base, exponent)
     except OverflowError:
         return -math.inf if base < 0 and exponent % 2 == 1 else math.inf
     except ValueError:  # 0 to a negative power, or a negative number to a fractional power
         return math.inf if base == 0 else math.nan
+
+
+def too_large(message: str) -> FormulaError:
+    """Return the error for a formula that exceeds a limit of the compiler."""
+    return FormulaError(message, hint=USE_PLUGIN)

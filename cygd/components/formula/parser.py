@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from keyword import iskeyword
 
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Node, float_power
+from cygd.components.formula.nodes import USE_PLUGIN, Node, float_power, too_large
 from cygd.errors import FormulaError, did_you_mean
 
 MAX_LENGTH = 4000  # characters
@@ -66,10 +66,9 @@ _REPLACEMENTS = {  # an unknown name -> how to write it here
     "inf": "numbers must be finite; use minimum and maximum to set limits",
     "infinity": "numbers must be finite; use minimum and maximum to set limits",
 }
+_COMPARISONS = {ast.Lt: "lt", ast.Gt: "lt", ast.LtE: "le", ast.GtE: "le", ast.Eq: "eq"}
 _OPERATORS = ("and", "or", "not", "if", "else", "in", "is")  # keywords that may be part of an expression
-_TOO_DEEP = f"the formula is nested more than {MAX_DEPTH} levels deep"
 _EXPONENT_LIMIT = f"expected an exponent of magnitude at most {MAX_EXPONENT:g}"
-_USE_PLUGIN = "write it as a function in a plugin"
 
 
 class _Parser:
@@ -90,15 +89,16 @@ class _Parser:
             stop = len(data[: node.end_col_offset].decode(errors="ignore"))  # type: ignore[attr-defined]
         return error_at(self.text, start, stop, message, hint)
 
+    def too_deep(self, node: ast.AST | None = None) -> FormulaError:
+        """Return the error for too many levels of nested operations."""
+        return self.error(f"the formula is nested more than {MAX_DEPTH} levels deep", node, USE_PLUGIN)
+
     def parse(self) -> Node:
         """Return the node of the text."""
         if not self.text:
             raise FormulaError("the formula is empty")
         if len(self.text) > MAX_LENGTH:
-            raise FormulaError(
-                f"expected a formula of at most {MAX_LENGTH} characters, got {len(self.text)}",
-                hint=_USE_PLUGIN,
-            )
+            raise too_large(f"expected a formula of at most {MAX_LENGTH} characters, got {len(self.text)}")
         if "#" in self.text:
             raise error_at(self.text, self.text.index("#"), len(self.text), "comments are not supported")
         self.check_tokens()
@@ -107,7 +107,7 @@ class _Parser:
         except SyntaxError as error:
             raise self.syntax_error(error) from None
         except (RecursionError, MemoryError):
-            raise self.error(_TOO_DEEP, hint=_USE_PLUGIN) from None
+            raise self.too_deep() from None
         except ValueError:
             raise self.error("the formula has an invalid character") from None
         return self.node(tree.body, 0)
@@ -131,7 +131,7 @@ class _Parser:
         at = min(error.offset - 1 if error.offset else len(self.text), len(self.text) - 1)
         reason = (error.msg or "").split(". ")[0].removeprefix("invalid syntax").strip(" .:")
         if "nested" in reason or "complex" in reason:
-            return self.error(_TOO_DEEP, hint=_USE_PLUGIN)
+            return self.too_deep()
         for token in _TOKEN.finditer(self.text):
             if iskeyword(token[0]) and token[0] not in _OPERATORS:
                 message = f"{token[0]!r}: a Python keyword cannot be a name"
@@ -145,7 +145,7 @@ class _Parser:
     def node(self, tree: ast.AST, depth: int) -> Node:
         """Return the node of a node of the AST."""
         if depth > MAX_DEPTH:
-            raise self.error(_TOO_DEEP, tree, _USE_PLUGIN)
+            raise self.too_deep(tree)
         if isinstance(tree, ast.Constant):
             return self.constant(tree)
         if isinstance(tree, ast.Name):
@@ -290,7 +290,7 @@ class _Parser:
     def where(self, condition: ast.AST, x: Node, y: Node, depth: int) -> Node:
         """Return x where a condition holds, else y: and, or, not and chains become nested comparisons."""
         if depth > MAX_DEPTH:
-            raise self.error(_TOO_DEEP, condition, _USE_PLUGIN)
+            raise self.too_deep(condition)
         parts = getattr(condition, "values", None) or getattr(condition, "comparators", [])
         if len(parts) > MAX_DEPTH:  # each is nested in the one before
             raise self.error(f"expected at most {MAX_DEPTH} comparisons, got {len(parts)}", condition)
@@ -314,20 +314,14 @@ class _Parser:
 
     def compare(self, tree: ast.Compare, op: ast.cmpop, a: Node, b: Node, x: Node, y: Node) -> Node:
         """Return x where a op b holds, else y."""
-        where = self.graph.where
-        if isinstance(op, ast.Lt):
-            return where("lt", a, b, x, y)
-        if isinstance(op, ast.LtE):
-            return where("le", a, b, x, y)
-        if isinstance(op, ast.Gt):
-            return where("lt", b, a, x, y)
-        if isinstance(op, ast.GtE):
-            return where("le", b, a, x, y)
-        if isinstance(op, ast.Eq):
-            return where("eq", a, b, x, y)
         if isinstance(op, ast.NotEq):
-            return where("eq", a, b, y, x)
-        raise self.error("expected one of the comparisons < <= > >= == !=", tree)
+            return self.graph.where("eq", a, b, y, x)
+        if isinstance(op, ast.Gt | ast.GtE):
+            a, b = b, a
+        comparison = _COMPARISONS.get(type(op))
+        if comparison is None:
+            raise self.error("expected one of the comparisons < <= > >= == !=", tree)
+        return self.graph.where(comparison, a, b, x, y)
 
     def unsupported(self, tree: ast.AST) -> FormulaError:
         """Return the error for syntax that is not part of the language, with what to write instead."""
@@ -346,15 +340,7 @@ class _Parser:
 
 
 def error_at(text: str, start: int, stop: int, message: str, hint: str | None = None) -> FormulaError:
-    """Return an error whose message shows the text with carets below start ... stop.
-
-    Examples
-    --------
-    >>> print(error_at("h * sigmod(h)", 4, 10, "unknown function 'sigmod'").message)
-    unknown function 'sigmod'
-      h * sigmod(h)
-          ^^^^^^
-    """
+    """Return an error whose message shows the text with carets below start ... stop."""
     flat = "".join(" " if c.isspace() or not c.isprintable() else c for c in text)
     first = max(0, min(start, len(flat)) - 30) if len(flat) > 72 else 0
     excerpt = flat[first : first + 72]
@@ -365,21 +351,7 @@ def error_at(text: str, start: int, stop: int, message: str, hint: str | None = 
 
 
 def parse(graph: Graph, text: str, names: Mapping[str, Node]) -> tuple[Node, set[str]]:
-    """Return the node of a formula, and the names that it uses.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph that makes the nodes.
-    text : str
-        The formula.
-    names : mapping of str to Node
-        The nodes of its names, besides pi and e.
-
-    Raises
-    ------
-    FormulaError
-        The text is not a formula; the message points into the text.
+    """Return the node of a formula, and the names that it uses; `names` are the known ones besides pi and e.
 
     Examples
     --------
@@ -387,7 +359,5 @@ def parse(graph: Graph, text: str, names: Mapping[str, Node]) -> tuple[Node, set
     >>> parse(graph, "1 / (1 + exp(-h))", {"h": graph.variable("h")})
     (sigmoid(variable('h',),), {'h'})
     """
-    if not isinstance(text, str):
-        raise FormulaError(f"expected a formula as text, got {type(text).__name__}")
     parser = _Parser(graph, text, names)
     return parser.parse(), parser.used

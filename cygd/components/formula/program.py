@@ -12,8 +12,7 @@ from typing import NamedTuple
 from cygd.components.formula.fusion import fuse
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.lowering import Lowering, Value
-from cygd.components.formula.nodes import Node
-from cygd.errors import FormulaError
+from cygd.components.formula.nodes import Node, too_large
 
 MAX_TEMPORARIES = 32  # registers of the core
 MAX_SCALARS = 128  # uniforms, constants and results of the prologue together
@@ -26,27 +25,15 @@ class Program(NamedTuple):
 
     Scalars are numbered: uniforms, then constants, then results of the prologue. The body addresses slots:
     inputs, outputs, temporaries, then scalars.
-
-    Attributes
-    ----------
-    inputs, uniforms, outputs : tuple of str
-        The input blocks, the scalars passed with each call, and the output blocks.
-    constants : tuple of float
-    prologue : tuple of (op, operand, ...)
-        Operands are scalars; each result is the next scalar.
-    body : tuple of (op, result, operand, ...)
-        Results and operands are slots; `logistic` has two results.
-    temporaries : int
-        The number of registers besides inputs and outputs.
     """
 
-    inputs: tuple[str, ...]
-    uniforms: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: tuple[str, ...]  # blocks
+    uniforms: tuple[str, ...]  # scalars passed with each call
+    outputs: tuple[str, ...]  # blocks
     constants: tuple[float, ...]
-    prologue: tuple[EncodedInstruction, ...]
-    body: tuple[EncodedInstruction, ...]
-    temporaries: int
+    prologue: tuple[EncodedInstruction, ...]  # (op, scalar operand, ...); each result is the next scalar
+    body: tuple[EncodedInstruction, ...]  # (op, result slot, operand slot, ...); `logistic` has two results
+    temporaries: int  # registers besides inputs and outputs
 
 
 def build_program(
@@ -55,34 +42,15 @@ def build_program(
     uniforms: Sequence[str],
     outputs: Sequence[tuple[str, Node]],
     *,
-    companions: Sequence[Node] = (),
-    known: Mapping[Node, Node] | None = None,
-    noalias: Collection[str] = (),
+    companions: Sequence[Node] = (),  # outputs of another program, in which `outputs` have the same bits
+    known: Mapping[Node, Node] = {},  # node -> the node of an input that it follows from: f(h) = y_hat
+    noalias: Collection[str] = (),  # outputs that share no memory with inputs: written before all are read
 ) -> Program:
-    """Return the program that computes outputs from inputs.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph of the nodes; inputs and uniforms are its variables.
-    inputs, uniforms : sequence of str
-    outputs : sequence of (str, Node)
-    companions : sequence of Node, optional
-        Further outputs of another program: the outputs of this one have the same bits in both.
-    known : mapping of Node to Node, optional
-        Nodes whose value follows from an input, such as f(h) = y_hat: node -> replacement.
-    noalias : collection of str
-        Outputs that never share memory with an input, so that they may be written before all inputs are read.
-
-    Raises
-    ------
-    FormulaError
-        The program needs more registers or scalars than the core has.
-    """
+    """Return the program that computes outputs from inputs, or raise a FormulaError if it is too large."""
     lowering = Lowering(
         graph, [graph.variable(name) for name in inputs], [graph.variable(name) for name in uniforms]
     )
-    for node, replacement in (known or {}).items():
+    for node, replacement in known.items():
         lowering.bind(node, replacement)
     values = lowering.lower([node for _, node in outputs], companions)
     # an output that equals an input is copied before another output can overwrite that input
@@ -92,10 +60,7 @@ def build_program(
     ]
     lowering.body = fuse(lowering.body, values)
     if len(uniforms) + len(lowering.constants) + len(lowering.prologue) > MAX_SCALARS:
-        raise FormulaError(
-            f"the formula needs more than {MAX_SCALARS} different numbers",
-            hint="write it as a function in a plugin",
-        )
+        raise too_large(f"the formula needs more than {MAX_SCALARS} different numbers")
     allocation = _RegisterAllocation(
         lowering, len(inputs), len(uniforms), values, [name in noalias for name, _ in outputs]
     )
@@ -125,8 +90,9 @@ class _RegisterAllocation:
         outputs: Sequence[Value],
         noalias: Sequence[bool],
     ) -> None:
-        self.n_inputs, self.n_outputs, self.n_uniforms = n_inputs, len(outputs), n_uniforms
-        self.n_constants = len(lowering.constants)
+        self.n_inputs, self.n_outputs = n_inputs, len(outputs)
+        n_constants = len(lowering.constants)
+        self.scalar_offsets = {"uniform": 0, "constant": n_uniforms, "prologue": n_uniforms + n_constants}
         self.last_use: dict[Value, int] = {}
         for at, (_, results, operands) in enumerate(lowering.body):
             for value in results + operands:
@@ -163,12 +129,8 @@ class _RegisterAllocation:
         }
         output_of: dict[Value, int] = {}
         for k, (value, is_separate) in enumerate(zip(outputs, noalias, strict=True)):
-            if (
-                value in written
-                and value not in output_of
-                and (is_separate or written[value] >= self.last_input_use)
-            ):
-                output_of[value] = k
+            if value in written and (is_separate or written[value] >= self.last_input_use):
+                output_of.setdefault(value, k)
         return output_of
 
     def _allocate(
@@ -190,9 +152,8 @@ class _RegisterAllocation:
                 slot = self.n_inputs + self.n_outputs + self.temporaries
                 self.temporaries += 1
                 if self.temporaries > MAX_TEMPORARIES:
-                    raise FormulaError(
-                        f"the formula needs more than {MAX_TEMPORARIES} intermediate values at the same time",
-                        hint="write it as a function in a plugin",
+                    raise too_large(
+                        f"the formula needs more than {MAX_TEMPORARIES} intermediate values at the same time"
                     )
             self.slots[value] = slot
             result_slots.append(slot)
@@ -213,12 +174,7 @@ class _RegisterAllocation:
     def _scalar(self, value: Value) -> int:
         """Return the number of a scalar."""
         kind, index = value
-        first = {
-            "uniform": 0,
-            "constant": self.n_uniforms,
-            "prologue": self.n_uniforms + self.n_constants,
-        }[kind]
-        return first + index
+        return self.scalar_offsets[kind] + index
 
     def _slot(self, value: Value) -> int:
         """Return the slot of a value; a scalar, whose slot follows the temporaries, as -1 - number."""

@@ -1,12 +1,8 @@
 """Rewrite rules: identities that make an expression numerically stable or shorter.
 
-The graph applies them whenever it makes a node: first to sums and products (`simplify_sum`,
-`simplify_factors`), then to function calls (`CALL_RULES`). Every rule is algebra that holds for any argument:
-log(1 + e^g) is softplus(g), 1 / (1 + e^-g) is sigmoid(g), 1 + tanh(g) is 2 sigmoid(2 g), e^g - 1 is expm1(g),
-log(cosh(g)) needs no cosh that overflows, and tanh(log(u)) needs no logarithm. A rule may widen the domain
-(sqrt(x) sqrt(x) is x) but never shrinks it.
-
-Besides the functions that a formula may call, rules introduce internal ones, which `lowering.py` expands:
+Every rule holds for any argument: log(1 + e^g) is softplus(g), and tanh(log(u)) needs no logarithm. A rule
+may widen the domain (sqrt(x) sqrt(x) is x) but never shrinks it. Rules also introduce internal functions,
+which `lowering.py` expands:
 
 - log_cosh(g) = log(cosh(g))
 - tanh_log(u) = (u^2 - 1) / (u^2 + 1), u > 0
@@ -17,21 +13,37 @@ Besides the functions that a formula may call, rules introduce internal ones, wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
-from cygd.components.formula.nodes import Node, NodeBuilder, Term, float_power, is_scaled
+from cygd.components.formula.nodes import Factor, Node, Term, float_power, is_scaled
+
+
+class _Graph(Protocol):
+    """The methods of Graph that rules call; they cannot import the graph, which applies them."""
+
+    zero: Node
+
+    def intern(self, op: str, *data: Any) -> Node: ...
+    def call(self, name: str, *arguments: Node) -> Node: ...
+    def sum(self, constant: float, terms: Iterable[Term]) -> Node: ...
+    def subtract(self, a: Node, b: Node) -> Node: ...
+    def scale(self, k: float, node: Node) -> Node: ...
+    def add_constant(self, constant: float, node: Node) -> Node: ...
+    def product(self, factors: Iterable[Factor]) -> Node: ...
+
 
 # sums ---------------------------------------------------------------------------------------------
 
 
-def simplify_sum(graph: NodeBuilder, constant: float, terms: list[Term]) -> Node | None:
+def simplify_sum(graph: _Graph, constant: float, terms: list[Term]) -> Node | None:
     """Return the node that an identity gives for constant + sum of k x, or None."""
     for position, (k, term) in enumerate(terms):
-        rule = _PLUS_MINUS_ONE_RULES.get(term.op)
-        if rule is not None and constant != 0.0 and constant in (k, -k):
-            simplified = rule(graph, k, constant == k, term.data[0])
-            if simplified is not None:
-                return graph.sum(0.0, [(1.0, simplified), *terms[:position], *terms[position + 1 :]])
+        rule = _PLUS_MINUS_ONE.get((term.op, (constant == k) - (constant == -k)))
+        if rule is not None:
+            c, name, s = rule
+            merged = graph.scale(c * k, graph.call(name, graph.scale(s, term.data[0])))
+            return graph.sum(0.0, [(1.0, merged), *terms[:position], *terms[position + 1 :]])
         if term.op == "exp" and len(terms) > 1:
             simplified = _exponential_pair(graph, k, term, constant, terms)
             if simplified is not None:
@@ -43,49 +55,20 @@ def simplify_sum(graph: NodeBuilder, constant: float, terms: list[Term]) -> Node
     return None
 
 
-# k f(g) + k if same_sign, else k f(g) - k
-def _tanh_plus_minus_one(graph: NodeBuilder, k: float, same_sign: bool, g: Node) -> Node | None:
-    # 1 + tanh g = 2 sigmoid(2 g); tanh g - 1 = -2 sigmoid(-2 g)
-    return graph.scale(
-        2 * k if same_sign else -2 * k, graph.call("sigmoid", graph.scale(2 if same_sign else -2, g))
-    )
-
-
-def _sigmoid_plus_minus_one(graph: NodeBuilder, k: float, same_sign: bool, g: Node) -> Node | None:
-    # sigmoid(g) - 1 = -sigmoid(-g)
-    return None if same_sign else graph.scale(-k, graph.call("sigmoid", graph.scale(-1, g)))
-
-
-def _exp_plus_minus_one(graph: NodeBuilder, k: float, same_sign: bool, g: Node) -> Node | None:
-    return None if same_sign else graph.scale(k, graph.call("expm1", g))
-
-
-def _expm1_plus_minus_one(graph: NodeBuilder, k: float, same_sign: bool, g: Node) -> Node | None:
-    return graph.scale(k, graph.call("exp", g)) if same_sign else None
-
-
-def _erf_plus_minus_one(graph: NodeBuilder, k: float, same_sign: bool, g: Node) -> Node | None:
-    # 1 + erf(g) = erfc(-g); erf(g) - 1 = -erfc(g)
-    return graph.scale(k if same_sign else -k, graph.call("erfc", graph.scale(-1, g) if same_sign else g))
-
-
-def _erfc_plus_minus_one(graph: NodeBuilder, k: float, same_sign: bool, g: Node) -> Node | None:
-    return None if same_sign else graph.scale(-k, graph.call("erf", g))
-
-
-_PLUS_MINUS_ONE_RULES: dict[str, Callable[[NodeBuilder, float, bool, Node], Node | None]] = {
-    "tanh": _tanh_plus_minus_one,
-    "sigmoid": _sigmoid_plus_minus_one,
-    "exp": _exp_plus_minus_one,
-    "expm1": _expm1_plus_minus_one,
-    "erf": _erf_plus_minus_one,
-    "erfc": _erfc_plus_minus_one,
+# (f, 1 or -1) -> (c, name, s) where f(g) + 1 or f(g) - 1 is c name(s g)
+_PLUS_MINUS_ONE = {
+    ("tanh", 1): (2.0, "sigmoid", 2.0),
+    ("tanh", -1): (-2.0, "sigmoid", -2.0),
+    ("sigmoid", -1): (-1.0, "sigmoid", -1.0),
+    ("exp", -1): (1.0, "expm1", 1.0),
+    ("expm1", 1): (1.0, "exp", 1.0),
+    ("erf", 1): (1.0, "erfc", -1.0),
+    ("erf", -1): (-1.0, "erfc", 1.0),
+    ("erfc", -1): (-1.0, "erf", 1.0),
 }
 
 
-def _exponential_pair(
-    graph: NodeBuilder, k: float, term: Node, constant: float, terms: list[Term]
-) -> Node | None:
+def _exponential_pair(graph: _Graph, k: float, term: Node, constant: float, terms: list[Term]) -> Node | None:
     """Return k e^g + k e^-g as 2 k cosh(g), and k e^g - k e^-g as 2 k sinh(g)."""
     g = term.data[0]
     inverse = graph.call("exp", graph.scale(-1.0, g))
@@ -98,7 +81,7 @@ def _exponential_pair(
 
 
 def _softplus_minus_argument(
-    graph: NodeBuilder, k: float, term: Node, constant: float, terms: list[Term]
+    graph: _Graph, k: float, term: Node, constant: float, terms: list[Term]
 ) -> Node | None:
     """Return k softplus(g) - k g as k softplus(-g), in which nothing cancels."""
     g = term.data[0]
@@ -117,7 +100,7 @@ def _softplus_minus_argument(
 # products -----------------------------------------------------------------------------------------
 
 
-def simplify_factors(graph: NodeBuilder, factors: dict[Node, float]) -> float:
+def simplify_factors(graph: _Graph, factors: dict[Node, float]) -> float:
     """Rewrite factors (base -> exponent) in place to a stable form; return the number to multiply by."""
     k = 1.0
     ops = {factor.op for factor in factors}
@@ -151,7 +134,7 @@ def _terms(node: Node) -> list[Term]:
     return list(node.data[1]) if node.op == "sum" else [(1.0, node)]
 
 
-def _match_logistic(graph: NodeBuilder, node: Node) -> tuple[float, Node, Node] | None:
+def _match_logistic(graph: _Graph, node: Node) -> tuple[float, Node, Node] | None:
     """Return (c, a, g) if a node is c e^a (1 + e^g) with c > 0, else None."""
     if node.op != "sum" or len(node.data[1]) > 2:
         return None
@@ -171,7 +154,7 @@ def _match_logistic(graph: NodeBuilder, node: Node) -> tuple[float, Node, Node] 
     return c, a, graph.add_constant(math.log(k) - math.log(c) if k != c else 0.0, g)
 
 
-def _rewrite_logistic_denominators(graph: NodeBuilder, factors: dict[Node, float], has_exp: bool) -> float:
+def _rewrite_logistic_denominators(graph: _Graph, factors: dict[Node, float], has_exp: bool) -> float:
     """Rewrite (c e^a (1 + e^g))^-n as c^-n e^(-n a) sigmoid(-g)^n, so that no denominator overflows.
 
     Next to an exponential, cosh(a) = 0.5 e^a (1 + e^(-2 a)) is such a denominator too.
@@ -196,7 +179,7 @@ def _rewrite_logistic_denominators(graph: NodeBuilder, factors: dict[Node, float
     return k
 
 
-def _merge_exponentials(graph: NodeBuilder, factors: dict[Node, float]) -> None:
+def _merge_exponentials(graph: _Graph, factors: dict[Node, float]) -> None:
     """Merge (e^a)^m (e^b)^n into e^(m a + n b)."""
     exponentials = [(factor, n) for factor, n in factors.items() if factor.op == "exp"]
     if len(exponentials) == 1 and exponentials[0][1] == 1.0:
@@ -208,7 +191,7 @@ def _merge_exponentials(graph: NodeBuilder, factors: dict[Node, float]) -> None:
         _multiply_by(factors, merged, 1.0)
 
 
-def _merge_sigmoids(graph: NodeBuilder, factors: dict[Node, float]) -> float:
+def _merge_sigmoids(graph: _Graph, factors: dict[Node, float]) -> float:
     """Rewrite e^(t g) sigmoid(-g)^n as sigmoid(g)^t sigmoid(-g)^(n - t), 0 < t <= n.
 
     No factor of the result exceeds 1, so none overflows.
@@ -237,7 +220,7 @@ def _merge_sigmoids(graph: NodeBuilder, factors: dict[Node, float]) -> float:
     return k
 
 
-def _merge_into_tanh(graph: NodeBuilder, factors: dict[Node, float]) -> float:
+def _merge_into_tanh(graph: _Graph, factors: dict[Node, float]) -> float:
     """Merge (e^g - 1) sigmoid(-g) into tanh(g / 2)."""
     k = 1.0
     for factor, n in list(factors.items()):
@@ -256,7 +239,7 @@ def _merge_into_tanh(graph: NodeBuilder, factors: dict[Node, float]) -> float:
 
 
 def _merge_quotient(
-    graph: NodeBuilder, factors: dict[Node, float], numerator: str, denominator: str, quotient: str
+    graph: _Graph, factors: dict[Node, float], numerator: str, denominator: str, quotient: str
 ) -> None:
     """Merge sinh(g) / cosh(g) into tanh(g), and sin(g) / cos(g) into tan(g)."""
     for factor, n in list(factors.items()):
@@ -269,7 +252,7 @@ def _merge_quotient(
                 _multiply_by(factors, graph.call(quotient, factor.data[0]), times)
 
 
-def _merge_signs(graph: NodeBuilder, factors: dict[Node, float]) -> None:
+def _merge_signs(graph: _Graph, factors: dict[Node, float]) -> None:
     """Replace |x|^2 by x^2, |x| sign(x) by x, and x sign(x) by |x|."""
     for factor, n in list(factors.items()):
         if factor.op == "abs" and n % 2 == 0:
@@ -289,7 +272,7 @@ def _merge_signs(graph: NodeBuilder, factors: dict[Node, float]) -> None:
 # functions ----------------------------------------------------------------------------------------
 
 
-def _exp(graph: NodeBuilder, x: Node) -> Node | None:
+def _exp(graph: _Graph, x: Node) -> Node | None:
     if x.op == "log":
         return x.operands[0]
     if x.op == "log1p":
@@ -299,7 +282,7 @@ def _exp(graph: NodeBuilder, x: Node) -> Node | None:
     return None
 
 
-def _log(graph: NodeBuilder, x: Node) -> Node | None:
+def _log(graph: _Graph, x: Node) -> Node | None:
     if x.op == "exp":
         return x.operands[0]
     if x.op == "sigmoid":
@@ -319,7 +302,7 @@ def _log(graph: NodeBuilder, x: Node) -> Node | None:
     return None
 
 
-def _log1p(graph: NodeBuilder, x: Node) -> Node | None:
+def _log1p(graph: _Graph, x: Node) -> Node | None:
     if x.op == "exp":
         return graph.call("softplus", x.data[0])
     if x.op == "expm1":
@@ -333,7 +316,7 @@ def _log1p(graph: NodeBuilder, x: Node) -> Node | None:
     return None
 
 
-def _tanh(graph: NodeBuilder, x: Node) -> Node | None:
+def _tanh(graph: _Graph, x: Node) -> Node | None:
     if x.op == "softplus":
         return graph.intern("tanh_log1p", graph.intern("exp_finite", x.data[0]))
     if x.op == "log1p":
@@ -343,10 +326,10 @@ def _tanh(graph: NodeBuilder, x: Node) -> Node | None:
     return _odd("tanh")(graph, x)
 
 
-def _odd(name: str) -> Callable[[NodeBuilder, Node], Node | None]:
+def _odd(name: str) -> Callable[[_Graph, Node], Node | None]:
     """Return the rule f(-x) = -f(x) of an odd function."""
 
-    def rule(graph: NodeBuilder, x: Node) -> Node | None:
+    def rule(graph: _Graph, x: Node) -> Node | None:
         if is_scaled(x) and x.data[1][0][0] < 0:
             return graph.scale(-1.0, graph.call(name, graph.scale(-1.0, x)))
         return None
@@ -354,10 +337,10 @@ def _odd(name: str) -> Callable[[NodeBuilder, Node], Node | None]:
     return rule
 
 
-def _even(name: str) -> Callable[[NodeBuilder, Node], Node | None]:
+def _even(name: str) -> Callable[[_Graph, Node], Node | None]:
     """Return the rules f(-x) = f(x) and f(|x|) = f(x) of an even function."""
 
-    def rule(graph: NodeBuilder, x: Node) -> Node | None:
+    def rule(graph: _Graph, x: Node) -> Node | None:
         if is_scaled(x) and x.data[1][0][0] < 0:
             return graph.call(name, graph.scale(-1.0, x))
         return graph.call(name, x.data[0]) if x.op == "abs" else None
@@ -365,31 +348,23 @@ def _even(name: str) -> Callable[[NodeBuilder, Node], Node | None]:
     return rule
 
 
-def _abs(graph: NodeBuilder, x: Node) -> Node | None:
+def _abs(graph: _Graph, x: Node) -> Node | None:
     if is_scaled(x):
         return graph.scale(abs(x.data[1][0][0]), graph.call("abs", x.data[1][0][1]))
     return x if x.op == "abs" else None
 
 
-def _sign(graph: NodeBuilder, x: Node) -> Node | None:
+def _sign(graph: _Graph, x: Node) -> Node | None:
     if is_scaled(x):
         return graph.scale(math.copysign(1.0, x.data[1][0][0]), graph.call("sign", x.data[1][0][1]))
     return None
-
-
-def _sqrt(graph: NodeBuilder, x: Node) -> Node | None:
-    return graph.product(((x, 0.5),))
-
-
-def _extreme(graph: NodeBuilder, a: Node, b: Node) -> Node | None:
-    return a if a is b else None
 
 
 CALL_RULES: dict[str, Callable[..., Node | None]] = {
     "exp": _exp,
     "log": _log,
     "log1p": _log1p,
-    "sqrt": _sqrt,
+    "sqrt": lambda graph, x: graph.product(((x, 0.5),)),
     "abs": _abs,
     "sign": _sign,
     "tanh": _tanh,
@@ -400,6 +375,6 @@ CALL_RULES: dict[str, Callable[..., Node | None]] = {
     "tan": _odd("tan"),
     "cos": _even("cos"),
     "cosh": _even("cosh"),
-    "minimum": _extreme,
-    "maximum": _extreme,
+    "minimum": lambda graph, a, b: a if a is b else None,
+    "maximum": lambda graph, a, b: a if a is b else None,
 }

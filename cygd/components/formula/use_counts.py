@@ -6,47 +6,30 @@ instruction that uses it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.nodes import Node
+from cygd.components.formula.nodes import Node, reachable
 
 
 class UseCounts:
-    """The nodes that some roots are computed from.
-
-    Attributes
-    ----------
-    nodes : set of Node
-    uses : dict of Node to int
-        The number of uses of each node; being a root counts as one.
-    denominator_uses : dict of Node to int
-        The number of uses of a factor with a negative exponent; x^-n with n > 1 counts as two.
-    """
+    """The nodes that some roots are computed from."""
 
     def __init__(self, graph: Graph, roots: Sequence[Node]) -> None:
-        self.nodes: set[Node] = set()
-        self.uses: dict[Node, int] = {}
-        self.denominator_uses: dict[Node, int] = {}
-        stack = list(roots)
-        while stack:
-            node = stack.pop()
-            if node not in self.nodes:
-                self.nodes.add(node)
-                self._count_operands(node)
-                stack += node.operands
-        for root in roots:
-            self.uses[root] = self.uses.get(root, 0) + 1
-        for node in sorted(self.nodes, key=_index):  # a set has no order, but counts must be reproducible
+        self.nodes = reachable(roots)
+        self.uses = Counter(roots)  # being a root counts as one
+        self.denominator_uses: Counter[Node] = Counter()  # as a factor x^-n; n > 1 counts as two
+        for node in self.nodes:
+            self.uses.update(node.operands)
+            for factor, n in node.data[0] if node.op == "product" else ():
+                if n < 0:
+                    self.denominator_uses[factor] += 1 if n >= -1 else 2
+        for node in sorted(
+            self.nodes, key=lambda node: node.index
+        ):  # a set has no order, but counts must be reproducible
             if node.op == "sigmoid" and is_second_logistic_result(graph, node, self.nodes):
                 self._discount_operands(node)
-
-    def _count_operands(self, node: Node) -> None:
-        for operand in node.operands:
-            self.uses[operand] = self.uses.get(operand, 0) + 1
-        for factor, n in node.data[0] if node.op == "product" else ():
-            if n < 0:
-                self.denominator_uses[factor] = self.denominator_uses.get(factor, 0) + (1 if n >= -1 else 2)
 
     def _discount_operands(self, node: Node) -> None:
         """Remove the uses by a node that is not computed from its operands."""
@@ -68,7 +51,3 @@ def is_second_logistic_result(graph: Graph, node: Node, needed: set[Node]) -> bo
     """
     reflected = reflected_sigmoid(graph, node)
     return reflected in needed and reflected.data[0].index <= node.data[0].index
-
-
-def _index(node: Node) -> int:
-    return node.index
