@@ -5,19 +5,16 @@ its function. The comparison must accept every correct derivative, kinks include
 factor:
 
 - at the smallest step a value between the left and the right difference is correct: this accepts any
-subgradient
-  at a kink, and where f is smooth the two enclose f' tightly;
+  subgradient at a kink, and where f is smooth the two enclose f' tightly;
 - at the larger steps, where rounding within f matters less, the central difference decides;
 - one agreeing step is enough, and a disagreeing point is accepted if both of its neighbors agree, because it
-is
-  then on a kink or a jump.
-
-`cygd.testing` checks far more; these checks take a millisecond.
+  is then on a kink or a jump.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -35,7 +32,6 @@ STEPS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 TOLERANCE = 1e-4
 ROUNDING = 4 * np.finfo(np.float64).eps
 GOLDEN = (5**0.5 - 1) / 2
-SURROGATE_HINT = "if it deliberately differs from f', state it: surrogate=True"
 
 
 class ComponentCheckError(AssertionError):
@@ -47,14 +43,21 @@ class ComponentCheckError(AssertionError):
         self.hint = hint
 
 
-def sample_points(low: float, high: float, rows: int, columns: int) -> Array:
-    """Return evenly spread points of an interval, none of them a round number.
+@contextmanager
+def failing_as(what: str, function: object = None) -> Iterator[None]:
+    """Convert exceptions of a component's function to a ComponentCheckError; suppress NumPy's warnings."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except ComponentCheckError:
+        raise
+    except (Exception, SystemExit) as error:
+        message = describe_exception(error, source_file(function))
+        raise ComponentCheckError(f"{what}: {message}", hint_of(error)) from error
 
-    Examples
-    --------
-    >>> sample_points(0, 1, 1, 3).round(2)
-    array([[0.62, 0.24, 0.85]])
-    """
+
+def sample_points(low: float, high: float, rows: int, columns: int) -> Array:
+    """Return evenly spread points of an interval, none of them a round number."""
     fractions = np.arange(1, rows * columns + 1) * GOLDEN % 1
     return (low + (high - low) * fractions).reshape(rows, columns)
 
@@ -70,20 +73,11 @@ def targets_for(loss: Loss, rows: int, columns: int) -> Array:
 
 
 def check_component(component: Component) -> None:
-    """Check a component that is not a kernel of the core.
-
-    Raises
-    ------
-    ComponentCheckError
-        A function raises, or returns an invalid value.
-    """
-    if getattr(component, "kernel", None):
-        return
-    check = _CHECKS.get(component.kind)
-    if check is None:
+    """Raise a ComponentCheckError if a function of a component raises, or returns an invalid value."""
+    if getattr(component, "kernel", None) or component.kind not in _CHECKS:
         return
     try:
-        check(component)
+        _CHECKS[component.kind](component)
     except PluginError as error:
         raise ComponentCheckError(error.message, error.hint) from error
 
@@ -91,21 +85,7 @@ def check_component(component: Component) -> None:
 def call(component: Activation | Loss, role: str, *arrays: Array) -> Array:
     """Call a function of a component, and check that it does not change its arguments.
 
-    Parameters
-    ----------
-    component : Activation or Loss
-        The component.
-    role : str
-        The name of the function: function, derivative or backward.
-    *arrays : ndarray
-        The arguments; the result must have the shape and dtype of the last one.
-
-    Raises
-    ------
-    ComponentCheckError
-        The function raises or changes an argument.
-    PluginError
-        The result is not an array of numbers of the expected shape.
+    The role is function, derivative or backward; the result must have the shape of the last argument.
     """
     what = f"{component}: {role}"
     copies = [array.copy() for array in arrays]
@@ -143,25 +123,7 @@ def _compiled(component: Activation | Loss, role: str) -> Callable[..., Array]:
 def compare(
     differences: Differences, x: Array, derivative: Callable[[Array], Array]
 ) -> tuple[Array, Array, Array]:
-    """Compare a derivative with differences of its function.
-
-    Parameters
-    ----------
-    differences : callable
-        differences(x, step) -> the differences to the left and to the right of x, and a bound on their
-        rounding error.
-    x : ndarray
-        The points.
-    derivative : callable
-        derivative(x) -> the derivative to check.
-
-    Returns
-    -------
-    wrong : ndarray of bool
-        Where the two disagree.
-    given, expected : ndarray
-        The derivative, and the central difference.
-    """
+    """Return where a derivative and the differences of its function disagree at x, and both of them."""
     given = derivative(x)
     wrong = ~_agrees(differences, x, given)
     if wrong.any():
@@ -172,18 +134,10 @@ def compare(
     return wrong, given, (left + right) / 2
 
 
-def check_derivative(activation: Activation, h: Array, hint: str | None = None) -> None:
-    """Compare the derivative of an activation, row-wise or not, with differences at the points h.
-
-    Points at which f is not finite are skipped.
-
-    Raises
-    ------
-    ComponentCheckError
-        They disagree; the message has h, the derivative and the difference.
-    """
+def check_derivative(activation: Activation, h: Array) -> None:
+    """Compare the derivative of an activation with differences at the points h where f is finite."""
     if activation.rowwise:
-        differences, derivative = _rowwise_differences(activation, h), _delta(activation, h)
+        differences, derivative = _rowwise_differences(activation, h)
     else:
         differences, derivative = _differences(activation.evaluate), activation.evaluate_derivative
     with np.errstate(all="ignore"):
@@ -195,15 +149,15 @@ def check_derivative(activation: Activation, h: Array, hint: str | None = None) 
     i, j = (int(index) for index in np.argwhere(wrong)[0])
     if activation.rowwise:
         row = ", ".join(f"{value:.6g}" for value in h[i])
-        role, function, what = "backward", "function", f"delta of unit {j} at h = [{row}]"
+        what = f"backward is not the derivative of function: delta of unit {j} at h = [{row}]"
     else:
-        role, function, what = "derivative", "function", f"f'({h[i, j]:.6g})"
-    if activation.tier == "pointer":
-        role, function = "derivative_pointer", "pointer"
+        is_pointer = activation.tier == "pointer"
+        role, function = ("derivative_pointer", "pointer") if is_pointer else ("derivative", "function")
+        what = f"{role} is not the derivative of {function}: f'({h[i, j]:.6g})"
     raise ComponentCheckError(
-        f"{activation}: {role} is not the derivative of {function}: {what}: "
-        f"expected {expected[i, j]:.6g}, got {given[i, j]:.6g}" + _factor(given, expected, finite),
-        hint,
+        f"{activation}: {what}: expected {expected[i, j]:.6g}, got {given[i, j]:.6g}"
+        + _factor(given, expected, finite),
+        "if it deliberately differs from f', state it: surrogate=True",
     )
 
 
@@ -230,7 +184,7 @@ def _check_activation(activation: Activation) -> None:
         derivative = call(activation, "derivative", *arguments)
         _require_finite(activation, "f'({:.6g}) is {}", derivative, h)
     if not activation.surrogate and not activation.numerical:
-        check_derivative(activation, h, SURROGATE_HINT)
+        check_derivative(activation, h)
 
 
 def _check_loss(loss: Loss) -> None:
@@ -248,13 +202,7 @@ def _check_loss(loss: Loss) -> None:
 
 
 def check_loss_derivative(loss: Loss, y: Array, y_hat: Array) -> None:
-    """Compare the derivative of a loss with differences at the points (y, y_hat) where it is finite.
-
-    Raises
-    ------
-    ComponentCheckError
-        They disagree; the message has y, y_hat, the derivative and the difference.
-    """
+    """Compare the derivative of a loss with differences at the points (y, y_hat) where it is finite."""
     with np.errstate(all="ignore"):
         finite = np.isfinite(loss.elements(y, y_hat))
         differences = _differences(lambda at: loss.elements(y, at))
@@ -276,13 +224,8 @@ def _check_optimizer(optimizer: Optimizer) -> None:
     w, g = sample_points(-1, 1, 1, 4)[0], sample_points(-2, 1, 1, 4)[0]
     before = w.copy()
     state = {name: np.zeros_like(w) for name in optimizer.state}
-    try:
-        with np.errstate(all="ignore"):
-            result = update(w, g, state, optimizer.learning_rate, 1, **optimizer.parameters)
-    except (Exception, SystemExit) as error:
-        raise ComponentCheckError(
-            f"{optimizer}: update failed: {describe_exception(error, source_file(update))}", hint_of(error)
-        ) from error
+    with failing_as(f"{optimizer}: update failed", update):
+        result = update(w, g, state, optimizer.learning_rate, 1, **optimizer.parameters)
     if result is not None and np.array_equal(w, before):
         raise ComponentCheckError(
             f"{optimizer}: update: expected a change of w in place, got a returned array", "write w -= ..."
@@ -326,19 +269,9 @@ def _differences(function: Callable[[Array], Array]) -> Differences:
     return differences
 
 
-def _output_gradient(h: Array) -> Array:
-    """Return an arbitrary g = -dE/dy_hat for a row-wise activation."""
-    return np.cos(np.arange(h.size)).reshape(h.shape)
-
-
-def _delta(activation: Activation, h: Array) -> Callable[[Array], Array]:
-    g = _output_gradient(h)
-    return lambda at: activation.backpropagate(at, activation.evaluate(at), g)
-
-
-def _rowwise_differences(activation: Activation, h: Array) -> Differences:
-    """Return the differences of sum_k g_k f_k(h) with respect to each h_j; delta_j is the derivative."""
-    g = _output_gradient(h)
+def _rowwise_differences(activation: Activation, h: Array) -> tuple[Differences, Callable[[Array], Array]]:
+    """Return the differences of sum_k g_k f_k(h) with respect to each h_j, and the derivative delta_j."""
+    g = np.cos(np.arange(h.size)).reshape(h.shape)  # -dE/dy_hat, arbitrary
 
     def total(at: Array) -> Array:
         return np.asarray((g * activation.evaluate(at)).sum(axis=1))
@@ -355,7 +288,7 @@ def _rowwise_differences(activation: Activation, h: Array) -> Differences:
             right[:, j] = (total(above) - middle) / step
         return left, right, np.broadcast_to(ROUNDING * size / step, x.shape)
 
-    return differences
+    return differences, lambda at: activation.backpropagate(at, activation.evaluate(at), g)
 
 
 def _agrees(differences: Differences, x: Array, given: Array) -> Array:

@@ -29,21 +29,11 @@ COMPILED = (".so", ".pyd")
 
 @dataclass(frozen=True)
 class Request:
-    """A plugin that the user requests or blocks.
+    """A plugin that the user requests or blocks."""
 
-    Parameters
-    ----------
-    name_or_path : str
-        A module, an entry point, a .py file, or `no:NAME` to block a plugin.
-    source : str
-        Where the user wrote it: `-p`, `xor.yaml:4:11`, `CYGD_PLUGINS`.
-    folder : Path, optional
-        The folder that a relative path starts from; the current folder by default.
-    """
-
-    name_or_path: str
-    source: str
-    folder: Path | None = None
+    name_or_path: str  # a module, an entry point, a .py file, or `no:NAME` to block a plugin
+    source: str  # where the user wrote it: `-p`, `xor.yaml:4:11`, `CYGD_PLUGINS`
+    folder: Path | None = None  # where a relative path starts; None: the current folder
 
     @property
     def blocks(self) -> bool:
@@ -70,27 +60,13 @@ class Request:
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """A plugin that was imported.
+    """A plugin that was imported."""
 
-    Parameters
-    ----------
-    name : str
-        The name of the entry point or module, or the stem of the file.
-    origin : str
-        A path, a module, or a distribution with its version.
-    plugin : object
-        The module or object with the hooks.
-    source : str
-        Where the user requested it, as in `Request`; empty for an installed plugin.
-    role : str
-        The word for it in messages.
-    """
-
-    name: str
-    origin: str
-    plugin: object = field(repr=False)
-    source: str = ""
-    role: str = "plugin"
+    name: str  # of the entry point or module, or the stem of the file
+    origin: str  # a path, a module, or a distribution with its version
+    plugin: object = field(repr=False)  # the module or object with the hooks
+    source: str = ""  # where the user requested it, as in `Request`; empty for an installed plugin
+    role: str = "plugin"  # the word for it in messages
 
     def __str__(self) -> str:
         return f"{self.role} {self.name!r} ({self.origin})"
@@ -120,30 +96,14 @@ def installed_entry_points() -> list[EntryPoint]:
 
 
 def matches(name: str, point: EntryPoint) -> bool:
-    """Return True if a name is the entry point, the module or the distribution of an installed plugin.
-
-    Examples
-    --------
-    >>> matches("cygd_ant", EntryPoint("ant", "cygd_ant:plugin", "cygd"))
-    True
-    """
-    return name in (point.name, _module(point)) or (
-        point.dist is not None and _same_distribution(name, point.dist.name)
-    )
+    """Return True if a name is the entry point, the module or the distribution of an installed plugin."""
+    if name in (point.name, _module(point)):
+        return True
+    return point.dist is not None and _normalized(name) == _normalized(point.dist.name)
 
 
 def is_blocked(request: Request, blocks: Mapping[str, Request], points: Sequence[EntryPoint]) -> bool:
-    """Return True if a `no:NAME` blocks a request, by name or by path.
-
-    Parameters
-    ----------
-    request : Request
-        The requested plugin.
-    blocks : mapping of str to Request
-        NAME -> the request `no:NAME`.
-    points : sequence of EntryPoint
-        The installed plugins, which may be requested by entry point or module.
-    """
+    """Return True if a `no:NAME`, given as {NAME: request}, blocks a request by name or by path."""
     if request.path is not None:
         paths = [block.path for block in blocks.values()]
         return request.path in paths or request.target in blocks or request.path.stem in blocks
@@ -156,27 +116,13 @@ def _module(point: EntryPoint) -> str:
     return point.value.partition(":")[0].strip()
 
 
-def _same_distribution(first: str, second: str) -> bool:
-    """Return True if two names of distributions are equal after normalization (PEP 503)."""
-    first, second = (re.sub(r"[-_.]+", "-", name).lower() for name in (first, second))
-    return first == second
+def _normalized(distribution: str) -> str:
+    """Return the normalized name of a distribution (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def load(request: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = None) -> LoadedPlugin:
-    """Import a plugin.
-
-    Parameters
-    ----------
-    request : Request or EntryPoint
-        The plugin to import.
-    points : mapping, optional
-        The installed entry points that a request may name.
-
-    Raises
-    ------
-    PluginError
-        The plugin is not found, or its import fails.
-    """
+    """Import a plugin; a request may name one of the given entry points. Raise a PluginError on failure."""
     if isinstance(request, EntryPoint):
         return _load_entry_point(request)
     if request.target.endswith(COMPILED):

@@ -66,19 +66,8 @@ class BrokenPlugin:
 class Plugins:
     """The loaded plugins: their components, and their hooks as listeners of runs.
 
-    Attributes
-    ----------
-    entries : list of Entry
-        The components, in the order in which their plugins were loaded.
-    broken : list of BrokenPlugin
-        The entry points that failed to load.
-    files : list of Path
-        The requested .py files, in order. A second plugin of the same name is called NAME-2, and so on;
-        copies requested in the same order keep every `plugin:name` of an experiment valid.
-    modules : list of str
-        The modules and entry points requested by name.
-    blocked : list of str
-        The names of `no:NAME`.
+    A second plugin of the same name is called NAME-2, and so on; copies of files requested in the same order
+    keep every `plugin:name` of an experiment valid.
 
     Examples
     --------
@@ -88,11 +77,11 @@ class Plugins:
     """
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[Entry] = []  # the components, in the order of loading
         self.broken: list[BrokenPlugin] = []
-        self.files: list[Path] = []
-        self.modules: list[str] = []
-        self.blocked: list[str] = []
+        self.files: list[Path] = []  # the requested .py files, in order
+        self.modules: list[str] = []  # the modules and entry points requested by name
+        self.blocked: list[str] = []  # the names of `no:NAME`
         self._manager = _Manager("cygd")
         self._manager.add_hookspecs(hookspecs)
         self._loaded: dict[str, LoadedPlugin] = {}
@@ -107,17 +96,7 @@ class Plugins:
     ) -> Plugins:
         """Load the built-ins, the installed plugins, those of CYGD_PLUGINS and the requested ones.
 
-        Parameters
-        ----------
-        requests : iterable of Request
-            The plugins of `-p` and of the experiment.
-        environment : mapping, optional
-            Holds CYGD_PLUGINS and CYGD_DISABLE_PLUGIN_AUTOLOAD; `os.environ` by default.
-
-        Raises
-        ------
-        PluginError
-            A requested plugin cannot be found, imported or used.
+        A requested plugin that cannot be found, imported or used raises a PluginError.
         """
         environment = os.environ if environment is None else environment
         all_requests = [*environment_requests(environment), *requests]
@@ -141,19 +120,11 @@ class Plugins:
         return plugins
 
     def get(self, kind: str, name: str) -> Component:
-        """Return a component by name, or by `plugin:name` if several plugins register the name.
-
-        Raises
-        ------
-        UnknownComponentError
-            No plugin registers the name.
-        PluginError
-            Several plugins register the name and `plugin:` is missing.
-        """
+        """Return a component by name, or by `plugin:name` if several plugins register the name."""
         return self.entry(kind, name).component
 
     def entry(self, kind: str, name: str) -> Entry:
-        """Return a component with its plugin; raises as `get` does."""
+        """Return a component with its plugin; raise an UnknownComponentError, or a PluginError if several."""
         plugin, _, bare = name.rpartition(":")
         matching = [entry for entry in self._named(bare, plugin) if entry.component.kind == kind]
         if not matching:
@@ -168,7 +139,7 @@ class Plugins:
         return matching[0]
 
     def find(self, name: str) -> list[Entry]:
-        """Return the components of a name, one of each kind that has it; raises as `get` does."""
+        """Return the components of a name, one of each kind that has it."""
         plugin, _, bare = name.rpartition(":")
         kinds = dict.fromkeys(entry.component.kind for entry in self._named(bare, plugin))
         if not kinds:
@@ -190,13 +161,7 @@ class Plugins:
         return list(dict.fromkeys(e.component.name for e in self.entries if e.component.kind == kind))
 
     def sources(self, used: Container[str]) -> dict[str, Path]:
-        """Return the files of the plugins that are modules, by names that do not depend on their folders.
-
-        Parameters
-        ----------
-        used : container of str
-            The installed plugins to include although the user did not request them.
-        """
+        """Return the files of the requested and the used modules, by names that do not depend on folders."""
         files = {}
         for loaded in self._loaded.values():
             if loaded.role == "plugin" and loaded.name != BUILT_IN and (loaded.source or loaded.name in used):
@@ -209,19 +174,8 @@ class Plugins:
     def with_objects(self, *objects: object, first: Sequence[object] = ()) -> Iterator[Plugins]:
         """Register the objects that loggers built as listeners, within a `with` block.
 
-        A listener that failed and was disabled within the block is enabled again after it.
-
-        Parameters
-        ----------
-        objects : object
-            Called after the plugins, in this order.
-        first : sequence of object
-            Called before everything else, so that what they write exists when a later listener fails.
-
-        Raises
-        ------
-        PluginError
-            An object has no run hook, or one that is misspelled.
+        Those in `first` are called before everything else, so that what they write exists when a later
+        listener fails; the others after the plugins. A disabled listener is enabled again after the block.
         """
         added: list[_Listener] = []
         try:

@@ -31,13 +31,7 @@ Function = Callable[..., Any]
 
 
 def hooks(loaded: LoadedPlugin) -> dict[str, Function]:
-    """Return the hooks that a plugin implements, by name.
-
-    Raises
-    ------
-    PluginError
-        A hook is misspelled, lacks `@hookimpl`, requires unknown arguments, or is a wrapper.
-    """
+    """Return the hooks that a plugin implements, by name; raise a PluginError for an invalid one."""
     implemented = {}
     for name, function in _functions(loaded.plugin).items():
         options = getattr(function, "cygd_impl", None)
@@ -58,13 +52,7 @@ def hooks(loaded: LoadedPlugin) -> dict[str, Function]:
 
 
 def run_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
-    """Return the run hooks of an object that a logger built; `@hookimpl` is optional here.
-
-    Raises
-    ------
-    PluginError
-        The object has no run hook, or one that is misspelled or requires unknown arguments.
-    """
+    """Return the run hooks of an object that a logger built; `@hookimpl` is optional here."""
     functions = _functions(loaded.plugin)
     implemented = {name: function for name, function in functions.items() if name.startswith("cygd_")}
     for name, function in implemented.items():
@@ -80,13 +68,7 @@ def run_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
 
 
 def collect(loaded: LoadedPlugin, implemented: Mapping[str, Function]) -> list[Component]:
-    """Return the components that a plugin registers, after checking each.
-
-    Raises
-    ------
-    PluginError
-        A hook raises, returns something else, returns a name twice, or a component fails its check.
-    """
+    """Return the components that a plugin registers, after checking each."""
     components = []
     for hook, cls in COMPONENT_HOOKS.items():
         if hook in implemented:

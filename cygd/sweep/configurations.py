@@ -29,20 +29,14 @@ Changes = tuple[Change, ...]
 
 @dataclass(frozen=True)
 class Axis:
-    """A key with the values over which it is varied."""
+    """A key with several values on the command line."""
 
     path: KeyPath
     values: tuple[Node, ...]
 
 
 def dotted_key(path: KeyPath) -> str:
-    """Return a key path as it is written on the command line and in table headers.
-
-    Examples
-    --------
-    >>> dotted_key(("model", "layers", 0, "units"))
-    'model.layers.0.units'
-    """
+    """Return a key path as it is written on the command line: `model.layers.0.units`."""
     return ".".join(map(str, path))
 
 
@@ -55,17 +49,6 @@ def read_axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
     """Split overrides into those with one value and those with several, KEY=V1,V2.
 
     The values are read as the items of a YAML list: `model.layers=[4, 1],[8, 1]` has two, `x=[1, 2]` has one.
-
-    Raises
-    ------
-    ConfigError
-        If the key of an override with several values is invalid.
-
-    Examples
-    --------
-    >>> single, [axis] = read_axes(["train.epochs=5", "optimizer=sgd,adam"])
-    >>> single, dotted_key(axis.path), [value.plain() for value in axis.values]
-    (['train.epochs=5'], 'optimizer', ['sgd', 'adam'])
     """
     single: list[str] = []
     axes: list[Axis] = []
@@ -102,29 +85,10 @@ def expand(
     document: config.Document,
     section: SweepSection,
     axes: Sequence[Axis],
-    fixed: Sequence[KeyPath],
-    defaults: Mapping[str, Any],
+    fixed: Sequence[KeyPath],  # keys with one value on the command line, which are not varied
+    defaults: Mapping[str, Any],  # the base experiment with defaults filled in, for `when`
 ) -> list[Changes]:
-    """Return all configurations except those of `optuna`, without duplicates, in the order of the file.
-
-    Parameters
-    ----------
-    document : Document
-        The base experiment with its `sweep`.
-    section : SweepSection
-        The validated `sweep`.
-    axes : sequence of Axis
-        The keys with several values on the command line.
-    fixed : sequence of KeyPath
-        The keys with one value on the command line, which are not varied.
-    defaults : mapping
-        The base experiment with defaults filled in, for the conditions of `when`.
-
-    Raises
-    ------
-    ConfigError
-        If `when` has a condition for a key that is not varied.
-    """
+    """Return all configurations except those of `optuna`, without duplicates, in the order of the file."""
     replaced = {*fixed, *(axis.path for axis in axes)}
     in_file = [
         tuple(change for change in changes if change[0] not in replaced)

@@ -38,20 +38,10 @@ def rounds(
 ) -> Iterator[list[Task]]:
     """Yield the runs of each round; the caller executes a round before it asks for the next one.
 
-    Parameters
-    ----------
-    plan : Plan
-        The plan with the `optuna` blocks to search.
-    store : Store
-        The folder of the sweep, for the journal.
-    ranking : Ranking
-        How runs are compared.
-    records : mapping to Record
-        The finished runs by number and rung (0: `optuna` has none); the caller adds to it.
+    The records are the finished runs by number and rung (0: `optuna` has none); the caller adds to them.
     """
     if not plan.optuna_blocks:
         return
-    check_installed()
     store.set_aside(JOURNAL)
     for number, block in enumerate(plan.optuna_blocks):
         study = _Study(plan, block, number, store.path / JOURNAL, ranking)

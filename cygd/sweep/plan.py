@@ -45,30 +45,14 @@ EPOCHS: KeyPath = ("train", "epochs")
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, validated as far as possible without running anything.
+    """A sweep, validated as far as possible without running anything."""
 
-    Attributes
-    ----------
-    document : Document
-        The base experiment with overrides applied.
-    plugins : tuple of str
-        The plugins named on the command line, files by absolute path.
-    axes : tuple of Axis
-        The keys with several values on the command line.
-    fixed : tuple of KeyPath
-        The keys with one value on the command line, which are not varied.
-    reading : LoadedExperiment
-        The base experiment, or the first valid configuration if the base is invalid by itself.
-    configurations : tuple of Changes
-        All configurations except those of `optuna`, which are not known yet.
-    """
-
-    document: config.Document
-    plugins: tuple[str, ...]
+    document: config.Document  # the base experiment with overrides applied
+    plugins: tuple[str, ...]  # those named on the command line, files by absolute path
     axes: tuple[Axis, ...]
-    fixed: tuple[KeyPath, ...]
-    reading: LoadedExperiment
-    configurations: tuple[Changes, ...]
+    fixed: tuple[KeyPath, ...]  # keys with one value on the command line, which are not varied
+    reading: LoadedExperiment  # the base, or the first valid configuration if the base is invalid by itself
+    configurations: tuple[Changes, ...]  # all except those of `optuna`, which are not known yet
 
     @property
     def name(self) -> str:
@@ -83,9 +67,8 @@ class Plan:
     @property
     def objective(self) -> str:
         """The metric by which runs are compared."""
-        data = self.reading.experiment.data
-        validates = data.validation is not None or (data.split is not None and data.split.validates)
-        return self.section.objective or ("validation_loss" if validates else "loss")
+        has_validation = self.reading.experiment.data.has_validation
+        return self.section.objective or ("validation_loss" if has_validation else "loss")
 
     @property
     def greater_is_better(self) -> bool:
@@ -191,10 +174,7 @@ class Plan:
 def make_plan(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Plan:
     """Read an experiment with a `sweep` section or overrides with several values.
 
-    Raises
-    ------
-    ConfigError, PluginError
-        If the sweep is invalid, or none of its configurations is valid.
+    A sweep of which no configuration is valid raises the error of the first one.
     """
     single, axes = read_axes(overrides)
     document = config.read(source if isinstance(source, Mapping) else Path(source), single)
@@ -203,13 +183,7 @@ def make_plan(source: Source, overrides: Sequence[str] = (), plugins: Sequence[s
 
 
 def restore_plan(content: Mapping[str, Any]) -> Plan:
-    """Return the plan that sweep.json holds.
-
-    Raises
-    ------
-    ConfigError, PluginError
-        If it has become invalid.
-    """
+    """Return the plan that sweep.json holds."""
     root = read_mapping(content["experiment"], Mark(content["source"]))
     document = config.Document(content["source"], Path(content["folder"]), content["stem"], root)
     axes = [

@@ -35,15 +35,7 @@ class _WorkerProcess:
 
 
 class Pool:
-    """Executes tasks in worker processes.
-
-    Parameters
-    ----------
-    size : int
-        The maximum number of workers; they are started when there are tasks for them.
-    setup : Setup
-        What the tasks share.
-    """
+    """Executes tasks in at most `size` worker processes, started when there are tasks for them."""
 
     def __init__(self, size: int, setup: Setup) -> None:
         self._size = size
@@ -57,13 +49,7 @@ class Pool:
         self._queue.append(task)
 
     def wait(self, timeout: float) -> list[tuple[Task, Outcome]]:
-        """Wait until a worker reports or dies, or for a timeout in seconds; return finished tasks.
-
-        Raises
-        ------
-        CygdError
-            If workers cannot be started.
-        """
+        """Wait until a worker reports or dies, or for a timeout in seconds; return finished tasks."""
         self._assign_tasks()
         owners: dict[Any, _WorkerProcess] = {}
         for member in self._workers:
@@ -71,17 +57,12 @@ class Pool:
         ready = {id(owners[handle]): owners[handle] for handle in wait(list(owners), timeout)}
         return [finished for member in ready.values() for finished in self._receive(member)]
 
-    def cancel(self) -> None:
-        """Drop the queued tasks and kill the workers that execute one."""
+    def close(self) -> None:
+        """Drop the queued tasks, kill the workers that execute one, and end the others."""
         self._queue.clear()
         for member in self._workers:
             if member.task is not None:
                 member.process.kill()
-
-    def shutdown(self) -> None:
-        """Cancel what is not finished and end all workers."""
-        self.cancel()
-        for member in self._workers:
             member.connection.close()  # an idle worker exits
         for member in self._workers:
             member.process.join()

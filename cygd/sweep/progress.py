@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cygd.tracking.loggers.console import format_number
 
@@ -18,19 +18,11 @@ UPDATE_INTERVAL = 0.1  # seconds
 
 
 class SweepStatus:
-    """The counts of a sweep in progress.
-
-    Parameters
-    ----------
-    total : int
-        The number of runs, as far as it is known.
-    objective : str
-        The metric by which runs are compared.
-    """
+    """The counts of a sweep in progress."""
 
     def __init__(self, total: int, objective: str) -> None:
         self.total = total
-        self.objective = objective
+        self.objective = objective  # the metric by which runs are compared
         self.done = self.failed = 0
         self.done_before = 0  # when this process started
         self.best = math.nan
@@ -52,27 +44,17 @@ class SweepStatus:
         return f"{_format_seconds(elapsed / finished * (self.total - self.done))} left"
 
 
-class Progress(Protocol):
-    """Shows the progress of a sweep."""
+class Progress:
+    """A progress display; this one shows nothing."""
 
     def update(self, status: SweepStatus) -> None:
         """Show a new status."""
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Release the terminal."""
 
 
-class NoProgress:
-    """Shows nothing."""
-
-    def update(self, status: SweepStatus) -> None:
-        """Show nothing."""
-
-    def stop(self) -> None:
-        """Do nothing."""
-
-
-class _LineProgress:
+class _LineProgress(Progress):
     """Prints about fifteen lines over the whole sweep."""
 
     def __init__(self) -> None:
@@ -91,11 +73,8 @@ class _LineProgress:
         ]
         print("  ".join(filter(None, parts)), file=sys.stderr)
 
-    def stop(self) -> None:
-        pass
 
-
-class _ProgressBar:
+class _ProgressBar(Progress):
     """Shows a progress bar on a terminal."""
 
     def __init__(self, total: int) -> None:
@@ -127,27 +106,21 @@ class _ProgressBar:
             left=status.describe_time_left(),
         )
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._bar.stop()
 
 
 def make_progress(total: int, *, quiet: bool = False) -> Progress:
     """Return the progress display for this process: a bar on a terminal, lines elsewhere, none if quiet."""
     if quiet:
-        return NoProgress()
+        return Progress()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _ProgressBar(total)
     return _LineProgress()
 
 
 def _format_seconds(seconds: float) -> str:
-    """Return a duration in seconds, minutes or hours.
-
-    Examples
-    --------
-    >>> _format_seconds(6.3), _format_seconds(200), _format_seconds(9000)
-    ('7 s', '3 min', '2.5 h')
-    """
+    """Return a duration in seconds, minutes or hours: 7 s, 3 min, 2.5 h."""
     if seconds < 90:
         return f"{math.ceil(seconds)} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.3g} h"

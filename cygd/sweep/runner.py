@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from cygd.runner.assembly import Source
 from cygd.sweep import optuna_search, successive_halving, summary
 from cygd.sweep.plan import Plan, make_plan, restore_plan
 from cygd.sweep.pool import Pool
-from cygd.sweep.progress import NoProgress, Progress, SweepStatus, make_progress
+from cygd.sweep.progress import Progress, SweepStatus, make_progress
 from cygd.sweep.store import PLAN_FILE, SUCCEEDED, Record, RecordWriter, Shard, Store, check_same_plan
 from cygd.sweep.summary import Ranking
 from cygd.sweep.worker import Outcome, Setup, Task
@@ -151,13 +151,7 @@ def resume(
 
 
 def find_newest_sweep(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Path:
-    """Return the newest sweep folder under runs/ of an experiment's name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
+    """Return the newest sweep folder under runs/ of an experiment's name."""
     folder = Path.cwd() / RUNS / make_plan(source, overrides, plugins).name
     sweeps = sorted(path.parent for path in folder.glob(f"*/{PLAN_FILE}"))
     if not sweeps:
@@ -195,7 +189,7 @@ class _Execution:
         self.records: dict[tuple[int, int], Record] = {}  # by run and rung
         self.deaths: Counter[int] = Counter()  # of workers, by run
         self.status = SweepStatus(0, plan.objective)
-        self.progress: Progress = NoProgress()
+        self.progress = Progress()
         self.writer: RecordWriter
 
     def run(self) -> Sweep:
@@ -246,24 +240,18 @@ class _Execution:
     def run_missing(self) -> None:
         """Execute the missing runs in worker processes."""
         self.progress = make_progress(self.status.total, quiet=self.quiet)
-        try:
-            with _shared_data_folder(self.store.path) as shared:
-                setup = Setup(
-                    document=self.plan.base,
-                    plugins=self.plan.plugins,
-                    directory=self.store.path,
-                    shared=shared,
-                    threads=self.threads,
-                    folders=self.plan.section.runs == "folders",
-                )
-                pool = Pool(self.workers, setup)
-                try:
-                    for tasks in self.rounds():
-                        self.run_round(pool, tasks)
-                finally:
-                    pool.shutdown()
-        finally:
-            self.progress.stop()
+        with closing(self.progress), _shared_data_folder(self.store.path) as shared:
+            setup = Setup(
+                document=self.plan.base,
+                plugins=self.plan.plugins,
+                directory=self.store.path,
+                shared=shared,
+                threads=self.threads,
+                folders=self.plan.section.runs == "folders",
+            )
+            with closing(Pool(self.workers, setup)) as pool:
+                for tasks in self.rounds():
+                    self.run_round(pool, tasks)
 
     def rounds(self) -> Iterator[list[Task]]:
         """Yield the runs in rounds; each round may depend on the outcomes of the previous ones."""

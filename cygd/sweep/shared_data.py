@@ -29,13 +29,7 @@ MAX_CACHED = 16  # data sets that a worker keeps mapped
 
 
 class SharedData:
-    """The prepared data of a sweep, in a folder that all its workers use.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder for the arrays; the caller creates and removes it.
-    """
+    """The prepared data of a sweep, in a folder that all its workers use and the caller removes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

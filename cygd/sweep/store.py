@@ -108,26 +108,14 @@ class Store:
 
     @classmethod
     def create(cls, name: str, out: str | os.PathLike[str] | None, plan: Mapping[str, Any]) -> Store:
-        """Create the folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`.
-
-        Raises
-        ------
-        ConfigError
-            If `out` is not empty, or the folder cannot be created.
-        """
+        """Create the folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`, which must be empty."""
         store = cls(RunDirectory.create(name, out).path)
         write_durably(store.path / PLAN_FILE, _to_json(plan))
         return store
 
     @classmethod
     def join(cls, out: str | os.PathLike[str], plan: Mapping[str, Any]) -> Store:
-        """Create the folder that several shards share, or open it if another shard created it.
-
-        Raises
-        ------
-        ConfigError
-            If the folder holds anything else.
-        """
+        """Create the folder that several shards share, or open it if another shard created it."""
         path = Path(out).expanduser().absolute()
         path.mkdir(parents=True, exist_ok=True)
         others = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
@@ -145,13 +133,7 @@ class Store:
         return cls(path)
 
     def read_plan(self) -> dict[str, Any]:
-        """Return the content of sweep.json.
-
-        Raises
-        ------
-        CheckpointError
-            If this is not a sweep folder, or sweep.json is damaged.
-        """
+        """Return the content of sweep.json, or raise a CheckpointError."""
         path = self.path / PLAN_FILE
         try:
             plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -171,13 +153,7 @@ class Store:
         return [records[run] for run in sorted(records)]
 
     def all_records(self) -> Iterator[Record]:
-        """Yield the records of all shards; in successive halving, a run has one for each of its rungs.
-
-        Raises
-        ------
-        CheckpointError
-            If a file of lines is damaged.
-        """
+        """Yield the records of all shards; in successive halving, a run has one for each of its rungs."""
         for path in sorted(self.path.glob("runs*.jsonl")):
             for line in path.read_bytes().split(b"\n")[:-1]:  # the last line may be incomplete
                 try:
@@ -186,13 +162,7 @@ class Store:
                     raise CheckpointError(f"{path} is damaged: {error}") from error
 
     def writer(self, shard: Shard) -> RecordWriter:
-        """Open and lock the file of lines of a shard.
-
-        Raises
-        ------
-        ConfigError
-            If another process has locked it.
-        """
+        """Open and lock the file of lines of a shard."""
         return RecordWriter(self.path / shard.file_name)
 
     def check_exclusive(self, shard: Shard) -> None:
@@ -221,13 +191,7 @@ class Store:
 
 
 class RecordWriter:
-    """Appends records to a file of lines in batches, each after the files of its runs are on disk.
-
-    Parameters
-    ----------
-    path : Path
-        The file of lines, locked until the writer is closed.
-    """
+    """Appends records to a locked file of lines, in batches, each after the files of its runs are on disk."""
 
     def __init__(self, path: Path) -> None:
         self._folder = path.parent
@@ -248,15 +212,8 @@ class RecordWriter:
     def flush(self, *, wait: bool = False) -> None:
         """Write the queued records in a background thread, at most every FLUSH_INTERVAL seconds.
 
-        Parameters
-        ----------
-        wait : bool
-            Write them now, and return when they are on disk.
-
-        Raises
-        ------
-        OSError
-            If these records, or those of the previous flush, could not be written.
+        With `wait`, write them now and return when they are on disk. An OSError may be that of the previous
+        flush.
         """
         busy = self._flushing is not None and not self._flushing.done()
         if wait or (not busy and monotonic() - self._last_flush >= FLUSH_INTERVAL):
@@ -311,17 +268,7 @@ def _in_use(path: Path) -> ConfigError:
 
 
 def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], path: Path) -> None:
-    """Raise a ConfigError that names the first difference between two plans.
-
-    Parameters
-    ----------
-    recorded : mapping
-        The content of sweep.json in the folder.
-    current : mapping
-        The plan of this process.
-    path : Path
-        The folder of the sweep.
-    """
+    """Raise a ConfigError that names the first difference between the plan in `path` and the current one."""
     for kind, noun in (("data", "data file"), ("plugins", "plugin file")):
         before, now = (plan.get("sha256", {}).get(kind, {}) for plan in (recorded, current))
         for name in sorted(before.keys() & now.keys()):

@@ -23,14 +23,7 @@ from cygd.sweep.worker import Task
 def rungs(plan: Plan, ranking: Ranking, records: Mapping[tuple[int, int], Record]) -> Iterator[list[Task]]:
     """Yield the runs of each rung; the caller executes a rung before it asks for the next one.
 
-    Parameters
-    ----------
-    plan : Plan
-        The plan with the section `halving`.
-    ranking : Ranking
-        How runs are compared.
-    records : mapping to Record
-        The finished runs by number and epochs of the rung; the caller adds to it.
+    The records are the finished runs by number and epochs of the rung; the caller adds to them.
     """
     halving = plan.section.halving
     assert halving is not None

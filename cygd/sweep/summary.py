@@ -22,21 +22,11 @@ from cygd.tracking.statistics import Summary, summarize
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one configuration.
+    """The runs of one configuration."""
 
-    Attributes
-    ----------
-    configuration : int
-        The number of the configuration.
-    records : tuple of Record
-        Its runs.
-    statistics : Summary
-        The statistics of the objective over the successful runs.
-    """
-
-    configuration: int
+    configuration: int  # its number
     records: tuple[Record, ...]
-    statistics: Summary
+    statistics: Summary  # of the objective over the successful runs
 
     @property
     def failed(self) -> int:
@@ -46,17 +36,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How runs and configurations are compared.
+    """How runs and configurations are compared."""
 
-    Attributes
-    ----------
-    objective : str
-        The metric to compare.
-    greater_is_better : bool
-        Whether the greatest objective is the best.
-    """
-
-    objective: str
+    objective: str  # the metric to compare
     greater_is_better: bool
 
     def value(self, record: Record) -> float:
@@ -101,19 +83,7 @@ class Ranking:
 
 
 def write_tables(store: Store, ranking: Ranking, keys: Sequence[str], *, repeated: bool) -> Record | None:
-    """Write summary.csv, groups.csv if runs are repeated, and best/; return the best run.
-
-    Parameters
-    ----------
-    store : Store
-        The folder of the sweep.
-    ranking : Ranking
-        How runs are compared.
-    keys : sequence of str
-        The varied keys.
-    repeated : bool
-        Whether each configuration has several runs.
-    """
+    """Write summary.csv, groups.csv if configurations are repeated, and best/; return the best run."""
     records = store.records()
     store.write_text("summary.csv", _format_csv(_summary_rows(ranking, records, keys, repeated=repeated)))
     if repeated:

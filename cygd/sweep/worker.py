@@ -39,84 +39,40 @@ MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFI
 
 @dataclass(frozen=True)
 class Setup:
-    """What all runs of a sweep share.
+    """What all runs of a sweep share."""
 
-    Attributes
-    ----------
-    document : Document
-        The base experiment.
-    plugins : tuple of str
-        The plugins named on the command line.
-    directory : Path
-        The folder of the sweep.
-    shared : Path
-        The folder of the shared data.
-    threads : int or None
-        The number of threads of each run, if the user set one.
-    folders : bool
-        Whether each run writes a run folder.
-    """
-
-    document: config.Document
-    plugins: tuple[str, ...]
-    directory: Path
-    shared: Path
-    threads: int | None = None
-    folders: bool = True
+    document: config.Document  # the base experiment
+    plugins: tuple[str, ...]  # those named on the command line
+    directory: Path  # the folder of the sweep
+    shared: Path  # the folder of the shared data
+    threads: int | None  # of each run, if the user set a number
+    folders: bool  # whether each run writes a run folder
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run to execute.
-
-    Attributes
-    ----------
-    number : int
-        The number of the run.
-    configuration : int
-        The number of its configuration, which repetitions share.
-    changes : Changes
-        What it changes in the base experiment, including the seed of a repetition.
-    values : dict
-        The same as plain values, without the seed of a repetition.
-    folder : str
-        Its run folder, relative to that of the sweep; empty for none.
-    epochs : int
-        In successive halving, the epochs of its rung.
-    resumes : bool
-        Whether its folder holds a checkpoint, of the previous rung or of a killed run.
-    """
+    """A run to execute."""
 
     number: int
-    configuration: int
-    changes: Changes
-    values: dict[str, Any]
-    folder: str = ""
-    epochs: int = 0
-    resumes: bool = False
+    configuration: int  # the number of its configuration, which repetitions share
+    changes: Changes  # what it changes in the base experiment, including the seed of a repetition
+    values: dict[str, Any]  # the same as plain values, without the seed of a repetition
+    folder: str  # its run folder, relative to that of the sweep; empty for none
+    epochs: int = 0  # in successive halving, the epochs of its rung
+    resumes: bool = False  # whether its folder holds a checkpoint, of the previous rung or a killed run
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a run: attributes of its `Result`, and its error message.
+    """The outcome of a run: attributes of its `Result`, and its error message."""
 
-    Attributes
-    ----------
-    status, metrics, epochs, best_epoch, seconds
-        As in `Result`; the status may also be "killed".
-    error : str
-        The error message of a failed or killed run.
-    worker_died : bool
-        Whether its worker process ended during the run.
-    """
-
-    status: str
+    status: str  # as in `Result`, or "killed"
     metrics: dict[str, float] = field(default_factory=dict)
     epochs: int = 0
     best_epoch: int | None = None
     seconds: float = 0.0
-    error: str = ""
-    worker_died: bool = False
+    error: str = ""  # the message of a failed or killed run
+    worker_died: bool = False  # whether its worker process ended during the run
 
 
 class Worker:
@@ -185,24 +141,13 @@ def _run_in_memory(assembly: Assembly, threads: int) -> Outcome:
         metrics=[spec.component for spec in experiment.metrics if spec.component.name == monitor],
         evaluate_every=experiment.train.evaluate_every if is_watched else 0,
     )
-    return Outcome(
-        status=history.status,
-        metrics=evaluate(assembly, threads),
-        epochs=history.epochs,
-        best_epoch=history.best_epoch,
-        seconds=history.seconds,
-    )
+    metrics = evaluate(assembly, threads)
+    return Outcome(history.status, metrics, history.epochs, history.best_epoch, history.seconds)
 
 
 def _to_outcome(result: Result, error: str = "") -> Outcome:
-    return Outcome(
-        status=result.status,
-        metrics={name: float(value) for name, value in result.metrics.items()},
-        epochs=result.epochs,
-        best_epoch=result.best_epoch,
-        seconds=result.seconds,
-        error=error,
-    )
+    metrics = {name: float(value) for name, value in result.metrics.items()}
+    return Outcome(result.status, metrics, result.epochs, result.best_epoch, result.seconds, error)
 
 
 def _machine_failure(error: BaseException) -> Outcome | None:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from cygd.components import Activation
-from cygd.components.evaluation import read_only
-from cygd.plugins.component_checks import (
-    SURROGATE_HINT,
-    ComponentCheckError,
-    call,
-    check_component,
-    check_derivative,
-    sample_points,
-)
-from cygd.testing.arrays import (
-    DTYPES,
-    SHAPES,
-    Array,
-    guarded,
-    layouts,
-    require_close,
-    require_dtype,
-    same_bits,
-)
-from cygd.testing.cpu_levels import Check, levels_agree, on_every_level
+from cygd.plugins.component_checks import ComponentCheckError, check_derivative, sample_points
+from cygd.testing.arrays import DTYPES, Array, guarded, require_close
+from cygd.testing.cpu_levels import Check
+from cygd.testing.elementwise import Subject, check_levels
 
 FAR = (20.0, 100.0, 1e3, 1e4)
 CORNERS = (-3.0, -1.0, 0.0, 1.0, 3.0)  # where kinks usually are
@@ -68,37 +53,21 @@ def checks(activation: Activation) -> Iterator[Check]:
     """Yield the title and the function of each check of `check_activation`."""
     if not isinstance(activation, Activation):
         raise ComponentCheckError(f"expected an Activation, got {activation!r}")
-    compiled = activation.function is None
-
-    def check(function: Callable[[Activation], None]) -> Callable[[], None]:
-        return lambda: on_every_level(function, activation, compiled)
-
-    yield "basic checks", lambda: check_component(activation)
-    yield "shapes and types", check(_shapes)
-    yield "same bits twice", check(_determinism)
-    yield "layouts in memory", check(_layouts)
-    yield "each unit by itself" if not activation.rowwise else "each row by itself", check(_independence)
-    yield "NaN stays NaN", check(_nan)
-    yield "tails", check(_tails)
+    role = "backward" if activation.rowwise else "derivative"
+    derivative = partial(_derivative_of, activation)
+    subject = Subject(activation, {"function": activation.evaluate, role: derivative}, -4, 4)
+    yield from subject.common_checks()
+    yield f"each {'row' if activation.rowwise else 'unit'} by itself", subject.check(_independence)
+    yield "NaN stays NaN", subject.check(_nan)
+    yield "tails", subject.check(_tails)
     if len(activation.dtypes) > 1:
-        yield "float32 and float64", check(_precision)
+        yield "float32 and float64", subject.check(_precision)
     if not activation.surrogate:
-        yield "derivative", check(_derivative)
+        yield "derivative", subject.check(_derivative)
         if not activation.rowwise:
-            yield "kinks", check(_kinks)
-    if compiled:
-        yield "CPU levels agree", lambda: _levels(activation)
-
-
-def _f(activation: Activation, h: Array) -> Array:
-    """Return f(h), and check that h does not change."""
-    if activation.function is not None:
-        return call(activation, "function", h)
-    before = h.copy()
-    y_hat = activation.evaluate(h)
-    if not same_bits(h, before):
-        raise ComponentCheckError(f"{activation}: f changes its input")
-    return y_hat
+            yield "kinks", subject.check(_kinks)
+    if activation.function is None:
+        yield "CPU levels agree", partial(check_levels, replace(subject, low=-50, high=50))
 
 
 def _derivative_of(activation: Activation, h: Array) -> Array:
@@ -109,61 +78,8 @@ def _derivative_of(activation: Activation, h: Array) -> Array:
     return activation.evaluate_derivative(h, y_hat)
 
 
-def _role(activation: Activation) -> str:
-    return "backward" if activation.rowwise else "derivative"
-
-
-def _functions(activation: Activation) -> tuple[tuple[str, Callable[[Array], Array]], ...]:
-    """Return the role of f and of its derivative, each with a function of h."""
-    return ("function", activation.evaluate), (_role(activation), partial(_derivative_of, activation))
-
-
-def _shapes(activation: Activation) -> None:
-    for dtype in DTYPES:
-        _shapes_of(activation, dtype)
-
-
-def _shapes_of(activation: Activation, dtype: type) -> None:
-    flat = () if activation.rowwise else ((5,), (1,), (0,))
-    for shape in (*SHAPES, *flat):
-        h: Array = sample_points(-4, 4, 1, int(np.prod(shape))).reshape(shape).astype(dtype)
-        what = f"{activation} with h of shape {shape} of {h.dtype}"
-        for function in (_f, _derivative_of):
-            result = guarded(what, function, activation, h)
-            if result.shape != shape or result.dtype != dtype:
-                raise ComponentCheckError(
-                    f"{what}: expected the same shape and dtype, got shape {result.shape} of {result.dtype}"
-                )
-    f, derivative, parameters = activation.function, activation.derivative, activation.parameters
-    if f is None:
-        return
-    h = read_only(sample_points(-4, 4, 4, 3).astype(dtype))
-    require_dtype(activation, "function", lambda: f(h, **parameters), dtype)
-    if derivative is not None and not activation.numerical:
-        arguments = (h, activation.evaluate(h)) if activation.derivative_takes_y_hat else (h,)
-        require_dtype(activation, "derivative", lambda: derivative(*arguments, **parameters), dtype)
-
-
-def _layouts(activation: Activation) -> None:
-    for layout, h in layouts(-4, 4):
-        contiguous = np.ascontiguousarray(h)
-        for role, function in _functions(activation):
-            result = guarded(f"{activation}: {role} failed on {layout}", function, h)
-            expected = guarded(f"{activation}: {role} failed", function, contiguous)
-            require_close(f"{activation}: {role} has another result for {layout}", result, expected, 1e-12)
-
-
-def _determinism(activation: Activation) -> None:
-    h = sample_points(-4, 4, 16, 5)
-    for role, function in _functions(activation):
-        if not same_bits(function(h), function(h)):
-            raise ComponentCheckError(
-                f"{activation}: {role} gives different results for the same h",
-                "a function must not use memory or randomness",
-            )
-
-
-def _independence(activation: Activation) -> None:
+def _independence(subject: Subject[Activation]) -> None:
+    activation = subject.component
     h = sample_points(-4, 4, 9, 5)
     y_hat = activation.evaluate(h)
     what = f"{activation}: the output of a row depends on other rows"
@@ -173,7 +89,8 @@ def _independence(activation: Activation) -> None:
         require_close(what, activation.evaluate(h[:, 2:3]), y_hat[:, 2:3], 1e-9)
 
 
-def _nan(activation: Activation) -> None:
+def _nan(subject: Subject[Activation]) -> None:
+    activation = subject.component
     for dtype in DTYPES:
         h: Array = sample_points(-4, 4, 4, 3).astype(dtype)
         clean = guarded(f"{activation}", activation.evaluate, h)
@@ -191,11 +108,12 @@ def _nan(activation: Activation) -> None:
         )
 
 
-def _tails(activation: Activation) -> None:
+def _tails(subject: Subject[Activation]) -> None:
+    activation = subject.component
     for dtype in DTYPES:
         for far in FAR:
             h: Array = np.array([[-far, 0.5], [0.5, far]], dtype)
-            for role, function in _functions(activation):
+            for role, function in subject.functions.items():
                 values = guarded(f"{activation} failed at h = {far:g}", function, h)
                 if np.isnan(values).any():
                     row, unit = (int(i) for i in np.argwhere(np.isnan(values))[0])
@@ -206,28 +124,23 @@ def _tails(activation: Activation) -> None:
     guarded(f"{activation} failed at infinity", activation.evaluate, np.array([[-np.inf, np.inf]]))
 
 
-def _precision(activation: Activation) -> None:
+def _precision(subject: Subject[Activation]) -> None:
+    activation = subject.component
     single = sample_points(-4, 4, 16, 3).astype(np.float32)
     double = single.astype(np.float64)
-    for role, function in _functions(activation):
+    for role, function in subject.functions.items():
         what = f"{activation}: {role} differs between float32 and float64"
         require_close(what, function(single).astype(np.float64), function(double), 1e-4)
 
 
-def _derivative(activation: Activation) -> None:
-    check_derivative(activation, sample_points(-4, 4, 32, 3), SURROGATE_HINT)
-    check_derivative(activation, sample_points(-50, 50, 32, 3), SURROGATE_HINT)
+def _derivative(subject: Subject[Activation]) -> None:
+    activation = subject.component
+    check_derivative(activation, sample_points(-4, 4, 32, 3))
+    check_derivative(activation, sample_points(-50, 50, 32, 3))
 
 
-def _kinks(activation: Activation) -> None:
+def _kinks(subject: Subject[Activation]) -> None:
+    activation = subject.component
     at = np.array(sorted({*CORNERS, *activation.kinks}))
     around = np.array([-1e-2, -1e-3, -1e-4, 0, 1e-4, 1e-3, 1e-2])
-    check_derivative(activation, np.add.outer(at, around), SURROGATE_HINT)
-
-
-def _levels(activation: Activation) -> None:
-    """Compare the levels of this machine with the lowest one."""
-    for dtype, tolerance in zip(DTYPES, (1e-12, 1e-5), strict=True):
-        h: Array = sample_points(-50, 50, 64, 3).astype(dtype)
-        for role, function in _functions(activation):
-            levels_agree(f"{activation}: {role}", partial(function, h), tolerance)
+    check_derivative(activation, np.add.outer(at, around))

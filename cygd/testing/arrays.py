@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Component
-from cygd.errors import CygdError, describe_exception, hint_of
-from cygd.plugins.component_checks import ComponentCheckError, sample_points
+from cygd.errors import CygdError
+from cygd.plugins.component_checks import ComponentCheckError, failing_as, sample_points
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 DTYPES = (np.float64, np.float32)
 SHAPES = ((8, 3), (1, 4), (7, 1), (0, 3))
+FLAT_SHAPES = ((5,), (1,), (0,))
 
 
 def layouts(low: float, high: float) -> Iterator[tuple[str, Array]]:
@@ -30,17 +32,13 @@ def layouts(low: float, high: float) -> Iterator[tuple[str, Array]]:
     yield "a reversed array", wide[5::-1, :4]
 
 
-def guarded(what: str, function: Callable[..., Array], *arguments: Any) -> Array:
-    """Call a function; convert any exception to a ComponentCheckError that begins with `what`."""
-    try:
-        with np.errstate(all="ignore"):
+def guarded(what: str, function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function; convert any exception to a ComponentCheckError, whose message begins with `what`."""
+    with failing_as(what):
+        try:
             return function(*arguments)
-    except ComponentCheckError:
-        raise
-    except CygdError as error:
-        raise ComponentCheckError(error.message, error.hint) from error
-    except Exception as error:
-        raise ComponentCheckError(f"{what}: {describe_exception(error)}", hint=hint_of(error)) from error
+        except CygdError as error:
+            raise ComponentCheckError(error.message, error.hint) from error
 
 
 def require_close(what: str, result: Array, expected: Array, tolerance: float) -> None:
@@ -57,10 +55,7 @@ def require_close(what: str, result: Array, expected: Array, tolerance: float) -
 
 
 def require_dtype(component: Component, role: str, function: Callable[[], Any], dtype: type) -> None:
-    """Check that the result of a function has the dtype of its input.
-
-    Integers and bools pass, because their conversion is exact.
-    """
+    """Check that a function keeps the dtype; integers and bools pass: their conversion is exact."""
     with np.errstate(all="ignore"):
         result = np.asarray(function()).dtype
     if result.kind == "f" and result != dtype:

@@ -1,12 +1,9 @@
-"""Checks at each CPU level of this machine.
-
-The level is that of the whole process while a check runs; existing networks keep theirs.
-"""
+"""Checks at each CPU level of this machine: that of the whole process while a check runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import TypeVar
 
 from cygd.core import dispatch
@@ -17,34 +14,23 @@ Check = tuple[str, Callable[[], None]]  # its title, and a function that raises 
 T = TypeVar("T")
 
 
-@contextmanager
-def _each_level() -> Iterator[Iterator[str]]:
-    """Yield an iterator that selects the levels, lowest first; restore the current level afterwards."""
+def _each_level() -> Generator[str]:
+    """Select each level, lowest first, and yield it; restore the current level when closed."""
     previous = dispatch.level()
-
-    def selected() -> Iterator[str]:
+    try:
         for level in dispatch.levels():
             dispatch.select(level)
             yield level
-
-    try:
-        yield selected()
     finally:
         dispatch.select(previous)
 
 
 def on_every_level(check: Callable[[T], None], component: T, compiled: bool) -> None:
-    """Run a check at every level, or once for a component written in Python.
-
-    Raises
-    ------
-    ComponentCheckError
-        The check fails; the message names the level.
-    """
+    """Run a check at every level, which its error then names, or once for a component written in Python."""
     if not compiled:
         check(component)
         return
-    with _each_level() as levels:
+    with closing(_each_level()) as levels:
         for level in levels:
             try:
                 check(component)
@@ -54,7 +40,7 @@ def on_every_level(check: Callable[[T], None], component: T, compiled: bool) -> 
 
 def levels_agree(what: str, function: Callable[[], Array], tolerance: float) -> None:
     """Check that all levels agree with the lowest, to a relative tolerance."""
-    with _each_level() as levels:
+    with closing(_each_level()) as levels:
         results = {level: function() for level in levels}
     lowest, *others = results
     for level in others:

@@ -10,16 +10,16 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cygd.components.loggers import Logger
-from cygd.errors import CygdError, describe_exception, hint_of
-from cygd.plugins.component_checks import ComponentCheckError
+from cygd.plugins.component_checks import ComponentCheckError, failing_as
 from cygd.plugins.discovery import LoadedPlugin
 from cygd.plugins.registration import run_hooks
+from cygd.testing.arrays import guarded
 
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
@@ -91,15 +91,9 @@ def _interrupted(call: _Caller) -> None:
 
 def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., Any]]:
     """Return the hooks of a new object."""
-    try:
-        built = build()
-        return run_hooks(LoadedPlugin(type(built).__name__, type(built).__module__, built, role="logger"))
-    except CygdError as error:
-        raise ComponentCheckError(error.message, error.hint) from error
-    except Exception as error:
-        raise ComponentCheckError(
-            f"{what}: factory failed: {describe_exception(error)}", hint_of(error)
-        ) from error
+    built = guarded(f"{what}: factory failed", build)
+    loaded = LoadedPlugin(type(built).__name__, type(built).__module__, built, role="logger")
+    return guarded(what, run_hooks, loaded)
 
 
 def _run(folder: Path) -> Run:
@@ -129,13 +123,13 @@ def _result(run: Run) -> Result:
     )
 
 
+@dataclass
 class _Caller:
     """Calls the hooks of one object, and checks their effects."""
 
-    def __init__(self, what: str, hooks: dict[str, Callable[..., Any]], run: Run) -> None:
-        self.what = what
-        self.hooks = hooks
-        self.run = run
+    what: str
+    hooks: dict[str, Callable[..., Any]]
+    run: Run
 
     def __call__(self, hook: str, **arguments: Any) -> None:
         """Call a hook as a run does, if the object implements it."""
@@ -161,15 +155,8 @@ class _Caller:
         function = self.hooks[hook]
         accepted = function.__code__.co_varnames if hasattr(function, "__code__") else arguments
         folder, weights, printed = Path.cwd(), self.run.network.parameters.copy(), io.StringIO()
-        try:
-            with redirect_stdout(printed):
-                result: object = function(
-                    **{name: value for name, value in arguments.items() if name in accepted}
-                )
-        except (Exception, SystemExit) as error:
-            raise ComponentCheckError(
-                f"{self.what}: {hook} failed: {describe_exception(error)}", hint_of(error)
-            ) from error
+        with failing_as(f"{self.what}: {hook} failed"), redirect_stdout(printed):
+            result: object = function(**{name: arguments[name] for name in arguments if name in accepted})
         if printed.getvalue():
             raise ComponentCheckError(
                 f"{self.what}: {hook} prints {printed.getvalue():.40} to stdout, which is reserved for data",

@@ -8,24 +8,18 @@ from functools import partial
 
 import numpy as np
 
-from cygd import core
 from cygd.components import Optimizer
+from cygd.components.evaluation import run_program
 from cygd.components.formula import Program
-from cygd.errors import describe_exception, hint_of
-from cygd.plugins.component_checks import ComponentCheckError, check_component, sample_points
+from cygd.plugins.component_checks import ComponentCheckError, check_component, failing_as, sample_points
 from cygd.testing.arrays import DTYPES, Array, same_bits
 from cygd.testing.cpu_levels import Check, on_every_level
 
 Objective = Callable[[Array], tuple[float, Array]]  # w -> value and gradient
 
 
-def _parabola(w: Array) -> tuple[float, Array]:
-    return 0.5 * float(w @ w), w.copy()
-
-
-def _valley(w: Array) -> tuple[float, Array]:
-    steep = np.array([0.1, 10.0], w.dtype)
-    return 0.5 * float(steep @ (w * w)), steep * w
+def _quadratic(w: Array, steepness: Array) -> tuple[float, Array]:
+    return 0.5 * float(steepness @ (w * w)), steepness * w
 
 
 def _rosenbrock(w: Array) -> tuple[float, Array]:
@@ -36,8 +30,8 @@ def _rosenbrock(w: Array) -> tuple[float, Array]:
 
 # name, objective, start
 PROBLEMS: tuple[tuple[str, Objective, tuple[float, float]], ...] = (
-    ("a parabola", _parabola, (1.0, -2.0)),
-    ("a narrow valley", _valley, (1.0, 1.0)),
+    ("a parabola", partial(_quadratic, steepness=np.array([1.0, 1.0])), (1.0, -2.0)),
+    ("a narrow valley", partial(_quadratic, steepness=np.array([0.1, 10.0])), (1.0, 1.0)),
     ("Rosenbrock's function", _rosenbrock, (-1.2, 1.0)),
 )
 STEPS = 100
@@ -79,13 +73,12 @@ def checks(optimizer: Optimizer) -> Iterator[Check]:
     """Yield the title and the function of each check of `check_optimizer`."""
     if not isinstance(optimizer, Optimizer):
         raise ComponentCheckError(f"expected an Optimizer, got {optimizer!r}")
-    compiled = optimizer.update is None
 
     def check(function: Callable[[Optimizer], None]) -> Callable[[], None]:
-        return lambda: on_every_level(function, optimizer, compiled)
+        return partial(on_every_level, function, optimizer, optimizer.update is None)
 
     if not optimizer.kernel:
-        yield "basic checks", lambda: check_component(optimizer)
+        yield "basic checks", partial(check_component, optimizer)
         yield "rules of an update", check(_rules)
         yield "a gradient of zeros", check(_zero_gradient)
         yield "no memory but its state", check(_memory)
@@ -96,7 +89,7 @@ def checks(optimizer: Optimizer) -> Iterator[Check]:
 
 @dataclass
 class _Trajectory:
-    """The trajectory of an optimizer: w, the state and the number of steps."""
+    """The weights, the state and the number of steps of an optimizer."""
 
     optimizer: Optimizer
     w: Array
@@ -116,68 +109,52 @@ class _Trajectory:
             assert program is not None
             run_update(program, self.w, g, self.state, (rate, self.step))
             return None
-        try:
-            with np.errstate(all="ignore"):
-                return update(self.w, g, self.state, rate, self.step, **self.optimizer.parameters)
-        except Exception as error:
-            raise ComponentCheckError(
-                f"{self.optimizer}: update failed in step {self.step}: {describe_exception(error)}",
-                hint=hint_of(error),
-            ) from error
-
-
-def _gradients(steps: int, dtype: type) -> list[Array]:
-    return list(sample_points(-1, 2, steps, 6).astype(dtype))
+        with failing_as(f"{self.optimizer}: update failed in step {self.step}"):
+            return update(self.w, g, self.state, rate, self.step, **self.optimizer.parameters)
 
 
 def run_update(
     program: Program, w: Array, g: Array, state: dict[str, Array], uniforms: tuple[float, float]
 ) -> None:
     """Apply the formulas of an update rule to w and the state."""
-    module = core._f32 if w.dtype == np.float32 else core._f64
     arrays = [w, *state.values()]
-    outputs = [np.empty_like(array) for array in arrays]
-    module.Program(program).run([np.ascontiguousarray(g), *arrays], outputs, uniforms)
-    for array, output in zip(arrays, outputs, strict=True):
+    for array, output in zip(arrays, run_program(program, [g, *arrays], uniforms), strict=True):
         array[:] = output
 
 
 def _rules(optimizer: Optimizer) -> None:
     for dtype in DTYPES:
-        _rules_of(optimizer, dtype)
-
-
-def _rules_of(optimizer: Optimizer, dtype: type) -> None:
-    run = _Trajectory.start(optimizer, sample_points(-1, 1, 1, 6)[0].astype(dtype))
-    before, arrays = run.w.copy(), dict(run.state)
-    for g in _gradients(20, dtype):
-        copy = g.copy()
-        result = run.update(g)
-        if result is not None:
+        start = sample_points(-1, 1, 1, 6)[0].astype(dtype)
+        run = _Trajectory.start(optimizer, start)
+        for g in sample_points(-1, 2, 20, 6).astype(dtype):
+            _update_by_the_rules(run, g)
+        if same_bits(run.w, start):
             raise ComponentCheckError(
-                f"{optimizer}: update: expected a change of w in place and None, got {type(result).__name__}"
+                f"{optimizer}: 20 updates do not change w", "write w -= ..., not w = w - ..."
             )
-        if not same_bits(g, copy):
-            raise ComponentCheckError(
-                f"{optimizer}: update changes the gradient g", "write g = g + ..., not g += ..."
-            )
-        if run.state.keys() != arrays.keys():
-            raise ComponentCheckError(
-                f"{optimizer}: state after update: expected {list(optimizer.state)}, got {sorted(run.state)}"
-            )
+        _require_finite(run, "w", run.w)
         for name, array in run.state.items():
-            if array is not arrays[name]:
-                raise ComponentCheckError(
-                    f"{optimizer}: update replaces the array state[{name!r}]",
-                    f"write state[{name!r}][:] = ..., or use an operator such as *= or +=",
-                )
-    if same_bits(run.w, before):
+            _require_finite(run, f"state[{name!r}]", array)
+
+
+def _update_by_the_rules(run: _Trajectory, g: Array) -> None:
+    what, copy, arrays = f"{run.optimizer}: update", g.copy(), dict(run.state)
+    result = run.update(g)
+    if result is not None:
+        kind = type(result).__name__
+        raise ComponentCheckError(f"{what}: expected a change of w in place and None, got {kind}")
+    if not same_bits(g, copy):
+        raise ComponentCheckError(f"{what} changes the gradient g", "write g = g + ..., not g += ...")
+    if run.state.keys() != arrays.keys():
         raise ComponentCheckError(
-            f"{optimizer}: 20 updates do not change w", "write w -= ..., not w = w - ..."
+            f"{run.optimizer}: state after update: expected {list(arrays)}, got {sorted(run.state)}"
         )
-    _require_finite(run, "w", run.w)
     for name, array in run.state.items():
-        _require_finite(run, f"state[{name!r}]", array)
+        if array is not arrays[name]:
+            raise ComponentCheckError(
+                f"{what} replaces the array state[{name!r}]",
+                f"write state[{name!r}][:] = ..., or use an operator such as *= or +=",
+            )
 
 
 def _require_finite(run: _Trajectory, what: str, array: Array) -> None:
@@ -195,11 +172,10 @@ def _zero_gradient(optimizer: Optimizer) -> None:
 
 def _memory(optimizer: Optimizer) -> None:
     """Compare two trajectories, one of which continues from copies of w and the state."""
-    start, gradients = sample_points(-1, 1, 1, 6)[0], _gradients(10, np.float64)
-    direct = _Trajectory.start(optimizer, start)
+    start, gradients = sample_points(-1, 1, 1, 6)[0], sample_points(-1, 2, 10, 6)
+    direct, first = _Trajectory.start(optimizer, start), _Trajectory.start(optimizer, start)
     for g in gradients:
         direct.update(g)
-    first = _Trajectory.start(optimizer, start)
     for g in gradients[:5]:
         first.update(g)
     copies = {name: array.copy() for name, array in first.state.items()}

@@ -10,12 +10,13 @@ import numpy as np
 
 from cygd import core
 from cygd.components import Activation, Component
-from cygd.errors import CygdError, describe_exception, hint_of, source_file
+from cygd.errors import describe_exception, hint_of, source_file
 from cygd.plugins.component_checks import ComponentCheckError
 from cygd.testing import activation as activations
 from cygd.testing import logger as loggers
 from cygd.testing import loss as losses
 from cygd.testing import optimizer as optimizers
+from cygd.testing.arrays import guarded
 from cygd.testing.cpu_levels import Check
 
 SIZE = 4096  # elements of a block, which fits into the L1 cache
@@ -46,44 +47,18 @@ class Speed(NamedTuple):
 
 
 def outcomes(component: Component) -> Iterator[Outcome]:
-    """Run the suite of a component, and continue after a check that fails.
-
-    Examples
-    --------
-    >>> [tails] = [o for o in outcomes(Activation("square", formula="h**2")) if o.title == "tails"]
-    >>> tails.error is None
-    True
-    """
+    """Run the suite of a component, and continue after a check that fails."""
     for title, check in SUITES[component.kind](component):
-        yield Outcome(title, _error_of(component, check))
-
-
-def _error_of(component: Component, check: Callable[[], None]) -> ComponentCheckError | None:
-    try:
-        with np.errstate(all="ignore"):
-            check()
-    except ComponentCheckError as error:
-        return error
-    except CygdError as error:
-        return ComponentCheckError(error.message, error.hint)
-    except Exception as error:
-        return ComponentCheckError(f"{component}: {describe_exception(error)}")
-    return None
+        try:
+            guarded(str(component), check)
+        except ComponentCheckError as error:
+            yield Outcome(title, error)
+        else:
+            yield Outcome(title, None)
 
 
 def speed(activation: Activation, reference: Activation, dtype: str) -> tuple[Speed, Speed]:
-    """Time two elementwise activations alternately, through the functions that training calls.
-
-    Returns
-    -------
-    tuple of two Speed
-        The fastest round of each.
-
-    Raises
-    ------
-    ComponentCheckError
-        The activation fails.
-    """
+    """Time two elementwise activations alternately, as training calls them; return the fastest rounds."""
     # imported here because it is slow to import
     from cygd.network import Network
 
