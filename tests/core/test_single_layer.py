@@ -158,9 +158,9 @@ def test_a_subset_is_the_same_as_its_copy(m, dtype, level):
     weight = RNG.exponential(size=500).astype(dtype)
     rows = RNG.integers(0, 500, 333)
     found, gradient = np.empty((333, m), dtype), np.empty_like(net.parameters)
-    value = net._pass(net._task(x, y, weight, rows), out=found, gradient=gradient)
+    value = net._pass(net._dataset(x, y, weight, rows), out=found, gradient=gradient)
     expected, slopes = np.empty((333, m), dtype), np.empty_like(net.parameters)
-    assert value == net._pass(net._task(x[rows], y[rows], weight[rows]), out=expected, gradient=slopes)
+    assert value == net._pass(net._dataset(x[rows], y[rows], weight[rows]), out=expected, gradient=slopes)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(gradient, slopes)
 
