@@ -64,7 +64,7 @@ def cygd_loggers() -> Logger | Iterable[Logger]:  # type: ignore[empty-body]
 
 @hookspec
 def cygd_run_start(run: Run) -> None:
-    """Called before the first update; `run` has name, directory, config, network, dataset, seed."""
+    """Called before the first update; `cygd.tracking.results.Run` describes `run`."""
 
 
 @hookspec

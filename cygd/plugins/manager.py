@@ -36,7 +36,13 @@ from cygd.plugins.discovery import (
     matches,
     module_files,
 )
-from cygd.plugins.registration import RUN_HOOKS, collect, hooks, run_hooks
+from cygd.plugins.registration import (
+    RUN_HOOKS,
+    argument_names,
+    collect_components,
+    collect_hooks,
+    collect_run_hooks,
+)
 
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
@@ -179,15 +185,15 @@ class Plugins:
         """
         added: list[_Listener] = []
         try:
-            for thing in (*first, *objects):
+            for index, thing in enumerate([*first, *objects]):
                 name, module = type(thing).__name__, type(thing).__module__
                 origin = getattr(sys.modules.get(module), "__file__", None) or f"module {module}"
                 loaded = LoadedPlugin(self._unique_name(name), origin, thing, role="logger")
-                listener = _Listener(run_hooks(loaded))
+                listener = _Listener(collect_run_hooks(loaded))
                 self._loaded[loaded.name] = loaded
                 self._manager.register(listener, loaded.name)
                 added.append(listener)
-                if thing in first:
+                if index < len(first):
                     self._first.add(loaded.name)
             self._calls_by_hook.clear()
             yield self
@@ -252,7 +258,7 @@ class Plugins:
         if any(loaded.plugin is other.plugin for other in self._loaded.values()):
             return
         loaded = replace(loaded, name=self._unique_name(loaded.name))
-        components = collect(loaded, hooks(loaded))
+        components = collect_components(loaded, collect_hooks(loaded))
         self._manager.register(loaded.plugin, loaded.name)
         self._loaded[loaded.name] = loaded
         self._calls_by_hook.clear()
@@ -303,7 +309,7 @@ class Plugins:
                 _Call(
                     self._loaded[each.plugin_name],
                     each.function,
-                    [name for name in RUN_HOOKS[hook] if name in (*each.argnames, *each.kwargnames)],
+                    argument_names(hook, each.function),
                 )
                 for each in implementations
             ]

@@ -30,7 +30,7 @@ HOOKS = [*COMPONENT_HOOKS, *RUN_HOOKS]
 Function = Callable[..., Any]
 
 
-def hooks(loaded: LoadedPlugin) -> dict[str, Function]:
+def collect_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
     """Return the hooks that a plugin implements, by name; raise a PluginError for an invalid one."""
     implemented = {}
     for name, function in _functions(loaded.plugin).items():
@@ -51,7 +51,7 @@ def hooks(loaded: LoadedPlugin) -> dict[str, Function]:
     return implemented
 
 
-def run_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
+def collect_run_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
     """Return the run hooks of an object that a logger built; `@hookimpl` is optional here."""
     functions = _functions(loaded.plugin)
     implemented = {name: function for name, function in functions.items() if name.startswith("cygd_")}
@@ -67,7 +67,7 @@ def run_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
     return implemented
 
 
-def collect(loaded: LoadedPlugin, implemented: Mapping[str, Function]) -> list[Component]:
+def collect_components(loaded: LoadedPlugin, implemented: Mapping[str, Function]) -> list[Component]:
     """Return the components that a plugin registers, after checking each."""
     components = []
     for hook, cls in COMPONENT_HOOKS.items():
@@ -109,6 +109,16 @@ def _check_signature(loaded: LoadedPlugin, hook: str, function: Function) -> Non
             accepted = f"expected {', '.join(known)}" if known else "the hook takes no arguments"
             hint = did_you_mean(parameter.name, known)
             raise loaded.error(f"hook {hook}: unknown argument {parameter.name!r}; {accepted}", hint)
+
+
+def argument_names(hook: str, function: Function) -> list[str]:
+    """Return the arguments of a run hook that an implementation accepts; all of them if it has `**kwargs`."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return []
+    variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return [name for name in RUN_HOOKS[hook] if variadic or name in parameters]
 
 
 def _call(loaded: LoadedPlugin, hook: str, function: Function, cls: type[Component]) -> list[Component]:

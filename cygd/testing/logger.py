@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cygd.components.loggers import Logger
 from cygd.plugins.component_checks import ComponentCheckError, failing_as
 from cygd.plugins.discovery import LoadedPlugin
-from cygd.plugins.registration import run_hooks
+from cygd.plugins.registration import collect_run_hooks
 from cygd.testing.arrays import guarded
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _build(what: str, build: Callable[[], object]) -> dict[str, Callable[..., An
     """Return the hooks of a new object."""
     built = guarded(f"{what}: factory failed", build)
     loaded = LoadedPlugin(type(built).__name__, type(built).__module__, built, role="logger")
-    return guarded(what, run_hooks, loaded)
+    return guarded(what, collect_run_hooks, loaded)
 
 
 def _run(folder: Path) -> Run:

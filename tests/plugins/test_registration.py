@@ -6,7 +6,13 @@ import pytest
 from cygd import Activation, Loss, Optimizer, hookimpl
 from cygd.errors import PluginError
 from cygd.plugins.discovery import LoadedPlugin, Request, load
-from cygd.plugins.registration import COMPONENT_HOOKS, RUN_HOOKS, collect, hooks, run_hooks
+from cygd.plugins.registration import (
+    COMPONENT_HOOKS,
+    RUN_HOOKS,
+    collect_components,
+    collect_hooks,
+    collect_run_hooks,
+)
 
 HEAD = "import numpy as np\nfrom cygd import Activation, Loss, Metric, hookimpl\n"
 SQUARE = "Activation('square', lambda h: h * h, lambda h: 2 * h)"
@@ -22,7 +28,7 @@ def problem(tmp_path, text):
     """Return the error of a plugin file, without the words that say which it is."""
     found = plugin(tmp_path, text)
     with pytest.raises(PluginError) as caught:
-        collect(found, hooks(found))
+        collect_components(found, collect_hooks(found))
     start = f"-p: plugin 'bad' ({tmp_path.resolve() / 'bad.py'}): "
     assert caught.value.message.startswith(start)
     caught.value.message = caught.value.message.removeprefix(start)
@@ -49,7 +55,7 @@ def give(what):
 )
 def test_one_component_or_an_iterable(tmp_path, text):
     found = plugin(tmp_path, text)
-    [component] = collect(found, hooks(found))
+    [component] = collect_components(found, collect_hooks(found))
     assert str(component) == "activation 'square'"
 
 
@@ -69,7 +75,7 @@ def test_object_as_plugin():
             return Loss("fourth", lambda y, y_hat: (y - y_hat) ** 4, lambda y, y_hat: 4 * (y_hat - y) ** 3)
 
     found = LoadedPlugin("mine", "a test", Plugin())
-    assert [str(component) for component in collect(found, hooks(found))] == [
+    assert [str(component) for component in collect_components(found, collect_hooks(found))] == [
         "activation 'square'",
         "loss 'fourth'",
     ]
@@ -81,8 +87,8 @@ def test_hook_may_omit_arguments(tmp_path):
         "@hookimpl\ndef cygd_run_end(run, more=1, *args, **kwargs): ...\n"
     )
     found = plugin(tmp_path, text)
-    assert list(hooks(found)) == ["cygd_epoch_end", "cygd_run_end"]
-    assert collect(found, hooks(found)) == []
+    assert list(collect_hooks(found)) == ["cygd_epoch_end", "cygd_run_end"]
+    assert collect_components(found, collect_hooks(found)) == []
 
 
 # -- invalid hooks --------------------------------------------------------------------------------
@@ -176,7 +182,7 @@ def test_component_of_another_kind_hints_at_its_hook(tmp_path):
 def test_article_in_the_type_error():
     found = LoadedPlugin("mine", "a test", SimpleNamespace())
     with pytest.raises(PluginError, match="expected a Loss, got 1 \\(int\\)"):
-        collect(found, {"cygd_losses": lambda: 1})
+        collect_components(found, {"cygd_losses": lambda: 1})
 
 
 @pytest.mark.parametrize(
@@ -223,7 +229,7 @@ def test_run_hooks_of_an_object_need_no_hookimpl():
 
         def close(self): ...
 
-    assert sorted(run_hooks(of(Mine()))) == ["cygd_run_end", "cygd_run_start"]
+    assert sorted(collect_run_hooks(of(Mine()))) == ["cygd_run_end", "cygd_run_start"]
 
 
 def test_object_with_a_misspelled_hook():
@@ -231,14 +237,14 @@ def test_object_with_a_misspelled_hook():
         def cygd_epoch_ended(self, run): ...
 
     with pytest.raises(PluginError) as caught:
-        run_hooks(of(Mine()))
+        collect_run_hooks(of(Mine()))
     assert caught.value.message == "logger 'Mine' (a test): unknown run hook 'cygd_epoch_ended'"
     assert caught.value.hint == "did you mean 'cygd_epoch_end'?"
 
 
 def test_object_without_hooks():
     with pytest.raises(PluginError, match="object of type object has no run hook, so it"):
-        run_hooks(of(object()))
+        collect_run_hooks(of(object()))
 
 
 def test_object_with_an_unknown_argument():
@@ -248,7 +254,7 @@ def test_object_with_an_unknown_argument():
     with pytest.raises(
         PluginError, match="hook cygd_run_end: unknown argument 'outcome'; expected run, result"
     ):
-        run_hooks(of(Mine()))
+        collect_run_hooks(of(Mine()))
 
 
 def test_every_kind_of_component_has_a_hook():
@@ -264,4 +270,4 @@ def test_optimizer_is_checked(tmp_path):
     with pytest.raises(
         PluginError, match="hook cygd_optimizers: optimizer 'lost': update: expected a change of w in place"
     ):
-        collect(found, {"cygd_optimizers": lambda: lost})
+        collect_components(found, {"cygd_optimizers": lambda: lost})

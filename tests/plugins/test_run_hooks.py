@@ -74,6 +74,17 @@ def test_objects_are_not_called_after_the_block():
     assert listener.calls == []
 
 
+def test_hook_with_variadic_arguments_gets_all_of_them():
+    class Variadic:
+        def cygd_epoch_end(self, **arguments):
+            self.arguments = arguments
+
+    plugins, listener = load(), Variadic()
+    with plugins.with_objects(listener):
+        plugins.epoch_end("run", 3, {"loss": 0.5})
+    assert listener.arguments == {"run": "run", "epoch": 3, "metrics": {"loss": 0.5}}
+
+
 def test_objects_are_unregistered_when_the_run_fails():
     plugins = load()
     with pytest.raises(MemoryError), plugins.with_objects(Recorder()):
