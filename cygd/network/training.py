@@ -112,7 +112,7 @@ class TrainingLoop:
         network, options = self.network, self.options
         self.began = time.perf_counter()
         self.updater = _updater(network, options)
-        self.rate = options.schedule.start()
+        self.schedule = options.schedule.start()
         if self.start is not None:
             self._restore(self.start)
         self.earlier_epochs = network.epochs - self.history.epochs  # of earlier fits
@@ -129,9 +129,9 @@ class TrainingLoop:
         self.began -= state.seconds
         if self.stop is not None and state.early_stopping is not None:
             self.stop.state = state.early_stopping
-        if self.rate.watches:  # show it the same measurements again
+        if self.schedule.watches:  # show it the same measurements again
             for epoch, row in enumerate(state.rows):
-                self.rate.factor(epoch, self.options.epochs, _monitored(row))
+                self.schedule.factor(epoch, self.options.epochs, _monitored(row))
 
     def _begin(self) -> bool:
         """Measure row 0, or the row of the state to continue from; return whether to train."""
@@ -147,14 +147,14 @@ class TrainingLoop:
         count = min(epochs - epoch, most or epochs)
         if self.evaluate_every:
             count = min(count, self.evaluate_every - epoch % self.evaluate_every)
-        if self.on_epoch is not None or self.rate.watches:
+        if self.on_epoch is not None or self.schedule.watches:
             count = 1
         rate = float(self.options.optimizer.learning_rate)
-        if self.rate.steady:
+        if self.schedule.steady:
             return [rate] * count
         monitored, self.monitored = self.monitored, None  # the schedule sees every measurement once
-        return [rate * self.rate.factor(epoch, epochs, monitored)] + [
-            rate * self.rate.factor(k, epochs) for k in range(epoch + 1, epoch + count)
+        return [rate * self.schedule.factor(epoch, epochs, monitored)] + [
+            rate * self.schedule.factor(k, epochs) for k in range(epoch + 1, epoch + count)
         ]
 
     def advance(self, rates: list[float]) -> bool:

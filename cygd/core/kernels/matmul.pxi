@@ -22,11 +22,11 @@ cdef extern from *:
     #define MR_4 6
     #define HAS_MR_4 (VBYTES == 64)
     #define KC 128              /* of k: KC rows of PANEL elements of b fit in L1 */
-    typedef struct { real of[KC * 256 / sizeof(real)]; } CACHE_ALIGNED packed_b;
+    typedef struct { real data[KC * 256 / sizeof(real)]; } CACHE_ALIGNED packed_b;
     """
     enum: MR_2, MR_4, HAS_MR_4, KC
     ctypedef struct packed_b:
-        real *of
+        real *data
 
 cdef enum:
     MC = 192                    # rows of c per pass over b
@@ -152,8 +152,8 @@ cdef inline void matmul_blocked(const real *a, Py_ssize_t a_row, Py_ssize_t a_co
                 block, ld = b + p * ldb + j, ldb
                 if columns == PANEL < ldb and rows >= PACK_MIN_ROWS:
                     for r in range(depth):
-                        memcpy(packed.of + r * PANEL, block + r * ldb, PANEL * sizeof(real))
-                    block, ld = packed.of, PANEL
+                        memcpy(packed.data + r * PANEL, block + r * ldb, PANEL * sizeof(real))
+                    block, ld = packed.data, PANEL
                 matmul_columns(a + i * a_row + p * a_column, a_row, a_column, block, ld,
                                bias + i if bias != NULL and not p else NULL, accumulate or p > 0,
                                c + i * ldc + j, ldc, rows, columns, depth)

@@ -152,8 +152,8 @@ cdef inline real delta_from_net_input(int kind, const unit_rows *u, Py_ssize_t r
     return delta * (y_hat * (1 - y_hat)) if kind == UNIT_SIGMOID else delta
 
 
-# `rows` and `j` are literals at every call. Without a loop h stays in scalar registers, and no row waits for a
-# vector of them.
+# `rows` and `j` are literals at every call. Without a loop h stays in scalar registers, and no row waits for
+# a vector of them.
 cdef inline void propagate_delta(int rows, int j, real delta, const real *gram, real *h) noexcept nogil:
     """h_i = h_i + delta gram_ji for the rows i > j."""
     if j < 1 < rows:
