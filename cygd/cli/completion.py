@@ -14,7 +14,8 @@ from typing import Any
 import argcomplete
 from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
-from cygd.cli.main import COMMANDS, build_parser, build_top_parser
+from cygd.cli.commands import COMMANDS
+from cygd.cli.parser import build_parser, build_top_parser
 
 
 def autocomplete() -> None:

@@ -1,8 +1,5 @@
 """The command line: parse the arguments, run one command, turn errors into messages and exit codes.
 
-A command is a module of `cygd.cli.commands` with `USAGE`, `declare(parser)` and `run(options)`. It is
-imported when it is called and imports what it needs when it runs, so that `cygd --version` is quick.
-
 Data goes to stdout, messages go to stderr. A user's mistake prints one `error:` line and a `hint:`;
 `--traceback` adds the traceback. Exit codes: 0 done, 1 the run failed or diverged, 2 usage or configuration,
 130 interrupted.
@@ -15,34 +12,15 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, NoReturn
 
 import cygd
+from cygd.cli.commands import ALIASES, COMMANDS, load_command
 from cygd.cli.output import FAILED, INTERRUPTED, USAGE, LogToStderr, UsageError, echo
+from cygd.cli.parser import build_parser, build_top_parser
 from cygd.errors import RunInterrupted, did_you_mean
 from cygd.tracking.signals import ignore_signals
-
-# command -> module of cygd.cli.commands, in the order of `cygd --help`
-COMMANDS = {
-    "run": "run",
-    "check": "check",
-    "sweep": "sweep",
-    "trace": "trace",
-    "bowl": "loss_surface",
-    "data": "data",
-    "predict": "predict",
-    "list": "list_runs",
-    "compare": "compare",
-    "plugins": "plugins",
-    "new": "new",
-    "schema": "schema",
-    "completion": "completion",
-    "info": "info",
-}
-ALIASES = {"surface": "bowl"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,19 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises a UsageError for a command line that cannot be parsed, and prints examples with the help."""
-
-    def format_help(self) -> str:
-        from cygd.cli.help_examples import epilog
-
-        self.epilog = epilog(self.prog.removeprefix("cygd "))
-        return super().format_help()
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, f"{self.prog} --help")
-
-
 def _dispatch(arguments: list[str]) -> int:
     # argparse cannot combine subparsers with intermixed arguments, so the command is parsed first
     top = build_top_parser()
@@ -116,64 +81,8 @@ def _dispatch(arguments: list[str]) -> int:
     options.prog = f"cygd {name}"
     options.plugin = [*first.plugin, *options.plugin]
     options.traceback |= first.traceback
-    code: int = _module(name).run(options)
+    code: int = load_command(name).run(options)
     return code
-
-
-def _module(name: str) -> Any:
-    return import_module(f"cygd.cli.commands.{COMMANDS[name]}")
-
-
-def build_parser(name: str) -> _Parser:
-    """Return the parser of one command."""
-    module = _module(name)
-    parser = _Parser(
-        prog=f"cygd {name}",
-        usage=f"cygd {name} {module.USAGE} [-p PLUGIN] [--traceback]",
-        description=module.run.__doc__.split("\n")[0],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    module.declare(parser)
-    _declare_common(parser)
-    return parser
-
-
-def build_top_parser() -> _Parser:
-    """Return the parser of the options of `cygd` itself."""
-    parser = _TopParser(
-        prog="cygd",
-        usage="cygd [-p PLUGIN] [--traceback] COMMAND ...",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _declare_common(parser)
-    parser.add_argument("--version", action="version", version=f"cygd {cygd.__version__}")
-    return parser
-
-
-class _TopParser(_Parser):
-    """Lists all commands in its help, which imports them."""
-
-    def format_help(self) -> str:
-        modules = {name: _module(name) for name in COMMANDS}
-        lines = [
-            f"  cygd {name} {module.USAGE}\n      {module.run.__doc__}" for name, module in modules.items()
-        ]
-        self.description = "Gradient descent for neural networks, experiments in YAML.\n\n" + "\n".join(lines)
-        return super().format_help()
-
-
-def _declare_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-p",
-        "--plugin",
-        action="append",
-        default=[],
-        metavar="NAME_OR_PATH",
-        help="load a plugin: a module or a .py file; no:NAME blocks one (repeatable)",
-    )
-    parser.add_argument("--traceback", action="store_true", help="show the traceback of an error")
 
 
 def _core_is_built() -> bool:

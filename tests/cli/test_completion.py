@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import cygd
+from cygd.cli.commands import COMMANDS
 from cygd.cli.commands.completion import SHELLS
-from cygd.cli.main import COMMANDS, main
+from cygd.cli.main import main
 
 pytest.importorskip("argcomplete")
 

@@ -4,8 +4,10 @@ import shlex
 
 import pytest
 
+from cygd.cli.commands import COMMANDS
 from cygd.cli.help_examples import EXAMPLES
-from cygd.cli.main import COMMANDS, build_parser, main
+from cygd.cli.main import main
+from cygd.cli.parser import build_parser
 
 
 @pytest.mark.parametrize("name", COMMANDS)

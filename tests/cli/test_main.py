@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cygd
-from cygd.cli.main import COMMANDS
+from cygd.cli.commands import COMMANDS
 
 XOR = """\
 name: xor

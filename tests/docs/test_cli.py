@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cygd.cli.main import COMMANDS
+from cygd.cli.commands import COMMANDS
 from tests.helpers.console_blocks import Shell, blocks_of
 
 ROOT = Path(__file__).parents[2]

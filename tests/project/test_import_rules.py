@@ -5,6 +5,7 @@ floor do not import each other. Imports for type checkers and imports inside fun
 """
 
 import ast
+import graphlib
 import os
 import re
 import subprocess
@@ -59,6 +60,17 @@ def imports(path):
                 yield f"{node.module}.{alias.name}" if node.module == "cygd" else node.module
 
 
+def imported_names(path):
+    """Yield every module or package that the imports of a file may execute as a module of its own."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in FILES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
 def cython_imports(path):
     """Yield the modules that a Cython file imports or cimports."""
     pattern = r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(\w+)|c?import\s+([\w.]+))"
@@ -89,6 +101,14 @@ def test_imports_point_down(module):
         there = room(name)
         if name.split(".")[0] == "cygd" and there != here:
             assert FLOOR[there] < FLOOR[here], f"{module} imports {name}"
+
+
+def test_modules_do_not_import_each_other_in_circles():
+    graph = {
+        module: {name for name in imported_names(path) if name in FILES and name != module}
+        for module, path in FILES.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises a CycleError that names the modules
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,36 @@
-"""The commands, one module each: USAGE, declare(parser), run(options)."""
+"""The commands: a module each, with USAGE, declare(parser) and run(options).
+
+A module is imported when its command is called, and it imports what it needs when it runs, so that
+`cygd --version` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["ALIASES", "COMMANDS", "load_command"]
+
+# command -> module of cygd.cli.commands, in the order of `cygd --help`
+COMMANDS = {
+    "run": "run",
+    "check": "check",
+    "sweep": "sweep",
+    "trace": "trace",
+    "bowl": "loss_surface",
+    "data": "data",
+    "predict": "predict",
+    "list": "list_runs",
+    "compare": "compare",
+    "plugins": "plugins",
+    "new": "new",
+    "schema": "schema",
+    "completion": "completion",
+    "info": "info",
+}
+ALIASES = {"surface": "bowl"}
+
+
+def load_command(name: str) -> Any:
+    """Return the module of a command."""
+    return import_module(f"{__name__}.{COMMANDS[name]}")

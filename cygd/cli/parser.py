@@ -1,0 +1,75 @@
+"""The argument parsers of `cygd` and of its commands."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+import cygd
+from cygd.cli.commands import COMMANDS, load_command
+from cygd.cli.output import UsageError
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises a UsageError for a command line that cannot be parsed, and prints examples with the help."""
+
+    def format_help(self) -> str:
+        from cygd.cli.help_examples import epilog
+
+        self.epilog = epilog(self.prog.removeprefix("cygd "))
+        return super().format_help()
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"{self.prog} --help")
+
+
+def build_parser(name: str) -> _Parser:
+    """Return the parser of one command."""
+    module = load_command(name)
+    parser = _Parser(
+        prog=f"cygd {name}",
+        usage=f"cygd {name} {module.USAGE} [-p PLUGIN] [--traceback]",
+        description=module.run.__doc__.split("\n")[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.declare(parser)
+    _declare_common(parser)
+    return parser
+
+
+def build_top_parser() -> _Parser:
+    """Return the parser of the options of `cygd` itself."""
+    parser = _TopParser(
+        prog="cygd",
+        usage="cygd [-p PLUGIN] [--traceback] COMMAND ...",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _declare_common(parser)
+    parser.add_argument("--version", action="version", version=f"cygd {cygd.__version__}")
+    return parser
+
+
+class _TopParser(_Parser):
+    """Lists all commands in its help, which imports them."""
+
+    def format_help(self) -> str:
+        modules = {name: load_command(name) for name in COMMANDS}
+        lines = [
+            f"  cygd {name} {module.USAGE}\n      {module.run.__doc__}" for name, module in modules.items()
+        ]
+        self.description = "Gradient descent for neural networks, experiments in YAML.\n\n" + "\n".join(lines)
+        return super().format_help()
+
+
+def _declare_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-p",
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="NAME_OR_PATH",
+        help="load a plugin: a module or a .py file; no:NAME blocks one (repeatable)",
+    )
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of an error")
