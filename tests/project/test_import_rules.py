@@ -1,7 +1,7 @@
-"""The rules of the package: which room may import which, what an import may load, how long a file may be.
+"""The rules of the package: which subpackage may import which, what an import may load, how long a file may be.
 
-A room is a folder or file directly under `cygd/`. It may import rooms of lower floors only; rooms of one
-floor do not import each other. Imports for type checkers and imports inside functions count as well.
+A subpackage is a folder or file directly under `cygd/`. It may import only from lower layers; those of one
+layer do not import each other. Imports for type checkers and imports inside functions count as well.
 """
 
 import ast
@@ -19,8 +19,8 @@ import cygd
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "cygd"
 
-# from the ground up; "" is cygd/__init__.py
-FLOORS = [
+# from the bottom up; "" is cygd/__init__.py
+LAYERS = [
     {"core", "errors"},
     {"components", "config"},
     {"network", "data"},
@@ -31,7 +31,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {subpackage: number for number, subpackages in enumerate(LAYERS) for subpackage in subpackages}
 
 
 def module_name(path):
@@ -42,10 +42,10 @@ def module_name(path):
 FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def room(module):
+def subpackage(module):
     """Return the first name below cygd: cygd.data.csv belongs to data, cygd itself to ""."""
     first = module.split(".")[1] if "." in module else ""
-    return first if first in FLOOR or first in {name.split(".")[1] for name in FILES if "." in name} else ""
+    return first if first in LAYER or first in {name.split(".")[1] for name in FILES if "." in name} else ""
 
 
 def imports(path):
@@ -78,8 +78,8 @@ def cython_imports(path):
         yield module or (f"{package}.{name}" if package == "cygd" else package)
 
 
-def test_every_room_has_a_floor():
-    assert {name.split(".")[1] for name in FILES if "." in name} == set(FLOOR) - {""}
+def test_every_subpackage_has_a_layer():
+    assert {name.split(".")[1] for name in FILES if "." in name} == set(LAYER) - {""}
 
 
 def test_package_root_contains_only_folders_and_four_files():
@@ -96,11 +96,11 @@ def test_every_folder_has_a_docstring(folder):
 
 @pytest.mark.parametrize("module", FILES)
 def test_imports_point_down(module):
-    here = room(module)
+    here = subpackage(module)
     for name in imports(FILES[module]):
-        there = room(name)
+        there = subpackage(name)
         if name.split(".")[0] == "cygd" and there != here:
-            assert FLOOR[there] < FLOOR[here], f"{module} imports {name}"
+            assert LAYER[there] < LAYER[here], f"{module} imports {name}"
 
 
 def test_modules_do_not_import_each_other_in_circles():
@@ -116,7 +116,7 @@ def test_modules_do_not_import_each_other_in_circles():
 )
 def test_cython_files_import_only_the_core(path):
     for name in cython_imports(path):
-        assert name.split(".")[0] != "cygd" or room(name) == "core", f"{path.name} imports {name}"
+        assert name.split(".")[0] != "cygd" or subpackage(name) == "core", f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize(
