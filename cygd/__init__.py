@@ -81,7 +81,7 @@ _HOMES = {
         "PluginError",
         "RunError",
     ),
-    # not imported above: inspection is a room of the same floor
+    # not imported above: inspection is in the same layer
     "cygd.inspection": ("loss_surface", "trace"),
     "cygd.network": ("Network",),
     "cygd.plugins.hookspecs": ("hookimpl",),

@@ -1,4 +1,4 @@
-"""The rules of the package: which subpackage may import which, what an import may load, how long a file may be.
+"""The rules of the package: who may import what, what an import may load, how long a file may be.
 
 A subpackage is a folder or file directly under `cygd/`. It may import only from lower layers; those of one
 layer do not import each other. Imports for type checkers and imports inside functions count as well.
