@@ -105,7 +105,6 @@ def test_kills_at_random_moments_change_no_bit(tmp_path):
             continue
         assert (process.returncode, errors) == (0, ""), moments
         assert outputs(mine) == expected, moments
-        ends += 1
         if kills < KILLS:
             shutil.rmtree(mine)
     assert outputs(mine) == expected, moments
