@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cygd import config
+from cygd.data.sources.pipes import pipe_copies
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
@@ -35,6 +36,7 @@ from cygd.tracking.results import Result
 log = logging.getLogger("cygd")
 
 
+@pipe_copies()
 def run(
     source: Source,
     overrides: Sequence[str] = (),
@@ -93,6 +95,7 @@ def run(
         return execute(assembly, log_file, out, threads, quiet)
 
 
+@pipe_copies()
 def resume(
     directory: str | os.PathLike[str],
     overrides: Sequence[str] = (),
