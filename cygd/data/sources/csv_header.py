@@ -120,6 +120,16 @@ def check_distinct(where: str, names: Sequence[str]) -> None:
         seen.add(name)
 
 
+def name_hint(file: Path, csv_format: CsvFormat) -> str:
+    """Return a hint for a header that lacks a name: a title may lie above the table."""
+    records = read_first_records(file, csv_format, HINT_RECORDS)
+    complete = (line for line, cells in records if all(cell.strip() for cell in cells))
+    line = next(complete, records[0][0])
+    if line > records[0][0] and sum(bool(cell.strip()) for cell in records[0][1]) <= 1:
+        return f"set data.skip_rows: {line - 1} if the table begins on line {line}"
+    return "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
+
+
 def width_hint(
     file: Path, csv_format: CsvFormat, n_columns: int, line: int, cells: Sequence[str], n_after: int
 ) -> str | None:
