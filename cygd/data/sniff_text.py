@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cygd.data.sources.csv_header import complete_names
+from cygd.data.sources.csv_header import are_row_names, complete_names
 from cygd.data.sources.csv_records import declared_delimiter, split_at_blanks
 from cygd.data.sources.csv_warnings import TOTAL
 from cygd.data.sources.text_io import normalize_encoding, open_bytes, open_text
@@ -138,6 +138,8 @@ def sniff_encoding(file: Path) -> str:
         return "utf-8"  # `open_text` reports the error
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
+    if b"\0" in start:
+        return "utf-8"  # the csv source reports a binary file
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
@@ -219,7 +221,8 @@ def first_of_table(records: Sequence[Record], width: int) -> int:
     """Return the index of the first record of the table, below titles of another width or a single cell."""
     for i, (_, cells) in enumerate(records):
         rows = [row for _, row in records[i + 1 :] if len(row) == width]
-        if rows and count_filled(cells) <= 1 < min(map(count_filled, rows[-3:])):
+        is_title = count_filled(cells) <= 1 and (cells[0].strip() or not any(map(str.strip, cells)))
+        if rows and is_title and min(map(count_filled, rows[-3:])) > 1:
             continue
         if len(cells) == width or (rows and len(complete_names(cells, rows)) == width):
             return i
@@ -265,7 +268,8 @@ def lines_below(
         cells = [cell.strip() for cell in split(text, delimiter)]
         present = [cell for cell in cells if cell.lower() not in GAPS]
         is_total = bool(present) and TOTAL.fullmatch(present[0]) is not None and labels[present[0]] <= 1
-        is_remark = len(cells) != width and any(not VALUE.fullmatch(cell) for cell in present)
+        is_remark = len(cells) < width and bool(present) and not is_value(present[0])
+        is_remark = is_remark and (len(cells) == 1 or " " in present[0] or ":" in present[0])
         if comment and text.startswith(comment):
             continue
         if any(cells) and not (is_total or is_remark):
@@ -279,7 +283,7 @@ def lines_below(
 
 def sniff_quote(records: Sequence[Record], guess: TextGuess) -> None:
     """Set the quote to ' if all texts are within it."""
-    texts = [cell for _, cells in records for cell in cells if cell and not VALUE.fullmatch(cell)]
+    texts = [cell for _, cells in records for cell in cells if cell and not is_value(cell)]
     if texts and all(len(text) > 1 and text[0] == text[-1] == "'" for text in texts):
         guess.add("quote", "'")
 
@@ -306,7 +310,9 @@ def sniff_header(where: str, records: list[list[str]], guess: TextGuess) -> None
     if rows and len(first) < len(rows[0]):
         return  # names without one for the row names, or with additional delimiters in the rows
     names, values, repeated = header_votes(first, rows)
-    if is_sequence(first, rows):
+    above_row_names = not first[0].strip() and all(map(str.strip, first[1:])) and len(first) > 1
+    above_row_names = above_row_names and are_row_names([row[0].strip() for row in rows if row])
+    if is_sequence(first, rows) or (above_row_names and values > names):
         guess.add(
             "header",
             True,
@@ -331,17 +337,22 @@ def header_votes(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[i
     for i, cell in enumerate(cell.strip() for cell in first):
         below = [row[i].strip() for row in rows if i < len(row)]
         present = [other for other in below if other.lower() not in GAPS]
-        n_values = sum(VALUE.fullmatch(other) is not None for other in present)
+        n_values = sum(map(is_value, present))
         holds_values = not present or 2 * n_values > len(present)
         if cell.lower() in GAPS:
             continue
-        if VALUE.fullmatch(cell):
+        if is_value(cell):
             values += holds_values
         elif present and holds_values:
             names += 1
         else:
             repeated += cell in present
     return names, values, repeated
+
+
+def is_value(cell: str) -> bool:
+    """Return True for a number, a date, an amount of money: what is rarely the name of a column."""
+    return VALUE.fullmatch(cell) is not None or parse_number(cell) is not None
 
 
 def is_sequence(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
