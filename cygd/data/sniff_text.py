@@ -34,6 +34,7 @@ COMMENTS = ("#", "%", "//")
 ENCODING_BYTES = 1 << 20  # read to guess the encoding
 FIRST_LINES = 200  # lines at the start that decide the format
 LAST_LINES = 1000  # lines at the end that may lie below the table, such as empty rows of a sheet
+MAX_CHARACTERS, MIN_LINES = 1 << 18, 6  # of those lines, which may be long
 GAPS = frozenset(
     [
         "",
@@ -150,14 +151,20 @@ def sniff_encoding(file: Path) -> str:
 def read_ends(file: Path, encoding: str) -> tuple[list[Line], list[Line]]:
     """Return the first and the last lines that are not empty."""
     first: list[Line] = []
-    last: deque[Line] = deque(maxlen=LAST_LINES)
+    last: deque[Line] = deque()
+    n_first = n_last = 0  # characters
     with open_text(file, normalize_encoding(encoding)) as text:
         for number, line in enumerate(text, 1):
-            if line.strip():
-                last.append((number, line))
-                if len(first) < FIRST_LINES:
-                    first.append((number, line.rstrip("\r\n")))
-    return first, [(number, line.rstrip("\r\n")) for number, line in last]
+            if not line.strip():
+                continue
+            last.append((number, line.rstrip("\r\n")))
+            n_last += len(line)
+            while len(last) > LAST_LINES or (n_last > MAX_CHARACTERS and len(last) > MIN_LINES):
+                n_last -= len(last.popleft()[1])
+            if len(first) < FIRST_LINES and (n_first < MAX_CHARACTERS or len(first) < MIN_LINES):
+                first.append(last[-1])
+                n_first += len(line)
+    return first, list(last)
 
 
 def parse(lines: Sequence[Line], delimiter: str) -> list[Record]:
