@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError
+from cygd.files import npz_bytes, to_jsonable
 from cygd.network.early_stopping import EarlyStoppingState
 from cygd.network.training_state import TrainingState
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import npz_bytes, to_jsonable
 from cygd.tracking.metrics_file import Extent, read_rows
 
 log = logging.getLogger("cygd")
