@@ -13,9 +13,11 @@ import io
 import math
 import os
 import secrets
+import stat
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,14 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 # errors of file systems that cannot fsync a folder; any other error is a problem of the disk
 FSYNC_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
+
+FREE_SIZE = 64_000_000  # bytes of arrays that a small compressed .npz file may hold
+MAX_RATIO = 16  # of the size of larger arrays to that of their file
+NUMERIC = "biufc"  # the kinds of NumPy's numeric types
+HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 _deferred_until = 0.0  # monotonic time before which `fsync` does nothing
 
@@ -94,13 +104,64 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") 
     return buffer.getvalue()
 
 
-def write_durably(path: Path, data: bytes) -> Path:
-    """Write a file atomically: after a crash or an error it has its old or its new content, never a part."""
+def read_npz(data: bytes, kinds: str = NUMERIC) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays of an .npz file, or raise a ValueError; a small file takes no great memory."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > max(FREE_SIZE, MAX_RATIO * len(data)):
+                raise ValueError(
+                    f"expected arrays that fit its {len(data)} bytes, got {size} bytes when unpacked"
+                )
+            arrays = {}
+            for entry in archive.infolist():
+                content = archive.read(entry)
+                arrays[entry.filename.removesuffix(".npy")] = _read_array(content, entry.filename, kinds)
+            return arrays
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        # the last two: an unknown compression, an encrypted entry
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _read_array(content: bytes, name: str, kinds: str) -> np.ndarray[Any, Any]:
+    """Return the array in the content of an .npy file; NumPy's reader would allocate what a header claims."""
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read_header = HEADER_READERS.get(version)
+        if read_header is None:
+            raise ValueError(f"expected format version 1.0 or 2.0, got {version}")
+        shape, in_columns, dtype = read_header(stream)
+    except Exception as error:  # the header is a Python literal, which can fail in many ways
+        # a pickle has no header
+        reason = (
+            error if content.startswith(b"\x93NUMPY") else "expected an array of numbers, got something else"
+        )
+        raise ValueError(f"{name}: {reason}") from None
+    if dtype.kind not in kinds:
+        got = "Python objects" if dtype.hasobject else f"the type {dtype}"
+        raise ValueError(f"{name}: expected an array of numbers, got {got}")
+    size = math.prod(shape) * dtype.itemsize
+    if size != len(content) - stream.tell():
+        raise ValueError(
+            f"{name}: expected {size} bytes for the shape {shape}, got {len(content) - stream.tell()}"
+        )
+    order: Any = "F" if in_columns else "C"
+    return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
+
+
+def write_durably(path: Path, data: bytes, *, mode: int | None = None) -> Path:
+    """Write a file atomically: after a crash or an error it has its old or its new content, never a part.
+
+    `mode` are its permissions; by default those of a new file.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         if not path.parent.is_dir():
             _create_folder(path.parent)
         with temporary.open("xb") as file:
+            if mode is not None:
+                temporary.chmod(mode)
             file.write(data)
             file.flush()
             fsync(file.fileno())
@@ -113,6 +174,22 @@ def write_durably(path: Path, data: bytes) -> Path:
             error.filename, error.filename2 = str(path), None
         raise
     return path
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file that the user named, atomically: through a link, and with the mode of the old file."""
+    target = Path(os.path.realpath(path))
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path)) from None
+        write_durably(target, data)
+        return
+    if not stat.S_ISREG(old.st_mode):  # a pipe or a device cannot be replaced
+        target.write_bytes(data)
+        return
+    write_durably(target, data, mode=stat.S_IMODE(old.st_mode))
 
 
 def remove_durably(path: Path) -> None:
