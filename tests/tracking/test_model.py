@@ -122,5 +122,6 @@ def test_damaged_folder_is_named(xor, spoil, message):
 def test_pickles_are_never_loaded(xor, here):
     folder = cygd.run(xor).directory
     np.savez(folder / "weights.npz", w0=np.array([{"evil": 1}], dtype=object))
-    with pytest.raises(CheckpointError, match=r"weights\.npz is damaged: .*allow_pickle=False"):
+    message = r"weights\.npz is damaged: w0\.npy: expected an array of numbers, got Python objects"
+    with pytest.raises(CheckpointError, match=message):
         cygd.load(folder)
