@@ -55,9 +55,10 @@ class Network(CompiledNetwork):
     Attributes
     ----------
     parameters : array of shape (n_parameters,)
-        The flat vector w0, b0, a0, w1, b1, a1, ..., each w in row-major order. Writable.
-    weights, biases, trainable_values : list of arrays
-        Views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
+        The flat vector w0, b0, a0, w1, b1, a1, ..., each w in row-major order. Writable; an assignment
+        copies finite numbers into it.
+    weights, biases, trainable_values : tuple of arrays
+        Writable views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
         trainable parameter of the activation; None if a layer has no bias, or nothing to train.
     layers : tuple of Layer
     epochs, updates : int

@@ -20,6 +20,7 @@ import numpy as np
 from cygd import core
 from cygd.config.yaml.nodes import KeyPath, show_key
 from cygd.errors import CheckpointError, ConfigError, Problem
+from cygd.files import to_jsonable
 from cygd.network.training_state import TrainingState
 from cygd.plugins.discovery import option_requests
 from cygd.runner.assembly import Assembly, LoadedExperiment, build, read
@@ -28,7 +29,6 @@ from cygd.runner.provenance import config_hash, custom_components, data_hash, pl
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import file_hashes, version
-from cygd.tracking.files import to_jsonable
 from cygd.tracking.stored_files import HASHES, NULL, OBJECT, TEXT, read_json
 
 log = logging.getLogger("cygd")

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cygd import config
+from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
@@ -27,7 +28,6 @@ from cygd.runner.loading import load_result
 from cygd.runner.provenance import custom_components
 from cygd.runner.resumption import load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
 from cygd.tracking.results import Result

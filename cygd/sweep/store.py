@@ -23,10 +23,10 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
+from cygd import files
 from cygd.errors import CheckpointError, ConfigError
-from cygd.tracking import files
+from cygd.files import write_durably
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import write_durably
 from cygd.tracking.locking import is_locked, lock
 from cygd.tracking.stored_files import (
     COUNT,

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.errors import CheckpointError
+from cygd.files import npz_bytes, to_jsonable
 from cygd.network.early_stopping import EarlyStoppingState
 from cygd.network.training_state import TrainingState
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import npz_bytes, to_jsonable
 from cygd.tracking.metrics_file import Extent, read_rows
 from cygd.tracking.stored_files import COUNT, NULL, NUMBER, OBJECT, TEXT, check_shape, read_bytes, read_npz
 

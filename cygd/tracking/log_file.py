@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from cygd.tracking import files
+from cygd import files
 
 log = logging.getLogger("cygd")
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from cygd.errors import CheckpointError
+from cygd.files import npz_bytes
 from cygd.network.early_stopping import EarlyStoppingState
 from cygd.network.training_state import TrainingState
 from cygd.tracking import checkpoints
 from cygd.tracking.checkpoints import Checkpoint, CheckpointWriter, latest, read
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import npz_bytes
 from cygd.tracking.metrics_file import Extent
 
 HEAD = b"epoch,loss,running_loss,learning_rate,seconds\n"

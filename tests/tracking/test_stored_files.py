@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cygd.errors import CheckpointError
-from cygd.tracking.files import npz_bytes
+from cygd.files import npz_bytes
 from cygd.tracking.stored_files import (
     COUNT,
     NULL,

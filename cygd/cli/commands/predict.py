@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     if out is None:
         _write_csv(model, outputs, sys.stdout)
     else:
-        from cygd.tracking.files import write_durably
+        from cygd.files import write_durably
 
         text = io.StringIO()
         _write_csv(model, outputs, text)

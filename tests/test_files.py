@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from cygd.tracking import files
-from cygd.tracking.files import write_durably
+from cygd import files
+from cygd.files import write_durably
 
 
 @pytest.fixture
