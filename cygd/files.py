@@ -13,6 +13,7 @@ import io
 import math
 import os
 import secrets
+import stat
 import sys
 import time
 import zipfile
@@ -25,6 +26,8 @@ import numpy as np
 
 # zip files cannot hold an earlier date; a fixed one makes equal arrays equal bytes
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+MAX_STEM = 200  # bytes of a file name that its temporary name repeats
 
 # errors of file systems that cannot fsync a folder; any other error is a problem of the disk
 FSYNC_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
@@ -94,17 +97,41 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") 
     return buffer.getvalue()
 
 
-def write_durably(path: Path, data: bytes) -> Path:
-    """Write a file atomically: after a crash or an error it has its old or its new content, never a part."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def write_user_file(path: Path, data: bytes) -> Path:
+    """Write a file that a user named, atomically.
+
+    A file that is replaced passes on its permissions; behind a symbolic link the target is replaced, and a
+    device or pipe is written to.
+    """
+    target = Path(os.path.realpath(path))
+    mode = target.stat().st_mode if target.exists() else None
+    if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        target.write_bytes(data)
+    else:
+        write_durably(target, data, permissions=None if mode is None else stat.S_IMODE(mode))
+    return path
+
+
+def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: int | None = None) -> Path:
+    """Write a file atomically: after a crash or an error it has its old or its new content, never a part.
+
+    A symbolic link is replaced, not followed. With `new`, a file that exists raises a FileExistsError.
+    """
+    stem = os.fsencode(path.name)[:MAX_STEM].decode(errors="ignore")
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.part")
     try:
         if not path.parent.is_dir():
             _create_folder(path.parent)
         with temporary.open("xb") as file:
+            if permissions is not None:
+                os.fchmod(file.fileno(), permissions)
             file.write(data)
             file.flush()
             fsync(file.fileno())
-        temporary.replace(path)
+        if new:
+            _rename_exclusively(temporary, path)
+        else:
+            temporary.replace(path)
         fsync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -113,6 +140,20 @@ def write_durably(path: Path, data: bytes) -> Path:
             error.filename, error.filename2 = str(path), None
         raise
     return path
+
+
+def _rename_exclusively(source: Path, target: Path) -> None:
+    """Rename a file, or raise a FileExistsError if the other name exists."""
+    try:
+        os.link(source, target)  # a rename would replace the other file
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with target.open("xb"):
+            pass
+        source.replace(target)
+    else:
+        source.unlink()
 
 
 def remove_durably(path: Path) -> None:

@@ -39,6 +39,7 @@ from cygd.tracking.stored_files import (
     TEXT,
     Type,
     check_shape,
+    parse_json,
     read_bytes,
     read_json,
 )
@@ -196,7 +197,7 @@ class Store:
             lines = read_bytes(path).split(b"\n")[:-1]  # the last line may be incomplete
             for number, line in enumerate(lines, start=1):
                 try:
-                    content = json.loads(line)
+                    content = parse_json(line)
                     check_shape(content, RECORD)
                     yield Record(**content)
                 except (ValueError, TypeError, RecursionError) as error:

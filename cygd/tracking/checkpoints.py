@@ -28,7 +28,17 @@ from cygd.network.early_stopping import EarlyStoppingState
 from cygd.network.training_state import TrainingState
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.metrics_file import Extent, read_rows
-from cygd.tracking.stored_files import COUNT, NULL, NUMBER, OBJECT, TEXT, check_shape, read_bytes, read_npz
+from cygd.tracking.stored_files import (
+    COUNT,
+    NULL,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    check_shape,
+    parse_json,
+    read_bytes,
+    read_npz,
+)
 
 log = logging.getLogger("cygd")
 
@@ -152,7 +162,7 @@ def _read_description(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """
     if "state" not in arrays or arrays["state"].dtype != np.uint8:
         raise ValueError("expected an array 'state' of bytes")
-    description: dict[str, Any] = json.loads(arrays["state"].tobytes())
+    description: dict[str, Any] = parse_json(arrays["state"].tobytes())
     check_shape(description, DESCRIPTION)
     if len(description["metrics"]) != 2:
         raise ValueError(f"metrics: expected a size and a CRC-32, got {description['metrics']}")

@@ -63,11 +63,19 @@ HASHES = {...: TEXT}
 def read_json(path: Path, shape: Any, *, missing: str | None = None) -> Any:
     """Return the content of a JSON file of the expected shape; `missing` is the hint if there is none."""
     try:
-        content = json.loads(read_bytes(path, MAX_JSON, missing=missing).decode())
+        content = parse_json(read_bytes(path, MAX_JSON, missing=missing))
         check_shape(content, shape)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise CheckpointError(f"{path} is damaged: {reason}") from None
+    return content
+
+
+def parse_json(data: bytes) -> Any:
+    """Return the content of JSON in UTF-8, or raise a ValueError; its texts can be encoded again."""
+    content = json.loads(data.decode())
+    if b"\\ud" in data.lower():  # an escaped surrogate: half a character, unless its other half follows
+        json.dumps(content, ensure_ascii=False).encode()
     return content
 
 

@@ -56,6 +56,8 @@ def test_other_shapes_are_refused_with_the_key(value, shape, message):
         (b"", "Expecting value"),
         (b"\xff\xfe", "can't decode byte"),
         (b"[" * 200_000, "it is nested too deeply"),
+        (rb'{"status": "\ud800"}', "surrogates not allowed"),
+        (rb'{"status": "\ud83d\ude00"}', "the key 'metrics' is missing"),
         (b"1" * 5000, "integer string conversion"),
     ],
 )
