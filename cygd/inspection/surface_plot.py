@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,8 @@ def draw(data: LossSurface, title: str, file: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "cygd", "svg.fonttype": "none"}):
         metadata = {"Date": None} if file.suffix == ".svg" else None
         try:
+            if not file.parent.is_dir():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
             content = io.BytesIO()
             figure.savefig(content, format=file.suffix[1:] or None, metadata=metadata, dpi=150)
             write_user_file(file, content.getvalue())

@@ -17,7 +17,7 @@ from cygd.tracking.model import (
     set_weights,
 )
 from cygd.tracking.results import Result
-from cygd.tracking.stored_files import RESULT, read_json
+from cygd.tracking.stored_files import FINISHED, read_json
 
 FINAL = {"stopped", "diverged"}  # more epochs would not continue such a run
 
@@ -68,7 +68,7 @@ def load_result(assembly: Assembly, folder: Path) -> Result | None:
     file = folder / "result.json"
     if not file.exists():
         return None
-    content = read_json(file, RESULT)
+    content = read_json(file, FINISHED)
     status, epochs = content["status"], content["epochs"]
     if not (status in FINAL or (status == "completed" and epochs >= assembly.experiment.train.epochs)):
         return None

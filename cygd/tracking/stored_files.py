@@ -51,12 +51,13 @@ LIST = Type("a list", lambda value: type(value) is list)
 # the content of result.json and of each kind of file in environment.json
 RESULT = {
     "status": TEXT,
-    "metrics": {...: (NUMBER, NULL)},
-    "epochs": COUNT,
+    "metrics?": {...: (NUMBER, NULL)},
+    "epochs?": COUNT,
     "best_epoch?": (COUNT, NULL),
     "seconds?": (NUMBER, NULL),
     "error?": TEXT,
 }
+FINISHED = {**RESULT, "metrics": OBJECT, "epochs": COUNT}
 HASHES = {...: TEXT}
 
 

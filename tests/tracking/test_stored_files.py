@@ -11,6 +11,7 @@ from cygd.errors import CheckpointError
 from cygd.files import npz_bytes
 from cygd.tracking.stored_files import (
     COUNT,
+    FINISHED,
     NULL,
     NUMBER,
     RESULT,
@@ -37,7 +38,8 @@ def test_expected_shapes_are_accepted():
         ({**GOOD, "epochs": True}, RESULT, "epochs: expected a whole number of at least 0, got True"),
         ({**GOOD, "epochs": 10**30}, RESULT, "epochs: expected a whole number of at least 0, got 1000"),
         ({**GOOD, "metrics": {"loss": []}}, RESULT, r"metrics.loss: expected a number or null, got \[\]"),
-        ({"status": "completed"}, RESULT, "the key 'metrics' is missing"),
+        ({"status": "completed"}, FINISHED, "the key 'metrics' is missing"),
+        ({}, RESULT, "the key 'status' is missing"),
         (["a"], RESULT, r"expected an object, got \['a'\]"),
         ([1, "2"], [NUMBER], r"\[1\]: expected a number, got '2'"),
         ({"a": {"b": 1}}, {...: {"b": TEXT}}, "a.b: expected a text, got 1"),
@@ -57,7 +59,7 @@ def test_other_shapes_are_refused_with_the_key(value, shape, message):
         (b"\xff\xfe", "can't decode byte"),
         (b"[" * 200_000, "it is nested too deeply"),
         (rb'{"status": "\ud800"}', "surrogates not allowed"),
-        (rb'{"status": "\ud83d\ude00"}', "the key 'metrics' is missing"),
+        (rb'{"status": "\ud83d\ude00", "metrics": {}}', "the key 'epochs' is missing"),
         (b"1" * 5000, "integer string conversion"),
     ],
 )
@@ -65,7 +67,7 @@ def test_unreadable_json_is_one_error_that_names_the_file(tmp_path, content, rea
     path = tmp_path / "result.json"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=f"result.json is damaged: .*{reason}"):
-        read_json(path, RESULT)
+        read_json(path, FINISHED)
 
 
 def test_pipes_and_devices_are_not_read(tmp_path):
