@@ -113,11 +113,12 @@ def read_preprocessing(path: Path) -> Preprocessing:
 def check_preprocessing(network: Network, preprocessing: Preprocessing, path: Path) -> None:
     """Raise a CheckpointError if a preprocessing.json does not fit a network; `path` is its name."""
     n_classes, n_targets = len(preprocessing.classes), len(preprocessing.targets)
-    n_outputs = (2 if network.n_outputs == 1 else network.n_outputs) if n_classes else network.n_outputs
-    for what, expected, got in (
-        ("features", network.n_inputs, len(preprocessing.features)),
-        ("classes" if n_classes else "target columns", n_outputs, n_classes or n_targets),
-    ):
+    counts = [("features", network.n_inputs, len(preprocessing.features))]
+    if n_classes:  # of one column; two classes may share one output
+        counts += [("target columns", 1, n_targets), ("classes", max(2, network.n_outputs), n_classes)]
+    else:
+        counts.append(("target columns", network.n_outputs, n_targets))
+    for what, expected, got in counts:
         if expected != got:
             raise CheckpointError(
                 f"{path} does not match its config.yaml: expected {expected} {what}, got {got}"
