@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import logging
 import os
 import platform
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from cygd import core
+from cygd.errors import CheckpointError
+from cygd.tracking.stored_files import HASHES, read_json
 
 log = logging.getLogger("cygd")
 
@@ -70,10 +71,11 @@ def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str,
     Does nothing if the folder has no environment.json, that is, if this is not a rerun.
     """
     try:
-        recorded = json.loads((folder / "environment.json").read_text())["sha256"]
-        kinds = [("data file", recorded["data"], data), ("plugin file", recorded["plugins"], plugins)]
-    except (OSError, ValueError, KeyError, TypeError):
+        content = read_json(folder / "environment.json", {"sha256": {"data": HASHES, "plugins": HASHES}})
+    except CheckpointError:
         return
+    recorded = content["sha256"]
+    kinds = [("data file", recorded["data"], data), ("plugin file", recorded["plugins"], plugins)]
     for kind, before, now in kinds:
         for name in sorted(before.keys() & now.keys()):
             if before[name] != now[name]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cygd.cli.output import DONE, UsageError, print_table
+from cygd.cli.output import DONE, UsageError, echo, print_table
 from cygd.cli.run_lookup import find_run, read_result
-from cygd.errors import CheckpointError
+from cygd.errors import CygdError
 
 USAGE = "RUN RUN"
 MISSING = "-"
@@ -32,11 +32,19 @@ def run(options: argparse.Namespace) -> int:
     if a.resolve() == b.resolve():
         raise UsageError(f"both arguments are the run {str(a)!r}", "name two different runs")
     print(f"A  {a}\nB  {b}\n")
-    _print_differences("configuration", _configuration(a), _configuration(b))
-    _print_differences("environment", _environment(a), _environment(b))
+    code = DONE
+    for title, read in (("configuration", _configuration), ("environment", _environment)):
+        try:
+            documents = read(a), read(b)
+        except CygdError as error:  # the rest can be compared
+            echo(f"error: {error.message}", error.hint)
+            print(f"{title}: cannot be compared\n")
+            code = error.exit_code
+        else:
+            _print_differences(title, *documents)
     _print_differences("result", read_result(a), read_result(b))
     print(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
-    return DONE
+    return code
 
 
 def _configuration(folder: Path) -> Any:
@@ -46,13 +54,10 @@ def _configuration(folder: Path) -> Any:
 
 
 def _environment(folder: Path) -> Any:
+    from cygd.tracking.stored_files import OBJECT, read_json
+
     path = folder / "environment.json"
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return read_json(path, OBJECT) if path.exists() else {}
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from cygd.cli.arguments import parse_mapping, reject_several, split_overrides
+from cygd.cli.new_files import write_output
 from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
 from cygd.cli.run_lookup import find_run, read_result
 from cygd.errors import DataError, format_count
@@ -70,11 +71,9 @@ def run(options: argparse.Namespace) -> int:
     if out is None:
         _write_csv(model, outputs, sys.stdout)
     else:
-        from cygd.files import write_durably
-
         text = io.StringIO()
         _write_csv(model, outputs, text)
-        write_durably(out.absolute(), text.getvalue().encode())
+        write_output(out, text.getvalue().encode())
         echo(f"{format_count(len(outputs), 'prediction')} in {out}")
     return DONE
 
