@@ -1,8 +1,8 @@
 """log.txt: all log records of a run, including tracebacks.
 
 cygd logs to the logger `cygd`. A `LogFile` collects its records at every level, from before the run folder
-exists, without changing what the application's own handlers receive: one filter on the logger sees each record
-first, gives it to the files, and passes on only records at the level that was set before.
+exists, without changing what the application's own handlers receive: one filter on the logger sees each
+record first, gives it to the files, and passes on only records at the level that was set before.
 
 Runs in several threads have one file each: a record belongs to the files that are open in its context. A
 thread that a run starts has an empty context; its records belong to the run if no other is in progress.
