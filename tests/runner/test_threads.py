@@ -64,7 +64,9 @@ def experiment(seed):
         "seed": seed % 4,
         "plugins": ["scaled.py"] if seed % 2 else [],
         "data": {"source": "synthetic", "kind": "moons", "samples": 40, "split": {"validation": 0.25}},
-        "model": {"layers": [hidden, {"units": 2, "activation": formula}, {"units": 1, "activation": "sigmoid"}]},
+        "model": {
+            "layers": [hidden, {"units": 2, "activation": formula}, {"units": 1, "activation": "sigmoid"}]
+        },
         "loss": "binary_cross_entropy",
         "train": {"epochs": 3, "batch_size": 8},
         "checkpoint": {"every": 2},
