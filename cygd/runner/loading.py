@@ -6,8 +6,9 @@ import math
 import os
 from pathlib import Path
 
+from cygd import config
 from cygd.errors import CheckpointError, ConfigError
-from cygd.runner.assembly import Assembly, build_network, read
+from cygd.runner.assembly import Assembly, build_network, read_document
 from cygd.tracking.metrics_file import history_of, read_rows
 from cygd.tracking.model import (
     Model,
@@ -52,7 +53,7 @@ def load(directory: str | os.PathLike[str]) -> Model:
     weights = read_weights(weights_file)
     preprocessing = read_preprocessing(folder / "preprocessing.json")
     try:
-        reading = read(folder / "config.yaml")
+        reading = read_document(config.read(folder / "config.yaml"))
     except ConfigError as error:
         raise CheckpointError(f"cannot read {folder / 'config.yaml'}: {error}") from error
     if "w0" not in weights or weights["w0"].ndim != 2:

@@ -26,6 +26,7 @@ from cygd.runner.cross_validation import cross_validate, n_folds
 from cygd.runner.execution import Execution, attach_loggers
 from cygd.runner.loading import load_result
 from cygd.runner.provenance import custom_components
+from cygd.runner.relocation import restore_paths
 from cygd.runner.resumption import load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.log_file import LogFile
@@ -198,7 +199,8 @@ def _resume_folds(
     folder.check_writable()
     folder.remove_temporary_files()
     if overrides:
-        folder.write_text("config.yaml", config.dump(reading.resolved(folder.relative_name)))
+        content = restore_paths(reading.resolved(folder.relative_name), reading.moved)
+        folder.write_text("config.yaml", config.dump(content))
     remove_durably(folder.path / "result.json")
 
     def run_fold(fold: int, path: Path) -> Result:

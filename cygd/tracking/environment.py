@@ -11,7 +11,7 @@ import importlib.metadata
 import logging
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ log = logging.getLogger("cygd")
 
 PACKAGES = ("cygd", "numpy", "pyyaml", "pluggy")
 OPTIONAL = ("rich", "pyarrow", "scikit-learn")
+NEW, MISSING = "is new", "is missing"  # changes of files
 
 
 def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -75,12 +76,30 @@ def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str,
     except CheckpointError:
         return
     recorded = content["sha256"]
-    kinds = [("data file", recorded["data"], data), ("plugin file", recorded["plugins"], plugins)]
+    kinds = [("data", recorded["data"], data), ("plugin", recorded["plugins"], plugins)]
     for kind, before, now in kinds:
-        for name in sorted(before.keys() & now.keys()):
-            if before[name] != now[name]:
-                message = "%s %s has changed since the run in %s: the result will not be the same"
-                log.warning(message, kind, name, folder)
+        for name, change in changed_files(before, now):
+            if change not in (NEW, MISSING):
+                message = "%s file %s %s since the run in %s: the result will not be the same"
+                log.warning(message, kind, name, change, folder)
+
+
+def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the change of each file that differs between two results of `file_hashes`.
+
+    Equal contents in the same order are the same files, wherever they are. If no name is the same, files
+    that were moved are compared in order.
+    """
+    if list(before.values()) == list(now.values()):
+        return
+    if len(before) == len(now) and not before.keys() & now.keys():
+        for (old_name, old), (name, new) in zip(before.items(), now.items(), strict=True):
+            if old != new:
+                yield name, f"has other content than {old_name} had"
+        return
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            yield name, NEW if name not in before else MISSING if name not in now else "has changed"
 
 
 def _platform() -> str:
