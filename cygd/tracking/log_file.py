@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from cygd.errors import escape_controls
 from cygd.tracking import files
 
 log = logging.getLogger("cygd")
@@ -40,7 +41,9 @@ class LogFile(logging.Filter):
         # the formatter caches the traceback's text on the record, where other handlers would print it
         record.exc_text = None
         if hint := getattr(record, "hint", None):
-            text += f"\n  hint: {hint}"
+            text += f"\nhint: {hint}"
+        # indented, so that a text of others cannot look like a record
+        text = escape_controls(text).replace("\n", "\n  ")
         if self._file is None:
             self._buffer.append(text)
         else:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from typing import Any
 
 from cygd.cli.arguments import split_overrides
-from cygd.cli.output import DONE, UsageError, redirect_stdout
+from cygd.cli.output import DONE, UsageError, print_json, redirect_stdout
 
 USAGE = "[FILE ...]"
 
@@ -37,6 +35,5 @@ def run(options: argparse.Namespace) -> int:
     for entry in registry.entries:
         of_kind = schemas.setdefault(entry.component.kind, {})
         of_kind.setdefault(entry.component.name, options_schema(entry.component))
-    json.dump(experiment_schema(schemas), sys.stdout, indent=1)
-    print()
+    print_json(experiment_schema(schemas), indent=1)
     return DONE
