@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     """Return the path of the experiment, which is config.yaml of a run, and the overrides."""
-    names, overrides = split_overrides(options.arguments)
+    names, overrides = split_overrides(options.arguments, runs=True)
     usage = f"{options.prog} {USAGE}"
     if not names:
         raise UsageError("expected one experiment or run", usage)

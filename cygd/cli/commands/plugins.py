@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cygd.cli.arguments import load_plugins, parse_mapping, reject_several, split_overrides
+from cygd.cli.arguments import OVERRIDE, load_plugins, parse_mapping, reject_several
 from cygd.cli.output import DONE, UsageError, print_json, print_table, print_text, redirect_stdout, separated
 from cygd.errors import did_you_mean
 
@@ -39,7 +39,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List all components with their speed tier and origin, or show one: parameters, plot, test suite."""
-    names, overrides = split_overrides(options.arguments)
+    overrides = [text for text in options.arguments if OVERRIDE.match(text)]
+    names = [text for text in options.arguments if text not in overrides]
     component_options = parse_mapping(overrides)
     _check_arguments(options, names, component_options)
     registry = load_plugins(options.plugin)

@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -46,7 +47,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict with a trained network: one row of CSV for each row of the data."""
-    names, overrides = split_overrides(options.arguments)
+    from cygd.data.sources.csv import load_csv
+
+    source_options = signature(load_csv).parameters
+    names, overrides = split_overrides(options.arguments, source_options, runs=True)
     usage = f"cygd predict {USAGE}"
     if len(names) < 2:
         expected = "a data file after the run" if names else "a run and a data file"

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     from cygd.plugins.discovery import Request, option_requests
     from cygd.plugins.manager import Plugins
 
-    files, overrides = split_overrides(options.arguments)
+    files, overrides = split_overrides(options.arguments, ())
     if overrides:
         raise UsageError(f"expected experiment files, got {overrides[0]!r}", f"cygd schema {USAGE}")
     requests = [Request(*fields) for file in files for fields in config.read(file).plugin_requests]
