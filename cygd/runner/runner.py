@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +31,7 @@ from cygd.tracking.directory import RunDirectory
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
 from cygd.tracking.results import Result
+from cygd.tracking.terminal import echo
 
 log = logging.getLogger("cygd")
 
@@ -143,7 +143,7 @@ def resume(
                 _print_finished(result, quiet)
                 return result
             if resume_point.state is None and not quiet:
-                print("no checkpoint found: training starts from the beginning", file=sys.stderr)
+                echo("no checkpoint found: training starts from the beginning")
             folder.check_writable()
             threads = choose_threads(threads, assembly.experiment.threads)
             with attach_loggers(assembly, quiet) as loggers:
@@ -235,7 +235,7 @@ def _log_custom_components(assembly: Assembly, quiet: bool) -> None:
     for line in custom_components(assembly):
         log.info("%s", line)
         if not quiet:
-            print(line, file=sys.stderr)
+            echo(line)
 
 
 def _print_finished(result: Result, quiet: bool) -> None:
@@ -243,4 +243,4 @@ def _print_finished(result: Result, quiet: bool) -> None:
     if not quiet:
         hint = "; raise train.epochs to continue" if result.status == "completed" else ""
         epochs = format_epochs(result.epochs)
-        print(f"the run is finished, {result.status} after {epochs}{hint}", file=sys.stderr)
+        echo(f"the run is finished, {result.status} after {epochs}{hint}")
