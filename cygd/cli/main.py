@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report_error(error, show_traceback="--traceback" in given)
     finally:
         logging.getLogger("cygd").removeHandler(handler)
+        if "cygd.data.sources.pipes" in sys.modules:
+            sys.modules["cygd.data.sources.pipes"].forget_pipes()
     return code
 
 

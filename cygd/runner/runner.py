@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cygd import config
+from cygd.data.sources.pipes import pipe_copies
 from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
@@ -36,6 +37,7 @@ from cygd.tracking.terminal import echo
 log = logging.getLogger("cygd")
 
 
+@pipe_copies()
 def run(
     source: Source,
     overrides: Sequence[str] = (),
@@ -94,6 +96,7 @@ def run(
         return execute(assembly, log_file, out, threads, quiet)
 
 
+@pipe_copies()
 def resume(
     directory: str | os.PathLike[str],
     overrides: Sequence[str] = (),

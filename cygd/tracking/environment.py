@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cygd import core
+from cygd.data.sources.pipes import content_of
 from cygd.errors import CheckpointError
 from cygd.tracking.stored_files import HASHES, read_json
 
@@ -61,7 +62,7 @@ def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, st
     for path in paths:
         inside = base is not None and path.is_relative_to(base)
         name = path.relative_to(base).as_posix() if inside and base else str(path)
-        with path.open("rb") as file:
+        with content_of(path).open("rb") as file:
             found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
