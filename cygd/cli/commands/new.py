@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import load_plugins, reject_several
 from cygd.cli.new_files import check_not_existing, fill_template, write_new_files
-from cygd.cli.output import DONE, UsageError, echo, redirect_stdout, without_repetition
+from cygd.cli.output import (
+    DONE,
+    UsageError,
+    echo,
+    echo_message,
+    print_paths,
+    redirect_stdout,
+    without_repetition,
+)
 from cygd.errors import CygdError, did_you_mean
 
 if TYPE_CHECKING:
@@ -72,10 +80,10 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
     check_not_existing([file])
     text, summary, notes = _new_experiment(stem, options)
     write_new_files({file: text})
-    print(file)
+    print_paths(file)
     echo(summary)
     for note in notes:
-        echo(f"note: {note}")
+        echo_message(f"note: {note}")
     echo(f"edit {file}, then try it:")
     echo(f"  cygd check {file}")
     echo(f"  cygd run {file}")
@@ -96,7 +104,7 @@ def _new_experiment(stem: str, options: argparse.Namespace) -> tuple[str, str, l
             text, summary = _experiment_that_runs(stem, guess, options)
         except CygdError:
             for note in guess.notes:
-                echo(f"note: {note}")
+                echo_message(f"note: {note}")
             raise
     return text, summary, guess.notes
 
@@ -141,7 +149,7 @@ def _write_plugin(name: str, options: argparse.Namespace) -> int:
     names = {"name": name, "constant": name.upper()}
     plugin_text = fill_template(f"{kind}.py.txt", **names)
     write_new_files({plugin: plugin_text, test: fill_template(f"test_{kind}.py.txt", **names)})
-    print(plugin, test, sep="\n")
+    print_paths(plugin, test)
     override = f"model.activation={name}" if kind == "activation" else f"{kind}={name}"
     echo(f"edit {plugin}, then try it:")
     echo(f"  cygd plugins {name} -p {plugin}{'' if kind == 'optimizer' else ' --plot'}")
