@@ -11,7 +11,7 @@ import csv
 import gzip
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,14 @@ from typing import Any
 import numpy as np
 
 from cygd.components import Components
+from cygd.data.column import Column
 from cygd.data.dataset import Array, Dataset, Label
+from cygd.data.number_texts import describe_texts
+from cygd.data.numbers import CellFormat, parse_number
 from cygd.data.source import DataSource
 from cygd.data.sources.paths import resolve_paths
 from cygd.data.sources.text_io import normalize_encoding, open_text
-from cygd.data.table import Column, Table, parse_number
+from cygd.data.table import Table
 from cygd.errors import DataError
 
 SOURCES = {".npz": "npz", ".parquet": "parquet", ".svm": "svmlight", ".svmlight": "svmlight"}
@@ -116,9 +119,16 @@ def sniff_encoding(file: Path) -> str:
 
 
 def sniff_decimal(records: list[list[str]]) -> str:
-    """Return the decimal separator: a comma if some cells are numbers only with it, and none only without."""
-    cells = [cell for record in records[1:] for cell in record]
-    commas = any(parse_number(cell) is None and parse_number(cell, ",") is not None for cell in cells)
+    """Return the decimal separator: a comma if some cells are numbers only with it, and none only without.
+
+    Cells such as 1,200 do not decide it, because the comma may separate thousands.
+    """
+    cells = [cell.strip() for record in records[1:] for cell in record]
+    thousands = CellFormat(thousands=",")
+    commas = any(
+        parse_number(cell) is None and parse_number(cell, ",") is not None and thousands.parse(cell) is None
+        for cell in cells
+    )
     points = any(parse_number(cell) is not None and parse_number(cell, ",") is None for cell in cells)
     return "," if commas and not points else "."
 
@@ -132,12 +142,15 @@ def has_header(records: list[list[str]], decimal: str) -> bool:
 def sniff_column(name: str, column: Column) -> ColumnGuess:
     """Return what a column appears to hold."""
     missing = int(np.count_nonzero(column.missing))
-    counts = column.count_labels()
+    # the cells are not read again for columns of numbers, of which a file may have thousands
+    counts = (column if column.is_categorical else replace(column, source=None)).count_labels()
     distinct = len(counts)
     if column.is_categorical:
         unusable = ""
         if distinct == 1:
             unusable = "the same in every row"
+        elif (remedy := describe_texts(list(column.string_counts))) is not None:
+            unusable = f"strings that look like numbers: {remedy}"
         elif distinct > min(MAX_LABELS, len(column.numbers) / 2):
             unusable = f"{distinct} different strings"
         return ColumnGuess(name, counts, np.nan, np.nan, missing, distinct, unusable=unusable)

@@ -23,7 +23,7 @@ def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], class
         isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
     )
     x_array = inline_array(x, "x")
-    y_array = inline_labels(y) if has_strings else inline_array(y, "y")
+    y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
     return make_dataset(x_array, y_array, classes or has_strings)
 
 

@@ -10,11 +10,10 @@ the lines of the file.
 from __future__ import annotations
 
 import csv
-import logging
 import math
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -23,12 +22,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cygd.data.column import Column, ColumnReader
+from cygd.data.numbers import USUAL_CELLS, CellFormat, parse_number
+from cygd.data.sources.csv_cells import CsvCells, mark_quoted_words
 from cygd.data.sources.paths import format_files, resolve_paths
 from cygd.data.sources.text_io import normalize_encoding, open_text
-from cygd.data.table import Column, ColumnReader, Table, TableFile, parse_number
+from cygd.data.table import Table, TableFile
 from cygd.errors import DataError, format_count
-
-log = logging.getLogger("cygd")
 
 CHUNK = 4096  # records per chunk, so that a chunk stays in cache
 FIRST_RECORDS = 100  # records that decide which columns hold strings
@@ -44,6 +44,7 @@ class CsvFormat:
     decimal: str
     quote: str
     encoding: str
+    cells: CellFormat = USUAL_CELLS
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,19 @@ def load_csv(
     decimal: str = ".",  # "." or ","
     quote: str = '"',  # around cells that contain a delimiter; "" for none
     encoding: str = "utf-8",
+    thousands: str = "",  # between groups of three digits, as "," in 1,200,000
+    percent: bool = False,  # whether 5% is 0.05
+    units: Sequence[str] | None = None,  # texts before or after numbers, such as [$, kg]
+    missing_values: Sequence[str] | None = None,  # words for a missing value, besides the usual ones
 ) -> Table:
     """Read CSV files, in the order of their names, as named columns."""
     delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
-    csv_format = CsvFormat(header, delimiter, decimal, quote, normalize_encoding(encoding))
+    cells = CellFormat.of_options(decimal, thousands, percent, units, missing_values)
+    csv_format = CsvFormat(header, delimiter, decimal, quote, normalize_encoding(encoding), cells)
     check_format(csv_format)
     paths = resolve_paths(folder, path, "path")
     names = read_header(paths[0], csv_format).names
-    values = ColumnValues(len(names), decimal)
+    values = ColumnValues(len(names), cells)
     files = []
     for file in paths:
         head = read_header(file, csv_format)
@@ -82,8 +88,8 @@ def load_csv(
         if not read_numbers(file, csv_format, head, values):
             values.truncate(first_row)
             read_records(file, csv_format, values)
-    columns = dict(zip(names, values.columns(), strict=True))
-    warn_about_decimal_commas(paths[0], columns)
+    source = CsvCells(partial(iterate_cells, [file.absolute() for file in paths], csv_format), cells)
+    columns = dict(zip(names, values.columns(source), strict=True))
     where = format_files(paths)
     return Table(columns, where, default_names=not header, files=tuple(files), matrix=values.matrix)
 
@@ -113,26 +119,17 @@ def check_same_names(file: Path, names: list[str], first_file: Path, expected: l
             raise DataError(message, hint=hint)
 
 
-def warn_about_decimal_commas(file: Path, columns: Mapping[str, Column]) -> None:
-    """Log a warning for columns that are categorical because their numbers have decimal commas."""
-    for name, column in columns.items():
-        strings = column.strings[:100]
-        if column.is_categorical and all("," in s and parse_number(s, ",") is not None for s in strings):
-            message = "%s: column %r is categorical, because it holds strings such as %r"
-            hint = "data.decimal: ',' reads them as numbers"
-            log.warning(message, file, name, strings[0], extra={"hint": hint})
-
-
 class ColumnValues:
     """The values read so far: one array of numbers, and the codes of strings in the columns that have any.
 
     `array` grows in place if the system can remap pages; a NumPy array would be concatenated from chunks.
     """
 
-    def __init__(self, n_columns: int, decimal: str) -> None:
+    def __init__(self, n_columns: int, cell_format: CellFormat) -> None:
         self.n_columns = n_columns
         self.numbers = array("d")
-        self.readers = [ColumnReader(decimal) for _ in range(n_columns)]
+        self.format = cell_format
+        self.readers = [ColumnReader(cell_format) for _ in range(n_columns)]
         self.codes: dict[int, array[int]] = {}
 
     @property
@@ -143,6 +140,8 @@ class ColumnValues:
     def append(self, chunk: npt.NDArray[np.float64], cells: Mapping[int, Sequence[str]]) -> None:
         """Append rows of numbers, some columns of which are still to be parsed from their cells."""
         start = self.n_rows
+        if self.format.missing_numbers:
+            chunk[np.isin(chunk, self.format.missing_numbers)] = math.nan
         for i, column in cells.items():
             chunk[:, i], codes = self.readers[i].read(column)
             if codes is not None:
@@ -166,14 +165,18 @@ class ColumnValues:
         """All numbers, of shape (n_rows, n_columns)."""
         return np.frombuffer(self.numbers).reshape(-1, self.n_columns)
 
-    def columns(self) -> list[Column]:
-        """Return the columns; their numbers are views of `matrix`."""
+    def columns(self, source: CsvCells) -> list[Column]:
+        """Return the columns; their numbers are views of `matrix`, and numbers among labels have a source."""
+        source.n_rows = self.n_rows
         columns, matrix = [], self.matrix
         for i, reader in enumerate(self.readers):
-            codes = None
+            numbers, codes = matrix[:, i], None
             if i in self.codes:
                 codes = np.frombuffer(self.padded_codes(i, self.n_rows), np.int32)
-            columns.append(Column(matrix[:, i], codes, tuple(reader.strings)))
+            has_numbers = codes is None or not np.isnan(numbers).all()
+            columns.append(
+                Column.from_cells(numbers, codes, tuple(reader.strings), source if has_numbers else None, i)
+            )
         return columns
 
 
@@ -252,7 +255,7 @@ def collect_cell(cells: list[str], cell: str) -> float:
 
 def read_records(file: Path, csv_format: CsvFormat, values: ColumnValues) -> None:
     """Read any file, record by record."""
-    records = islice(iterate_records(file, csv_format), int(csv_format.header), None)
+    records = islice(iterate_records(file, csv_format, mark=True), int(csv_format.header), None)
     while chunk := list(islice(records, CHUNK)):
         for line, cells in chunk:
             if len(cells) != values.n_columns:
@@ -269,9 +272,25 @@ def line_of_row(file: Path, csv_format: CsvFormat, row: int) -> int:
     return line
 
 
-def iterate_records(file: Path, csv_format: CsvFormat) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each record with the line it starts on; empty lines are skipped."""
-    with open_text(file, csv_format.encoding) as text:
+def iterate_cells(files: Sequence[Path], csv_format: CsvFormat) -> Iterator[list[str]]:
+    """Yield the cells of each row of some files, with quoted words marked."""
+    for file in files:
+        for _, cells in islice(iterate_records(file, csv_format, mark=True), int(csv_format.header), None):
+            yield cells
+
+
+def iterate_records(
+    file: Path, csv_format: CsvFormat, *, mark: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record with the line it starts on; empty lines are skipped.
+
+    With `mark`, quoted words that otherwise stand for a missing value are marked.
+    """
+    with open_text(file, csv_format.encoding) as lines:
+        text: Iterable[str] = lines
+        if mark:
+            words = csv_format.cells.text_if_quoted
+            text = mark_quoted_words(lines, csv_format.delimiter, csv_format.quote, words)
         if csv_format.delimiter == "whitespace":
             yield from ((line, cells) for line, record in enumerate(text, 1) if (cells := record.split()))
             return
