@@ -23,6 +23,7 @@ from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, exact_number, float
 from cygd.errors import DataError
 
 MISSING_TYPES = ("NAType", "NaTType")  # of pandas
+NO_SCALARS = (complex, tuple, list, dict, set, frozenset, np.complexfloating, np.void, np.ndarray)
 TIME_ZERO = re.compile(r"(\.\d*?)0+(?=$|[+\-Z])")
 OFFSET = re.compile(r"([+-]\d\d):?(\d\d)$")
 
@@ -54,7 +55,7 @@ def convert_values(values: Any) -> npt.NDArray[Any] | tuple[Rows, list[Cell]]:
 
     A scalar is one row. A code of -1 is missing.
     """
-    reject_sparse(values, "the column")
+    reject_sparse(values)
     array = numeric_array(values)
     if array is not None:
         return array
@@ -82,13 +83,13 @@ def numeric_array(values: Any) -> npt.NDArray[Any] | None:
     if isinstance(values, np.ndarray):
         if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
             raise DataError("masked arrays are not supported", hint="fill it first: .filled(...)")
-        return values if values.dtype.kind in "biuf" else None
+        return np.atleast_1d(values) if values.dtype.kind in "biuf" else None
     null_count = getattr(values, "null_count", None)  # of Arrow, and a method in Polars
     null_count = null_count() if callable(null_count) else null_count
     is_frame_column = null_count == 0 or isinstance(getattr(values, "dtype", None), np.dtype)
     if not is_frame_column or not hasattr(values, "__array__"):
         return None
-    array = np.asarray(values)
+    array = np.atleast_1d(values)
     return array if array.dtype.kind in "biuf" else None
 
 
@@ -143,13 +144,15 @@ def cell_of(value: object, cell_format: CellFormat, *, as_text: bool) -> Cell:
     if isinstance(value, bool | np.bool):
         return Cell(str(bool(value))) if as_text else Cell(None, int(value), is_boolean=True)
     if isinstance(value, int | np.integer):
-        number: Label = int(value)
+        number: Label = int(value) if abs(int(value)) < 2**1024 else exact_number(Decimal(int(value)))
     elif isinstance(value, Decimal):
-        number = exact_number(str(value))
+        number = exact_number(value)
     elif isinstance(value, numbers.Real):
         number = float_label(float(value))
-    else:
+    elif isinstance(value, NO_SCALARS) or type(value).__repr__ is object.__repr__:
         raise DataError(f"expected a number or a text, got {type(value).__name__}")
+    else:  # a period or an interval of pandas, an enumeration, a UUID
+        return Cell(str(value))
     return Cell(None, number, number in cell_format.missing_numbers)
 
 

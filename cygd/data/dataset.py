@@ -133,11 +133,11 @@ def as_real_array(values: object, name: str) -> Array:
     return array
 
 
-def reject_sparse(values: object, name: str) -> None:
+def reject_sparse(values: object, name: str = "") -> None:
     """Raise a DataError for a sparse matrix of SciPy, which NumPy would take for one object."""
     if not isinstance(values, np.ndarray) and hasattr(values, "toarray") and hasattr(values, "nnz"):
-        message = f"{name}: sparse matrices are not supported, got {type(values).__name__}"
-        raise DataError(message, hint="make it dense: .toarray(); a file of sparse rows is source: svmlight")
+        message = f"sparse matrices are not supported, got {type(values).__name__}"
+        raise DataError(f"{name}: {message}" if name else message, hint="make it dense: .toarray(); a file of sparse rows is source: svmlight")
 
 
 def as_real_columns(values: object, name: str) -> Array:

@@ -29,6 +29,7 @@ PLACEHOLDERS = MISSING_NUMBERS | {
 }
 BLANKS = "\u00a0\u202f\u2009\u2007"  # that separate thousands, besides the usual one
 TRUE_WORDS, FALSE_WORDS = ("True", "true", "TRUE"), ("False", "false", "FALSE")
+MIDNIGHT = " 00:00:00"
 MAX_DIGITS = 309  # of an integer label: all that a float64 can hold
 
 
@@ -192,7 +193,7 @@ def is_plain(text: str) -> bool:
     return not any(character.isalpha() for character in text)
 
 
-def exact_number(text: str) -> Label:
+def exact_number(text: str | Decimal) -> Label:
     """Return the value of a number in Python's notation: an int, a float, or its digits if neither holds it.
 
     Examples
@@ -205,7 +206,7 @@ def exact_number(text: str) -> Label:
     try:
         sign, digits, exponent = Decimal(text).as_tuple()
     except InvalidOperation:
-        return text
+        return str(text)
     if not isinstance(exponent, int):  # inf or nan
         return float(text)
     while digits and not digits[-1]:
@@ -242,7 +243,8 @@ def boolean_word(text: str | None) -> bool | None:
 def find_label(cell: Cell, index: Mapping[Label, int]) -> int:
     """Return the position of a cell among known labels, or -1.
 
-    A known text comes first, then the number. A boolean is the label True, true or TRUE, or 1 among 0 and 1.
+    A known text comes first, then the number. A boolean is the label True, true or TRUE, or 1 among 0 and 1; a
+    date is its midnight.
     """
     candidates: list[Label] = [] if cell.text is None else [cell.text]
     if cell.number is not None and not cell.is_missing:
@@ -251,4 +253,8 @@ def find_label(cell: Cell, index: Mapping[Label, int]) -> int:
     if boolean is not None:
         candidates += TRUE_WORDS if boolean else FALSE_WORDS
         candidates += [int(boolean)] if index.keys() <= {0, 1} else []
+    if cell.text is not None and cell.text.endswith(MIDNIGHT):
+        candidates.append(cell.text.removesuffix(MIDNIGHT))
+    elif cell.text is not None and cell.text[:4].isdecimal():
+        candidates.append(cell.text + MIDNIGHT)
     return next((index[label] for label in candidates if label in index), -1)
