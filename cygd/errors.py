@@ -178,3 +178,13 @@ def format_count(count: int, noun: str) -> str:
     ('1 row', '3 rows')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def describe_load_error(error: BaseException) -> str:
+    """Return why NumPy cannot load a file, without its advice to load a pickle unsafely."""
+    text = str(error)
+    if "Object arrays" in text or "Python objects" in text:
+        return "it holds Python objects, which are never loaded (allow_pickle=False)"
+    if "pickle" in text:
+        return "it is neither an array nor an archive of arrays; pickles are never loaded (allow_pickle=False)"
+    return text or type(error).__name__

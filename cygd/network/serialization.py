@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import UnknownComponentError
-from cygd.errors import CheckpointError
+from cygd.errors import CheckpointError, describe_load_error
 from cygd.network.compiled import CompiledNetwork
 
 
@@ -78,4 +78,5 @@ def convert_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     except UnknownComponentError:
         raise
     except Exception as error:  # readers raise many types for damaged bytes
-        raise CheckpointError(f"{os.fspath(path)} is not a saved network: {error}") from error
+        reason = describe_load_error(error)
+        raise CheckpointError(f"{os.fspath(path)} is not a saved network: {reason}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cygd.data import Preprocessing
-from cygd.errors import CheckpointError, CygdError
+from cygd.errors import CheckpointError, CygdError, describe_load_error
 from cygd.network import Network
 from cygd.network.serialization import parameter_arrays
 
@@ -80,7 +80,7 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing", hint="the run is not finished") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        raise CheckpointError(f"{path} is damaged: {describe_load_error(error)}") from error
 
 
 def set_weights(network: Network, weights: Mapping[str, NDArray[Any]], path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from cygd.data.dataset import Array, Dataset
 from cygd.data.sources.paths import resolve_path
 from cygd.data.table import factorize_labels
-from cygd.errors import DataError, format_count
+from cygd.errors import DataError, describe_load_error, format_count
 
 READ_ERRORS = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
@@ -93,7 +93,7 @@ def array_file_error(file: Path, error: Exception) -> DataError:
         return DataError(f"{file}: {error.strerror or error}")
     if "Object arrays" in str(error) or "Python objects" in str(error):
         return DataError(f"{file}: expected numbers, got Python objects")
-    return DataError(f"{file}: cannot be read as a NumPy file ({error})")
+    return DataError(f"{file}: cannot be read as a NumPy file ({describe_load_error(error)})")
 
 
 def inline_array(values: Sequence[object], name: str) -> Array:
