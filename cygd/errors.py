@@ -186,5 +186,7 @@ def describe_load_error(error: BaseException) -> str:
     if "Object arrays" in text or "Python objects" in text:
         return "it holds Python objects, which are never loaded (allow_pickle=False)"
     if "pickle" in text:
-        return "it is neither an array nor an archive of arrays; pickles are never loaded (allow_pickle=False)"
+        return (
+            "it is neither an array nor an archive of arrays; pickles are never loaded (allow_pickle=False)"
+        )
     return text or type(error).__name__

@@ -146,14 +146,16 @@ class Column:
         """Whether more values are texts than numbers; words that may stand for a gap are neither."""
         if self.of_texts is not None:
             return self.of_texts
-        counts = self.string_counts
-        if not counts:
+        if self.string_codes is None:
             return False
-        is_text = {text: text not in PLACEHOLDERS and infinity_or_nan(text) is None for text in counts}
-        n_texts = sum(count for text, count in counts.items() if is_text[text])
         n_numbers = np.count_nonzero(~np.isnan(self.numbers))
-        if not n_texts and not n_numbers:
-            return any(infinity_or_nan(text) is None for text in counts)
+        if not n_numbers:
+            return any(infinity_or_nan(text) is None for text in self.strings)
+        n_texts = sum(
+            count
+            for text, count in self.string_counts.items()
+            if text not in PLACEHOLDERS and infinity_or_nan(text) is None
+        )
         return bool(n_texts > n_numbers)
 
     @property
@@ -206,6 +208,8 @@ class Column:
 
     def merged_spellings(self) -> dict[Label, list[str]]:
         """Return the texts of each label that several texts stand for."""
+        if self.source is None:
+            return {}
         codes, cells = self.cells()
         spellings: dict[Label, list[str]] = {}
         for i in np.unique(codes[codes >= 0]).tolist():

@@ -137,7 +137,8 @@ def reject_sparse(values: object, name: str = "") -> None:
     """Raise a DataError for a sparse matrix of SciPy, which NumPy would take for one object."""
     if not isinstance(values, np.ndarray) and hasattr(values, "toarray") and hasattr(values, "nnz"):
         message = f"sparse matrices are not supported, got {type(values).__name__}"
-        raise DataError(f"{name}: {message}" if name else message, hint="make it dense: .toarray(); a file of sparse rows is source: svmlight")
+        hint = "make it dense: .toarray(); a file of sparse rows is source: svmlight"
+        raise DataError(f"{name}: {message}" if name else message, hint=hint)
 
 
 def as_real_columns(values: object, name: str) -> Array:

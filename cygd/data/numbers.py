@@ -184,6 +184,9 @@ def infinity_or_nan(text: str) -> float | None:
     """Return the number that a word is in a column of numbers, NaN if it is a missing value, or None."""
     if text in MISSING_NUMBERS:
         return math.nan
+    digits = text.lstrip("+-\u2212")
+    if not digits[:1].isdecimal() and digits[:1] not in (".", "i", "I", "n", "N"):
+        return None  # most texts
     value = parse_number(text)
     return None if value is None or math.isfinite(value) else value
 
@@ -243,8 +246,8 @@ def boolean_word(text: str | None) -> bool | None:
 def find_label(cell: Cell, index: Mapping[Label, int]) -> int:
     """Return the position of a cell among known labels, or -1.
 
-    A known text comes first, then the number. A boolean is the label True, true or TRUE, or 1 among 0 and 1; a
-    date is its midnight.
+    A known text comes first, then the number. A boolean is the label True, true or TRUE, or 1 among 0 and 1;
+    a date is its midnight.
     """
     candidates: list[Label] = [] if cell.text is None else [cell.text]
     if cell.number is not None and not cell.is_missing:

@@ -156,7 +156,9 @@ class Preparation:
     ) -> Part | None:
         """Return the validation or test rows, from their own file or from the split."""
         if getattr(self.section, name):
-            return self.transform(self.drop_missing(self.load(name)), preprocessing)
+            samples = self.drop_missing(self.load(name))
+            log_filled(samples.table, preprocessing.columns)
+            return self.transform(samples, preprocessing)
         selected = None if rows is None else getattr(rows, name)
         return None if selected is None else replace(all_rows, rows=selected)
 
