@@ -46,10 +46,11 @@ def warn_about_texts(table: Table, name: str) -> bool:
         hint = f"{remedy}; list {name!r} under data.categorical if they are categories"
         log.warning(message, table.where, name, example, extra={"hint": hint})
         return True
-    n_numbers = int(np.count_nonzero(~np.isnan(column.numbers)))
+    counts = column.count_labels()
+    n_numbers = sum(count for label, count in counts.items() if not isinstance(label, str))
     if n_numbers and texts and name not in table.categorical:
         message = "%s: column %r is categorical, because %d of its %d values are strings such as %r"
-        n_texts = sum(column.string_counts.values())
+        n_texts = sum(counts.values()) - n_numbers
         hint = f"list {name!r} under data.categorical if the numbers are labels too"
         values = (table.where, name, n_texts, n_texts + n_numbers, texts[0])
         log.warning(message, *values, extra={"hint": hint})
