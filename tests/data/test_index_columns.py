@@ -1,13 +1,11 @@
 """Columns of row numbers or row names are inputs only where the experiment names them."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 
-from cygd.data import Table
+from cygd.data import Column, Table
 from cygd.data.describe import describe
-from cygd.data.sources import csv
+from cygd.data.source import DataSource
 from cygd.data.sources.parquet import load_parquet
 from tests.data.conftest import experiment
 
@@ -61,9 +59,18 @@ def test_pandas_names_of_an_index_in_a_text_file(table, caplog, name):
     assert caplog.records[0].hint == "name all inputs in data.inputs to change that"
 
 
-def test_a_source_names_its_index(table, monkeypatch):
-    monkeypatch.setattr(csv, "Table", partial(Table, index_columns=("id",)))
-    assert table("id,x,y\n7,0.5,1\n8,0.75,2\n").inputs == ("x",)
+def test_the_first_column_without_a_name_is_left_out(table, caplog):
+    assert table(",x,y\n7,0.5,1\n8,0.75,2\n").inputs == ("x",)
+    assert "left out the index column 'Unnamed: 0'" in caplog.text
+    assert table(",x,y\n7,0.5,1\n8,0.75,2\n", inputs=("Unnamed: 0",)).train.x.tolist() == [[7], [8]]
+
+
+def test_a_source_names_its_index(prepare):
+    def load(folder):
+        columns = {name: Column.from_values([1, 2]) for name in ("id", "x", "y")}
+        return Table(columns, index_columns=("id",), targets=("y",))
+
+    assert prepare(component=DataSource("mine", load)).inputs == ("x",)
 
 
 def test_metadata_that_is_not_of_pandas_is_ignored(tmp_path):
