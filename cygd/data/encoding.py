@@ -100,7 +100,10 @@ def encode_column(
     encoded, missing = index_of_code[codes], is_missing[codes]
     if missing.any():
         if fill is None:
-            raise missing_value_error(table, name, missing_hint, int(np.argmax(missing)))
+            hint = (
+                f"{missing_hint}; in quotes a word such as NA is a label" if table.is_text else missing_hint
+            )
+            raise missing_value_error(table, name, hint, int(np.argmax(missing)))
         encoded[missing] = index[fill]
     if (encoded < 0).any():
         check_no_infinity(table, name)

@@ -79,7 +79,7 @@ class Preprocessing:
             return self._transform_table(data, dtype)
         reject_sparse(data, where or "the array")
         if is_named(data):
-            return self._transform_table(Table.from_mapping(data), dtype)
+            return self._transform_table(Table.from_mapping(data, self.inputs), dtype)
         if any(c.categories is not None or c.fill is not None for c in self.columns):
             is_numeric = isinstance(data, np.ndarray) and data.dtype.kind in "biuf"
             # as objects: NumPy would turn 1 and "a" into strings, and large integers beside 0.5 into floats

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,9 +107,19 @@ class Table:
         )
 
     @classmethod
-    def from_mapping(cls, data: Mapping[str, Any]) -> Table:
-        """Return the columns of a mapping, a data frame or an Arrow table; scalars become one row."""
-        columns = {name: column_of_values(name, values) for name, values in named_columns(data).items()}
+    def from_mapping(cls, data: Mapping[str, Any], names: Sequence[str] | None = None) -> Table:
+        """Return the columns of a mapping, a data frame or an Arrow table; scalars become one row.
+
+        Columns other than `names` (None: all) are left out, whatever they hold.
+        """
+        values = named_columns(data)
+        for name in names or ():
+            if name not in values:
+                hint = suggest_name(name, list(values), "columns")
+                raise DataError(f"unknown column {name!r}", hint=hint)
+        columns = {
+            name: column_of_values(name, values[name]) for name in (values if names is None else names)
+        }
         lengths = {name: len(column.numbers) for name, column in columns.items()}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())

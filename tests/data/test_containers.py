@@ -196,3 +196,11 @@ def test_sparse_matrices_are_an_error_that_says_so():
         ):
             with pytest.raises(TypeError, match=r"x: sparse matrices are not supported.*toarray\(\)"):
                 use()
+
+
+def test_columns_that_a_model_does_not_need_may_hold_anything():
+    model = Preprocessing((InputColumn("a"),), ("y",))
+    odd = {"lists": [[1], [2]], "objects": [object(), 1j], "short": [1], "a": [1, 2]}
+    assert model.transform_inputs(odd).tolist() == [[1], [2]]
+    with pytest.raises(DataError, match="unknown column 'a'\nhint: the columns are b, c"):
+        model.transform_inputs({"b": [1], "c": [[2]]})
