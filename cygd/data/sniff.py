@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from cygd.components import Components
+from cygd.data.column import Column
 from cygd.data.dataset import Array, Dataset, Label
+from cygd.data.number_texts import describe_texts
 from cygd.data.sniff_text import TextGuess, sniff_text
 from cygd.data.source import DataSource
 from cygd.data.sources.paths import resolve_paths
-from cygd.data.table import Column, Table
+from cygd.data.table import Table
 from cygd.errors import DataError
 
 SOURCES = {
@@ -82,12 +84,15 @@ def sniff_table(path: str, components: Components) -> TableGuess:
 def sniff_column(name: str, column: Column) -> ColumnGuess:
     """Return what a column appears to hold."""
     missing = int(np.count_nonzero(column.missing))
-    counts = column.count_labels()
+    # the cells are not read again for columns of numbers, of which a file may have thousands
+    counts = (column if column.is_categorical else replace(column, source=None)).count_labels()
     distinct = len(counts)
     if column.is_categorical:
         unusable = ""
         if distinct == 1:
             unusable = "the same in every row"
+        elif (remedy := describe_texts(list(column.string_counts))) is not None:
+            unusable = f"strings that look like numbers: {remedy}"
         elif distinct > min(MAX_LABELS, len(column.numbers) / 2):
             unusable = f"{distinct} different strings"
         return ColumnGuess(name, counts, np.nan, np.nan, missing, distinct, unusable=unusable)

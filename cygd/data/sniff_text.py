@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cygd.data.numbers import parse_number
 from cygd.data.sources.csv_header import are_row_names, complete_names
 from cygd.data.sources.csv_records import declared_delimiter, split_at_blanks
 from cygd.data.sources.csv_warnings import TOTAL
 from cygd.data.sources.text_io import normalize_encoding, open_bytes, open_text
-from cygd.data.table import parse_number
 from cygd.errors import DataError
 
 DEFAULTS = {

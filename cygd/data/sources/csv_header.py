@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from cygd.data.numbers import parse_number
 from cygd.data.sources.csv_records import CsvFormat, iterate_records
-from cygd.data.table import parse_number
 from cygd.errors import DataError
 
 HINT_RECORDS = 20  # records that a hint looks at

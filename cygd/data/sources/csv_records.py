@@ -16,6 +16,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NoReturn
 
+from cygd.data.numbers import USUAL_CELLS, CellFormat
+from cygd.data.sources.csv_cells import mark_quoted_words
 from cygd.data.sources.text_io import open_text
 from cygd.errors import DataError
 
@@ -36,6 +38,7 @@ class CsvFormat:
     comment: str = ""
     skip_rows: int = 0
     skip_footer: int = 0
+    cells: CellFormat = USUAL_CELLS
 
 
 @contextmanager
@@ -107,9 +110,17 @@ def split_line(line: str, csv_format: CsvFormat) -> list[str]:
     return next(quoted, [])
 
 
-def iterate_records(file: Path, csv_format: CsvFormat) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each record with the line it starts on; empty lines are skipped."""
+def iterate_records(
+    file: Path, csv_format: CsvFormat, *, mark: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record with the line it starts on; empty lines are skipped.
+
+    With `mark`, quoted words that otherwise stand for a missing value are marked.
+    """
     with open_lines(file, csv_format) as lines:
+        if mark:
+            words = csv_format.cells.text_if_quoted
+            lines = mark_quoted_words(lines, csv_format.delimiter, csv_format.quote, words)
         if csv_format.delimiter == "whitespace":
             yield from split_at_blanks(file, lines, csv_format.quote)
             return

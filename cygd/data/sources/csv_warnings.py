@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from cygd.data.numbers import parse_number
 from cygd.data.sources.csv_records import CsvFormat, split_line
 from cygd.data.sources.text_io import open_text
-from cygd.data.table import Column, Table, parse_number
+from cygd.data.table import Table
 
 log = logging.getLogger("cygd")
 
@@ -22,16 +22,6 @@ TOTAL = re.compile(
     r"(totals?|sums?|averages?|avg|means?|summe|gesamt|insgesamt|mittelwert|somme|moyenne|suma)\W*",
     re.IGNORECASE,
 )
-
-
-def warn_about_decimal_commas(file: Path, columns: Mapping[str, Column]) -> None:
-    """Log a warning for columns that are categorical because their numbers have decimal commas."""
-    for name, column in columns.items():
-        strings = column.strings[:100]
-        if column.is_categorical and all("," in s and parse_number(s, ",") is not None for s in strings):
-            message = "%s: column %r is categorical, because it holds strings such as %r"
-            hint = "data.decimal: ',' reads them as numbers"
-            log.warning(message, file, name, strings[0], extra={"hint": hint})
 
 
 def warn_about_totals(table: Table) -> None:
