@@ -233,7 +233,7 @@ def _new_folder(
             stack.enter_context(folder.locked())
             log_file.open(folder.path / "log.txt")
         except CygdError:
-            folder.discard()
+            folder.discard(keep_folder=out is not None)
             raise
         yield folder
 
@@ -259,15 +259,14 @@ def _report_finished(result: Result, resume_point: ResumePoint, quiet: bool) -> 
         else:
             cause, remedy = "a plugin ended it", "-p no:PLUGIN"
         file = quote(str(result.directory / "config.yaml"))
+        command = f"cygd run {file} train.epochs={experiment.train.epochs} {remedy}"
         log.warning(
             "the run in %s %s after %s, and more epochs do not continue it: %s",
             result.directory,
             result.status,
             epochs,
             cause,
-            extra={
-                "hint": f"start a new run: cygd run {file} train.epochs={experiment.train.epochs} {remedy}"
-            },
+            extra={"hint": f"start a new run: {command}"},
         )
     elif not quiet:
         hint = "; raise train.epochs to continue" if result.status == "completed" else ""

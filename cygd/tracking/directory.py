@@ -50,7 +50,7 @@ class RunDirectory:
             raise _occupied_error(Path(error.filename)) from error
         except OSError as error:
             if path is not None:
-                cls(path).discard()
+                cls(path).discard(keep_folder=out is not None)
             reason = error.strerror or str(error)
             raise ConfigError(
                 f"cannot create the run folder {str(error.filename or out or name)!r}: {reason}",
@@ -76,11 +76,12 @@ class RunDirectory:
         """Lock the folder for a `with` block; raise a ConfigError if another run has it."""
         return FolderLock(self.path)
 
-    def discard(self) -> None:
-        """Remove a folder in which nothing but an empty log.txt was created, so that it can be used again."""
+    def discard(self, *, keep_folder: bool) -> None:
+        """Remove the log.txt with which a run began that could not go on, so that it can begin again."""
         with contextlib.suppress(OSError):
             (self.path / "log.txt").unlink(missing_ok=True)
-            self.path.rmdir()
+            if not keep_folder:
+                self.path.rmdir()
 
     def check_writable(self) -> None:
         """Raise a ConfigError if nothing can be written into the folder."""
