@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
+from cygd.files import remove_durably
 from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly
@@ -22,7 +23,6 @@ from cygd.runner.resumption import ResumePoint
 from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
-from cygd.tracking.files import remove_durably
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.metrics_file import history_of
 from cygd.tracking.model import Model

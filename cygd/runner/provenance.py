@@ -20,11 +20,11 @@ from cygd.components import Component
 from cygd.components.base import kind_label
 from cygd.config import ComponentSpec
 from cygd.errors import CygdError
+from cygd.files import to_jsonable
 from cygd.plugins.manager import Plugins
 from cygd.runner.assembly import Assembly, LoadedExperiment
 from cygd.runner.relocation import without_paths
 from cygd.tracking.environment import file_hashes
-from cygd.tracking.files import to_jsonable
 
 MAX_FORMULA_LENGTH = 60
 

@@ -20,20 +20,28 @@ import numpy as np
 from cygd import core
 from cygd.config.yaml.nodes import KeyPath, show_key
 from cygd.errors import CheckpointError, ConfigError, Problem
+from cygd.files import to_jsonable
 from cygd.network.training_state import TrainingState
 from cygd.plugins.discovery import option_requests
 from cygd.runner.assembly import Assembly, LoadedExperiment, build, read
+from cygd.runner.fit import fit_options
 from cygd.runner.provenance import config_hash, custom_components, data_hash, plugin_hashes
 from cygd.runner.relocation import absolute_overrides, restore_paths, without_paths
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import changed_files, file_hashes, version
-from cygd.tracking.files import to_jsonable
+from cygd.tracking.stored_files import HASHES, NULL, OBJECT, TEXT, read_json
 
 log = logging.getLogger("cygd")
 
 EPOCHS = ("train", "epochs")
 ABSENT = object()
+ENVIRONMENT = {
+    "sha256": {"data": HASHES, "plugins": HASHES},
+    "config_sha256": TEXT,
+    "versions?": {...: (TEXT, NULL)},
+    "cpu?": OBJECT,
+}
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,8 @@ def load_resume_point(
     if checkpoint is not None:
         _warn_about_schedule(assembly, checkpoint.state, before["train"]["epochs"])
     state = None if checkpoint is None else checkpoint.state
+    if state is not None:
+        _check_state(assembly, state, folder)
     raised = assembly.experiment.train.epochs > before["train"]["epochs"]
     return ResumePoint(assembly, content, recorded_content, state, raised, is_changed=bool(overrides))
 
@@ -121,15 +131,13 @@ def _read_environment(folder: Path) -> dict[str, Any]:
     """Return the content of environment.json."""
     path = folder / "environment.json"
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        valid = {"data", "plugins"} <= content["sha256"].keys() and isinstance(content["config_sha256"], str)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        valid = False
-    if not valid:
+        content: dict[str, Any] = read_json(path, ENVIRONMENT)
+    except CheckpointError as error:
+        reason = error.message.removeprefix(f"{path} ")
         raise CheckpointError(
-            f"{path} is missing, damaged or of an older cygd, so changes cannot be detected",
+            f"{path} is missing, damaged or of an older cygd, so changes cannot be detected: {reason}",
             hint=f"start a new run: cygd run {folder / 'config.yaml'}",
-        )
+        ) from error
     return content
 
 
@@ -161,7 +169,7 @@ def _differences(
 ) -> Iterator[Problem]:
     """Yield a problem for each value that has changed, except for raised epochs."""
     for path, old, new in _unequal(before, now):
-        if path == EPOCHS and new > old:
+        if path == EPOCHS and isinstance(old, int) and new > old:
             continue
         if path[0] == "data" and without_paths([old, new]) == ["/", "/"]:
             continue  # a data file in another place: the contents are compared
@@ -202,6 +210,29 @@ def _raise_if_any(problems: Sequence[Problem]) -> None:
     if problems:
         hint = "only train.epochs may be raised when resuming; for other changes start a new run"
         raise ConfigError([*problems[:-1], replace(problems[-1], hint=hint)])
+
+
+def _check_state(assembly: Assembly, state: TrainingState, folder: Path) -> None:
+    """Raise a CheckpointError if training on this experiment cannot have reached a state."""
+    train, stop = assembly.data.train, assembly.experiment.stop
+    n_rows = len(train.x if train.rows is None else train.rows)
+    updates = state.epoch * -(-n_rows // fit_options(assembly.experiment, 1).rows_per_batch(len(train.x)))
+    stopping = state.early_stopping
+    keeps_best = (
+        stop is not None and stop.restore_best and stopping is not None and stopping.best_epoch is not None
+    )
+    for what, expected, got in (
+        ("updates", updates, state.updates),
+        ("updates of the optimizer", updates, state.step),
+        ("state of early stopping", stop is not None, stopping is not None),
+        ("best weights", keeps_best, stopping is not None and stopping.best_parameters is not None),
+    ):
+        if expected != got:
+            raise CheckpointError(
+                f"the checkpoint of epoch {state.epoch} in {folder} does not fit its experiment: "
+                f"{what}: expected {_format_value(expected)}, got {_format_value(got)}",
+                hint="remove the checkpoint to resume from an earlier one",
+            )
 
 
 # -- warnings ---------------------------------------------------------------------------------------

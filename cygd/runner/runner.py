@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,7 +19,9 @@ from pathlib import Path
 from shlex import quote
 
 from cygd import config
+from cygd.data.sources.pipes import pipe_copies
 from cygd.errors import CygdError
+from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
@@ -30,14 +31,15 @@ from cygd.runner.provenance import custom_components
 from cygd.runner.relocation import restore_paths
 from cygd.runner.resumption import ResumePoint, load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
 from cygd.tracking.results import Result
+from cygd.tracking.terminal import echo
 
 log = logging.getLogger("cygd")
 
 
+@pipe_copies()
 def run(
     source: Source,
     overrides: Sequence[str] = (),
@@ -96,6 +98,7 @@ def run(
         return execute(assembly, log_file, out, threads, quiet)
 
 
+@pipe_copies()
 def resume(
     directory: str | os.PathLike[str],
     overrides: Sequence[str] = (),
@@ -146,7 +149,7 @@ def resume(
                 _report_finished(result, resume_point, quiet)
                 return result
             if resume_point.state is None and not quiet:
-                print("no checkpoint found: training starts from the beginning", file=sys.stderr)
+                echo("no checkpoint found: training starts from the beginning")
             folder.check_writable()
             threads = choose_threads(threads, assembly.experiment.threads)
             with attach_loggers(assembly, quiet) as loggers:
@@ -243,7 +246,7 @@ def _log_custom_components(assembly: Assembly, quiet: bool) -> None:
     for line in custom_components(assembly):
         log.info("%s", line)
         if not quiet:
-            print(line, file=sys.stderr)
+            echo(line)
 
 
 def _report_finished(result: Result, resume_point: ResumePoint, quiet: bool) -> None:
@@ -270,4 +273,4 @@ def _report_finished(result: Result, resume_point: ResumePoint, quiet: bool) -> 
         )
     elif not quiet:
         hint = "; raise train.epochs to continue" if result.status == "completed" else ""
-        print(f"the run is finished, {result.status} after {epochs}{hint}", file=sys.stderr)
+        echo(f"the run is finished, {result.status} after {epochs}{hint}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import logging
 import os
 import platform
@@ -18,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cygd import core
+from cygd.data.sources.pipes import content_of
+from cygd.errors import CheckpointError
+from cygd.tracking.stored_files import HASHES, read_json
 
 log = logging.getLogger("cygd")
 
@@ -60,7 +62,7 @@ def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, st
     for path in paths:
         inside = base is not None and path.is_relative_to(base)
         name = path.relative_to(base).as_posix() if inside and base else str(path)
-        with path.open("rb") as file:
+        with content_of(path).open("rb") as file:
             found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
@@ -71,10 +73,11 @@ def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str,
     Does nothing if the folder has no environment.json, that is, if this is not a rerun.
     """
     try:
-        recorded = json.loads((folder / "environment.json").read_text())["sha256"]
-        kinds = [("data", dict(recorded["data"]), data), ("plugin", dict(recorded["plugins"]), plugins)]
-    except (OSError, ValueError, KeyError, TypeError):
+        content = read_json(folder / "environment.json", {"sha256": {"data": HASHES, "plugins": HASHES}})
+    except CheckpointError:
         return
+    recorded = content["sha256"]
+    kinds = [("data", recorded["data"], data), ("plugin", recorded["plugins"], plugins)]
     for kind, before, now in kinds:
         for name, change in changed_files(before, now):
             if change not in (NEW, MISSING):

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from cygd.errors import RunError
-from cygd.tracking import files
+from cygd import files
+from cygd.errors import RunError, escape_controls
 
 log = logging.getLogger("cygd")
 
@@ -64,7 +64,9 @@ class LogFile(logging.Handler):
         # the formatter caches the traceback's text on the record, where other handlers would print it
         record.exc_text = None
         if hint := getattr(record, "hint", None):
-            text += f"\n  hint: {hint}"
+            text += f"\nhint: {hint}"
+        # indented, so that a text of others cannot look like a record
+        text = escape_controls(text).replace("\n", "\n  ")
         if self._file is not None:
             self._write(text)
         elif not self._closed:
