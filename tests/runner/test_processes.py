@@ -15,8 +15,11 @@ from cygd.components.options import OptionError
 from cygd.components.pickling import ComponentPickleError
 from cygd.components.registry import UnknownComponentError
 from cygd.errors import (
+    CheckpointError,
     ConfigError,
     DataError,
+    FormulaError,
+    PluginError,
     Problem,
     RunError,
     RunInterrupted,
@@ -143,10 +146,7 @@ ERRORS = [
     RunError("failed", {"status": "failed"}, hint="help"),
     UnknownComponentError("activation", "thn", ["tanh"]),
     OptionError("wrong", "beta"),
-    *(
-        getattr(errors, name)("text", hint="help")
-        for name in ("FormulaError", "PluginError", "CheckpointError")
-    ),
+    *(error("text", hint="help") for error in (FormulaError, PluginError, CheckpointError)),
 ]
 
 
