@@ -178,7 +178,8 @@ class Store:
 
     def to_json(self, plan: Mapping[str, Any]) -> bytes:
         """Return the content of sweep.json, which records where its folder is."""
-        content = {**plan, "directory": str(self.path)}
+        directory = os.fsencode(self.path).decode(errors="replace")  # a name may be other bytes than UTF-8
+        content = {**plan, "directory": directory}
         return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
     def read_plan(self) -> dict[str, Any]:
