@@ -50,8 +50,9 @@ class TrainingLoop:
         self.stop: EarlyStoppingMonitor | None = None
         if options.stop is not None:
             self.stop = EarlyStoppingMonitor(options.stop, options.metrics, self.validation is not None)
-        # what is never measured cannot stop anything
-        self.evaluate_every = options.evaluate_every or (1 if self.stop is not None else 0)
+        # what is never measured can neither stop the training nor reduce its rate
+        watched = self.stop is not None or options.schedule.watcher is not None
+        self.evaluate_every = options.evaluate_every or (1 if watched else 0)
         self.trainer: Any = None  # the engine's
         self.finished = False
         self.pending_rates: list[float] = []  # of the current call of the engine
