@@ -28,6 +28,8 @@ import numpy as np
 # zip files cannot hold an earlier date; a fixed one makes equal arrays equal bytes
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
+MAX_STEM = 200  # bytes of a file name that its temporary name repeats
+
 # errors of file systems that cannot fsync a folder; any other error is a problem of the disk
 FSYNC_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
 
@@ -150,22 +152,43 @@ def _read_array(content: bytes, name: str, kinds: str) -> np.ndarray[Any, Any]:
     return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
 
 
-def write_durably(path: Path, data: bytes, *, mode: int | None = None) -> Path:
+def write_user_file(path: Path, data: bytes) -> Path:
+    """Write a file that a user named, atomically.
+
+    A file that is replaced passes on its permissions; behind a symbolic link the target is replaced, and a
+    device or pipe is written to.
+    """
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    mode = target.stat().st_mode if target.exists() else None
+    if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        target.write_bytes(data)
+    else:
+        write_durably(target, data, permissions=None if mode is None else stat.S_IMODE(mode))
+    return path
+
+
+def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: int | None = None) -> Path:
     """Write a file atomically: after a crash or an error it has its old or its new content, never a part.
 
-    `mode` are its permissions; by default those of a new file.
+    A symbolic link is replaced, not followed. With `new`, a file that exists raises a FileExistsError.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    stem = os.fsencode(path.name)[:MAX_STEM].decode(errors="ignore")
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.part")
     try:
         if not path.parent.is_dir():
             _create_folder(path.parent)
         with temporary.open("xb") as file:
-            if mode is not None:
-                temporary.chmod(mode)
+            if permissions is not None:
+                os.fchmod(file.fileno(), permissions)
             file.write(data)
             file.flush()
             fsync(file.fileno())
-        temporary.replace(path)
+        if new:
+            _rename_exclusively(temporary, path)
+        else:
+            temporary.replace(path)
         fsync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -176,20 +199,18 @@ def write_durably(path: Path, data: bytes, *, mode: int | None = None) -> Path:
     return path
 
 
-def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file that the user named, atomically: through a link, and with the mode of the old file."""
-    target = Path(os.path.realpath(path))
+def _rename_exclusively(source: Path, target: Path) -> None:
+    """Rename a file, or raise a FileExistsError if the other name exists."""
     try:
-        old = target.stat()
-    except FileNotFoundError:
-        if not target.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path)) from None
-        write_durably(target, data)
-        return
-    if not stat.S_ISREG(old.st_mode):  # a pipe or a device cannot be replaced
-        target.write_bytes(data)
-        return
-    write_durably(target, data, mode=stat.S_IMODE(old.st_mode))
+        os.link(source, target)  # a rename would replace the other file
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with target.open("xb"):
+            pass
+        source.replace(target)
+    else:
+        source.unlink()
 
 
 def remove_durably(path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cygd.components import Component, Components, UnknownComponentError
 from cygd.errors import CheckpointError, PluginError
-from cygd.files import NUMERIC, npz_bytes, read_npz, replace_file
+from cygd.files import NUMERIC, npz_bytes, read_npz, write_user_file
 from cygd.network.checks import check_count, check_finite
 from cygd.network.compiled import CompiledNetwork
 from cygd.network.saved_components import as_components, load_component, save_component
@@ -66,7 +66,7 @@ def save(network: CompiledNetwork, path: str | os.PathLike[str], *, optimizer: b
             "scalars": packed["scalars"],
         }
         arrays |= {f"optimizer{k}": array for k, array in enumerate(packed["state"].values())}
-    replace_file(path, npz_bytes({"network": np.array(json.dumps(description)), **arrays}))
+    write_user_file(Path(path), npz_bytes({"network": np.array(json.dumps(description)), **arrays}))
 
 
 class StoredNetwork(NamedTuple):
