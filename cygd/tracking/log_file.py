@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from cygd import files
+from cygd.tracking.redaction import redact
 
 log = logging.getLogger("cygd")
 
@@ -41,6 +42,7 @@ class LogFile(logging.Filter):
         record.exc_text = None
         if hint := getattr(record, "hint", None):
             text += f"\n  hint: {hint}"
+        text = redact(text)
         if self._file is None:
             self._buffer.append(text)
         else:
