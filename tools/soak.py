@@ -155,7 +155,8 @@ def main() -> int:
     different = bits_of_threads(8, options.rounds)
     print(f"{8 * options.rounds} trainings in 8 threads: {different} with other bits")
     faults += [f"{different} trainings differ"] if different else []
-    print(*(f"grown: {fault}" for fault in faults), sep="\n")
+    for fault in faults:
+        print(f"fault: {fault}")
     return 1 if faults else 0
 
 
