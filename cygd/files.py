@@ -17,6 +17,7 @@ import stat
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,14 @@ MAX_STEM = 200  # bytes of a file name that its temporary name repeats
 
 # errors of file systems that cannot fsync a folder; any other error is a problem of the disk
 FSYNC_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS}
+
+FREE_SIZE = 64_000_000  # bytes of arrays that a small compressed .npz file may hold
+MAX_RATIO = 16  # of the size of larger arrays to that of their file
+NUMERIC = "biufc"  # the kinds of NumPy's numeric types
+HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 _deferred_until = 0.0  # monotonic time before which `fsync` does nothing
 
@@ -97,6 +106,52 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") 
     return buffer.getvalue()
 
 
+def read_npz(data: bytes, kinds: str = NUMERIC) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays of an .npz file, or raise a ValueError; a small file takes no great memory."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > max(FREE_SIZE, MAX_RATIO * len(data)):
+                raise ValueError(
+                    f"expected arrays that fit its {len(data)} bytes, got {size} bytes when unpacked"
+                )
+            arrays = {}
+            for entry in archive.infolist():
+                content = archive.read(entry)
+                arrays[entry.filename.removesuffix(".npy")] = _read_array(content, entry.filename, kinds)
+            return arrays
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        # the last two: an unknown compression, an encrypted entry
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _read_array(content: bytes, name: str, kinds: str) -> np.ndarray[Any, Any]:
+    """Return the array in the content of an .npy file; NumPy's reader would allocate what a header claims."""
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read_header = HEADER_READERS.get(version)
+        if read_header is None:
+            raise ValueError(f"expected format version 1.0 or 2.0, got {version}")
+        shape, in_columns, dtype = read_header(stream)
+    except Exception as error:  # the header is a Python literal, which can fail in many ways
+        # a pickle has no header
+        reason = (
+            error if content.startswith(b"\x93NUMPY") else "expected an array of numbers, got something else"
+        )
+        raise ValueError(f"{name}: {reason}") from None
+    if dtype.kind not in kinds:
+        got = "Python objects" if dtype.hasobject else f"the type {dtype}"
+        raise ValueError(f"{name}: expected an array of numbers, got {got}")
+    size = math.prod(shape) * dtype.itemsize
+    if size != len(content) - stream.tell():
+        raise ValueError(
+            f"{name}: expected {size} bytes for the shape {shape}, got {len(content) - stream.tell()}"
+        )
+    order: Any = "F" if in_columns else "C"
+    return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
+
+
 def write_user_file(path: Path, data: bytes) -> Path:
     """Write a file that a user named, atomically.
 
@@ -104,6 +159,8 @@ def write_user_file(path: Path, data: bytes) -> Path:
     device or pipe is written to.
     """
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     mode = target.stat().st_mode if target.exists() else None
     if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         target.write_bytes(data)

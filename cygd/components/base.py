@@ -47,6 +47,8 @@ class Component:
     summary: str = field(default="", kw_only=True)  # one line for the user: a formula in words
     # the domain of each option: an interval such as "[0, 1)", or words such as "sum | mean"
     bounds: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    plugin: str = field(init=False, default="")  # the name and the origin of the plugin that registered it
+    origin: str = field(init=False, default="")
     _integers: frozenset[str] = field(init=False, default=frozenset())
     _open: bool = field(init=False, default=False)
 

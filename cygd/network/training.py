@@ -267,9 +267,10 @@ def _monitored(row: Mapping[str, float]) -> float | None:
 
 
 def _updater(network: CompiledNetwork, options: FitOptions) -> Any:
-    """Return the updater of the last fit if it had the same optimizer object, else a new one."""
+    """Return the updater of the last fit if it had the same optimizer, else a new one."""
     key, last = options.state_key, network._last_optimizer
-    if key is not None and last is not None and last.optimizer is key:
+    if last is not None and last.continues(key, options.optimizer):
+        network._last_optimizer = LastOptimizer(key or options.optimizer, last.updater)
         return last.updater
     updater = network._new_updater(options.optimizer)
     network._last_optimizer = LastOptimizer(key or options.optimizer, updater)

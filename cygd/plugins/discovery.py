@@ -13,6 +13,7 @@ import importlib
 import os
 import re
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
@@ -27,6 +28,8 @@ GROUP = "cygd"
 COMPILED = (".so", ".pyd")
 OPTION, VARIABLE = "-p", "CYGD_PLUGINS"  # where a user requests plugins
 FORBID = "CYGD_NO_PLUGINS"  # set: the plugins that an experiment names are not loaded
+
+_file_locks: dict[str, threading.RLock] = {}  # by the name of the module
 
 
 @dataclass(frozen=True)
@@ -214,16 +217,18 @@ def _run_file(path: Path) -> ModuleType:
     assert spec is not None
     module = module_from_spec(spec)
     code = compile(path.read_bytes(), path, "exec", dont_inherit=True)
-    previous = sys.modules.get(name)
-    sys.modules[name] = module  # dataclasses and pickle look a class up by its module
-    try:
-        exec(code, module.__dict__)
-    except BaseException:
-        if previous is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = previous
-        raise
+    # a run in another thread may execute the same file
+    with _file_locks.setdefault(name, threading.RLock()):
+        previous = sys.modules.get(name)
+        sys.modules[name] = module  # dataclasses and pickle look a class up by its module
+        try:
+            exec(code, module.__dict__)
+        except BaseException:
+            if previous is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = previous
+            raise
     return module
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -95,11 +96,12 @@ class Execution:
 
     def prepare(self) -> Run:
         """Write the files that precede the first update, and return the run for the hooks."""
-        content = self.start() if self.resume_point is None else self.restore(self.resume_point)
+        point = self.resume_point
+        content = self.start() if point is None else self.restore(point)
         self.checkpoints = CheckpointWriter(
             self.directory,
             **self.experiment.checkpoint.plain(),
-            config=content,
+            config=content if point is None else point.recorded_content,
             data_hash=lambda: data_hash(self.assembly),
         )
         return Run(
@@ -123,7 +125,9 @@ class Execution:
         data_files = file_hashes(experiment.data_files())
         hashes = {"data": data_files, "plugins": plugin_hashes(self.assembly, content, folder)}
         environment = describe_environment(self.threads, hashes)
-        self.directory.write_json("environment.json", {**environment, "config_sha256": config_hash(content)})
+        directory = os.fsencode(folder).decode(errors="replace")  # a name may be other bytes than UTF-8
+        environment |= {"directory": directory, "config_sha256": config_hash(content)}
+        self.directory.write_json("environment.json", environment)
         self.directory.write_text("config.yaml", config.dump(content))
         plugin_files = file_hashes(self.assembly.plugins.files, experiment.folder.resolve())
         warn_if_changed(experiment.folder, data_files, plugin_files)
@@ -134,8 +138,8 @@ class Execution:
         """Prepare the folder of a stopped run to resume it, and return the content of config.yaml."""
         folder = self.directory
         folder.remove_temporary_files()
-        if resume_point.epochs_raised:
-            folder.write_text("config.yaml", config.dump(resume_point.content))
+        if resume_point.is_changed:
+            folder.write_text("config.yaml", config.dump(resume_point.recorded_content))
         remove_durably(folder.path / "result.json")
         epoch = 0 if self.state is None else self.state.epoch
         log.info("run %s resumes from epoch %d", self.experiment.name, epoch)

@@ -6,9 +6,10 @@ import math
 import os
 from pathlib import Path
 
+from cygd import config
 from cygd.errors import CheckpointError, ConfigError
 from cygd.plugins.discovery import FORBID, forbids_plugins
-from cygd.runner.assembly import Assembly, build_network, read
+from cygd.runner.assembly import Assembly, build_network, read_document
 from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking.metrics_file import history_of, read_rows
 from cygd.tracking.model import (
@@ -62,7 +63,7 @@ def load(directory: str | os.PathLike[str], *, plugins: bool = True) -> Model:
     try:
         if not forbids_plugins(environment):
             check_plugin_paths(folder)
-        reading = read(folder / "config.yaml", environment=environment)
+        reading = read_document(config.read(folder / "config.yaml"), environment=environment)
     except ConfigError as error:
         raise CheckpointError(f"cannot read {folder / 'config.yaml'}: {error}") from error
     if "w0" not in weights or weights["w0"].ndim != 2:

@@ -135,6 +135,15 @@ def test_library_is_imported_only_where_allowed(library, allowed):
     assert [module for module in users if not re.fullmatch(allowed, module)] == []
 
 
+@pytest.mark.parametrize("module", FILES)
+def test_output_goes_through_the_module_that_escapes_controls(module):
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            written = name in {"print", "sys.stdout.write", "sys.stderr.write", "traceback.print_exception"}
+            assert not written or module == "cygd.tracking.terminal", f"{module}: {name}, line {node.lineno}"
+
+
 def loaded_by(statement):
     """Return the names of the modules that a statement loads in a new process."""
     code = f"{statement}\nimport sys\nprint(*sys.modules)"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from cygd.cli.arguments import parse_mapping, reject_several, split_overrides
 from cygd.cli.new_files import write_output
-from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
+from cygd.cli.output import DONE, UsageError, data_output, echo, redirect_stdout
 from cygd.cli.run_lookup import announce_plugins, find_run, read_result
 from cygd.errors import DataError, format_count
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cygd.data.dataset import Array
     from cygd.runner.assembly import LoadedExperiment
     from cygd.tracking.model import Model
+    from cygd.tracking.terminal import DataOutput
 
 USAGE = "RUN DATA [KEY=VALUE ...] [-o FILE]"
 SOURCES = {
@@ -47,7 +48,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict with a trained network: one row of CSV for each row of the data."""
-    names, overrides = split_overrides(options.arguments)
+    from cygd.data.sources.csv import load_csv
+
+    source_options = signature(load_csv).parameters
+    names, overrides = split_overrides(options.arguments, source_options, runs=True)
     usage = f"cygd predict {USAGE}"
     if len(names) < 2:
         expected = "a data file after the run" if names else "a run and a data file"
@@ -70,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
     if status not in ("completed", "stopped"):
         echo(f"warning: the run in {folder} is {status}; using the weights that it kept")
     if out is None:
-        _write_csv(model, outputs, sys.stdout)
+        with data_output() as stdout:
+            _write_csv(model, outputs, stdout)
     else:
         text = io.StringIO()
         _write_csv(model, outputs, text)
@@ -140,7 +145,7 @@ def _match_columns(table: Table, model: Model, path: str) -> Table:
     return replace(table, config_hints=False)
 
 
-def _write_csv(model: Model, outputs: Array, file: IO[str]) -> None:
+def _write_csv(model: Model, outputs: Array, file: IO[str] | DataOutput) -> None:
     """Write predictions; each number is the shortest text that reads back to the same bits."""
     names, classes = list(model.preprocessing.targets), model.classes
     if classes:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from cygd.cli.arguments import split_overrides
 from cygd.cli.new_files import write_output
-from cygd.cli.output import DONE, UsageError, redirect_stdout
+from cygd.cli.output import DONE, UsageError, print_json, redirect_stdout
 
 USAGE = "[FILE ...] [-o FILE]"
 
@@ -29,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from cygd.plugins.discovery import Request, forbids_plugins, option_requests
     from cygd.plugins.manager import Plugins
 
-    files, overrides = split_overrides(options.arguments)
+    files, overrides = split_overrides(options.arguments, ())
     if overrides:
         raise UsageError(f"expected experiment files, got {overrides[0]!r}", "cygd schema [FILE ...]")
     requests = [Request(*fields) for file in files for fields in config.read(file).plugin_requests]
@@ -41,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
     for entry in registry.entries:
         of_kind = schemas.setdefault(entry.component.kind, {})
         of_kind.setdefault(entry.component.name, options_schema(entry.component))
-    text = json.dumps(experiment_schema(schemas), indent=1) + "\n"
+    schema = experiment_schema(schemas)
     if options.out is None:
-        sys.stdout.write(text)
-        return DONE
-    write_output(Path(options.out), text.encode())
+        print_json(schema, indent=1)
+    else:
+        write_output(Path(options.out), (json.dumps(schema, indent=1) + "\n").encode())
     return DONE
