@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -124,7 +125,8 @@ class Execution:
         data_files = file_hashes(experiment.data_files())
         hashes = {"data": data_files, "plugins": plugin_hashes(self.assembly, content, folder)}
         environment = describe_environment(self.threads, hashes)
-        environment |= {"directory": str(folder), "config_sha256": config_hash(content)}
+        directory = os.fsencode(folder).decode(errors="replace")  # a name may be other bytes than UTF-8
+        environment |= {"directory": directory, "config_sha256": config_hash(content)}
         self.directory.write_json("environment.json", environment)
         self.directory.write_text("config.yaml", config.dump(content))
         plugin_files = file_hashes(self.assembly.plugins.files, experiment.folder.resolve())

@@ -61,9 +61,9 @@ class LogFile(logging.Handler):
             self._buffer.append(text)
 
     def __enter__(self) -> Self:
-        outer = _in_context.get()
+        outer: tuple[LogFile, ...] = _in_context.get()
         self._token = _in_context.set((*outer, self))
-        _router.add(self, run=(*outer, self)[0])
+        _router.add(self, run=outer[0] if outer else self)
         return self
 
     def __exit__(

@@ -1,15 +1,12 @@
-"""Runs in several threads of one process: complete folders, a log of its own each, and the sequential bits."""
+"""Runs in several threads of one process: complete folders, each its own log, and the sequential bits."""
 
-import contextvars
 import logging
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import cygd
-from cygd.errors import DataError
 from tests.helpers.resume_cases import outputs
 
 PLUGIN = """\

@@ -23,7 +23,8 @@ UNGUARDED = {
     "resume": 'from cygd.sweep import resume\nresume("runs/none", workers=2)\n',
 }
 GUARDED = {
-    "guard of a function": 'def main():\n    sweep("e.yaml", workers=1)\n\nif "__main__" == __name__:\n    main()\n',
+    "guard of a function": 'def main():\n    sweep("e.yaml", workers=1)\n\n'
+    'if "__main__" == __name__:\n    main()\n',
     "process": "from multiprocessing import current_process\n"
     'if current_process().name == "MainProcess":\n    sweep("e.yaml", workers=1)\n',
 }

@@ -15,7 +15,7 @@ from cygd.errors import CygdError, escape_controls
 USAGE = "RUN RUN"
 MISSING = "-"
 MAX_WIDTH = 60
-IGNORED = {"seconds", "config_sha256"}  # never equal; derived from the configuration
+IGNORED = {"seconds", "directory", "config_sha256"}  # never equal, or derived from the configuration
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
