@@ -55,5 +55,8 @@ def _scalar(value: Any, path: KeyPath, mark: Mark) -> Any:
         if isinstance(value, kind):
             return kind(value)
     kind_name = type(value).__name__
+    if hasattr(value, "toarray"):
+        message = f"sparse matrices are not supported, got {kind_name}"
+        raise mark.error(message, "make it dense: .toarray().tolist()", path)
     hint = "write its name, and load it as a plugin" if hasattr(value, "kind") else None
     raise mark.error(f"expected a value that YAML can hold, got {kind_name}", hint, path)
