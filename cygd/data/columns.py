@@ -128,7 +128,7 @@ def resolve_columns(
 
 def hint_for_unknown(name: str, known: list[str]) -> str:
     """Return a hint for an unknown column, which may be due to a missing header or another delimiter."""
-    if all(parse_number(column) is not None for column in known):
+    if 2 * sum(parse_number(column) is not None for column in known) > len(known):
         return "the first line holds numbers; use header: false if the file has no column names"
     if len(known) == 1 and any(character in known[0] for character in ";\t|"):
         return f"the only column is {known[0]!r}; set data.delimiter if cells are separated otherwise"

@@ -66,11 +66,17 @@ class FolderLock:
     Raises
     ------
     ConfigError
-        If another run has locked it, in this or another process.
+        If another run has locked it, in this or another process, or if it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot open the run folder {str(path)!r}: {error.strerror}",
+                hint="make the folder readable, then try again",
+            ) from error
         try:
             locked = lock(self._descriptor)
         except OSError as error:  # not every file system supports locks

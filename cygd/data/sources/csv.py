@@ -24,7 +24,7 @@ import numpy.typing as npt
 from cygd.data.column import Column, ColumnReader
 from cygd.data.numbers import CellFormat, parse_number
 from cygd.data.sources.csv_cells import CsvCells
-from cygd.data.sources.csv_header import Header, read_header, width_hint
+from cygd.data.sources.csv_header import Header, name_hint, read_header, width_hint
 from cygd.data.sources.csv_records import DELIMITER_NAMES, CsvFormat, iterate_records, open_lines
 from cygd.data.sources.csv_warnings import warn_about_skipped, warn_about_totals
 from cygd.data.sources.paths import format_files, resolve_paths
@@ -79,7 +79,7 @@ def load_csv(
         warn_about_skipped(file, csv_format, len(names))
     where, index = format_files(paths), heads[0].index
     source = CsvCells(partial(iterate_cells, [file.absolute() for file in paths], csv_format), cells)
-    columns, names = drop_empty_columns(files[0], values.columns(source), heads[0], header)
+    columns, names = drop_empty_columns(files[0], values.columns(source), heads[0], csv_format)
     if header and heads[0].n_cells < len(names) and index:
         message = "%s: the header has one cell fewer than the rows: column %r, the first, holds row names"
         log.warning(message, where, index[0], extra={"hint": f"data.inputs may name {index[0]!r}"})
@@ -96,7 +96,7 @@ def load_csv(
 
 
 def drop_empty_columns(
-    file: TableFile, columns: Sequence[Column], head: Header, header: bool
+    file: TableFile, columns: Sequence[Column], head: Header, csv_format: CsvFormat
 ) -> tuple[list[Column], list[str]]:
     """Return the columns and their names, without those that have neither a name nor values."""
     names = list(head.names)
@@ -105,10 +105,10 @@ def drop_empty_columns(
     for i, (name, column) in enumerate(zip(names, columns, strict=True)):
         if name or column.missing.all():
             continue
-        if not header:
+        if not csv_format.header:
             names[i] = f"c{i}"
         elif i < head.n_cells:
-            hint = "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
+            hint = name_hint(Path(file.where), csv_format)
             raise DataError(f"{file.where}:{head.line}: column {i + 1} of the header has no name", hint=hint)
         else:
             raise width_error(file, columns, head)

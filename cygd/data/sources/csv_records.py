@@ -21,7 +21,7 @@ from cygd.data.sources.csv_cells import mark_quoted_words
 from cygd.data.sources.text_io import open_text
 from cygd.errors import DataError
 
-MAX_CELL = 1 << 26  # characters; a longer one is the rest of the file behind a quote that is never closed
+MAX_CELL = 1 << 24  # characters; a longer one is the rest of the file behind a quote that is never closed
 DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
@@ -211,10 +211,14 @@ def complete_cell(where: str, rest: str, numbered: Iterator[tuple[int, str]], qu
     q = re.escape(quote)
     if re.match(rf"\s*{q}[^{q}]*(?:{q}{q}[^{q}]*)*{q}(?!{q})", rest):
         return rest  # it closes before something other than a blank
-    parts = [rest]
+    parts, size, reason = [rest], 0, "unexpected end of data"
     for _, line in numbered:
         parts.append(line)
-        if any(len(run) % 2 for run in re.findall(f"{q}+", line)):
+        size += len(line)
+        if quote in line and any(len(run) % 2 for run in re.findall(f"{q}+", line)):
             return "".join(parts)
+        if size > MAX_CELL:
+            reason = f"more than {MAX_CELL} characters"
+            break
     hint = "close its quote; data.quote: '' ignores quotes"
-    raise DataError(f"{where}: unexpected end of data, in the quoted cell that begins here", hint=hint)
+    raise DataError(f"{where}: {reason}, in the quoted cell that begins here", hint=hint)

@@ -40,7 +40,7 @@ def warn_about_totals(table: Table) -> None:
 
 
 def warn_about_skipped(file: Path, csv_format: CsvFormat, n_columns: int) -> None:
-    """Log a warning for a line that is skipped but looks like a row of numbers."""
+    """Log a warning for a line that is skipped but looks like a row of data."""
     n_first, n_last = csv_format.skip_rows, csv_format.skip_footer
     if not n_first and not n_last:
         return
@@ -48,7 +48,8 @@ def warn_about_skipped(file: Path, csv_format: CsvFormat, n_columns: int) -> Non
         skipped = [("skip_rows", line) for line in islice(lines, n_first)]
         skipped += [("skip_footer", line) for line in deque(filter(str.strip, lines), maxlen=n_last)]
     for option, line in skipped:
-        cells = split_line(line, csv_format)
-        numbers = [parse_number(cell, csv_format.decimal) for cell in cells]
-        if len(cells) == n_columns and None not in numbers:
+        cells = [cell.strip() for cell in split_line(line, csv_format)]
+        present = [cell for cell in cells if cell]
+        n_numbers = sum(parse_number(cell, csv_format.decimal) is not None for cell in present)
+        if len(cells) == n_columns and 2 * n_numbers > len(present) and not TOTAL.fullmatch(present[0]):
             log.warning("%s: data.%s leaves out the row %r", file, option, line.strip())
