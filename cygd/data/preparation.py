@@ -209,13 +209,16 @@ class Preparation:
                 message, hint = "expected a categorical target, got numbers", "remove stratify"
                 raise self.config_error("data.split.stratify", message, hint)
             classes = samples.table.column(self.roles.target_class).factorize()[0]
+        order = None
+        if split.time is not None:
+            order = sort_by_time(samples.table, self.roles.time, split.format)
         return split_rows(
             len(samples.table),
             validation=split.validation,
             test=split.test,
             seed=split.seed,
             classes=classes,
-            order=None if split.time is None else sort_by_time(samples.table, self.roles.time),
+            order=order,
             folds=split.folds,
             fold=split.fold or 1,
         )

@@ -11,19 +11,29 @@ the training rows; by time only the earlier ones are, so that no model is traine
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from cygd.core.random import Stream
 from cygd.data.dataset import Rows
-from cygd.data.encoding import missing_value_error
+from cygd.data.encoding import check_no_infinity, missing_value_error
 from cygd.data.table import Table
+from cygd.data.times import InvalidTime, fitting_formats, parse_times
 from cygd.errors import DataError, format_count
 
-DATE = re.compile(r"\d{4}-\d\d(-\d\d|$)")  # sorts alphabetically
+TEXTS_TO_TRY = 1000  # with each of the common formats, for a hint
+ISO_HINT = (
+    "a split by time needs numbers, or dates such as 2026-01-31 or 2026-01-31T12:00; "
+    "data.split.format declares another format, such as '%d/%m/%Y %I:%M %p'"
+)
+SAME_FORMAT_HINT = "write all times of the column in one format"
+SAME_OFFSET_HINT = (
+    "write all times of the column with an offset from UTC, such as Z or +01:00, or none of them"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,24 +91,72 @@ def select_fold(order: Rows, n_test: int, folds: int, fold: int, *, by_time: boo
     return SplitRows(np.sort(train_rows), np.sort(validation_rows), np.sort(test_rows) if n_test else None)
 
 
-def sort_by_time(table: Table, name: str | None) -> Rows:
-    """Return the rows in the order of a column of numbers or dates, or in their own order without one."""
+def sort_by_time(table: Table, name: str | None, time_format: str | None = None) -> Rows:
+    """Return the rows in the order of a column of numbers or times, or in their own order without one.
+
+    Times are in ISO 8601, or in the `time_format` of `strptime`; equal ones keep the order of their rows.
+    """
     if name is None:
         return np.arange(len(table), dtype=np.uint32)
     column = table.column(name)
     if column.missing.any():
         raise missing_value_error(table, name)
-    if column.string_codes is not None:
-        # the last entry is for numbers, whose code is -1
-        is_date = np.array([DATE.match(string) is not None for string in (*column.strings, "")])
-        invalid = ~is_date[column.string_codes]
-        if invalid.any():
-            row = int(np.argmax(invalid))
-            value = column.string_at(row) if column.string_codes[row] >= 0 else f"{column.numbers[row]:g}"
-            hint = "a split by time needs numbers, or dates such as 2026-01-31 or 2026-01-31T12:00"
-            raise DataError(f"{table.location(row, name)}: expected a date, got {value!r}", hint=hint)
-    codes, _ = column.factorize()
-    return np.argsort(codes, kind="stable").astype(np.uint32)
+    if time_format is None and (column.string_codes is None or (column.string_codes < 0).all()):
+        check_no_infinity(table, name)
+        return np.argsort(column.numbers, kind="stable").astype(np.uint32)
+    texts, first_rows, codes = distinct_texts(table, name, time_format)
+    times = parse_times(texts, time_format)
+    if times.invalid is not None:
+        row = int(first_rows[times.invalid.position])
+        raise invalid_time_error(table.location(row, name), texts, times.invalid, time_format)
+    return np.lexsort(times.sort_keys(codes)).astype(np.uint32)
+
+
+def distinct_texts(table: Table, name: str, time_format: str | None) -> tuple[list[str], Rows, Rows]:
+    """Return the distinct texts of a column in the order of their first rows, these rows, and codes."""
+    column = table.column(name)
+    codes = np.full(len(table), -1) if column.string_codes is None else column.string_codes.astype(np.int64)
+    is_number = codes < 0
+    text_row = column.first_string_row
+    if time_format is None and is_number[0] and text_row is not None:
+        message = f"expected a number as in the first row, got {column.string_at(text_row)!r}"
+        raise DataError(f"{table.location(text_row, name)}: {message}", hint=SAME_FORMAT_HINT)
+    numbers, number_codes = np.unique(column.numbers[is_number], return_inverse=True)
+    codes[is_number] = len(column.strings) + number_codes
+    texts = [*column.strings, *(number_text(value, time_format) for value in numbers.tolist())]
+    used, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return [texts[i] for i in used[order]], first[order], rank[codes]
+
+
+def number_text(value: float, time_format: str | None) -> str:
+    """Return the text of a number, such as 20260131, with the zeros in front that its format asks for."""
+    if time_format is None or not value.is_integer():
+        return f"{value:g}"
+    return f"{value:.0f}".zfill(len(datetime(2000, 11, 11, 11, 11).strftime(time_format)))
+
+
+def invalid_time_error(
+    location: str, texts: Sequence[str], invalid: InvalidTime, time_format: str | None
+) -> DataError:
+    """Return the error for the first text that is not a time, or not one in the format of the first row."""
+    text, reason = texts[invalid.position], invalid.reason
+    expected = "a date" if time_format is None else f"a date in the format {time_format!r}"
+    hint = None
+    if reason == "out_of_range":
+        hint = "there is no such date or time of day"
+    elif reason != "not_a_time":
+        expected += f" written like {texts[0]!r} in the first row"
+        hint = SAME_OFFSET_HINT if reason == "offset" else SAME_FORMAT_HINT
+    elif time_format is None:
+        formats = [f"'{name}'" for name in fitting_formats(texts[:TEXTS_TO_TRY])]
+        hint = ISO_HINT
+        if formats:
+            choice = formats[0] if len(formats) == 1 else f"the right one of {' and '.join(formats)}"
+            hint = f"a split by time needs its format: set data.split.format to {choice}"
+    return DataError(f"{location}: expected {expected}, got {text!r}", hint=hint)
 
 
 def stratify(order: Rows, classes: Rows, n_test: int, n_validation: int) -> tuple[Rows, int, int]:
