@@ -29,7 +29,7 @@ from cygd.data.inplace import convert_in_place
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
-from cygd.data.split import SplitRows, sort_by_time, split_rows
+from cygd.data.split import SplitRows, check_small_classes, sort_by_time, split_rows
 from cygd.data.table import Table
 from cygd.errors import ConfigError, CygdError, DataError, format_count
 
@@ -208,11 +208,11 @@ class Preparation:
             if self.roles.target_class is None:
                 message, hint = "expected a categorical target, got numbers", "remove stratify"
                 raise self.config_error("data.split.stratify", message, hint)
-            classes = samples.table.column(self.roles.target_class).factorize()[0]
+            classes, labels = samples.table.column(self.roles.target_class).factorize()
         order = None
         if split.time is not None:
             order = sort_by_time(samples.table, self.roles.time, split.format)
-        return split_rows(
+        rows = split_rows(
             len(samples.table),
             validation=split.validation,
             test=split.test,
@@ -222,6 +222,9 @@ class Preparation:
             folds=split.folds,
             fold=split.fold or 1,
         )
+        if classes is not None:
+            check_small_classes(rows, classes, labels, samples.table.where)
+        return rows
 
     # -- fit ----------------------------------------------------------------------------------------
 
@@ -241,7 +244,7 @@ class Preparation:
         target = roles.target_class
         if target is not None:
             classes = fit_classes(table, target, rows)
-            self.encode_target(table, target, classes)  # an unknown label is reported before the units
+            self.check_labels(table, target, classes)  # before the units
             if scale.targets != "none":
                 message = f"the target {target!r} is categorical and cannot be scaled"
                 hint = "scale: {inputs: ...} scales the inputs alone"
@@ -253,6 +256,22 @@ class Preparation:
             return Preprocessing(columns, roles.targets)
         shift, factor = fit_scaling(self.numeric_targets(table), roles.targets, rows, scale.targets)
         return Preprocessing(columns, roles.targets, (), shift, factor)
+
+    def check_labels(self, table: Table, target: str, classes: Sequence[Label]) -> None:
+        """Raise an error for a label that the training rows lack."""
+        try:
+            self.encode_target(table, target, classes)
+        except DataError as error:
+            split = self.section.split
+            if (
+                split is None
+                or split.stratify
+                or split.time is not None
+                or "unknown label" not in error.message
+            ):
+                raise
+            hint = f"{error.hint}; split with stratify: true, which keeps a training row of each class"
+            raise DataError(error.message, hint=hint) from None
 
     def check_units(self, classes: Sequence[Label] = ()) -> None:
         """Raise an error if the units of the last layer do not match the classes or numeric targets."""

@@ -3,13 +3,15 @@
 A part of fraction f of n rows gets f n rows, rounded to the nearest (halves up); the rest are training rows.
 One permutation, drawn from the split's own seed, is cut into test, validation and training rows, and each
 part is sorted. A stratified split cuts each class separately, and gives the rows left over by rounding to the
-classes with the largest remainders. A split by time takes the last rows as test rows and those before them
-as validation rows. Folds divide the rows that are not test rows: one is the validation rows, the others are
-the training rows; by time only the earlier ones are, so that no model is trained on later rows.
+classes with the largest remainders; the last row of a class is a training row, in every fold. A split by time
+takes the last rows as test rows and those before them as validation rows. Folds divide the rows that are not
+test rows: one is the validation rows, the others are the training rows; by time only the earlier ones are, so
+that no model is trained on later rows.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cygd.core.random import Stream
-from cygd.data.dataset import Rows
+from cygd.data.dataset import Label, Rows
 from cygd.data.encoding import check_no_infinity, missing_value_error
+from cygd.data.formatting import format_list
 from cygd.data.table import Table
 from cygd.data.times import InvalidTime, fitting_formats, parse_times
 from cygd.errors import DataError, format_count
+
+log = logging.getLogger("cygd")
 
 TEXTS_TO_TRY = 1000  # with each of the common formats, for a hint
 ISO_HINT = (
@@ -66,7 +71,8 @@ def split_rows(
     if classes is not None:
         shuffled, n_test, n_validation = stratify(shuffled, classes, n_test, n_validation)
     if folds is not None:
-        return select_fold(shuffled, n_test, folds, fold, by_time=by_time)
+        is_single = None if classes is None else is_only_row(classes, shuffled[n_test:])
+        return select_fold(shuffled, n_test, folds, fold, by_time=by_time, always_train=is_single)
     # views of one array: large data must not be copied once more
     parts = np.split(shuffled, [n_test, n_test + n_validation])
     for part in parts:
@@ -75,7 +81,15 @@ def split_rows(
     return SplitRows(train_rows, validation_rows if n_validation else None, test_rows if n_test else None)
 
 
-def select_fold(order: Rows, n_test: int, folds: int, fold: int, *, by_time: bool) -> SplitRows:
+def select_fold(
+    order: Rows,
+    n_test: int,
+    folds: int,
+    fold: int,
+    *,
+    by_time: bool,
+    always_train: npt.NDArray[np.bool_] | None = None,  # the rows after the test rows that no fold may take
+) -> SplitRows:
     """Return one fold as validation rows, and the other folds, or those before it, as training rows."""
     test_rows, rest = order[:n_test], order[n_test:]
     n_blocks = folds + by_time  # by time, the first block is training rows only
@@ -87,8 +101,20 @@ def select_fold(order: Rows, n_test: int, folds: int, fold: int, *, by_time: boo
     else:
         # every folds-th row: rows of one class are adjacent, so each fold gets its share of them
         is_validation = np.arange(len(rest)) % folds == fold - 1
+        if always_train is not None:
+            is_validation &= ~always_train
+            if not is_validation.any():
+                raise DataError(
+                    f"fold {fold} of {folds} is empty: its rows are the only ones of their classes"
+                )
         train_rows, validation_rows = rest[~is_validation], rest[is_validation]
     return SplitRows(np.sort(train_rows), np.sort(validation_rows), np.sort(test_rows) if n_test else None)
+
+
+def is_only_row(classes: Rows, rows: Rows) -> npt.NDArray[np.bool_]:
+    """Return the rows that are the only ones of their class, as a mask."""
+    _, codes, counts = np.unique(classes[rows], return_inverse=True, return_counts=True)
+    return counts[codes] == 1  # type: ignore[no-any-return]
 
 
 def sort_by_time(table: Table, name: str | None, time_format: str | None = None) -> Rows:
@@ -160,15 +186,43 @@ def invalid_time_error(
 
 
 def stratify(order: Rows, classes: Rows, n_test: int, n_validation: int) -> tuple[Rows, int, int]:
-    """Return the rows as test, validation and training rows, stratified, and the sizes of the first two."""
+    """Return the rows as test, validation and training rows, stratified, and the sizes of the first two.
+
+    The last row of a class is a training row: without it the network could not learn the class.
+    """
     groups = [order[classes[order] == k] for k in np.unique(classes)]
     sizes = np.array([len(group) for group in groups])
-    in_test = allocate(sizes, sizes, n_test)
-    in_validation = allocate(sizes, sizes - in_test, n_validation)
+    # if the parts need more, the classes that lose their last row are an error in `check_small_classes`
+    kept = 1 if n_test + n_validation <= len(order) - len(groups) else 0
+    in_test = allocate(sizes, sizes - kept, n_test)
+    in_validation = allocate(sizes, sizes - in_test - kept, n_validation)
     ends = zip(in_test.tolist(), (in_test + in_validation).tolist(), strict=True)
     parts = [np.split(group, [a, b]) for group, (a, b) in zip(groups, ends, strict=True)]
     pieces = [part[k] for k in range(3) for part in parts]
-    return np.concatenate(pieces), int(in_test.sum()), int(in_validation.sum())
+    return np.concatenate(pieces), n_test, n_validation
+
+
+def check_small_classes(rows: SplitRows, classes: Rows, labels: Sequence[Label], where: str) -> None:
+    """Warn about classes without a row in one of the parts; without a training row they are an error."""
+    parts = [part for part in (rows.train, rows.validation, rows.test) if part is not None]
+    counts = np.array(
+        [np.bincount(codes[codes >= 0], minlength=len(labels)) for codes in map(classes.take, parts)]
+    )
+    n_rows = counts.sum(axis=0).tolist()
+
+    def describe(selected: npt.NDArray[np.bool_]) -> str:
+        return format_list(
+            f"{labels[k]!r} ({format_count(n_rows[k], 'row')})" for k in np.flatnonzero(selected).tolist()
+        )
+
+    untrained = (counts[0] == 0) & (counts.sum(axis=0) > 0)
+    if untrained.any():
+        message = f"{where}: the split leaves no training row of the classes {describe(untrained)}"
+        raise DataError(message, hint="add rows, or make data.split.validation and data.split.test smaller")
+    if len(parts) > 1 and (counts == 0).any():
+        message = "%s: classes with too few rows for every part of the split: %s"
+        hint = "add rows, or merge classes: what is measured without them says nothing about them"
+        log.warning(message, where, describe((counts == 0).any(axis=0)), extra={"hint": hint})
 
 
 def part_size(n: int, fraction: float, name: str) -> int:
@@ -185,8 +239,9 @@ def allocate(sizes: Rows, available: Rows, total: int) -> Rows:
     """Divide `total` rows among groups in proportion to their sizes."""
     quota: npt.NDArray[np.float64] = sizes * (total / sizes.sum())
     allocated = np.minimum(np.floor(quota).astype(np.int64), available)
-    # largest remainders first, ties to the earlier group
-    for i in np.argsort(-(quota - allocated), kind="stable"):
-        if allocated.sum() < total and allocated[i] < available[i]:
-            allocated[i] += 1
+    while allocated.sum() < total:
+        # largest remainders first, ties to the earlier group
+        for i in np.argsort(-(quota - allocated), kind="stable"):
+            if allocated.sum() < total and allocated[i] < available[i]:
+                allocated[i] += 1
     return allocated

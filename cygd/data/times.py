@@ -8,7 +8,6 @@ hold every year from 1 to 9999, fifteen digits of a second, 24:00 and leap secon
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,9 +42,12 @@ STYLE = ("month", "day", "ordinal", "week", "weekday", "hour", "offset")
 
 NUMERIC_DIRECTIVES = {
     "Y": "(?P<year>0000)",
+    "y": "(?P<short_year>00)",
     "m": "(?P<month>00?)",
     "d": "(?P<day>00?)",
     "H": "(?P<hour>00?)",
+    "I": "(?P<hour_of_half>00?)",
+    "p": "(?P<half>[AP]M)",
     "M": "(?P<minute>00?)",
     "S": "(?P<second>00?)",
     "f": "(?P<fraction>0{1,9})",
@@ -97,9 +99,7 @@ def fitting_formats(texts: Sequence[str]) -> list[str]:
 
 def _strptime(text: str, time_format: str) -> datetime | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a day without a year
-            return datetime.strptime(text, time_format)
+        return datetime.strptime(text, time_format)
     except ValueError:
         return None
 
@@ -109,8 +109,11 @@ def _numeric_pattern(time_format: str) -> str | None:
     directives = re.findall(r"%(.)", time_format)
     literals = re.split(r"%.", time_format)
     # without a character between them, the values decide where one number ends
-    is_numeric = all(name in NUMERIC_DIRECTIVES for name in directives) and all(literals[1:-1])
-    if not is_numeric or len(set(directives)) < len(directives) or re.search(r"[\d%]", "".join(literals)):
+    is_numeric = all(name in NUMERIC_DIRECTIVES for name in directives) and all(
+        literal or name == "p" for name, literal in zip(directives[1:], literals[1:-1], strict=True)
+    )
+    is_numeric &= len(set(directives)) == len(directives) and ("I" in directives) == ("p" in directives)
+    if not is_numeric or {"y", "Y"} <= set(directives) or re.search(r"[\d%]", "".join(literals)):
         return None
     parts = [re.sub(r"(\\ )+", " +", re.escape(literal)) for literal in literals]
     groups = [NUMERIC_DIRECTIVES[name] for name in directives]
@@ -175,13 +178,13 @@ def _character_matrix(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
 
 
 def _read_fields(digits: npt.NDArray[np.uint8], match: re.Match[str]) -> dict[str, Integers]:
-    """Return the numbers in the places of a match, and the sign of the offset."""
+    """Return the numbers in the places of a match, the sign of the offset, and 1 for PM."""
     fields: dict[str, Integers] = {}
     for name, text in match.groupdict().items():
         if text is None or name in ("separator", "offset"):
             continue
-        if name == "sign":
-            fields[name] = ONE if text == "+" else -ONE
+        if name in ("sign", "half"):
+            fields[name] = {"+": ONE, "-": -ONE, "A": ZERO, "P": ONE}[text[0].upper()]
             continue
         number = np.zeros(len(digits), np.int64)
         for column in range(*match.span(name)):
@@ -197,6 +200,10 @@ def _times_of(
     days, is_valid = _days_of(fields)
     names = ("hour", "minute", "second", "offset_hour", "offset_minute")
     hour, minute, second, offset_hour, offset_minute = (fields.get(name, ZERO) for name in names)
+    if "half" in fields:
+        half_hour = fields.get("hour_of_half", ZERO)
+        is_valid = is_valid & (half_hour >= 1) & (half_hour <= 12)
+        hour = half_hour % 12 + 12 * fields["half"]
     rest = second * SECOND + fields.get("fraction", ZERO)
     offset = fields.get("sign", ONE) * (offset_hour * 60 + offset_minute)
     minutes = days * MINUTES_PER_DAY + hour * 60 + minute - offset
@@ -211,6 +218,8 @@ def _times_of(
 def _days_of(fields: Mapping[str, Integers]) -> tuple[Integers, npt.NDArray[np.bool_]]:
     """Return the days since 1970 of dates by month, week or day of the year, and whether they exist."""
     year = fields.get("year", ZERO + 1970)
+    if "short_year" in fields:  # as POSIX reads it
+        year = fields["short_year"] + np.where(fields["short_year"] < 69, 2000, 1900)
     new_year, next_new_year = _first_days((year - 1970) * 12), _first_days((year - 1969) * 12)
     if "ordinal" in fields:
         day, first, n_days = fields["ordinal"], new_year, next_new_year - new_year

@@ -186,3 +186,13 @@ def test_a_date_that_does_not_exist_in_a_declared_format():
 def test_formats_that_fit_all_texts():
     assert fitting_formats(["01/02/2026", "31/01/2026"]) == ["%d/%m/%Y"]
     assert fitting_formats(["2026-01-31T08:00"]) == []
+
+
+@pytest.mark.parametrize(
+    "time_format", ["%d/%m/%Y %I:%M:%S %p", "%m/%d/%y %H:%M", "%I%p %d-%m-%Y", "%Y/%m/%d %H:%M:%S.%f"]
+)
+@given(st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31)), min_size=2))
+def test_formats_of_numbers_are_read_like_strptime_reads_them(time_format, times):
+    texts = [time.strftime(time_format) for time in times]
+    seconds = [datetime.strptime(text, time_format) for text in texts]
+    assert order(texts, time_format) == np.argsort(seconds, kind="stable").tolist()
