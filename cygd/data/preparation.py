@@ -141,23 +141,48 @@ class Preparation:
         samples = self.drop_missing(samples)
         rows = self.split(samples)
         preprocessing = self.fit(samples, None if rows is None else rows.train)
+        if samples.table.default_names and samples.x is None:
+            preprocessing = replace(preprocessing, layout=tuple(samples.table.columns))
+        training = (count_columns(samples), samples.table.where)
         all_rows = self.transform(samples, preprocessing)
         train = all_rows if rows is None else replace(all_rows, rows=rows.train)
         train = self.weight(train, preprocessing.classes)
-        validation = self.held_out("validation", all_rows, rows, preprocessing)
-        test = self.held_out("test", all_rows, rows, preprocessing)
+        del samples
+        validation = self.held_out("validation", all_rows, rows, preprocessing, training)
+        test = self.held_out("test", all_rows, rows, preprocessing, training)
         for name, part in (("training", train), ("validation", validation), ("test", test)):
             check_weights(name, part)
         return PreparedData(train, validation, test, preprocessing)
 
     def held_out(
-        self, name: PartName, all_rows: Part, rows: SplitRows | None, preprocessing: Preprocessing
+        self,
+        name: PartName,
+        all_rows: Part,
+        rows: SplitRows | None,
+        preprocessing: Preprocessing,
+        training: tuple[int, str],  # the number of columns of the training data, and its name in messages
     ) -> Part | None:
         """Return the validation or test rows, from their own file or from the split."""
         if getattr(self.section, name):
-            return self.transform(self.drop_missing(self.load(name)), preprocessing)
+            samples = self.load(name)
+            self.check_width(samples, *training)
+            return self.transform(self.drop_missing(samples), preprocessing)
         selected = None if rows is None else getattr(rows, name)
         return None if selected is None else replace(all_rows, rows=selected)
+
+    def check_width(self, samples: Samples, n_columns: int, training: str) -> None:
+        """Raise an error if columns without names of their own are more or fewer than in training."""
+        found, is_sparse = count_columns(samples), self.section.source == "svmlight"
+        is_by_position = is_sparse or (self.section.source == "csv" and samples.table.default_names)
+        if found == n_columns or not is_by_position:
+            return
+        expected = format_count(n_columns, "feature" if is_sparse else "column")
+        hint = "files without header are read by position"
+        if is_sparse:
+            hint = f"set data.features: {max(found, n_columns)}, the number of features of all files"
+        raise DataError(
+            f"{samples.table.where}: expected {expected} as in {training}, got {found}", hint=hint
+        )
 
     # -- load, select, drop_missing, split ----------------------------------------------------------
 
@@ -352,6 +377,11 @@ class Preparation:
             return apply_class_weights(train, classes, weights)
         except DataError as error:
             raise self.config_error("data.class_weight", error.message, error.hint) from None
+
+
+def count_columns(samples: Samples) -> int:
+    """Return the number of columns, without targets that the source declares."""
+    return len(samples.inputs) or len(samples.table.columns) - len(samples.table.targets)
 
 
 def copy_if_shared(values: Array, table: Table) -> Array:
