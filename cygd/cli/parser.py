@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
 import cygd
 from cygd.cli.commands import COMMANDS, load_command
 from cygd.cli.output import UsageError
+from cygd.tracking.terminal import writing_to_stdout
 
 
 class _Parser(argparse.ArgumentParser):
@@ -18,6 +20,13 @@ class _Parser(argparse.ArgumentParser):
 
         self.epilog = epilog(self.prog.removeprefix("cygd "))
         return super().format_help()
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:  # argparse ignores a full disk
+            with writing_to_stdout() as file:
+                file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"{self.prog} --help")

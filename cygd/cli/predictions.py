@@ -16,6 +16,7 @@ from cygd.cli.output import UsageError
 
 if TYPE_CHECKING:
     from cygd.data.dataset import Array, Label
+    from cygd.tracking.terminal import DataOutput
 
 FORMULA_CHARACTERS = ("=", "+", "-", "@", "\t", "\r")
 TEXT_SUFFIXES = ("", ".csv", ".txt")
@@ -39,7 +40,7 @@ class Predictions:
 Write = Callable[[Predictions], None]
 
 
-def csv_writer(file: IO[str], names: Sequence[str]) -> Write:
+def csv_writer(file: IO[str] | DataOutput, names: Sequence[str]) -> Write:
     """Return a function that writes CSV; each number is the shortest text that reads back to the same bits.
 
     Text that a spreadsheet would run as a formula gets an apostrophe in front.
@@ -54,7 +55,7 @@ def csv_writer(file: IO[str], names: Sequence[str]) -> Write:
     return write
 
 
-def jsonl_writer(file: IO[str], names: Sequence[str]) -> Write:
+def jsonl_writer(file: IO[str] | DataOutput, names: Sequence[str]) -> Write:
     """Return a function that writes a JSON object per row, with null in empty rows."""
 
     def write(predictions: Predictions) -> None:
@@ -100,7 +101,7 @@ def check_suffix(file: Path) -> None:
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
     """Return a file to write to, which gets its name when it is complete and on the disk."""
-    from cygd.tracking.files import fsync, fsync_folder
+    from cygd.files import fsync, fsync_folder
 
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import time
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cygd.cli.output import UsageError
-from cygd.errors import did_you_mean
+from cygd.errors import CheckpointError, did_you_mean
+
+log = logging.getLogger("cygd")
 
 RUNS = Path("runs")
 TIMESTAMP = re.compile(r"\d{8}-\d{6}")
@@ -67,11 +69,15 @@ def start_time(folder: Path) -> tuple[str, int]:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """Return result.json, or only a status if it is missing or damaged."""
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """Return result.json, or only a status if it is missing or, with a warning, damaged."""
+    from cygd.tracking.stored_files import RESULT, read_json
+
+    file = folder / "result.json"
+    if not file.exists():
         return {"status": "unfinished"}
-    except (OSError, ValueError):
+    try:
+        result: dict[str, Any] = read_json(file, RESULT)
+    except CheckpointError as error:
+        log.warning("%s", error.message)
         return {"status": "damaged"}
-    return result if isinstance(result, dict) else {"status": "damaged"}
+    return result

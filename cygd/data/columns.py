@@ -84,7 +84,7 @@ def resolve_columns(
 ) -> tuple[str, ...]:
     """Return the columns given by name or, if the names are generated, by position; each at most once."""
     known = list(table.columns)
-    names: list[str] = []
+    names: dict[str, None] = {}  # a set in order
     for reference in references:
         if str(reference) in table.columns:
             name = str(reference)
@@ -96,7 +96,7 @@ def resolve_columns(
             raise make_error(key, f"unknown column {reference!r}{where}", hint)
         if name in names:
             raise make_error(key, f"column {name!r} is listed twice", None)
-        names.append(name)
+        names[name] = None
     return tuple(names)
 
 

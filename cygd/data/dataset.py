@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -63,7 +64,7 @@ class Dataset:
             raise DataError(f"{'y' if x.shape[1] else 'x'} has no columns")
         inputs = column_names(self.inputs, x.shape[1], "x")
         targets = column_names(self.targets, y.shape[1], "y")
-        if repeated := sorted({name for name in inputs + targets if (inputs + targets).count(name) > 1}):
+        if repeated := sorted(name for name, count in Counter(inputs + targets).items() if count > 1):
             raise DataError(f"duplicate column name {repeated[0]!r}")
         fields = {"x": x, "y": y, "inputs": inputs, "targets": targets, "classes": as_labels(self.classes)}
         if self.sample_weight is not None:

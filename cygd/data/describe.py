@@ -60,7 +60,11 @@ def describe(experiment: Experiment, components: Components | None = None) -> De
         count_rows(preparation, samples, roles, description)
     except CygdError as error:
         description.error = error
-    description.columns = [summarize_column(name, c, roles, table) for name, c in table.columns.items()]
+    categorical, names = (roles or table).categorical, column_roles(roles)
+    description.columns = [
+        summarize_column(name, column, names.get(name, ""), name in categorical)
+        for name, column in table.columns.items()
+    ]
     return description
 
 
@@ -86,10 +90,10 @@ def count_rows(
                 description.classes.setdefault(label, {})[name] = count
 
 
-def summarize_column(name: str, column: Column, roles: ColumnRoles | None, table: Table) -> ColumnSummary:
+def summarize_column(name: str, column: Column, role: str, categorical: bool) -> ColumnSummary:
     """Return the summary of a column."""
-    role, missing = column_role(name, roles), int(column.missing.sum())
-    if column.is_categorical or name in (roles.categorical if roles else table.categorical):
+    missing = int(column.missing.sum())
+    if column.is_categorical or categorical:
         by_count = sorted(column.count_labels().items(), key=lambda item: -item[1])
         listed = format_list(f"{label} ({count})" for label, count in by_count)
         values = f"{format_count(len(by_count), 'label')}: {listed}"
@@ -100,17 +104,21 @@ def summarize_column(name: str, column: Column, roles: ColumnRoles | None, table
     return ColumnSummary(name, role, "mixed", missing, f"{values}; strings such as {column.string_at(row)!r}")
 
 
-def column_role(name: str, roles: ColumnRoles | None) -> str:
-    """Return the roles of a column, separated by commas."""
+def column_roles(roles: ColumnRoles | None) -> dict[str, str]:
+    """Return the roles of each used column, separated by commas."""
     if roles is None:
-        return ""
+        return {}
     names_by_role = {
         "input": roles.inputs,
         "target": roles.targets,
         "weight": (roles.sample_weight,),
         "time": (roles.time,),
     }
-    return ", ".join(role for role, names in names_by_role.items() if name in names)
+    found: dict[str, list[str]] = {}
+    for role, names in names_by_role.items():
+        for name in filter(None, names):
+            found.setdefault(name, []).append(role)
+    return {name: ", ".join(names) for name, names in found.items()}
 
 
 def format_range(column: Column) -> str:

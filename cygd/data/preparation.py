@@ -29,6 +29,7 @@ from cygd.data.inplace import convert_in_place
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
+from cygd.data.sources.pipes import content_of
 from cygd.data.split import SplitRows, check_small_classes, sort_by_time, split_rows
 from cygd.data.table import Table
 from cygd.errors import ConfigError, CygdError, DataError, format_count
@@ -104,7 +105,7 @@ def fingerprint(section: DataSection, folder: Path, components: Components | Non
     parts: list[PartName | None] = [None, *(part for part in HELD_OUT if getattr(section, part))]
     hashes = {}
     for path in (path for part in parts for path in data_source(section, components, part).files(folder)):
-        with path.open("rb") as file:
+        with content_of(path).open("rb") as file:
             hashes[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes
 

@@ -15,6 +15,7 @@ from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
 from cygd.data.sources.parquet import load_parquet
 from cygd.data.sources.paths import glob_files
+from cygd.data.sources.pipes import STDIN, is_pipe
 from cygd.data.sources.sklearn_datasets import SKLEARN_DATASETS, load_sklearn
 from cygd.data.sources.svmlight import load_svmlight
 from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
@@ -83,14 +84,24 @@ class DataSource(Component):
         for value in self.parameters.values():
             for name in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(name, str) and name and "\0" not in name:
-                    is_file = (folder / name).is_file()
-                    files += [folder / name] if is_file else glob_files(folder, name)
+                    path = STDIN if name == "-" else folder / name
+                    is_source = path.is_file() or (self.tier == "built-in" and is_pipe(path))
+                    files += [path] if is_source else glob_files(folder, name)
         return files
 
 
 DATA_SOURCES: tuple[DataSource, ...] = (
     DataSource("inline", load_inline, summary="x and y in the experiment itself"),
-    DataSource("csv", load_csv, summary="columns of a text file, plain or .gz", bounds={"decimal": ". | ,"}),
+    DataSource(
+        "csv",
+        load_csv,
+        summary="columns of a text file, plain or .gz",
+        bounds={
+            "decimal": ". | ,",
+            "skip_rows": "[0, 4294967295]",
+            "skip_footer": "[0, 4294967295]",
+        },
+    ),
     DataSource("parquet", load_parquet, summary="columns of a Parquet file (extra: parquet)"),
     DataSource(
         "svmlight",

@@ -11,14 +11,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cygd import core
-from cygd.components import Components, Metric, Optimizer, Schedule
+from cygd.components import Component, Components, Metric, Optimizer, Schedule
 from cygd.core import _f64
 from cygd.network import serialization
 from cygd.network.compiled import CompiledNetwork
@@ -26,6 +26,7 @@ from cygd.network.early_stopping import EarlyStopping
 from cygd.network.evaluation import Rows
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import History
+from cygd.network.last_optimizer import LastOptimizer
 from cygd.network.training import OnEpoch, TrainingLoop
 from cygd.network.updates import Update
 
@@ -55,9 +56,10 @@ class Network(CompiledNetwork):
     Attributes
     ----------
     parameters : array of shape (n_parameters,)
-        The flat vector w0, b0, a0, w1, b1, a1, ..., each w in row-major order. Writable.
-    weights, biases, trainable_values : list of arrays
-        Views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
+        The flat vector w0, b0, a0, w1, b1, a1, ..., each w in row-major order. Writable; an assignment
+        copies finite numbers into it.
+    weights, biases, trainable_values : tuple of arrays
+        Writable views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
         trainable parameter of the activation; None if a layer has no bias, or nothing to train.
     layers : tuple of Layer
     epochs, updates : int
@@ -213,7 +215,8 @@ class Network(CompiledNetwork):
         x : array of shape (n_samples, n_inputs)
         y : array of shape (n_samples, n_outputs)
         optimizer : str, mapping or Optimizer
-            Its state is fresh, unless the same object was passed to the last fit.
+            Its state is fresh, unless it is the object that was passed to the last fit, or `net.optimizer`.
+            See the notes on what is kept.
         learning_rate : float, optional
             The optimizer's own by default; 0.1 for sgd.
         epochs : int
@@ -249,6 +252,14 @@ class Network(CompiledNetwork):
             completed epoch.
         RuntimeError
             If another fit of this network is running.
+
+        Notes
+        -----
+        A network keeps its parameters, the numbers of epochs and updates, its seed, and the last optimizer
+        with its state. Two fits of 5 epochs that are given the same `Optimizer` object make the updates of
+        one fit of 10; a name or a mapping starts with a fresh state each time. The schedule, early stopping
+        and the measurements start anew with every fit. `copy.copy`, `copy.deepcopy` and pickle keep all of
+        this; `save` keeps the optimizer's state with ``optimizer=True`` only.
         """
         options = FitOptions.build(
             optimizer=optimizer,
@@ -329,31 +340,54 @@ class Network(CompiledNetwork):
             on_epoch=callback,
         )
 
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer of the last fit; the next one continues with its state if it is given this object."""
+        return None if self._last_optimizer is None else self._last_optimizer.optimizer
+
     # files ----------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to an .npz file: arrays w0, b0, a0, w1, ... and its description as JSON."""
-        serialization.save(self, path)
+    def save(self, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
+        """Write the network to an .npz file: arrays w0, b0, a0, w1, ... and its description as JSON.
+
+        An old file is replaced by a whole new one, or stays as it is.
+
+        Parameters
+        ----------
+        path : str or path
+        optimizer : bool
+            Whether to keep the state of the last fit's optimizer, too. The first fit after `load` continues
+            with it if it is given this optimizer, with any learning rate: training goes on as if it had not
+            been interrupted.
+        """
+        serialization.save(self, path, optimizer=optimizer)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], components: Components | None = None) -> Network:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        components: Components | Iterable[Component] | None = None,
+    ) -> Self:
         """Read a network that `save` wrote.
 
         Parameters
         ----------
         path : str or path
-        components : Components, optional
-            Where its activations and its loss are looked up, if they are not built in.
+        components : list of components, or Components, optional
+            Those of the network that are neither built in nor formulas: a list of components, or an object
+            that finds them by kind and name.
 
         Raises
         ------
         CheckpointError
             If the file is not a saved network.
         UnknownComponentError
-            If the file names an unknown component.
+            If the network has a component that is not passed; a built-in of its name is not taken instead.
         """
-        description, (epochs, updates) = serialization.load(path)
+        stored = serialization.load(path, components)
         with serialization.convert_errors(path):
-            net = cls(components=components, **description)
-        net.epochs, net.updates = epochs, updates
+            net = cls(**stored.arguments)
+            net.epochs, net.updates = stored.epochs, stored.updates
+            if stored.optimizer is not None:
+                net._last_optimizer = LastOptimizer.unpack(stored.optimizer, net._new_updater)
         return net

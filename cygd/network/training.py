@@ -20,6 +20,7 @@ from cygd.network.early_stopping import EarlyStoppingMonitor, EarlyStoppingState
 from cygd.network.evaluation import Evaluator, Part
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import UNMEASURED, History
+from cygd.network.last_optimizer import LastOptimizer
 from cygd.network.training_state import TrainingState
 from cygd.network.updates import Update, UpdateRunner, build_trainer
 
@@ -266,10 +267,11 @@ def _monitored(row: Mapping[str, float]) -> float | None:
 
 
 def _updater(network: CompiledNetwork, options: FitOptions) -> Any:
-    """Return the updater of the last fit if it had the same optimizer object, else a new one."""
+    """Return the updater of the last fit if it had the same optimizer, else a new one."""
     key, last = options.state_key, network._last_optimizer
-    if key is not None and last is not None and last[0] is key:
-        return last[1]
-    updater = network._kernels.Optimizer(options.optimizer, network._engine)
-    network._last_optimizer = None if key is None else (key, updater)
+    if last is not None and last.continues(key, options.optimizer):
+        network._last_optimizer = LastOptimizer(key or options.optimizer, last.updater)
+        return last.updater
+    updater = network._new_updater(options.optimizer)
+    network._last_optimizer = LastOptimizer(key or options.optimizer, updater)
     return updater

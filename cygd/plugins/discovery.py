@@ -13,6 +13,7 @@ import importlib
 import os
 import re
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
@@ -25,6 +26,8 @@ from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
 
 GROUP = "cygd"
 COMPILED = (".so", ".pyd")
+
+_file_locks: dict[str, threading.RLock] = {}  # by the name of the module
 
 
 @dataclass(frozen=True)
@@ -202,16 +205,18 @@ def _run_file(path: Path) -> ModuleType:
     assert spec is not None
     module = module_from_spec(spec)
     code = compile(path.read_bytes(), path, "exec", dont_inherit=True)
-    previous = sys.modules.get(name)
-    sys.modules[name] = module  # dataclasses and pickle look a class up by its module
-    try:
-        exec(code, module.__dict__)
-    except BaseException:
-        if previous is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = previous
-        raise
+    # a run in another thread may execute the same file
+    with _file_locks.setdefault(name, threading.RLock()):
+        previous = sys.modules.get(name)
+        sys.modules[name] = module  # dataclasses and pickle look a class up by its module
+        try:
+            exec(code, module.__dict__)
+        except BaseException:
+            if previous is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = previous
+            raise
     return module
 
 

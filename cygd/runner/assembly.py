@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from cygd.plugins.discovery import (
     option_requests,
 )
 from cygd.plugins.manager import Plugins
+from cygd.runner.relocation import missing_file_option, relocate
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -46,6 +47,8 @@ class LoadedExperiment:
     # plugin file -> the copy to use in its place when the file is copied again: the folds of a
     # cross-validation share their imported plugins, so they must not copy a file edited in the meantime
     plugin_copies: Mapping[Path, Path] = field(default_factory=dict, kw_only=True, repr=False)
+    # recorded path of a data file -> its present one, for a run folder that was moved
+    moved: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
 
     def resolved(self, name_plugin: Callable[[Path], str] = str) -> dict[str, Any]:
         """Return the content of config.yaml, which depends on neither folder nor environment.
@@ -104,7 +107,10 @@ def read(
     """Read an experiment, load its plugins and validate it; the error lists every problem."""
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
-    return read_document(document, plugins, environment)
+    moved: Mapping[str, str] = {}
+    if not isinstance(source, Mapping) and Path(source).name == "config.yaml":
+        document, moved = relocate(document)
+    return replace(read_document(document, plugins, environment), moved=moved)
 
 
 def read_document(
@@ -199,6 +205,10 @@ def build(
         prepared = prepare(experiment, reading.plugins)
     except DataError as error:
         error.where = _option_location(error, experiment)
+        missing = missing_file_option(experiment.document)
+        if missing:
+            hint = f"if the data were moved, name their new place: {missing}=PATH"
+            error.hint = f"{error.hint}; {hint}" if error.hint else hint
         raise
     problems = list(_data_problems(experiment, prepared))
     if problems:
@@ -210,6 +220,7 @@ def build(
         prepared,
         build_network(experiment, prepared.train.x.shape[1], reading.plugins),
         plugin_copies=reading.plugin_copies,
+        moved=reading.moved,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
+from cygd.files import remove_durably
 from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly
@@ -19,7 +20,6 @@ from cygd.runner.resumption import ResumePoint
 from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
-from cygd.tracking.files import remove_durably
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.metrics_file import history_of
 from cygd.tracking.model import Model
@@ -95,11 +95,12 @@ class Execution:
 
     def prepare(self) -> Run:
         """Write the files that precede the first update, and return the run for the hooks."""
-        content = self.start() if self.resume_point is None else self.restore(self.resume_point)
+        point = self.resume_point
+        content = self.start() if point is None else self.restore(point)
         self.checkpoints = CheckpointWriter(
             self.directory,
             **self.experiment.checkpoint.plain(),
-            config=content,
+            config=content if point is None else point.recorded_content,
             data_hash=lambda: data_hash(self.assembly),
         )
         return Run(
@@ -123,7 +124,8 @@ class Execution:
         data_files = file_hashes(experiment.data_files())
         hashes = {"data": data_files, "plugins": plugin_hashes(self.assembly, content, folder)}
         environment = describe_environment(self.threads, hashes)
-        self.directory.write_json("environment.json", {**environment, "config_sha256": config_hash(content)})
+        environment |= {"directory": str(folder), "config_sha256": config_hash(content)}
+        self.directory.write_json("environment.json", environment)
         self.directory.write_text("config.yaml", config.dump(content))
         plugin_files = file_hashes(self.assembly.plugins.files, experiment.folder.resolve())
         warn_if_changed(experiment.folder, data_files, plugin_files)
@@ -134,8 +136,8 @@ class Execution:
         """Prepare the folder of a stopped run to resume it, and return the content of config.yaml."""
         folder = self.directory
         folder.remove_temporary_files()
-        if resume_point.epochs_raised:
-            folder.write_text("config.yaml", config.dump(resume_point.content))
+        if resume_point.is_changed:
+            folder.write_text("config.yaml", config.dump(resume_point.recorded_content))
         remove_durably(folder.path / "result.json")
         epoch = 0 if self.state is None else self.state.epoch
         log.info("run %s resumes from epoch %d", self.experiment.name, epoch)

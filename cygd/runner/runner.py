@@ -12,29 +12,32 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from cygd import config
+from cygd.data.sources.pipes import pipe_copies
+from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
 from cygd.runner.execution import Execution, attach_loggers
 from cygd.runner.loading import load_result
 from cygd.runner.provenance import custom_components
+from cygd.runner.relocation import restore_paths
 from cygd.runner.resumption import load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
 from cygd.tracking.results import Result
+from cygd.tracking.terminal import echo
 
 log = logging.getLogger("cygd")
 
 
+@pipe_copies()
 def run(
     source: Source,
     overrides: Sequence[str] = (),
@@ -93,6 +96,7 @@ def run(
         return execute(assembly, log_file, out, threads, quiet)
 
 
+@pipe_copies()
 def resume(
     directory: str | os.PathLike[str],
     overrides: Sequence[str] = (),
@@ -142,7 +146,7 @@ def resume(
                 _print_finished(result, quiet)
                 return result
             if resume_point.state is None and not quiet:
-                print("no checkpoint found: training starts from the beginning", file=sys.stderr)
+                echo("no checkpoint found: training starts from the beginning")
             folder.check_writable()
             threads = choose_threads(threads, assembly.experiment.threads)
             with attach_loggers(assembly, quiet) as loggers:
@@ -198,7 +202,8 @@ def _resume_folds(
     folder.check_writable()
     folder.remove_temporary_files()
     if overrides:
-        folder.write_text("config.yaml", config.dump(reading.resolved(folder.relative_name)))
+        content = restore_paths(reading.resolved(folder.relative_name), reading.moved)
+        folder.write_text("config.yaml", config.dump(content))
     remove_durably(folder.path / "result.json")
 
     def run_fold(fold: int, path: Path) -> Result:
@@ -233,7 +238,7 @@ def _log_custom_components(assembly: Assembly, quiet: bool) -> None:
     for line in custom_components(assembly):
         log.info("%s", line)
         if not quiet:
-            print(line, file=sys.stderr)
+            echo(line)
 
 
 def _print_finished(result: Result, quiet: bool) -> None:
@@ -241,4 +246,4 @@ def _print_finished(result: Result, quiet: bool) -> None:
     if not quiet:
         hint = "; raise train.epochs to continue" if result.status == "completed" else ""
         epochs = format_epochs(result.epochs)
-        print(f"the run is finished, {result.status} after {epochs}{hint}", file=sys.stderr)
+        echo(f"the run is finished, {result.status} after {epochs}{hint}")

@@ -20,6 +20,7 @@ from cygd.config.mapping_reader import read_mapping
 from cygd.config.overrides import read_override
 from cygd.config.sweep_section import SweepSection
 from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
+from cygd.data.sources.pipes import is_pipe
 from cygd.errors import ConfigError, Problem
 from cygd.plugins.discovery import Request
 from cygd.plugins.manager import Plugins
@@ -179,7 +180,11 @@ def make_plan(source: Source, overrides: Sequence[str] = (), plugins: Sequence[s
     single, axes = read_axes(overrides)
     document = config.read(source if isinstance(source, Mapping) else Path(source), single)
     absolute = tuple(_absolute(Request(name, "-p")) for name in plugins)
-    return _build_plan(document, absolute, tuple(axes), tuple(_override_paths(single)))
+    plan = _build_plan(document, absolute, tuple(axes), tuple(_override_paths(single)))
+    if pipe := next(filter(is_pipe, plan.reading.experiment.data_files()), None):
+        message = f"{pipe}: a pipe can be read only once, but every process of a sweep reads the data"
+        raise ConfigError(message, hint="save the data to a file, and name it: data.path=FILE")
+    return plan
 
 
 def restore_plan(content: Mapping[str, Any]) -> Plan:

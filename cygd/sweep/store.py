@@ -23,16 +23,58 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
+from cygd import files
 from cygd.errors import CheckpointError, ConfigError
-from cygd.tracking import files
+from cygd.files import write_durably
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import write_durably
 from cygd.tracking.locking import is_locked, lock
+from cygd.tracking.stored_files import (
+    COUNT,
+    HASHES,
+    INTEGER,
+    LIST,
+    NULL,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    Type,
+    check_shape,
+    parse_json,
+    read_bytes,
+    read_json,
+)
 
 PLAN_FILE = "sweep.json"
 VERSION = 1
 SUCCEEDED = ("completed", "stopped")  # statuses of successful runs
 FLUSH_INTERVAL = 0.5  # seconds
+FOLDER = Type("the name of a folder", lambda value: type(value) is str and value in ("", Path(value).name))
+PLAN = {
+    "name": TEXT,
+    "source": TEXT,
+    "stem": TEXT,
+    "folder": TEXT,
+    "plugins": [TEXT],
+    "axes": {...: LIST},
+    "experiment": OBJECT,
+    "fixed": [TEXT],
+    "sha256": {"data": HASHES, "plugins": HASHES},
+}
+RECORD = {
+    "run": COUNT,
+    "configuration": COUNT,
+    "values": OBJECT,
+    "status": TEXT,
+    "seed?": (INTEGER, NULL),
+    "epochs?": COUNT,
+    "best_epoch?": (COUNT, NULL),
+    "seconds?": NUMBER,
+    "metrics?": {...: NUMBER},
+    "error?": TEXT,
+    "folder?": FOLDER,
+    "attempts?": COUNT,
+    "target?": COUNT,
+}
 
 
 @dataclass(frozen=True)
@@ -135,16 +177,13 @@ class Store:
     def read_plan(self) -> dict[str, Any]:
         """Return the content of sweep.json, or raise a CheckpointError."""
         path = self.path / PLAN_FILE
-        try:
-            plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version = plan["version"]
-        except FileNotFoundError:
+        if not path.exists():
             message = f"{str(self.path)!r} is not a sweep folder: it has no {PLAN_FILE}"
-            raise CheckpointError(message, hint="name the folder that `cygd sweep` printed") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{path} is damaged: {error}") from error
+            raise CheckpointError(message, hint="name the folder that `cygd sweep` printed")
+        version = read_json(path, {"version": INTEGER})["version"]
         if version != VERSION:
             raise CheckpointError(f"{path}: expected version {VERSION}, got {version}")
+        plan: dict[str, Any] = read_json(path, PLAN)
         return plan
 
     def records(self) -> list[Record]:
@@ -155,11 +194,14 @@ class Store:
     def all_records(self) -> Iterator[Record]:
         """Yield the records of all shards; in successive halving, a run has one for each of its rungs."""
         for path in sorted(self.path.glob("runs*.jsonl")):
-            for line in path.read_bytes().split(b"\n")[:-1]:  # the last line may be incomplete
+            lines = read_bytes(path).split(b"\n")[:-1]  # the last line may be incomplete
+            for number, line in enumerate(lines, start=1):
                 try:
-                    yield Record(**json.loads(line))
-                except (ValueError, TypeError) as error:
-                    raise CheckpointError(f"{path} is damaged: {error}") from error
+                    content = parse_json(line)
+                    check_shape(content, RECORD)
+                    yield Record(**content)
+                except (ValueError, TypeError, RecursionError) as error:
+                    raise CheckpointError(f"{path}:{number} is damaged: {error}") from error
 
     def writer(self, shard: Shard) -> RecordWriter:
         """Open and lock the file of lines of a shard."""

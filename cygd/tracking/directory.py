@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError, ConfigError
-from cygd.tracking.files import fsync_folder, npz_bytes, to_jsonable, write_durably
+from cygd.files import fsync_folder, npz_bytes, to_jsonable, write_durably
 from cygd.tracking.locking import FolderLock
 
 RUNS = Path("runs")  # default run folders are runs/<name>/<time>-<hex>

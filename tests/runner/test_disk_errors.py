@@ -14,7 +14,7 @@ import pytest
 import cygd
 from cygd.cli.main import main
 from cygd.errors import ConfigError, RunError
-from cygd.tracking.files import write_durably
+from cygd.files import write_durably
 
 MOONS = {
     "name": "moons",

@@ -1,15 +1,17 @@
 """Runs that cannot be resumed: an error names the differences, or the result of a finished run returns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import cygd
 from cygd.cli.main import main
-from cygd.errors import CheckpointError, ConfigError, DataError
+from cygd.errors import CheckpointError, ConfigError, CygdError, DataError
 from cygd.plugins.manager import Plugins
 from cygd.runner.provenance import config_hash
+from cygd.tracking import checkpoints
 from tests.helpers import resume_cases
 from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN
 
@@ -188,3 +190,53 @@ def test_missing_values_compare_equal(here):
     }
     cygd.run(experiment, out="mine")
     assert cygd.resume("mine", ["train.epochs=3"]).epochs == 3
+
+
+# -- a checkpoint with a right SHA-256 that is not of this run ----------------------------------------------
+
+
+def forge(folder, change):
+    """Write the last checkpoint again with another state, and remove the others."""
+    *others, file = sorted((folder / "checkpoints").glob("*.npz"))
+    for other in others:
+        other.unlink()
+    checkpoint = checkpoints.read(file)
+    file.write_bytes(replace(checkpoint, state=change(checkpoint.state)).to_bytes())
+
+
+def as_float32(state):
+    best = state.early_stopping._replace(best_parameters=state.parameters.astype(np.float32))
+    optimizer = {name: array.astype(np.float32) for name, array in state.optimizer.items()}
+    return replace(state, parameters=best.best_parameters, optimizer=optimizer, early_stopping=best)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: replace(state, updates=state.updates + 1), "updates: expected 60, got 61"),
+        (lambda state: replace(state, step=1), "updates of the optimizer: expected 60, got 1"),
+        (
+            lambda state: replace(state, early_stopping=None),
+            "state of early stopping: expected true, got false",
+        ),
+        (
+            lambda state: replace(state, early_stopping=state.early_stopping._replace(best_parameters=None)),
+            "best weights: expected true, got false",
+        ),
+        (as_float32, "does not fit the experiment: parameters"),
+        (lambda state: replace(state, scalars=[1.0]), "does not fit the experiment: scalars"),
+        (lambda state: replace(state, scalars=[1.0] * 9), "does not fit the experiment: scalars"),
+        (lambda state: replace(state, optimizer={}), "does not fit the experiment: m"),
+        (
+            lambda state: replace(
+                state, optimizer={name: a.astype(np.float32) for name, a in state.optimizer.items()}
+            ),
+            "does not fit the experiment: m",
+        ),
+    ],
+)
+def test_checkpoint_of_another_state_is_refused(moons, here, change, message):
+    cygd.run(moons, ["train.epochs=12", "stop.patience=9"], out="mine")
+    forge(here / "mine", change)
+    with pytest.raises(CygdError, match=message):
+        cygd.resume("mine", ["train.epochs=13"])

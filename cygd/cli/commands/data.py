@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment
-from cygd.cli.output import DONE, UsageError, echo, print_table, redirect_stdout
-from cygd.errors import format_count
+from cygd.cli.output import DONE, UsageError, echo, print_table, print_text, redirect_stdout
+from cygd.errors import escape_controls, format_count
 
 if TYPE_CHECKING:
     from cygd.data.describe import Description
@@ -50,23 +50,23 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_columns(description: Description, most: int) -> None:
     size = f"{format_count(description.rows, 'row')}, {format_count(len(description.columns), 'column')}"
-    print(f"{description.where}: {size}\n")
+    print_text(f"{escape_controls(description.where, one_line=True)}: {size}\n")
     rows = [
         {"column": c.name, "role": c.role, "type": c.kind, "missing": str(c.missing), "values": c.values}
         for c in description.columns
     ]
     print_table(rows[:most])
     if len(rows) > most:
-        print(f"... and {len(rows) - most} more (--all shows all)")
+        print_text(f"... and {len(rows) - most} more (--all shows all)")
 
 
 def _print_splits(description: Description) -> None:
     """Print the number of rows of each part, and of each class in it."""
     if not description.parts:
         return
-    print()
+    print_text()
     if description.dropped:
-        print(f"dropped {format_count(description.dropped, 'row')} with missing values\n")
+        print_text(f"dropped {format_count(description.dropped, 'row')} with missing values\n")
     parts = description.parts
     totals = {"part": "rows", **{part: str(rows) for part, rows in parts.items()}}
     classes = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cygd.cli.arguments import load_plugins, reject_several
 from cygd.cli.new_files import check_not_existing, fill_template, write_new_files
-from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
+from cygd.cli.output import DONE, UsageError, echo, print_paths, redirect_stdout
 from cygd.errors import CygdError, did_you_mean
 
 PLUGIN_KINDS = ("activation", "loss", "optimizer")
@@ -68,7 +68,7 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
     check_not_existing([file])
     text, summary = _new_experiment(stem, options)
     write_new_files({file: text})
-    print(file)
+    print_paths(file)
     echo(summary)
     echo(f"edit {file}, then try it:")
     echo(f"  cygd check {file}")
@@ -123,7 +123,7 @@ def _write_plugin(name: str, options: argparse.Namespace) -> int:
     names = {"name": name, "constant": name.upper()}
     plugin_text = fill_template(f"{kind}.py.txt", **names)
     write_new_files({plugin: plugin_text, test: fill_template(f"test_{kind}.py.txt", **names)})
-    print(plugin, test, sep="\n")
+    print_paths(plugin, test)
     override = f"model.activation={name}" if kind == "activation" else f"{kind}={name}"
     echo(f"edit {plugin}, then try it:")
     echo(f"  cygd plugins {name} -p {plugin}{'' if kind == 'optimizer' else ' --plot'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 
-from cygd.cli.output import DONE, FAILED, echo, redirect_stdout
+from cygd.cli.output import DONE, FAILED, echo, flush_stdout, print_text, redirect_stdout
 from cygd.components import Activation, Component
 from cygd.components.activations import ACTIVATIONS
 from cygd.core import dispatch
@@ -52,7 +52,8 @@ def _scope(component: Component) -> str:
 
 def _print_outcome(outcome: Outcome) -> None:
     problem = outcome.error
-    print(f"  {outcome.title:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
+    print_text(f"  {outcome.title:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}")
+    flush_stdout()
     if problem:
         _print_wrapped(f"      {problem.message}", "      ")
         if problem.hint:
@@ -61,7 +62,7 @@ def _print_outcome(outcome: Outcome) -> None:
 
 def _print_wrapped(text: str, indent: str) -> None:
     width = max(MARGIN + 8, shutil.get_terminal_size().columns - 1)
-    print(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
+    print_text(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
 
 
 def _print_speed(activation: Activation) -> None:
@@ -69,8 +70,8 @@ def _print_speed(activation: Activation) -> None:
     [reference] = [row for row in ACTIVATIONS if row.name == REFERENCE]
     with redirect_stdout():
         speeds = {dtype: speed(activation, reference, dtype) for dtype in activation.dtypes}
-    print(f"  {'ns per element':<15}{'f':>7}{'f' + chr(39):>7}{'both':>7}")
+    print_text(f"  {'ns per element':<15}{'f':>7}{'f' + chr(39):>7}{'both':>7}")
     for dtype, (own, other) in speeds.items():
         for name, times in ((dtype, own), (f"{dtype}, {REFERENCE}", other)):
             cells = (f"{value:.3f}" if value < 1 else f"{value:.3g}" for value in times)
-            print(f"    {name:<13}{''.join(f'{cell:>7}' for cell in cells)}")
+            print_text(f"    {name:<13}{''.join(f'{cell:>7}' for cell in cells)}")

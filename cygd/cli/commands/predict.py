@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import sys
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cygd.cli.arguments import parse_mapping, positive_int, reject_several, split_overrides
-from cygd.cli.output import DONE, FAILED, UsageError, echo, redirect_stdout
+from cygd.cli.output import DONE, FAILED, UsageError, data_output, echo, redirect_stdout
 from cygd.cli.predictions import (
     Predictions,
     Write,
@@ -69,7 +69,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict with a trained network: one row for each row of the data."""
-    names, overrides = split_overrides(options.arguments)
+    from cygd.data.sources.csv import load_csv
+
+    source_options = signature(load_csv).parameters
+    names, overrides = split_overrides(options.arguments, source_options, runs=True)
     usage = f"cygd predict {USAGE}"
     if len(names) < 2:
         expected = "a data file after the run" if names else "a run and a data file"
@@ -200,7 +203,8 @@ def _open_output(out: Path | None, prediction: _Prediction) -> Iterator[Write]:
     """Return a function that writes predictions, in the format that the suffix of the file names."""
     names = prediction.names
     if out is None:
-        yield csv_writer(sys.stdout, names)
+        with data_output() as stdout:
+            yield csv_writer(stdout, names)
         return
     with new_file(out.absolute()) as file:
         if out.suffix.lower() == ".parquet":

@@ -5,12 +5,20 @@ from __future__ import annotations
 import argparse
 import csv
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import positive_int, reject_several, split_overrides
-from cygd.cli.output import DONE, FAILED, UsageError, echo, format_number, redirect_stdout
+from cygd.cli.output import (
+    DONE,
+    FAILED,
+    UsageError,
+    data_output,
+    echo,
+    format_number,
+    print_paths,
+    redirect_stdout,
+)
 from cygd.errors import format_count
 
 if TYPE_CHECKING:
@@ -77,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
             result = resume(folder, file, overrides, options.plugin, **settings)
         else:
             result = sweep(files[0], overrides, options.plugin, out=options.out, **settings)
-    print(result.directory)
+    print_paths(result.directory)
     return _report(result, quiet=options.quiet)
 
 
@@ -108,10 +116,11 @@ def _print_configurations(file: str, overrides: list[str], plugins: list[str]) -
 
     with redirect_stdout():
         plan = make_plan(file, overrides, plugins)
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["configuration", *plan.keys])
-    for number, task in enumerate(plan.tasks()[:: plan.section.repeat]):
-        table.writerow([number, *(format_cell(task.values.get(key, "")) for key in plan.keys)])
+    with data_output() as out:
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(["configuration", *plan.keys])
+        for number, task in enumerate(plan.tasks()[:: plan.section.repeat]):
+            table.writerow([number, *(format_cell(task.values.get(key, "")) for key in plan.keys)])
     return DONE
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from cygd.data.dataset import Array, Dataset
 from cygd.data.sources.paths import resolve_path
+from cygd.data.sources.pipes import content_of
 from cygd.data.table import factorize_labels
 from cygd.errors import DataError, format_count
 
@@ -38,7 +39,7 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
     file = resolve_path(folder, path, "path")
     arrays = {}
     try:
-        with file.open("rb") as raw:  # np.load(path) would not close a damaged file
+        with content_of(file).open("rb") as raw:  # np.load(path) would not close a damaged file
             archive = np.load(raw, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{file}: expected an .npz file, got an .npy file", hint="use source: npy")
@@ -78,9 +79,10 @@ def map_array(file: Path) -> Array:
         hint = "use source: npz with path"
         raise DataError(f"{file}: expected an .npy file, got an .npz file", hint=hint)
     try:
-        if not file.stat().st_size:
+        content = content_of(file)
+        if not content.stat().st_size:
             raise DataError(f"{file} is empty")
-        return np.load(file, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(content, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except READ_ERRORS as error:
         raise array_file_error(file, error) from None
 

@@ -13,6 +13,7 @@ from cygd.data.dataset import Array
 from cygd.data.formatting import format_list
 from cygd.data.sources.optional_imports import import_optional
 from cygd.data.sources.paths import format_files, resolve_paths
+from cygd.data.sources.pipes import content_of
 from cygd.data.table import Column, ColumnReader, Table, TableFile
 from cygd.errors import DataError
 
@@ -27,7 +28,7 @@ def load_parquet(folder: Path, *, path: str) -> Table:
     tables, files, n_rows = [], [], 0
     for file in paths:
         try:
-            tables.append(parquet.ParquetFile(file).read())
+            tables.append(parquet.ParquetFile(content_of(file)).read())
         except (arrow.ArrowException, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(f"{file}: cannot be read as a Parquet file ({reason})") from None
