@@ -16,7 +16,7 @@ from cygd.errors import did_you_mean, format_count
 log = logging.getLogger("cygd")
 
 BETWEEN_0_AND_1 = ("sigmoid", "hard_sigmoid", "softmax", "gaussian")
-WITHOUT_TARGETS = ("csv", "parquet")  # sources that need the key targets
+WITHOUT_TARGETS = ("frame", "csv", "parquet")  # sources that need the key targets
 MONITOR_SYNONYMS = {
     "acc": "accuracy",
     "val_acc": "validation_accuracy",

@@ -171,13 +171,14 @@ def usable_values(
 ) -> npt.NDArray[np.bool_]:
     """Return the rows whose value of one column can be used, as a mask; each distinct value is tried once."""
     column = table.column(spec.column)
-    rows: Rows = np.arange(len(table))
-    if spec.categories is None:
+    if spec.categories is not None:
+        rows, value = np.arange(len(table)), column.factorize()[0]
+    else:
         with np.errstate(over="ignore"):
             rows = np.flatnonzero(~np.isfinite(((column.numbers - spec.shift) / spec.scale).astype(dtype)))
-    _, value = np.unique(column.numbers[rows], return_inverse=True)
-    if column.string_codes is not None:
-        value = value * (len(column.strings) + 1) + column.string_codes[rows] + 1
+        _, value = np.unique(column.numbers[rows], return_inverse=True)
+        if column.string_codes is not None:
+            value = value * (len(column.strings) + 1) + column.string_codes[rows] + 1
     _, first, value = np.unique(value, return_index=True, return_inverse=True)
     usable = np.ones(len(table), bool)
     usable[rows] = _try_rows(preprocessing, table, rows[first], dtype)[value]
