@@ -155,8 +155,10 @@ def transform_usable_rows(
 
     The table is None if all rows are usable; otherwise it says what is wrong with the others.
     """
+    # without its files: an error that is not shown would look up its line
+    attempt = replace(data, files=()) if isinstance(data, Table) else data
     try:
-        x = preprocessing.transform_inputs(data, dtype, where)
+        x = preprocessing.transform_inputs(attempt, dtype, where)
         return x, np.ones(len(x), bool), None
     except DataError:
         table = as_table(data, preprocessing, where)
@@ -183,7 +185,8 @@ def usable_values(
             value = value * (len(column.strings) + 1) + column.string_codes[rows] + 1
     _, first, value = np.unique(value, return_index=True, return_inverse=True)
     usable = np.ones(len(table), bool)
-    usable[rows] = _try_rows(preprocessing, table, rows[first], dtype)[value]
+    single = Table({spec.column: column})
+    usable[rows] = _try_rows(preprocessing, single, rows[first], dtype)[value]
     return usable
 
 
