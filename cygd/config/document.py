@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cygd.config.mapping_reader import read_mapping
+from cygd.config.mapping_reader import raw_columns, read_mapping
 from cygd.config.messages import format_value
 from cygd.config.overrides import apply_changes, apply_overrides
-from cygd.config.sections import ExperimentSection
+from cygd.config.sections import DataSection, ExperimentSection
 from cygd.config.validators import Context, ErrorDetails
 from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
 from cygd.config.yaml.reader import read_yaml
@@ -50,6 +50,16 @@ class Document:
         root, problems = self.root.copy(), list(self.problems)
         kept = apply_changes(root, [(path, value.copy()) for path, value in changes], problems)
         return replace(self, root=root, kept=self.kept | kept, problems=tuple(problems))
+
+    def with_frame(self, frame: object) -> Document:
+        """Return a document whose data are a frame, without the keys that describe another source."""
+        root, mark = self.root.copy(), Mark("data")
+        given = root.child("data")
+        section = given.value if given is not None and isinstance(given.value, dict) else {}
+        kept = {key: node for key, node in section.items() if key in DataSection.fields and key != "source"}
+        value = {"source": Node("frame", mark), "columns": Node(raw_columns(frame), mark), **kept}
+        root.value["data"] = Node(value, mark if given is None else given.mark)
+        return replace(self, root=root)
 
     @property
     def plugin_requests(self) -> list[tuple[str, str, Path]]:

@@ -18,12 +18,16 @@ from cygd.errors import DataError, format_count
 READ_ERRORS = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
-def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], classes: bool = False) -> Dataset:
-    """Return x and y from the experiment itself; strings in y are class labels."""
+def load_inline(
+    folder: Path, *, x: Sequence[object] | Array, y: Sequence[object] | Array, classes: bool = False
+) -> Dataset:
+    """Return x and y from the experiment itself, lists or arrays; strings in y are class labels."""
+    x_array = x if isinstance(x, np.ndarray) else inline_array(x, "x")
+    if isinstance(y, np.ndarray):
+        return make_dataset(x_array, y, classes)
     has_strings = any(
         isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
     )
-    x_array = inline_array(x, "x")
     y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
     return make_dataset(x_array, y_array, classes or has_strings)
 
