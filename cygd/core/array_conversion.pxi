@@ -7,8 +7,8 @@ def real_array(value, name):
     """Return a value as a float32 or float64 array, or raise a TypeError that names the argument."""
     if value is None:
         raise TypeError(f"{name}: expected an array, got None")
-    # numpy.ma is imported on first use: if it is not loaded, no array is masked
-    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
+    # numpy.ma is imported on first use: before that no array is masked, also while another thread imports it
+    if isinstance(value, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
         raise TypeError(f"{name}: masked arrays are not supported; fill it first ({name}.filled(...))")
     array = np.asarray(value)
     kind, size = array.dtype.kind, array.dtype.itemsize

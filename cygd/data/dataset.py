@@ -123,7 +123,7 @@ def as_real_array(values: object, name: str) -> Array:
     """Return values as an array of real numbers."""
     reject_sparse(values, name)
     # `np.ma` would import a module that NumPy loads on demand; without it no array is masked
-    if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
+    if isinstance(values, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
         raise DataError(f"{name}: masked arrays are not supported", hint=f"fill it first: {name}.filled(...)")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
