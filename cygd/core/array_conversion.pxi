@@ -16,6 +16,8 @@ def real_array(value, name):
         return array if size > 2 else array.astype(np.float32)
     if kind == "f" or kind in "iub":
         return array.astype(np.float64)
+    if kind == "O" and hasattr(value, "toarray"):
+        raise TypeError(f"{name}: sparse matrices are not supported; make it dense ({name}.toarray())")
     raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
 
 

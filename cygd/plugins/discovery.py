@@ -24,6 +24,8 @@ from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
 
 GROUP = "cygd"
 COMPILED = (".so", ".pyd")
+OPTION, VARIABLE = "-p", "CYGD_PLUGINS"  # where a user requests plugins
+FORBID = "CYGD_NO_PLUGINS"  # set: the plugins that an experiment names are not loaded
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Request:
             return None
         return (self.folder or Path.cwd()).joinpath(Path(self.target).expanduser()).resolve()
 
+    @property
+    def from_experiment(self) -> bool:
+        """Whether an experiment names the plugin, rather than the user who runs it."""
+        return self.source not in (OPTION, VARIABLE)
+
     def error(self, message: str, hint: str | None = None) -> PluginError:
         """Return an error about this request."""
         return PluginError(f"{self.source}: plugin {self.target!r}: {message}", hint=hint)
@@ -78,15 +85,20 @@ class LoadedPlugin:
 
 def environment_requests(environment: Mapping[str, str]) -> list[Request]:
     """Return the requests of CYGD_PLUGINS."""
-    names = (name.strip() for name in environment.get("CYGD_PLUGINS", "").split(","))
-    return [Request(name, "CYGD_PLUGINS") for name in names if name]
+    names = (name.strip() for name in environment.get(VARIABLE, "").split(","))
+    return [Request(name, VARIABLE) for name in names if name]
+
+
+def forbids_plugins(environment: Mapping[str, str]) -> bool:
+    """Return True if the plugins that an experiment names must not be loaded."""
+    return environment.get(FORBID, "") not in ("", "0")
 
 
 def option_requests(plugins: Sequence[str]) -> list[Request]:
     """Return the requests of the command line or of a caller in Python."""
     # a single str is a sequence too
     names = [plugins] if isinstance(plugins, str | os.PathLike) else plugins
-    return [Request(os.fspath(name), "-p") for name in names]
+    return [Request(os.fspath(name), OPTION) for name in names]
 
 
 def installed_entry_points() -> list[EntryPoint]:

@@ -24,7 +24,6 @@ from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
-from cygd.tracking.metrics_file import history_of
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
 from cygd.tracking.signals import ignore_signals
@@ -191,7 +190,7 @@ class Execution:
         result = Result(
             status=history.status,
             metrics=evaluate(self.assembly, self.threads),
-            history=dict(history),
+            history=history,
             model=self.model,
             directory=self.directory.path,
             epochs=history.epochs,
@@ -247,7 +246,7 @@ class Execution:
         return Result(
             status=status,
             metrics={name: value for name, value in last_row.items() if name not in not_metrics},
-            history=history_of(self.rows),
+            history=History.of_rows(self.rows),
             model=self.model,
             directory=self.directory.path,
             epochs=self.epochs,

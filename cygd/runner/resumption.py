@@ -22,11 +22,12 @@ from cygd.config.yaml.nodes import KeyPath, show_key
 from cygd.errors import CheckpointError, ConfigError, Problem
 from cygd.files import to_jsonable
 from cygd.network.training_state import TrainingState
-from cygd.plugins.discovery import environment_requests, option_requests
+from cygd.plugins.discovery import environment_requests, forbids_plugins, option_requests
 from cygd.runner.assembly import Assembly, LoadedExperiment, build, read
 from cygd.runner.fit import fit_options
 from cygd.runner.provenance import config_hash, custom_components, data_hash, plugin_hashes
 from cygd.runner.relocation import absolute_overrides, restore_paths, without_paths
+from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import changed_files, file_hashes, version
@@ -62,6 +63,7 @@ def load_cross_validation(directory: RunDirectory, overrides: Sequence[str] = ()
     if (folder / "environment.json").exists():  # only single runs have one
         return None
     file, environment = folder / "config.yaml", _environment_without_plugins()
+    _check_plugins_allowed(folder)
     recorded = read(file, environment=environment)
     split = recorded.experiment.data.split
     if split is None or not split.every_fold:
@@ -86,6 +88,7 @@ def load_resume_point(
     folder = directory.path
     file, environment = folder / "config.yaml", _environment_without_plugins()
     recorded = _read_environment(folder)
+    _check_plugins_allowed(folder)
     _check_requested_plugins(plugins, folder, recorded)
     checkpoint = checkpoints.latest(folder)
     reading = read(file, absolute_overrides(overrides, folder), environment=environment)
@@ -139,6 +142,17 @@ def _read_environment(folder: Path) -> dict[str, Any]:
             hint=f"start a new run: cygd run {folder / 'config.yaml'}",
         ) from error
     return content
+
+
+def _check_plugins_allowed(folder: Path) -> None:
+    """Raise a ConfigError if the run has plugins and these are forbidden, or if one is not in its folder."""
+    requests = check_plugin_paths(folder)
+    if requests and forbids_plugins(os.environ):
+        names = ", ".join(request.target for request in requests)
+        raise ConfigError(
+            f"the run in {str(folder)!r} needs its plugins ({names}), which --no-plugins forbids",
+            hint="if you trust their code, omit --no-plugins",
+        )
 
 
 # -- differences ------------------------------------------------------------------------------------

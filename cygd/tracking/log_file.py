@@ -20,6 +20,7 @@ from typing import IO, Self
 
 from cygd import files
 from cygd.errors import RunError, escape_controls
+from cygd.tracking.redaction import redact
 
 log = logging.getLogger("cygd")
 
@@ -66,7 +67,7 @@ class LogFile(logging.Handler):
         if hint := getattr(record, "hint", None):
             text += f"\nhint: {hint}"
         # indented, so that a text of others cannot look like a record
-        text = escape_controls(text).replace("\n", "\n  ")
+        text = escape_controls(redact(text)).replace("\n", "\n  ")
         if self._file is not None:
             self._write(text)
         elif not self._closed:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cygd.tracking.log_file import LogFile
+from cygd.tracking.redaction import redact
 
 log = logging.getLogger("cygd")
 
@@ -144,3 +145,30 @@ def test_nothing_is_written_after_the_block(tmp_path):
         journal.open(tmp_path / "log.txt")
     log.warning("too late")
     assert (tmp_path / "log.txt").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("command line password: unknown option, got password='hunter 2'", "password=***"),
+        ('{"api_key": "abc", "epochs": 5}', '{"api_key": ***, "epochs": 5}'),
+        ("cannot open mysql://ann:tiger@host/db?token=xyz&a=1", "mysql://ann:***@host/db?token=***&a=1"),
+        ("SECRET_TOKEN=abc next", "SECRET_TOKEN=*** next"),
+    ],
+)
+def test_secrets_are_redacted(tmp_path, text, expected):
+    with LogFile() as log_file:
+        log.info("%s", text)
+        log_file.open(tmp_path / "log.txt")
+        log.warning("%s", text, extra={"hint": text})
+    content = (tmp_path / "log.txt").read_text()
+    assert content.count(expected) == 3
+    for secret in ("hunter", "abc", "tiger", "xyz"):
+        assert secret not in content
+
+
+@pytest.mark.parametrize(
+    "text", ["12 tokens", "passed: 5 checks", "loss 0.5, accuracy: 1", "http://host:8080/a@b"]
+)
+def test_other_texts_are_not_redacted(text):
+    assert redact(text) == text
