@@ -121,7 +121,8 @@ def resume(
     directory : path
         The run folder.
     overrides : sequence of str
-        `train.epochs=N` may be raised; any other difference is rejected.
+        `train.epochs=N` may be raised, and `data.path=FILE` may name the same data in another place; any
+        other difference is rejected.
     plugins : sequence of str
         Plugins with which the run began may be named again.
     threads : int, optional
