@@ -259,7 +259,7 @@ def main() -> int:
     parser.add_argument("--only", type=int)
     options = parser.parse_args()
     logging.getLogger("cygd").addHandler(logging.NullHandler())
-    texts = [path.read_text(encoding="utf-8") for path in sorted(EXPERIMENTS.glob("*.yaml"))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(EXPERIMENTS.glob("[!.]*.yaml"))]
     file = EXPERIMENTS / ".fuzz.yaml"  # relative paths of data and plugins start here
     seeds = [options.only] if options.only is not None else range(options.seed, options.seed + options.count)
     ends, failures, began = Counter[str](), 0, time.monotonic()
