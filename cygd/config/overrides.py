@@ -66,6 +66,8 @@ def read_override(override: str) -> tuple[KeyPath, Node]:
     if not equals or "" in path:
         hint = "write KEY=VALUE, for example train.epochs=5"
         raise COMMAND_LINE.error(f"invalid override {override!r}", hint)
+    if text == "-":  # standard input; in YAML a list
+        return path, Node(text, COMMAND_LINE)
     problems: list[Problem] = []
     try:
         value = read_yaml(text, COMMAND_LINE, problems)

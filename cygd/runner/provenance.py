@@ -20,10 +20,11 @@ from cygd.components import Component
 from cygd.components.base import kind_label
 from cygd.config import ComponentSpec
 from cygd.errors import CygdError
+from cygd.files import to_jsonable
 from cygd.plugins.manager import Plugins
 from cygd.runner.assembly import Assembly, LoadedExperiment
+from cygd.runner.relocation import without_paths
 from cygd.tracking.environment import file_hashes
-from cygd.tracking.files import to_jsonable
 
 MAX_FORMULA_LENGTH = 60
 
@@ -102,9 +103,15 @@ def _origin(plugins: Plugins, spec: ComponentSpec) -> str:
 # -- hashes -----------------------------------------------------------------------------------------
 
 
-def config_hash(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a resolved experiment without train.epochs, which may be raised."""
+def config_hash(content: Mapping[str, Any], *, with_paths: bool = False) -> str:
+    """Return the SHA-256 of a resolved experiment without what may change before it is resumed.
+
+    That is train.epochs, and the places of data files, whose contents are compared themselves. Earlier
+    versions included the places: `with_paths`.
+    """
     config: dict[str, Any] = to_jsonable(content)
+    if not with_paths:
+        config["data"] = without_paths(config["data"])
     config["train"] = {key: value for key, value in config["train"].items() if key != "epochs"}
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 

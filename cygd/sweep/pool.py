@@ -18,6 +18,7 @@ from typing import Any
 
 from cygd.errors import CygdError
 from cygd.sweep import worker
+from cygd.sweep.main_guard import EXIT_CODE, WORKER_NAME, missing_guard
 from cygd.sweep.worker import Outcome, Setup, Task
 from cygd.tracking.signals import ignore_signals
 
@@ -80,7 +81,9 @@ class Pool:
     def _start_worker(self) -> _WorkerProcess:
         context = multiprocessing.get_context("spawn")
         connection, child_connection = context.Pipe()
-        process = context.Process(target=worker.main, args=(child_connection, self._setup), daemon=True)
+        process = context.Process(
+            target=worker.main, args=(child_connection, self._setup), name=WORKER_NAME, daemon=True
+        )
         with ignore_signals(), _single_threaded_libraries():  # a worker must never see Ctrl-C
             process.start()
         child_connection.close()  # so that `recv` raises EOFError when the worker dies
@@ -114,9 +117,11 @@ class Pool:
                 reason = f"was killed by signal {-code}" if code and code < 0 else f"exited with code {code}"
                 yield member.task, Outcome("killed", error=f"the worker {reason}", worker_died=True)
             return
+        if code == EXIT_CODE:
+            raise missing_guard() from None
         self._failed_starts += 1
         if self._failed_starts >= MAX_FAILED_STARTS:
-            raise CygdError(f"cannot start the workers of the sweep: they exit with code {code}")
+            raise CygdError(f"cannot start the workers of the sweep: they exit with code {code}") from None
         if member.task is not None:
             self._queue.appendleft(member.task)
 

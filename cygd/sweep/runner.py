@@ -17,6 +17,7 @@ from cygd.errors import ConfigError, RunError, RunInterrupted
 from cygd.network.threads import available_threads
 from cygd.runner.assembly import Source
 from cygd.sweep import optuna_search, successive_halving, summary
+from cygd.sweep.main_guard import check_main_guard
 from cygd.sweep.plan import Plan, make_plan, restore_plan
 from cygd.sweep.pool import Pool
 from cygd.sweep.progress import Progress, SweepStatus, make_progress
@@ -100,6 +101,7 @@ def sweep(
     KeyboardInterrupt
         If the sweep was interrupted, after the finished runs were recorded.
     """
+    check_main_guard()
     with LogFile() as log_file:
         plan = make_plan(source, overrides, plugins)
         part = _check_shard(plan, shard)
@@ -141,10 +143,11 @@ def resume(
     ConfigError
         If the experiment, its data or a plugin has changed, or another process is running the sweep.
     """
+    check_main_guard()
     with LogFile() as log_file:
         store = Store(Path(directory).expanduser().absolute())
         recorded = store.read_plan()
-        plan = restore_plan(recorded) if source is None else make_plan(source, overrides, plugins)
+        plan = restore_plan(recorded, store.path) if source is None else make_plan(source, overrides, plugins)
         check_same_plan(recorded, plan.to_json(), store.path)
         log_file.open(store.path / "log.txt")
         return _Execution(plan, store, _check_shard(plan, shard), workers, threads, quiet).run()

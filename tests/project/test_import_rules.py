@@ -21,7 +21,7 @@ PACKAGE = CHECKOUT / "cygd"
 
 # from the bottom up; "" is cygd/__init__.py
 LAYERS = [
-    {"core", "errors"},
+    {"core", "errors", "files"},
     {"components", "config"},
     {"network", "data"},
     {"tracking"},
@@ -82,9 +82,9 @@ def test_every_subpackage_has_a_layer():
     assert {name.split(".")[1] for name in FILES if "." in name} == set(LAYER) - {""}
 
 
-def test_package_root_contains_only_folders_and_four_files():
+def test_package_root_contains_only_folders_and_five_files():
     files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
-    assert files == {"__init__.py", "__main__.py", "errors.py", "py.typed"}
+    assert files == {"__init__.py", "__main__.py", "errors.py", "files.py", "py.typed"}
     folders = [path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert len(folders) <= 12
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from cygd.data.dataset import Array, Dataset
 from cygd.data.sources.paths import resolve_path
+from cygd.data.sources.pipes import content_of
 from cygd.data.table import factorize_labels
 from cygd.errors import DataError, format_count
 
@@ -23,7 +24,7 @@ def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], class
         isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
     )
     x_array = inline_array(x, "x")
-    y_array = inline_labels(y) if has_strings else inline_array(y, "y")
+    y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
     return make_dataset(x_array, y_array, classes or has_strings)
 
 
@@ -38,7 +39,7 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
     file = resolve_path(folder, path, "path")
     arrays = {}
     try:
-        with file.open("rb") as raw:  # np.load(path) would not close a damaged file
+        with content_of(file).open("rb") as raw:  # np.load(path) would not close a damaged file
             archive = np.load(raw, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{file}: expected an .npz file, got an .npy file", hint="use source: npy")
@@ -78,9 +79,10 @@ def map_array(file: Path) -> Array:
         hint = "use source: npz with path"
         raise DataError(f"{file}: expected an .npy file, got an .npz file", hint=hint)
     try:
-        if not file.stat().st_size:
+        content = content_of(file)
+        if not content.stat().st_size:
             raise DataError(f"{file} is empty")
-        return np.load(file, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(content, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except READ_ERRORS as error:
         raise array_file_error(file, error) from None
 
@@ -93,7 +95,10 @@ def array_file_error(file: Path, error: Exception) -> DataError:
         return DataError(f"{file}: {error.strerror or error}")
     if "Object arrays" in str(error) or "Python objects" in str(error):
         return DataError(f"{file}: expected numbers, got Python objects")
-    return DataError(f"{file}: cannot be read as a NumPy file ({error})")
+    reason = str(error)
+    if "pickle" in reason:  # NumPy would advise to load it unsafely
+        reason = "it holds no array; pickles are never loaded"
+    return DataError(f"{file}: cannot be read as a NumPy file ({reason})")
 
 
 def inline_array(values: Sequence[object], name: str) -> Array:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "hashes.csv"
 HEADER = b"epoch,weights\n"
-ROW = re.compile(rb"(\d+),([0-9a-f]{8})\n")
+ROW = re.compile(rb"(\d{1,18}),([0-9a-f]{8})\n")
 
 
 class WeightHashLogger:
