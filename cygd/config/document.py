@@ -6,6 +6,7 @@ and reported together with everything that validation finds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,10 @@ from cygd.config.validators import Context, ErrorDetails
 from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
+
+SAVE_AS_UTF8 = "save the file as UTF-8"
+WIDE_TEXT = re.compile(rb"([^\0]\0){2}|(\0[^\0]){2}")  # two ASCII characters in UTF-16 without its mark
+MAX_BYTES = 2**26  # of an experiment, which may hold its data
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,8 @@ def _read_file(path: Path, name: str, problems: list[Problem]) -> Node:
 def _text(path: Path, file: Mark) -> str:
     """Return the text of a file."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise file.error("no such file", _near(path)) from None
     except IsADirectoryError:
@@ -120,13 +126,21 @@ def _text(path: Path, file: Mark) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise file.error(f"cannot be read: {reason}") from None
+    if len(raw) > MAX_BYTES:
+        message = f"expected at most {MAX_BYTES // 2**20} MB, got a larger file"
+        raise file.error(message, "put the data in a file of its own, such as CSV or .npz")
+    if WIDE_TEXT.match(raw):
+        raise file.error("expected UTF-8 text, got UTF-16", SAVE_AS_UTF8)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = len(raw[: error.start].rpartition(b"\n")[2].decode("utf-8", "replace").lstrip("\ufeff")) + 1
+        is_wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
         message = f"expected UTF-8 text, got byte 0x{raw[error.start]:02X}"
-        raise Mark(file.source, line, column).error(message, "save the file as UTF-8") from None
+        raise Mark(file.source, line, column).error(
+            message, f"it is UTF-16: {SAVE_AS_UTF8}" if is_wide else SAVE_AS_UTF8
+        ) from None
 
 
 def _near(path: Path) -> str | None:
