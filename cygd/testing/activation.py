@@ -132,9 +132,9 @@ def _tails(subject: Subject[Activation]) -> None:
 
 def _exceptions(subject: Subject[Activation]) -> None:
     """Check that no call of a pointer ends in an exception, which its caller does not see."""
-    activation, raised = subject.component, []
+    activation, raised = subject.component, list[BaseException]()
     previous = sys.unraisablehook
-    sys.unraisablehook = lambda unraisable: raised.append(unraisable.exc_value)  # of numba and ctypes
+    sys.unraisablehook = lambda event: raised.append(event.exc_value or SystemError())  # of numba and ctypes
     try:
         for at in (*CORNERS, *SPECIAL, *FAR, *(-far for far in FAR)):
             for role, function in subject.functions.items():

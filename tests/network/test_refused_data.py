@@ -144,3 +144,14 @@ def test_a_schedule_that_watches_the_loss_is_shown_every_epoch():
     assert history["epoch"] == list(range(10))
     sparse = network().fit(X, Y, learning_rate=0.01, epochs=9, schedule=plateau, evaluate_every=3)
     assert sparse["epoch"] == [0, 3, 6, 9]
+
+
+def test_rows_of_different_lengths_are_refused_by_name():
+    with pytest.raises(ValueError, match="x: expected rows of equal length: setting an array element"):
+        network().fit([[1.0, 2.0, 3.0], [1.0]], Y[:2])
+
+
+@pytest.mark.parametrize("y", [[0, 1, 1], [[0], [1], [1]]])
+def test_class_numbers_are_refused_with_the_remedy(y):
+    with pytest.raises(ValueError, match=r"; class numbers need one column per class: np\.eye\(2\)"):
+        network().fit(X[:3], y)
