@@ -41,6 +41,9 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
     if isinstance(error, ImportError) and "CYGD_CPU" in str(error):
         echo_message(f"error: {error}")
         return USAGE
+    if isinstance(error, MemoryError):
+        echo(f"error: not enough memory: {error}", "use fewer units or rows, or model.dtype=float32")
+        return FAILED
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     hint = None if show_traceback else "--traceback shows where it was raised"
     echo_message(f"error: unexpected {text}", hint)

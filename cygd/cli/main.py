@@ -11,7 +11,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -90,8 +91,26 @@ def _run_command(arguments: list[str]) -> int:
     options.prog = f"cygd {name}"
     options.plugin = [*first.plugin, *options.plugin]
     options.traceback |= first.traceback
-    code: int = load_command(name).run(options)
+    with _plugins_forbidden(options.no_plugins or first.no_plugins):
+        code: int = load_command(name).run(options)
     return code
+
+
+@contextmanager
+def _plugins_forbidden(forbidden: bool) -> Iterator[None]:
+    """Forbid the plugins of experiments within a `with` block, also to the workers of a sweep."""
+    if not forbidden:
+        yield
+        return
+    from cygd.plugins.discovery import FORBID
+
+    before = os.environ.get(FORBID)
+    os.environ[FORBID] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[FORBID]
+        os.environ |= {} if before is None else {FORBID: before}
 
 
 def _open_missing_descriptors() -> None:

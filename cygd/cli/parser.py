@@ -37,7 +37,7 @@ def build_parser(name: str) -> _Parser:
     module = load_command(name)
     parser = _Parser(
         prog=f"cygd {name}",
-        usage=f"cygd {name} {module.USAGE} [-p PLUGIN] [--traceback]",
+        usage=f"cygd {name} {module.USAGE} [-p PLUGIN] [--no-plugins] [--traceback]",
         description=module.run.__doc__.split("\n")[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -51,7 +51,7 @@ def build_top_parser() -> _Parser:
     """Return the parser of the options of `cygd` itself."""
     parser = _TopParser(
         prog="cygd",
-        usage="cygd [-p PLUGIN] [--traceback] COMMAND ...",
+        usage="cygd [-p PLUGIN] [--no-plugins] [--traceback] COMMAND ...",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -80,5 +80,10 @@ def _declare_common(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME_OR_PATH",
         help="load a plugin: a module or a .py file; no:NAME blocks one (repeatable)",
+    )
+    parser.add_argument(
+        "--no-plugins",
+        action="store_true",
+        help="execute no plugin that an experiment or a run folder names; those of -p are loaded",
     )
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an error")

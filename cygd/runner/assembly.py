@@ -27,6 +27,7 @@ from cygd.network import Layer, Network, evaluation
 from cygd.plugins.discovery import (
     Request,
     environment_requests,
+    forbids_plugins,
     installed_entry_points,
     matches,
     option_requests,
@@ -120,18 +121,30 @@ def read_document(
     load: Callable[[Sequence[Request]], Plugins] | None = None,  # None: Plugins.load
 ) -> LoadedExperiment:
     """Load the plugins of a document and validate it; the error lists every problem."""
-    asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
-    asked += option_requests(plugins)
     environment = os.environ if environment is None else environment
+    named = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
+    forbidden = [request for request in named if forbids_plugins(environment) and not request.blocks]
+    asked = [*(request for request in named if request not in forbidden), *option_requests(plugins)]
     try:
         registry = Plugins.load(asked, environment=environment) if load is None else load(asked)
     except PluginError as error:
         raise _with_config_problems(error, document) from error
-    experiment = config.validate(document, registry)
+    try:
+        experiment = config.validate(document, registry)
+    except ConfigError as error:
+        if forbidden:
+            raise ConfigError([*error.problems, *map(_forbidden_problem, forbidden)]) from error
+        raise
     problems = list(_pointer_problems(experiment, registry))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return LoadedExperiment(experiment, registry, (*environment_requests(environment), *asked))
+
+
+def _forbidden_problem(request: Request) -> Problem:
+    message = f"the plugin {request.target!r} was not executed, because plugins of experiments are forbidden"
+    hint = "if you trust its code, name it with -p"
+    return Problem(request.source, "", message, hint)
 
 
 def _with_config_problems(error: PluginError, document: config.Document) -> CygdError:

@@ -9,7 +9,9 @@ from pathlib import Path
 from cygd import config
 from cygd.errors import CheckpointError, ConfigError
 from cygd.network import History
+from cygd.plugins.discovery import FORBID, forbids_plugins
 from cygd.runner.assembly import Assembly, build_network, read_document
+from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking.metrics_file import read_rows
 from cygd.tracking.model import (
     Model,
@@ -24,13 +26,18 @@ from cygd.tracking.stored_files import FINISHED, read_json
 FINAL = {"stopped", "diverged"}  # more epochs would not continue such a run
 
 
-def load(directory: str | os.PathLike[str]) -> Model:
+def load(directory: str | os.PathLike[str], *, plugins: bool = True) -> Model:
     """Load the model of a run folder.
+
+    The plugins with which the run began are executed; see SECURITY.md before you load a folder of others.
 
     Parameters
     ----------
     directory : path
         A folder that `cygd run` or `cygd.run` has written.
+    plugins : bool
+        Whether the plugins of the run may be executed. Without them, a network of built-in components and
+        formulas can be loaded.
 
     Raises
     ------
@@ -53,8 +60,11 @@ def load(directory: str | os.PathLike[str]) -> Model:
     weights_file = folder / "weights.npz"
     weights = read_weights(weights_file)
     preprocessing = read_preprocessing(folder / "preprocessing.json")
+    environment = {**os.environ} if plugins else {**os.environ, FORBID: "1"}
     try:
-        reading = read_document(config.read(folder / "config.yaml"))
+        if not forbids_plugins(environment):
+            check_plugin_paths(folder)
+        reading = read_document(config.read(folder / "config.yaml"), environment=environment)
     except ConfigError as error:
         raise CheckpointError(f"cannot read {folder / 'config.yaml'}: {error}") from error
     if "w0" not in weights or weights["w0"].ndim != 2:

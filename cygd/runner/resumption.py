@@ -22,11 +22,12 @@ from cygd.config.yaml.nodes import KeyPath, show_key
 from cygd.errors import CheckpointError, ConfigError, Problem
 from cygd.files import to_jsonable
 from cygd.network.training_state import TrainingState
-from cygd.plugins.discovery import option_requests
+from cygd.plugins.discovery import environment_requests, forbids_plugins, option_requests
 from cygd.runner.assembly import Assembly, LoadedExperiment, build, read
 from cygd.runner.fit import fit_options
 from cygd.runner.provenance import config_hash, custom_components, data_hash, plugin_hashes
 from cygd.runner.relocation import absolute_overrides, restore_paths, without_paths
+from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import changed_files, file_hashes, version
@@ -62,6 +63,7 @@ def load_cross_validation(directory: RunDirectory, overrides: Sequence[str] = ()
     if (folder / "environment.json").exists():  # only single runs have one
         return None
     file, environment = folder / "config.yaml", _environment_without_plugins()
+    _check_plugins_allowed(folder)
     recorded = read(file, environment=environment)
     split = recorded.experiment.data.split
     if split is None or not split.every_fold:
@@ -86,6 +88,7 @@ def load_resume_point(
     folder = directory.path
     file, environment = folder / "config.yaml", _environment_without_plugins()
     recorded = _read_environment(folder)
+    _check_plugins_allowed(folder)
     _check_requested_plugins(plugins, folder, recorded)
     checkpoint = checkpoints.latest(folder)
     reading = read(file, absolute_overrides(overrides, folder), environment=environment)
@@ -141,27 +144,41 @@ def _read_environment(folder: Path) -> dict[str, Any]:
     return content
 
 
+def _check_plugins_allowed(folder: Path) -> None:
+    """Raise a ConfigError if the run has plugins and these are forbidden, or if one is not in its folder."""
+    requests = check_plugin_paths(folder)
+    if requests and forbids_plugins(os.environ):
+        names = ", ".join(request.target for request in requests)
+        raise ConfigError(
+            f"the run in {str(folder)!r} needs its plugins ({names}), which --no-plugins forbids",
+            hint="if you trust their code, omit --no-plugins",
+        )
+
+
 # -- differences ------------------------------------------------------------------------------------
 
 
 def _check_requested_plugins(plugins: Sequence[str], folder: Path, recorded: Mapping[str, Any]) -> None:
-    """Raise a ConfigError if `-p` names a plugin with which the run did not begin."""
-    if not plugins:
+    """Raise a ConfigError if `-p` names a plugin that the run did not have; warn about CYGD_PLUGINS."""
+    named, ambient = option_requests(plugins), environment_requests(os.environ)
+    if not named and not ambient:
         return
     known_hashes = set(recorded["sha256"]["plugins"].values())
     known_modules = read(folder / "config.yaml", environment={}).plugins.modules
-    for request in option_requests(plugins):
+    for request in (*named, *ambient):
         path = request.path
         if path is None:
             known = request.target in known_modules
         else:
             known = path.is_file() and known_hashes.issuperset(file_hashes([path]).values())
-        if not known:
-            raise ConfigError(
-                f"-p: the run in {str(folder)!r} did not begin with the plugin "
-                f"{request.name_or_path!r} in its current form",
-                hint="omit -p: the run folder holds the plugins with which the run began",
-            )
+        if known or (request in ambient and request.blocks):
+            continue
+        plugin = f"the plugin {request.name_or_path!r} in its current form"
+        message = f"the run in {str(folder)!r} did not begin with {plugin}"
+        if request in named:
+            hint = "omit -p: the run folder holds the plugins with which the run began"
+            raise ConfigError(f"-p: {message}", hint=hint)
+        log.warning("%s: %s; it is not loaded", request.source, message)
 
 
 def _differences(

@@ -147,7 +147,7 @@ def resume(
     with LogFile() as log_file:
         store = Store(Path(directory).expanduser().absolute())
         recorded = store.read_plan()
-        plan = restore_plan(recorded) if source is None else make_plan(source, overrides, plugins)
+        plan = restore_plan(recorded, store.path) if source is None else make_plan(source, overrides, plugins)
         check_same_plan(recorded, plan.to_json(), store.path)
         log_file.open(store.path / "log.txt")
         return _Execution(plan, store, _check_shard(plan, shard), workers, threads, quiet).run()

@@ -56,7 +56,7 @@ class Model:
         Parameters
         ----------
         data : mapping or array
-            A mapping from column name to values, such as a data frame, or an array
+            A mapping from column name to values, a data frame, an Arrow table, or an array
             (n_samples, n_inputs) with the columns in the order of `inputs`.
 
         Raises

@@ -8,6 +8,7 @@ memory than the file accounts for. What fails is one CheckpointError that names 
 from __future__ import annotations
 
 import json
+import math
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ class Type(NamedTuple):
 COUNT = Type("a whole number of at least 0", lambda value: type(value) is int and 0 <= value < LARGEST)
 INTEGER = Type("a whole number", lambda value: type(value) is int and -LARGEST < value < LARGEST)
 NUMBER = Type("a number", lambda value: type(value) is float or INTEGER.fits(value))
+FINITE = Type("a finite number", lambda value: NUMBER.fits(value) and math.isfinite(value))
 TEXT = Type("a text", lambda value: type(value) is str)
 NULL = Type("null", lambda value: value is None)
 OBJECT = Type("an object", lambda value: type(value) is dict)
@@ -37,10 +39,10 @@ LIST = Type("a list", lambda value: type(value) is list)
 # the content of result.json and of each kind of file in environment.json
 RESULT = {
     "status": TEXT,
-    "metrics?": {...: (NUMBER, NULL)},
+    "metrics?": {...: (FINITE, NULL)},
     "epochs?": COUNT,
     "best_epoch?": (COUNT, NULL),
-    "seconds?": (NUMBER, NULL),
+    "seconds?": (FINITE, NULL),
     "error?": TEXT,
 }
 FINISHED = {**RESULT, "metrics": OBJECT, "epochs": COUNT}

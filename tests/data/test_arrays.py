@@ -1,3 +1,4 @@
+import pickle
 import re
 
 import numpy as np
@@ -138,3 +139,19 @@ def test_npy_and_npz_confusion_has_a_hint(tmp_path):
         load_npz(tmp_path, path="none.npz")
     with pytest.raises(DataError, match=r"x: expected the name of a file, got \[1\]"):
         load_npy(tmp_path, x=[1], y="a.npy")
+
+
+def test_pickles_are_not_loaded_and_not_recommended(tmp_path):
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    (tmp_path / "list.npy").write_bytes(pickle.dumps([1]))
+    (tmp_path / "text.npy").write_text("x,y\n")
+    for name, reason in [
+        ("objects.npy", "expected numbers, got Python objects"),
+        ("list.npy", r"cannot be read as a NumPy file \(it holds no array; pickles are never loaded\)"),
+        ("text.npy", r"cannot be read as a NumPy file \(it holds no array; pickles are never loaded\)"),
+    ]:
+        with pytest.raises(DataError, match=f"{name}: {reason}$"):
+            load_npy(tmp_path, x=name, y=name)
+    (tmp_path / "list.npz").write_bytes(pickle.dumps([1]))
+    with pytest.raises(DataError, match=r"list\.npz: cannot be read as a NumPy file \(it holds no array;"):
+        load_npz(tmp_path, path="list.npz")

@@ -36,7 +36,12 @@ def test_expected_shapes_are_accepted():
     [
         ({**GOOD, "epochs": True}, RESULT, "epochs: expected a whole number of at least 0, got True"),
         ({**GOOD, "epochs": 10**30}, RESULT, "epochs: expected a whole number of at least 0, got 1000"),
-        ({**GOOD, "metrics": {"loss": []}}, RESULT, r"metrics.loss: expected a number or null, got \[\]"),
+        (
+            {**GOOD, "metrics": {"loss": []}},
+            RESULT,
+            r"metrics.loss: expected a finite number or null, got \[\]",
+        ),
+        ({**GOOD, "seconds": float("nan")}, RESULT, "seconds: expected a finite number or null, got nan"),
         ({"status": "completed"}, FINISHED, "the key 'metrics' is missing"),
         ({}, RESULT, "the key 'status' is missing"),
         (["a"], RESULT, r"expected an object, got \['a'\]"),

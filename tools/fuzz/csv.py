@@ -12,10 +12,13 @@ import random
 import re
 from pathlib import Path
 
-import pandas
-
 from cygd.data.sources.csv import load_csv
 from tools.fuzz.mutations import mutate_bytes
+
+try:
+    import pandas
+except ImportError:  # then nothing is compared
+    pandas = None
 
 CORPUS = Path(__file__).parent / "corpus" / "csv"
 OPTIONS: list[dict[str, object]] = [
@@ -61,7 +64,7 @@ def check(data: bytes, folder: Path) -> bool:
     options = json.loads(first)
     (folder / "table.csv").write_bytes(content)
     table = load_csv(folder, path="table.csv", **options)
-    if options or not COMPARABLE.fullmatch(content) or BLANK_LINE.search(content):
+    if pandas is None or options or not COMPARABLE.fullmatch(content) or BLANK_LINE.search(content):
         return True
     try:
         other = pandas.read_csv(

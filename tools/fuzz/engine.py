@@ -85,6 +85,13 @@ def fuzz(target: str, seconds: float, inputs: int, seed: int, failures: Path) ->
     return 1 if faults else 0
 
 
+def quiet() -> None:
+    """Print no warnings, and a traceback if the process crashes."""
+    faulthandler.enable()
+    warnings.simplefilter("ignore")
+    logging.getLogger("cygd").addHandler(logging.NullHandler())
+
+
 def replay(target: str, file: Path) -> int:
     """Check one input and print what becomes of it."""
     module, data = load_target(target), file.read_bytes()
@@ -120,9 +127,10 @@ def _time_limit() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise Fault(f"hangs: more than {CPU_SECONDS} s of CPU time, or {WALL_SECONDS} s of waiting")
 
-    for name in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(name, stop)
-    faulthandler.dump_traceback_later(2 * WALL_SECONDS, exit=True)  # where no signal is handled
+    before = {number: signal.signal(number, stop) for number in (signal.SIGPROF, signal.SIGALRM)}
+    faulthandler.dump_traceback_later(
+        2 * WALL_SECONDS, exit=True, file=sys.__stderr__
+    )  # where no signal is handled
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
     try:
@@ -131,14 +139,13 @@ def _time_limit() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def _work_folder() -> Iterator[Path]:
     """Create a folder for the files of an input, and go there."""
-    faulthandler.enable()
-    warnings.simplefilter("ignore")
-    logging.getLogger("cygd").addHandler(logging.NullHandler())
     before = Path.cwd()
     memory = Path("/dev/shm")
     top = Path(tempfile.mkdtemp(prefix="cygd-fuzz-", dir=memory if memory.is_dir() else None))
@@ -165,7 +172,3 @@ def _write_failure(failures: Path, target: str, data: bytes) -> Path:
     file = failures / f"{target}-{hashlib.sha256(data).hexdigest()[:12]}"
     file.write_bytes(data)
     return file
-
-
-if __name__ == "__main__":
-    sys.exit("run python -m tools.fuzz")

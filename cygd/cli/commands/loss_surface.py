@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import positive_int, reject_several, split_overrides
 from cygd.cli.output import DONE, UsageError, data_output, echo, print_paths, redirect_stdout
-from cygd.cli.run_lookup import find_run
+from cygd.cli.run_lookup import announce_plugins, find_run
 from cygd.errors import CygdError, format_count
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def _experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     [name] = names
     if Path(name).is_file() or Path(name).suffix in {".yaml", ".yml"}:
         return name, overrides
-    return str(find_run(name) / "config.yaml"), overrides
+    folder = find_run(name)
+    announce_plugins(folder)
+    return str(folder / "config.yaml"), overrides
 
 
 def _write_csv(surface: LossSurface, out: DataOutput) -> None:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from cygd.cli.arguments import parse_mapping, reject_several, split_overrides
 from cygd.cli.new_files import write_output
 from cygd.cli.output import DONE, UsageError, data_output, echo, redirect_stdout
-from cygd.cli.run_lookup import find_run, read_result
+from cygd.cli.run_lookup import announce_plugins, find_run, read_result
 from cygd.errors import DataError, format_count
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     from cygd.runner.assembly import read
     from cygd.runner.loading import load
 
+    announce_plugins(folder)
     with redirect_stdout():
         model = load(folder)
         data = _read_data(path, read(folder / "config.yaml"), model, parse_mapping(overrides))

@@ -19,7 +19,7 @@ from cygd.cli.output import (
     print_paths,
     redirect_stdout,
 )
-from cygd.cli.run_lookup import read_result
+from cygd.cli.run_lookup import announce_plugins, read_result
 from cygd.errors import RunError, RunInterrupted
 from cygd.tracking.signals import sigterm_as_interrupt
 
@@ -76,6 +76,9 @@ def _resume(options: argparse.Namespace) -> Callable[[], Result]:
         raise UsageError(f"--resume cannot be combined with {rejected[0]!r}", f"cygd run {RESUME_USAGE}")
     from cygd.runner import runner
 
+    folder = Path(options.resume).expanduser()
+    if not options.quiet and (folder / "config.yaml").is_file():
+        announce_plugins(folder)
     return lambda: runner.resume(
         options.resume, overrides, options.plugin, threads=options.threads, quiet=options.quiet
     )

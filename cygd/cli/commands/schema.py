@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from cygd import config
     from cygd.components.json_schema import options_schema
     from cygd.config.json_schema import experiment_schema
-    from cygd.plugins.discovery import Request, option_requests
+    from cygd.plugins.discovery import Request, forbids_plugins, option_requests
     from cygd.plugins.manager import Plugins
 
     files, overrides = split_overrides(options.arguments, ())
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"expected experiment files, got {overrides[0]!r}", "cygd schema [FILE ...]")
     requests = [Request(*fields) for file in files for fields in config.read(file).plugin_requests]
     # a plugin that one experiment blocks may be needed by another
-    wanted = [request for request in requests if not request.blocks]
+    wanted = [request for request in requests if not request.blocks and not forbids_plugins(os.environ)]
     with redirect_stdout():
         registry = Plugins.load([*wanted, *option_requests(options.plugin)])
     schemas: dict[str, dict[str, dict[str, Any]]] = {}
