@@ -132,17 +132,11 @@ def _tails(subject: Subject[Activation]) -> None:
 
 def _exceptions(subject: Subject[Activation]) -> None:
     """Check that no call of a pointer ends in an exception, which its caller does not see."""
-<<<<<<< HEAD
-    activation, raised = subject.component, list[BaseException]()
-    previous = sys.unraisablehook
-    sys.unraisablehook = lambda event: raised.append(event.exc_value or SystemError())  # of numba and ctypes
-=======
     activation = subject.component
     raised: list[BaseException] = []
     previous = sys.unraisablehook
     # numba and ctypes report to this hook
     sys.unraisablehook = lambda unraisable: raised.extend(filter(None, [unraisable.exc_value]))
->>>>>>> main
     try:
         for at in (*CORNERS, *SPECIAL, *FAR, *(-far for far in FAR)):
             for role, function in subject.functions.items():
