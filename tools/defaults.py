@@ -56,7 +56,6 @@ def option(component: Component, name: str, value: Any) -> str:
     if value is REQUIRED:
         return f"`{name}` *required*"
     default = str(value).lower() if isinstance(value, bool) else value
-    default = "null" if default is None else '""' if default == "" else default
     default = f"{default:g}" if isinstance(default, float) else default
     domain = component.bounds.get(name, "")
     return f"`{name}: {default}`" + (f" in {domain}" if domain[:1] in {"[", "("} else "")

@@ -163,11 +163,16 @@ class Network(CompiledNetwork):
 
     def _rows(self, name: str, values: ArrayLike, columns: int, dtype: np.dtype[Any] | None = None) -> Array:
         """Return values as a C-contiguous (n_samples, columns) array, without a copy if they are one."""
-        array = core.real_array(values, name)
+        try:
+            array = core.real_array(values, name)
+        except ValueError as error:  # of NumPy, which does not know the name
+            raise ValueError(f"{name}: expected rows of equal length: {error}") from None
         if array.ndim == 1 and name == "y" and columns == 1:
             array = array[:, None]
         if array.ndim != 2 or array.shape[1] != columns:
-            raise ValueError(f"{name} must have shape (n_samples, {columns}), got {array.shape}")
+            class_numbers = name == "y" and columns > 1 and array.shape in ((array.size,), (array.size, 1))
+            hint = f"; class numbers need one column per class: np.eye({columns})[y]" if class_numbers else ""
+            raise ValueError(f"{name} must have shape (n_samples, {columns}), got {array.shape}{hint}")
         return np.require(array, dtype or self.dtype, ["C", "A"])
 
     def _pair(

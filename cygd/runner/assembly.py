@@ -305,11 +305,15 @@ def _data_problems(experiment: config.Experiment, prepared: PreparedData) -> Ite
 
 
 def _metric_problems(experiment: config.Experiment, prepared: PreparedData) -> Iterator[Problem]:
-    """Yield the metrics that the targets do not fit, and a monitor without a value."""
+    """Yield the metrics that the targets do not fit, and a monitor or objective without a value."""
     metrics = [spec.component for spec in experiment.metrics]
     unscale = prepared.preprocessing.inverse_targets
     targets = evaluation.find_targets(metrics, experiment.loss.component, prepared.train, unscale)
     parts = {"": prepared.train, "validation_": prepared.validation, "test_": prepared.test}
+    watching = {
+        "stop.monitor": experiment.stop and experiment.stop.monitor,
+        "sweep.objective": experiment.sweep and experiment.sweep.objective,
+    }
     for prefix, part in parts.items():
         if part is None or not metrics:
             continue
@@ -321,7 +325,7 @@ def _metric_problems(experiment: config.Experiment, prepared: PreparedData) -> I
             except DataError as error:
                 yield experiment.problem(f"metrics[{index}]", error.message, error.hint)
                 return
-            monitored = experiment.stop is not None and experiment.stop.monitor == name
-            if monitored and not metric.is_defined(y, targets):
+            keys = [key for key, watched in watching.items() if watched == name]
+            if keys and not metric.is_defined(y, targets):
                 message = f"{name} cannot be computed on the {prefix.strip('_') or 'training'} rows"
-                yield experiment.problem("stop.monitor", message, f"it needs {metric.needs}")
+                yield experiment.problem(keys[0], message, f"it needs {metric.needs}")

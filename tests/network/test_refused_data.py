@@ -144,3 +144,31 @@ def test_a_schedule_that_watches_the_loss_is_shown_every_epoch():
     assert history["epoch"] == list(range(10))
     sparse = network().fit(X, Y, learning_rate=0.01, epochs=9, schedule=plateau, evaluate_every=3)
     assert sparse["epoch"] == [0, 3, 6, 9]
+
+
+def test_rows_of_different_lengths_are_refused_by_name():
+    with pytest.raises(ValueError, match="x: expected rows of equal length: setting an array element"):
+        network().fit([[1.0, 2.0, 3.0], [1.0]], Y[:2])
+
+
+@pytest.mark.parametrize("y", [[0, 1, 1], [[0], [1], [1]]])
+def test_class_numbers_are_refused_with_the_remedy(y):
+    with pytest.raises(ValueError, match=r"; class numbers need one column per class: np\.eye\(2\)"):
+        network().fit(X[:3], y)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, "full"])
+@pytest.mark.parametrize("garbage", [np.nan, np.inf, 1e300])
+def test_rows_of_weight_0_may_hold_anything(garbage, batch_size):
+    weight = np.where(np.arange(40) % 5 == 3, 0.0, 1.5)
+    ends = []
+    for value in (0.0, garbage):
+        x, y = X.copy(), Y.copy()
+        x[weight == 0], y[weight == 0] = value, value
+        net = network()
+        history = net.fit(
+            x, y, epochs=3, batch_size=batch_size, sample_weight=weight, metrics=["mae"], evaluate_every=1
+        )
+        assert history.status == "completed"
+        ends.append([net.parameters.tolist(), history["loss"], history["mae"], history["running_loss"]])
+    assert ends[0] == ends[1]
