@@ -168,3 +168,20 @@ def test_modules_of_a_run_are_named(hostile, here, capsys, monkeypatch):
     assert "executing the module bent_module, a plugin of the run" in capsys.readouterr().err
     with contextlib.suppress(KeyError):
         del sys.modules["bent_module"]
+
+
+def test_sweep_folder_executes_its_plugins_only_when_resumed(here, capsys):
+    Path("line.yaml").write_text(json.dumps(EXPERIMENT))
+    assert main(["sweep", "line.yaml", "seed=1,2", "--out", "swept", "--quiet", "--workers", "1"]) == 0
+    with Path("bent.py").open("a") as file:
+        file.write(MARK.format(str(here / "mark")))
+    capsys.readouterr()
+    for arguments in (["list", "."], ["sweep", "--no-plugins", "--resume", "swept"]):
+        main(arguments)
+        assert not executed()
+    assert "needs its plugins (bent.py), which --no-plugins forbids" in capsys.readouterr().err
+    main(["sweep", "--resume", "swept"])
+    assert executed()
+    assert capsys.readouterr().err.startswith(
+        "executing bent.py, a plugin of the sweep; --no-plugins forbids it"
+    )
