@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -185,3 +186,30 @@ def test_sweep_folder_executes_its_plugins_only_when_resumed(here, capsys):
     assert capsys.readouterr().err.startswith(
         "executing bent.py, a plugin of the sweep; --no-plugins forbids it"
     )
+
+
+@pytest.mark.parametrize("name", ["log.txt", "metrics.csv", "hashes.csv", "result.json", "metrics.jsonl"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe"])
+def test_resuming_writes_through_no_link(here, name, kind):
+    cygd.run({**EXPERIMENT, "log": ["jsonl"]}, out=here / "run")
+    target, path = here / "precious", here / "run" / name
+    if kind != "dangling":
+        target.write_text("mine")
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target)
+    with pytest.raises(
+        CheckpointError, match=rf"expected a regular file, got a (link|device or pipe): .*{name}"
+    ):
+        cygd.resume(here / "run", ["train.epochs=3"])
+    assert kind == "dangling" or target.read_text() == "mine"
+    assert target.exists() == (kind != "dangling")
+
+
+@pytest.mark.parametrize("file", ["../out.jsonl", "/tmp/out.jsonl", "a/b.jsonl", "..", ""])
+def test_file_of_a_logger_stays_in_the_run_folder(here, file):
+    with pytest.raises(ConfigError, match="file: expected a file name in the run folder"):
+        cygd.run({**EXPERIMENT, "log": [{"name": "jsonl", "file": file}]}, out=here / "run")
+    assert not (here / "run").exists()
