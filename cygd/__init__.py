@@ -14,6 +14,7 @@ not load the runner.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,8 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name == "core":
         return import_module("cygd.core")
+    if f"cygd.{name}" in sys.modules:  # another thread imports it and has not set the attribute yet
+        return import_module(f"cygd.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'cygd' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

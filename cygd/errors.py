@@ -46,6 +46,19 @@ class CygdError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    cls: type[BaseException], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> BaseException:
+    """Return a pickled exception; its `args` are not those of its constructor, which pickle would call."""
+    error = cls.__new__(cls)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -123,6 +136,9 @@ class RunInterrupted(KeyboardInterrupt):
         super().__init__()
         self.directory = directory
         self.resume = resume
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:

@@ -43,7 +43,8 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "initializer": ("Initializers", "An initializer draws the weights (n_inputs, n_outputs) of a layer."),
     "metric": (
         "Metrics",
-        "With several output columns, `precision`, `recall`, `f1` and `roc_auc` are means over the classes.",
+        "With several output columns, `precision`, `recall`, `f1` and `roc_auc` are means over the classes or "
+        "labels. [networks.md](networks.md#metrics-of-classes) says which targets they fit.",
     ),
     "data_source": ("Data sources", "Options marked *required* have no default."),
     "logger": ("Loggers", "Every run uses `csv`."),
@@ -55,6 +56,7 @@ def option(component: Component, name: str, value: Any) -> str:
     if value is REQUIRED:
         return f"`{name}` *required*"
     default = str(value).lower() if isinstance(value, bool) else value
+    default = "null" if default is None else '""' if default == "" else default
     default = f"{default:g}" if isinstance(default, float) else default
     domain = component.bounds.get(name, "")
     return f"`{name}: {default}`" + (f" in {domain}" if domain[:1] in {"[", "("} else "")

@@ -42,6 +42,23 @@ class LogToStderr(logging.Handler):
         echo_message(f"{record.levelname.lower()}: {record.getMessage()}", getattr(record, "hint", None))
 
 
+@contextlib.contextmanager
+def without_repetition() -> Iterator[None]:
+    """Print a log record of cygd once if it is repeated, because data are read more than once."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return message not in seen and not seen.add(message)  # type: ignore[func-returns-value]
+
+    logger = logging.getLogger("cygd")
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
+
+
 def redirect_stdout() -> contextlib.redirect_stdout[TextIO]:
     """Send what plugins print to stderr, within a `with` block."""
     return contextlib.redirect_stdout(sys.stderr)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cygd.components.plugin_file import PluginFunction
 from cygd.errors import PluginError
 
 
@@ -16,14 +17,21 @@ class ComponentPickleError(PluginError, pickle.PicklingError, TypeError):
 
 @dataclass(frozen=True)
 class PickledFunction:
-    """A function as its own pickle, so that the error of one that is not found can name the component."""
+    """A function as its own pickle, so that the error of one that is not found can name the component.
 
-    content: bytes
+    A function of a plugin file is pickled as its place in the file: other processes may not have loaded it.
+    """
+
+    content: bytes | PluginFunction
 
     def load(self, owner: object) -> Any:
         """Return the function, or raise a ComponentPickleError."""
         try:
-            return pickle.loads(self.content)
+            return (
+                self.content.load()
+                if isinstance(self.content, PluginFunction)
+                else pickle.loads(self.content)
+            )
         except Exception as error:
             raise ComponentPickleError(
                 f"{owner} cannot be unpickled: {error}",
@@ -47,7 +55,7 @@ def _pickled(owner: object, name: str, value: object) -> object:
     if getattr(value, "__module__", "") == "__main__" and "<" not in getattr(value, "__qualname__", "<"):
         return value  # as the pickler in use does it: cloudpickle pickles these by value
     try:
-        return PickledFunction(pickle.dumps(value))
+        return PickledFunction(PluginFunction.of(value) or pickle.dumps(value))
     except Exception as error:
         raise ComponentPickleError(
             f"{owner} cannot be pickled: {name}: {error}",

@@ -148,6 +148,11 @@ def _check_output(experiment: ExperimentSection, diagnostics: Diagnostics) -> No
     activation = last.activation.name
     needs = [f"{key}.units", f"{key}.activation", "loss"]
     binary = "for two classes use one sigmoid unit with the loss binary_cross_entropy"
+    for index, layer in enumerate(layers[:-1]):
+        if layer.units == 1 and layer.activation.name == "softmax":
+            here = f"model.layers[{index}]"
+            message, both = "softmax of one unit is always 1", [f"{here}.units", f"{here}.activation"]
+            diagnostics.report(f"{here}.activation", message, "use sigmoid", needs=both)
     if last.units == 1 and activation == "softmax":
         diagnostics.report(f"{key}.activation", "softmax of one unit is always 1", binary, needs=needs)
     elif last.units == 1 and loss == "cross_entropy":

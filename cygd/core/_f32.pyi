@@ -84,6 +84,7 @@ class Trainer:
         clip_norm: float,
         clip_value: float,
         threads: int,
+        whole: ArrayDataset | None = None,
     ) -> None: ...
     @property
     def epochs(self) -> int: ...

@@ -6,7 +6,8 @@
 #
 # Blocks have the shape (units, rows): element (unit j, row r) is at j * ld + r. The vector axis runs along
 # the rows of a chunk, so a layer of any width fills whole vectors. `rows` is a multiple of WIDTH: the caller
-# pads and gives the padding the weight 0. Elementwise kernels see a block as a flat array.
+# pads and gives the padding the weight 0, so that it adds nothing. Elementwise kernels see a block as a flat
+# array.
 
 cdef enum:
     MAX_PARAMETERS = 4      # of one activation or loss
@@ -213,10 +214,10 @@ cdef struct kernels:
     # out (m) = [out +] sum over k of a (m, k)
     void (*sum_rows)(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
                      Py_ssize_t k) noexcept nogil
-    # sum over units j and rows r of a (units, rows) * weight (rows), in a fixed order
+    # sum over units j and rows r of a (units, rows) * weight (rows), in a fixed order; a row of weight 0 adds 0
     double (*weighted_sum)(const real *a, const real *weight, Py_ssize_t units,
                            Py_ssize_t rows) noexcept nogil
-    # out (units, rows) = a * weight (rows)
+    # out (units, rows) = a * weight (rows); 0 for a row of weight 0, even where a is NaN
     void (*scale_rows)(const real *a, const real *weight, real *out, Py_ssize_t units,
                        Py_ssize_t rows) noexcept nogil
     # out = a * b, out = a + b, out = a - b, out = factor * a over n elements
@@ -232,8 +233,8 @@ cdef struct kernels:
     # g += l1 * sign(w) + l2 * w, and the penalty sum(l1 |w| + l2 w^2 / 2) itself
     void (*penalty_gradient)(const real *w, double l1, double l2, real *g, Py_ssize_t n) noexcept nogil
     double (*penalty)(const real *w, double l1, double l2, Py_ssize_t n) noexcept nogil
-    # g = clip(g, -limit, limit)
-    void (*clip)(double limit, real *g, Py_ssize_t n) noexcept nogil
+    # g = clip(g, -limit, limit); return 1 if g was finite
+    bint (*clip)(double limit, real *g, Py_ssize_t n) noexcept nogil
     # run fused multiply-adds on registers only; return the number of operations, two per multiply-add
     double (*peak_fma)(Py_ssize_t rounds) noexcept nogil
 

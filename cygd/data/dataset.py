@@ -121,8 +121,9 @@ class Part:
 
 def as_real_array(values: object, name: str) -> Array:
     """Return values as an array of real numbers."""
+    reject_sparse(values, name)
     # `np.ma` would import a module that NumPy loads on demand; without it no array is masked
-    if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
+    if isinstance(values, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
         raise DataError(f"{name}: masked arrays are not supported", hint=f"fill it first: {name}.filled(...)")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
@@ -131,6 +132,14 @@ def as_real_array(values: object, name: str) -> Array:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name}: expected real numbers, got the type {array.dtype}")
     return array
+
+
+def reject_sparse(values: object, name: str = "") -> None:
+    """Raise a DataError for a sparse matrix of SciPy, which NumPy would take for one object."""
+    if not isinstance(values, np.ndarray) and hasattr(values, "toarray") and hasattr(values, "nnz"):
+        message = f"sparse matrices are not supported, got {type(values).__name__}"
+        hint = "make it dense: .toarray(); a file of sparse rows is source: svmlight"
+        raise DataError(f"{name}: {message}" if name else message, hint=hint)
 
 
 def as_real_columns(values: object, name: str) -> Array:

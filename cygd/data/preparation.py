@@ -20,9 +20,10 @@ import numpy as np
 from cygd.components import Components
 from cygd.components.registry import BuiltInComponents
 from cygd.data.class_weights import apply_class_weights
+from cygd.data.column_checks import check_width, warn_about_columns
 from cygd.data.columns import ColumnRoles, assign_roles
 from cygd.data.dataset import Array, Dataset, Label, Part, Rows
-from cygd.data.encoding import MISSING_HINT, all_finite, encode_column, numeric_column
+from cygd.data.encoding import MISSING_HINT, InputColumn, all_finite, encode_column, numeric_column
 from cygd.data.fit import fit_array, fit_categories, fit_classes, fit_numbers, fit_scaling
 from cygd.data.formatting import format_list
 from cygd.data.inplace import convert_in_place
@@ -156,7 +157,9 @@ class Preparation:
     ) -> Part | None:
         """Return the validation or test rows, from their own file or from the split."""
         if getattr(self.section, name):
-            return self.transform(self.drop_missing(self.load(name)), preprocessing)
+            samples = self.drop_missing(self.load(name))
+            log_filled(samples.table, preprocessing.columns)
+            return self.transform(samples, preprocessing)
         selected = None if rows is None else getattr(rows, name)
         return None if selected is None else replace(all_rows, rows=selected)
 
@@ -178,7 +181,10 @@ class Preparation:
 
     def select(self, samples: Samples) -> ColumnRoles:
         """Assign roles to the columns."""
-        self.roles = assign_roles(self.section, samples.table, samples.inputs, self.config_error)
+        table = samples.table
+        self.roles = assign_roles(self.section, table, samples.inputs, self.config_error)
+        listed = frozenset(map(str, self.section.categorical))
+        warn_about_columns(table, self.roles.categorical, listed)
         return self.roles
 
     def drop_missing(self, samples: Samples) -> Samples:
@@ -229,13 +235,8 @@ class Preparation:
         if samples.x is not None:
             columns = fit_array(samples.x, samples.inputs, rows, scale.inputs, table.where)
         else:
-            fill = self.section.missing == "mean"
-            columns = tuple(
-                fit_categories(table, name, rows, fill)
-                if name in roles.categorical
-                else fit_numbers(table, name, rows, scale.inputs, fill)
-                for name in roles.inputs
-            )
+            columns = self.fit_inputs(table, rows)
+            log_filled(table, columns)
         target = roles.target_class
         if target is not None:
             classes = fit_classes(table, target, rows)
@@ -251,6 +252,18 @@ class Preparation:
             return Preprocessing(columns, roles.targets)
         shift, factor = fit_scaling(self.numeric_targets(table), roles.targets, rows, scale.targets)
         return Preprocessing(columns, roles.targets, (), shift, factor)
+
+    def fit_inputs(self, table: Table, rows: Rows | None) -> tuple[InputColumn, ...]:
+        """Fit the input columns, and check that the inputs fit into memory."""
+        fill, scale = self.section.missing == "mean", self.section.scale.inputs
+        columns = tuple(
+            fit_categories(table, name, rows, fill)
+            if name in self.roles.categorical
+            else fit_numbers(table, name, rows, scale, fill)
+            for name in self.roles.inputs
+        )
+        check_width(columns, len(table), self.dtype.itemsize, table.where)
+        return columns
 
     def check_units(self, classes: Sequence[Label] = ()) -> None:
         """Raise an error if the units of the last layer do not match the classes or numeric targets."""
@@ -331,6 +344,25 @@ class Preparation:
             return apply_class_weights(train, classes, weights)
         except DataError as error:
             raise self.config_error("data.class_weight", error.message, error.hint) from None
+
+
+def log_filled(table: Table, columns: Sequence[InputColumn]) -> None:
+    """Log how many values of each column were filled, and with what."""
+    for name, count, value in filled_values(table, columns):
+        log.info(
+            "%s: filled %d of %d values of column %r with %s", table.where, count, len(table), name, value
+        )
+
+
+def filled_values(table: Table, columns: Sequence[InputColumn]) -> list[tuple[str, int, str]]:
+    """Return the columns with missing values, how many they are, and what replaces them."""
+    filled = []
+    for column in (column for column in columns if column.fill is not None):
+        if count := int(table.column(column.column).missing.sum()):
+            kind = "the mean" if column.categories is None else "the most frequent label"
+            value = f"{column.fill:.6g}" if column.categories is None else repr(column.fill)
+            filled.append((column.column, count, f"{kind}, {value}"))
+    return filled
 
 
 def copy_if_shared(values: Array, table: Table) -> Array:

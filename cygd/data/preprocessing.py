@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.dataset import Array, Label, as_real_array
+from cygd.data.column import Column
+from cygd.data.containers import is_named
+from cygd.data.dataset import Array, Label, as_real_array, reject_sparse
 from cygd.data.encoding import (
     BLOCK_ROWS,
     InputColumn,
@@ -30,7 +32,7 @@ from cygd.data.encoding import (
     scale_values,
 )
 from cygd.data.formatting import format_list, format_location
-from cygd.data.table import Column, Table
+from cygd.data.table import Table, load_cells
 from cygd.errors import CheckpointError, DataError
 
 VERSION = 1
@@ -69,16 +71,19 @@ class Preprocessing:
     def transform_inputs(self, data: Any, dtype: npt.DTypeLike = np.float64, where: str = "") -> Array:
         """Return the inputs of the network for raw data, which messages call `where`.
 
-        The data are a Table, a mapping of column names to values, such as a data frame (other columns are
-        ignored), or an array of shape (n_samples, n_columns) in the order of `inputs`. An array of the given
-        dtype that needs no scaling is returned as it is.
+        The data are a Table, a mapping of column names to values, a data frame or an Arrow table (other
+        columns are ignored), or an array of shape (n_samples, n_columns) in the order of `inputs`. An array
+        of the given dtype that needs no scaling is returned as it is.
         """
         if isinstance(data, Table):
             return self._transform_table(data, dtype)
-        if hasattr(data, "keys"):
-            return self._transform_table(Table.from_mapping(data), dtype)
+        reject_sparse(data, where or "the array")
+        if is_named(data):
+            return self._transform_table(Table.from_mapping(data, self.inputs), dtype)
         if any(c.categories is not None or c.fill is not None for c in self.columns):
-            array = self._check_shape(np.asarray(data, dtype=object), where)
+            is_numeric = isinstance(data, np.ndarray) and data.dtype.kind in "biuf"
+            # as objects: NumPy would turn 1 and "a" into strings, and large integers beside 0.5 into floats
+            array = self._check_shape(data if is_numeric else np.asarray(data, dtype=object), where)
             columns = {name: Column.from_values(array[:, i]) for i, name in enumerate(self.inputs)}
             return self._transform_table(Table(columns, where), dtype)
         array = self._check_shape(as_real_array(data, where or "the array"), where)
@@ -86,6 +91,7 @@ class Preprocessing:
 
     def _transform_table(self, table: Table, dtype: npt.DTypeLike) -> Array:
         x = np.empty((len(table), len(self.features)), dtype)
+        load_cells(table, [spec.column for spec in self.columns if spec.categories is not None])
         first = 0
         for spec in self.columns:
             part = x[:, first : first + len(spec.features)]

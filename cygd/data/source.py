@@ -22,6 +22,8 @@ from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError, describe_exception
 
+WORD_OPTIONS = ("missing_values", "units")  # lists of words, which are no files whatever they match
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DataSource(Component):
@@ -81,7 +83,9 @@ class DataSource(Component):
     def files(self, folder: Path) -> list[Path]:
         """Return the files that the options name."""
         files = []
-        for value in self.parameters.values():
+        for option, value in self.parameters.items():
+            if option in WORD_OPTIONS:
+                continue
             for name in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(name, str) and name and "\0" not in name:
                     path = STDIN if name == "-" else folder / name

@@ -25,6 +25,7 @@ from cygd.components import Activation
 from cygd.core import _f64
 from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
 from cygd.network import Network, Update
+from cygd.network.updates import mean_weight
 from cygd.runner.assembly import Assembly, build_network
 from cygd.runner.fit import fit_options, training_loop
 
@@ -120,6 +121,7 @@ class _Equations:
         self.activations = network.activations
         self.x, self.y = np.asarray(part.x[rows]), np.asarray(part.y[rows])
         self.weight = None if part.sample_weight is None else np.asarray(part.sample_weight[rows])
+        self.total_weight = len(rows) * mean_weight(part)  # by which a mean is divided
 
     def step(self) -> Step:
         """Return every quantity of the update."""
@@ -130,7 +132,10 @@ class _Equations:
         numerical: Sequence[Sequence[Array | None]] = [(None, None, None)] * len(before)
         if network.parameters.size <= MAX_NUMERICAL:
             numerical = network.layer_views(
-                network.numerical_gradient(self.x, self.y, sample_weight=self.weight)
+                self.of_update(
+                    network.numerical_gradient(self.x, self.y, sample_weight=self.weight),
+                    self.penalty_gradient(),
+                )
             )
         gradients = self.gradients(xs, hs, y_hats, deltas, gs)
         layers = []
@@ -159,7 +164,11 @@ class _Equations:
             learning_rate=update.learning_rate,
             y=self.y,
             elements=network.loss_function.elements(self.y, y_hats[-1]),
-            loss=float(network.gradient(self.x, self.y, sample_weight=self.weight)[0]),
+            loss=float(
+                self.of_update(
+                    network.gradient(self.x, self.y, sample_weight=self.weight)[0], network.penalty()
+                )
+            ),
             layers=tuple(layers),
         )
 
@@ -196,10 +205,28 @@ class _Equations:
             gradients.append((dw, db, da))
         return gradients
 
+    def penalty_gradient(self) -> Array:
+        """Return the gradient of the penalties, in the order of `Network.parameters`."""
+        gradient = np.zeros(self.network.parameters.shape)
+        for layer, (w, _, _), (dw, _, _) in zip(
+            self.network.layers,
+            self.network.layer_views(self.network.parameters),
+            self.network.layer_views(gradient),
+            strict=True,
+        ):
+            dw[...] = layer.l1 * np.sign(w) + layer.l2 * w
+        return gradient
+
+    def of_update(self, measured: Any, penalty: Any) -> Any:
+        """Return a loss or gradient with penalties, measured on the batch alone, as the update divides it."""
+        if self.weight is None or self.network.loss_function.reduction == "sum" or not self.total_weight:
+            return measured
+        return (measured - penalty) * (self.weight.sum() / self.total_weight) + penalty
+
     def share(self, h: Array) -> Array:
         """Return the factor of each row in the loss of the batch."""
         weight = np.ones(len(h)) if self.weight is None else self.weight
-        divisor = self.network.loss_function.divisor(float(weight.sum()), h.shape[1])
+        divisor = self.network.loss_function.divisor(self.total_weight, h.shape[1])
         return np.asarray(weight[:, None] / (divisor or 1.0))
 
     def output_error(self, h: Array, y_hat: Array) -> Array:

@@ -60,6 +60,11 @@ class CompiledNetwork:
         self.layers: tuple[Layer, ...] = build_layers(self.n_inputs, layers, components)
         loss_function = resolve("loss", loss, components)
         assert isinstance(loss_function, Loss)
+        if loss_function.kernel == "cross_entropy" and self.layers[-1].units == 1:
+            raise ValueError(
+                "loss: cross_entropy of one unit is minimal if the output is always 1; use "
+                "binary_cross_entropy with one sigmoid unit"
+            )
         self.loss_function = loss_function
         self.epochs = 0
         self.updates = 0

@@ -76,6 +76,8 @@ def build_layers(
             if layer.weights is not None and len(layer.weights) != n_inputs:
                 expected = (n_inputs, layer.units)
                 raise ValueError(f"weights must have shape {expected}, got {layer.weights.shape}")
+            if layer.units == 1 and layer.activation.kernel == "softmax":
+                raise ValueError("softmax of one unit is always 1; use sigmoid")
             if layer.dropout and is_output:
                 raise ValueError("the output layer cannot drop its own outputs")
         except ValueError as error:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from cygd import core
 from cygd.components import Component, Components, Metric, Optimizer, Schedule
 from cygd.core import _f64
-from cygd.network import serialization
+from cygd.network import checks, serialization
 from cygd.network.compiled import CompiledNetwork
 from cygd.network.early_stopping import EarlyStopping
 from cygd.network.evaluation import Rows
@@ -68,7 +68,8 @@ class Network(CompiledNetwork):
     Notes
     -----
     `predict`, `loss` and `gradient` release the GIL and may run in parallel; a second `fit` at the same
-    time raises a RuntimeError.
+    time raises a RuntimeError. They take NaN and infinite numbers as they are, so that a NaN in a row of x
+    is a NaN in its outputs; `fit` refuses them.
     """
 
     def __repr__(self) -> str:
@@ -207,6 +208,7 @@ class Network(CompiledNetwork):
         evaluate_every: int = 0,
         threads: int | None = None,
         metrics: Sequence[str | Mapping[str, object] | Metric] = (),
+        check_finite: bool = True,
     ) -> History:
         """Train by gradient descent.
 
@@ -234,11 +236,15 @@ class Network(CompiledNetwork):
             callback(epoch, values) before the first update (epoch 0) and after each epoch; a true
             value stops.
         evaluate_every : int
-            Measure loss and metrics at epoch 0, N, 2 N, ... and at the end; 0: only at the end.
+            Measure loss and metrics at epoch 0, N, 2 N, ... and at the end; 0: only at the end, or after
+            every epoch if early stopping or a schedule such as reduce_on_plateau watches the loss.
         threads : int, optional
             The maximum; fewer are used if the work does not pay for more. Never changes the result.
         metrics : sequence
             Names, mappings or `Metric` objects.
+        check_finite : bool
+            Refuse x, y and validation rows with NaN or infinite numbers. Rows of weight 0 take no part and
+            may hold anything.
 
         Returns
         -------
@@ -247,6 +253,8 @@ class Network(CompiledNetwork):
 
         Raises
         ------
+        ValueError
+            If an array does not fit, has no rows, or holds a number that is not finite.
         PluginError
             If a component given as Python functions fails; the weights are then those after the last
             completed epoch.
@@ -274,7 +282,8 @@ class Network(CompiledNetwork):
             threads=threads,
             metrics=metrics,
         )
-        return self._training_loop(x, y, options, validation, sample_weight, callback).run()
+        loop = self._training_loop(x, y, options, validation, sample_weight, callback, check_finite)
+        return loop.run()
 
     def steps(
         self,
@@ -284,13 +293,14 @@ class Network(CompiledNetwork):
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         sample_weight: ArrayLike | None = None,
         callback: Callable[[int, dict[str, float]], bool | str | None] | None = None,
+        check_finite: bool = True,
         **as_fit: Any,
     ) -> Generator[Update, None, History]:
         """Train like `fit`, with the same bits, and yield each update.
 
         Parameters
         ----------
-        x, y, validation, sample_weight, callback, **as_fit
+        x, y, validation, sample_weight, callback, check_finite, **as_fit
             The parameters of `fit`.
 
         Yields
@@ -314,7 +324,8 @@ class Network(CompiledNetwork):
         3 [1.64] [1.784]
         """
         options = FitOptions.build(**as_fit)
-        return self._training_loop(x, y, options, validation, sample_weight, callback).steps()
+        loop = self._training_loop(x, y, options, validation, sample_weight, callback, check_finite)
+        return loop.steps()
 
     def _training_loop(
         self,
@@ -324,21 +335,41 @@ class Network(CompiledNetwork):
         validation: tuple[ArrayLike, ArrayLike] | None,
         sample_weight: ArrayLike | None,
         callback: OnEpoch | None,
+        check_finite: bool,
     ) -> TrainingLoop:
         """Check the data and return the training of this network on it."""
         if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
             raise TypeError("validation must be a pair (x, y)")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be a function, got {callback!r}")
-        data = Rows(*self._pair(x, y, sample_weight))
-        self.loss_function.check_targets(data.y)
+        checks.check_flag("check_finite", check_finite)
+        checks.check_finite("parameters", self.parameters, hint="; assign finite ones before training")
+        data = self._part("", x, y, sample_weight, check_finite)
         return TrainingLoop(
             network=self,
             data=data,
             options=options,
-            validation=None if validation is None else Rows(*self._pair(*validation, None)),
+            validation=validation and self._part("validation ", *validation, None, check_finite),
             on_epoch=callback,
         )
+
+    def _part(
+        self, name: str, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, finite: bool
+    ) -> Rows:
+        """Return rows to train or validate on, with x, y and the domain of the targets checked."""
+        with np.errstate(over="ignore"):  # what does not fit into float32 is not finite
+            rows, targets, weight = self._pair(x, y, sample_weight)
+        if not len(rows):
+            raise ValueError(
+                f"no rows to {'validate' if name else 'train'} on: {name}x has shape {rows.shape}"
+            )
+        if finite:
+            hint = "; fill or drop such rows (check_finite=False takes them as they are)"
+            checks.check_finite(f"{name}x", rows, weight, hint)
+            checks.check_finite(f"{name}y", targets, weight, hint)
+        counted = targets if weight is None or weight.all() else targets[weight > 0]
+        self.loss_function.check_targets(counted)
+        return Rows(rows, targets, weight)
 
     @property
     def optimizer(self) -> Optimizer | None:

@@ -50,8 +50,9 @@ def build_trainer(
     batch_size: int,
     *,
     shuffle: bool,
+    whole: Any = None,
 ) -> Any:
-    """Return the engine's trainer for a network on the rows of a dataset."""
+    """Return the engine's trainer for a network on the rows of a dataset, all rows or some of `whole`."""
     clip = options.clip or {}
     return network._kernels.Trainer(
         network._engine,
@@ -66,7 +67,16 @@ def build_trainer(
         clip_norm=clip.get("norm", 0.0),
         clip_value=clip.get("value", 0.0),
         threads=options.threads,
+        whole=whole,
     )
+
+
+def mean_weight(data: Part) -> float:
+    """Return the mean sample weight of some rows, by which an update divides, times the rows of its batch."""
+    if data.sample_weight is None:
+        return 1.0
+    weight = data.sample_weight if data.rows is None else data.sample_weight[data.rows]
+    return float(weight.mean(dtype=np.float64))
 
 
 class UpdateRunner:
@@ -77,6 +87,8 @@ class UpdateRunner:
         self.rows = np.arange(len(data.x)) if data.rows is None else np.asarray(data.rows)
         if not len(self.rows):
             raise ValueError("no rows to train on")
+        self.whole = network._dataset(data.x, data.y, data.sample_weight, data.rows)
+        self.mean_weight = mean_weight(data)
         self.batch_size = options.rows_per_batch(len(data.x))
         self.in_blocks = (
             self.batch_size == 1
@@ -111,7 +123,7 @@ class UpdateRunner:
                 raise
             if loss is None:
                 break
-            losses[start] = loss, self._weight(order[start : batch_start + len(batch)])
+            losses[start] = loss, self._weight(batch_start + len(batch) - start)
             self.number += 1
             yield Update(self.number, epoch, batch, learning_rate, before, network.parameters.copy())
         else:
@@ -129,17 +141,16 @@ class UpdateRunner:
         """Train on some rows in their order; return their loss, or None if it or a weight is not finite."""
         network, data = self.network, self.data
         dataset = network._dataset(data.x, data.y, data.sample_weight, rows)
-        trainer = build_trainer(network, dataset, self.updater, self.options, self.batch_size, shuffle=False)
+        trainer = build_trainer(
+            network, dataset, self.updater, self.options, self.batch_size, shuffle=False, whole=self.whole
+        )
         losses, diverged = network._call_engine(trainer.run, [learning_rate])
         network.updates = trainer.updates
         return None if diverged else float(losses[0])
 
-    def _weight(self, rows: NDArray[np.integer[Any]]) -> float:
-        """Return the weight of a batch in the running loss, which is 0 for a loss that is a sum."""
-        if self.network.loss_function.reduction == "sum":
-            return 0.0
-        weight = self.data.sample_weight
-        return float(len(rows) if weight is None else weight[rows].sum())
+    def _weight(self, n_rows: int) -> float:
+        """Return the weight of rows in the running loss, which is 0 for a loss that is a sum."""
+        return 0.0 if self.network.loss_function.reduction == "sum" else n_rows * self.mean_weight
 
 
 def _mean(losses: list[tuple[float, float]]) -> float:

@@ -8,28 +8,24 @@ file edited since the last run in the same process is read again.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import re
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from cygd.components.plugin_file import run_plugin_file
 from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
 
 GROUP = "cygd"
 COMPILED = (".so", ".pyd")
 OPTION, VARIABLE = "-p", "CYGD_PLUGINS"  # where a user requests plugins
 FORBID = "CYGD_NO_PLUGINS"  # set: the plugins that an experiment names are not loaded
-
-_file_locks: dict[str, threading.RLock] = {}  # by the name of the module
 
 
 @dataclass(frozen=True)
@@ -203,33 +199,11 @@ def _load_file(path: Path, request: Request) -> LoadedPlugin:
         raise request.error(f"no such file: {path}", near)
     loaded = LoadedPlugin(path.stem, str(path), None, request.source)
     try:
-        module = _run_file(path)
+        module = run_plugin_file(path)
     except (Exception, SystemExit) as error:
         hint = hint_of(error) or _hint_sibling_import(error, path)
         raise loaded.error(f"import failed: {describe_exception(error, str(path))}", hint) from error
     return replace(loaded, plugin=module)
-
-
-def _run_file(path: Path) -> ModuleType:
-    """Execute a file as a module whose name is derived from its path."""
-    name = f"cygd_plugin_{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
-    spec = spec_from_file_location(name, path)
-    assert spec is not None
-    module = module_from_spec(spec)
-    code = compile(path.read_bytes(), path, "exec", dont_inherit=True)
-    # a run in another thread may execute the same file
-    with _file_locks.setdefault(name, threading.RLock()):
-        previous = sys.modules.get(name)
-        sys.modules[name] = module  # dataclasses and pickle look a class up by its module
-        try:
-            exec(code, module.__dict__)
-        except BaseException:
-            if previous is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = previous
-            raise
-    return module
 
 
 def _hint_sibling_import(error: BaseException, path: Path) -> str | None:

@@ -23,7 +23,7 @@ from cygd.components import Component
 from cygd.data import PreparedData, prepare
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
-from cygd.network import Layer, Network
+from cygd.network import Layer, Network, evaluation
 from cygd.plugins.discovery import (
     Request,
     environment_requests,
@@ -224,6 +224,7 @@ def build(
             error.hint = f"{error.hint}; {hint}" if error.hint else hint
         raise
     problems = list(_data_problems(experiment, prepared))
+    problems += [] if problems else _metric_problems(experiment, prepared)
     if problems:
         raise ConfigError(problems)
     return Assembly(
@@ -297,3 +298,26 @@ def _data_problems(experiment: config.Experiment, prepared: PreparedData) -> Ite
         except DataError as error:
             yield experiment.problem("loss", error.message, error.hint)
             return
+
+
+def _metric_problems(experiment: config.Experiment, prepared: PreparedData) -> Iterator[Problem]:
+    """Yield the metrics that the targets do not fit, and a monitor without a value."""
+    metrics = [spec.component for spec in experiment.metrics]
+    unscale = prepared.preprocessing.inverse_targets
+    targets = evaluation.find_targets(metrics, experiment.loss.component, prepared.train, unscale)
+    parts = {"": prepared.train, "validation_": prepared.validation, "test_": prepared.test}
+    for prefix, part in parts.items():
+        if part is None or not metrics:
+            continue
+        y, _ = evaluation.counted_targets(part, unscale)
+        for index, metric in enumerate(metrics):
+            name = prefix + metric.name
+            try:
+                metric.check_targets(y, targets)
+            except DataError as error:
+                yield experiment.problem(f"metrics[{index}]", error.message, error.hint)
+                return
+            monitored = experiment.stop is not None and experiment.stop.monitor == name
+            if monitored and not metric.is_defined(y, targets):
+                message = f"{name} cannot be computed on the {prefix.strip('_') or 'training'} rows"
+                yield experiment.problem("stop.monitor", message, f"it needs {metric.needs}")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from cygd import config
 from cygd.errors import CheckpointError, ConfigError
+from cygd.network import History
 from cygd.plugins.discovery import FORBID, forbids_plugins
 from cygd.runner.assembly import Assembly, build_network, read_document
 from cygd.runner.run_plugins import check_plugin_paths
-from cygd.tracking.metrics_file import history_of, read_rows
+from cygd.tracking.metrics_file import read_rows
 from cygd.tracking.model import (
     Model,
     check_preprocessing,
@@ -88,7 +89,7 @@ def load_result(assembly: Assembly, folder: Path) -> Result | None:
     return Result(
         status=status,
         metrics={name: _not_null(value) for name, value in content["metrics"].items()},
-        history=history_of(read_rows(folder / "metrics.csv")),
+        history=History.of_rows(read_rows(folder / "metrics.csv")),
         model=Model(assembly.network, assembly.data.preprocessing),
         directory=folder,
         epochs=epochs,

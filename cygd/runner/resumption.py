@@ -22,7 +22,7 @@ from cygd.config.yaml.nodes import KeyPath, show_key
 from cygd.errors import CheckpointError, ConfigError, Problem
 from cygd.files import to_jsonable
 from cygd.network.training_state import TrainingState
-from cygd.plugins.discovery import forbids_plugins, option_requests
+from cygd.plugins.discovery import environment_requests, forbids_plugins, option_requests
 from cygd.runner.assembly import Assembly, LoadedExperiment, build, read
 from cygd.runner.fit import fit_options
 from cygd.runner.provenance import config_hash, custom_components, data_hash, plugin_hashes
@@ -159,23 +159,26 @@ def _check_plugins_allowed(folder: Path) -> None:
 
 
 def _check_requested_plugins(plugins: Sequence[str], folder: Path, recorded: Mapping[str, Any]) -> None:
-    """Raise a ConfigError if `-p` names a plugin with which the run did not begin."""
-    if not plugins:
+    """Raise a ConfigError if `-p` names a plugin that the run did not have; warn about CYGD_PLUGINS."""
+    named, ambient = option_requests(plugins), environment_requests(os.environ)
+    if not named and not ambient:
         return
     known_hashes = set(recorded["sha256"]["plugins"].values())
     known_modules = read(folder / "config.yaml", environment={}).plugins.modules
-    for request in option_requests(plugins):
+    for request in (*named, *ambient):
         path = request.path
         if path is None:
             known = request.target in known_modules
         else:
             known = path.is_file() and known_hashes.issuperset(file_hashes([path]).values())
-        if not known:
-            raise ConfigError(
-                f"-p: the run in {str(folder)!r} did not begin with the plugin "
-                f"{request.name_or_path!r} in its current form",
-                hint="omit -p: the run folder holds the plugins with which the run began",
-            )
+        if known or (request in ambient and request.blocks):
+            continue
+        plugin = f"the plugin {request.name_or_path!r} in its current form"
+        message = f"the run in {str(folder)!r} did not begin with {plugin}"
+        if request in named:
+            hint = "omit -p: the run folder holds the plugins with which the run began"
+            raise ConfigError(f"-p: {message}", hint=hint)
+        log.warning("%s: %s; it is not loaded", request.source, message)
 
 
 def _differences(

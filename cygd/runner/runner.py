@@ -13,21 +13,23 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from cygd import config
 from cygd.data.sources.pipes import pipe_copies
+from cygd.errors import CygdError
 from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
-from cygd.runner.execution import Execution, attach_loggers
+from cygd.runner.execution import Execution, attach_loggers, disk_errors_as_run_errors
 from cygd.runner.loading import load_result
 from cygd.runner.provenance import custom_components
 from cygd.runner.relocation import restore_paths
-from cygd.runner.resumption import load_cross_validation, load_resume_point
+from cygd.runner.resumption import ResumePoint, load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
@@ -138,12 +140,13 @@ def resume(
         with folder.locked():
             reading = load_cross_validation(folder, overrides)
             if reading is not None:
-                return _resume_folds(folder, reading, overrides, plugins, threads, quiet)
+                with disk_errors_as_run_errors(folder.path):
+                    return _resume_folds(folder, reading, overrides, plugins, threads, quiet)
             resume_point = load_resume_point(folder, overrides, plugins)
             assembly = resume_point.assembly
             result = load_result(assembly, folder.path)
             if result is not None:
-                _print_finished(result, quiet)
+                _report_finished(result, resume_point, quiet)
                 return result
             if resume_point.state is None and not quiet:
                 echo("no checkpoint found: training starts from the beginning")
@@ -173,7 +176,7 @@ def _execute_folds(
     assembly: Assembly, log_file: LogFile, out: str | os.PathLike[str] | None, threads: int, quiet: bool
 ) -> Result:
     """Cross-validate an assembled experiment in a new folder with one run folder per fold."""
-    with _new_folder(assembly, log_file, out) as folder:
+    with _new_folder(assembly, log_file, out) as folder, disk_errors_as_run_errors(folder.path):
         copies: dict[Path, Path] = {}
 
         def copy_plugin(path: Path) -> str:
@@ -228,8 +231,13 @@ def _new_folder(
 ) -> Iterator[RunDirectory]:
     """Create and lock a run folder within a `with` block, and continue the log in its log.txt."""
     folder = RunDirectory.create(assembly.experiment.name, out)
-    with folder.locked():
-        log_file.open(folder.path / "log.txt")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder.locked())
+            log_file.open(folder.path / "log.txt")
+        except CygdError:
+            folder.discard(keep_folder=out is not None)
+            raise
         yield folder
 
 
@@ -241,9 +249,28 @@ def _log_custom_components(assembly: Assembly, quiet: bool) -> None:
             echo(line)
 
 
-def _print_finished(result: Result, quiet: bool) -> None:
-    """Print that the run is finished, and how to continue it."""
-    if not quiet:
+def _report_finished(result: Result, resume_point: ResumePoint, quiet: bool) -> None:
+    """Print that the run is finished; warn if the user asks for more epochs, which do not continue it."""
+    epochs = format_epochs(result.epochs)
+    if resume_point.epochs_raised:
+        experiment = resume_point.assembly.experiment
+        if result.status == "diverged":
+            step = float(experiment.optimizer.component.learning_rate)
+            cause, remedy = "loss or weights were no longer finite", f"optimizer.learning_rate={step / 10:g}"
+        elif experiment.stop is not None:
+            cause, remedy = "early stopping ended it", "stop=null"
+        else:
+            cause, remedy = "a plugin ended it", "-p no:PLUGIN"
+        file = quote(str(result.directory / "config.yaml"))
+        command = f"cygd run {file} train.epochs={experiment.train.epochs} {remedy}"
+        log.warning(
+            "the run in %s %s after %s, and more epochs do not continue it: %s",
+            result.directory,
+            result.status,
+            epochs,
+            cause,
+            extra={"hint": f"start a new run: {command}"},
+        )
+    elif not quiet:
         hint = "; raise train.epochs to continue" if result.status == "completed" else ""
-        epochs = format_epochs(result.epochs)
         echo(f"the run is finished, {result.status} after {epochs}{hint}")

@@ -150,7 +150,7 @@ def resume(
         recorded = store.read_plan()
         if source is None:
             _check_plugins_allowed(store)
-        plan = restore_plan(recorded) if source is None else make_plan(source, overrides, plugins)
+        plan = restore_plan(recorded, store.path) if source is None else make_plan(source, overrides, plugins)
         check_same_plan(recorded, plan.to_json(), store.path)
         log_file.open(store.path / "log.txt")
         return _Execution(plan, store, _check_shard(plan, shard), workers, threads, quiet).run()

@@ -26,7 +26,9 @@ from typing import IO, Any
 from cygd import files
 from cygd.errors import CheckpointError, ConfigError
 from cygd.files import write_durably
+from cygd.runner.relocation import without_paths
 from cygd.tracking.directory import RunDirectory
+from cygd.tracking.environment import MISSING, changed_files
 from cygd.tracking.locking import is_locked, lock
 from cygd.tracking.stored_files import (
     COUNT,
@@ -152,7 +154,7 @@ class Store:
     def create(cls, name: str, out: str | os.PathLike[str] | None, plan: Mapping[str, Any]) -> Store:
         """Create the folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`, which must be empty."""
         store = cls(RunDirectory.create(name, out).path)
-        write_durably(store.path / PLAN_FILE, _to_json(plan))
+        write_durably(store.path / PLAN_FILE, store.to_json(plan))
         return store
 
     @classmethod
@@ -165,7 +167,7 @@ class Store:
             hint = "name the folder that the other shards use, or a new one"
             raise ConfigError(f"the folder {str(path)!r} is not empty and not a sweep folder", hint=hint)
         draft = path / f".{PLAN_FILE}.{os.getpid()}"
-        write_durably(draft, _to_json(plan))
+        write_durably(draft, cls(path).to_json(plan))
         try:
             os.link(draft, path / PLAN_FILE)  # atomic: exactly one shard creates it
         except FileExistsError:
@@ -173,6 +175,12 @@ class Store:
         finally:
             draft.unlink(missing_ok=True)
         return cls(path)
+
+    def to_json(self, plan: Mapping[str, Any]) -> bytes:
+        """Return the content of sweep.json, which records where its folder is."""
+        directory = os.fsencode(self.path).decode(errors="replace")  # a name may be other bytes than UTF-8
+        content = {**plan, "directory": directory}
+        return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
     def read_plan(self) -> dict[str, Any]:
         """Return the content of sweep.json, or raise a CheckpointError."""
@@ -313,9 +321,13 @@ def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], pat
     """Raise a ConfigError that names the first difference between the plan in `path` and the current one."""
     for kind, noun in (("data", "data file"), ("plugins", "plugin file")):
         before, now = (plan.get("sha256", {}).get(kind, {}) for plan in (recorded, current))
-        for name in sorted(before.keys() & now.keys()):
-            if before[name] != now[name]:
-                raise ConfigError(f"the {noun} {name} has changed since the sweep in {path} was started")
+        for name, change in changed_files(before, now):
+            hint = None
+            if change == MISSING and kind == "data":
+                hint = f"name the experiment beside the moved data: cygd sweep FILE --resume {path}"
+            when = "when" if change.endswith("had") else "since"
+            raise ConfigError(f"the {noun} {name} {change} {when} the sweep in {path} was started", hint=hint)
+    recorded, current = _comparable(recorded), _comparable(current)
     for key in dict.fromkeys([*recorded, *current]):
         expected, got = recorded.get(key), current.get(key)
         if expected == got:
@@ -330,10 +342,17 @@ def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], pat
         )
 
 
+def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan without the places of its files, whose contents are compared themselves."""
+    places = ("source", "folder", "directory", "sha256")
+    content = {key: value for key, value in plan.items() if key not in places}
+    experiment, plugins = dict(plan["experiment"]), plan["plugins"]
+    if "data" in experiment:
+        experiment["data"] = without_paths(experiment["data"])
+    names = [Path(name).name if Path(name).is_absolute() else name for name in plugins]
+    return {**content, "experiment": experiment, "plugins": names}
+
+
 def _abbreviate(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _to_json(plan: Mapping[str, Any]) -> bytes:
-    return (json.dumps(plan, indent=2, ensure_ascii=False) + "\n").encode()

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.errors import CheckpointError
-from cygd.files import npz_bytes, to_jsonable
+from cygd.files import npz_bytes, read_npz, to_jsonable
 from cygd.network.early_stopping import EarlyStoppingState
 from cygd.network.training_state import TrainingState
 from cygd.tracking.directory import RunDirectory
@@ -37,7 +37,6 @@ from cygd.tracking.stored_files import (
     check_shape,
     parse_json,
     read_bytes,
-    read_npz,
 )
 
 log = logging.getLogger("cygd")

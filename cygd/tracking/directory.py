@@ -38,6 +38,7 @@ class RunDirectory:
     @classmethod
     def create(cls, name: str, out: str | os.PathLike[str] | None = None) -> RunDirectory:
         """Create a run folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`, which must be empty."""
+        path: Path | None = None
         try:
             path = _create_default(name) if out is None else _create_out(Path(out))
             # exclusive creation: of two runs that find the same empty folder, only one gets it
@@ -48,6 +49,8 @@ class RunDirectory:
         except FileExistsError as error:
             raise _occupied_error(Path(error.filename)) from error
         except OSError as error:
+            if path is not None:
+                cls(path).discard(keep_folder=out is not None)
             reason = error.strerror or str(error)
             raise ConfigError(
                 f"cannot create the run folder {str(error.filename or out or name)!r}: {reason}",
@@ -73,6 +76,13 @@ class RunDirectory:
     def locked(self) -> FolderLock:
         """Lock the folder for a `with` block; raise a ConfigError if another run has it."""
         return FolderLock(self.path)
+
+    def discard(self, *, keep_folder: bool) -> None:
+        """Remove the log.txt with which a run began that could not go on, so that it can begin again."""
+        with contextlib.suppress(OSError):
+            (self.path / "log.txt").unlink(missing_ok=True)
+            if not keep_folder:
+                self.path.rmdir()
 
     def check_writable(self) -> None:
         """Raise a ConfigError if nothing can be written into the folder."""

@@ -69,11 +69,17 @@ class FolderLock:
     Raises
     ------
     ConfigError
-        If another run has locked it, in this or another process.
+        If another run has locked it, in this or another process, or if it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot open the run folder {str(path)!r}: {error.strerror}",
+                hint="make the folder readable, then try again",
+            ) from error
         if not lock(self._descriptor, where=f"the folder {path}"):
             owner = _lock_owner(self._descriptor)
             self.release()

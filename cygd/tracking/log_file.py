@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from cygd import files
-from cygd.errors import escape_controls
+from cygd.errors import RunError, escape_controls
 from cygd.tracking.redaction import redact
 
 log = logging.getLogger("cygd")
@@ -39,8 +39,20 @@ class LogFile(logging.Handler):
         self._token: Token[tuple[LogFile, ...]] | None = None
 
     def open(self, path: Path) -> None:
-        """Open the file, write the records collected so far, and write later ones at once."""
-        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+        """Open the file, write the records collected so far, and write later ones at once.
+
+        Raises
+        ------
+        RunError
+            If the file cannot be opened.
+        """
+        try:
+            file = path.open("a", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise RunError(
+                f"cannot write {str(path)!r}: {error.strerror}",
+                hint="free disk space or make the file writable, then try again",
+            ) from error
         assert self.lock is not None
         with self.lock:
             self._file = file

@@ -10,9 +10,10 @@ import numpy as np
 
 from cygd.data import Preprocessing
 from cygd.errors import CheckpointError
+from cygd.files import read_npz
 from cygd.network import Network
 from cygd.network.serialization import parameter_arrays
-from cygd.tracking.stored_files import OBJECT, read_bytes, read_json, read_npz
+from cygd.tracking.stored_files import OBJECT, read_bytes, read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class Model:
         Parameters
         ----------
         data : mapping or array
-            A mapping from column name to values, such as a data frame, or an array
+            A mapping from column name to values, a data frame, an Arrow table, or an array
             (n_samples, n_inputs) with the columns in the order of `inputs`.
 
         Raises

@@ -1,4 +1,4 @@
-"""Files of a run folder that are read back: JSON of a known shape, and arrays.
+"""Files of a run folder that are read back: JSON of a known shape, and bytes.
 
 A run folder may be damaged, edited or from elsewhere. So every file is checked as it is read: it must be a
 regular file, its JSON must have the expected keys and types, and its arrays must be numbers that take no more
@@ -7,30 +7,17 @@ memory than the file accounts for. What fails is one CheckpointError that names 
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import stat
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cygd.errors import CheckpointError
 
 LARGEST = 2**62  # counts beyond it would overflow
 MAX_JSON = 64_000_000  # bytes; its objects take some ten times as much memory
-FREE_SIZE = 64_000_000  # bytes of arrays that a small compressed file may hold
-MAX_RATIO = 16  # of the size of larger arrays to that of their file
-NUMERIC = "biufc"  # the kinds of NumPy's numeric types
-HEADER_READERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 class Type(NamedTuple):
@@ -131,52 +118,6 @@ def read_bytes(path: Path, limit: int | None = None, *, missing: str | None = No
         raise CheckpointError(f"{path} is missing", hint=missing) from None
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
-
-
-def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an .npz file, or raise a ValueError; a small file takes no great memory."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            if size > max(FREE_SIZE, MAX_RATIO * len(data)):
-                raise ValueError(
-                    f"expected arrays that fit its {len(data)} bytes, got {size} bytes when unpacked"
-                )
-            arrays = {}
-            for entry in archive.infolist():
-                content = archive.read(entry)
-                arrays[entry.filename.removesuffix(".npy")] = _read_array(content, entry.filename)
-            return arrays
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        # the last two: an unknown compression, an encrypted entry
-        raise ValueError(str(error) or type(error).__name__) from None
-
-
-def _read_array(content: bytes, name: str) -> NDArray[Any]:
-    """Return the array in the content of an .npy file; NumPy's reader would allocate what a header claims."""
-    stream = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read_header = HEADER_READERS.get(version)
-        if read_header is None:
-            raise ValueError(f"expected format version 1.0 or 2.0, got {version}")
-        shape, in_columns, dtype = read_header(stream)
-    except Exception as error:  # the header is a Python literal, which can fail in many ways
-        # a pickle has no header
-        reason = (
-            error if content.startswith(b"\x93NUMPY") else "expected an array of numbers, got something else"
-        )
-        raise ValueError(f"{name}: {reason}") from None
-    if dtype.kind not in NUMERIC:
-        got = "Python objects" if dtype.hasobject else f"the type {dtype}"
-        raise ValueError(f"{name}: expected an array of numbers, got {got}")
-    size = math.prod(shape) * dtype.itemsize
-    if size != len(content) - stream.tell():
-        raise ValueError(
-            f"{name}: expected {size} bytes for the shape {shape}, got {len(content) - stream.tell()}"
-        )
-    order: Any = "F" if in_columns else "C"
-    return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
 
 
 def _abbreviate(value: Any) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cygd.data import Table, split_rows
+from cygd.data.column import Column
 from cygd.data.split import sort_by_time
-from cygd.data.table import Column
 from cygd.errors import ConfigError, DataError
 
 

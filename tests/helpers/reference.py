@@ -195,22 +195,24 @@ class Reference:
                 x = x * masks[index]
         return x
 
-    def divisor(self, weight):
+    def divisor(self, total_weight):
         outputs = self.layers[-1].w.shape[1]
-        return {"sum": 1, "mean": weight.sum() * outputs, "mean_rows": weight.sum()}[self.reduction]
+        return {"sum": 1, "mean": total_weight * outputs, "mean_rows": total_weight}[self.reduction]
 
-    def loss(self, x, y, sample_weight=None, masks=None):
+    def loss(self, x, y, sample_weight=None, masks=None, total_weight=None):
         weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, np.float64)
-        return (weight[:, None] * self.l(y, self.predict(x, masks))).sum() / self.divisor(weight)
+        total_weight = weight.sum() if total_weight is None else total_weight
+        return (weight[:, None] * self.l(y, self.predict(x, masks))).sum() / self.divisor(total_weight)
 
     def penalty(self):
         return sum(layer.penalty() for layer in self.layers)
 
-    def gradient(self, x, y, sample_weight=None, masks=None):
-        """Return the objective and its gradient, by backpropagation."""
+    def gradient(self, x, y, sample_weight=None, masks=None, total_weight=None):
+        """Return the objective and its gradient, by backpropagation; a mean divides by `total_weight`."""
         weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        total_weight = weight.sum() if total_weight is None else total_weight
         y_hat = self.predict(x, masks)
-        g = weight[:, None] * self.dl(y, y_hat) / self.divisor(weight)
+        g = weight[:, None] * self.dl(y, y_hat) / self.divisor(total_weight)
         gradient = []
         for index in reversed(range(len(self.layers))):
             layer = self.layers[index]
@@ -219,7 +221,7 @@ class Reference:
             delta = layer.delta(g)
             gradient = layer.gradient(delta) + gradient
             g = delta @ layer.w.T
-        objective = self.loss(x, y, sample_weight, masks) + self.penalty()
+        objective = self.loss(x, y, sample_weight, masks, total_weight) + self.penalty()
         return objective, np.concatenate(gradient)
 
     def distance_to_kinks(self, x, y):
@@ -257,9 +259,10 @@ class Reference:
             losses, sizes = [], []
             for rows in batches(order, batch_size):
                 masks = self.masks(step, len(rows))
-                objective, g = self.gradient(x[rows], y[rows], weight[rows], masks)
+                total_weight = len(rows) * weight.mean()
+                objective, g = self.gradient(x[rows], y[rows], weight[rows], masks, total_weight)
                 losses.append(objective - self.penalty())
-                sizes.append(weight[rows].sum())
+                sizes.append(total_weight)
                 update(self.parameters, clip(g))
                 step += 1
             running.append(sum(losses) if self.reduction == "sum" else np.average(losses, weights=sizes))

@@ -12,6 +12,7 @@ from cygd.errors import CheckpointError, ConfigError, CygdError, DataError
 from cygd.plugins.manager import Plugins
 from cygd.runner.provenance import config_hash
 from cygd.tracking import checkpoints
+from cygd.tracking.loggers.console import format_epochs
 from tests.helpers import resume_cases
 from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN
 
@@ -145,6 +146,52 @@ def test_stopped_and_diverged_runs_are_finished(moons):
     assert result.status == "diverged"
     assert cygd.resume("mine", ["train.epochs=100"]).status == "diverged"
     assert main(["run", "--resume", "mine"]) == 1
+
+
+STEEP = [
+    "model.layers=[1]",
+    "loss=sse",
+    "stop=null",
+    "schedule=null",
+    "optimizer={name: sgd, learning_rate: 1e300}",
+]
+FINISHED = {
+    "early stopping": (
+        ["stop.patience=1", "stop.min_delta=1"],
+        "stopped",
+        "early stopping ended it",
+        "stop=null",
+    ),
+    "loss below": (["stop={loss_below: 100}"], "stopped", "early stopping ended it", "stop=null"),
+    "diverged": (
+        STEEP,
+        "diverged",
+        "loss or weights were no longer finite",
+        "optimizer.learning_rate=1e+299",
+    ),
+}
+
+
+@pytest.mark.parametrize(("overrides", "status", "cause", "remedy"), FINISHED.values(), ids=FINISHED)
+@pytest.mark.parametrize("quiet", [True, False])
+def test_more_epochs_for_a_run_that_ended_itself_warn(
+    moons, here, caplog, overrides, status, cause, remedy, quiet
+):
+    result = cygd.run(moons, out="mine", overrides=overrides)
+    assert result.status == status
+    assert cygd.resume("mine", quiet=quiet).epochs == result.epochs
+    assert not caplog.records
+    again = cygd.resume("mine", ["train.epochs=40"], quiet=quiet)
+    assert (again.status, again.epochs) == (status, result.epochs)
+    [record] = caplog.records
+    assert (record.levelname, record.getMessage()) == (
+        "WARNING",
+        f"the run in {here / 'mine'} {status} after {format_epochs(result.epochs)}, "
+        f"and more epochs do not continue it: {cause}",
+    )
+    command = f"cygd run {here / 'mine' / 'config.yaml'} train.epochs=40 {remedy}"
+    assert record.hint == f"start a new run: {command}"
+    assert main([*command.split()[1:], "--quiet", "--out", "new"]) in (0, 1)  # a valid command line
 
 
 def test_warns_if_the_schedule_depends_on_the_number_of_epochs(moons, caplog):

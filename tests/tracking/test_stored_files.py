@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cygd.errors import CheckpointError
-from cygd.files import npz_bytes
+from cygd.files import npz_bytes, read_npz
 from cygd.tracking.stored_files import (
     COUNT,
     FINISHED,
@@ -19,7 +19,6 @@ from cygd.tracking.stored_files import (
     check_shape,
     read_bytes,
     read_json,
-    read_npz,
 )
 
 GOOD = {"status": "completed", "metrics": {"loss": 0.5, "r2": None}, "epochs": 3, "best_epoch": None}

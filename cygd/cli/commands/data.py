@@ -73,6 +73,10 @@ def _print_splits(description: Description) -> None:
     print_text()
     if description.dropped:
         print_text(f"dropped {format_count(description.dropped, 'row')} with missing values\n")
+    for column, count, value in description.filled:
+        print_text(f"filled {format_count(count, 'missing value')} of {column} with {value}")
+    if description.filled:
+        print_text()
     parts = description.parts
     totals = {"part": "rows", **{part: str(rows) for part, rows in parts.items()}}
     classes = [

@@ -50,13 +50,15 @@ cdef inline bint is_small_batch(const layer_t *layer, const span_t *span) noexce
 cdef void pack_rows(Engine engine, const batch_t *batch, const span_t *span) noexcept nogil:
     """Transpose rows of x and y into blocks (units, rows); the padding repeats the last row.
 
-    Padding has the weight 0, so it adds 0 to every sum.
+    Padding has the weight 0, so it adds nothing to a sum. For a gradient, the filler takes the place of rows
+    of weight 0: an error term of 0 times a NaN from below would be NaN.
     """
     cdef const real *x[PANEL]
     cdef const real *y[PANEL]
     cdef real *x_block = block_at(span, engine.x, engine.n_inputs)
     cdef real *y_block = block_at(span, engine.y, engine.n_outputs)
     cdef real *weight = block_at(span, engine.weight, 1)
+    cdef bint filled = batch.backward and batch.weight != NULL
     cdef Py_ssize_t r, i, row, rows
     for r from 0 <= r < span.rows by span.panel:
         rows = panel_rows(span, r)
@@ -65,6 +67,8 @@ cdef void pack_rows(Engine engine, const batch_t *batch, const span_t *span) noe
             x[i] = batch.x + row * engine.n_inputs
             if batch.y != NULL:
                 y[i] = batch.y + row * engine.n_outputs
+            if filled and batch.weight[row] == 0:
+                x[i], y[i] = batch.filler_x, batch.filler_y
             weight[r + i] = 0 if r + i >= span.n else batch.weight[row] if batch.weight != NULL else 1
         engine.kernels.transpose_rows(x, rows, engine.n_inputs, x_block + r * engine.n_inputs, rows)
         if batch.y != NULL:

@@ -68,13 +68,18 @@ cdef struct batch_t:
     const real *x                       # (n, n_inputs), C-contiguous
     const real *y                       # (n, n_outputs), or NULL to predict
     const real *weight                  # (n) sample weights, or NULL
+    # a row of x and of y to compute in place of each row of weight 0, whatever that holds
+    const real *filler_x
+    const real *filler_y
+    Py_ssize_t total_rows               # of all batches, and the sum of their weights
+    double total_weight
     const uint32_t *rows                # indices of the rows to use, in order, or NULL: 0, 1, 2, ...
     real *out                           # (n_rows, n_outputs): predictions, or NULL
     Py_ssize_t first                    # position of the batch in `rows`
     Py_ssize_t n_rows, chunk_rows, n_chunks
     Py_ssize_t epoch_rows               # rows of the whole epoch
     int n_accumulators
-    double scale                        # of the loss: 1, or 1 / (sum of weights [* n_outputs]) for means
+    double scale                        # of the loss: 1, or 1 / (divisor [* n_outputs]) for means
     bint backward, training
     uint64_t seed, step                 # of the dropout masks
 
@@ -112,6 +117,22 @@ cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
 cdef inline Py_ssize_t row_index(const batch_t *batch, Py_ssize_t position) noexcept nogil:
     """Return the row of x at a position of the batch."""
     return batch.rows[batch.first + position] if batch.rows != NULL else batch.first + position
+
+
+cdef inline double mean_weight(const batch_t *batch) noexcept nogil:
+    """Return the mean weight of all rows."""
+    return batch.total_weight / batch.total_rows
+
+
+cdef inline double loss_divisor(const batch_t *batch) noexcept nogil:
+    """Return the batch's rows times the mean weight of all rows: the sum of the weights if it has all rows.
+
+    The expected gradient of a batch is then that of all rows. Divided by its own sum of weights, a small
+    batch would lose them: with one row, every weight would be 1.
+    """
+    if batch.n_rows == batch.total_rows:
+        return batch.total_weight
+    return batch.n_rows * mean_weight(batch)
 
 
 cdef class Engine:
@@ -365,20 +386,10 @@ cdef class Engine:
 
     cdef double loss_scale(self, const batch_t *batch) noexcept nogil:
         """Return the factor that turns the sum over the batch's rows into its loss."""
-        cdef double total
+        cdef double divisor
         if self.reduction == SUM:
             return 1
-        total = self.total_weight(batch)
-        if total == 0:
+        divisor = loss_divisor(batch)
+        if divisor == 0:
             return 0
-        return 1 / (total * self.n_outputs) if self.reduction == MEAN else 1 / total
-
-    cdef double total_weight(self, const batch_t *batch) noexcept nogil:
-        """Return the sum of the weights of the batch's rows."""
-        cdef double total = 0
-        cdef Py_ssize_t i
-        if batch.weight == NULL:
-            return batch.n_rows
-        for i in range(batch.n_rows):
-            total += batch.weight[row_index(batch, i)]
-        return total
+        return 1 / (divisor * self.n_outputs) if self.reduction == MEAN else 1 / divisor

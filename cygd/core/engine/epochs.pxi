@@ -4,7 +4,7 @@
 # accumulators of a batch, then their sum and the update, each thread on its own range of the parameters. Only
 # the calling thread, number 0, calls Python.
 
-from libc.math cimport sqrt
+from libc.math cimport INFINITY, sqrt
 
 include "thread_team.pxi"
 
@@ -31,6 +31,7 @@ cdef class ArrayDataset:
     cdef const real[:, ::1] y
     cdef const real[::1] weight
     cdef const uint32_t[::1] rows
+    cdef object blank                   # a row of zeros, if every weight is 0
     cdef batch_t batch
     cdef Py_ssize_t n_rows
 
@@ -62,6 +63,29 @@ cdef class ArrayDataset:
             self.n_rows = self.rows.shape[0]
             if self.n_rows:
                 self.batch.rows = &self.rows[0]
+        self.batch.total_rows, self.batch.total_weight = self.n_rows, self.n_rows
+        if self.batch.weight != NULL and self.batch.y != NULL:
+            self.init_weights(engine)
+
+    cdef init_weights(self, Engine engine):
+        """Set the sum of the weights, and the row to compute in place of rows of weight 0.
+
+        The filler is a row that counts, so that it meets no pole of a component where no other row does.
+        """
+        cdef batch_t *batch = &self.batch
+        cdef real[::1] blank
+        cdef Py_ssize_t i, row
+        batch.total_weight = 0
+        for i in range(self.n_rows):
+            row = row_index(batch, i)
+            batch.total_weight += batch.weight[row]
+            if batch.filler_x == NULL and batch.weight[row] > 0:
+                batch.filler_x = batch.x + row * engine.n_inputs
+                batch.filler_y = batch.y + row * engine.n_outputs
+        if batch.filler_x == NULL:
+            self.blank = np.zeros(max(engine.n_inputs, engine.n_outputs), REAL_DTYPE)
+            blank = self.blank
+            batch.filler_x = batch.filler_y = &blank[0]
 
 
 cdef row_indices(rows, Py_ssize_t n):
@@ -110,30 +134,47 @@ cdef void add_penalties(Engine engine, const real *w, real *g, Py_ssize_t start,
 
 cdef void add_batch_loss(Engine engine, job_t *job) noexcept nogil:
     """Add the batch's loss to the epoch's, weighted by the batch if the loss is a mean."""
-    cdef double weight = 0 if engine.reduction == SUM else engine.total_weight(&job.batch)
+    cdef double weight = 0 if engine.reduction == SUM else loss_divisor(&job.batch)
     cdef double loss = reduce_loss(job)
     job.loss += loss * weight if weight > 0 else loss
     job.weight += weight
 
 
-cdef double clip_factor(Engine engine, job_t *job) noexcept nogil:
-    """Return the factor that scales the gradient's norm down to clip_norm (Pascanu et al. 2013)."""
-    cdef double norm = sqrt(engine.kernels.square_sum(job.accumulators[0].gradient, engine.n_parameters))
-    cdef double factor = job.clip_norm / (norm + 1e-6)
-    return factor if factor < 1 else 1
+cdef bint clip_gradient(Engine engine, const job_t *job, real *g, Py_ssize_t n) noexcept nogil:
+    """Clip a complete gradient by value, then by norm; return False if it is not finite.
+
+    The norm is scaled down to clip_norm (Pascanu et al. 2013).
+    """
+    cdef double norm, factor, unit = 1
+    if job.clip_value > 0 and not engine.kernels.clip(job.clip_value, g, n):
+        return False
+    if job.clip_norm <= 0:
+        return True
+    norm = sqrt(engine.kernels.square_sum(g, n))
+    if norm == INFINITY:                # perhaps only its squares are
+        unit = 2.0**-100 if sizeof(real) == 4 else 2.0**-700
+        norm = sqrt(scaled_square_sum(engine, unit, g, n))      # of the gradient times `unit`
+    if not norm < INFINITY:
+        return False
+    factor = job.clip_norm * unit / (norm + 1e-6 * unit)
+    if factor < 1 and unit == 1:
+        engine.kernels.scale(factor, g, g, n)
+    elif factor < 1:                    # in two steps: the factor itself may be subnormal
+        engine.kernels.scale(sqrt(factor), g, g, n)
+        engine.kernels.scale(sqrt(factor), g, g, n)
+    return True
 
 
-cdef void clip(Engine engine, job_t *job) noexcept nogil:
-    """Clip the complete gradient by value, then by norm."""
-    cdef real *g = job.accumulators[0].gradient
-    cdef Py_ssize_t n = engine.n_parameters
-    cdef double factor
-    if job.clip_value > 0:
-        engine.kernels.clip(job.clip_value, g, n)
-    if job.clip_norm > 0:
-        factor = clip_factor(engine, job)
-        if factor < 1:
-            engine.kernels.scale(factor, g, g, n)
+cdef double scaled_square_sum(Engine engine, double factor, const real *g, Py_ssize_t n) noexcept nogil:
+    """Return the sum of (factor g_i)^2."""
+    cdef real scaled[PARAMETER_BLOCK]
+    cdef double total = 0
+    cdef Py_ssize_t start, size
+    for start from 0 <= start < n by PARAMETER_BLOCK:
+        size = min(n - start, <Py_ssize_t> PARAMETER_BLOCK)
+        engine.kernels.scale(factor, g + start, scaled, size)
+        total += engine.kernels.square_sum(scaled, size)
+    return total
 
 
 # an epoch -----------------------------------------------------------------------------------------
@@ -180,8 +221,9 @@ cdef void update_all(Engine engine, Optimizer optimizer, job_t *job, int thread,
     add_penalties(engine, job.parameters, g + start, start, stop)
     wait_for_team(job, thread)
     if thread == 0:
-        clip(engine, job)
-        if optimizer.python and not optimizer.call(job.parameters, g, n, job.learning_rate):
+        if not clip_gradient(engine, job, g, n) or optimizer.python and not engine.kernels.all_finite(g, n):
+            job.status = DIVERGED
+        elif optimizer.python and not optimizer.call(job.parameters, g, n, job.learning_rate):
             job.status = FAILED
     wait_for_team(job, thread)
     if not optimizer.python:

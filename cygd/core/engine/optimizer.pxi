@@ -40,12 +40,15 @@ cdef class Optimizer:
     cdef double saved_carried[4]
     cdef long long saved_step
     cdef Py_ssize_t n
+    cdef kernels *kernels
+    cdef int n_infinite              # gradients that were not finite since `save`
 
     def __init__(self, component, Engine engine):
         cdef optimizer_entry *entry
         self.component = component
         self.errors = CallbackErrors()
         self.n = engine.n_parameters
+        self.kernels = engine.kernels
         names = component.state
         if component.kernel is not None:
             entry = find_optimizer(engine.kernels, component.kernel)
@@ -83,6 +86,7 @@ cdef class Optimizer:
         """Save state and step count."""
         cdef int k
         self.saved_step = self.step
+        self.n_infinite = 0
         memcpy(self.saved_carried, self.carried, sizeof(self.carried))
         if self.python:
             with gil:       # a Python optimizer may have replaced its arrays
@@ -92,6 +96,19 @@ cdef class Optimizer:
         for k in range(MAX_STATE):
             if self.state_arrays[k] != NULL:
                 memcpy(self.saved_arrays[k], self.state_arrays[k], self.n * sizeof(real))
+
+    cdef bint is_finite(self) noexcept nogil:
+        """Return False if a gradient since `save` was not finite, whatever the update made of it.
+
+        In a kernel such a gradient stays in the state, if not in the parameters; so does a finite one whose
+        square is not.
+        """
+        cdef int k
+        for k in range(MAX_STATE):
+            if (self.f != NULL and self.state_arrays[k] != NULL
+                    and not self.kernels.all_finite(self.state_arrays[k], self.n)):
+                return False
+        return self.n_infinite == 0
 
     cdef void restore(self) noexcept nogil:
         """Restore what was saved last."""
@@ -128,18 +145,20 @@ cdef class Optimizer:
         if self.f != NULL:
             self.f(blocks[1], blocks[0], blocks + 2, stop - start, self.step_scalars)
             return
+        if not self.kernels.all_finite(g, stop - start):
+            fetch_add(&self.n_infinite)
         for k in range(2 + MAX_STATE):
             inputs[k] = blocks[k]
         run_program(&self.program.p, inputs, blocks + 1, self.uniforms, stop - start)
 
     cdef bint call(self, real *w, real *g, Py_ssize_t n, double learning_rate) noexcept nogil:
-        """Let a Python optimizer update the parameters in place; return False if it raised."""
+        """Let a Python optimizer update the parameters from a finite gradient; return False if it raised."""
         with gil:
             parameters, gradient = np.asarray(<real[:n]> w), np.asarray(<real[:n]> g)
             try:
                 self.component.update(parameters, gradient, self.state, learning_rate, self.step,
                                       **self.component.parameters)
-                if np.isnan(parameters).any() and np.isfinite(gradient).all():
+                if np.isnan(parameters).any():
                     raise ValueError("it made a parameter NaN")
             except BaseException as error:
                 self.errors.record(f"optimizer {self.component.name!r}", error)

@@ -14,13 +14,11 @@ cdef inline double sample_weight(const batch_t *batch, Py_ssize_t row) noexcept 
     return batch.weight[row] if batch.weight != NULL else 1
 
 
-cdef inline double sample_scale(Engine engine, double weight) noexcept nogil:
-    """Return the factor of a row's gradient; the mean of a single row divides by its own weight."""
-    if engine.reduction == SUM:
+cdef inline double sample_scale(Engine engine, const batch_t *batch, double weight) noexcept nogil:
+    """Return the factor of a row's gradient."""
+    if engine.reduction == SUM or weight == 0:
         return weight
-    if weight == 0:
-        return 0
-    return 1.0 / engine.n_outputs if engine.reduction == MEAN else 1
+    return weight / (mean_weight(batch) * (engine.n_outputs if engine.reduction == MEAN else 1))
 
 
 # a single unit --------------------------------------------------------------------------------------
@@ -82,21 +80,21 @@ cdef void train_single_unit(Engine engine, job_t *job) noexcept nogil:
     unit.b = job.parameters + engine.layers[0].b if engine.layers[0].b >= 0 else NULL
     unit.memory, unit.error_term, unit.data = layout.g, unit_error_term, &data
     for r in range(RUN_ROWS):
-        weight[r], step[r] = 1, <real> (rate * sample_scale(engine, 1))
+        weight[r], step[r] = 1, <real> (rate * sample_scale(engine, batch, 1))
     for first from 0 <= first < job.n_rows by RUN_ROWS:
         n = min(<Py_ssize_t> RUN_ROWS, job.n_rows - first)
         for r in range(n):
             row = row_index(batch, first + r)
             x[r], y[r] = batch.x + row * engine.n_inputs, batch.y[row]
+            if batch.weight != NULL and batch.weight[row] == 0:
+                x[r], y[r] = batch.filler_x, batch.filler_y[0]
         for r in range(n, n + UNIT_PREFETCH_ROWS):  # prefetched only
             x[r] = batch.x + row_index(batch, min(first + r, job.n_rows - 1)) * engine.n_inputs
         if batch.weight != NULL:
             for r in range(n):
                 w = sample_weight(batch, row_index(batch, first + r))
-                weight[r], step[r] = <real> w, <real> (rate * sample_scale(engine, w))
-                job.weight += w
-        else:
-            job.weight += n
+                weight[r], step[r] = <real> w, <real> (rate * sample_scale(engine, batch, w))
+        job.weight += n * mean_weight(batch)
         unit.n = n
         engine.kernels.train_unit(layout.unit_kind, &unit)
         for r in range(n, padded(n)):               # the padding repeats the last row, with weight 0
@@ -335,18 +333,13 @@ cdef void sample_update(Engine engine, Optimizer optimizer, job_t *job, layout_t
     cdef layer_t *layer
     cdef padded_layer_t *place
     cdef Py_ssize_t index
-    cdef double factor
     for index in range(engine.n_layers):
         layer, place = &engine.layers[index], &layout.layers[index]
         if layer.l1 or layer.l2:
             engine.kernels.penalty_gradient(layout.w + place.w, layer.l1, layer.l2, layout.g + place.w,
                                             place.m * place.n)
-    if job.clip_value > 0:
-        engine.kernels.clip(job.clip_value, layout.g, layout.n)
-    if job.clip_norm > 0:
-        factor = job.clip_norm / (sqrt(engine.kernels.square_sum(layout.g, layout.n)) + 1e-6)
-        if factor < 1:
-            engine.kernels.scale(factor, layout.g, layout.g, layout.n)
+    if not clip_gradient(engine, job, layout.g, layout.n):
+        job.status = DIVERGED
     optimizer.begin_step(job.learning_rate)
     optimizer.f(layout.w, layout.g, layout.state, layout.n, optimizer.step_scalars)
 
@@ -355,6 +348,8 @@ cdef void train_rows(Engine engine, Optimizer optimizer, job_t *job) noexcept no
     """Train a network on every row in order."""
     cdef layout_t *layout = job.layout
     cdef batch_t *batch = &job.batch
+    cdef const real *x
+    cdef const real *y
     cdef Py_ssize_t position, row, n_inputs = engine.n_inputs, n_outputs = engine.n_outputs
     cdef Py_ssize_t rows_per_poll = max(1, min(<Py_ssize_t> RUN_ROWS, <Py_ssize_t> (1e6 / engine.row_flops)))
     cdef double weight, scale, mean_factor = 1.0 / n_outputs if engine.reduction == MEAN else 1
@@ -365,22 +360,25 @@ cdef void train_rows(Engine engine, Optimizer optimizer, job_t *job) noexcept no
             pack_parameters(engine, layout, optimizer.state_arrays[k], layout.state[k])
     for position in range(job.n_rows):
         row = row_index(batch, position)
-        memcpy(layout.memory + layout.x, batch.x + row * n_inputs, n_inputs * sizeof(real))
-        memcpy(layout.memory + layout.y, batch.y + row * n_outputs, n_outputs * sizeof(real))
         weight = sample_weight(batch, row)
-        scale = sample_scale(engine, weight)
+        scale = sample_scale(engine, batch, weight)
+        x = batch.x + row * n_inputs if weight != 0 else batch.filler_x
+        y = batch.y + row * n_outputs if weight != 0 else batch.filler_y
+        memcpy(layout.memory + layout.x, x, n_inputs * sizeof(real))
+        memcpy(layout.memory + layout.y, y, n_outputs * sizeof(real))
         sample_forward(engine, job, layout)
-        job.loss += weight * sample_loss(engine, layout) * mean_factor
+        if weight != 0:
+            job.loss += weight * sample_loss(engine, layout) * mean_factor
         if engine.reduction != SUM:
-            job.weight += weight
+            job.weight += mean_weight(batch)
         sample_backward(engine, layout, <real> (-job.learning_rate * scale if layout.fused_update else scale))
         if not layout.fused_update:
             sample_update(engine, optimizer, job, layout)
         batch.step += 1
         if position % rows_per_poll == 0:
             poll(engine, job)
-            if job.status != RUNNING:
-                return
+        if job.status != RUNNING:
+            return
     unpack_parameters(engine, layout, layout.w, job.parameters)
     for k in range(MAX_STATE):
         if layout.state[k] != NULL:

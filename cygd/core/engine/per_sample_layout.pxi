@@ -58,9 +58,8 @@ cdef class PerSampleLayout:
             if layer.n_trainable:
                 return None
             plain_sgd = plain_sgd and layer.l1 == 0 and layer.l2 == 0
-        # momentum, dampening, weight_decay
-        layout.fused_update = (plain_sgd and optimizer.parameters[0] == 0 and optimizer.parameters[1] == 0
-                               and optimizer.parameters[3] == 0)
+        # momentum and weight_decay; without momentum, dampening has no effect
+        layout.fused_update = plain_sgd and optimizer.parameters[0] == 0 and optimizer.parameters[3] == 0
         layout.single_unit = (layout.fused_update and engine.n_layers == 1 and engine.n_outputs == 1
                               and engine.layers[0].keep_rate == 1 and engine.layers[0].f != NULL)
         self.allocate(engine, optimizer)

@@ -72,6 +72,16 @@ cdef void find_rows(const batch_t *batch, Py_ssize_t start, Py_ssize_t n, Py_ssi
         rows[r] = rows[n - 1]
 
 
+cdef void fill_rows(const batch_t *batch, const span_t *span, const real *filler,
+                    const real **rows) noexcept nogil:
+    """For a gradient, replace the pointers to rows of weight 0, as pack_rows does."""
+    cdef Py_ssize_t r
+    if batch.backward and batch.weight != NULL:
+        for r in range(span.rows):
+            if batch.weight[row_index(batch, span.start + min(r, span.n - 1))] == 0:
+                rows[r] = filler
+
+
 cdef void pack_targets(Engine engine, const batch_t *batch, const span_t *span) noexcept nogil:
     """Pack the targets and sample weights of a chunk into blocks; the padding has the weight 0."""
     cdef const real *rows[MAX_CHUNK]
@@ -87,6 +97,7 @@ cdef void pack_targets(Engine engine, const batch_t *batch, const span_t *span) 
     if batch.y == NULL:
         return
     find_rows(batch, span.start, span.n, span.rows, batch.y, engine.n_outputs, rows)
+    fill_rows(batch, span, batch.filler_y, rows)
     if engine.n_outputs > 1:
         engine.kernels.transpose_rows(rows, span.rows, engine.n_outputs, y, span.rows)
         return
@@ -115,6 +126,7 @@ cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulato
     span.chunk_rows = span.rows = span.panel = padded(span.n)
     after = min(span.start + span.n, batch.n_rows - 1)
     find_rows(batch, span.start, span.n, span.rows, batch.x, d, x)
+    fill_rows(batch, &span, batch.filler_x, x)
     find_rows(batch, after, min(span.n, batch.n_rows - after), span.rows, batch.x, d, next)
     pack_targets(engine, batch, &span)
     engine.kernels.single_layer_net_inputs(x, next, fetch, span.rows, d, w, padded(d), bias,

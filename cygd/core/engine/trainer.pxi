@@ -25,6 +25,8 @@ cdef class Trainer:
         Limits on the gradient; 0 for none.
     threads : int
         The maximum number of threads; results do not depend on it.
+    whole : ArrayDataset, optional
+        All rows of the training, if the dataset has only some: means divide by their mean weight.
 
     Attributes
     ----------
@@ -34,7 +36,7 @@ cdef class Trainer:
         Of the complete epochs of the last call; up to date after `run` has raised.
     """
     cdef Engine engine
-    cdef ArrayDataset dataset
+    cdef ArrayDataset dataset, whole
     cdef Optimizer optimizer
     cdef real[::1] parameters, saved        # now, and before the epoch
     cdef bint shuffled
@@ -49,13 +51,14 @@ cdef class Trainer:
 
     def __init__(self, Engine engine, ArrayDataset dataset, real[::1] parameters, Optimizer optimizer, *,
                  Py_ssize_t batch_size, bint shuffled, uint64_t seed, long long epochs, long long updates,
-                 double clip_norm, double clip_value, int threads):
+                 double clip_norm, double clip_value, int threads, ArrayDataset whole=None):
         cdef job_t *job = &self.job
         if not dataset.n_rows:
             raise ValueError("no rows to train on")
         if shuffled and dataset.x.shape[0] > 2**32:
             raise ValueError(f"expected at most 2**32 rows to shuffle, got {dataset.x.shape[0]}")
         self.engine, self.dataset, self.optimizer = engine, dataset, optimizer
+        self.whole = whole if whole is not None else dataset
         self.parameters = parameters
         self.saved = np.array(parameters)
         self.losses = np.empty(1)
@@ -63,6 +66,9 @@ cdef class Trainer:
         self.max_threads = threads
         memset(job, 0, sizeof(job_t))
         job.batch = dataset.batch
+        job.batch.total_rows = self.whole.batch.total_rows
+        job.batch.total_weight = self.whole.batch.total_weight
+        job.batch.filler_x, job.batch.filler_y = self.whole.batch.filler_x, self.whole.batch.filler_y
         job.parameters = &parameters[0]
         job.batch.parameters = job.parameters
         job.n_rows = dataset.n_rows
@@ -110,7 +116,8 @@ cdef class Trainer:
         if job.status == RUNNING:
             loss[0] = job.loss / job.weight if job.weight > 0 else job.loss
             if not (loss[0] - loss[0] == 0
-                    and self.engine.kernels.all_finite(job.parameters, self.engine.n_parameters)):
+                    and self.engine.kernels.all_finite(job.parameters, self.engine.n_parameters)
+                    and self.optimizer.is_finite()):
                 job.status = DIVERGED
         if job.status != RUNNING:
             memcpy(job.parameters, &self.saved[0], size)

@@ -58,9 +58,11 @@ cdef void sum_rows(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py
 
 cdef double weighted_sum(const real *a, const real *weight, Py_ssize_t units,
                          Py_ssize_t rows) noexcept nogil:
-    # sum_r weight_r sum_j a_jr, a (units, rows), rows a multiple of WIDTH
+    # sum_r weight_r sum_j a_jr, a (units, rows), rows a multiple of WIDTH; a row of weight 0 adds nothing,
+    # whatever it holds
     cdef vec acc[VECS]
     cdef vec total[VECS]
+    cdef vec w
     cdef Py_ssize_t j, r
     cdef int v
     for v in range(VECS):
@@ -72,17 +74,20 @@ cdef double weighted_sum(const real *a, const real *weight, Py_ssize_t units,
             for v in range(VECS):
                 acc[v] = acc[v] + load(a + j * rows + r + v * LANES)
         for v in range(VECS):
-            total[v] = fma_(acc[v], load(weight + r + v * LANES), total[v])
+            w = load(weight + r + v * LANES)
+            total[v] = fma_(select(eq(w, splat(0)), splat(0), acc[v]), w, total[v])
     return tree_sum(total)
 
 
 cdef void scale_rows(const real *a, const real *weight, real *out, Py_ssize_t units,
                      Py_ssize_t rows) noexcept nogil:
-    # out_jr = a_jr weight_r
+    # out_jr = a_jr weight_r, and 0 where the weight is 0, whatever a_jr is
+    cdef vec w
     cdef Py_ssize_t j, r
     for j in range(units):
         for r from 0 <= r < rows by LANES:
-            store(out + j * rows + r, load(a + j * rows + r) * load(weight + r))
+            w = load(weight + r)
+            store(out + j * rows + r, select(eq(w, splat(0)), splat(0), load(a + j * rows + r)) * w)
 
 
 cdef void multiply(const real *a, const real *b, real *out, Py_ssize_t n) noexcept nogil:
@@ -132,14 +137,22 @@ cdef double square_sum(const real *a, Py_ssize_t n) noexcept nogil:
 
 
 cdef bint all_finite(const real *a, Py_ssize_t n) noexcept nogil:
-    # 0 * x is 0 for finite x and NaN otherwise, and NaN stays in the sum
-    cdef vec acc = splat(0)
-    cdef Py_ssize_t i
+    # 0 * x is 0 for finite x and NaN otherwise, and NaN stays in the sum. Four accumulators hide the latency
+    # of the additions
+    cdef vec s0 = splat(0), s1 = splat(0), s2 = splat(0), s3 = splat(0)
+    cdef Py_ssize_t i = 0
     cdef int lane
     cdef real part[LANES]
-    for i from 0 <= i < n by LANES:
-        acc = acc + splat(0) * load_n(a + i, n - i)
-    store(part, acc)
+    while i + 4 * LANES <= n:
+        s0 = s0 + splat(0) * load(a + i)
+        s1 = s1 + splat(0) * load(a + i + LANES)
+        s2 = s2 + splat(0) * load(a + i + 2 * LANES)
+        s3 = s3 + splat(0) * load(a + i + 3 * LANES)
+        i += 4 * LANES
+    while i < n:
+        s0 = s0 + splat(0) * load_n(a + i, n - i)
+        i += LANES
+    store(part, (s0 + s1) + (s2 + s3))
     for lane in range(LANES):
         if not part[lane] == 0:
             return False
@@ -196,13 +209,17 @@ cdef double penalty(const real *w, double l1, double l2, Py_ssize_t n) noexcept 
     return total
 
 
-cdef void clip(double limit, real *g, Py_ssize_t n) noexcept nogil:
-    # g_i = min(max(g_i, -limit), limit); NaN stays
-    cdef vec high = splat(<real> limit), low = splat(<real> -limit), x
+cdef bint clip(double limit, real *g, Py_ssize_t n) noexcept nogil:
+    # g_i = min(max(g_i, -limit), limit); NaN stays. Returns whether g was finite, as all_finite
+    cdef vec high = splat(<real> limit), low = splat(<real> -limit), x, acc = splat(0)
     cdef Py_ssize_t i
+    cdef real part[LANES]
     for i from 0 <= i < n by LANES:
         x = load_n(g + i, n - i)
+        acc = acc + splat(0) * x
         store_n(g + i, select(lt(high, x), high, select(lt(x, low), low, x)), n - i)
+    store(part, acc)
+    return all_finite(part, LANES)
 
 
 cdef void fill_reductions(kernels *t) noexcept:

@@ -26,7 +26,7 @@ def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], class
         isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
     )
     x_array = inline_array(x, "x")
-    y_array = inline_labels(y) if has_strings else inline_array(y, "y")
+    y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
     return make_dataset(x_array, y_array, classes or has_strings)
 
 
@@ -110,7 +110,9 @@ def array_file_error(file: Path, error: Exception) -> DataError:
         return DataError(f"{file}: {error.strerror or error}")
     if "Object arrays" in str(error) or "Python objects" in str(error):
         return DataError(f"{file}: expected numbers, got Python objects")
-    reason = "its content is something else" if "pickle" in str(error) else error
+    reason = str(error)
+    if "pickle" in reason:  # NumPy would advise to load it unsafely
+        reason = "it holds no array; pickles are never loaded"
     return DataError(f"{file}: cannot be read as a NumPy file ({reason})")
 
 

@@ -13,7 +13,7 @@ import logging
 import math
 import zlib
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,12 +21,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.sources.csv_header import Header, read_header, width_hint
+from cygd.data.column import Column, ColumnReader
+from cygd.data.numbers import CellFormat, parse_number
+from cygd.data.sources.csv_cells import CsvCells
+from cygd.data.sources.csv_header import Header, name_hint, read_header, width_hint
 from cygd.data.sources.csv_records import DELIMITER_NAMES, CsvFormat, iterate_records, open_lines
-from cygd.data.sources.csv_warnings import warn_about_decimal_commas, warn_about_skipped, warn_about_totals
+from cygd.data.sources.csv_warnings import warn_about_skipped, warn_about_totals
 from cygd.data.sources.paths import format_files, resolve_paths
 from cygd.data.sources.text_io import normalize_encoding
-from cygd.data.table import Column, ColumnReader, Table, TableFile, parse_number
+from cygd.data.table import Table, TableFile
 from cygd.errors import DataError, format_count
 
 log = logging.getLogger("cygd")
@@ -47,16 +50,23 @@ def load_csv(
     comment: str = "",  # lines that begin with it are left out
     skip_rows: int = 0,  # lines to leave out at the start of a file
     skip_footer: int = 0,  # lines to leave out at the end, not counting empty ones
+    thousands: str = "",  # between groups of three digits, as "," in 1,200,000
+    percent: bool = False,  # whether 5% is 0.05
+    units: Sequence[str] | None = None,  # texts before or after numbers, such as [$, kg]
+    missing_values: Sequence[str] | None = None,  # words for a missing value, besides the usual ones
 ) -> Table:
     """Read CSV files, in the order of their names, as named columns."""
     delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
     encoding = normalize_encoding(encoding)
-    csv_format = CsvFormat(header, delimiter, decimal, quote, encoding, comment, skip_rows, skip_footer)
+    cells = CellFormat.of_options(decimal, thousands, percent, units, missing_values)
+    csv_format = CsvFormat(
+        header, delimiter, decimal, quote, encoding, comment, skip_rows, skip_footer, cells
+    )
     check_format(csv_format)
     paths = resolve_paths(folder, path, "path")
     heads = [read_header(file, csv_format, FIRST_RECORDS) for file in paths]
     names = heads[0].names
-    values = ColumnValues(len(names), decimal)
+    values = ColumnValues(len(names), cells)
     files = []
     for file, head in zip(paths, heads, strict=True):
         check_same_names(file, head.names, paths[0], names)
@@ -68,7 +78,8 @@ def load_csv(
             read_records(file, csv_format, values)
         warn_about_skipped(file, csv_format, len(names))
     where, index = format_files(paths), heads[0].index
-    columns, names = drop_empty_columns(files[0], values.columns(), heads[0], header)
+    source = CsvCells(partial(iterate_cells, [file.absolute() for file in paths], csv_format), cells)
+    columns, names = drop_empty_columns(files[0], values.columns(source), heads[0], csv_format)
     if header and heads[0].n_cells < len(names) and index:
         message = "%s: the header has one cell fewer than the rows: column %r, the first, holds row names"
         log.warning(message, where, index[0], extra={"hint": f"data.inputs may name {index[0]!r}"})
@@ -80,13 +91,12 @@ def load_csv(
         files=tuple(files),
         matrix=values.matrix if len(columns) == values.n_columns else None,
     )
-    warn_about_decimal_commas(paths[0], table.columns)
     warn_about_totals(table)
     return table
 
 
 def drop_empty_columns(
-    file: TableFile, columns: Sequence[Column], head: Header, header: bool
+    file: TableFile, columns: Sequence[Column], head: Header, csv_format: CsvFormat
 ) -> tuple[list[Column], list[str]]:
     """Return the columns and their names, without those that have neither a name nor values."""
     names = list(head.names)
@@ -95,10 +105,10 @@ def drop_empty_columns(
     for i, (name, column) in enumerate(zip(names, columns, strict=True)):
         if name or column.missing.all():
             continue
-        if not header:
+        if not csv_format.header:
             names[i] = f"c{i}"
         elif i < head.n_cells:
-            hint = "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
+            hint = name_hint(Path(file.where), csv_format)
             raise DataError(f"{file.where}:{head.line}: column {i + 1} of the header has no name", hint=hint)
         else:
             raise width_error(file, columns, head)
@@ -154,10 +164,11 @@ class ColumnValues:
     `array` grows in place if the system can remap pages; a NumPy array would be concatenated from chunks.
     """
 
-    def __init__(self, n_columns: int, decimal: str) -> None:
+    def __init__(self, n_columns: int, cell_format: CellFormat) -> None:
         self.n_columns = n_columns
         self.numbers = array("d")
-        self.readers = [ColumnReader(decimal) for _ in range(n_columns)]
+        self.format = cell_format
+        self.readers = [ColumnReader(cell_format) for _ in range(n_columns)]
         self.codes: dict[int, array[int]] = {}
 
     @property
@@ -168,6 +179,8 @@ class ColumnValues:
     def append(self, chunk: npt.NDArray[np.float64], cells: Mapping[int, Sequence[str]]) -> None:
         """Append rows of numbers, some columns of which are still to be parsed from their cells."""
         start = self.n_rows
+        if self.format.missing_numbers:
+            chunk[np.isin(chunk, self.format.missing_numbers)] = math.nan
         for i, column in cells.items():
             chunk[:, i], codes = self.readers[i].read(column)
             if codes is not None:
@@ -191,14 +204,18 @@ class ColumnValues:
         """All numbers, of shape (n_rows, n_columns)."""
         return np.frombuffer(self.numbers).reshape(-1, self.n_columns)
 
-    def columns(self) -> list[Column]:
-        """Return the columns; their numbers are views of `matrix`."""
+    def columns(self, source: CsvCells) -> list[Column]:
+        """Return the columns; their numbers are views of `matrix`, and numbers among labels have a source."""
+        source.n_rows = self.n_rows
         columns, matrix = [], self.matrix
         for i, reader in enumerate(self.readers):
-            codes = None
+            numbers, codes = matrix[:, i], None
             if i in self.codes:
                 codes = np.frombuffer(self.padded_codes(i, self.n_rows), np.int32)
-            columns.append(Column(matrix[:, i], codes, tuple(reader.strings)))
+            has_numbers = codes is None or not np.isnan(numbers).all()
+            columns.append(
+                Column.from_cells(numbers, codes, tuple(reader.strings), source if has_numbers else None, i)
+            )
         return columns
 
 
@@ -256,7 +273,7 @@ def collect_cell(cells: list[str], cell: str) -> float:
 
 def read_records(file: Path, csv_format: CsvFormat, values: ColumnValues) -> None:
     """Read any file, record by record."""
-    records = islice(iterate_records(file, csv_format), int(csv_format.header), None)
+    records = islice(iterate_records(file, csv_format, mark=True), int(csv_format.header), None)
     while chunk := list(islice(records, CHUNK)):
         for i, (line, cells) in enumerate(chunk):
             if len(cells) != values.n_columns:
@@ -267,6 +284,13 @@ def read_records(file: Path, csv_format: CsvFormat, values: ColumnValues) -> Non
                 raise DataError(f"{file}:{line}: {expected}, got {len(cells)}", hint=hint)
         columns = zip(*(cells for _, cells in chunk), strict=True)
         values.append(np.empty((len(chunk), values.n_columns)), dict(enumerate(columns)))
+
+
+def iterate_cells(files: Sequence[Path], csv_format: CsvFormat) -> Iterator[list[str]]:
+    """Yield the cells of each row of some files, with quoted words marked."""
+    for file in files:
+        for _, cells in islice(iterate_records(file, csv_format, mark=True), int(csv_format.header), None):
+            yield cells
 
 
 def line_of_row(file: Path, csv_format: CsvFormat, row: int) -> int:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from cygd.data.numbers import parse_number
 from cygd.data.sources.csv_records import CsvFormat, iterate_records
-from cygd.data.table import parse_number
 from cygd.errors import DataError
 
 HINT_RECORDS = 20  # records that a hint looks at
@@ -90,18 +90,18 @@ def complete_names(names: list[str], records: Sequence[list[str]]) -> list[str]:
     return names
 
 
-def have_row_names(records: Sequence[list[str]]) -> bool:
-    """Return True if the first cells may be row names: distinct, and strings or integers."""
-    cells = [record[0].strip() for record in records]
-    if (
-        len(cells) < 2
-        or len(set(cells)) < len(cells)
-        or any("." in c and parse_number(c) is not None for c in cells)
-    ):
+def have_row_names(records: Sequence[Sequence[str]]) -> bool:
+    """Return True if the first cells may be row names, and the first record is not a header below a title."""
+    if not are_row_names([record[0].strip() for record in records]):
         return False
     first, *others = ([parse_number(cell) is not None for cell in record[1:]] for record in records)
-    # names above numbers: the header proper, below a title
     return any(first) or not any(map(any, others))
+
+
+def are_row_names(cells: Sequence[str]) -> bool:
+    """Return True if cells may be row names: distinct, and strings or integers."""
+    is_fraction = any("." in cell and parse_number(cell) is not None for cell in cells)
+    return len(cells) > 1 and len(set(cells)) == len(cells) and not is_fraction
 
 
 def index_names(count: int, names: Sequence[str]) -> list[str]:
@@ -116,8 +116,20 @@ def check_distinct(where: str, names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name and name in seen:
-            raise DataError(f"{where}: duplicate column name {name!r}")
+            is_row = parse_number(name) is not None
+            hint = "use header: false if the file has no column names" if is_row else None
+            raise DataError(f"{where}: duplicate column name {name!r}", hint=hint)
         seen.add(name)
+
+
+def name_hint(file: Path, csv_format: CsvFormat) -> str:
+    """Return a hint for a header that lacks a name: a title may lie above the table."""
+    records = read_first_records(file, csv_format, HINT_RECORDS)
+    complete = (line for line, cells in records if all(cell.strip() for cell in cells))
+    line = next(complete, records[0][0])
+    if line > records[0][0] and sum(bool(cell.strip()) for cell in records[0][1]) <= 1:
+        return f"set data.skip_rows: {line - 1} if the table begins on line {line}"
+    return "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
 
 
 def width_hint(

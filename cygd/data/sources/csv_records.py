@@ -16,10 +16,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NoReturn
 
+from cygd.data.numbers import USUAL_CELLS, CellFormat
+from cygd.data.sources.csv_cells import mark_quoted_words
 from cygd.data.sources.text_io import open_text
 from cygd.errors import DataError
 
-MAX_CELL = 1 << 26  # characters; a longer one is the rest of the file behind a quote that is never closed
+MAX_CELL = 1 << 24  # characters; a longer one is the rest of the file behind a quote that is never closed
 DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
@@ -36,6 +38,7 @@ class CsvFormat:
     comment: str = ""
     skip_rows: int = 0
     skip_footer: int = 0
+    cells: CellFormat = USUAL_CELLS
 
 
 @contextmanager
@@ -107,9 +110,17 @@ def split_line(line: str, csv_format: CsvFormat) -> list[str]:
     return next(quoted, [])
 
 
-def iterate_records(file: Path, csv_format: CsvFormat) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each record with the line it starts on; empty lines are skipped."""
+def iterate_records(
+    file: Path, csv_format: CsvFormat, *, mark: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record with the line it starts on; empty lines are skipped.
+
+    With `mark`, quoted words that otherwise stand for a missing value are marked.
+    """
     with open_lines(file, csv_format) as lines:
+        if mark:
+            words = csv_format.cells.text_if_quoted
+            lines = mark_quoted_words(lines, csv_format.delimiter, csv_format.quote, words)
         if csv_format.delimiter == "whitespace":
             yield from split_at_blanks(file, lines, csv_format.quote)
             return
@@ -200,10 +211,14 @@ def complete_cell(where: str, rest: str, numbered: Iterator[tuple[int, str]], qu
     q = re.escape(quote)
     if re.match(rf"\s*{q}[^{q}]*(?:{q}{q}[^{q}]*)*{q}(?!{q})", rest):
         return rest  # it closes before something other than a blank
-    parts = [rest]
+    parts, size, reason = [rest], 0, "unexpected end of data"
     for _, line in numbered:
         parts.append(line)
-        if any(len(run) % 2 for run in re.findall(f"{q}+", line)):
+        size += len(line)
+        if quote in line and any(len(run) % 2 for run in re.findall(f"{q}+", line)):
             return "".join(parts)
+        if size > MAX_CELL:
+            reason = f"more than {MAX_CELL} characters"
+            break
     hint = "close its quote; data.quote: '' ignores quotes"
-    raise DataError(f"{where}: unexpected end of data, in the quoted cell that begins here", hint=hint)
+    raise DataError(f"{where}: {reason}, in the quoted cell that begins here", hint=hint)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from cygd.data.numbers import parse_number
 from cygd.data.sources.csv_records import CsvFormat, split_line
 from cygd.data.sources.text_io import open_text
-from cygd.data.table import Column, Table, parse_number
+from cygd.data.table import Table
 
 log = logging.getLogger("cygd")
 
@@ -22,16 +22,6 @@ TOTAL = re.compile(
     r"(totals?|sums?|averages?|avg|means?|summe|gesamt|insgesamt|mittelwert|somme|moyenne|suma)\W*",
     re.IGNORECASE,
 )
-
-
-def warn_about_decimal_commas(file: Path, columns: Mapping[str, Column]) -> None:
-    """Log a warning for columns that are categorical because their numbers have decimal commas."""
-    for name, column in columns.items():
-        strings = column.strings[:100]
-        if column.is_categorical and all("," in s and parse_number(s, ",") is not None for s in strings):
-            message = "%s: column %r is categorical, because it holds strings such as %r"
-            hint = "data.decimal: ',' reads them as numbers"
-            log.warning(message, file, name, strings[0], extra={"hint": hint})
 
 
 def warn_about_totals(table: Table) -> None:
@@ -50,7 +40,7 @@ def warn_about_totals(table: Table) -> None:
 
 
 def warn_about_skipped(file: Path, csv_format: CsvFormat, n_columns: int) -> None:
-    """Log a warning for a line that is skipped but looks like a row of numbers."""
+    """Log a warning for a line that is skipped but looks like a row of data."""
     n_first, n_last = csv_format.skip_rows, csv_format.skip_footer
     if not n_first and not n_last:
         return
@@ -58,7 +48,8 @@ def warn_about_skipped(file: Path, csv_format: CsvFormat, n_columns: int) -> Non
         skipped = [("skip_rows", line) for line in islice(lines, n_first)]
         skipped += [("skip_footer", line) for line in deque(filter(str.strip, lines), maxlen=n_last)]
     for option, line in skipped:
-        cells = split_line(line, csv_format)
-        numbers = [parse_number(cell, csv_format.decimal) for cell in cells]
-        if len(cells) == n_columns and None not in numbers:
+        cells = [cell.strip() for cell in split_line(line, csv_format)]
+        present = [cell for cell in cells if cell]
+        n_numbers = sum(parse_number(cell, csv_format.decimal) is not None for cell in present)
+        if len(cells) == n_columns and 2 * n_numbers > len(present) and not TOTAL.fullmatch(present[0]):
             log.warning("%s: data.%s leaves out the row %r", file, option, line.strip())

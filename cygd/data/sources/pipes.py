@@ -65,16 +65,19 @@ def pipe_copies() -> Iterator[None]:
     finally:
         with _lock:
             _users -= 1
-            is_last = not _users
-        if is_last:
-            forget_pipes()
+            if not _users:
+                _remove_copies()
 
 
 def forget_pipes() -> None:
     """Remove the copies."""
     with _lock:
-        while _copies:
-            _copies.popitem()[1].close()
+        _remove_copies()
+
+
+def _remove_copies() -> None:
+    while _copies:
+        _copies.popitem()[1].close()
 
 
 def copy_pipe(path: Path) -> IO[bytes]:

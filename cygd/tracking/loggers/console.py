@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -60,7 +61,8 @@ class ConsoleLogger:
         resumed = getattr(run, "resumed", None)
         start = "" if resumed is None else f", resuming from epoch {resumed}"
         echo(f"{run.name}: {format_epochs(self._epochs)}{start}, in {run.directory}")
-        if is_interactive():
+        # rich replaces sys.stderr: runs in other threads would restore it in the wrong order
+        if is_interactive() and threading.current_thread() is threading.main_thread():
             self._progress = _progress_bar(self._epochs)
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
