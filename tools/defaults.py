@@ -33,7 +33,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "optimizer": (
         "Optimizers",
         "Formulas and defaults are those of PyTorch, except for the learning rate of sgd and for lion (Chen "
-        "et al. 2023).",
+        "et al. 2023); [numerics.md](numerics.md) lists the differences.",
     ),
     "schedule": (
         "Schedules",

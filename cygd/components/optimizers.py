@@ -2,7 +2,8 @@
 
 A built-in is a row of `OPTIMIZERS` and an update of the same name in the core. The core holds PyTorch's
 formulas, parameters and defaults; the learning rates are here. Weight decay is coupled (added to the
-gradient), except in adamw and lion.
+gradient), except in adamw and lion. Without momentum, sgd ignores dampening. A negative variance of centered
+rmsprop counts as 0; there PyTorch gives nan. docs/numerics.md lists all differences.
 """
 
 from __future__ import annotations

@@ -147,13 +147,16 @@ def one_cycle(
     """Return a rise from 1/start_divisor to 1, then a fall to 1/(start_divisor end_divisor).
 
     Both are half cosine waves, as in PyTorch's OneCycleLR (Smith & Topin 2018); the peak is at epoch
-    warm_fraction epochs - 1, which may lie between two epochs. A run too short for a rise begins at the peak.
+    warm_fraction epochs - 1, which may lie between two epochs, or before the first one: then the run begins
+    on the way down. A single epoch has the factor 1.
     """
     start = 1 / start_divisor
-    peak, last = max(warm_fraction * epochs - 1, 0), epochs - 1
+    peak, last = warm_fraction * epochs - 1, epochs - 1
     if epoch < peak:
         return _anneal(start, 1.0, epoch / peak)
-    return _anneal(1.0, start / end_divisor, (epoch - peak) / (last - peak)) if last > peak else 1.0
+    if last > max(peak, 0):
+        return _anneal(1.0, start / end_divisor, (epoch - peak) / (last - peak))
+    return 1.0
 
 
 def _anneal(start: float, end: float, progress: float) -> float:

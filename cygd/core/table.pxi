@@ -214,7 +214,8 @@ cdef struct kernels:
     # out (m) = [out +] sum over k of a (m, k)
     void (*sum_rows)(const real *a, Py_ssize_t lda, bint accumulate, real *out, Py_ssize_t m,
                      Py_ssize_t k) noexcept nogil
-    # sum over units j and rows r of a (units, rows) * weight (rows), in a fixed order; a row of weight 0 adds 0
+    # sum over units j and rows r of a (units, rows) * weight (rows), in a fixed order; without rows of weight
+    # 0
     double (*weighted_sum)(const real *a, const real *weight, Py_ssize_t units,
                            Py_ssize_t rows) noexcept nogil
     # out (units, rows) = a * weight (rows); 0 for a row of weight 0, even where a is NaN

@@ -59,7 +59,27 @@ def test_one_cycle_peaks_between_epochs():
 
 def test_one_cycle_of_one_epoch_is_the_peak():
     assert factors("one_cycle", 1) == [1]
-    assert factors("one_cycle", 2) == pytest.approx([1, 0.04 / 1e4])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "options", "expected"),  # of PyTorch's OneCycleLR(max_lr=1, total_steps=epochs)
+    [
+        (2, {}, [0.8117452841264837, 4e-06]),
+        (3, {}, [0.9944155181940377, 0.46263510266697507, 4e-06]),
+        (3, {"warm_fraction": 0.0}, [0.750001, 0.2500030000000001, 4e-06]),
+        (4, {"warm_fraction": 0.0}, [0.8535539762150598, 0.500002, 0.14645002378494013, 4e-06]),
+        (5, {"warm_fraction": 0.1}, [0.9698464312206884, 0.750001, 0.4131783, 0.1169817, 4e-06]),
+        (3, {"warm_fraction": 1.0}, [0.04, 0.52, 1.0]),
+        (4, {"warm_fraction": 0.5, "start_divisor": 1.0, "end_divisor": 1.0}, [1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_one_cycle_of_a_few_epochs_is_pytorchs(epochs, options, expected):
+    assert factors({"name": "one_cycle", **options}, epochs) == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_cycle_with_the_peak_on_the_first_epoch_begins_there():
+    found = factors({"name": "one_cycle", "warm_fraction": 0.25}, 4)  # PyTorch divides by zero
+    assert found == pytest.approx([1, 0.750001, 0.250003, 4e-6], rel=1e-5)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
@@ -192,3 +212,28 @@ def test_only_a_constant_schedule_is_steady():
     [constant] = [row for row in SCHEDULES if row.name == "constant"]
     assert not constant.configured({"warmup": 2}).start().steady
     assert not Schedule("ours", lambda epoch, epochs: 1.0).start().steady
+
+
+SCHEDULERS = {  # our factors, and PyTorch's scheduler of an optimizer with the rate 1
+    "step": ({"every": 3, "factor": 0.5}, lambda lr, o, n: lr.StepLR(o, 3, 0.5)),
+    "exponential": ({"rate": 0.95}, lambda lr, o, n: lr.ExponentialLR(o, 0.95)),
+    "inverse_time": ({"rate": 0.1}, lambda lr, o, n: lr.LambdaLR(o, lambda epoch: 1 / (1 + 0.1 * epoch))),
+    "cosine": ({"minimum": 0.2}, lambda lr, o, n: lr.CosineAnnealingLR(o, n, eta_min=0.2)),
+    "one_cycle": ({}, lambda lr, o, n: lr.OneCycleLR(o, max_lr=1.0, total_steps=n)),
+}
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 7, 100, 3000])
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_factors_are_pytorchs(name, epochs):
+    torch = pytest.importorskip("torch")
+    options, build = SCHEDULERS[name]
+    optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0, momentum=0.9)
+    scheduler = build(torch.optim.lr_scheduler, optimizer, epochs)
+    expected = []
+    for epoch in range(epochs):
+        expected.append(optimizer.param_groups[0]["lr"])
+        if epoch < epochs - 1:
+            optimizer.step()
+            scheduler.step()
+    assert factors({"name": name, **options}, epochs) == pytest.approx(expected, rel=1e-9)

@@ -41,6 +41,14 @@ def tanh_log1p_derivative(v):
     return 4 * ((1 + v) * q) * q
 
 
+def root_sum(b, r, d):
+    return np.where(b < 0, d / (r + np.abs(b)), r + np.abs(b))
+
+
+def root_ratio(b, r, d):
+    return np.where(b < 0, d / ((r + np.abs(b)) * r), 1 + b / r)
+
+
 OPS = {
     "copy": lambda a: a,
     "flush_subnormal": lambda a: np.where(np.abs(a) < np.finfo(np.float64).tiny, 0.0, a),
@@ -90,15 +98,18 @@ OPS = {
     "mul_exp_finite": lambda a, b: np.clip(np.exp(a * b), -MAX, MAX),
     "tanh_log1p": tanh_log1p,
     "tanh_log1p_derivative": tanh_log1p_derivative,
+    "root_sum": root_sum,
+    "root_ratio": root_ratio,
     "where_lt": lambda a, b, x, y: where(a < b, a, b, x, y),
     "where_le": lambda a, b, x, y: where(a <= b, a, b, x, y),
     "where_eq": lambda a, b, x, y: where(a == b, a, b, x, y),
 }
 
-# instructions with two results -> (first operation, second function of (operations, operand))
+# instructions with two results -> (first operation, second function of (operations, *operands))
 PAIR_OPS = {
     "logistic": ("sigmoid", lambda ops, a: ops["sigmoid"](-a)),
     "tanh_log1p_value_and_derivative": ("tanh_log1p", lambda ops, v: ops["tanh_log1p_derivative"](v)),
+    "root_sum_and_ratio": ("root_sum", lambda ops, b, r, d: ops["root_ratio"](b, r, d)),
 }
 
 EXACT = {
@@ -129,6 +140,8 @@ EXACT = {
     "mul_exp_finite": lambda a, b: mp.exp(a * b),
     "tanh_log1p": lambda v: mp.tanh(mp.log1p(v)),
     "tanh_log1p_derivative": lambda v: 4 * (1 + v) / (v * (v + 2) + 2) ** 2,
+    "root_sum": lambda b, r, d: r + b,
+    "root_ratio": lambda b, r, d: 1 + b / r,
     "minimum": min,
     "maximum": max,
     "where_lt": lambda a, b, x, y: x if a < b else y,
@@ -157,11 +170,12 @@ def run(program, inputs, uniforms=(), alias=()):
         slots += [np.full(shape, value) for value in scalars(program, uniforms, OPS, np.float64)]
         for op, result, *operands in program.body:
             if op in PAIR_OPS:
-                second_result, operand = operands
+                second_result, *operands = operands
                 first, second = PAIR_OPS[op]
-                # the first result is written before the operand is read again: they must not overlap
-                slots[result][...] = OPS[first](slots[operand])
-                slots[second_result][...] = second(OPS, slots[operand])
+                # the core reads the operands before it writes the results: they may overlap
+                values = [slots[operand].copy() for operand in operands]
+                slots[result][...] = OPS[first](*values)
+                slots[second_result][...] = second(OPS, *values)
             else:
                 assert len(inputs) <= result < n, "a program writes only outputs and temporaries"
                 slots[result][...] = OPS[op](*[slots[operand] for operand in operands])
@@ -175,9 +189,10 @@ def exact(program, inputs, uniforms=()):
     slots += scalars(program, uniforms, EXACT, mpf)
     for op, result, *operands in program.body:
         if op in PAIR_OPS:
-            second_result, operand = operands
+            second_result, *operands = operands
             first, second = PAIR_OPS[op]
-            slots[result], slots[second_result] = EXACT[first](slots[operand]), second(EXACT, slots[operand])
+            values = [slots[operand] for operand in operands]
+            slots[result], slots[second_result] = EXACT[first](*values), second(EXACT, *values)
         else:
             slots[result] = EXACT[op](*[slots[operand] for operand in operands])
     return slots[len(inputs) : len(inputs) + len(program.outputs)]

@@ -6,11 +6,12 @@ import shutil
 import textwrap
 
 from cygd.cli.output import DONE, FAILED, echo, flush_stdout, print_text, redirect_stdout
-from cygd.components import Activation, Component
+from cygd.components import Activation, Component, Loss
 from cygd.components.activations import ACTIVATIONS
 from cygd.core import dispatch
 from cygd.plugins.component_checks import ComponentCheckError
 from cygd.runner.provenance import describe_tier
+from cygd.testing import digits
 from cygd.testing.report import Outcome, outcomes, speed
 
 REFERENCE = "tanh"  # the activation whose speed is printed for comparison
@@ -31,6 +32,8 @@ def check(component: Component, title: str) -> int:
         total += 1
         failed += outcome.error is not None
         _print_outcome(outcome)
+    if isinstance(component, Activation | Loss) and component.formula is not None:
+        _print_digits(component)
     if isinstance(component, Activation) and not component.rowwise:
         try:
             _print_speed(component)
@@ -64,6 +67,20 @@ def _print_outcome(outcome: Outcome) -> None:
 def _print_wrapped(text: str, indent: str) -> None:
     width = max(MARGIN + 8, shutil.get_terminal_size().columns - 1)
     print_text(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
+
+
+def _print_digits(component: Activation | Loss) -> None:
+    """Print where a formula loses digits, compared with mpmath; that is information, not a failure."""
+    if not digits.is_available():
+        print_text(f"  {'digits':<{MARGIN - 2}}  not checked: mpmath is not installed")
+        return
+    variable = "h" if isinstance(component, Activation) else "y_hat"
+    lost = {dtype: digits.lost_digits(component, dtype) for dtype in ("float64", "float32")}
+    print_text(f"  {'digits':<{MARGIN - 2}}  {'lost' if any(lost.values()) else 'kept'}")
+    for dtype, worst in lost.items():
+        if worst is not None:
+            at = f"{worst.role} = {worst.found:.6g} at {variable} = {worst.at:g}"
+            _print_wrapped(f"      {dtype}: {at}, exactly {worst.exact:.6g}", "      ")
 
 
 def _print_speed(activation: Activation) -> None:

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from cygd.components.formula.nodes import Factor, Node
 
 _GROWS_WITH_OPERANDS = frozenset(
-    ("sum", "abs", "log_cosh", "softplus", "minimum", "maximum", "where", "exp_finite")
+    (
+        *("sum", "abs", "log_cosh", "log_sum_exp", "root_minus", "root_sum", "softplus"),
+        *("minimum", "maximum", "where", "exp_finite"),
+    )
 )
 
 

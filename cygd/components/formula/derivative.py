@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from cygd.components.formula.exponential_sums import log_sum_exp_derivative
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Node, too_large
 
@@ -46,6 +47,8 @@ class Derivative:
             return graph.where(comparison, a, b, self.of(x), self.of(y))
         if node.op in ("minimum", "maximum"):
             return self._minimum_or_maximum(node)
+        if node.op == "log_sum_exp":
+            return log_sum_exp_derivative(graph, node, [self.of(exponent) for exponent in node.data])
         inner = self.of(node.data[0])
         return graph.zero if inner is graph.zero else CHAIN_RULES[node.op](graph, node, node.data[0], inner)
 
@@ -110,6 +113,11 @@ def _erf(graph: Graph, node: Node, x: Node) -> Node:
     return graph.scale(k, graph.call("exp", graph.scale(-1.0, graph.product(((x, 2.0),)))))
 
 
+def _root_ratio(graph: Graph, node: Node, b: Node) -> Node:
+    # (1 + b / r)' = b' (r^2 - b^2) / r^3
+    return graph.product(((node.data[2], 1.0), (node.data[1], -3.0)))
+
+
 def _tanh_log(graph: Graph, node: Node, u: Node) -> Node:
     # T = (u^2 - 1) / (u^2 + 1), T' = 4 u / (u^2 + 1)^2
     denominator = graph.add_constant(1.0, graph.product(((u, 2.0),)))
@@ -141,5 +149,8 @@ CHAIN_RULES: dict[str, ChainRule] = {
     "sign": lambda graph, node, x, inner: graph.zero,
     "log_cosh": _chain(lambda graph, node, x: graph.call("tanh", x)),
     "tanh_log": _chain(_tanh_log),
+    "root_minus": lambda graph, node, r, inner: inner,
+    "root_sum": _chain(lambda graph, node, b: graph.intern("root_ratio", *node.data)),
+    "root_ratio": _chain(_root_ratio),
     "tanh_log1p": _chain(lambda graph, node, x: graph.intern("tanh_log1p_derivative", x)),
 }

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from cygd.components.formula.asymptotics import GrowthAnalysis
+from cygd.components.formula.conjugate_sums import lower_root_minus, lower_root_ratio, lower_root_sum
+from cygd.components.formula.exponential_sums import lower_log_sum_exp
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Factor, Node, Term, is_scaled, too_large
 from cygd.components.formula.use_counts import UseCounts, is_second_logistic_result, reflected_sigmoid
@@ -86,11 +88,21 @@ class Lowering:
             self._emitted[key] = result
         return result
 
-    def _emit_pair(self, op: str, operand: Value) -> tuple[Value, Value]:
+    def _emit_pair(self, op: str, *operands: Value) -> tuple[Value, Value]:
         """Return the results of an instruction that has two."""
         first, second = self._new_block(), self._new_block()
-        self.body.append((op, (first, second), (operand,)))
+        self.body.append((op, (first, second), operands))
         return first, second
+
+    def lower_pair(self, op: str, nodes: Sequence[Node], operands: Sequence[Value]) -> tuple[Value, Value]:
+        """Return the values of two nodes, from an instruction that has two results."""
+        pair = self._emit_pair(op, *operands)
+        self._values.update(zip(nodes, pair, strict=True))
+        return pair
+
+    def is_pending(self, node: Node) -> bool:
+        """Return True if a node is needed and has no value yet."""
+        return node in self._needed and node not in self._values
 
     # nodes ----------------------------------------------------------------------------------------
 
@@ -382,6 +394,10 @@ _EXPANSIONS: dict[str, Callable[[Lowering, Node], Value]] = {
     "tanh_log1p_derivative": Lowering._tanh_log1p_derivative,
     "tanh_log": Lowering._tanh_log,
     "log_cosh": Lowering._log_cosh,
+    "log_sum_exp": lower_log_sum_exp,
+    "root_minus": lower_root_minus,
+    "root_sum": lower_root_sum,
+    "root_ratio": lower_root_ratio,
 }
 
 

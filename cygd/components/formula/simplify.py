@@ -8,35 +8,28 @@ which `lowering.py` expands:
 - tanh_log(u) = (u^2 - 1) / (u^2 + 1), u > 0
 - tanh_log1p(v) = v (v + 2) / (v (v + 2) + 2), v > -1, with the derivative 4 (1 + v) / (v (v + 2) + 2)^2
 - exp_finite(g) = e^g, clamped to the largest finite number of the type
+
+Logarithms of longer sums are in `exponential_sums`, roots that cancel in `conjugate_sums`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from cygd.components.formula.nodes import Factor, Node, Term, float_power, is_scaled
+from cygd.components.formula.conjugate_sums import simplify_roots
+from cygd.components.formula.exponential_sums import log_of_product, log_of_sum
+from cygd.components.formula.nodes import Node, Term, float_power, is_scaled
 
-
-class _Graph(Protocol):
-    """The methods of Graph that rules call; they cannot import the graph, which applies them."""
-
-    zero: Node
-
-    def intern(self, op: str, *data: Any) -> Node: ...
-    def call(self, name: str, *arguments: Node) -> Node: ...
-    def sum(self, constant: float, terms: Iterable[Term]) -> Node: ...
-    def subtract(self, a: Node, b: Node) -> Node: ...
-    def scale(self, k: float, node: Node) -> Node: ...
-    def add_constant(self, constant: float, node: Node) -> Node: ...
-    def product(self, factors: Iterable[Factor]) -> Node: ...
+if TYPE_CHECKING:
+    from cygd.components.formula.graph import Graph
 
 
 # sums ---------------------------------------------------------------------------------------------
 
 
-def simplify_sum(graph: _Graph, constant: float, terms: list[Term]) -> Node | None:
+def simplify_sum(graph: Graph, constant: float, terms: list[Term]) -> Node | None:
     """Return the node that an identity gives for constant + sum of k x, or None."""
     for position, (k, term) in enumerate(terms):
         rule = _PLUS_MINUS_ONE.get((term.op, (constant == k) - (constant == -k)))
@@ -52,7 +45,7 @@ def simplify_sum(graph: _Graph, constant: float, terms: list[Term]) -> Node | No
             simplified = _softplus_minus_argument(graph, k, term, constant, terms)
             if simplified is not None:
                 return simplified
-    return None
+    return simplify_roots(graph, constant, terms)
 
 
 # (f, 1 or -1) -> (c, name, s) where f(g) + 1 or f(g) - 1 is c name(s g)
@@ -68,7 +61,7 @@ _PLUS_MINUS_ONE = {
 }
 
 
-def _exponential_pair(graph: _Graph, k: float, term: Node, constant: float, terms: list[Term]) -> Node | None:
+def _exponential_pair(graph: Graph, k: float, term: Node, constant: float, terms: list[Term]) -> Node | None:
     """Return k e^g + k e^-g as 2 k cosh(g), and k e^g - k e^-g as 2 k sinh(g)."""
     g = term.data[0]
     inverse = graph.call("exp", graph.scale(-1.0, g))
@@ -81,7 +74,7 @@ def _exponential_pair(graph: _Graph, k: float, term: Node, constant: float, term
 
 
 def _softplus_minus_argument(
-    graph: _Graph, k: float, term: Node, constant: float, terms: list[Term]
+    graph: Graph, k: float, term: Node, constant: float, terms: list[Term]
 ) -> Node | None:
     """Return k softplus(g) - k g as k softplus(-g), in which nothing cancels."""
     g = term.data[0]
@@ -100,7 +93,7 @@ def _softplus_minus_argument(
 # products -----------------------------------------------------------------------------------------
 
 
-def simplify_factors(graph: _Graph, factors: dict[Node, float]) -> float:
+def simplify_factors(graph: Graph, factors: dict[Node, float]) -> float:
     """Rewrite factors (base -> exponent) in place to a stable form; return the number to multiply by."""
     k = 1.0
     ops = {factor.op for factor in factors}
@@ -134,7 +127,7 @@ def _terms(node: Node) -> list[Term]:
     return list(node.data[1]) if node.op == "sum" else [(1.0, node)]
 
 
-def _match_logistic(graph: _Graph, node: Node) -> tuple[float, Node, Node] | None:
+def _match_logistic(graph: Graph, node: Node) -> tuple[float, Node, Node] | None:
     """Return (c, a, g) if a node is c e^a (1 + e^g) with c > 0, else None."""
     if node.op != "sum" or len(node.data[1]) > 2:
         return None
@@ -154,7 +147,7 @@ def _match_logistic(graph: _Graph, node: Node) -> tuple[float, Node, Node] | Non
     return c, a, graph.add_constant(math.log(k) - math.log(c) if k != c else 0.0, g)
 
 
-def _rewrite_logistic_denominators(graph: _Graph, factors: dict[Node, float], has_exp: bool) -> float:
+def _rewrite_logistic_denominators(graph: Graph, factors: dict[Node, float], has_exp: bool) -> float:
     """Rewrite (c e^a (1 + e^g))^-n as c^-n e^(-n a) sigmoid(-g)^n, so that no denominator overflows.
 
     Next to an exponential, cosh(a) = 0.5 e^a (1 + e^(-2 a)) is such a denominator too.
@@ -179,7 +172,7 @@ def _rewrite_logistic_denominators(graph: _Graph, factors: dict[Node, float], ha
     return k
 
 
-def _merge_exponentials(graph: _Graph, factors: dict[Node, float]) -> None:
+def _merge_exponentials(graph: Graph, factors: dict[Node, float]) -> None:
     """Merge (e^a)^m (e^b)^n into e^(m a + n b)."""
     exponentials = [(factor, n) for factor, n in factors.items() if factor.op == "exp"]
     if len(exponentials) == 1 and exponentials[0][1] == 1.0:
@@ -191,7 +184,7 @@ def _merge_exponentials(graph: _Graph, factors: dict[Node, float]) -> None:
         _multiply_by(factors, merged, 1.0)
 
 
-def _merge_sigmoids(graph: _Graph, factors: dict[Node, float]) -> float:
+def _merge_sigmoids(graph: Graph, factors: dict[Node, float]) -> float:
     """Rewrite e^(t g) sigmoid(-g)^n as sigmoid(g)^t sigmoid(-g)^(n - t), 0 < t <= n.
 
     No factor of the result exceeds 1, so none overflows.
@@ -220,7 +213,7 @@ def _merge_sigmoids(graph: _Graph, factors: dict[Node, float]) -> float:
     return k
 
 
-def _merge_into_tanh(graph: _Graph, factors: dict[Node, float]) -> float:
+def _merge_into_tanh(graph: Graph, factors: dict[Node, float]) -> float:
     """Merge (e^g - 1) sigmoid(-g) into tanh(g / 2)."""
     k = 1.0
     for factor, n in list(factors.items()):
@@ -239,7 +232,7 @@ def _merge_into_tanh(graph: _Graph, factors: dict[Node, float]) -> float:
 
 
 def _merge_quotient(
-    graph: _Graph, factors: dict[Node, float], numerator: str, denominator: str, quotient: str
+    graph: Graph, factors: dict[Node, float], numerator: str, denominator: str, quotient: str
 ) -> None:
     """Merge sinh(g) / cosh(g) into tanh(g), and sin(g) / cos(g) into tan(g)."""
     for factor, n in list(factors.items()):
@@ -252,7 +245,7 @@ def _merge_quotient(
                 _multiply_by(factors, graph.call(quotient, factor.data[0]), times)
 
 
-def _merge_signs(graph: _Graph, factors: dict[Node, float]) -> None:
+def _merge_signs(graph: Graph, factors: dict[Node, float]) -> None:
     """Replace |x|^2 by x^2, |x| sign(x) by x, and x sign(x) by |x|."""
     for factor, n in list(factors.items()):
         if factor.op == "abs" and n % 2 == 0:
@@ -272,7 +265,7 @@ def _merge_signs(graph: _Graph, factors: dict[Node, float]) -> None:
 # functions ----------------------------------------------------------------------------------------
 
 
-def _exp(graph: _Graph, x: Node) -> Node | None:
+def _exp(graph: Graph, x: Node) -> Node | None:
     if x.op == "log":
         return x.operands[0]
     if x.op == "log1p":
@@ -282,7 +275,7 @@ def _exp(graph: _Graph, x: Node) -> Node | None:
     return None
 
 
-def _log(graph: _Graph, x: Node) -> Node | None:
+def _log(graph: Graph, x: Node) -> Node | None:
     if x.op == "exp":
         return x.operands[0]
     if x.op == "sigmoid":
@@ -295,14 +288,20 @@ def _log(graph: _Graph, x: Node) -> Node | None:
         return graph.sum(math.log(c), [(1.0, a), (1.0, graph.call("softplus", g))])
     if is_scaled(x):
         k, term = x.data[1][0]
-        if k > 0 and (term.op == "cosh" or _match_logistic(graph, term) is not None):
+        if k > 0 and (term.op in ("exp", "cosh") or _match_logistic(graph, term) is not None):
             return graph.add_constant(math.log(k), graph.call("log", term))
+        simplified = log_of_product(graph, term) if k > 0 else None
+        if simplified is not None:
+            return graph.add_constant(math.log(k), simplified)
+    simplified = log_of_product(graph, x) or log_of_sum(graph, x)
+    if simplified is not None:
+        return simplified
     if x.op == "sum" and x.data[0] == 1.0:
         return graph.call("log1p", graph.add_constant(-1.0, x))
     return None
 
 
-def _log1p(graph: _Graph, x: Node) -> Node | None:
+def _log1p(graph: Graph, x: Node) -> Node | None:
     if x.op == "exp":
         return graph.call("softplus", x.data[0])
     if x.op == "expm1":
@@ -313,10 +312,10 @@ def _log1p(graph: _Graph, x: Node) -> Node | None:
             return graph.call("softplus", graph.add_constant(math.log(k), term.data[0]))
         if term.op == "sigmoid" and k == -1.0:
             return graph.scale(-1.0, graph.call("softplus", term.data[0]))
-    return None
+    return log_of_sum(graph, x, plus=1.0)
 
 
-def _tanh(graph: _Graph, x: Node) -> Node | None:
+def _tanh(graph: Graph, x: Node) -> Node | None:
     if x.op == "softplus":
         return graph.intern("tanh_log1p", graph.intern("exp_finite", x.data[0]))
     if x.op == "log1p":
@@ -326,10 +325,10 @@ def _tanh(graph: _Graph, x: Node) -> Node | None:
     return _odd("tanh")(graph, x)
 
 
-def _odd(name: str) -> Callable[[_Graph, Node], Node | None]:
+def _odd(name: str) -> Callable[[Graph, Node], Node | None]:
     """Return the rule f(-x) = -f(x) of an odd function."""
 
-    def rule(graph: _Graph, x: Node) -> Node | None:
+    def rule(graph: Graph, x: Node) -> Node | None:
         if is_scaled(x) and x.data[1][0][0] < 0:
             return graph.scale(-1.0, graph.call(name, graph.scale(-1.0, x)))
         return None
@@ -337,10 +336,10 @@ def _odd(name: str) -> Callable[[_Graph, Node], Node | None]:
     return rule
 
 
-def _even(name: str) -> Callable[[_Graph, Node], Node | None]:
+def _even(name: str) -> Callable[[Graph, Node], Node | None]:
     """Return the rules f(-x) = f(x) and f(|x|) = f(x) of an even function."""
 
-    def rule(graph: _Graph, x: Node) -> Node | None:
+    def rule(graph: Graph, x: Node) -> Node | None:
         if is_scaled(x) and x.data[1][0][0] < 0:
             return graph.call(name, graph.scale(-1.0, x))
         return graph.call(name, x.data[0]) if x.op == "abs" else None
@@ -348,13 +347,13 @@ def _even(name: str) -> Callable[[_Graph, Node], Node | None]:
     return rule
 
 
-def _abs(graph: _Graph, x: Node) -> Node | None:
+def _abs(graph: Graph, x: Node) -> Node | None:
     if is_scaled(x):
         return graph.scale(abs(x.data[1][0][0]), graph.call("abs", x.data[1][0][1]))
     return x if x.op == "abs" else None
 
 
-def _sign(graph: _Graph, x: Node) -> Node | None:
+def _sign(graph: Graph, x: Node) -> Node | None:
     if is_scaled(x):
         return graph.scale(math.copysign(1.0, x.data[1][0][0]), graph.call("sign", x.data[1][0][1]))
     return None

@@ -167,6 +167,50 @@ cdef void tanh_log1p_value_and_derivative_op(const operand *x, real *out, Py_ssi
     apply_unary_pair(tanh_log1p, x, out, n)
 
 
+# root_sum -----------------------------------------------------------------------------------------
+# r + b and 1 + b / r for r = sqrt(b^2 + d); where b < 0 they cancel, so d / (r - b) and d / ((r - b) r). Both
+# come from one division. |b| and r are clamped in the divisor, so that it neither overflows nor vanishes.
+
+cdef inline pair root_sum(vec b, vec r, vec d) noexcept nogil:
+    cdef real most = 9.223372036854775807e18 if REAL_BITS == 32 else <real> 6.7039039649712985e153
+    cdef real least = 1e-18 if REAL_BITS == 32 else <real> 1e-150
+    cdef vec a = abs_(b), root = max_(splat(least), min_(splat(most), r)), low = min_(splat(most), a)
+    cdef vec total = root + low, q = splat(1) / (total * root)
+    cdef vmask left = lt(b, splat(0))
+    cdef pair y
+    y.hi = select(left, d * (q * root), r + a)
+    y.lo = select(left, d * q, fma_(low, q * total, splat(1)))
+    return y
+
+
+cdef inline vec v_root_sum(vec b, vec r, vec d) noexcept nogil:
+    return root_sum(b, r, d).hi
+
+
+cdef inline vec v_root_ratio(vec b, vec r, vec d) noexcept nogil:
+    return root_sum(b, r, d).lo
+
+
+cdef void root_sum_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    apply_ternary(v_root_sum, x, out, n)
+
+
+cdef void root_ratio_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    apply_ternary(v_root_ratio, x, out, n)
+
+
+cdef void root_sum_and_ratio_op(const operand *x, real *out, Py_ssize_t n) noexcept nogil:
+    # out = r + b and x[3] = 1 + b / r
+    cdef operand b = x[0], r = x[1], d = x[2]
+    cdef real *out1 = <real *> x[3].p
+    cdef Py_ssize_t i
+    cdef pair y
+    for i from 0 <= i < n by LANES:
+        y = root_sum(load_at(&b, i), load_at(&r, i), load_at(&d, i))
+        store(out + i, y.hi)
+        store(out1 + i, y.lo)
+
+
 # table --------------------------------------------------------------------------------------------
 
 cdef void register_op(kernels *t, const char *name, op_t f, int operands, int outputs=1) noexcept:
@@ -206,6 +250,9 @@ cdef void fill_ops(kernels *t) noexcept:
     register_op(t, "fma_mul", fma_mul_op, 4)
     register_op(t, "mul_fma", mul_fma_op, 4)
     register_op(t, "fma_sqrt", fma_sqrt_op, 3)
+    register_op(t, "root_sum", root_sum_op, 3)
+    register_op(t, "root_ratio", root_ratio_op, 3)
+    register_op(t, "root_sum_and_ratio", root_sum_and_ratio_op, 3, 2)
     register_op(t, "where_lt", where_lt_op, 4)
     register_op(t, "where_le", where_le_op, 4)
     register_op(t, "where_eq", where_eq_op, 4)

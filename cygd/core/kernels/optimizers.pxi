@@ -39,8 +39,8 @@ cdef inline void map_step(step_fn f, int n_state, real *w, const real *g, real *
 
 
 # sgd ---------------------------------------------------------------------------------------------
-# d = g + lambda w;  m = mu m + (1 - tau) d, in the first step m = d;  w = w - eta m, or with Nesterov
-# momentum w = w - eta (d + mu m)                                           (Sutskever et al. 2013)
+# d = g + lambda w;  m = mu m + (1 - tau) d, in the first step and for mu = 0 m = d;  w = w - eta m, or with
+# Nesterov momentum w = w - eta (d + mu m)                                  (Sutskever et al. 2013)
 
 cdef inline void sgd_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
     cdef vec d = fma_(s[1], w[0], g)
@@ -49,8 +49,7 @@ cdef inline void sgd_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
 
 
 cdef inline void sgd_step_without_momentum(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
-    cdef vec d = fma_(s[1], w[0], g)
-    w[0] = w[0] - s[0] * select(eq(s[4], splat(0)), s[3] * d, d)
+    w[0] = w[0] - s[0] * fma_(s[1], w[0], g)
 
 
 cdef void sgd(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
@@ -120,19 +119,33 @@ cdef void adadelta_scalars(const double *p, double eta, long long t, double *mem
 # d = g + lambda w;  v = alpha v + (1 - alpha) d^2;  centered: a = alpha a + (1 - alpha) d and
 # v - a^2 in place of v below;  m = mu m + d / (sqrt(v) + epsilon);  w = w - eta m
 #                                                             (Tieleman & Hinton 2012, Graves 2013)
+#
+# Where gradients hardly vary, v - a^2 cancels and its rounding decides the step. So the centered form rounds
+# as PyTorch's does on a CPU with fused multiply-adds, with a as a + (1 - alpha) (d - a).
 
 cdef inline void rmsprop_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
-    cdef vec d = fma_(s[1], w[0], g), v
+    cdef vec d = fma_(s[1], w[0], g)
     m[0] = fma_(s[2], m[0], s[3] * d * d)
     m[1] = fma_(s[2], m[1], s[3] * d)
-    v = m[0] - s[6] * m[1] * m[1]           # rounding may make it slightly negative
-    v = select(lt(v, splat(0)), splat(0), v)
+    m[2] = fma_(s[5], m[2], d / (sqrt_(m[0]) + s[4]))
+    w[0] = w[0] - s[0] * m[2]
+
+
+cdef inline void centered_rmsprop_step(vec *w, vec g, vec *m, const vec *s) noexcept nogil:
+    cdef vec d = fma_(s[1], w[0], g), v
+    m[0] = fma_(s[3] * d, d, s[2] * m[0])
+    m[1] = select(lt(s[3], splat(0.5)), fma_(s[3], d - m[1], m[1]), fma_(s[3] - splat(1), d - m[1], d))
+    v = fma_(-m[1], m[1], m[0])
+    v = select(lt(v, splat(0)), splat(0), v)    # by rounding
     m[2] = fma_(s[5], m[2], d / (sqrt_(v) + s[4]))
     w[0] = w[0] - s[0] * m[2]
 
 
 cdef void rmsprop(real *w, const real *g, real **state, Py_ssize_t n, const double *s) noexcept nogil:
-    map_step(rmsprop_step, 3, w, g, state, n, s)
+    if s[6] == 0:
+        map_step(rmsprop_step, 3, w, g, state, n, s)
+    else:
+        map_step(centered_rmsprop_step, 3, w, g, state, n, s)
 
 
 cdef void rmsprop_scalars(const double *p, double eta, long long t, double *memory,

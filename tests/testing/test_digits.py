@@ -1,0 +1,54 @@
+"""The digits of formulas beside those of mpmath."""
+
+import pytest
+
+from cygd import Activation, Loss
+from cygd.cli.commands import plugins_check
+from cygd.testing import digits
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "h * sigmoid(h)",
+        "(sqrt(h**2 + 4) + h) / 2",
+        "log(cosh(h) + 1)",
+        "where(h > 0, h, expm1(h))",
+        "relu(h)",
+    ],
+)
+def test_stable_formulas_keep_their_digits(formula, dtype):
+    assert digits.lost_digits(Activation("f", formula=formula), dtype) is None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_difference_that_cancels_is_found(dtype):
+    worst = digits.lost_digits(Activation("f", formula="(1 + h**2)**1.5 - 1 + 0 * h"), dtype)
+    assert worst.role == "f"
+    assert abs(worst.at) == pytest.approx(1e-6)
+    assert worst.exact == pytest.approx(1.5e-12)
+    assert worst.error > 1e-6
+
+
+def test_an_overflow_is_found():
+    worst = digits.lost_digits(Activation("f", formula="log(exp(h) + h**2 + 1)"), "float32")
+    assert worst.error == float("inf")
+    assert worst.at >= 90
+
+
+def test_a_loss_is_sampled_over_its_outputs():
+    assert digits.lost_digits(Loss("l", formula="log(cosh(y_hat - y))"), "float64") is None
+
+
+def test_the_report_says_where_digits_are_lost(capsys):
+    plugins_check.check(Activation("f", formula="(1 + h**2)**1.5 - 1"), "activation f")
+    out = capsys.readouterr().out
+    assert "digits                      lost" in out
+    assert "exactly 1.5e-12" in out
+
+
+def test_the_report_says_that_mpmath_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr(digits, "is_available", lambda: False)
+    plugins_check.check(Activation("f", formula="h * sigmoid(h)"), "activation f")
+    assert "digits                      not checked: mpmath is not installed" in capsys.readouterr().out
