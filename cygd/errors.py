@@ -6,12 +6,23 @@ exits with its `exit_code`.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+# What a terminal would execute, reorder or hide: controls, bidirectional controls, line separators, lone
+# surrogates, and the invisible characters of Unicode (Default_Ignorable_Code_Point, without those that choose
+# the form of an emoji). Joiners are letters of some scripts and parts of emoji, but hidden in Latin text.
+_HIDDEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    r"|(?<![\u0590-\u1fff\u2190-\ud7ff\uf900-\ufdff\ufe00-\ufe0f\U00010000-\U000dffff])[\u200c\u200d]"
+)
 
 
 class CygdError(Exception):
@@ -34,6 +45,19 @@ class CygdError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    cls: type[BaseException], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> BaseException:
+    """Return a pickled exception; its `args` are not those of its constructor, which pickle would call."""
+    error = cls.__new__(cls)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
 
 
 @dataclass(frozen=True)
@@ -113,6 +137,9 @@ class RunInterrupted(KeyboardInterrupt):
         self.directory = directory
         self.resume = resume
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     """Return a hint with the closest known name, or None if none is close.
@@ -178,3 +205,23 @@ def format_count(count: int, noun: str) -> str:
     ('1 row', '3 rows')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def escape_controls(text: str, *, one_line: bool = False) -> str:
+    r"""Return a text that a terminal and an editor show as it is; hidden characters become escapes.
+
+    Newlines and tabs stay, unless the text is a part of one line, such as the name of a column.
+
+    Examples
+    --------
+    >>> print(escape_controls("a\x1b[2Jb\u202e"))
+    a\x1b[2Jb\u202e
+    >>> print(escape_controls("a\nb", one_line=True))
+    a\nb
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    keep = "" if one_line else "\n\t"
+    return _HIDDEN.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text
+    )

@@ -43,7 +43,8 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "initializer": ("Initializers", "An initializer draws the weights (n_inputs, n_outputs) of a layer."),
     "metric": (
         "Metrics",
-        "With several output columns, `precision`, `recall`, `f1` and `roc_auc` are means over the classes.",
+        "With several output columns, `precision`, `recall`, `f1` and `roc_auc` are means over the classes "
+        "or labels. [networks.md](networks.md#metrics-of-classes) says which targets they fit.",
     ),
     "data_source": ("Data sources", "Options marked *required* have no default."),
     "logger": ("Loggers", "Every run uses `csv`."),

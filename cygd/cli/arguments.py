@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cygd.cli.output import UsageError, redirect_stdout
+from cygd.cli.run_lookup import RUNS
 from cygd.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -18,10 +21,57 @@ EXPERIMENT_HELP = "an experiment in YAML, and overrides of its values such as tr
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
 
 
-def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separate files from overrides; a name with `=` that exists as a file is a file."""
-    overrides = [text for text in arguments if OVERRIDE.match(text) and not _is_file(text)]
+def split_overrides(
+    arguments: Sequence[str], keys: Collection[str] | None = None, *, runs: bool = False
+) -> tuple[list[str], list[str]]:
+    """Separate files, folders and patterns from overrides.
+
+    A text with `=` that exists as a path, or as a run where the command takes runs, is one. If it begins with
+    a known key too, it is ambiguous, which is an error.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The arguments without options.
+    keys : collection of str, optional
+        The keys that an override may begin with; the keys of an experiment by default.
+    runs : bool
+        Whether the command takes the name of a run.
+    """
+    overrides = [text for text in arguments if OVERRIDE.match(text)]
+    for text in overrides[:]:
+        found = _find_path(text) or (runs and _find_path(str(RUNS / text)))
+        if found:
+            _reject_ambiguous(text, found, keys)
+            overrides.remove(text)
     return [text for text in arguments if text not in overrides], overrides
+
+
+def _find_path(text: str) -> str | None:
+    """Return the file or folder of a name, or the first file that a pattern matches."""
+    if os.path.lexists(text):
+        return text
+    return next(glob.iglob(text, recursive=True), None) if _is_pattern(text) else None  # noqa: PTH207
+
+
+def _is_pattern(text: str) -> bool:
+    return glob.has_magic(text) and "\0" not in text
+
+
+def _reject_ambiguous(text: str, found: str, keys: Collection[str] | None) -> None:
+    """Raise a UsageError if a text that names a path begins with a key."""
+    key, _, value = text.partition("=")
+    if keys is None:
+        from cygd.config.sections import ExperimentSection
+
+        keys = ExperimentSection.fields.keys()
+    if key.split(".")[0] in keys:
+        path = "a path" if found == text else f"the path {found!r}" if _is_pattern(text) else "a run"
+        local = f"./{text}" if path != "a run" else found
+        raise UsageError(
+            f"expected a path or an override, got {text!r}, which is both",
+            f"write {local!r} for {path}, or '{key}= {value}' for the override",
+        )
 
 
 def one_experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
@@ -84,10 +134,3 @@ def load_plugins(requests: Sequence[str]) -> Plugins:
 
     with redirect_stdout():
         return Plugins.load(option_requests(requests))
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a file name
-        return False

@@ -12,39 +12,44 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from unicodedata import combining, east_asian_width
 
-from cygd.cli.output import FAILED, USAGE, echo
-from cygd.errors import ConfigError, CygdError
+from cygd.cli.output import FAILED, USAGE, echo, echo_message
+from cygd.errors import ConfigError, CygdError, escape_controls, format_count
+from cygd.tracking.terminal import ELLIPSIS, display_width
 
 LOCATION = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])")
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML, which has more of them than str.split
 TAB = "\N{RIGHTWARDS ARROW}"
 WORD = re.compile(rf"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{{}}{TAB}]+""")
+MAX_PROBLEMS = 50  # that are printed
 MAX_BYTES = 16_000_000  # of a file that is read for one line
-ELLIPSIS = "..."
 
 
 def report_error(error: Exception, *, show_traceback: bool = False) -> int:
     """Print an error on stderr and return its exit code."""
     if show_traceback:
-        traceback.print_exception(error, file=sys.stderr)
+        echo("".join(traceback.format_exception(error)).rstrip("\n"))
     if isinstance(error, ConfigError):
-        for problem in error.problems:
+        for problem in error.problems[:MAX_PROBLEMS]:
             print_error(str(replace(problem, hint=None)), problem.hint, problem.where)
+        if len(error.problems) > MAX_PROBLEMS:
+            echo(f"... and {format_count(len(error.problems) - MAX_PROBLEMS, 'more error')}")
         return error.exit_code
     if isinstance(error, CygdError):
         print_error(error.message, error.hint, getattr(error, "where", None))
         return error.exit_code
     if isinstance(error, ImportError) and "CYGD_CPU" in str(error):
-        echo(f"error: {error}")
+        echo_message(f"error: {error}")
         return USAGE
+    if isinstance(error, MemoryError):
+        echo(f"error: not enough memory: {error}", "use fewer units or rows, or model.dtype=float32")
+        return FAILED
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    echo(f"error: unexpected {text}", None if show_traceback else "--traceback shows where it was raised")
+    hint = None if show_traceback else "--traceback shows where it was raised"
+    echo_message(f"error: unexpected {text}", hint)
     return FAILED
 
 
@@ -57,7 +62,7 @@ def print_error(text: str, hint: str | None, where: str | None = None) -> None:
     lines = [] if "\n" in text else source_lines(where or text)
     if where and not text.startswith(where):
         lines.insert(0, f"  from {where}")
-    echo("\n".join([f"error: {text}", *lines]), hint)
+    echo_message("\n".join([f"error: {text}", *lines]), hint)
 
 
 def source_lines(message: str) -> list[str]:
@@ -76,8 +81,8 @@ def source_lines(message: str) -> list[str]:
     word = WORD.match(line, start)
     text, start, length = _cut(line, start, max(1, len(word[0])) if word else 1)
     prefix = f"  {number} | "
-    carets = "^" * (_display_width(text[start : start + length]) or 1)
-    return [prefix + text, f"{'| ':>{len(prefix)}}{' ' * _display_width(text[:start])}{carets}"]
+    carets = "^" * (display_width(text[start : start + length]) or 1)
+    return [prefix + text, f"{'| ':>{len(prefix)}}{' ' * display_width(text[:start])}{carets}"]
 
 
 def _read_line(file: Path, number: int) -> str | None:
@@ -91,7 +96,9 @@ def _read_line(file: Path, number: int) -> str | None:
     if not 1 <= number <= len(lines):
         return None
     line = lines[number - 1].replace("\t", TAB)
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return "".join(
+        c if c.isprintable() and escape_controls(c) == c else "\N{REPLACEMENT CHARACTER}" for c in line
+    )
 
 
 def _cut(line: str, start: int, length: int) -> tuple[str, int, int]:
@@ -104,8 +111,3 @@ def _cut(line: str, start: int, length: int) -> tuple[str, int, int]:
     last = min(len(line), first + room)
     head, tail = (ELLIPSIS if first else ""), (ELLIPSIS if last < len(line) else "")
     return head + line[first:last] + tail, start - first + len(head), min(length, last - start)
-
-
-def _display_width(text: str) -> int:
-    """Return the number of terminal columns of a text."""
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -61,7 +61,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("cygd new plugin my_loss --kind loss", "write a plugin and its test"),
     ),
     "schema": (
-        ("cygd schema > experiment.schema.json", "write the schema for an editor"),
+        ("cygd schema -o experiment.schema.json", "write the schema for an editor"),
         ("cygd schema experiments/*.yaml", "include the plugins of these experiments"),
     ),
     "completion": (

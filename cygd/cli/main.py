@@ -11,7 +11,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cygd.cli.output import FAILED, INTERRUPTED, USAGE, LogToStderr, UsageError,
 from cygd.cli.parser import build_parser, build_top_parser
 from cygd.errors import RunInterrupted, did_you_mean
 from cygd.tracking.signals import ignore_signals
+from cygd.tracking.terminal import discard_stdout, flush_stdout
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not _core_is_built():
             folder = Path(cygd.__file__).parents[1]
             raise UsageError("the compiled core of cygd is not built here", f"run `pip install {folder}`")
+        _open_missing_descriptors()
         code = _dispatch(given)
-        sys.stdout.flush()  # raise a broken pipe here, not when the interpreter exits
+        flush_stdout()  # raise a broken pipe or a full disk here, not when the interpreter exits
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         return FAILED
     except KeyboardInterrupt as interrupt:
         with ignore_signals():
@@ -48,18 +51,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 echo("interrupted")
         return INTERRUPTED
-    except SystemExit as leave:  # --help and --version
-        return leave.code if isinstance(leave.code, int) else USAGE
     except Exception as error:
         from cygd.cli.error_report import report_error
 
         return report_error(error, show_traceback="--traceback" in given)
     finally:
         logging.getLogger("cygd").removeHandler(handler)
+        if "cygd.data.sources.pipes" in sys.modules:
+            sys.modules["cygd.data.sources.pipes"].forget_pipes()
     return code
 
 
 def _dispatch(arguments: list[str]) -> int:
+    try:
+        return _run_command(arguments)
+    except SystemExit as leave:  # --help and --version
+        return leave.code if isinstance(leave.code, int) else USAGE
+
+
+def _run_command(arguments: list[str]) -> int:
     # argparse cannot combine subparsers with intermixed arguments, so the command is parsed first
     top = build_top_parser()
     top.add_argument("command", nargs="?", help=argparse.SUPPRESS)
@@ -81,8 +91,35 @@ def _dispatch(arguments: list[str]) -> int:
     options.prog = f"cygd {name}"
     options.plugin = [*first.plugin, *options.plugin]
     options.traceback |= first.traceback
-    code: int = load_command(name).run(options)
+    with _plugins_forbidden(options.no_plugins or first.no_plugins):
+        code: int = load_command(name).run(options)
     return code
+
+
+@contextmanager
+def _plugins_forbidden(forbidden: bool) -> Iterator[None]:
+    """Forbid the plugins of experiments within a `with` block, also to the workers of a sweep."""
+    if not forbidden:
+        yield
+        return
+    from cygd.plugins.discovery import FORBID
+
+    before = os.environ.get(FORBID)
+    os.environ[FORBID] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[FORBID]
+        os.environ |= {} if before is None else {FORBID: before}
+
+
+def _open_missing_descriptors() -> None:
+    """Open the standard streams that the shell has closed, so that no file of a run takes their numbers."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _core_is_built() -> bool:

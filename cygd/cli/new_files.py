@@ -1,4 +1,4 @@
-"""New files that a command writes from templates, without overwriting anything."""
+"""Files that commands write: whole, and those from templates without overwriting anything."""
 
 from __future__ import annotations
 
@@ -24,14 +24,25 @@ def check_not_existing(files: Sequence[Path]) -> None:
 
 
 def write_new_files(texts: Mapping[Path, str]) -> None:
-    """Write all files, or none if one of them cannot be written."""
+    """Write all files, each of them whole, or none if one of them cannot be written."""
+    from cygd.files import write_durably  # imports NumPy
+
     written = []
     try:
         for file, text in texts.items():
-            with file.open("x", encoding="utf-8") as stream:
-                written.append(file)
-                stream.write(text)
+            write_durably(file, text.encode(), new=True)
+            written.append(file)
     except OSError as error:
         for file in written:
             file.unlink(missing_ok=True)
         raise UsageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def write_output(file: Path, data: bytes) -> None:
+    """Write the file that an option -o names, whole."""
+    from cygd.files import write_user_file
+
+    try:
+        write_user_file(file, data)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror or error}", "choose another file") from error

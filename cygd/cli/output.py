@@ -1,20 +1,30 @@
-"""Output of the commands: data on stdout, messages on stderr."""
+"""Output of the commands: exit codes, log records on stderr, tables and JSON on stdout."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
-from cygd.errors import CygdError
+from cygd.errors import CygdError, escape_controls
+from cygd.tracking.terminal import data_output as data_output
+from cygd.tracking.terminal import display_width, shorten
+from cygd.tracking.terminal import echo as echo
+from cygd.tracking.terminal import flush_stdout as flush_stdout
+from cygd.tracking.terminal import is_interactive as is_interactive
+from cygd.tracking.terminal import print_paths as print_paths
+from cygd.tracking.terminal import print_text as print_text
 
 Item = TypeVar("Item")
 
 # exit codes
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+MAX_CELL = 200  # characters of a cell of a table
+MAX_LINE = 1500  # characters of a line of a message
 
 
 class UsageError(CygdError):
@@ -29,7 +39,24 @@ class LogToStderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record and its hint."""
-        echo(f"{record.levelname.lower()}: {record.getMessage()}", getattr(record, "hint", None))
+        echo_message(f"{record.levelname.lower()}: {record.getMessage()}", getattr(record, "hint", None))
+
+
+@contextlib.contextmanager
+def without_repetition() -> Iterator[None]:
+    """Print a log record of cygd once if it is repeated, because data are read more than once."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return message not in seen and not seen.add(message)  # type: ignore[func-returns-value]
+
+    logger = logging.getLogger("cygd")
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def redirect_stdout() -> contextlib.redirect_stdout[TextIO]:
@@ -37,16 +64,18 @@ def redirect_stdout() -> contextlib.redirect_stdout[TextIO]:
     return contextlib.redirect_stdout(sys.stderr)
 
 
-def is_interactive() -> bool:
-    """Return True if stderr is a terminal."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+def echo_message(text: str, hint: str | None = None) -> None:
+    """Print a message that contains text of others on stderr.
+
+    Its further lines are indented, so that none of them can look like a message of cygd, and long lines are
+    cut in the middle.
+    """
+    echo(_format_message(text), _format_message(hint) if hint else None)
 
 
-def echo(text: str, hint: str | None = None) -> None:
-    """Print a line on stderr, and a hint below it."""
-    print(text, file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+def _format_message(text: str) -> str:
+    first, *more = (shorten(line, MAX_LINE) for line in text.split("\n"))
+    return "\n".join([first, *(line if line.startswith(" ") else f"  {line}" for line in more)])
 
 
 def format_number(value: float | None, digits: int = 4) -> str:
@@ -58,13 +87,26 @@ def separated(items: Iterable[Item]) -> Iterator[Item]:
     """Yield items, and print an empty line between them."""
     for number, item in enumerate(items):
         if number:
-            print()
+            print_text()
         yield item
 
 
 def print_table(rows: Sequence[dict[str, str]]) -> None:
     """Print rows on stdout as aligned columns under a header."""
-    *names, last = rows[0]
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
-    for row in [{name: name.upper() for name in rows[0]}, *rows]:
-        print("  ".join([*(row[name].ljust(widths[name]) for name in names), row[last]]).rstrip())
+    cells = [[_format_cell(name.upper()) for name in rows[0]]]
+    cells += [[_format_cell(row[name]) for name in rows[0]] for row in rows]
+    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
+    widths[-1] = 0
+    for row in cells:
+        padded = (text + " " * (width - display_width(text)) for text, width in zip(row, widths, strict=True))
+        print_text("  ".join(padded).rstrip())
+
+
+def _format_cell(text: str) -> str:
+    return shorten(escape_controls(text, one_line=True), MAX_CELL)
+
+
+def print_json(content: Any, indent: int = 2) -> None:
+    """Print JSON in ASCII on stdout."""
+    # DEL is the only control character that JSON does not escape
+    print_text(json.dumps(content, indent=indent).replace("\x7f", "\\u007f"))

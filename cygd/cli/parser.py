@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
 import cygd
 from cygd.cli.commands import COMMANDS, load_command
 from cygd.cli.output import UsageError
+from cygd.tracking.terminal import writing_to_stdout
 
 
 class _Parser(argparse.ArgumentParser):
@@ -19,6 +21,13 @@ class _Parser(argparse.ArgumentParser):
         self.epilog = epilog(self.prog.removeprefix("cygd "))
         return super().format_help()
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:  # argparse ignores a full disk
+            with writing_to_stdout() as file:
+                file.write(message)
+        else:
+            super()._print_message(message, file)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"{self.prog} --help")
 
@@ -28,7 +37,7 @@ def build_parser(name: str) -> _Parser:
     module = load_command(name)
     parser = _Parser(
         prog=f"cygd {name}",
-        usage=f"cygd {name} {module.USAGE} [-p PLUGIN] [--traceback]",
+        usage=f"cygd {name} {module.USAGE} [-p PLUGIN] [--no-plugins] [--traceback]",
         description=module.run.__doc__.split("\n")[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -42,7 +51,7 @@ def build_top_parser() -> _Parser:
     """Return the parser of the options of `cygd` itself."""
     parser = _TopParser(
         prog="cygd",
-        usage="cygd [-p PLUGIN] [--traceback] COMMAND ...",
+        usage="cygd [-p PLUGIN] [--no-plugins] [--traceback] COMMAND ...",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -71,5 +80,10 @@ def _declare_common(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME_OR_PATH",
         help="load a plugin: a module or a .py file; no:NAME blocks one (repeatable)",
+    )
+    parser.add_argument(
+        "--no-plugins",
+        action="store_true",
+        help="execute no plugin that an experiment or a run folder names; those of -p are loaded",
     )
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an error")

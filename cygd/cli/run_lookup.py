@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import os
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cygd.cli.output import UsageError
-from cygd.errors import did_you_mean
+from cygd.cli.output import UsageError, echo
+from cygd.errors import CheckpointError, did_you_mean
+
+log = logging.getLogger("cygd")
 
 RUNS = Path("runs")
 TIMESTAMP = re.compile(r"\d{8}-\d{6}")
@@ -34,6 +37,17 @@ def find_run(text: str) -> Path:
     names = sorted(path.name for path in RUNS.iterdir() if path.is_dir()) if RUNS.is_dir() else []
     hint = did_you_mean(text, names) or (f"runs/ contains {', '.join(names[:8])}" if names else None)
     raise UsageError(f"unknown run {text!r}", hint or "name the folder that `cygd run` printed")
+
+
+def announce_plugins(folder: Path) -> None:
+    """Print each plugin that loading a run will execute, unless plugins are forbidden."""
+    from cygd.plugins.discovery import forbids_plugins
+    from cygd.runner.run_plugins import check_plugin_paths
+
+    if not forbids_plugins(os.environ):
+        for request in check_plugin_paths(folder):
+            code = f"the module {request.target}" if request.path is None else folder / request.target
+            echo(f"executing {code}, a plugin of the run; --no-plugins forbids it")
 
 
 def is_run(folder: Path) -> bool:
@@ -67,11 +81,15 @@ def start_time(folder: Path) -> tuple[str, int]:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """Return result.json, or only a status if it is missing or damaged."""
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """Return result.json, or only a status if it is missing or, with a warning, damaged."""
+    from cygd.tracking.stored_files import RESULT, read_json
+
+    file = folder / "result.json"
+    if not file.exists():
         return {"status": "unfinished"}
-    except (OSError, ValueError):
+    try:
+        result: dict[str, Any] = read_json(file, RESULT)
+    except CheckpointError as error:
+        log.warning("%s", error.message)
         return {"status": "damaged"}
-    return result if isinstance(result, dict) else {"status": "damaged"}
+    return result

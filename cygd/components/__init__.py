@@ -10,6 +10,7 @@ are Python functions over arrays. Each kind has one file: the class, its built-i
 
 from cygd.components.activations import Activation
 from cygd.components.base import Component, declared_by, kind_label
+from cygd.components.classification import Targets
 from cygd.components.evaluation import as_float_array, check_result, read_only
 from cygd.components.from_formula import component_from_formula
 from cygd.components.initializers import Initializer
@@ -36,6 +37,7 @@ __all__ = [
     "OptionError",
     "RunningSchedule",
     "Schedule",
+    "Targets",
     "UnknownComponentError",
     "as_float_array",
     "check_result",

@@ -18,6 +18,7 @@ from cygd.components.options import (
     check_option,
     unknown_option,
 )
+from cygd.components.pickling import pickled_state, restored_state
 from cygd.errors import did_you_mean
 
 Function = Callable[..., Any]
@@ -46,6 +47,8 @@ class Component:
     summary: str = field(default="", kw_only=True)  # one line for the user: a formula in words
     # the domain of each option: an interval such as "[0, 1)", or words such as "sum | mean"
     bounds: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    plugin: str = field(init=False, default="")  # the name and the origin of the plugin that registered it
+    origin: str = field(init=False, default="")
     _integers: frozenset[str] = field(init=False, default=frozenset())
     _open: bool = field(init=False, default=False)
 
@@ -140,6 +143,23 @@ class Component:
         configured = copy.copy(self)
         configured._set(parameters=parameters, **own)
         return configured
+
+    # copies: a component is immutable, so a deep copy is the component itself
+
+    def __copy__(self) -> Self:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return pickled_state(self)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self._set(name=state["name"])  # for the message of an error
+        self.__dict__.update(restored_state(self, state))
 
 
 def kernel_row(table: str, name: str) -> Mapping[str, Any]:

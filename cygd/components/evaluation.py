@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,13 +90,21 @@ def numerical_derivative(owner: Component, function: Function | None, signature:
     """Return the derivative of a function with respect to its last array by central differences; warn."""
     warn_numerical_derivative(owner, f"derivative={signature}")
     assert function is not None
+    return NumericalDerivative(function)
 
-    def derivative(*arrays: Array, **parameters: float) -> Array:
+
+@dataclass(frozen=True)
+class NumericalDerivative:
+    """The derivative of a function with respect to its last array by central differences."""
+
+    function: Function
+
+    def __call__(self, *arrays: Array, **parameters: float) -> Array:
+        """Return the derivative of each element."""
+        function = self.function
         *first, x = (np.asarray(array, np.float64) for array in arrays)
         # balances the truncation error of the formula and the rounding error
         step = np.cbrt(np.finfo(np.float64).eps) * np.maximum(1, np.abs(x))
         above, below = x + step, x - step
         difference = function(*first, above, **parameters) - function(*first, below, **parameters)
         return np.asarray(difference / (above - below))
-
-    return derivative

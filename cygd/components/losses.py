@@ -128,6 +128,12 @@ class Loss(Component):
         """The options that `configured` accepts, with their current values."""
         return {**super().options, "reduction": "sum" if self.reduction == "sum" else "mean"}
 
+    @property
+    def description(self) -> dict[str, Any]:
+        """The loss as a mapping that `resolve` accepts; a formula with its domain and its exact mean."""
+        own = {} if self.formula is None else {"reduction": self.reduction, "targets": self.targets}
+        return {**super().description, **own}
+
     def configured(self, options: Mapping[str, object]) -> Self:
         """Return a copy with other values of some options, including `reduction: sum | mean`."""
         configured = super().configured(options)

@@ -106,6 +106,11 @@ class Optimizer(Component):
             raise FormulaError(f"{self}: {error.message}", hint=error.hint) from None
 
     @property
+    def description(self) -> dict[str, Any]:
+        """The optimizer as a mapping that `resolve` accepts; formulas with the names of their state."""
+        return {**super().description, **({} if self.formula is None else {"state": list(self.state)})}
+
+    @property
     def program(self) -> Program | None:
         """The compiled program of the formulas."""
         if self.formula is None:

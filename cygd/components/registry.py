@@ -40,10 +40,15 @@ KINDS: tuple[Kind, ...] = (
 class UnknownComponentError(CygdError, ValueError):
     """A name that no component of its kind has."""
 
-    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
-        near = did_you_mean(name, known) or did_you_mean(name.lower().replace("-", "_"), known)
-        listed = f"known: {', '.join(known)}" if known else f"no {kind_label(kind)} is registered"
-        super().__init__(f"unknown {kind_label(kind)} {name!r}", hint=near or listed)
+    def __init__(
+        self, kind: str, name: str, known: Sequence[str] = (), *, detail: str = "", hint: str | None = None
+    ) -> None:
+        if hint is None:
+            near = did_you_mean(name, known) or did_you_mean(name.lower().replace("-", "_"), known)
+            hint = near or (f"known: {', '.join(known)}" if known else f"no {kind_label(kind)} is registered")
+        super().__init__(
+            f"unknown {kind_label(kind)} {name!r}" + (f": {detail}" if detail else ""), hint=hint
+        )
         self.kind = kind
         self.name = name
         self.known = tuple(known)

@@ -20,6 +20,7 @@ from cygd.config.yaml.nodes import parse_key, show_key
 from cygd.errors import ConfigError, Problem
 
 FILE_OPTIONS = ("path", "file", "x", "y")  # options of a data source that name a file if they are text
+STDIN = "/dev/stdin"  # also named "-"
 
 
 class Experiment(ExperimentSection):
@@ -47,7 +48,14 @@ class Experiment(ExperimentSection):
         options = [self._absolute_files(part) for part in (data.options, data.validation, data.test)]
         named = [value for part in options for value in part.values() if isinstance(value, str)]
         paths = [Path(path) for value in dict.fromkeys(named) for path in _matching_paths(value)]
-        return [path for path in paths if path.is_absolute() and path.is_file()]
+        # a pipe that a plugin reads is not read a second time
+        may_be_pipe = data.component.tier == "built-in"
+        return [
+            path
+            for path in paths
+            if path.is_absolute()
+            and (path.is_file() or (may_be_pipe and (str(path) == STDIN or path.is_fifo())))
+        ]
 
     def resolved(self) -> dict[str, Any]:
         """Return the experiment as plain values that do not depend on defaults or on the folder.
@@ -121,4 +129,4 @@ def _matching_paths(value: str) -> list[str]:
 
 
 def _absolute(folder: Path, path: str) -> str:
-    return os.path.abspath(folder / path)  # noqa: PTH100 (resolve() would follow links)
+    return STDIN if path == "-" else os.path.abspath(folder / path)  # noqa: PTH100 (resolve() would follow links)

@@ -8,6 +8,7 @@ plugins are loaded, so their paths are returned.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -65,14 +66,24 @@ def read_override(override: str) -> tuple[KeyPath, Node]:
     if not equals or "" in path:
         hint = "write KEY=VALUE, for example train.epochs=5"
         raise COMMAND_LINE.error(f"invalid override {override!r}", hint)
+    if text == "-":  # standard input; in YAML a list
+        return path, Node(text, COMMAND_LINE)
     problems: list[Problem] = []
     try:
         value = read_yaml(text, COMMAND_LINE, problems)
     except ConfigError as error:
         problems = error.problems
     if problems:
-        raise ConfigError([Problem(p.where, show_key(path), p.message, p.hint) for p in problems])
+        raise ConfigError(
+            [Problem(p.where, show_key(path), p.message, _shell_hint(key, p.hint)) for p in problems]
+        )
     return path, value or Node(None, COMMAND_LINE)
+
+
+def _shell_hint(key: str, hint: str | None) -> str | None:
+    """Return a hint to quote a value with the quotes that the shell needs around it."""
+    quoted = re.fullmatch("(put the text in quotes): ('.*')", hint or "")
+    return f'{quoted[1]}, and once more for the shell: "{key}={quoted[2]}"' if quoted else hint
 
 
 def _set(root: Node, path: KeyPath, new: Node, kept: set[KeyPath]) -> None:

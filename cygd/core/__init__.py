@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from cygd.core import _f32, _f64, deterministic, dispatch, random  # noqa: F401  (submodules)
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+try:
+    from cygd.core import _f32, _f64, deterministic, dispatch, random  # noqa: F401  (submodules)
+except ImportError:
+    folder = Path(__file__).parent
+    if any((folder / f"dispatch{suffix}").exists() for suffix in EXTENSION_SUFFIXES):
+        raise
+    raise ImportError(
+        f"the compiled core of cygd is not built in {folder}; start Python in another folder to use an "
+        "installed cygd, or build it here: python setup.py build_ext --inplace"
+    ) from None
 from cygd.core._f64 import names
 from cygd.core.primitives import (
     activate,

@@ -7,8 +7,8 @@ def real_array(value, name):
     """Return a value as a float32 or float64 array, or raise a TypeError that names the argument."""
     if value is None:
         raise TypeError(f"{name}: expected an array, got None")
-    # numpy.ma is imported on first use: if it is not loaded, no array is masked
-    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
+    # numpy.ma is imported on first use: before that no array is masked, also while another thread imports it
+    if isinstance(value, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
         raise TypeError(f"{name}: masked arrays are not supported; fill it first ({name}.filled(...))")
     array = np.asarray(value)
     kind, size = array.dtype.kind, array.dtype.itemsize
@@ -16,6 +16,8 @@ def real_array(value, name):
         return array if size > 2 else array.astype(np.float32)
     if kind == "f" or kind in "iub":
         return array.astype(np.float64)
+    if kind == "O" and hasattr(value, "toarray"):
+        raise TypeError(f"{name}: sparse matrices are not supported; make it dense ({name}.toarray())")
     raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
 
 

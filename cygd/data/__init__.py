@@ -5,13 +5,14 @@ raw columns in `table`, the rows of each part in `split`, fitting on the trainin
 prediction needs of it in `preprocessing`.
 """
 
+from cygd.data.column import Column
 from cygd.data.dataset import Dataset, Part
 from cygd.data.encoding import InputColumn
 from cygd.data.preparation import PreparedData, fingerprint, load, prepare
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import DATA_SOURCES, DataSource
 from cygd.data.split import SplitRows, split_rows
-from cygd.data.table import Column, Table
+from cygd.data.table import Table
 
 __all__ = [
     "DATA_SOURCES",

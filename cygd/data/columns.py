@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cygd.data.formatting import format_list, suggest_name
-from cygd.data.table import Table, parse_number
+from cygd.data.numbers import parse_number
+from cygd.data.table import Table
 from cygd.errors import CygdError
 
 if TYPE_CHECKING:
     from cygd.config.sections import DataSection
+
+log = logging.getLogger("cygd")
+
+# of pandas, for the index that it stores in Parquet and for a column of CSV without a name
+INDEX_NAME = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)*")
 
 MakeError = Callable[[str, str, str | None], CygdError]  # of key, message and hint
 
@@ -59,7 +67,12 @@ def assign_roles(
                 role = "a target" if name in targets else "the sample weight"
                 raise make_error("data.inputs", f"column {name!r} is also {role}", None)
     elif not inputs:
-        inputs = tuple(name for name in table.columns if name not in (*targets, *table.targets, weight, time))
+        others = (*targets, *table.targets, weight, time)
+        inputs = tuple(name for name in table.columns if name not in others)
+        index = tuple(name for name in inputs if is_index(name, table))
+        inputs = tuple(name for name in inputs if name not in index)
+        if index:
+            log_left_out(table, index)
     if not inputs:
         raise make_error("data.inputs", "no columns are left for the inputs", None)
     listed = resolve("data.categorical", section.categorical)
@@ -79,12 +92,25 @@ def assign_roles(
     return ColumnRoles(inputs, targets, categorical, classes[0] if classes else None, weight, time)
 
 
+def is_index(name: str, table: Table) -> bool:
+    """Return True for a column of row numbers or row names."""
+    return name in table.index_columns or INDEX_NAME.fullmatch(name) is not None
+
+
+def log_left_out(table: Table, index: tuple[str, ...]) -> None:
+    """Log a warning for index columns that are not inputs because the experiment does not name them."""
+    noun = "column" if len(index) == 1 else "columns"
+    where = f"{table.where}: " if table.where else ""
+    message = f"{where}left out the index {noun} {format_list(map(repr, index))}"
+    log.warning("%s", message, extra={"hint": "name all inputs in data.inputs to change that"})
+
+
 def resolve_columns(
     table: Table, make_error: MakeError, key: str, references: Iterable[str | int]
 ) -> tuple[str, ...]:
     """Return the columns given by name or, if the names are generated, by position; each at most once."""
     known = list(table.columns)
-    names: list[str] = []
+    names: dict[str, None] = {}  # a set in order
     for reference in references:
         if str(reference) in table.columns:
             name = str(reference)
@@ -96,13 +122,13 @@ def resolve_columns(
             raise make_error(key, f"unknown column {reference!r}{where}", hint)
         if name in names:
             raise make_error(key, f"column {name!r} is listed twice", None)
-        names.append(name)
+        names[name] = None
     return tuple(names)
 
 
 def hint_for_unknown(name: str, known: list[str]) -> str:
     """Return a hint for an unknown column, which may be due to a missing header or another delimiter."""
-    if all(parse_number(column) is not None for column in known):
+    if 2 * sum(parse_number(column) is not None for column in known) > len(known):
         return "the first line holds numbers; use header: false if the file has no column names"
     if len(known) == 1 and any(character in known[0] for character in ";\t|"):
         return f"the only column is {known[0]!r}; set data.delimiter if cells are separated otherwise"

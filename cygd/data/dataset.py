@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -63,7 +64,7 @@ class Dataset:
             raise DataError(f"{'y' if x.shape[1] else 'x'} has no columns")
         inputs = column_names(self.inputs, x.shape[1], "x")
         targets = column_names(self.targets, y.shape[1], "y")
-        if repeated := sorted({name for name in inputs + targets if (inputs + targets).count(name) > 1}):
+        if repeated := sorted(name for name, count in Counter(inputs + targets).items() if count > 1):
             raise DataError(f"duplicate column name {repeated[0]!r}")
         fields = {"x": x, "y": y, "inputs": inputs, "targets": targets, "classes": as_labels(self.classes)}
         if self.sample_weight is not None:
@@ -120,8 +121,9 @@ class Part:
 
 def as_real_array(values: object, name: str) -> Array:
     """Return values as an array of real numbers."""
+    reject_sparse(values, name)
     # `np.ma` would import a module that NumPy loads on demand; without it no array is masked
-    if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
+    if isinstance(values, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
         raise DataError(f"{name}: masked arrays are not supported", hint=f"fill it first: {name}.filled(...)")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
@@ -130,6 +132,14 @@ def as_real_array(values: object, name: str) -> Array:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name}: expected real numbers, got the type {array.dtype}")
     return array
+
+
+def reject_sparse(values: object, name: str = "") -> None:
+    """Raise a DataError for a sparse matrix of SciPy, which NumPy would take for one object."""
+    if not isinstance(values, np.ndarray) and hasattr(values, "toarray") and hasattr(values, "nnz"):
+        message = f"sparse matrices are not supported, got {type(values).__name__}"
+        hint = "make it dense: .toarray(); a file of sparse rows is source: svmlight"
+        raise DataError(f"{name}: {message}" if name else message, hint=hint)
 
 
 def as_real_columns(values: object, name: str) -> Array:

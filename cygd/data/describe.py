@@ -9,11 +9,12 @@ import numpy as np
 
 from cygd.components import Components
 from cygd.core.deterministic import column_statistics
-from cygd.data.columns import ColumnRoles
+from cygd.data.column import Column
+from cygd.data.columns import ColumnRoles, is_index
 from cygd.data.dataset import Label, Rows
 from cygd.data.formatting import format_list
-from cygd.data.preparation import HELD_OUT, Preparation, Samples
-from cygd.data.table import Column, Table
+from cygd.data.preparation import HELD_OUT, Preparation, Samples, filled_values
+from cygd.data.table import Table
 from cygd.errors import CygdError, format_count
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ColumnSummary:
     """The summary of one column."""
 
     name: str
-    role: str  # input, target, weight, time, or "" if it is not used
+    role: str  # input, target, weight, time, index, or "" if it is not used
     kind: str  # number, category, or mixed for a numeric column with strings in it
     missing: int  # rows without a value
     values: str  # the range of numbers, or the labels with their counts
@@ -40,6 +41,7 @@ class Description:
     columns: list[ColumnSummary] = field(default_factory=list)
     gaps: int = 0  # rows with a missing value in a column that is used
     dropped: int = 0  # how many of them are dropped
+    filled: list[tuple[str, int, str]] = field(default_factory=list)  # column, values, what replaces them
     parts: dict[str, int] = field(default_factory=dict)  # rows by part
     classes: dict[Label, dict[str, int]] = field(default_factory=dict)  # rows by class of the target, by part
     error: CygdError | None = None  # what ended the description early
@@ -60,7 +62,12 @@ def describe(experiment: Experiment, components: Components | None = None) -> De
         count_rows(preparation, samples, roles, description)
     except CygdError as error:
         description.error = error
-    description.columns = [summarize_column(name, c, roles, table) for name, c in table.columns.items()]
+    categorical, names = (roles or table).categorical, column_roles(roles)
+    names |= {name: "index" for name in table.columns if name not in names and is_index(name, table)}
+    description.columns = [
+        summarize_column(name, column, names.get(name, ""), name in categorical)
+        for name, column in table.columns.items()
+    ]
     return description
 
 
@@ -73,6 +80,9 @@ def count_rows(
     table = preparation.drop_missing(samples).table
     description.dropped = description.rows - len(table)
     rows = preparation.split(replace(samples, table=table))
+    if preparation.section.missing == "mean":
+        columns = preparation.fit_inputs(table, None if rows is None else rows.train)
+        description.filled = filled_values(table, columns)
     parts: dict[str, tuple[Table, Rows | None]] = {"training": (table, None if rows is None else rows.train)}
     for part in HELD_OUT:
         if getattr(preparation.section, part):
@@ -86,10 +96,10 @@ def count_rows(
                 description.classes.setdefault(label, {})[name] = count
 
 
-def summarize_column(name: str, column: Column, roles: ColumnRoles | None, table: Table) -> ColumnSummary:
+def summarize_column(name: str, column: Column, role: str, categorical: bool) -> ColumnSummary:
     """Return the summary of a column."""
-    role, missing = column_role(name, roles), int(column.missing.sum())
-    if column.is_categorical or name in (roles.categorical if roles else table.categorical):
+    missing = int(column.missing.sum())
+    if column.is_categorical or categorical:
         by_count = sorted(column.count_labels().items(), key=lambda item: -item[1])
         listed = format_list(f"{label} ({count})" for label, count in by_count)
         values = f"{format_count(len(by_count), 'label')}: {listed}"
@@ -100,17 +110,21 @@ def summarize_column(name: str, column: Column, roles: ColumnRoles | None, table
     return ColumnSummary(name, role, "mixed", missing, f"{values}; strings such as {column.string_at(row)!r}")
 
 
-def column_role(name: str, roles: ColumnRoles | None) -> str:
-    """Return the roles of a column, separated by commas."""
+def column_roles(roles: ColumnRoles | None) -> dict[str, str]:
+    """Return the roles of each used column, separated by commas."""
     if roles is None:
-        return ""
+        return {}
     names_by_role = {
         "input": roles.inputs,
         "target": roles.targets,
         "weight": (roles.sample_weight,),
         "time": (roles.time,),
     }
-    return ", ".join(role for role, names in names_by_role.items() if name in names)
+    found: dict[str, list[str]] = {}
+    for role, names in names_by_role.items():
+        for name in filter(None, names):
+            found.setdefault(name, []).append(role)
+    return {name: ", ".join(names) for name, names in found.items()}
 
 
 def format_range(column: Column) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from cygd.data.dataset import Array, Label, Rows
 from cygd.data.formatting import format_list, format_location
-from cygd.data.table import Table, parse_number
+from cygd.data.number_texts import describe_texts
+from cygd.data.numbers import boolean_word, find_label
+from cygd.data.table import Table
 from cygd.errors import DataError
 
 BLOCK_ROWS = 8192  # rows per block, so that a memory-mapped array is never loaded as a whole
@@ -43,20 +45,35 @@ def numeric_column(
     column = table.column(name)
     row = column.first_string_row
     if row is not None:
-        string = column.string_at(row)
-        hint = None
-        if table.where and parse_number(string, ",") is not None:
-            option = "data.decimal: ','" if table.config_hints else "decimal=','"
-            hint = f"set {option} if commas are decimal points"
-        elif table.where and table.config_hints:
-            hint = f"list {name!r} under data.categorical if it holds categories"
-        raise DataError(f"{table.location(row, name)}: expected a number, got {string!r}", hint=hint)
+        booleans = {text: boolean_word(text) for text in column.string_counts}
+        if None in booleans.values() or np.count_nonzero(~np.isnan(column.numbers)):
+            raise not_a_number_error(table, name, row)
+        values = np.array([*(booleans.get(text) or 0 for text in column.strings), np.nan])
+        column = replace(column, numbers=values[column.string_codes], string_codes=None, source=None)
     if all_finite(column.numbers):
         return column.numbers
     check_no_infinity(table, name)
     if fill is None:
         raise missing_value_error(table, name, missing_hint)
     return np.where(column.missing, float(fill), column.numbers)
+
+
+def not_a_number_error(table: Table, name: str, row: int) -> DataError:
+    """Return the error for a text in a column of numbers."""
+    column = table.column(name)
+    string, hint = column.string_at(row), None
+    if table.where:
+        hint = describe_texts(
+            list(column.string_counts),
+            text_file=table.is_text,
+            in_experiment=table.config_hints,
+        )
+    if table.where and hint is None:
+        option = "data.missing_values" if table.config_hints else "missing_values"
+        hint = f"set {option}: [{string!r}] if the word stands for a missing value"
+        if table.config_hints:
+            hint = f"list {name!r} under data.categorical if it holds categories, or {hint}"
+    return DataError(f"{table.location(row, name)}: expected a number, got {string!r}", hint=hint)
 
 
 def encode_column(
@@ -67,21 +84,34 @@ def encode_column(
     missing_hint: str = MISSING_HINT,
 ) -> Rows:
     """Return the index of each row's label in `categories`; `fill` and `missing_hint` as above."""
-    check_no_infinity(table, name)
-    codes, labels = table.column(name).factorize()
+    column = table.column(name)
+    codes, cells = column.cells()
     index = {label: i for i, label in enumerate(categories)}
+    used = np.unique(codes[codes >= 0]).tolist()
+    known = {i: find_label(cells[i], index) for i in used}
     # the last entry is for missing values, whose code is -1
-    index_of_code = np.array([*(index.get(label, -1) for label in labels), -1], np.int64)
-    encoded = index_of_code[codes]
-    missing = codes < 0
+    index_of_code = np.full(len(cells) + 1, -1, np.int64)
+    is_missing = np.full(len(cells) + 1, False)
+    is_missing[-1] = True
+    among_texts = column.is_categorical
+    for i, position in known.items():
+        index_of_code[i] = position
+        is_missing[i] = position < 0 and cells[i].label(among_texts=among_texts) is None
+    encoded, missing = index_of_code[codes], is_missing[codes]
     if missing.any():
         if fill is None:
-            raise missing_value_error(table, name, missing_hint)
+            hint = (
+                f"{missing_hint}; in quotes a word such as NA is a label" if table.is_text else missing_hint
+            )
+            raise missing_value_error(table, name, hint, int(np.argmax(missing)))
         encoded[missing] = index[fill]
     if (encoded < 0).any():
+        check_no_infinity(table, name)
         row = int(np.argmax(encoded < 0))
+        cell = cells[codes[row]]
+        label = cell.label(among_texts=among_texts)
         raise DataError(
-            f"{table.location(row, name)}: unknown label {labels[codes[row]]!r}",
+            f"{table.location(row, name)}: unknown label {label!r}",
             hint=f"the labels of the training rows are {format_list(categories)}",
         )
     return encoded
@@ -134,8 +164,10 @@ def check_no_infinity(table: Table, name: str) -> None:
         raise DataError(f"{table.location(row, name)}: expected a finite number, got {value}")
 
 
-def missing_value_error(table: Table, name: str, hint: str = MISSING_HINT) -> DataError:
+def missing_value_error(
+    table: Table, name: str, hint: str = MISSING_HINT, row: int | None = None
+) -> DataError:
     """Return the error for the first missing value of a column."""
-    row = int(np.argmax(table.column(name).missing))
+    row = int(np.argmax(table.column(name).missing)) if row is None else row
     advice = hint if table.where and table.config_hints else None
     return DataError(f"{table.location(row, name)}: the value is missing", hint=advice)

@@ -25,8 +25,10 @@ def convert_in_place(
         return None
     for column in columns:
         numeric_column(table, column.column, column.fill)  # raises before anything is overwritten
-    names = list(table.columns)
-    selected = [names.index(column.column) for column in columns]
+        if table.column(column.column).first_string_row is not None:  # the words True and False
+            return None
+    position = {name: i for i, name in enumerate(table.columns)}
+    selected = [position[column.column] for column in columns]
     fill = np.array([np.nan if column.fill is None else float(column.fill) for column in columns])
     x: Array = matrix.reshape(-1).view(dtype)[: len(matrix) * len(selected)].reshape(len(matrix), -1)
     for start in range(0, len(matrix), BLOCK_ROWS):

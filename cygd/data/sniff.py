@@ -6,31 +6,31 @@ never guessed at.
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
 import re
-import zlib
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cygd.components import Components
+from cygd.data.column import Column
 from cygd.data.dataset import Array, Dataset, Label
+from cygd.data.number_texts import describe_texts
+from cygd.data.numbers import PLACEHOLDERS
+from cygd.data.sniff_text import TextGuess, sniff_text
 from cygd.data.source import DataSource
 from cygd.data.sources.paths import resolve_paths
-from cygd.data.sources.text_io import normalize_encoding, open_text
-from cygd.data.table import Column, Table, parse_number
+from cygd.data.table import Table
 from cygd.errors import DataError
 
-SOURCES = {".npz": "npz", ".parquet": "parquet", ".svm": "svmlight", ".svmlight": "svmlight"}
-DEFAULTS = {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "header": True}
-DELIMITERS = ",;\t|"
-ENCODING_BYTES = 1 << 20  # read to guess the encoding
-DELIMITER_LINES = 20  # read to guess the delimiter
+SOURCES = {
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".svm": "svmlight",
+    ".svmlight": "svmlight",
+    ".libsvm": "svmlight",
+}
 MAX_LABELS = 20  # of a categorical column; a column with more holds names or notes
 MAX_CLASS_NUMBERS = 12  # of a numeric column that looks like class numbers
 ROW_NUMBERS = re.compile(
@@ -60,84 +60,60 @@ class TableGuess:
     options: dict[str, Any]
     table: Table
     columns: list[ColumnGuess]
+    notes: list[str]  # what was taken for what, where other readings are possible
 
 
 def sniff_table(path: str, components: Components) -> TableGuess:
     """Guess the source of a data file from its suffix, and the options from its first lines."""
     file = resolve_paths(Path(), path, "--data")[0]
     name = SOURCES.get(file.suffix.lower(), "csv")
-    options = {"path": path, **(sniff_csv_options(file) if name == "csv" else {})}
+    guess = sniff_text(file) if name == "csv" else TextGuess()
+    options = {"path": path, **guess.options}
     source = components.get("data_source", name)
     assert isinstance(source, DataSource)
     data = source.configured(options).read(Path())
     table = Table.from_dataset(data, str(file)) if isinstance(data, Dataset) else data
+    if name == "csv" and (words := missing_words(table)):
+        options["missing_values"] = words
+        listed = ", ".join(map(repr, words))
+        guess.notes.append(f"{file}: {listed} among numbers is taken for a missing value (missing_values)")
+        data = source.configured(options).read(Path())
+        assert isinstance(data, Table)
+        table = data
     if not len(table):
         raise DataError(f"{file} has no rows")
     columns = [sniff_column(column_name, column) for column_name, column in table.columns.items()]
-    return TableGuess(name, options, table, columns)
+    for i, column in enumerate(columns):
+        if column.name in table.index_columns:
+            columns[i] = replace(column, unusable="row names")
+    return TableGuess(name, options, table, columns, guess.notes)
 
 
-def sniff_csv_options(file: Path) -> dict[str, Any]:
-    """Return the options of a text file that differ from the defaults."""
-    encoding = sniff_encoding(file)
-    with open_text(file, normalize_encoding(encoding)) as text:
-        lines = list(islice((line for line in text if line.strip()), DELIMITER_LINES))
-    scores = {",": (0, 0)}  # the number of lines as wide as the first one, and that width
-    for delimiter in DELIMITERS:
-        widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter)]
-        if widths and widths[0] > 1:
-            scores[delimiter] = widths.count(widths[0]), widths[0]
-    delimiter = max(scores, key=lambda candidate: scores[candidate])
-    records = list(csv.reader(lines, delimiter=delimiter))
-    decimal = sniff_decimal(records) if delimiter != "," else "."
-    options: dict[str, Any] = {
-        "encoding": encoding,
-        "delimiter": "tab" if delimiter == "\t" else delimiter,
-        "decimal": decimal,
-        "header": not records or has_header(records[:2], decimal),
-    }
-    return {option: value for option, value in options.items() if value != DEFAULTS[option]}
-
-
-def sniff_encoding(file: Path) -> str:
-    """Return the encoding that the first bytes of a file suggest."""
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as raw:
-        try:
-            start = raw.read(ENCODING_BYTES)
-        except (OSError, EOFError, zlib.error):
-            return "utf-8"  # `open_text` reports the error
-    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
-
-
-def sniff_decimal(records: list[list[str]]) -> str:
-    """Return the decimal separator: a comma if some cells are numbers only with it, and none only without."""
-    cells = [cell for record in records[1:] for cell in record]
-    commas = any(parse_number(cell) is None and parse_number(cell, ",") is not None for cell in cells)
-    points = any(parse_number(cell) is not None and parse_number(cell, ",") is None for cell in cells)
-    return "," if commas and not points else "."
-
-
-def has_header(records: list[list[str]], decimal: str) -> bool:
-    """Return True if the first record holds names: if it has numbers in other cells than the second."""
-    kinds = [[parse_number(cell, decimal) is not None for cell in record] for record in records]
-    return not any(kinds[0]) or (len(kinds) > 1 and kinds[0] != kinds[1])
+def missing_words(table: Table) -> list[str]:
+    """Return the words for a missing value that columns of numbers hold, and no column of texts."""
+    words: set[str] = set()
+    labels: set[str] = set()
+    for column in table.columns.values():
+        strings = set(column.string_counts)
+        if column.is_categorical:
+            labels |= strings
+        elif strings <= PLACEHOLDERS:
+            words |= strings
+    return sorted(words - labels)
 
 
 def sniff_column(name: str, column: Column) -> ColumnGuess:
     """Return what a column appears to hold."""
     missing = int(np.count_nonzero(column.missing))
-    counts = column.count_labels()
+    # the cells are not read again for columns of numbers, of which a file may have thousands
+    counts = (column if column.is_categorical else replace(column, source=None)).count_labels()
     distinct = len(counts)
     if column.is_categorical:
         unusable = ""
         if distinct == 1:
             unusable = "the same in every row"
+        elif (remedy := describe_texts(list(column.string_counts))) is not None:
+            unusable = f"strings that look like numbers: {remedy}"
         elif distinct > min(MAX_LABELS, len(column.numbers) / 2):
             unusable = f"{distinct} different strings"
         return ColumnGuess(name, counts, np.nan, np.nan, missing, distinct, unusable=unusable)

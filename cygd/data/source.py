@@ -13,13 +13,17 @@ from cygd.components.registry import Kind
 from cygd.data.dataset import Dataset
 from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
+from cygd.data.sources.frame import load_frame
 from cygd.data.sources.parquet import load_parquet
 from cygd.data.sources.paths import glob_files
+from cygd.data.sources.pipes import STDIN, is_pipe
 from cygd.data.sources.sklearn_datasets import SKLEARN_DATASETS, load_sklearn
 from cygd.data.sources.svmlight import load_svmlight
 from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError, describe_exception
+
+WORD_OPTIONS = ("missing_values", "units")  # lists of words, which are no files whatever they match
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,17 +84,29 @@ class DataSource(Component):
     def files(self, folder: Path) -> list[Path]:
         """Return the files that the options name."""
         files = []
-        for value in self.parameters.values():
+        for option, value in self.parameters.items():
+            if option in WORD_OPTIONS:
+                continue
             for name in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(name, str) and name and "\0" not in name:
-                    is_file = (folder / name).is_file()
-                    files += [folder / name] if is_file else glob_files(folder, name)
+                    path = STDIN if name == "-" else folder / name
+                    is_source = path.is_file() or (self.tier == "built-in" and is_pipe(path))
+                    files += [path] if is_source else glob_files(folder, name)
         return files
 
 
 DATA_SOURCES: tuple[DataSource, ...] = (
     DataSource("inline", load_inline, summary="x and y in the experiment itself"),
-    DataSource("csv", load_csv, summary="columns of a text file, plain or .gz", bounds={"decimal": ". | ,"}),
+    DataSource(
+        "csv",
+        load_csv,
+        summary="columns of a text file, plain or .gz",
+        bounds={
+            "decimal": ". | ,",
+            "skip_rows": "[0, 4294967295]",
+            "skip_footer": "[0, 4294967295]",
+        },
+    ),
     DataSource("parquet", load_parquet, summary="columns of a Parquet file (extra: parquet)"),
     DataSource(
         "svmlight",
@@ -120,4 +136,7 @@ DATA_SOURCES: tuple[DataSource, ...] = (
     ),
 )
 
-KIND = Kind("data_source", DataSource, "cygd_data_sources", DATA_SOURCES)
+# not a choice of an experiment in YAML
+FRAME = DataSource("frame", load_frame, summary="a data frame that a program passes to cygd.run")
+
+KIND = Kind("data_source", DataSource, "cygd_data_sources", (*DATA_SOURCES, FRAME))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CygdError, format_count
+from cygd.files import write_user_file
 from cygd.inspection.surface import LARGEST, Array, LossSurface
 
 LEVELS = 24
@@ -16,7 +20,7 @@ CURVE_COLOR, PATH_COLOR, START_COLOR, END_COLOR = "#3b4252", "#d95f02", "#7570b3
 
 
 def draw(data: LossSurface, title: str, file: Path) -> None:
-    """Write a plot in the format that the suffix of the file names."""
+    """Write a plot, whole, in the format that the suffix of the file names."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -36,7 +40,11 @@ def draw(data: LossSurface, title: str, file: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "cygd", "svg.fonttype": "none"}):
         metadata = {"Date": None} if file.suffix == ".svg" else None
         try:
-            figure.savefig(file, metadata=metadata, dpi=150)
+            if not file.parent.is_dir():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+            content = io.BytesIO()
+            figure.savefig(content, format=file.suffix[1:] or None, metadata=metadata, dpi=150)
+            write_user_file(file, content.getvalue())
         except ValueError as error:
             raise CygdError(f"{file}: {error}", hint="use the suffix .svg, .png or .pdf") from None
 

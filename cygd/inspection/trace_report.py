@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import IO, SupportsFloat
+from typing import Protocol, SupportsFloat
 
 import numpy as np
 
@@ -19,6 +19,17 @@ from cygd.inspection.tracing import Array, LayerStep, ParameterStep, Step
 
 MAX_ROWS, MAX_SAMPLES = 20, 8
 
+
+class Output(Protocol):
+    """What traces are written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+
+    def flush(self) -> object:
+        """Write what is buffered."""
+
+
 CSV_COLUMNS = (
     *("step", "epoch", "learning_rate", "sample", "layer", "unit", "weight"),
     *("x", "h", "y_hat", "y", "error", "loss", "slope", "delta"),
@@ -26,14 +37,14 @@ CSV_COLUMNS = (
 )
 
 
-def write_text(steps: Iterable[Step], out: IO[str]) -> None:
+def write_text(steps: Iterable[Step], out: Output) -> None:
     """Write steps as tables."""
     for step in steps:
         out.write("\n".join(_step_lines(step)) + "\n\n")
         out.flush()
 
 
-def write_csv(steps: Iterable[Step], out: IO[str]) -> None:
+def write_csv(steps: Iterable[Step], out: Output) -> None:
     """Write steps as CSV; the bias is the weight `b`."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+CHUNK = 65536  # numbers that are searched at a time
 
 
 def check_count(name: str, value: object, minimum: int) -> int:
@@ -24,3 +28,25 @@ def check_flag(name: str, value: object) -> bool:
 def is_finite(value: object) -> bool:
     """Return True for a finite number; a bool is not a number."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def check_finite(name: str, array: NDArray[Any], weight: NDArray[Any] | None = None, hint: str = "") -> None:
+    """Raise a ValueError for the first number that is NaN or infinite; rows of weight 0 do not count.
+
+    The sum of an array is finite only if all of its numbers are, and needs no array for the answer. A sum
+    that is not finite may have overflowed, so the numbers are searched then, some rows at a time.
+    """
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum()):
+            return
+    rows = max(1, CHUNK // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        unfit = ~np.isfinite(array[start : start + rows])
+        if weight is not None:
+            unfit[weight[start : start + rows] == 0] = False
+        if unfit.any():
+            row, *column = (int(index) for index in np.argwhere(unfit)[0])
+            value = array[(start + row, *column)]
+            place = f"{name}[{', '.join(map(str, [start + row, *column]))}]"
+            where = f" (row {start + row}, column {column[0]})" if column else ""
+            raise ValueError(f"{name}: expected finite numbers, got {place} = {value}{where}{hint}")

@@ -7,16 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from cygd import core
 from cygd.components import Activation, Components, Loss, Optimizer, resolve
 from cygd.core import _f32, _f64
 from cygd.core.random import Stream
 from cygd.errors import PluginError
-from cygd.network.checks import check_count
+from cygd.network.checks import check_count, check_finite
+from cygd.network.last_optimizer import LastOptimizer
 from cygd.network.layers import Layer, build_layers
 
 Array = NDArray[Any]
+
+# attributes that cannot be replaced, and what to do instead
+_COMPILED = {
+    "weights": "write into its arrays: net.weights[0][...] = values",
+    "biases": "write into its arrays: net.biases[0][...] = values",
+    "trainable_values": "write into its arrays: net.trainable_values[0][...] = values",
+    **dict.fromkeys(("n_inputs", "layers", "loss_function", "dtype"), "create a new Network"),
+}
+_REBUILT = ("_engine", "_fit_lock", "weights", "biases", "trainable_values")
 
 
 class CompiledNetwork:
@@ -25,6 +36,10 @@ class CompiledNetwork:
     `Network` adds prediction, training and files; training, checkpoints and early stopping need no more
     than this class. The parameters are those of `Network`, and so are the attributes.
     """
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array | None, ...]
+    trainable_values: tuple[Array | None, ...]
 
     def __init__(
         self,
@@ -45,19 +60,48 @@ class CompiledNetwork:
         self.layers: tuple[Layer, ...] = build_layers(self.n_inputs, layers, components)
         loss_function = resolve("loss", loss, components)
         assert isinstance(loss_function, Loss)
+        if loss_function.kernel == "cross_entropy" and self.layers[-1].units == 1:
+            raise ValueError(
+                "loss: cross_entropy of one unit is minimal if the output is always 1; use "
+                "binary_cross_entropy with one sigmoid unit"
+            )
         self.loss_function = loss_function
-        self._engine = self._build_engine(self.dtype)
-        self.parameters: Array = np.empty(self._engine.n_parameters, self.dtype)
-        views = self.layer_views(self.parameters)
-        self.weights: list[Array] = [w for w, _, _ in views]
-        self.biases: list[Array | None] = [b for _, b, _ in views]
-        self.trainable_values: list[Array | None] = [a for _, _, a in views]
-        self._initialize()
         self.epochs = 0
         self.updates = 0
+        self._last_optimizer: LastOptimizer | None = None
+        self._compile()
+        self._initialize()
+
+    def _compile(self, parameters: Array | None = None) -> None:
+        """Create the engine, and the vector of parameters with its views."""
+        self._engine = self._build_engine(self.dtype)
+        self._parameters: Array = np.empty(self._engine.n_parameters, self.dtype)
+        if parameters is not None:
+            self._parameters[...] = parameters
+        w, b, a = zip(*self.layer_views(self._parameters), strict=True)
+        vars(self).update(weights=w, biases=b, trainable_values=a)
         self._fit_lock = threading.Lock()
-        # the optimizer object of the last fit, and its updater with the state that it left
-        self._last_optimizer: tuple[Optimizer, Any] | None = None
+
+    @property
+    def parameters(self) -> Array:
+        """The flat vector of all parameters; an assignment copies into it."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: ArrayLike) -> None:
+        array = core.real_array(values, "parameters")
+        if array.shape != self._parameters.shape:
+            raise ValueError(f"parameters: expected shape {self._parameters.shape}, got {array.shape}")
+        with np.errstate(over="ignore"):
+            array = array.astype(self.dtype, copy=False)
+        check_finite("parameters", array)
+        self._parameters[...] = array
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Reject assignments that the engine would not see."""
+        if name in _COMPILED and name in vars(self):
+            raise AttributeError(f"{name} cannot be assigned; {_COMPILED[name]}")
+        super().__setattr__(name, value)
 
     @property
     def n_outputs(self) -> int:
@@ -65,14 +109,14 @@ class CompiledNetwork:
         return self.layers[-1].units
 
     @property
-    def activations(self) -> list[Activation]:
+    def activations(self) -> tuple[Activation, ...]:
         """The activations of the layers, with the current values of their trainable parameters."""
-        return [
+        return tuple(
             layer.activation
             if a is None
             else layer.activation.configured(dict(zip(layer.activation.trainable, a.tolist(), strict=True)))
             for layer, a in zip(self.layers, self.trainable_values, strict=True)
-        ]
+        )
 
     def penalty(self) -> float:
         """Return the sum over all weights of l1 |w| + l2 w^2 / 2."""
@@ -97,6 +141,26 @@ class CompiledNetwork:
             start, n_in = a + n_trainable, layer.units
         return views
 
+    # copies and pickles ---------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle keeps: everything but the engine, which is compiled again."""
+        state: Any = object.__getstate__(self)
+        attributes, slots = state if isinstance(state, tuple) else (state, None)  # slots of a subclass
+        kept = {**attributes, **(slots or {}), "_parameters": self._parameters.copy()}
+        if self._last_optimizer is not None:
+            kept["_last_optimizer"] = self._last_optimizer.pack()
+        return {name: value for name, value in kept.items() if name not in _REBUILT}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Compile a copy."""
+        rest = dict(state)
+        parameters, packed = rest.pop("_parameters"), rest.pop("_last_optimizer")
+        for name, value in rest.items():
+            object.__setattr__(self, name, value)
+        self._compile(parameters)
+        self._last_optimizer = packed and LastOptimizer.unpack(packed, self._new_updater)
+
     # construction ---------------------------------------------------------------------------------
 
     @property
@@ -117,6 +181,10 @@ class CompiledNetwork:
             for layer in self.layers
         ]
         return (_f32 if dtype == np.float32 else _f64).Engine(self.n_inputs, layers, self.loss_function)
+
+    def _new_updater(self, optimizer: Optimizer) -> Any:
+        """Return an updater of the engine, with a fresh state."""
+        return self._kernels.Optimizer(optimizer, self._engine)
 
     def _initialize(self) -> None:
         """Draw the weights, each layer from its own random stream; biases are 0 unless given."""

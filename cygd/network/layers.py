@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cygd.components import Activation, Components, Initializer, resolve
 from cygd.errors import CygdError, did_you_mean
 from cygd.network.checks import check_count, is_finite
+from cygd.network.saved_components import save_component
 
 Array = NDArray[Any]
 
@@ -50,8 +51,8 @@ class Layer:
         """Return the layer as a mapping for JSON, without the values of its parameters."""
         return {
             "units": self.units,
-            "activation": self.activation.description,
-            "initializer": self.initializer.description,
+            "activation": save_component(self.activation),
+            "initializer": save_component(self.initializer),
             "dropout": self.dropout,
             "l1": self.l1,
             "l2": self.l2,
@@ -75,6 +76,8 @@ def build_layers(
             if layer.weights is not None and len(layer.weights) != n_inputs:
                 expected = (n_inputs, layer.units)
                 raise ValueError(f"weights must have shape {expected}, got {layer.weights.shape}")
+            if layer.units == 1 and layer.activation.kernel == "softmax":
+                raise ValueError("softmax of one unit is always 1; use sigmoid")
             if layer.dropout and is_output:
                 raise ValueError("the output layer cannot drop its own outputs")
         except ValueError as error:

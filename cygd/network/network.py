@@ -11,21 +11,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cygd import core
-from cygd.components import Components, Metric, Optimizer, Schedule
+from cygd.components import Component, Components, Metric, Optimizer, Schedule
 from cygd.core import _f64
-from cygd.network import serialization
+from cygd.network import checks, serialization
 from cygd.network.compiled import CompiledNetwork
 from cygd.network.early_stopping import EarlyStopping
 from cygd.network.evaluation import Rows
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import History
+from cygd.network.last_optimizer import LastOptimizer
 from cygd.network.training import OnEpoch, TrainingLoop
 from cygd.network.updates import Update
 
@@ -55,9 +56,10 @@ class Network(CompiledNetwork):
     Attributes
     ----------
     parameters : array of shape (n_parameters,)
-        The flat vector w0, b0, a0, w1, b1, a1, ..., each w in row-major order. Writable.
-    weights, biases, trainable_values : list of arrays
-        Views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
+        The flat vector w0, b0, a0, w1, b1, a1, ..., each w in row-major order. Writable; an assignment
+        copies finite numbers into it.
+    weights, biases, trainable_values : tuple of arrays
+        Writable views of it, one per layer: of shape (n_inputs, n_outputs), (n_outputs,), and one number per
         trainable parameter of the activation; None if a layer has no bias, or nothing to train.
     layers : tuple of Layer
     epochs, updates : int
@@ -66,7 +68,8 @@ class Network(CompiledNetwork):
     Notes
     -----
     `predict`, `loss` and `gradient` release the GIL and may run in parallel; a second `fit` at the same
-    time raises a RuntimeError.
+    time raises a RuntimeError. They take NaN and infinite numbers as they are, so that a NaN in a row of x
+    is a NaN in its outputs; `fit` refuses them.
     """
 
     def __repr__(self) -> str:
@@ -160,11 +163,16 @@ class Network(CompiledNetwork):
 
     def _rows(self, name: str, values: ArrayLike, columns: int, dtype: np.dtype[Any] | None = None) -> Array:
         """Return values as a C-contiguous (n_samples, columns) array, without a copy if they are one."""
-        array = core.real_array(values, name)
+        try:
+            array = core.real_array(values, name)
+        except ValueError as error:  # of NumPy, which does not know the name
+            raise ValueError(f"{name}: expected rows of equal length: {error}") from None
         if array.ndim == 1 and name == "y" and columns == 1:
             array = array[:, None]
         if array.ndim != 2 or array.shape[1] != columns:
-            raise ValueError(f"{name} must have shape (n_samples, {columns}), got {array.shape}")
+            class_numbers = name == "y" and columns > 1 and array.shape in ((array.size,), (array.size, 1))
+            hint = f"; class numbers need one column per class: np.eye({columns})[y]" if class_numbers else ""
+            raise ValueError(f"{name} must have shape (n_samples, {columns}), got {array.shape}{hint}")
         return np.require(array, dtype or self.dtype, ["C", "A"])
 
     def _pair(
@@ -205,6 +213,7 @@ class Network(CompiledNetwork):
         evaluate_every: int = 0,
         threads: int | None = None,
         metrics: Sequence[str | Mapping[str, object] | Metric] = (),
+        check_finite: bool = True,
     ) -> History:
         """Train by gradient descent.
 
@@ -213,7 +222,8 @@ class Network(CompiledNetwork):
         x : array of shape (n_samples, n_inputs)
         y : array of shape (n_samples, n_outputs)
         optimizer : str, mapping or Optimizer
-            Its state is fresh, unless the same object was passed to the last fit.
+            Its state is fresh, unless it is the object that was passed to the last fit, or `net.optimizer`.
+            See the notes on what is kept.
         learning_rate : float, optional
             The optimizer's own by default; 0.1 for sgd.
         epochs : int
@@ -231,11 +241,15 @@ class Network(CompiledNetwork):
             callback(epoch, values) before the first update (epoch 0) and after each epoch; a true
             value stops.
         evaluate_every : int
-            Measure loss and metrics at epoch 0, N, 2 N, ... and at the end; 0: only at the end.
+            Measure loss and metrics at epoch 0, N, 2 N, ... and at the end; 0: only at the end, or after
+            every epoch if early stopping or a schedule such as reduce_on_plateau watches the loss.
         threads : int, optional
             The maximum; fewer are used if the work does not pay for more. Never changes the result.
         metrics : sequence
             Names, mappings or `Metric` objects.
+        check_finite : bool
+            Refuse x, y and validation rows with NaN or infinite numbers. Rows of weight 0 take no part and
+            may hold anything.
 
         Returns
         -------
@@ -244,11 +258,21 @@ class Network(CompiledNetwork):
 
         Raises
         ------
+        ValueError
+            If an array does not fit, has no rows, or holds a number that is not finite.
         PluginError
             If a component given as Python functions fails; the weights are then those after the last
             completed epoch.
         RuntimeError
             If another fit of this network is running.
+
+        Notes
+        -----
+        A network keeps its parameters, the numbers of epochs and updates, its seed, and the last optimizer
+        with its state. Two fits of 5 epochs that are given the same `Optimizer` object make the updates of
+        one fit of 10; a name or a mapping starts with a fresh state each time. The schedule, early stopping
+        and the measurements start anew with every fit. `copy.copy`, `copy.deepcopy` and pickle keep all of
+        this; `save` keeps the optimizer's state with ``optimizer=True`` only.
         """
         options = FitOptions.build(
             optimizer=optimizer,
@@ -263,7 +287,8 @@ class Network(CompiledNetwork):
             threads=threads,
             metrics=metrics,
         )
-        return self._training_loop(x, y, options, validation, sample_weight, callback).run()
+        loop = self._training_loop(x, y, options, validation, sample_weight, callback, check_finite)
+        return loop.run()
 
     def steps(
         self,
@@ -273,13 +298,14 @@ class Network(CompiledNetwork):
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         sample_weight: ArrayLike | None = None,
         callback: Callable[[int, dict[str, float]], bool | str | None] | None = None,
+        check_finite: bool = True,
         **as_fit: Any,
     ) -> Generator[Update, None, History]:
         """Train like `fit`, with the same bits, and yield each update.
 
         Parameters
         ----------
-        x, y, validation, sample_weight, callback, **as_fit
+        x, y, validation, sample_weight, callback, check_finite, **as_fit
             The parameters of `fit`.
 
         Yields
@@ -303,7 +329,8 @@ class Network(CompiledNetwork):
         3 [1.64] [1.784]
         """
         options = FitOptions.build(**as_fit)
-        return self._training_loop(x, y, options, validation, sample_weight, callback).steps()
+        loop = self._training_loop(x, y, options, validation, sample_weight, callback, check_finite)
+        return loop.steps()
 
     def _training_loop(
         self,
@@ -313,47 +340,90 @@ class Network(CompiledNetwork):
         validation: tuple[ArrayLike, ArrayLike] | None,
         sample_weight: ArrayLike | None,
         callback: OnEpoch | None,
+        check_finite: bool,
     ) -> TrainingLoop:
         """Check the data and return the training of this network on it."""
         if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
             raise TypeError("validation must be a pair (x, y)")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be a function, got {callback!r}")
-        data = Rows(*self._pair(x, y, sample_weight))
-        self.loss_function.check_targets(data.y)
+        checks.check_flag("check_finite", check_finite)
+        checks.check_finite("parameters", self.parameters, hint="; assign finite ones before training")
+        data = self._part("", x, y, sample_weight, check_finite)
         return TrainingLoop(
             network=self,
             data=data,
             options=options,
-            validation=None if validation is None else Rows(*self._pair(*validation, None)),
+            validation=validation and self._part("validation ", *validation, None, check_finite),
             on_epoch=callback,
         )
 
+    def _part(
+        self, name: str, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, finite: bool
+    ) -> Rows:
+        """Return rows to train or validate on, with x, y and the domain of the targets checked."""
+        with np.errstate(over="ignore"):  # what does not fit into float32 is not finite
+            rows, targets, weight = self._pair(x, y, sample_weight)
+        if not len(rows):
+            raise ValueError(
+                f"no rows to {'validate' if name else 'train'} on: {name}x has shape {rows.shape}"
+            )
+        if finite:
+            hint = "; fill or drop such rows (check_finite=False takes them as they are)"
+            checks.check_finite(f"{name}x", rows, weight, hint)
+            checks.check_finite(f"{name}y", targets, weight, hint)
+        counted = targets if weight is None or weight.all() else targets[weight > 0]
+        self.loss_function.check_targets(counted)
+        return Rows(rows, targets, weight)
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer of the last fit; the next one continues with its state if it is given this object."""
+        return None if self._last_optimizer is None else self._last_optimizer.optimizer
+
     # files ----------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to an .npz file: arrays w0, b0, a0, w1, ... and its description as JSON."""
-        serialization.save(self, path)
+    def save(self, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
+        """Write the network to an .npz file: arrays w0, b0, a0, w1, ... and its description as JSON.
+
+        An old file is replaced by a whole new one, or stays as it is.
+
+        Parameters
+        ----------
+        path : str or path
+        optimizer : bool
+            Whether to keep the state of the last fit's optimizer, too. The first fit after `load` continues
+            with it if it is given this optimizer, with any learning rate: training goes on as if it had not
+            been interrupted.
+        """
+        serialization.save(self, path, optimizer=optimizer)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], components: Components | None = None) -> Network:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        components: Components | Iterable[Component] | None = None,
+    ) -> Self:
         """Read a network that `save` wrote.
 
         Parameters
         ----------
         path : str or path
-        components : Components, optional
-            Where its activations and its loss are looked up, if they are not built in.
+        components : list of components, or Components, optional
+            Those of the network that are neither built in nor formulas: a list of components, or an object
+            that finds them by kind and name.
 
         Raises
         ------
         CheckpointError
             If the file is not a saved network.
         UnknownComponentError
-            If the file names an unknown component.
+            If the network has a component that is not passed; a built-in of its name is not taken instead.
         """
-        description, (epochs, updates) = serialization.load(path)
+        stored = serialization.load(path, components)
         with serialization.convert_errors(path):
-            net = cls(components=components, **description)
-        net.epochs, net.updates = epochs, updates
+            net = cls(**stored.arguments)
+            net.epochs, net.updates = stored.epochs, stored.updates
+            if stored.optimizer is not None:
+                net._last_optimizer = LastOptimizer.unpack(stored.optimizer, net._new_updater)
         return net

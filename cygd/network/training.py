@@ -7,6 +7,8 @@ epoch; row 0 to the weights before the first update.
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,13 +17,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from cygd.errors import DataError
 from cygd.network.compiled import CompiledNetwork
 from cygd.network.early_stopping import EarlyStoppingMonitor, EarlyStoppingState
-from cygd.network.evaluation import Evaluator, Part
+from cygd.network.evaluation import Evaluator, Part, find_targets
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import UNMEASURED, History
+from cygd.network.last_optimizer import LastOptimizer
 from cygd.network.training_state import TrainingState
 from cygd.network.updates import Update, UpdateRunner, build_trainer
+
+log = logging.getLogger("cygd")
 
 Array = NDArray[Any]
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
@@ -49,8 +55,9 @@ class TrainingLoop:
         self.stop: EarlyStoppingMonitor | None = None
         if options.stop is not None:
             self.stop = EarlyStoppingMonitor(options.stop, options.metrics, self.validation is not None)
-        # what is never measured cannot stop anything
-        self.evaluate_every = options.evaluate_every or (1 if self.stop is not None else 0)
+        # what is never measured can neither stop the training nor reduce its rate
+        watched = self.stop is not None or options.schedule.watcher is not None
+        self.evaluate_every = options.evaluate_every or (1 if watched else 0)
         self.trainer: Any = None  # the engine's
         self.finished = False
         self.pending_rates: list[float] = []  # of the current call of the engine
@@ -118,9 +125,22 @@ class TrainingLoop:
         self.earlier_epochs = network.epochs - self.history.epochs  # of earlier fits
         self.penalized = any(layer.l1 or layer.l2 for layer in network.layers)
         shared = (options.metrics, self.unscale, options.threads or 1)
-        self.evaluators = [Evaluator(network, self.data, *shared)]
-        if self.validation is not None:
-            self.evaluators.append(Evaluator(network, self.validation, *shared, prefix="validation_"))
+        targets = find_targets(options.metrics, network.loss_function, self.data, self.unscale)
+        parts = {"": self.data, "validation_": self.validation}
+        self.evaluators = [
+            Evaluator(network, part, *shared, prefix=prefix, targets=targets)
+            for prefix, part in parts.items()
+            if part is not None
+        ]
+        self.undefined = {name: needs for each in self.evaluators for name, needs in each.undefined.items()}
+        self._report_undefined()
+
+    def _report_undefined(self) -> None:
+        """Warn of metrics without a value; raise a DataError if early stopping monitors one."""
+        for name, needs in self.undefined.items():
+            if self.stop is not None and name == self.stop.name:
+                raise DataError(f"stop: monitor {name!r} cannot be computed: it needs {needs}")
+            log.warning("%s cannot be computed and stays empty: it needs %s", name, needs)
 
     def _restore(self, state: TrainingState) -> None:
         """Set everything to the state of another training."""
@@ -218,6 +238,7 @@ class TrainingLoop:
     def _append_row(self, epoch: int, values: Mapping[str, float]) -> None:
         """Append the measurements of an epoch to the history."""
         row = {"epoch": epoch, "seconds": time.perf_counter() - self.began, **values}
+        row |= dict.fromkeys(self.undefined, math.nan)
         self.history.append({name: row[name] for name in row if name not in UNMEASURED})
 
     def measure(self) -> dict[str, float]:
@@ -266,10 +287,11 @@ def _monitored(row: Mapping[str, float]) -> float | None:
 
 
 def _updater(network: CompiledNetwork, options: FitOptions) -> Any:
-    """Return the updater of the last fit if it had the same optimizer object, else a new one."""
+    """Return the updater of the last fit if it had the same optimizer, else a new one."""
     key, last = options.state_key, network._last_optimizer
-    if key is not None and last is not None and last[0] is key:
-        return last[1]
-    updater = network._kernels.Optimizer(options.optimizer, network._engine)
-    network._last_optimizer = None if key is None else (key, updater)
+    if last is not None and last.continues(key, options.optimizer):
+        network._last_optimizer = LastOptimizer(key or options.optimizer, last.updater)
+        return last.updater
+    updater = network._new_updater(options.optimizer)
+    network._last_optimizer = LastOptimizer(key or options.optimizer, updater)
     return updater

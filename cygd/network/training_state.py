@@ -69,8 +69,8 @@ class TrainingState:
         return replace(self, parameters=self.parameters.copy(), optimizer=optimizer)
 
     def load_weights_into(self, network: CompiledNetwork) -> None:
-        """Set the parameters of a network; raise a CheckpointError if it has another number of them."""
-        if self.parameters.shape != network.parameters.shape:
+        """Set the parameters of a network; raise a CheckpointError if they are unlike."""
+        if not _is_like(self.parameters, network.parameters):
             raise CheckpointError("the state of training does not fit the experiment: parameters")
         network.parameters[...] = self.parameters
 
@@ -79,9 +79,11 @@ class TrainingState:
         own, given = updater.state, self.optimizer
         python = updater.component.update is not None  # a Python optimizer may replace and add arrays
         for name in dict.fromkeys([*own, *given]):
-            fits = name in own and name in given and own[name].shape == given[name].shape
+            fits = name in own and name in given and _is_like(given[name], own[name])
             if not fits and not python:
                 raise CheckpointError(f"the state of training does not fit the experiment: {name}")
+        if len(self.scalars) != len(updater.scalars):
+            raise CheckpointError("the state of training does not fit the experiment: scalars")
         self.load_weights_into(network)
         network.epochs, network.updates = self.epoch, self.updates
         for name, values in self.optimizer.items():
@@ -90,3 +92,8 @@ class TrainingState:
             else:
                 updater.state[name][...] = values  # in place: the core holds the address
         updater.step, updater.scalars = self.step, list(self.scalars)
+
+
+def _is_like(given: Array, own: Array) -> bool:
+    """Return True for arrays of one type and shape; another type would be converted in silence."""
+    return given.dtype == own.dtype and given.shape == own.shape

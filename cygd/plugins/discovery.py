@@ -8,7 +8,6 @@ file edited since the last run in the same process is read again.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import re
@@ -17,14 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from cygd.components.plugin_file import run_plugin_file
 from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
 
 GROUP = "cygd"
 COMPILED = (".so", ".pyd")
+OPTION, VARIABLE = "-p", "CYGD_PLUGINS"  # where a user requests plugins
+FORBID = "CYGD_NO_PLUGINS"  # set: the plugins that an experiment names are not loaded
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Request:
             return None
         return (self.folder or Path.cwd()).joinpath(Path(self.target).expanduser()).resolve()
 
+    @property
+    def from_experiment(self) -> bool:
+        """Whether an experiment names the plugin, rather than the user who runs it."""
+        return self.source not in (OPTION, VARIABLE)
+
     def error(self, message: str, hint: str | None = None) -> PluginError:
         """Return an error about this request."""
         return PluginError(f"{self.source}: plugin {self.target!r}: {message}", hint=hint)
@@ -79,15 +85,20 @@ class LoadedPlugin:
 
 def environment_requests(environment: Mapping[str, str]) -> list[Request]:
     """Return the requests of CYGD_PLUGINS."""
-    names = (name.strip() for name in environment.get("CYGD_PLUGINS", "").split(","))
-    return [Request(name, "CYGD_PLUGINS") for name in names if name]
+    names = (name.strip() for name in environment.get(VARIABLE, "").split(","))
+    return [Request(name, VARIABLE) for name in names if name]
+
+
+def forbids_plugins(environment: Mapping[str, str]) -> bool:
+    """Return True if the plugins that an experiment names must not be loaded."""
+    return environment.get(FORBID, "") not in ("", "0")
 
 
 def option_requests(plugins: Sequence[str]) -> list[Request]:
     """Return the requests of the command line or of a caller in Python."""
     # a single str is a sequence too
     names = [plugins] if isinstance(plugins, str | os.PathLike) else plugins
-    return [Request(os.fspath(name), "-p") for name in names]
+    return [Request(os.fspath(name), OPTION) for name in names]
 
 
 def installed_entry_points() -> list[EntryPoint]:
@@ -164,7 +175,7 @@ def _hint_missing_module(request: Request) -> str | None:
     """Return a hint for a module that is not found."""
     folder, top = request.folder or Path.cwd(), request.target.partition(".")[0]
     path = folder / f"{request.target}.py"
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 (a name that is too long is no file)
         return f"for the file write {path.name!r}"
     spec = PathFinder.find_spec(top, [str(folder)])
     if spec is not None and spec.origin is not None:
@@ -183,36 +194,16 @@ def _make_importable(folder: Path) -> str:
 def _load_file(path: Path, request: Request) -> LoadedPlugin:
     if path.suffix != ".py":
         raise request.error(f"expected a .py file, got {path}", "name a package as a module: a.b")
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113
         near = did_you_mean(path.name, sorted(file.name for file in path.parent.glob("*.py")))
         raise request.error(f"no such file: {path}", near)
     loaded = LoadedPlugin(path.stem, str(path), None, request.source)
     try:
-        module = _run_file(path)
+        module = run_plugin_file(path)
     except (Exception, SystemExit) as error:
         hint = hint_of(error) or _hint_sibling_import(error, path)
         raise loaded.error(f"import failed: {describe_exception(error, str(path))}", hint) from error
     return replace(loaded, plugin=module)
-
-
-def _run_file(path: Path) -> ModuleType:
-    """Execute a file as a module whose name is derived from its path."""
-    name = f"cygd_plugin_{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
-    spec = spec_from_file_location(name, path)
-    assert spec is not None
-    module = module_from_spec(spec)
-    code = compile(path.read_bytes(), path, "exec", dont_inherit=True)
-    previous = sys.modules.get(name)
-    sys.modules[name] = module  # dataclasses and pickle look a class up by its module
-    try:
-        exec(code, module.__dict__)
-    except BaseException:
-        if previous is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = previous
-        raise
-    return module
 
 
 def _hint_sibling_import(error: BaseException, path: Path) -> str | None:

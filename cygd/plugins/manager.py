@@ -262,7 +262,10 @@ class Plugins:
         self._manager.register(loaded.plugin, loaded.name)
         self._loaded[loaded.name] = loaded
         self._calls_by_hook.clear()
-        self.entries += [Entry(component, loaded.name, loaded.origin) for component in components]
+        for component in components:
+            if loaded.name != BUILT_IN:
+                component._set(plugin=loaded.name, origin=loaded.origin)  # for files that name their source
+            self.entries.append(Entry(component, loaded.name, loaded.origin))
 
     def _unique_name(self, name: str) -> str:
         """Return the first of NAME, NAME-2, NAME-3, ... that no plugin has."""

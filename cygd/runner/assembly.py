@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,17 @@ from cygd.components import Component
 from cygd.data import PreparedData, prepare
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
-from cygd.network import Layer, Network
+from cygd.network import Layer, Network, evaluation
 from cygd.plugins.discovery import (
     Request,
     environment_requests,
+    forbids_plugins,
     installed_entry_points,
     matches,
     option_requests,
 )
 from cygd.plugins.manager import Plugins
+from cygd.runner.relocation import missing_file_option, relocate
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -46,6 +48,8 @@ class LoadedExperiment:
     # plugin file -> the copy to use in its place when the file is copied again: the folds of a
     # cross-validation share their imported plugins, so they must not copy a file edited in the meantime
     plugin_copies: Mapping[Path, Path] = field(default_factory=dict, kw_only=True, repr=False)
+    # recorded path of a data file -> its present one, for a run folder that was moved
+    moved: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
 
     def resolved(self, name_plugin: Callable[[Path], str] = str) -> dict[str, Any]:
         """Return the content of config.yaml, which depends on neither folder nor environment.
@@ -87,9 +91,10 @@ def assemble(
     overrides: Sequence[str] = (),
     plugins: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    data: Any = None,
 ) -> Assembly:
     """Read an experiment and build its data and network."""
-    return build(read(source, overrides, plugins, environment))
+    return build(read(source, overrides, plugins, environment, data))
 
 
 # -- read -------------------------------------------------------------------------------------------
@@ -100,11 +105,17 @@ def read(
     overrides: Sequence[str] = (),
     plugins: Sequence[str] = (),  # loaded in addition to those that the experiment names
     environment: Mapping[str, str] | None = None,  # controls plugin loading; None: os.environ
+    data: Any = None,  # a data frame that replaces the source of the data
 ) -> LoadedExperiment:
     """Read an experiment, load its plugins and validate it; the error lists every problem."""
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
-    return read_document(document, plugins, environment)
+    if data is not None:
+        document = document.with_frame(data)
+    moved: Mapping[str, str] = {}
+    if not isinstance(source, Mapping) and Path(source).name == "config.yaml":
+        document, moved = relocate(document)
+    return replace(read_document(document, plugins, environment), moved=moved)
 
 
 def read_document(
@@ -114,18 +125,30 @@ def read_document(
     load: Callable[[Sequence[Request]], Plugins] | None = None,  # None: Plugins.load
 ) -> LoadedExperiment:
     """Load the plugins of a document and validate it; the error lists every problem."""
-    asked = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
-    asked += option_requests(plugins)
     environment = os.environ if environment is None else environment
+    named = [Request(name, where, folder) for name, where, folder in document.plugin_requests]
+    forbidden = [request for request in named if forbids_plugins(environment) and not request.blocks]
+    asked = [*(request for request in named if request not in forbidden), *option_requests(plugins)]
     try:
         registry = Plugins.load(asked, environment=environment) if load is None else load(asked)
     except PluginError as error:
         raise _with_config_problems(error, document) from error
-    experiment = config.validate(document, registry)
+    try:
+        experiment = config.validate(document, registry)
+    except ConfigError as error:
+        if forbidden:
+            raise ConfigError([*error.problems, *map(_forbidden_problem, forbidden)]) from error
+        raise
     problems = list(_pointer_problems(experiment, registry))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return LoadedExperiment(experiment, registry, (*environment_requests(environment), *asked))
+
+
+def _forbidden_problem(request: Request) -> Problem:
+    message = f"the plugin {request.target!r} was not executed, because plugins of experiments are forbidden"
+    hint = "if you trust its code, name it with -p"
+    return Problem(request.source, "", message, hint)
 
 
 def _with_config_problems(error: PluginError, document: config.Document) -> CygdError:
@@ -199,8 +222,13 @@ def build(
         prepared = prepare(experiment, reading.plugins)
     except DataError as error:
         error.where = _option_location(error, experiment)
+        missing = missing_file_option(experiment.document)
+        if missing:
+            hint = f"if the data were moved, name their new place: {missing}=PATH"
+            error.hint = f"{error.hint}; {hint}" if error.hint else hint
         raise
     problems = list(_data_problems(experiment, prepared))
+    problems += [] if problems else _metric_problems(experiment, prepared)
     if problems:
         raise ConfigError(problems)
     return Assembly(
@@ -210,6 +238,7 @@ def build(
         prepared,
         build_network(experiment, prepared.train.x.shape[1], reading.plugins),
         plugin_copies=reading.plugin_copies,
+        moved=reading.moved,
     )
 
 
@@ -273,3 +302,30 @@ def _data_problems(experiment: config.Experiment, prepared: PreparedData) -> Ite
         except DataError as error:
             yield experiment.problem("loss", error.message, error.hint)
             return
+
+
+def _metric_problems(experiment: config.Experiment, prepared: PreparedData) -> Iterator[Problem]:
+    """Yield the metrics that the targets do not fit, and a monitor or objective without a value."""
+    metrics = [spec.component for spec in experiment.metrics]
+    unscale = prepared.preprocessing.inverse_targets
+    targets = evaluation.find_targets(metrics, experiment.loss.component, prepared.train, unscale)
+    parts = {"": prepared.train, "validation_": prepared.validation, "test_": prepared.test}
+    watching = {
+        "stop.monitor": experiment.stop and experiment.stop.monitor,
+        "sweep.objective": experiment.sweep and experiment.sweep.objective,
+    }
+    for prefix, part in parts.items():
+        if part is None or not metrics:
+            continue
+        y, _ = evaluation.counted_targets(part, unscale)
+        for index, metric in enumerate(metrics):
+            name = prefix + metric.name
+            try:
+                metric.check_targets(y, targets)
+            except DataError as error:
+                yield experiment.problem(f"metrics[{index}]", error.message, error.hint)
+                return
+            keys = [key for key, watched in watching.items() if watched == name]
+            if keys and not metric.is_defined(y, targets):
+                message = f"{name} cannot be computed on the {prefix.strip('_') or 'training'} rows"
+                yield experiment.problem(keys[0], message, f"it needs {metric.needs}")

@@ -14,7 +14,6 @@ import csv
 import io
 import logging
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from cygd.runner.assembly import LoadedExperiment
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.results import Result
 from cygd.tracking.statistics import mean, standard_deviation
+from cygd.tracking.terminal import echo
 
 log = logging.getLogger("cygd")
 
@@ -59,7 +59,7 @@ def cross_validate(
     write_summary(directory, results, status)
     log.info("%s", describe_folds(results))
     if not quiet:
-        print(describe_folds(results), file=sys.stderr)
+        echo(describe_folds(results))
     best = min(results, key=lambda result: _nan_to_inf(result.metrics["validation_loss"]))
     return Result(
         status=status,

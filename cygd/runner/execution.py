@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
+from cygd.files import remove_durably
 from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly
@@ -19,9 +23,7 @@ from cygd.runner.resumption import ResumePoint
 from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
-from cygd.tracking.files import remove_durably
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
-from cygd.tracking.metrics_file import history_of
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
 from cygd.tracking.signals import ignore_signals
@@ -95,11 +97,12 @@ class Execution:
 
     def prepare(self) -> Run:
         """Write the files that precede the first update, and return the run for the hooks."""
-        content = self.start() if self.resume_point is None else self.restore(self.resume_point)
+        point = self.resume_point
+        content = self.start() if point is None else self.restore(point)
         self.checkpoints = CheckpointWriter(
             self.directory,
             **self.experiment.checkpoint.plain(),
-            config=content,
+            config=content if point is None else point.recorded_content,
             data_hash=lambda: data_hash(self.assembly),
         )
         return Run(
@@ -123,7 +126,9 @@ class Execution:
         data_files = file_hashes(experiment.data_files())
         hashes = {"data": data_files, "plugins": plugin_hashes(self.assembly, content, folder)}
         environment = describe_environment(self.threads, hashes)
-        self.directory.write_json("environment.json", {**environment, "config_sha256": config_hash(content)})
+        directory = os.fsencode(folder).decode(errors="replace")  # a name may be other bytes than UTF-8
+        environment |= {"directory": directory, "config_sha256": config_hash(content)}
+        self.directory.write_json("environment.json", environment)
         self.directory.write_text("config.yaml", config.dump(content))
         plugin_files = file_hashes(self.assembly.plugins.files, experiment.folder.resolve())
         warn_if_changed(experiment.folder, data_files, plugin_files)
@@ -134,8 +139,8 @@ class Execution:
         """Prepare the folder of a stopped run to resume it, and return the content of config.yaml."""
         folder = self.directory
         folder.remove_temporary_files()
-        if resume_point.epochs_raised:
-            folder.write_text("config.yaml", config.dump(resume_point.content))
+        if resume_point.is_changed:
+            folder.write_text("config.yaml", config.dump(resume_point.recorded_content))
         remove_durably(folder.path / "result.json")
         epoch = 0 if self.state is None else self.state.epoch
         log.info("run %s resumes from epoch %d", self.experiment.name, epoch)
@@ -185,7 +190,7 @@ class Execution:
         result = Result(
             status=history.status,
             metrics=evaluate(self.assembly, self.threads),
-            history=dict(history),
+            history=history,
             model=self.model,
             directory=self.directory.path,
             epochs=history.epochs,
@@ -202,7 +207,7 @@ class Execution:
         log.info("interrupted after %d epochs", self.epochs)
         result = self.partial_result("interrupted")
         for error in self.try_all(self.save_checkpoint, lambda: self.write(result)):
-            log.warning("%s: %s", INCOMPLETE, _describe_error(error))
+            log.warning("%s: %s", INCOMPLETE, describe_error(error, self.directory.path))
         if self.run_context is not None:
             self.assembly.plugins.run_error(self.run_context, interrupt)
 
@@ -210,15 +215,14 @@ class Execution:
         """Save the last good weights, tell the listeners, and raise a RunError."""
         log.info("the run failed", exc_info=error)
         result = self.partial_result("failed")
-        message = _describe_error(error)
+        message = describe_error(error, self.directory.path)
         for second in self.try_all(self.save_checkpoint, lambda: self.write(result, error=message)):
             log.info(INCOMPLETE, exc_info=second)
         if self.run_context is not None:
             self.assembly.plugins.run_error(self.run_context, error)
+        hint = error.hint if isinstance(error, CygdError) else None
         if isinstance(error, OSError) and error.filename:
-            hint: str | None = f"fix the cause, then resume: cygd run --resume {self.directory.path}"
-        else:
-            hint = error.hint if isinstance(error, CygdError) else None
+            hint = hint_after_disk_error(self.directory.path)
         hint = hint or f"the traceback is in {self.directory.path / 'log.txt'}"
         raise RunError(f"the run failed: {message}", result, hint=hint) from error
 
@@ -242,7 +246,7 @@ class Execution:
         return Result(
             status=status,
             metrics={name: value for name, value in last_row.items() if name not in not_metrics},
-            history=history_of(self.rows),
+            history=History.of_rows(self.rows),
             model=self.model,
             directory=self.directory.path,
             epochs=self.epochs,
@@ -263,11 +267,30 @@ class Execution:
         self.directory.write_json("result.json", {**content, "error": error} if error else content)
 
 
-def _describe_error(error: BaseException) -> str:
-    """Return the message of an error, in one line unless cygd raised it."""
+@contextmanager
+def disk_errors_as_run_errors(folder: Path) -> Iterator[None]:
+    """Raise a RunError in place of an OSError within a `with` block that reads or writes files of a run."""
+    try:
+        yield
+    except OSError as error:
+        message = f"the run failed: {describe_error(error, folder)}"
+        raise RunError(message, hint=hint_after_disk_error(folder)) from error
+
+
+def hint_after_disk_error(folder: Path) -> str:
+    """Return what the user can do after a file of a run could not be read or written."""
+    if (folder / "config.yaml").is_file():
+        return f"fix the cause, then resume: cygd run --resume {quote(str(folder))}"
+    return "fix the cause, then run the experiment again, into a new folder"
+
+
+def describe_error(error: BaseException, folder: Path) -> str:
+    """Return the message of an error, in one line unless cygd raised it; `folder` is that of the run."""
     if isinstance(error, CygdError):
         return error.message
     if isinstance(error, OSError) and error.filename:
-        return f"cannot write {str(error.filename)!r}: {error.strerror}"
+        # a run reads files of the user, and writes those of its folder
+        verb = "write" if Path(os.fsdecode(error.filename)).is_relative_to(folder) else "read"
+        return f"cannot {verb} {os.fsdecode(error.filename)!r}: {error.strerror}"
     lines = str(error).strip().splitlines()
     return f"unexpected {type(error).__name__}" + (f": {lines[0]}" if lines else "")

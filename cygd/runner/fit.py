@@ -45,6 +45,8 @@ def evaluate(assembly: Assembly, threads: int) -> dict[str, float]:
     """Return the loss and the metrics of all parts of the data at the current weights."""
     data = assembly.data
     metrics = [spec.component for spec in assembly.experiment.metrics]
+    unscale = data.preprocessing.inverse_targets
+    targets = evaluation.find_targets(metrics, assembly.network.loss_function, data.train, unscale)
     values: dict[str, float] = {}
     for prefix, part in (("", data.train), ("validation_", data.validation), ("test_", data.test)):
         if part is not None:
@@ -52,7 +54,8 @@ def evaluate(assembly: Assembly, threads: int) -> dict[str, float]:
                 assembly.network,
                 part,
                 metrics,
-                unscale=data.preprocessing.inverse_targets,
+                unscale=unscale,
+                targets=targets,
                 threads=threads,
             )
             values |= {prefix + name: value for name, value in measured.items()}

@@ -20,10 +20,11 @@ from cygd.components import Component
 from cygd.components.base import kind_label
 from cygd.config import ComponentSpec
 from cygd.errors import CygdError
+from cygd.files import to_jsonable
 from cygd.plugins.manager import Plugins
 from cygd.runner.assembly import Assembly, LoadedExperiment
+from cygd.runner.relocation import without_paths
 from cygd.tracking.environment import file_hashes
-from cygd.tracking.files import to_jsonable
 
 MAX_FORMULA_LENGTH = 60
 
@@ -31,7 +32,9 @@ MAX_FORMULA_LENGTH = 60
 
 
 def describe_tier(component: Component) -> str:
-    """Return the tier of a component, and how its derivative is computed if not exactly."""
+    """Return the tier of a component, and how its derivative is computed if not exactly; "-" for a logger."""
+    if component.kind == "logger":
+        return "-"  # it is called once per epoch, so its speed is that of any Python code
     labels = {"surrogate": "surrogate derivative", "numerical": "derivative measured"}
     remarks = [label for attribute, label in labels.items() if getattr(component, attribute, False)]
     return ", ".join([component.tier, *remarks])
@@ -43,7 +46,9 @@ def custom_components(reading: LoadedExperiment) -> list[str]:
     For example `activation swish: numpy (plugins/swish.py)` or `activation h * sigmoid(h): formula`.
     """
     lines = [
-        f"{kind_label(spec.component.kind)} {_name(spec)}: {describe_tier(spec.component)}"
+        f"{kind_label(spec.component.kind)} {_name(spec)}: {describe_tier(spec.component)}".removesuffix(
+            ": -"
+        )
         + _origin(reading.plugins, spec)
         for spec in used_components(reading)
         if spec.component is not None and spec.component.tier != "built-in"
@@ -98,9 +103,15 @@ def _origin(plugins: Plugins, spec: ComponentSpec) -> str:
 # -- hashes -----------------------------------------------------------------------------------------
 
 
-def config_hash(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a resolved experiment without train.epochs, which may be raised."""
+def config_hash(content: Mapping[str, Any], *, with_paths: bool = False) -> str:
+    """Return the SHA-256 of a resolved experiment without what may change before it is resumed.
+
+    That is train.epochs, and the places of data files, whose contents are compared themselves. Earlier
+    versions included the places: `with_paths`.
+    """
     config: dict[str, Any] = to_jsonable(content)
+    if not with_paths:
+        config["data"] = without_paths(config["data"])
     config["train"] = {key: value for key, value in config["train"].items() if key != "epochs"}
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 

@@ -20,19 +20,29 @@ import numpy as np
 from cygd import core
 from cygd.config.yaml.nodes import KeyPath, show_key
 from cygd.errors import CheckpointError, ConfigError, Problem
+from cygd.files import to_jsonable
 from cygd.network.training_state import TrainingState
-from cygd.plugins.discovery import option_requests
+from cygd.plugins.discovery import environment_requests, forbids_plugins, option_requests
 from cygd.runner.assembly import Assembly, LoadedExperiment, build, read
+from cygd.runner.fit import fit_options
 from cygd.runner.provenance import config_hash, custom_components, data_hash, plugin_hashes
+from cygd.runner.relocation import absolute_overrides, restore_paths, without_paths
+from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.environment import file_hashes, version
-from cygd.tracking.files import to_jsonable
+from cygd.tracking.environment import changed_files, file_hashes, version
+from cygd.tracking.stored_files import HASHES, NULL, OBJECT, TEXT, read_json
 
 log = logging.getLogger("cygd")
 
 EPOCHS = ("train", "epochs")
 ABSENT = object()
+ENVIRONMENT = {
+    "sha256": {"data": HASHES, "plugins": HASHES},
+    "config_sha256": TEXT,
+    "versions?": {...: (TEXT, NULL)},
+    "cpu?": OBJECT,
+}
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,11 @@ class ResumePoint:
     """A stopped run that can be resumed."""
 
     assembly: Assembly
-    content: Mapping[str, Any]  # of config.yaml
+    content: Mapping[str, Any]  # the resolved experiment
+    recorded_content: Mapping[str, Any]  # the same with the paths of config.yaml, if its folder was moved
     state: TrainingState | None  # of the last checkpoint; None: start from the beginning
-    epochs_raised: bool  # config.yaml has fewer epochs and must be rewritten
+    epochs_raised: bool
+    is_changed: bool  # config.yaml must be rewritten
 
 
 def load_cross_validation(directory: RunDirectory, overrides: Sequence[str] = ()) -> LoadedExperiment | None:
@@ -51,14 +63,21 @@ def load_cross_validation(directory: RunDirectory, overrides: Sequence[str] = ()
     if (folder / "environment.json").exists():  # only single runs have one
         return None
     file, environment = folder / "config.yaml", _environment_without_plugins()
+    _check_plugins_allowed(folder)
     recorded = read(file, environment=environment)
     split = recorded.experiment.data.split
     if split is None or not split.every_fold:
         return None
-    reading = read(file, overrides, environment=environment) if overrides else recorded
+    reading = recorded
+    if overrides:
+        reading = read(file, absolute_overrides(overrides, folder), environment=environment)
     before = to_jsonable(recorded.resolved(directory.relative_name))
     now = to_jsonable(reading.resolved(directory.relative_name))
-    _raise_if_any(list(_differences(reading, before, now)))
+    problems = list(_differences(reading, before, now))
+    if (folder / "fold-1" / "environment.json").is_file():
+        hashes = _read_environment(folder / "fold-1")["sha256"]
+        problems += _changed_files("data", hashes["data"], file_hashes(reading.experiment.data_files()))
+    _raise_if_any(problems)
     return reading
 
 
@@ -69,25 +88,30 @@ def load_resume_point(
     folder = directory.path
     file, environment = folder / "config.yaml", _environment_without_plugins()
     recorded = _read_environment(folder)
+    _check_plugins_allowed(folder)
     _check_requested_plugins(plugins, folder, recorded)
     checkpoint = checkpoints.latest(folder)
-    reading = read(file, overrides, environment=environment)
+    reading = read(file, absolute_overrides(overrides, folder), environment=environment)
     assembly = build(reading)
     content = assembly.resolved(directory.relative_name)
+    recorded_content = restore_paths(content, reading.moved)
     if checkpoint is not None:
         before: Any = checkpoint.config
     else:
         original = read(file, environment=environment) if overrides else reading
-        before = to_jsonable(original.resolved(directory.relative_name))
-        if config_hash(before) != recorded["config_sha256"]:
+        before = restore_paths(original.resolved(directory.relative_name), original.moved)
+        hashes = (config_hash(before), config_hash(before, with_paths=True))
+        before = to_jsonable(before)
+        if recorded["config_sha256"] not in hashes:
             raise ConfigError(
                 f"{file} has changed since the run began",
                 hint="restore the file, or start a new run from it: cygd run FILE --out DIR",
             )
-    problems = list(_differences(assembly, before, to_jsonable(content)))
-    hashes = recorded["sha256"]
-    problems += _changed_files("plugin", hashes["plugins"], plugin_hashes(assembly, content, folder))
-    problems += _changed_files("data", hashes["data"], file_hashes(assembly.experiment.data_files()))
+    problems = list(_differences(assembly, before, to_jsonable(recorded_content)))
+    data, files = recorded["sha256"]["data"], file_hashes(assembly.experiment.data_files())
+    plugin_files = recorded["sha256"]["plugins"]
+    problems += _changed_files("plugin", plugin_files, plugin_hashes(assembly, content, folder))
+    problems += _changed_files("data", data, files)
     if not problems and checkpoint is not None and checkpoint.data_hash != data_hash(assembly):
         problems.append(Problem("", "", "the data source returns other data than when the run began"))
     _raise_if_any(problems)
@@ -95,7 +119,10 @@ def load_resume_point(
     if checkpoint is not None:
         _warn_about_schedule(assembly, checkpoint.state, before["train"]["epochs"])
     state = None if checkpoint is None else checkpoint.state
-    return ResumePoint(assembly, content, state, epochs_raised=bool(overrides))
+    if state is not None:
+        _check_state(assembly, state, folder)
+    raised = assembly.experiment.train.epochs > before["train"]["epochs"]
+    return ResumePoint(assembly, content, recorded_content, state, raised, is_changed=bool(overrides))
 
 
 def _environment_without_plugins() -> dict[str, str]:
@@ -107,39 +134,51 @@ def _read_environment(folder: Path) -> dict[str, Any]:
     """Return the content of environment.json."""
     path = folder / "environment.json"
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        valid = {"data", "plugins"} <= content["sha256"].keys() and isinstance(content["config_sha256"], str)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        valid = False
-    if not valid:
+        content: dict[str, Any] = read_json(path, ENVIRONMENT)
+    except CheckpointError as error:
+        reason = error.message.removeprefix(f"{path} ")
         raise CheckpointError(
-            f"{path} is missing, damaged or of an older cygd, so changes cannot be detected",
+            f"{path} is missing, damaged or of an older cygd, so changes cannot be detected: {reason}",
             hint=f"start a new run: cygd run {folder / 'config.yaml'}",
-        )
+        ) from error
     return content
+
+
+def _check_plugins_allowed(folder: Path) -> None:
+    """Raise a ConfigError if the run has plugins and these are forbidden, or if one is not in its folder."""
+    requests = check_plugin_paths(folder)
+    if requests and forbids_plugins(os.environ):
+        names = ", ".join(request.target for request in requests)
+        raise ConfigError(
+            f"the run in {str(folder)!r} needs its plugins ({names}), which --no-plugins forbids",
+            hint="if you trust their code, omit --no-plugins",
+        )
 
 
 # -- differences ------------------------------------------------------------------------------------
 
 
 def _check_requested_plugins(plugins: Sequence[str], folder: Path, recorded: Mapping[str, Any]) -> None:
-    """Raise a ConfigError if `-p` names a plugin with which the run did not begin."""
-    if not plugins:
+    """Raise a ConfigError if `-p` names a plugin that the run did not have; warn about CYGD_PLUGINS."""
+    named, ambient = option_requests(plugins), environment_requests(os.environ)
+    if not named and not ambient:
         return
     known_hashes = set(recorded["sha256"]["plugins"].values())
     known_modules = read(folder / "config.yaml", environment={}).plugins.modules
-    for request in option_requests(plugins):
+    for request in (*named, *ambient):
         path = request.path
         if path is None:
             known = request.target in known_modules
         else:
             known = path.is_file() and known_hashes.issuperset(file_hashes([path]).values())
-        if not known:
-            raise ConfigError(
-                f"-p: the run in {str(folder)!r} did not begin with the plugin "
-                f"{request.name_or_path!r} in its current form",
-                hint="omit -p: the run folder holds the plugins with which the run began",
-            )
+        if known or (request in ambient and request.blocks):
+            continue
+        plugin = f"the plugin {request.name_or_path!r} in its current form"
+        message = f"the run in {str(folder)!r} did not begin with {plugin}"
+        if request in named:
+            hint = "omit -p: the run folder holds the plugins with which the run began"
+            raise ConfigError(f"-p: {message}", hint=hint)
+        log.warning("%s: %s; it is not loaded", request.source, message)
 
 
 def _differences(
@@ -147,8 +186,10 @@ def _differences(
 ) -> Iterator[Problem]:
     """Yield a problem for each value that has changed, except for raised epochs."""
     for path, old, new in _unequal(before, now):
-        if path == EPOCHS and new > old:
+        if path == EPOCHS and isinstance(old, int) and new > old:
             continue
+        if path[0] == "data" and without_paths([old, new]) == ["/", "/"]:
+            continue  # a data file in another place: the contents are compared
         rule = "can only be raised: " if path == EPOCHS else ""
         yield reading.experiment.problem(
             show_key(path), f"{rule}the run has {_format_value(old)}, got {_format_value(new)}"
@@ -176,10 +217,9 @@ def _format_value(value: Any, limit: int = 60) -> str:
 
 def _changed_files(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Problem]:
     """Yield a problem for each file whose hash has changed."""
-    for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
-            change = "is new" if name not in before else "is missing" if name not in now else "has changed"
-            yield Problem("", "", f"{kind} file {name} {change} since the run began")
+    for name, change in changed_files(before, now):
+        when = "when" if change.endswith("had") else "since"
+        yield Problem("", "", f"{kind} file {name} {change} {when} the run began")
 
 
 def _raise_if_any(problems: Sequence[Problem]) -> None:
@@ -187,6 +227,29 @@ def _raise_if_any(problems: Sequence[Problem]) -> None:
     if problems:
         hint = "only train.epochs may be raised when resuming; for other changes start a new run"
         raise ConfigError([*problems[:-1], replace(problems[-1], hint=hint)])
+
+
+def _check_state(assembly: Assembly, state: TrainingState, folder: Path) -> None:
+    """Raise a CheckpointError if training on this experiment cannot have reached a state."""
+    train, stop = assembly.data.train, assembly.experiment.stop
+    n_rows = len(train.x if train.rows is None else train.rows)
+    updates = state.epoch * -(-n_rows // fit_options(assembly.experiment, 1).rows_per_batch(len(train.x)))
+    stopping = state.early_stopping
+    keeps_best = (
+        stop is not None and stop.restore_best and stopping is not None and stopping.best_epoch is not None
+    )
+    for what, expected, got in (
+        ("updates", updates, state.updates),
+        ("updates of the optimizer", updates, state.step),
+        ("state of early stopping", stop is not None, stopping is not None),
+        ("best weights", keeps_best, stopping is not None and stopping.best_parameters is not None),
+    ):
+        if expected != got:
+            raise CheckpointError(
+                f"the checkpoint of epoch {state.epoch} in {folder} does not fit its experiment: "
+                f"{what}: expected {_format_value(expected)}, got {_format_value(got)}",
+                hint="remove the checkpoint to resume from an earlier one",
+            )
 
 
 # -- warnings ---------------------------------------------------------------------------------------

@@ -12,29 +12,36 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
+from typing import Any
 
 from cygd import config
+from cygd.data.sources.pipes import pipe_copies
+from cygd.errors import CygdError
+from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
-from cygd.runner.execution import Execution, attach_loggers
+from cygd.runner.execution import Execution, attach_loggers, disk_errors_as_run_errors
 from cygd.runner.loading import load_result
+from cygd.runner.memory_data import store_data
 from cygd.runner.provenance import custom_components
-from cygd.runner.resumption import load_cross_validation, load_resume_point
+from cygd.runner.relocation import restore_paths
+from cygd.runner.resumption import ResumePoint, load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import remove_durably
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
 from cygd.tracking.results import Result
+from cygd.tracking.terminal import echo
 
 log = logging.getLogger("cygd")
 
 
+@pipe_copies()
 def run(
     source: Source,
     overrides: Sequence[str] = (),
@@ -42,6 +49,7 @@ def run(
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     quiet: bool = True,
+    data: Any = None,
 ) -> Result:
     """Train the network of an experiment and write a run folder.
 
@@ -59,6 +67,11 @@ def run(
         The number of threads; results do not depend on it.
     quiet : bool
         Print nothing: disable the console logger and the list of custom components.
+    data : data frame, Arrow table or mapping, optional
+        Named columns to use in place of the experiment's data source; targets, inputs, split, scale and
+        the other keys of its data section apply to them. They are written into the run folder as
+        data.csv, which config.yaml names, so that the run can be resumed and repeated; arrays `x` and
+        `y` of an inline source are written as data.npz.
 
     Raises
     ------
@@ -80,7 +93,7 @@ def run(
     'completed'
     """
     with LogFile() as log_file:
-        assembly = assemble(source, overrides, plugins)
+        assembly = assemble(source, overrides, plugins, data=data)
         experiment = assembly.experiment
         if experiment.sweep is not None:
             log.warning(
@@ -93,6 +106,7 @@ def run(
         return execute(assembly, log_file, out, threads, quiet)
 
 
+@pipe_copies()
 def resume(
     directory: str | os.PathLike[str],
     overrides: Sequence[str] = (),
@@ -107,7 +121,8 @@ def resume(
     directory : path
         The run folder.
     overrides : sequence of str
-        `train.epochs=N` may be raised; any other difference is rejected.
+        `train.epochs=N` may be raised, and `data.path=FILE` may name the same data in another place; any
+        other difference is rejected.
     plugins : sequence of str
         Plugins with which the run began may be named again.
     threads : int, optional
@@ -134,15 +149,16 @@ def resume(
         with folder.locked():
             reading = load_cross_validation(folder, overrides)
             if reading is not None:
-                return _resume_folds(folder, reading, overrides, plugins, threads, quiet)
+                with disk_errors_as_run_errors(folder.path):
+                    return _resume_folds(folder, reading, overrides, plugins, threads, quiet)
             resume_point = load_resume_point(folder, overrides, plugins)
             assembly = resume_point.assembly
             result = load_result(assembly, folder.path)
             if result is not None:
-                _print_finished(result, quiet)
+                _report_finished(result, resume_point, quiet)
                 return result
             if resume_point.state is None and not quiet:
-                print("no checkpoint found: training starts from the beginning", file=sys.stderr)
+                echo("no checkpoint found: training starts from the beginning")
             folder.check_writable()
             threads = choose_threads(threads, assembly.experiment.threads)
             with attach_loggers(assembly, quiet) as loggers:
@@ -162,14 +178,15 @@ def execute(
     # loggers first: an error of their factories must not leave a folder
     with attach_loggers(assembly, quiet) as loggers, _new_folder(assembly, log_file, out) as folder:
         _log_custom_components(assembly, quiet)
-        return Execution(assembly, folder, threads, loggers).run()
+        return Execution(store_data(assembly, folder), folder, threads, loggers).run()
 
 
 def _execute_folds(
     assembly: Assembly, log_file: LogFile, out: str | os.PathLike[str] | None, threads: int, quiet: bool
 ) -> Result:
     """Cross-validate an assembled experiment in a new folder with one run folder per fold."""
-    with _new_folder(assembly, log_file, out) as folder:
+    with _new_folder(assembly, log_file, out) as folder, disk_errors_as_run_errors(folder.path):
+        assembly = store_data(assembly, folder)
         copies: dict[Path, Path] = {}
 
         def copy_plugin(path: Path) -> str:
@@ -198,7 +215,8 @@ def _resume_folds(
     folder.check_writable()
     folder.remove_temporary_files()
     if overrides:
-        folder.write_text("config.yaml", config.dump(reading.resolved(folder.relative_name)))
+        content = restore_paths(reading.resolved(folder.relative_name), reading.moved)
+        folder.write_text("config.yaml", config.dump(content))
     remove_durably(folder.path / "result.json")
 
     def run_fold(fold: int, path: Path) -> Result:
@@ -223,8 +241,13 @@ def _new_folder(
 ) -> Iterator[RunDirectory]:
     """Create and lock a run folder within a `with` block, and continue the log in its log.txt."""
     folder = RunDirectory.create(assembly.experiment.name, out)
-    with folder.locked():
-        log_file.open(folder.path / "log.txt")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder.locked())
+            log_file.open(folder.path / "log.txt")
+        except CygdError:
+            folder.discard(keep_folder=out is not None)
+            raise
         yield folder
 
 
@@ -233,12 +256,31 @@ def _log_custom_components(assembly: Assembly, quiet: bool) -> None:
     for line in custom_components(assembly):
         log.info("%s", line)
         if not quiet:
-            print(line, file=sys.stderr)
+            echo(line)
 
 
-def _print_finished(result: Result, quiet: bool) -> None:
-    """Print that the run is finished, and how to continue it."""
-    if not quiet:
+def _report_finished(result: Result, resume_point: ResumePoint, quiet: bool) -> None:
+    """Print that the run is finished; warn if the user asks for more epochs, which do not continue it."""
+    epochs = format_epochs(result.epochs)
+    if resume_point.epochs_raised:
+        experiment = resume_point.assembly.experiment
+        if result.status == "diverged":
+            step = float(experiment.optimizer.component.learning_rate)
+            cause, remedy = "loss or weights were no longer finite", f"optimizer.learning_rate={step / 10:g}"
+        elif experiment.stop is not None:
+            cause, remedy = "early stopping ended it", "stop=null"
+        else:
+            cause, remedy = "a plugin ended it", "-p no:PLUGIN"
+        file = quote(str(result.directory / "config.yaml"))
+        command = f"cygd run {file} train.epochs={experiment.train.epochs} {remedy}"
+        log.warning(
+            "the run in %s %s after %s, and more epochs do not continue it: %s",
+            result.directory,
+            result.status,
+            epochs,
+            cause,
+            extra={"hint": f"start a new run: {command}"},
+        )
+    elif not quiet:
         hint = "; raise train.epochs to continue" if result.status == "completed" else ""
-        epochs = format_epochs(result.epochs)
-        print(f"the run is finished, {result.status} after {epochs}{hint}", file=sys.stderr)
+        echo(f"the run is finished, {result.status} after {epochs}{hint}")

@@ -13,13 +13,14 @@ import json
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from cygd import config
 from cygd.config.overrides import is_component, read_override
 from cygd.config.sweep_section import SweepSection
-from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
+from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key, show_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
@@ -49,6 +50,7 @@ def read_axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
     """Split overrides into those with one value and those with several, KEY=V1,V2.
 
     The values are read as the items of a YAML list: `model.layers=[4, 1],[8, 1]` has two, `x=[1, 2]` has one.
+    Of two overrides of one key the later one counts, as in a single run.
     """
     single: list[str] = []
     axes: list[Axis] = []
@@ -56,6 +58,8 @@ def read_axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
     for override in overrides:
         key, _, text = override.partition("=")
         values = _read_items(text)
+        with suppress(ConfigError):  # reported below, or when the experiment is read
+            problems += _replace_axes(axes, override)
         if len(values) < 2 or parse_key(key.strip())[0] == "sweep":
             single.append(override)
             continue
@@ -68,6 +72,27 @@ def read_axes(overrides: Sequence[str]) -> tuple[list[str], list[Axis]]:
     if problems:
         raise ConfigError(problems)
     return single, axes
+
+
+def _replace_axes(axes: list[Axis], override: str) -> Iterator[Problem]:
+    """Remove the axis of a key that a later override sets again; report axes below a key that it replaces."""
+    key, _, text = override.partition("=")
+    path = parse_key(key.strip())
+    axes[:] = [axis for axis in axes if axis.path != path]
+    below = [axis for axis in axes if axis.path[: len(path)] == path]
+    if not below:
+        return
+    values = _read_items(text) or [read_override(override)[1]]
+    if is_component(path) and all(isinstance(node.value, str) for node in values):
+        return  # a new name keeps the options
+    message = f"{override!r} comes later and replaces all of {key.strip()}"
+    for axis in below:
+        yield Problem(
+            str(COMMAND_LINE),
+            show_key(axis.path),
+            message,
+            f"write {key.strip()}=... first, or leave one out",
+        )
 
 
 def _read_items(text: str) -> list[Node]:

@@ -20,10 +20,12 @@ from cygd.config.mapping_reader import read_mapping
 from cygd.config.overrides import read_override
 from cygd.config.sweep_section import SweepSection
 from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key
+from cygd.data.sources.pipes import is_pipe
 from cygd.errors import ConfigError, Problem
 from cygd.plugins.discovery import Request
 from cygd.plugins.manager import Plugins
 from cygd.runner.assembly import LoadedExperiment, Source, read_document
+from cygd.runner.relocation import follow, move_paths
 from cygd.sweep.configurations import (
     Axis,
     Changes,
@@ -179,19 +181,44 @@ def make_plan(source: Source, overrides: Sequence[str] = (), plugins: Sequence[s
     single, axes = read_axes(overrides)
     document = config.read(source if isinstance(source, Mapping) else Path(source), single)
     absolute = tuple(_absolute(Request(name, "-p")) for name in plugins)
-    return _build_plan(document, absolute, tuple(axes), tuple(_override_paths(single)))
+    plan = _build_plan(document, absolute, tuple(axes), tuple(_override_paths(single)))
+    if pipe := next(filter(is_pipe, plan.reading.experiment.data_files()), None):
+        message = f"{pipe}: a pipe can be read only once, but every process of a sweep reads the data"
+        raise ConfigError(message, hint="save the data to a file, and name it: data.path=FILE")
+    return plan
 
 
-def restore_plan(content: Mapping[str, Any]) -> Plan:
-    """Return the plan that sweep.json holds."""
+def restore_plan(content: Mapping[str, Any], directory: Path) -> Plan:
+    """Return the plan that sweep.json holds; `directory` is the folder of the sweep, which may have moved."""
     root = read_mapping(content["experiment"], Mark(content["source"]))
-    document = config.Document(content["source"], Path(content["folder"]), content["stem"], root)
+    hashes = content["sha256"]["data"]
+    before = Path(content.get("directory", directory))
+    folder = Path(content["folder"])
+    moved = Path(follow(str(folder), before, directory))
+    if moved.is_dir() and not (folder.is_dir() and _has_files(hashes)):
+        folder = moved
+    plugins = tuple(_moved_plugin(name, before, directory) for name in content["plugins"])
+    document = config.Document(content["source"], folder, content["stem"], root)
+    document, _ = move_paths(document, before, directory, hashes)
     axes = [
         Axis(parse_key(key), tuple(read_mapping({"values": values}, COMMAND_LINE).value["values"].value))
         for key, values in content["axes"].items()
     ]
     fixed = map(parse_key, content["fixed"])
-    return _build_plan(document, tuple(content["plugins"]), tuple(axes), tuple(fixed))
+    return _build_plan(document, plugins, tuple(axes), tuple(fixed))
+
+
+def _has_files(hashes: Mapping[str, str]) -> bool:
+    """Return True if files have the recorded contents."""
+    paths = [Path(name) for name in hashes]
+    return all(path.is_file() for path in paths) and file_hashes(paths) == hashes
+
+
+def _moved_plugin(name: str, before: Path, now: Path) -> str:
+    """Return the present path of a plugin file; the name of a module stays."""
+    is_lost = Path(name).is_absolute() and not Path(name).exists()
+    moved = follow(name, before, now) if is_lost else name
+    return moved if Path(moved).exists() else name
 
 
 def _build_plan(

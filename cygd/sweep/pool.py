@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from typing import Any
 
 from cygd.errors import CygdError
 from cygd.sweep import worker
+from cygd.sweep.main_guard import EXIT_CODE, WORKER_NAME, missing_guard
 from cygd.sweep.worker import Outcome, Setup, Task
 from cygd.tracking.signals import ignore_signals
 
 MAX_FAILED_STARTS = 3  # in a row
 # environment variables that limit the threads of other libraries in a worker
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+_environment_lock = threading.Lock()
 
 
 @dataclass
@@ -80,7 +84,9 @@ class Pool:
     def _start_worker(self) -> _WorkerProcess:
         context = multiprocessing.get_context("spawn")
         connection, child_connection = context.Pipe()
-        process = context.Process(target=worker.main, args=(child_connection, self._setup), daemon=True)
+        process = context.Process(
+            target=worker.main, args=(child_connection, self._setup), name=WORKER_NAME, daemon=True
+        )
         with ignore_signals(), _single_threaded_libraries():  # a worker must never see Ctrl-C
             process.start()
         child_connection.close()  # so that `recv` raises EOFError when the worker dies
@@ -114,9 +120,11 @@ class Pool:
                 reason = f"was killed by signal {-code}" if code and code < 0 else f"exited with code {code}"
                 yield member.task, Outcome("killed", error=f"the worker {reason}", worker_died=True)
             return
+        if code == EXIT_CODE:
+            raise missing_guard() from None
         self._failed_starts += 1
         if self._failed_starts >= MAX_FAILED_STARTS:
-            raise CygdError(f"cannot start the workers of the sweep: they exit with code {code}")
+            raise CygdError(f"cannot start the workers of the sweep: they exit with code {code}") from None
         if member.task is not None:
             self._queue.appendleft(member.task)
 
@@ -127,10 +135,11 @@ def _single_threaded_libraries() -> Iterator[None]:
 
     A limit that the user set is kept.
     """
-    added = [name for name in THREAD_LIMITS if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
+    with _environment_lock:  # a sweep in another thread would take the limits for those of the user
+        added = [name for name in THREAD_LIMITS if name not in os.environ]
+        os.environ.update(dict.fromkeys(added, "1"))
+        try:
+            yield
+        finally:
+            for name in added:
+                del os.environ[name]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from cygd.errors import escape_controls
 from cygd.tracking.loggers.console import format_number
+from cygd.tracking.terminal import echo, encodable, is_interactive
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -71,7 +72,7 @@ class _LineProgress(Progress):
             status.describe(),
             status.describe_time_left() if status.done < status.total else "",
         ]
-        print("  ".join(filter(None, parts)), file=sys.stderr)
+        echo("  ".join(filter(None, parts)))
 
 
 class _ProgressBar(Progress):
@@ -102,7 +103,7 @@ class _ProgressBar(Progress):
             self._bar.task_ids[0],
             total=status.total,
             completed=status.done,
-            text=status.describe(),
+            text=encodable(escape_controls(status.describe()), sys.stderr),
             left=status.describe_time_left(),
         )
 
@@ -114,7 +115,7 @@ def make_progress(total: int, *, quiet: bool = False) -> Progress:
     """Return the progress display for this process: a bar on a terminal, lines elsewhere, none if quiet."""
     if quiet:
         return Progress()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if is_interactive():
         return _ProgressBar(total)
     return _LineProgress()
 

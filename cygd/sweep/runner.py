@@ -15,8 +15,10 @@ from pathlib import Path
 
 from cygd.errors import ConfigError, RunError, RunInterrupted
 from cygd.network.threads import available_threads
+from cygd.plugins.discovery import forbids_plugins
 from cygd.runner.assembly import Source
 from cygd.sweep import optuna_search, successive_halving, summary
+from cygd.sweep.main_guard import check_main_guard
 from cygd.sweep.plan import Plan, make_plan, restore_plan
 from cygd.sweep.pool import Pool
 from cygd.sweep.progress import Progress, SweepStatus, make_progress
@@ -100,6 +102,7 @@ def sweep(
     KeyboardInterrupt
         If the sweep was interrupted, after the finished runs were recorded.
     """
+    check_main_guard()
     with LogFile() as log_file:
         plan = make_plan(source, overrides, plugins)
         part = _check_shard(plan, shard)
@@ -141,13 +144,34 @@ def resume(
     ConfigError
         If the experiment, its data or a plugin has changed, or another process is running the sweep.
     """
+    check_main_guard()
     with LogFile() as log_file:
         store = Store(Path(directory).expanduser().absolute())
         recorded = store.read_plan()
-        plan = restore_plan(recorded) if source is None else make_plan(source, overrides, plugins)
+        if source is None:
+            _check_plugins_allowed(store)
+        plan = restore_plan(recorded, store.path) if source is None else make_plan(source, overrides, plugins)
         check_same_plan(recorded, plan.to_json(), store.path)
         log_file.open(store.path / "log.txt")
         return _Execution(plan, store, _check_shard(plan, shard), workers, threads, quiet).run()
+
+
+def recorded_plugins(store: Store) -> list[str]:
+    """Return the plugins that a sweep folder names, which resuming the sweep executes."""
+    plan = store.read_plan()
+    in_experiment = plan["experiment"].get("plugins")
+    names = [*plan["plugins"], *(in_experiment if isinstance(in_experiment, list) else [in_experiment])]
+    return [name for name in names if isinstance(name, str) and not name.startswith("no:")]
+
+
+def _check_plugins_allowed(store: Store) -> None:
+    names = recorded_plugins(store)
+    if names and forbids_plugins(os.environ):
+        raise ConfigError(
+            f"the sweep in {str(store.path)!r} needs its plugins ({', '.join(names)}), "
+            "which --no-plugins forbids",
+            hint="if you trust their code, omit --no-plugins",
+        )
 
 
 def find_newest_sweep(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Path:

@@ -23,16 +23,60 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
+from cygd import files
 from cygd.errors import CheckpointError, ConfigError
-from cygd.tracking import files
+from cygd.files import write_durably
+from cygd.runner.relocation import without_paths
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import write_durably
+from cygd.tracking.environment import MISSING, changed_files
 from cygd.tracking.locking import is_locked, lock
+from cygd.tracking.stored_files import (
+    COUNT,
+    HASHES,
+    INTEGER,
+    LIST,
+    NULL,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    Type,
+    check_shape,
+    parse_json,
+    read_bytes,
+    read_json,
+)
 
 PLAN_FILE = "sweep.json"
 VERSION = 1
 SUCCEEDED = ("completed", "stopped")  # statuses of successful runs
 FLUSH_INTERVAL = 0.5  # seconds
+FOLDER = Type("the name of a folder", lambda value: type(value) is str and value in ("", Path(value).name))
+PLAN = {
+    "name": TEXT,
+    "source": TEXT,
+    "stem": TEXT,
+    "folder": TEXT,
+    "plugins": [TEXT],
+    "axes": {...: LIST},
+    "experiment": OBJECT,
+    "fixed": [TEXT],
+    "sha256": {"data": HASHES, "plugins": HASHES},
+}
+RECORD = {
+    "run": COUNT,
+    "configuration": COUNT,
+    "values": OBJECT,
+    "status": TEXT,
+    "seed?": (INTEGER, NULL),
+    "epochs?": COUNT,
+    "best_epoch?": (COUNT, NULL),
+    "seconds?": NUMBER,
+    "metrics?": {...: NUMBER},
+    "error?": TEXT,
+    "folder?": FOLDER,
+    "attempts?": COUNT,
+    "target?": COUNT,
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +154,7 @@ class Store:
     def create(cls, name: str, out: str | os.PathLike[str] | None, plan: Mapping[str, Any]) -> Store:
         """Create the folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`, which must be empty."""
         store = cls(RunDirectory.create(name, out).path)
-        write_durably(store.path / PLAN_FILE, _to_json(plan))
+        write_durably(store.path / PLAN_FILE, store.to_json(plan))
         return store
 
     @classmethod
@@ -123,7 +167,7 @@ class Store:
             hint = "name the folder that the other shards use, or a new one"
             raise ConfigError(f"the folder {str(path)!r} is not empty and not a sweep folder", hint=hint)
         draft = path / f".{PLAN_FILE}.{os.getpid()}"
-        write_durably(draft, _to_json(plan))
+        write_durably(draft, cls(path).to_json(plan))
         try:
             os.link(draft, path / PLAN_FILE)  # atomic: exactly one shard creates it
         except FileExistsError:
@@ -132,19 +176,22 @@ class Store:
             draft.unlink(missing_ok=True)
         return cls(path)
 
+    def to_json(self, plan: Mapping[str, Any]) -> bytes:
+        """Return the content of sweep.json, which records where its folder is."""
+        directory = os.fsencode(self.path).decode(errors="replace")  # a name may be other bytes than UTF-8
+        content = {**plan, "directory": directory}
+        return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
     def read_plan(self) -> dict[str, Any]:
         """Return the content of sweep.json, or raise a CheckpointError."""
         path = self.path / PLAN_FILE
-        try:
-            plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version = plan["version"]
-        except FileNotFoundError:
+        if not path.exists():
             message = f"{str(self.path)!r} is not a sweep folder: it has no {PLAN_FILE}"
-            raise CheckpointError(message, hint="name the folder that `cygd sweep` printed") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{path} is damaged: {error}") from error
+            raise CheckpointError(message, hint="name the folder that `cygd sweep` printed")
+        version = read_json(path, {"version": INTEGER})["version"]
         if version != VERSION:
             raise CheckpointError(f"{path}: expected version {VERSION}, got {version}")
+        plan: dict[str, Any] = read_json(path, PLAN)
         return plan
 
     def records(self) -> list[Record]:
@@ -155,11 +202,14 @@ class Store:
     def all_records(self) -> Iterator[Record]:
         """Yield the records of all shards; in successive halving, a run has one for each of its rungs."""
         for path in sorted(self.path.glob("runs*.jsonl")):
-            for line in path.read_bytes().split(b"\n")[:-1]:  # the last line may be incomplete
+            lines = read_bytes(path).split(b"\n")[:-1]  # the last line may be incomplete
+            for number, line in enumerate(lines, start=1):
                 try:
-                    yield Record(**json.loads(line))
-                except (ValueError, TypeError) as error:
-                    raise CheckpointError(f"{path} is damaged: {error}") from error
+                    content = parse_json(line)
+                    check_shape(content, RECORD)
+                    yield Record(**content)
+                except (ValueError, TypeError, RecursionError) as error:
+                    raise CheckpointError(f"{path}:{number} is damaged: {error}") from error
 
     def writer(self, shard: Shard) -> RecordWriter:
         """Open and lock the file of lines of a shard."""
@@ -271,9 +321,13 @@ def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], pat
     """Raise a ConfigError that names the first difference between the plan in `path` and the current one."""
     for kind, noun in (("data", "data file"), ("plugins", "plugin file")):
         before, now = (plan.get("sha256", {}).get(kind, {}) for plan in (recorded, current))
-        for name in sorted(before.keys() & now.keys()):
-            if before[name] != now[name]:
-                raise ConfigError(f"the {noun} {name} has changed since the sweep in {path} was started")
+        for name, change in changed_files(before, now):
+            hint = None
+            if change == MISSING and kind == "data":
+                hint = f"name the experiment beside the moved data: cygd sweep FILE --resume {path}"
+            when = "when" if change.endswith("had") else "since"
+            raise ConfigError(f"the {noun} {name} {change} {when} the sweep in {path} was started", hint=hint)
+    recorded, current = _comparable(recorded), _comparable(current)
     for key in dict.fromkeys([*recorded, *current]):
         expected, got = recorded.get(key), current.get(key)
         if expected == got:
@@ -288,10 +342,17 @@ def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], pat
         )
 
 
+def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan without the places of its files, whose contents are compared themselves."""
+    places = ("source", "folder", "directory", "sha256")
+    content = {key: value for key, value in plan.items() if key not in places}
+    experiment, plugins = dict(plan["experiment"]), plan["plugins"]
+    if "data" in experiment:
+        experiment["data"] = without_paths(experiment["data"])
+    names = [Path(name).name if Path(name).is_absolute() else name for name in plugins]
+    return {**content, "experiment": experiment, "plugins": names}
+
+
 def _abbreviate(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _to_json(plan: Mapping[str, Any]) -> bytes:
-    return (json.dumps(plan, indent=2, ensure_ascii=False) + "\n").encode()

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cygd.errors import CheckpointError
 from cygd.sweep.store import Record, Store
 from cygd.tracking.statistics import Summary, summarize
 
@@ -159,7 +160,12 @@ def _copy_best(store: Store, best: Record) -> None:
     target, draft, old = (store.path / name for name in ("best", ".best.new", ".best.old"))
     for leftover in (draft, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(store.path / best.folder, draft)
+    source = store.path / best.folder
+    if not source.is_dir():
+        raise CheckpointError(
+            f"{source} is missing, the folder of the best run", hint="restore it; the tables are written"
+        )
+    shutil.copytree(source, draft, symlinks=True)
     if target.exists():
         target.rename(old)
     draft.rename(target)

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from cygd import config
+from cygd import config, files
 from cygd.errors import CygdError, RunError
 from cygd.network.threads import choose_threads
 from cygd.plugins.discovery import Request, environment_requests
@@ -29,7 +29,6 @@ from cygd.runner.assembly import Assembly, build, read_document
 from cygd.runner.fit import evaluate, fit
 from cygd.sweep.configurations import Changes, check_single_run
 from cygd.sweep.shared_data import SharedData
-from cygd.tracking import files
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.results import Result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -9,12 +10,14 @@ from functools import partial
 import numpy as np
 
 from cygd.components import Activation
+from cygd.errors import describe_exception
 from cygd.plugins.component_checks import ComponentCheckError, check_derivative, sample_points
 from cygd.testing.arrays import DTYPES, Array, guarded, require_close
 from cygd.testing.cpu_levels import Check
 from cygd.testing.elementwise import Subject, check_levels
 
 FAR = (20.0, 100.0, 1e3, 1e4)
+SPECIAL = (1e-300, np.inf, -np.inf, np.nan)
 CORNERS = (-3.0, -1.0, 0.0, 1.0, 3.0)  # where kinks usually are
 
 
@@ -24,7 +27,8 @@ def check_activation(activation: Activation) -> None:
     The result has the shape and dtype of h for float32 and float64, for one row, no row, strided and
     read-only arrays; the input does not change; two calls give the same bits; an element depends on no other
     (row-wise: a row on no other row); NaN stays NaN; a large h gives no NaN; the derivative is correct at
-    ordinary points, in the tails and around kinks (unless it is a surrogate). Code that the core runs is
+    ordinary points, in the tails and around kinks (unless it is a surrogate); a function pointer never
+    raises. Code that the core runs is
     checked at every CPU level of this machine, and the levels must agree.
 
     Parameters
@@ -60,6 +64,8 @@ def checks(activation: Activation) -> Iterator[Check]:
     yield f"each {'row' if activation.rowwise else 'unit'} by itself", subject.check(_independence)
     yield "NaN stays NaN", subject.check(_nan)
     yield "tails", subject.check(_tails)
+    if activation.pointers is not None:
+        yield "no exception", subject.check(_exceptions)
     if len(activation.dtypes) > 1:
         yield "float32 and float64", subject.check(_precision)
     if not activation.surrogate:
@@ -122,6 +128,26 @@ def _tails(subject: Subject[Activation]) -> None:
                         "does an exp overflow, followed by inf / inf or inf - inf?",
                     )
     guarded(f"{activation} failed at infinity", activation.evaluate, np.array([[-np.inf, np.inf]]))
+
+
+def _exceptions(subject: Subject[Activation]) -> None:
+    """Check that no call of a pointer ends in an exception, which its caller does not see."""
+    activation = subject.component
+    raised: list[BaseException] = []
+    previous = sys.unraisablehook
+    # numba and ctypes report to this hook
+    sys.unraisablehook = lambda unraisable: raised.extend(filter(None, [unraisable.exc_value]))
+    try:
+        for at in (*CORNERS, *SPECIAL, *FAR, *(-far for far in FAR)):
+            for role, function in subject.functions.items():
+                function(np.full((2, 3), at))
+                if raised:
+                    raise ComponentCheckError(
+                        f"{activation}: {role} raised {describe_exception(raised[0])} at h = {at:g}",
+                        "an exception cannot cross a function pointer: training would go on with garbage",
+                    )
+    finally:
+        sys.unraisablehook = previous
 
 
 def _precision(subject: Subject[Activation]) -> None:

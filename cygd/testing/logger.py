@@ -107,14 +107,14 @@ def _run(folder: Path) -> Run:
 
 
 def _result(run: Run) -> Result:
+    from cygd.tracking.metrics_file import history_of
     from cygd.tracking.model import Model
     from cygd.tracking.results import Result
 
-    names = dict.fromkeys(name for row in EPOCHS for name in row)
     return Result(
         status="completed",
         metrics={"loss": 0.5},
-        history={name: [row[name] for row in EPOCHS if name in row] for name in names},
+        history=history_of(EPOCHS),
         model=Model(run.network, run.dataset.preprocessing),
         directory=run.directory,
         epochs=len(EPOCHS) - 1,

@@ -9,7 +9,6 @@ previous one is used.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import re
@@ -21,13 +20,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cygd.errors import CheckpointError
+from cygd.files import npz_bytes, read_npz, to_jsonable
 from cygd.network.early_stopping import EarlyStoppingState
 from cygd.network.training_state import TrainingState
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import npz_bytes, to_jsonable
 from cygd.tracking.metrics_file import Extent, read_rows
+from cygd.tracking.stored_files import (
+    COUNT,
+    NULL,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    check_shape,
+    parse_json,
+    read_bytes,
+)
 
 log = logging.getLogger("cygd")
 
@@ -35,6 +45,19 @@ FOLDER = "checkpoints"
 VERSION = 1
 FOOTER = re.compile(rb"cygd checkpoint (\d+) sha256 ([0-9a-f]{64})\Z")
 HASH_SIZE = 64  # hexadecimal digits of a SHA-256
+DESCRIPTION = {
+    "epoch": COUNT,
+    "updates": COUNT,
+    "step": COUNT,
+    "memory": [NUMBER],
+    "last": {...: NUMBER},
+    "seconds": NUMBER,
+    "standing": (NULL, {"best": NUMBER, "best_epoch": (COUNT, NULL), "waited": COUNT}),
+    "optimizer": [TEXT],
+    "metrics": [COUNT],
+    "config": OBJECT,
+    "data": (TEXT, NULL),
+}
 
 
 class DamagedError(CheckpointError):
@@ -92,9 +115,9 @@ class Checkpoint:
 def read(path: Path) -> Checkpoint:
     """Return the checkpoint in a file, with the rows of the metrics.csv in its run folder."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DamagedError(f"cannot read {path}: {error.strerror}") from None
+        data = read_bytes(path)
+    except CheckpointError as error:
+        raise DamagedError(error.message) from None
     footer = FOOTER.search(data[-200:])
     if not footer or hashlib.sha256(data[:-HASH_SIZE]).hexdigest().encode() != footer[2]:
         raise DamagedError(f"{path} is damaged: its SHA-256 does not match")
@@ -103,9 +126,13 @@ def read(path: Path) -> Checkpoint:
             f"{path} has format {int(footer[1])}, but this version of cygd reads format {VERSION}",
             hint="resume with the version of cygd that environment.json names",
         )
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        arrays = dict(archive)
-    description = json.loads(arrays["state"].tobytes())
+    try:
+        arrays = read_npz(data)
+        description = _read_description(arrays)
+        if path.stem.isdecimal() and int(path.stem) != description["epoch"]:
+            raise ValueError(f"epoch: expected {int(path.stem)} as in its name, got {description['epoch']}")
+    except (ValueError, RecursionError) as error:  # deep nesting
+        raise DamagedError(f"{path} is damaged: {error}") from None
     extent = Extent(*description["metrics"])
     try:
         rows = read_rows(path.parents[1] / "metrics.csv", extent)
@@ -125,6 +152,37 @@ def read(path: Path) -> Checkpoint:
         rows=rows,
     )
     return Checkpoint(state, extent, description["config"], description["data"])
+
+
+def _read_description(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return the checked description in a checkpoint, or raise a ValueError.
+
+    A matching SHA-256 says that the file is as it was written, not that cygd wrote it.
+    """
+    if "state" not in arrays or arrays["state"].dtype != np.uint8:
+        raise ValueError("expected an array 'state' of bytes")
+    description: dict[str, Any] = parse_json(arrays["state"].tobytes())
+    check_shape(description, DESCRIPTION)
+    if len(description["metrics"]) != 2:
+        raise ValueError(f"metrics: expected a size and a CRC-32, got {description['metrics']}")
+    optimizer = description["optimizer"]
+    if len(set(optimizer)) != len(optimizer):
+        raise ValueError(f"optimizer: expected distinct names, got {optimizer}")
+    expected = {"state", "parameters", *(f"optimizer{k}" for k in range(len(optimizer)))}
+    if arrays.keys() - {"best"} != expected:
+        raise ValueError(
+            f"expected the arrays {', '.join(sorted(expected))}, got {', '.join(sorted(arrays))}"
+        )
+    parameters, best = arrays["parameters"], arrays.get("best")
+    if parameters.dtype not in (np.float32, np.float64) or parameters.ndim != 1:
+        raise ValueError(f"parameters: expected a vector of floats, got {parameters.dtype}{parameters.shape}")
+    if best is not None and (best.dtype, best.shape) != (parameters.dtype, parameters.shape):
+        raise ValueError(f"best: expected an array like parameters, got {best.dtype}{best.shape}")
+    if best is not None and description["standing"] is None:
+        raise ValueError("best: expected no best weights without early stopping")
+    if description["epoch"] and not {"running_loss", "learning_rate"} <= description["last"].keys():
+        raise ValueError("last: expected running_loss and learning_rate")
+    return description
 
 
 def latest(folder: Path) -> Checkpoint | None:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError, ConfigError
-from cygd.tracking.files import fsync_folder, npz_bytes, to_jsonable, write_durably
+from cygd.files import fsync_folder, npz_bytes, to_jsonable, write_durably
 from cygd.tracking.locking import FolderLock
 
 RUNS = Path("runs")  # default run folders are runs/<name>/<time>-<hex>
@@ -38,6 +38,7 @@ class RunDirectory:
     @classmethod
     def create(cls, name: str, out: str | os.PathLike[str] | None = None) -> RunDirectory:
         """Create a run folder exclusively: `runs/<name>/<time>-<hex>/`, or `out`, which must be empty."""
+        path: Path | None = None
         try:
             path = _create_default(name) if out is None else _create_out(Path(out))
             # exclusive creation: of two runs that find the same empty folder, only one gets it
@@ -48,6 +49,8 @@ class RunDirectory:
         except FileExistsError as error:
             raise _occupied_error(Path(error.filename)) from error
         except OSError as error:
+            if path is not None:
+                cls(path).discard(keep_folder=out is not None)
             reason = error.strerror or str(error)
             raise ConfigError(
                 f"cannot create the run folder {str(error.filename or out or name)!r}: {reason}",
@@ -60,6 +63,7 @@ class RunDirectory:
         """Return an existing run folder whose run has begun."""
         folder = Path(path).expanduser().absolute()
         if (folder / "config.yaml").is_file():
+            _check_no_links(folder)
             return cls(folder)
         if (folder / "log.txt").is_file():
             raise CheckpointError(
@@ -72,6 +76,13 @@ class RunDirectory:
     def locked(self) -> FolderLock:
         """Lock the folder for a `with` block; raise a ConfigError if another run has it."""
         return FolderLock(self.path)
+
+    def discard(self, *, keep_folder: bool) -> None:
+        """Remove the log.txt with which a run began that could not go on, so that it can begin again."""
+        with contextlib.suppress(OSError):
+            (self.path / "log.txt").unlink(missing_ok=True)
+            if not keep_folder:
+                self.path.rmdir()
 
     def check_writable(self) -> None:
         """Raise a ConfigError if nothing can be written into the folder."""
@@ -127,6 +138,17 @@ class RunDirectory:
     def relative_name(self, path: Path) -> str:
         """Return how config.yaml names a plugin file: relative to the run folder if it is inside."""
         return path.relative_to(self.path).as_posix() if path.is_relative_to(self.path) else str(path)
+
+
+def _check_no_links(folder: Path) -> None:
+    """Raise a CheckpointError if a run would append to, or cut, a file elsewhere through a link or a pipe."""
+    for path in folder.iterdir():
+        if path.is_dir() or (path.is_file() and not path.is_symlink()):
+            continue
+        raise CheckpointError(
+            f"expected a regular file, got a {'link' if path.is_symlink() else 'device or pipe'}: {path}",
+            hint="a run writes into its files; replace it by a copy, or remove it",
+        )
 
 
 def _create_default(name: str) -> Path:

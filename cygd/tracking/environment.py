@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import logging
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cygd import core
+from cygd.data.sources.pipes import content_of
+from cygd.errors import CheckpointError
+from cygd.tracking.stored_files import HASHES, read_json
 
 log = logging.getLogger("cygd")
 
 PACKAGES = ("cygd", "numpy", "pyyaml", "pluggy")
 OPTIONAL = ("rich", "pyarrow", "scikit-learn")
+NEW, MISSING = "is new", "is missing"  # changes of files
 
 
 def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -59,26 +62,45 @@ def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, st
     for path in paths:
         inside = base is not None and path.is_relative_to(base)
         name = path.relative_to(base).as_posix() if inside and base else str(path)
-        with path.open("rb") as file:
+        with content_of(path).open("rb") as file:
             found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
 def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str, str]) -> None:
-    """Warn about every file whose hash differs from that of the earlier run in the experiment's folder.
+    """Warn about every file that differs from those of the earlier run in the experiment's folder.
 
     Does nothing if the folder has no environment.json, that is, if this is not a rerun.
     """
     try:
-        recorded = json.loads((folder / "environment.json").read_text())["sha256"]
-        kinds = [("data file", recorded["data"], data), ("plugin file", recorded["plugins"], plugins)]
-    except (OSError, ValueError, KeyError, TypeError):
+        content = read_json(folder / "environment.json", {"sha256": {"data": HASHES, "plugins": HASHES}})
+    except CheckpointError:
         return
+    recorded = content["sha256"]
+    kinds = [("data", recorded["data"], data), ("plugin", recorded["plugins"], plugins)]
     for kind, before, now in kinds:
-        for name in sorted(before.keys() & now.keys()):
-            if before[name] != now[name]:
-                message = "%s %s has changed since the run in %s: the result will not be the same"
-                log.warning(message, kind, name, folder)
+        for name, change in changed_files(before, now):
+            if kind == "data" or change not in (NEW, MISSING):  # a further plugin may change nothing
+                message = "%s file %s %s since the run in %s: the result will not be the same"
+                log.warning(message, kind, name, change, folder)
+
+
+def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the change of each file that differs between two results of `file_hashes`.
+
+    Equal contents in the same order are the same files, wherever they are. If no name is the same, files
+    that were moved are compared in order.
+    """
+    if list(before.values()) == list(now.values()):
+        return
+    if len(before) == len(now) and not before.keys() & now.keys():
+        for (old_name, old), (name, new) in zip(before.items(), now.items(), strict=True):
+            if old != new:
+                yield name, f"has other content than {old_name} had"
+        return
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            yield name, NEW if name not in before else MISSING if name not in now else "has changed"
 
 
 def _platform() -> str:

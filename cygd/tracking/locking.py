@@ -23,7 +23,7 @@ log = logging.getLogger("cygd")
 _held: weakref.WeakSet[FolderLock] = weakref.WeakSet()
 
 
-def lock(file: IO[Any] | int, *, wait: bool = False) -> bool:
+def lock(file: IO[Any] | int, *, wait: bool = False, where: str = "") -> bool:
     """Lock an open file until it is closed; return False if another process has locked it.
 
     Parameters
@@ -32,16 +32,17 @@ def lock(file: IO[Any] | int, *, wait: bool = False) -> bool:
         An open file, or the descriptor of a file or folder.
     wait : bool
         Wait until the other process releases its lock.
+    where : str
+        The name of the file or folder in messages; by default that of the open file.
 
-    Raises
-    ------
-    OSError
-        If the file system does not support locks.
+    On a file system without locks this warns and returns True.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        log.warning("cannot lock %s: %s", where or getattr(file, "name", "a file"), error.strerror)
     return True
 
 
@@ -52,6 +53,8 @@ def is_locked(path: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # a file system without locks
+            return False
     return False
 
 
@@ -66,17 +69,18 @@ class FolderLock:
     Raises
     ------
     ConfigError
-        If another run has locked it, in this or another process.
+        If another run has locked it, in this or another process, or if it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            locked = lock(self._descriptor)
-        except OSError as error:  # not every file system supports locks
-            log.warning("cannot lock the folder %s: %s", path, error.strerror)
-            locked = True
-        if not locked:
+            self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot open the run folder {str(path)!r}: {error.strerror}",
+                hint="make the folder readable, then try again",
+            ) from error
+        if not lock(self._descriptor, where=f"the folder {path}"):
             owner = _lock_owner(self._descriptor)
             self.release()
             raise ConfigError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from cygd.errors import CheckpointError
+from cygd.tracking.stored_files import read_bytes
 
 
 class Extent(NamedTuple):
@@ -67,22 +68,29 @@ def read_rows(path: Path, extent: Extent | None = None) -> list[dict[str, float]
 
     With an extent, only that beginning of the file is read, and its bytes are checked.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(-1 if extent is None else extent.size)
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    if not path.exists():
+        raise CheckpointError(f"cannot read {path}: No such file or directory")
+    data = read_bytes(path)
+    if extent is not None:
+        data = data[: extent.size]
     if extent is not None and Extent().extend(data) != extent:
         raise CheckpointError(f"{path} does not begin with the rows that the run wrote")
     try:
-        header, *lines = data.decode().splitlines()
-        names = header.split(",")[1:]
-        return [
-            {name: float(cell) for name, cell in zip(names, line.split(",")[1:], strict=True) if cell}
-            for line in lines
-        ]
+        header, *lines = data.decode().removesuffix("\n").split("\n")
+        first, *names = header.removesuffix("\r").split(",")
+        if first != "epoch" or len({*names}) != len(names):
+            raise ValueError("expected a header of distinct names that begins with epoch")
+        return [_read_row(names, epoch, line) for epoch, line in enumerate(lines)]
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from None
+
+
+def _read_row(names: Sequence[str], epoch: int, line: str) -> dict[str, float]:
+    number, *cells = line.removesuffix("\r").split(",")
+    if number != str(epoch) or len(cells) != len(names):
+        expected = f"epoch {epoch} and {len(names)} values"
+        raise ValueError(f"line {epoch + 2}: expected {expected}, got {line[:60]!r}")
+    return {name: float(cell) for name, cell in zip(names, cells, strict=True) if cell}
 
 
 def history_of(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cygd.data import Preprocessing
-from cygd.errors import CheckpointError, CygdError
+from cygd.data.prediction import transform_usable_rows
+from cygd.errors import CheckpointError
+from cygd.files import read_npz
 from cygd.network import Network
 from cygd.network.serialization import parameter_arrays
+from cygd.tracking.stored_files import OBJECT, read_bytes, read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,22 +51,33 @@ class Model:
     def classes(self) -> tuple[int | float | str, ...]:  # noqa: D102
         return tuple(self.preprocessing.classes)
 
-    def predict(self, data: Any) -> NDArray[Any]:
+    def predict(self, data: Any, *, strict: bool = True) -> NDArray[Any]:
         """Return the predictions for raw data, (n_samples, n_outputs).
 
         Parameters
         ----------
         data : mapping or array
-            A mapping from column name to values, such as a data frame, or an array
+            A mapping from column name to values, a data frame, an Arrow table, or an array
             (n_samples, n_inputs) with the columns in the order of `inputs`.
+        strict : bool
+            False returns rows of NaN where a value is missing, unknown or not a number.
 
         Raises
         ------
         DataError
-            If a column is missing, a category is unknown, or a numeric column contains text.
+            If a column is missing; or, if strict, a value is missing, a category is unknown, or a
+            numeric column contains text.
         """
-        x = self.preprocessing.transform_inputs(data)
-        return np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
+        if strict:
+            x = self.preprocessing.transform_inputs(data)
+            return np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
+        x, usable, _ = transform_usable_rows(self.preprocessing, data, self.network.dtype)
+        y = np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
+        if usable.all():
+            return y
+        padded = np.full((len(usable), y.shape[1]), np.nan, y.dtype)
+        padded[usable] = y
+        return padded
 
     def __repr__(self) -> str:
         classes = f", classes={list(self.classes)}" if self.classes else ""
@@ -75,12 +87,9 @@ class Model:
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of a weights.npz."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing", hint="the run is not finished") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        return read_npz(read_bytes(path, missing="the run is not finished"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
 
 
 def set_weights(network: Network, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -95,14 +104,35 @@ def set_weights(network: Network, weights: Mapping[str, NDArray[Any]], path: Pat
                 f"{path} does not match its config.yaml: "
                 f"expected shape {view.shape} for {name}, got {weights[name].shape}"
             )
+        if view.dtype != weights[name].dtype:
+            raise CheckpointError(
+                f"{path} does not match its config.yaml: "
+                f"expected {view.dtype} for {name}, got {weights[name].dtype}"
+            )
         view[...] = weights[name]
 
 
 def read_preprocessing(path: Path) -> Preprocessing:
     """Return the preprocessing that a preprocessing.json describes."""
+    content = read_json(path, OBJECT)
     try:
-        return Preprocessing.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing") from None
-    except (OSError, ValueError, KeyError, TypeError, CygdError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        return Preprocessing.from_json(content)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path} is damaged: {error.message.removeprefix('preprocessing.json: ')}"
+        ) from error
+
+
+def check_preprocessing(network: Network, preprocessing: Preprocessing, path: Path) -> None:
+    """Raise a CheckpointError if a preprocessing.json does not fit a network; `path` is its name."""
+    n_classes, n_targets = len(preprocessing.classes), len(preprocessing.targets)
+    counts = [("features", network.n_inputs, len(preprocessing.features))]
+    if n_classes:  # of one column; two classes may share one output
+        counts += [("target columns", 1, n_targets), ("classes", max(2, network.n_outputs), n_classes)]
+    else:
+        counts.append(("target columns", network.n_outputs, n_targets))
+    for what, expected, got in counts:
+        if expected != got:
+            raise CheckpointError(
+                f"{path} does not match its config.yaml: expected {expected} {what}, got {got}"
+            )

@@ -22,8 +22,8 @@ class Result:
         "completed", "stopped" (early stopping), "diverged", "failed" or "interrupted".
     metrics : dict
         `loss`, `validation_loss`, each metric, and `test_*`, at the final weights.
-    history : dict
-        The values over the epochs, by name.
+    history : History
+        The values over the epochs, by name; ``pandas.DataFrame(result.history)`` has a row for each epoch.
     model : Model
         The model with the final weights.
     directory : Path

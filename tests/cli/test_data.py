@@ -106,3 +106,27 @@ def test_long_list_of_columns_is_cut(show):
 def test_invalid_arguments(arguments, message, capsys):
     assert main(["data", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_filled_values_and_an_index_are_shown(show, tmp_path):
+    (tmp_path / "t.csv").write_text("Unnamed: 0,a,b,y\n0,1,u,1\n1,,u,2\n2,3,,3\n3,NA,v,4\n")
+    code, out, err = show("{source: csv, path: t.csv, targets: [y], missing: mean}")
+    assert code == 0
+    assert "Unnamed: 0  index  number  0  0 to 3" in out
+    assert "filled 2 missing values of a with the mean, 2\n" in out
+    assert "filled 1 missing value of b with the most frequent label, 'u'\n" in out
+    assert err == (
+        f"warning: {tmp_path / 't.csv'}: left out the index column 'Unnamed: 0'\n"
+        "hint: name all inputs in data.inputs to change that\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["data", "check", "run"])
+def test_readings_that_may_be_wrong_are_shown_by_each_command(show, tmp_path, capsys, command):
+    (tmp_path / "t.csv").write_text("a,y\n5%,1\n10%,2\n5%,3\n")
+    show("{source: csv, path: t.csv, targets: [y]}")
+    out = ["--out", str(tmp_path / "run")] if command == "run" else []
+    assert main([command, str(tmp_path / "e.yaml"), *out]) == 0
+    err = capsys.readouterr().err
+    assert "column 'a' is categorical, because it holds strings such as '5%'" in err
+    assert "hint: set data.percent: true if 5% is 0.05" in err

@@ -172,6 +172,42 @@ def test_invalid_arguments(call, arguments, message):
 def test_compare_with_damaged_environment(call):
     first, second = run(), run()
     (first / "environment.json").write_text("{")
-    code, _, err = call("compare", first, second)
+    code, out, err = call("compare", first, second)
     assert code == 2
     assert "environment.json is damaged" in err
+    assert "environment: cannot be compared" in out
+    assert "weights: identical" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (
+            "result.json",
+            '{"status": ["a"], "metrics": {}, "epochs": 1}',
+            "status: expected a text, got ['a']",
+        ),
+        ("result.json", '{"status": "completed", "metrics": [], "epochs": 1}', "metrics: expected an object"),
+        ("result.json", '{"status": "completed", "metrics": {"loss": "low"}, "epochs": 1}', "metrics.loss: "),
+        ("result.json", '{"status": "completed", "metrics": {}, "epochs": -1}', "epochs: expected a whole"),
+        ("result.json", "[" * 100_000, "it is nested too deeply"),
+        ("result.json", '{"status": "completed", "metrics": {"a": 1e999}}', "finite number or null, got inf"),
+        ("result.json", '{"status": "completed", "metrics": {}, "epochs": 2.0}', "got 2.0"),
+        ("environment.json", "[]", "expected an object, got []"),
+        ("config.yaml", "- 1", "config.yaml"),
+        ("config.yaml", "a: [", "config.yaml"),
+    ],
+)
+def test_damaged_file_is_named_and_the_others_are_read(call, name, content, reason):
+    first, second = run(), run()
+    (first / name).write_text(content)
+    code, out, err = call("compare", first, second)
+    assert code in (0, 2)
+    assert name in err
+    assert reason in err
+    assert "weights: identical" in out
+    code, out, err = call("list")
+    assert code == 0
+    assert len(out.splitlines()) == 3
+    assert out.count("damaged") == (name == "result.json")
+    assert (reason in err) == (name == "result.json")

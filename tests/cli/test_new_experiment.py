@@ -345,3 +345,91 @@ def test_nothing_is_overwritten(command, here):
         assert code == 2
         assert err.startswith("error: mine.yaml already exists and is not overwritten\n")
     assert (here / "mine.yaml").read_text() == "precious"
+
+
+ROWS = "".join(f"{i * i % 17}.5,{i % 7}.25,{i % 2}\n" for i in range(40))
+BLANKS = ROWS.replace(",", "  ")
+FOREIGN_FILES = {
+    "blanks": ("a  b  y\n" + BLANKS, ["a", "b"]),
+    "headerless": (ROWS.replace("0.5,", "?,", 1), ["c0", "c1"]),
+    "texts": (
+        "".join(f"{'ab'[i % 2]},{'uvw'[i % 3]},{'xz'[i * i % 3 % 2]}\n" for i in range(40)),
+        ["c0", "c1"],
+    ),
+    "R table": (
+        '"a" "b" "y"\n' + "".join(f'"r{i}" {row}\n' for i, row in enumerate(BLANKS.splitlines())),
+        ["a", "b"],
+    ),
+    "R csv": (
+        '"","a","b","y"\n' + "".join(f'"{i}",{row}\n' for i, row in enumerate(ROWS.split())),
+        ["a", "b"],
+    ),
+    "pandas": (",a,b,y\n" + "".join(f"{3 * i},{row}\n" for i, row in enumerate(ROWS.split())), ["a", "b"]),
+    "Excel": (
+        "sep=;\r\na;b;y;\r\n" + ROWS.replace(",", ";").replace(".", ",").replace("\n", ";\r\n"),
+        ["a", "b"],
+    ),
+    "comments": ("# exported\n#\na,b,y\n" + ROWS, ["a", "b"]),
+    "title": ("Report\n\na,b,y\n" + ROWS, ["a", "b"]),
+    "total": ("a,b,y\n" + ROWS + "Total,9,9\n", ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN_FILES)
+def test_files_of_other_programs(written, command, kind):
+    text, inputs = FOREIGN_FILES[kind]
+    Path("data.txt").write_text(text, newline="")
+    content, _ = written("--data", "data.txt")
+    assert content["data"]["inputs"] == inputs
+    assert content["loss"] == "binary_cross_entropy"
+    assert command("data", "mine.yaml")[1].startswith("data.txt: 40 rows, ")
+    if kind != "headerless":  # a row has a gap
+        code, out, _ = command("predict", "out", "data.txt")
+        assert (code, len(out.splitlines())) == (0, 41)
+
+
+def test_notes_and_warnings_are_printed_once(command):
+    Path("data.txt").write_text("# exported\na,b,y\n" + ROWS.replace("\n", ",\n"))
+    code, _, err = command("new", "experiment", "mine", "--data", "data.txt")
+    assert (code, err.splitlines()[:3]) == (
+        0,
+        [
+            "warning: data.txt: left out 1 column that has neither a name nor values",
+            "classification of y from 2 columns of 40 rows",
+            "note: data.txt:1: '# exported' is taken for a comment (comment: '#')",
+        ],
+    )
+    assert (
+        "  comment: '#'                        # lines that begin with it are left out\n"
+        in Path("mine.yaml").read_text()
+    )
+
+
+def test_notes_are_printed_before_an_error(command):
+    Path("data.txt").write_text("# exported\ny\n1\n2\n")
+    code, _, err = command("new", "experiment", "mine", "--data", "data.txt")
+    assert code == 2
+    assert err.splitlines()[:2] == [
+        "note: data.txt:1: '# exported' is taken for a comment (comment: '#')",
+        "error: no input column is left to predict 'y'",
+    ]
+
+
+@pytest.mark.parametrize("words", [["-"], ["-", "."], ["missing"]])
+def test_words_for_a_missing_value_are_detected(written, command, words):
+    rows = [
+        f"{words[i % len(words)] if i % 7 == 3 else i * i % 17},{'uv'[i % 2]},{i * 1.5}" for i in range(40)
+    ]
+    Path("data.csv").write_text("\n".join(["a,b,y", *rows]))
+    content, text = written("--data", "data.csv")
+    assert content["data"]["missing_values"] == words
+    assert content["data"]["missing"] == "drop"
+    assert "# 0 to 16; 6 missing\n" in text
+
+
+def test_word_that_is_also_a_label_is_not_taken_for_a_missing_value(written):
+    rows = [f"{'-' if i % 7 == 3 else i * i % 17},{'u-'[i % 2]},{i * 1.5}" for i in range(40)]
+    Path("data.csv").write_text("\n".join(["a,b,y", *rows]))
+    content, text = written("--data", "data.csv")
+    assert "missing_values" not in content["data"]
+    assert "  #   a: numbers, but also strings such as '-'\n" in text

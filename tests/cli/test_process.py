@@ -79,6 +79,26 @@ def test_checkout_without_compiled_core_exits_2_with_a_hint(here):
     ]
 
 
+def test_python_in_a_checkout_without_compiled_core_says_what_to_do(here):
+    package = Path(cygd.__file__).parent
+    for source in package.rglob("*.py"):
+        copy = here / "checkout" / "cygd" / source.relative_to(package)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(source.read_bytes())
+    for text in ("import cygd; cygd.run({})", "from cygd import Network", "from cygd import core"):
+        done = subprocess.run(
+            [sys.executable, "-c", text], cwd=here / "checkout", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "circular" not in done.stderr
+        assert done.stderr.count("Traceback") == 1
+        core = here / "checkout" / "cygd" / "core"
+        assert done.stderr.splitlines()[-1] == (
+            f"ImportError: the compiled core of cygd is not built in {core}; start Python in another folder "
+            "to use an installed cygd, or build it here: python setup.py build_ext --inplace"
+        )
+
+
 def test_import_cygd_does_not_import_numpy_or_rich():
     done = python(
         "-c",

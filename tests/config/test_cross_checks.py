@@ -37,6 +37,8 @@ def changed(small, **keys):
         ({"layers": "[{units: 1, activation: softmax}]"},
          "model.layers[0].activation: softmax of one unit is always 1\n"
          "  hint: for two classes use one sigmoid unit with the loss binary_cross_entropy"),
+        ({"layers": "[{units: 1, activation: softmax}, 2]"},
+         "model.layers[0].activation: softmax of one unit is always 1\n  hint: use sigmoid"),
         ({"loss": "cross_entropy"}, "loss: cross_entropy of one unit is minimal if the output is always 1"),
         ({"clip": "{}"}, "clip: expected one of norm and value, got neither"),
         ({"clip": "{norm: 1, value: 1}"}, "clip: expected one of norm and value, got both"),

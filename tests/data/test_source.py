@@ -20,6 +20,8 @@ def test_options_come_from_the_signature():
     csv = next(source for source in DATA_SOURCES if source.name == "csv")
     given = {"path": "a.csv", "header": True, "delimiter": ","}
     default = {**given, "decimal": ".", "quote": '"', "encoding": "utf-8"}
+    default |= {"thousands": "", "percent": False, "units": None, "missing_values": None}
+    default |= {"comment": "", "skip_rows": 0, "skip_footer": 0}
     assert csv.configured({"path": "a.csv"}).options == default
     for options, message in [
         ({}, "data source 'csv' needs the option 'path'"),

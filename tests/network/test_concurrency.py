@@ -1,9 +1,12 @@
 """Networks: parallel calls, and calls after a fork."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -50,6 +53,61 @@ def test_parallel_calls_on_one_network(activation, threads):
         for round_ in found:
             for a, b in zip(expected, round_, strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture
+def eager_switches():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_calls_during_a_fit_are_right_and_a_second_fit_is_refused(eager_switches):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 4)), rng.random((200, 2))
+    net, alone = (Network(4, [(16, "tanh"), (2, "sigmoid")], seed=1) for _ in range(2))
+    running, calls = threading.Event(), []
+
+    def callback(epoch, values):
+        running.set()
+        if epoch == 20:
+            while len(calls) < 70:  # of the others, which need the fit to be running
+                time.sleep(0.001)
+
+    def fit():
+        return net.fit(x, y, "adam", epochs=40, evaluate_every=1, callback=callback)
+
+    def use():
+        running.wait(60)
+        for _ in range(10):
+            assert np.isfinite(net.predict(x)).all()
+            assert np.isfinite(net.gradient(x, y)[0])
+            made = pickle.loads(pickle.dumps(copy.copy(net)))
+            assert np.isfinite(made.loss(x, y))
+            with pytest.raises(RuntimeError, match="another fit of this network is running"):
+                net.fit(x, y)
+            calls.append(made)
+
+    history, *others = run_all([fit, *[use] * 7])
+    assert others == [None] * 7
+    expected = alone.fit(x, y, "adam", epochs=40, evaluate_every=1)
+    assert history["loss"] == expected["loss"]
+    np.testing.assert_array_equal(net.parameters, alone.parameters)
+
+
+def test_networks_in_eight_threads_have_the_bits_of_one(eager_switches):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 4)), rng.random((60, 1))
+
+    def job(seed):
+        net = Network(4, [(5, {"formula": "h * sigmoid(b * h)", "b": 1.5, "trainable": ["b"]}), 1], seed=seed)
+        net.fit(x, y, "adam", epochs=5, metrics=["r2"], evaluate_every=1)
+        return net.parameters
+
+    alone = [job(seed) for seed in range(8)]
+    for expected, found in zip(alone, run_all([lambda seed=s: job(seed) for s in range(8)]), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_failing_call_leaves_parallel_calls_alone():

@@ -1,6 +1,13 @@
 """Networks: save and load."""
 
+import errno
 import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +139,199 @@ def test_another_kind_of_file_is_an_error(tmp_path, content):
 def test_a_missing_file_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         Network.load(tmp_path / "net.npz")
+
+
+def test_a_pickled_network_is_an_error_in_our_own_words(tmp_path):
+    np.save(tmp_path / "net.npy", np.array(small(), dtype=object), allow_pickle=True)
+    (tmp_path / "net.pickle").write_bytes(pickle.dumps(small()))
+    np.savez(tmp_path / "net.npz", network=np.array(small(), dtype=object))
+    for name, message in [
+        ("net.npy", "it is an .npy file of one array or of pickled objects"),
+        ("net.pickle", "it is a pickle, which could run any code when it is loaded"),
+        ("net.npz", "network.npy: expected an array of numbers, got Python objects"),
+    ]:
+        with pytest.raises(CheckpointError) as raised:
+            Network.load(tmp_path / name)
+        assert str(raised.value) == f"{tmp_path / name} is not a saved network: {message}"
+
+
+def test_a_file_that_unpacks_to_much_more_than_its_size_is_not_unpacked(tmp_path):
+    path = tmp_path / "net.npz"
+    np.savez_compressed(path, network=description(), w0=np.zeros((2000, 5000)), b0=np.zeros(3))
+    with pytest.raises(CheckpointError, match=r"expected arrays that fit its \d+ bytes, got 8\d{7} bytes"):
+        Network.load(path)
+
+
+def test_an_array_that_claims_a_huge_shape_is_an_error(tmp_path):
+    path = tmp_path / "net.npz"
+    small().save(path)
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    content["w0.npy"] = content["w0.npy"].replace(b"(2, 3), }" + b" " * 14, b"(2000000, 300000000), }")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    with pytest.raises(CheckpointError, match=r"expected 4800000000000000 bytes for the shape"):
+        Network.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"w0": None}, "the array w0 is missing"),
+        ({"w0": np.zeros((5, 5))}, r"w0: expected shape \(2, 3\), got \(5, 5\)"),
+        ({"w0": np.zeros((2, 3), np.float32)}, "w0: expected float64, got float32"),
+        ({"w7": np.zeros(2)}, "unexpected arrays w7"),
+        ({"network": None}, "expected an entry 'network'; weights.npz of a run is loaded with its folder"),
+        ({"network": description(format=3)}, "it has format 3, but this version of cygd reads up to 2"),
+        ({"network": description(epochs=-1)}, "epochs must be a whole number of at least 0, got -1"),
+        ({"network": description(updates=1.5)}, "updates must be a whole number of at least 0, got 1.5"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path, changes, message):
+    rewritten(tmp_path / "net.npz", **changes)
+    with pytest.raises(CheckpointError, match=rf"net\.npz is not a saved network: {message}"):
+        Network.load(tmp_path / "net.npz")
+
+
+def test_a_folder_or_a_pipe_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        Network.load(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="pipe is not a saved network: expected a regular file"):
+        Network.load(tmp_path / "pipe")
+
+
+# saving whole files -------------------------------------------------------------------------------
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "net.npz"
+    small().save(path)
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*net\.npz"):
+        Network(2, [5]).save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["net.npz"]
+
+
+def test_a_network_that_could_not_be_loaded_is_not_saved(tmp_path):
+    net = small()
+    net.save(tmp_path / "net.npz")
+    before = (tmp_path / "net.npz").read_bytes()
+    net.weights[0][1, 2] = np.nan
+    with pytest.raises(ValueError, match=r"parameters: expected finite numbers, got parameters\[5\] = nan"):
+        net.save(tmp_path / "net.npz")
+    assert (tmp_path / "net.npz").read_bytes() == before
+
+
+def test_a_missing_folder_is_not_created(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing/net\.npz"):
+        small().save(tmp_path / "missing" / "net.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+SAVE_FOR_EVER = """
+import cygd, sys
+net = cygd.Network(300, [(300, "tanh"), (1, "identity")])
+print("ready", flush=True)
+while True:
+    net.save(sys.argv[1])
+"""
+
+
+def test_a_killed_save_keeps_the_old_or_the_new_file(tmp_path):
+    path = tmp_path / "net.npz"
+    small().save(path)
+    for _ in range(3):
+        code = [sys.executable, "-P", "-c", SAVE_FOR_EVER, str(path)]
+        with subprocess.Popen(code, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            process.kill()
+        Network.load(path)
+
+
+def test_saving_keeps_the_mode_and_follows_a_link(tmp_path):
+    path, link = tmp_path / "net.npz", tmp_path / "link.npz"
+    small().save(path)
+    path.chmod(0o640)
+    link.symlink_to(path)
+    net = Network(2, [5])
+    net.save(link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    np.testing.assert_array_equal(Network.load(path).parameters, net.parameters)
+    net.save(os.devnull)
+    assert not Path(os.devnull).is_file()
+
+
+# the state of the optimizer -----------------------------------------------------------------------
+
+ROWS = np.random.default_rng(0).normal(size=(20, 2))
+TARGETS = ROWS**2
+FORMULA = {"name": "mine", "formula": {"m": "0.9 * m + g", "w": "w - learning_rate * m"}, "state": ["m"]}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("optimizer", ["adam", {"name": "sgd", "momentum": 0.9}, "nadam", "rmsprop", FORMULA])
+def test_training_goes_on_after_saving_with_the_optimizer(tmp_path, dtype, optimizer):
+    def network():
+        return Network(2, [(3, "tanh"), (2, "identity")], dtype=dtype, seed=1)
+
+    whole, first, without = network(), network(), network()
+    whole.fit(ROWS, TARGETS, optimizer, epochs=6, learning_rate=0.01)
+    first.fit(ROWS, TARGETS, optimizer, epochs=3, learning_rate=0.01)
+    first.save(tmp_path / "net.npz", optimizer=True)
+    first.save(tmp_path / "without.npz")
+    for continued in (Network.load(tmp_path / "net.npz"), Network.load(tmp_path / "net.npz")):
+        continued.fit(ROWS, TARGETS, optimizer, epochs=3, learning_rate=0.01)
+        np.testing.assert_array_equal(continued.parameters, whole.parameters)
+    continued = Network.load(tmp_path / "net.npz")
+    continued.save(tmp_path / "again.npz", optimizer=True)
+    continued = Network.load(tmp_path / "again.npz")
+    continued.fit(ROWS, TARGETS, continued.optimizer, epochs=3)
+    np.testing.assert_array_equal(continued.parameters, whole.parameters)
+    without = Network.load(tmp_path / "without.npz")
+    assert without.optimizer is None
+    without.fit(ROWS, TARGETS, optimizer, epochs=3, learning_rate=0.01)
+    assert not np.array_equal(without.parameters, whole.parameters)
+
+
+def test_the_optimizer_of_the_last_fit_continues():
+    whole, parts = small(), small()
+    whole.fit(ROWS, TARGETS, "adam", epochs=6)
+    parts.fit(ROWS, TARGETS, "adam", epochs=3)
+    parts.fit(ROWS, TARGETS, parts.optimizer, epochs=3)
+    np.testing.assert_array_equal(parts.parameters, whole.parameters)
+
+
+def test_another_optimizer_than_the_saved_one_starts_afresh_and_says_so(tmp_path, caplog):
+    net = small()
+    net.fit(ROWS, TARGETS, "adam", epochs=3)
+    net.save(tmp_path / "net.npz", optimizer=True)
+    again = Network.load(tmp_path / "net.npz")
+    for one in (net, again):
+        one.fit(ROWS, TARGETS, {"name": "adam", "beta1": 0.5}, epochs=3)
+    np.testing.assert_array_equal(again.parameters, net.parameters)
+    assert caplog.messages == ["the state of optimizer 'adam' that was saved with the network is not used"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer0": None}, {"optimizer1": np.zeros(3)}, {"optimizer7": np.zeros(17)}],
+    ids=["missing", "shape", "unknown"],
+)
+def test_a_damaged_optimizer_state_is_an_error(tmp_path, changes):
+    path, net = tmp_path / "net.npz", small()
+    net.fit(ROWS, TARGETS, "adam", epochs=3)
+    net.save(path, optimizer=True)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files} | changes
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(CheckpointError, match=r"net\.npz is not a saved network: .*optimizer"):
+        Network.load(path)

@@ -21,7 +21,7 @@ PACKAGE = CHECKOUT / "cygd"
 
 # from the bottom up; "" is cygd/__init__.py
 LAYERS = [
-    {"core", "errors"},
+    {"core", "errors", "files"},
     {"components", "config"},
     {"network", "data"},
     {"tracking"},
@@ -82,9 +82,9 @@ def test_every_subpackage_has_a_layer():
     assert {name.split(".")[1] for name in FILES if "." in name} == set(LAYER) - {""}
 
 
-def test_package_root_contains_only_folders_and_four_files():
+def test_package_root_contains_only_folders_and_five_files():
     files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
-    assert files == {"__init__.py", "__main__.py", "errors.py", "py.typed"}
+    assert files == {"__init__.py", "__main__.py", "errors.py", "files.py", "py.typed"}
     folders = [path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert len(folders) <= 12
 
@@ -133,6 +133,15 @@ def test_library_is_imported_only_where_allowed(library, allowed):
     }
     assert users
     assert [module for module in users if not re.fullmatch(allowed, module)] == []
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_output_goes_through_the_module_that_escapes_controls(module):
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            written = name in {"print", "sys.stdout.write", "sys.stderr.write", "traceback.print_exception"}
+            assert not written or module == "cygd.tracking.terminal", f"{module}: {name}, line {node.lineno}"
 
 
 def loaded_by(statement):

@@ -14,7 +14,7 @@ import pytest
 import cygd
 from cygd.cli.main import main
 from cygd.errors import ConfigError, RunError
-from cygd.tracking.files import write_durably
+from cygd.files import write_durably
 
 MOONS = {
     "name": "moons",
@@ -24,6 +24,9 @@ MOONS = {
     "train": {"epochs": 4, "batch_size": 8},
     "checkpoint": {"every": 1},
 }
+
+RESUME = "fix the cause, then resume: cygd run --resume"
+AGAIN = "fix the cause, then run the experiment again, into a new folder"
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +74,8 @@ def test_full_disk_at_any_fsync_loses_nothing(monkeypatch, here):
             assert str(caught.value).startswith("cannot create the run folder")
         else:
             messages.add(caught.value.message)
-            assert caught.value.hint == f"fix the cause, then resume: cygd run --resume {mine}"
+            has_begun = (mine / "config.yaml").exists()
+            assert caught.value.hint == (f"{RESUME} {mine}" if has_begun else AGAIN)
             assert caught.value.result.status == "failed"
         assert not list(mine.rglob("*.part"))
         if (mine / "result.json").exists():
@@ -169,6 +173,103 @@ def test_resume_leaves_a_read_only_folder_unchanged(monkeypatch, here, capsys):
         "hint: nothing was changed; free disk space or make the folder writable, then try again",
     ]
     assert {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()} == before
+
+
+def refuse_to_open(patch, name, mode, time=1):
+    """Raise an EIO when a file whose name begins with `name` is opened in a mode for the n-th time."""
+    opened, count = Path.open, 0
+
+    def open_file(self, *arguments, **options):
+        nonlocal count
+        if self.name.startswith(name) and mode in arguments:
+            count += 1
+            if count == time:
+                raise OSError(errno.EIO, "Input/output error", str(self))
+        return opened(self, *arguments, **options)
+
+    patch.setattr(Path, "open", open_file)
+
+
+@pytest.mark.parametrize("out", ["mine", None])
+def test_log_that_cannot_be_opened_again_is_named(monkeypatch, here, out):
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, "log.txt", "a")
+        with pytest.raises(RunError, match=r"cannot write '.*log\.txt': Input/output error") as caught:
+            cygd.run(MOONS, out=out)
+    assert caught.value.hint == "free disk space or make the file writable, then try again"
+    assert cygd.run(MOONS, out=out).status == "completed"  # as the hint says
+    assert out or len(list((here / "runs" / "moons").iterdir())) == 1
+
+
+def test_resume_names_a_log_that_cannot_be_opened(monkeypatch, here, capsys):
+    cygd.run(MOONS, out="mine")
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, "log.txt", "a")
+        assert main(["run", "--resume", "mine", "train.epochs=5"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: cannot write '{here / 'mine' / 'log.txt'}': Input/output error",
+        "hint: free disk space or make the file writable, then try again",
+    ]
+    assert cygd.resume("mine", ["train.epochs=5"]).epochs == 5
+
+
+def test_sweep_names_a_log_that_cannot_be_opened(monkeypatch):
+    from cygd.sweep import sweep
+
+    refuse_to_open(monkeypatch, "log.txt", "a")
+    with pytest.raises(RunError, match=r"cannot write '.*mine/log\.txt': Input/output error"):
+        sweep(MOONS, ["seed=0,1"], out="mine")
+
+
+def test_folder_that_cannot_be_locked_is_named(monkeypatch):
+    opened = os.open
+
+    def refuse(path, flags, *arguments, **options):
+        if flags & os.O_DIRECTORY:
+            raise OSError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, flags, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(ConfigError, match=r"cannot open the run folder '.*mine': Permission denied"):
+            cygd.run(MOONS, out="mine")
+    assert cygd.run(MOONS, out="mine").status == "completed"
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+@pytest.mark.parametrize(
+    ("name", "mode", "message"),
+    [
+        ("plugin.py", "rb", r"cannot read '.*plugin\.py'"),
+        (".plugin.py", "xb", r"cannot write '.*plugins/plugin\.py'"),
+        (".preprocessing.json", "xb", r"cannot write '.*mine.*/preprocessing\.json'"),
+        (".environment.json", "xb", r"cannot write '.*mine.*/environment\.json'"),
+        (".config.yaml", "xb", r"cannot write '.*mine.*/config\.yaml'"),
+        ("metrics.csv", "wb", r"cannot write '.*mine.*/metrics\.csv'"),
+        (".result.json", "xb", r"cannot write '.*mine.*/result\.json'"),
+    ],
+)
+def test_error_names_the_file_that_failed_and_the_hint_works(monkeypatch, here, name, mode, message, folds):
+    (here / "plugin.py").write_text("from cygd import hookimpl\n@hookimpl\ndef cygd_run_end(): pass\n")
+    experiment = {
+        "plugins": ["plugin.py"],
+        "data": {"source": "synthetic", "kind": "moons", "samples": 30, "split": folds and {"folds": folds}},
+        "model": {"layers": [{"units": 1, "activation": "sigmoid"}]},
+        "train": {"epochs": 1},
+    }
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, name, mode, time=2 if name == "plugin.py" else 1)
+        with pytest.raises(RunError, match=message) as caught:
+            cygd.run(experiment, out="mine")
+    folder = here / "mine"
+    fold = folder / "fold-1" if folds else folder
+    if caught.value.hint == AGAIN:
+        assert not (fold / "config.yaml").exists()
+        assert cygd.run(experiment, out="new").status == "completed"
+    else:
+        assert caught.value.hint in (f"{RESUME} {folder}", f"{RESUME} {fold}")
+        assert (fold / "config.yaml").exists()
+        assert cygd.resume(folder).status == "completed"
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])

@@ -209,6 +209,15 @@ def test_resume_rejects_a_plugin_the_run_did_not_have(moons, monkeypatch, here):
             cygd.resume("mine", plugins=[name])
 
 
+def test_resume_warns_about_a_plugin_of_the_environment_that_it_does_not_load(moons, monkeypatch, caplog):
+    cygd.run(moons, out="mine")
+    monkeypatch.setenv("CYGD_PLUGINS", "bent.py, no:nothing")
+    cygd.resume("mine", ["train.epochs=13"])
+    [message] = [message for message in caplog.messages if "CYGD_PLUGINS" in message]
+    assert message.startswith("CYGD_PLUGINS: the run in ")
+    assert message.endswith("did not begin with the plugin 'bent.py' in its current form; it is not loaded")
+
+
 def test_resume_rejects_a_changed_plugin_module(moons, monkeypatch, here):
     (here / "site").mkdir()
     (here / "site" / "bent_module.py").write_text(PLUGIN)

@@ -1,15 +1,18 @@
 """Runs that cannot be resumed: an error names the differences, or the result of a finished run returns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import cygd
 from cygd.cli.main import main
-from cygd.errors import CheckpointError, ConfigError, DataError
+from cygd.errors import CheckpointError, ConfigError, CygdError, DataError
 from cygd.plugins.manager import Plugins
 from cygd.runner.provenance import config_hash
+from cygd.tracking import checkpoints
+from cygd.tracking.loggers.console import format_epochs
 from tests.helpers import resume_cases
 from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN
 
@@ -145,6 +148,52 @@ def test_stopped_and_diverged_runs_are_finished(moons):
     assert main(["run", "--resume", "mine"]) == 1
 
 
+STEEP = [
+    "model.layers=[1]",
+    "loss=sse",
+    "stop=null",
+    "schedule=null",
+    "optimizer={name: sgd, learning_rate: 1e300}",
+]
+FINISHED = {
+    "early stopping": (
+        ["stop.patience=1", "stop.min_delta=1"],
+        "stopped",
+        "early stopping ended it",
+        "stop=null",
+    ),
+    "loss below": (["stop={loss_below: 100}"], "stopped", "early stopping ended it", "stop=null"),
+    "diverged": (
+        STEEP,
+        "diverged",
+        "loss or weights were no longer finite",
+        "optimizer.learning_rate=1e+299",
+    ),
+}
+
+
+@pytest.mark.parametrize(("overrides", "status", "cause", "remedy"), FINISHED.values(), ids=FINISHED)
+@pytest.mark.parametrize("quiet", [True, False])
+def test_more_epochs_for_a_run_that_ended_itself_warn(
+    moons, here, caplog, overrides, status, cause, remedy, quiet
+):
+    result = cygd.run(moons, out="mine", overrides=overrides)
+    assert result.status == status
+    assert cygd.resume("mine", quiet=quiet).epochs == result.epochs
+    assert not caplog.records
+    again = cygd.resume("mine", ["train.epochs=40"], quiet=quiet)
+    assert (again.status, again.epochs) == (status, result.epochs)
+    [record] = caplog.records
+    assert (record.levelname, record.getMessage()) == (
+        "WARNING",
+        f"the run in {here / 'mine'} {status} after {format_epochs(result.epochs)}, "
+        f"and more epochs do not continue it: {cause}",
+    )
+    command = f"cygd run {here / 'mine' / 'config.yaml'} train.epochs=40 {remedy}"
+    assert record.hint == f"start a new run: {command}"
+    assert main([*command.split()[1:], "--quiet", "--out", "new"]) in (0, 1)  # a valid command line
+
+
 def test_warns_if_the_schedule_depends_on_the_number_of_epochs(moons, caplog):
     moons.update(schedule="cosine", stop=None)
     cygd.run(moons, out="mine")
@@ -188,3 +237,53 @@ def test_missing_values_compare_equal(here):
     }
     cygd.run(experiment, out="mine")
     assert cygd.resume("mine", ["train.epochs=3"]).epochs == 3
+
+
+# -- a checkpoint with a right SHA-256 that is not of this run ----------------------------------------------
+
+
+def forge(folder, change):
+    """Write the last checkpoint again with another state, and remove the others."""
+    *others, file = sorted((folder / "checkpoints").glob("*.npz"))
+    for other in others:
+        other.unlink()
+    checkpoint = checkpoints.read(file)
+    file.write_bytes(replace(checkpoint, state=change(checkpoint.state)).to_bytes())
+
+
+def as_float32(state):
+    best = state.early_stopping._replace(best_parameters=state.parameters.astype(np.float32))
+    optimizer = {name: array.astype(np.float32) for name, array in state.optimizer.items()}
+    return replace(state, parameters=best.best_parameters, optimizer=optimizer, early_stopping=best)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: replace(state, updates=state.updates + 1), "updates: expected 60, got 61"),
+        (lambda state: replace(state, step=1), "updates of the optimizer: expected 60, got 1"),
+        (
+            lambda state: replace(state, early_stopping=None),
+            "state of early stopping: expected true, got false",
+        ),
+        (
+            lambda state: replace(state, early_stopping=state.early_stopping._replace(best_parameters=None)),
+            "best weights: expected true, got false",
+        ),
+        (as_float32, "does not fit the experiment: parameters"),
+        (lambda state: replace(state, scalars=[1.0]), "does not fit the experiment: scalars"),
+        (lambda state: replace(state, scalars=[1.0] * 9), "does not fit the experiment: scalars"),
+        (lambda state: replace(state, optimizer={}), "does not fit the experiment: m"),
+        (
+            lambda state: replace(
+                state, optimizer={name: a.astype(np.float32) for name, a in state.optimizer.items()}
+            ),
+            "does not fit the experiment: m",
+        ),
+    ],
+)
+def test_checkpoint_of_another_state_is_refused(moons, here, change, message):
+    cygd.run(moons, ["train.epochs=12", "stop.patience=9"], out="mine")
+    forge(here / "mine", change)
+    with pytest.raises(CygdError, match=message):
+        cygd.resume("mine", ["train.epochs=13"])

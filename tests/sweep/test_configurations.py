@@ -172,6 +172,53 @@ def test_single_value_on_the_command_line_replaces_the_file():
     assert swept.document.root.child("seed").plain() == 5
 
 
+@pytest.mark.parametrize(
+    ("overrides", "seeds"),
+    [
+        (["seed=1,2", "seed=3"], [3]),
+        (["seed=3", "seed=1,2"], [1, 2]),
+        (["seed=1,2", "seed=4,5,6"], [4, 5, 6]),
+        (["seed=1,2", "seed=4,5", "seed=7"], [7]),
+        (["seed= 1,2", "train.epochs=3", "seed =3"], [3]),
+    ],
+)
+def test_later_override_of_a_key_counts(overrides, seeds):
+    plan = make_plan({**BASE, "sweep": {"grid": {"optimizer.learning_rate": [0.1, 0.5]}}}, overrides)
+    assert [plan.seed(task.changes) for task in plan.tasks()] == [*seeds, *seeds]
+
+
+def test_later_override_of_a_list_item_counts():
+    overrides = ["model.layers.0.units=4,8", "model.layers[0].units=2", "seed=1,2"]
+    plan = make_plan(BASE, overrides)
+    assert plan.total == 2
+    assert plan.document.root.nearest(("model", "layers", 0, "units"))[0].value == 2
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["train.epochs=1,2", "train={batch_size: 2}"],
+        ["model.layers.0.units=4,8", "model.layers=[16, 1],[32, 1]"],
+        ["optimizer.learning_rate=0.1,0.2", "optimizer={name: adam},{name: sgd}"],
+        ["optimizer.learning_rate=0.1,0.2", "optimizer={name: adam}"],
+    ],
+)
+def test_later_override_that_replaces_a_varied_key_is_an_error(overrides):
+    with pytest.raises(
+        ConfigError, match=r"comes later and replaces all of (train|model\.layers|optimizer)"
+    ) as error:
+        make_plan(BASE, overrides)
+    [problem] = error.value.problems
+    assert problem.hint.endswith("=... first, or leave one out")
+    make_plan(BASE, overrides[::-1])
+
+
+def test_later_name_of_a_component_keeps_varied_options():
+    plan = make_plan(BASE, ["optimizer.learning_rate=0.1,0.2", "optimizer=adam"])
+    assert plan.total == 2
+    assert plan.reading.experiment.optimizer.name == "adam"
+
+
 def test_sweep_section_can_be_overridden():
     assert len(values({"grid": {"loss": ["mse"]}}, "sweep.repeat=4")) == 4
     assert len(values(None, "sweep.grid={seed: [1, 2]}")) == 2

@@ -1,5 +1,7 @@
 """The suites for plugin authors: built-ins pass, faulty components fail with the right message."""
 
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -309,3 +311,41 @@ def test_broken_optimizer_fails(name):
     message = fails(check_optimizer, Optimizer("bad", update, state=state))
     assert message.startswith("optimizer 'bad'")
     assert words in message
+
+
+# -- function pointers that raise -------------------------------------------------------------------
+
+
+def raising_callback(at):
+    def f(h):
+        if h == at:
+            raise OverflowError("too far")
+        return h
+
+    return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(f)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("at", [1e-300, np.inf, -1e4])
+def test_exception_of_a_ctypes_callback_is_found(at):
+    one = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(lambda h: h * 0 + 1)
+    activation = Activation("far", pointer=raising_callback(at), derivative_pointer=one)
+    message = fails(check_activation, activation)
+    assert message.startswith(f"activation 'far': function raised OverflowError: too far at h = {at:g}")
+
+
+def test_exception_of_a_numba_function_is_found():
+    numba = pytest.importorskip("numba")
+
+    @numba.cfunc(numba.float64(numba.float64))
+    def f(h):
+        return h + 0.0 / (h - 1e-300)
+
+    @numba.cfunc(numba.float64(numba.float64))
+    def derivative(h):
+        return 1.0 + h * 0.0
+
+    activation = Activation("far", pointer=f, derivative_pointer=derivative)
+    assert fails(check_activation, activation).startswith(
+        "activation 'far': function raised ZeroDivisionError: division by zero at h = 1e-300"
+    )

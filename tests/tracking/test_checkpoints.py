@@ -1,5 +1,7 @@
 """Checkpoint files: written atomically, read back to the bit, skipped if damaged."""
 
+import hashlib
+import io
 import json
 import math
 import zipfile
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from cygd.errors import CheckpointError
+from cygd.files import npz_bytes
 from cygd.network.early_stopping import EarlyStoppingState
 from cygd.network.training_state import TrainingState
 from cygd.tracking import checkpoints
@@ -267,3 +270,79 @@ def test_data_hash_is_computed_once(folder):
         writer.write(state(epoch), extent(epoch))
     assert asked == [1]
     assert latest(folder).data_hash == "abc"
+
+
+# -- a right SHA-256 over content that cygd does not write ----------------------------------------------
+
+
+def forged(description=None, **arrays):
+    """Return a checkpoint with other values in its description, or other arrays; None removes one."""
+    with np.load(io.BytesIO(checkpoint().to_bytes())) as archive:
+        entries = dict(archive)
+    content = json.loads(entries["state"].tobytes()) | (description or {})
+    entries["state"] = np.frombuffer(json.dumps(content).encode(), np.uint8)
+    entries = {name: array for name, array in (entries | arrays).items() if array is not None}
+    body = npz_bytes(entries, comment=b"cygd checkpoint 1 sha256 " + b"0" * 64)[:-64]
+    return body + hashlib.sha256(body).hexdigest().encode()
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"metrics": None}, "metrics: expected a list, got None"),
+        ({"metrics": [1, 2, 3]}, r"metrics: expected a size and a CRC-32, got \[1, 2, 3\]"),
+        ({"metrics": [1, "2"]}, r"metrics\[1\]: expected a whole number of at least 0, got '2'"),
+        ({"optimizer": [["m"], "v"]}, r"optimizer\[0\]: expected a text, got \['m'\]"),
+        ({"optimizer": ["m", "m"]}, "optimizer: expected distinct names"),
+        (
+            {"optimizer": ["m"]},
+            "expected the arrays optimizer0, parameters, state, got optimizer0, optimizer1",
+        ),
+        ({"epoch": 4}, "epoch: expected 3 as in its name, got 4"),
+        ({"epoch": 3.0}, "epoch: expected a whole number of at least 0, got 3.0"),
+        ({"updates": -1}, "updates: expected a whole number of at least 0, got -1"),
+        ({"step": 10**19}, "step: expected a whole number"),
+        ({"memory": {"a": 1}}, "memory: expected a list"),
+        ({"last": {}}, "last: expected running_loss and learning_rate"),
+        ({"last": {"running_loss": None}}, "last.running_loss: expected a number, got None"),
+        ({"standing": {"best": 1}}, "standing: the key 'best_epoch' is missing"),
+        ({"standing": 5}, "standing: expected an object, got 5"),
+        ({"seconds": "1"}, "seconds: expected a number"),
+        ({"config": []}, "config: expected an object"),
+        ({"data": 5}, "data: expected a text or null"),
+    ],
+)
+def test_forged_description_is_refused(file, description, message):
+    file.write_bytes(forged(description))
+    with pytest.raises(CheckpointError, match=f"000003.npz is damaged: .*{message}"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (
+            {"parameters": None},
+            "expected the arrays optimizer0, optimizer1, parameters, state, got optimizer0",
+        ),
+        ({"parameters": np.zeros((3, 1))}, "parameters: expected a vector of floats"),
+        ({"parameters": np.zeros(3, int)}, "parameters: expected a vector of floats, got int64"),
+        ({"best": np.zeros(3, np.float32)}, "best: expected an array like parameters, got float32"),
+        ({"state": np.zeros(3)}, "expected an array 'state' of bytes"),
+        ({"state": np.frombuffer(b"[" * 99_999, np.uint8)}, "recursion"),
+        ({"more": np.zeros(3)}, "expected the arrays"),
+        ({"optimizer1": np.array(["text"])}, "optimizer1.npy: expected an array of numbers"),
+    ],
+)
+def test_forged_arrays_are_refused(file, arrays, message):
+    file.write_bytes(forged(**arrays))
+    with pytest.raises(CheckpointError, match=f"000003.npz is damaged: .*{message}"):
+        read(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\5\6" + bytes(18)])
+def test_forged_archive_is_refused(file, content):
+    body = content + b"cygd checkpoint 1 sha256 "
+    file.write_bytes(body + hashlib.sha256(body).hexdigest().encode())
+    with pytest.raises(CheckpointError, match=r"000003.npz is damaged"):
+        read(file)

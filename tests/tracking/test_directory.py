@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cygd.errors import ConfigError
+from cygd.files import to_jsonable, write_durably
 from cygd.tracking import directory
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.files import to_jsonable, write_durably
 
 
 @pytest.fixture(autouse=True)

@@ -110,6 +110,12 @@ def test_warns_if_the_file_system_has_no_locks(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(locking.fcntl, "flock", refuse)
     with FolderLock(tmp_path):
         assert caplog.messages == [f"cannot lock the folder {tmp_path}: No locks available"]
+    path = tmp_path / "lines.jsonl"
+    with path.open("ab") as file:  # of a sweep
+        assert lock(file)
+        assert lock(file, wait=True)
+        assert caplog.messages[1:] == 2 * [f"cannot lock {path}: No locks available"]
+    assert not is_locked(path)
 
 
 def test_file_is_locked_until_closed(tmp_path):

@@ -1,5 +1,7 @@
 """Models loaded from run folders."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -122,5 +124,44 @@ def test_damaged_folder_is_named(xor, spoil, message):
 def test_pickles_are_never_loaded(xor, here):
     folder = cygd.run(xor).directory
     np.savez(folder / "weights.npz", w0=np.array([{"evil": 1}], dtype=object))
-    with pytest.raises(CheckpointError, match=r"weights\.npz is damaged: .*allow_pickle=False"):
+    message = r"weights\.npz is damaged: w0\.npy: expected an array of numbers, got Python objects"
+    with pytest.raises(CheckpointError, match=message):
+        cygd.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["inputs"].pop(), "expected 2 features, got 1"),
+        (lambda content: content["inputs"].append({"column": "more"}), "expected 2 features, got 3"),
+        (
+            lambda content: content["inputs"].append({"column": "c", "categories": ["a", "b"]}),
+            "expected 2 features, got 4",
+        ),
+        (lambda content: content["targets"].pop("classes"), None),
+        (lambda content: content["targets"]["classes"].append(2), "expected 2 classes, got 3"),
+        (lambda content: content["targets"].update(columns=[]), "expected 1 target columns, got 0"),
+        (lambda content: content["targets"]["columns"].append("z"), "expected 1 target columns, got 2"),
+    ],
+)
+def test_preprocessing_of_another_network_is_refused(moons, change, message):
+    folder = cygd.run(moons).directory
+    file = folder / "preprocessing.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+    if message is None:  # numbers instead of labels
+        assert cygd.load(folder).classes == ()
+        return
+    with pytest.raises(
+        CheckpointError, match=rf"preprocessing\.json does not match its config\.yaml: {message}"
+    ):
+        cygd.load(folder)
+
+
+def test_weights_of_another_type_are_refused(moons):
+    folder = cygd.run(moons).directory
+    with np.load(folder / "weights.npz") as archive:
+        np.savez(folder / "weights.npz", **{name: archive[name].astype(np.float32) for name in archive.files})
+    with pytest.raises(CheckpointError, match="expected float64 for w0, got float32"):
         cygd.load(folder)

@@ -6,7 +6,8 @@ import argparse
 
 from cygd.cli.arguments import EXPERIMENT_HELP, experiment_files, split_overrides
 from cygd.cli.error_report import report_error
-from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
+from cygd.cli.output import DONE, UsageError, echo, flush_stdout, print_text, redirect_stdout
+from cygd.errors import escape_controls
 
 USAGE = "FILE ... [KEY=VALUE ...]"
 
@@ -31,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
         except Exception as error:
             codes.append(report_error(error, show_traceback=options.traceback))
         else:
-            print(f"{file}: ok", flush=True)
+            print_text(f"{escape_controls(file, one_line=True)}: ok")
+            flush_stdout()
     if len(files) > 1 and codes:
         echo(f"{len(codes)} of {len(files)} experiments are invalid")
     return max(codes, default=DONE)

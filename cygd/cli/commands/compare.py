@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cygd.cli.output import DONE, UsageError, print_table
+from cygd.cli.output import DONE, UsageError, echo_message, print_table, print_text
 from cygd.cli.run_lookup import find_run, read_result
-from cygd.errors import CheckpointError
+from cygd.errors import CygdError, escape_controls
 
 USAGE = "RUN RUN"
 MISSING = "-"
 MAX_WIDTH = 60
-IGNORED = {"seconds", "config_sha256"}  # never equal; derived from the configuration
+IGNORED = {"seconds", "directory", "config_sha256"}  # never equal, or derived from the configuration
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +31,22 @@ def run(options: argparse.Namespace) -> int:
     a, b = (find_run(text) for text in options.arguments)
     if a.resolve() == b.resolve():
         raise UsageError(f"both arguments are the run {str(a)!r}", "name two different runs")
-    print(f"A  {a}\nB  {b}\n")
-    _print_differences("configuration", _configuration(a), _configuration(b))
-    _print_differences("environment", _environment(a), _environment(b))
+    for name, folder in (("A", a), ("B", b)):
+        print_text(f"{name}  {escape_controls(str(folder), one_line=True)}")
+    print_text()
+    code = DONE
+    for title, read in (("configuration", _configuration), ("environment", _environment)):
+        try:
+            documents = read(a), read(b)
+        except CygdError as error:  # the rest can be compared
+            echo_message(f"error: {error.message}", error.hint)
+            print_text(f"{title}: cannot be compared\n")
+            code = error.exit_code
+        else:
+            _print_differences(title, *documents)
     _print_differences("result", read_result(a), read_result(b))
-    print(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
-    return DONE
+    print_text(f"weights: {_compare_epochs(a, b)}; {_compare_kept_weights(a, b)}")
+    return code
 
 
 def _configuration(folder: Path) -> Any:
@@ -46,13 +56,10 @@ def _configuration(folder: Path) -> Any:
 
 
 def _environment(folder: Path) -> Any:
+    from cygd.tracking.stored_files import OBJECT, read_json
+
     path = folder / "environment.json"
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return read_json(path, OBJECT) if path.exists() else {}
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -79,9 +86,9 @@ def _print_differences(title: str, document_a: Any, document_b: Any) -> None:
     keys = [key for key in keys if a.get(key, MISSING) != b.get(key, MISSING)]
     if keys:
         print_table([{title: key, "a": _format_value(a, key), "b": _format_value(b, key)} for key in keys])
-        print()
+        print_text()
     else:
-        print(f"{title}: identical\n")
+        print_text(f"{title}: identical\n")
 
 
 def _format_value(values: Mapping[str, Any], key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cygd.cli.output import DONE, UsageError
+from cygd.cli.output import DONE, UsageError, print_text
 from cygd.errors import did_you_mean
 
 SHELLS = ("bash", "zsh", "fish")
@@ -25,5 +25,5 @@ def run(options: argparse.Namespace) -> int:
         import argcomplete.shell_integration
     except ImportError:
         raise UsageError("completion needs argcomplete", 'pip install "cygd[completion]"') from None
-    print(argcomplete.shell_integration.shellcode(["cygd"], shell=options.shell))
+    print_text(argcomplete.shell_integration.shellcode(["cygd"], shell=options.shell))
     return DONE

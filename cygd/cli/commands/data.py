@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment
-from cygd.cli.output import DONE, UsageError, echo, print_table, redirect_stdout
-from cygd.errors import format_count
+from cygd.cli.output import DONE, UsageError, echo, print_table, print_text, redirect_stdout
+from cygd.cli.run_lookup import is_run
+from cygd.errors import escape_controls, format_count
 
 if TYPE_CHECKING:
     from cygd.data.describe import Description
@@ -29,10 +32,13 @@ def run(options: argparse.Namespace) -> int:
         hint = f"`cygd new experiment NAME --data {file}` writes an experiment for it"
         raise UsageError(f"expected an experiment, got the data file {file!r}", hint)
     from cygd.data.describe import describe
+    from cygd.plugins.discovery import FORBID
     from cygd.runner.assembly import read
 
     with redirect_stdout():
-        reading = read(file, overrides, options.plugin)
+        # a run folder is only read: its plugins are not executed
+        environment = {**os.environ, FORBID: "1"} if is_run(Path(file).parent) else None
+        reading = read(file, overrides, options.plugin, environment)
         description = describe(reading.experiment, reading.plugins)
     _print_columns(description, len(description.columns) if options.all else MAX_COLUMNS)
     _print_splits(description)
@@ -50,23 +56,27 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_columns(description: Description, most: int) -> None:
     size = f"{format_count(description.rows, 'row')}, {format_count(len(description.columns), 'column')}"
-    print(f"{description.where}: {size}\n")
+    print_text(f"{escape_controls(description.where, one_line=True)}: {size}\n")
     rows = [
         {"column": c.name, "role": c.role, "type": c.kind, "missing": str(c.missing), "values": c.values}
         for c in description.columns
     ]
     print_table(rows[:most])
     if len(rows) > most:
-        print(f"... and {len(rows) - most} more (--all shows all)")
+        print_text(f"... and {len(rows) - most} more (--all shows all)")
 
 
 def _print_splits(description: Description) -> None:
     """Print the number of rows of each part, and of each class in it."""
     if not description.parts:
         return
-    print()
+    print_text()
     if description.dropped:
-        print(f"dropped {format_count(description.dropped, 'row')} with missing values\n")
+        print_text(f"dropped {format_count(description.dropped, 'row')} with missing values\n")
+    for column, count, value in description.filled:
+        print_text(f"filled {format_count(count, 'missing value')} of {column} with {value}")
+    if description.filled:
+        print_text()
     parts = description.parts
     totals = {"part": "rows", **{part: str(rows) for part, rows in parts.items()}}
     classes = [

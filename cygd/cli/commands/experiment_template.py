@@ -25,8 +25,12 @@ COMMENT_COLUMN = 38
 OPTION_COMMENTS = {
     "delimiter": "between the cells",
     "decimal": "decimal mark",
+    "quote": "around texts",
     "encoding": "encoding of the file; the default is utf-8",
-    "header": "the first line is not a header",
+    "missing_values": "words for a missing value, besides the usual ones",
+    "comment": "lines that begin with it are left out",
+    "skip_rows": "lines above the table",
+    "skip_footer": "lines below the table",
 }
 SPLIT_COMMENT = "fractions of the rows: early stopping, final test"
 STOP_COMMENT = "stop after 20 epochs without progress, keep the best weights"
@@ -141,7 +145,10 @@ def _data_lines(
 ) -> Iterator[str]:
     yield f"  source: {guess.source}"
     for option, value in guess.options.items():
-        yield _line(f"  {option}: {_format_yaml(value)}", OPTION_COMMENTS.get(option, ""))
+        comment = OPTION_COMMENTS.get(option, "")
+        if option == "header":
+            comment = "the first line holds the names" if value else "the first line is a row"
+        yield _line(f"  {option}: {_format_yaml(value)}", comment)
     yield from _input_lines(inputs, unused)
     names = f"[{', '.join(_format_yaml(column.name) for column in targets)}]"
     if not guess.table.targets:
@@ -202,6 +209,8 @@ def _describe(column: ColumnGuess) -> str:
 
 def _format_yaml(value: Any) -> str:
     """Return a value as YAML on one line, quoted as in a flow sequence."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_format_yaml, value))}]"
     lines = dump({"v": [value]}).removeprefix("v: [").rstrip().splitlines()
     if len(lines) == 1:
         return lines[0].removesuffix("]")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from cygd.cli.arguments import load_plugins
-from cygd.cli.output import DONE
+from cygd.cli.output import DONE, print_json, print_text
 
 USAGE = "[--json]"
 
@@ -33,12 +32,12 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         cpu = {"level": built["level"], "levels": built["levels"]}
         report = {"versions": versions, "cpu": cpu, "threads": threads, "optional": optional}
-        print(json.dumps(report, indent=2))
+        print_json(report)
         return DONE
     own = versions.pop("cygd")
-    print(f"cygd       {own} ({', '.join(f'{name} {version}' for name, version in versions.items())})")
-    print(f"CPU level  {built['level']} (of {', '.join(built['levels'])}; CYGD_CPU forces one)")
-    print(f"threads    {threads}")
+    print_text(f"cygd       {own} ({', '.join(f'{name} {version}' for name, version in versions.items())})")
+    print_text(f"CPU level  {built['level']} (of {', '.join(built['levels'])}; CYGD_CPU forces one)")
+    print_text(f"threads    {threads}")
     present = {name: "yes" if value is True else value or "no" for name, value in optional.items()}
-    print(f"optional   {', '.join(f'{name}: {value}' for name, value in present.items())}")
+    print_text(f"optional   {', '.join(f'{name}: {value}' for name, value in present.items())}")
     return DONE

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
 
-from cygd.cli.output import DONE, UsageError, echo, format_number, print_table
+from cygd.cli.output import DONE, UsageError, echo, format_number, print_json, print_table
 from cygd.cli.run_lookup import RUNS, find_folders, is_run, is_sweep, read_result, start_time
 
 USAGE = "[NAME_OR_FOLDER ...] [--json]"
@@ -31,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     newest_first = sorted(dict.fromkeys(folders), key=start_time, reverse=True)
     runs = [_describe(folder) for folder in newest_first]
     if options.json:
-        print(json.dumps(runs, indent=2))
+        print_json(runs)
     elif runs:
         print_table([_table_row(facts) for facts in runs])
     else:

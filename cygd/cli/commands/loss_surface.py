@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import positive_int, reject_several, split_overrides
-from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
-from cygd.cli.run_lookup import find_run
+from cygd.cli.output import DONE, UsageError, data_output, echo, print_paths, redirect_stdout
+from cygd.cli.run_lookup import announce_plugins, find_run
 from cygd.errors import CygdError, format_count
 
 if TYPE_CHECKING:
     from cygd.inspection.surface import LossSurface
+    from cygd.tracking.terminal import DataOutput
 
 USAGE = "FILE|RUN [KEY=VALUE ...] --weight W [--weight W] [--steps N] [-o FILE.svg | --csv]"
 
@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
         updates = format_count(len(surface.path) - 1, "update")
         echo(f"the path ends after {updates}, before the end of training; --steps N extends it")
     if options.csv:
-        _write_csv(surface, sys.stdout)
+        with data_output() as out:
+            _write_csv(surface, out)
         return DONE
     from cygd.inspection.surface_plot import draw
 
@@ -76,13 +77,13 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         message = f"cannot write {file}: {error.strerror or error}"
         raise CygdError(message, hint="choose another file with -o") from None
-    print(file)
+    print_paths(file)
     return DONE
 
 
 def _experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     """Return the path of the experiment, which is config.yaml of a run, and the overrides."""
-    names, overrides = split_overrides(options.arguments)
+    names, overrides = split_overrides(options.arguments, runs=True)
     usage = f"{options.prog} {USAGE}"
     if not names:
         raise UsageError("expected one experiment or run", usage)
@@ -90,10 +91,12 @@ def _experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     [name] = names
     if Path(name).is_file() or Path(name).suffix in {".yaml", ".yml"}:
         return name, overrides
-    return str(find_run(name) / "config.yaml"), overrides
+    folder = find_run(name)
+    announce_plugins(folder)
+    return str(folder / "config.yaml"), overrides
 
 
-def _write_csv(surface: LossSurface, out: IO[str]) -> None:
+def _write_csv(surface: LossSurface, out: DataOutput) -> None:
     """Write the path with its steps and epochs, then the surface, with every digit."""
     import numpy as np
 

@@ -7,11 +7,23 @@ import keyword
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import load_plugins, reject_several
 from cygd.cli.new_files import check_not_existing, fill_template, write_new_files
-from cygd.cli.output import DONE, UsageError, echo, redirect_stdout
+from cygd.cli.output import (
+    DONE,
+    UsageError,
+    echo,
+    echo_message,
+    print_paths,
+    redirect_stdout,
+    without_repetition,
+)
 from cygd.errors import CygdError, did_you_mean
+
+if TYPE_CHECKING:
+    from cygd.data.sniff import TableGuess
 
 PLUGIN_KINDS = ("activation", "loss", "optimizer")
 USAGES = {
@@ -66,10 +78,12 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
         raise UsageError("--target needs --data", "cygd new experiment NAME --data FILE --target COLUMN")
     file = Path(f"{stem}.yaml")
     check_not_existing([file])
-    text, summary = _new_experiment(stem, options)
+    text, summary, notes = _new_experiment(stem, options)
     write_new_files({file: text})
-    print(file)
+    print_paths(file)
     echo(summary)
+    for note in notes:
+        echo_message(f"note: {note}")
     echo(f"edit {file}, then try it:")
     echo(f"  cygd check {file}")
     echo(f"  cygd run {file}")
@@ -77,22 +91,34 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
     return DONE
 
 
-def _new_experiment(stem: str, options: argparse.Namespace) -> tuple[str, str]:
-    """Return the text of an experiment, and a one-line summary."""
-    from cygd.cli.commands.experiment_template import experiment_from_table
+def _new_experiment(stem: str, options: argparse.Namespace) -> tuple[str, str, list[str]]:
+    """Return the text of an experiment, a one-line summary, and notes on how the data are read."""
     from cygd.data.sniff import sniff_table
 
     if options.data is None:
         text = fill_template("synthetic_experiment.yaml.txt", name=stem)
-        return text, "classification of two half moons; --data FILE reads your own data"
-    with redirect_stdout():
+        return text, "classification of two half moons; --data FILE reads your own data", []
+    with redirect_stdout(), without_repetition():
         guess = sniff_table(options.data, load_plugins(options.plugin))
-        text, summary = experiment_from_table(stem, guess, options.target)
         try:
-            _validate(text, options.plugin)
+            text, summary = _experiment_that_runs(stem, guess, options)
         except CygdError:
-            text, summary = experiment_from_table(stem, guess, options.target, without_rare_labels=True)
-            _validate(text, options.plugin)
+            for note in guess.notes:
+                echo_message(f"note: {note}")
+            raise
+    return text, summary, guess.notes
+
+
+def _experiment_that_runs(stem: str, guess: TableGuess, options: argparse.Namespace) -> tuple[str, str]:
+    """Return the text of an experiment that can be run, and a one-line summary."""
+    from cygd.cli.commands.experiment_template import experiment_from_table
+
+    text, summary = experiment_from_table(stem, guess, options.target)
+    try:
+        _validate(text, options.plugin)
+    except CygdError:
+        text, summary = experiment_from_table(stem, guess, options.target, without_rare_labels=True)
+        _validate(text, options.plugin)
     return text, summary
 
 
@@ -123,7 +149,7 @@ def _write_plugin(name: str, options: argparse.Namespace) -> int:
     names = {"name": name, "constant": name.upper()}
     plugin_text = fill_template(f"{kind}.py.txt", **names)
     write_new_files({plugin: plugin_text, test: fill_template(f"test_{kind}.py.txt", **names)})
-    print(plugin, test, sep="\n")
+    print_paths(plugin, test)
     override = f"model.activation={name}" if kind == "activation" else f"{kind}={name}"
     echo(f"edit {plugin}, then try it:")
     echo(f"  cygd plugins {name} -p {plugin}{'' if kind == 'optimizer' else ' --plot'}")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cygd.cli.arguments import load_plugins, parse_mapping, reject_several, split_overrides
-from cygd.cli.output import DONE, UsageError, print_table, redirect_stdout, separated
+from cygd.cli.arguments import OVERRIDE, load_plugins, parse_mapping, reject_several
+from cygd.cli.output import DONE, UsageError, print_json, print_table, print_text, redirect_stdout, separated
 from cygd.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -40,22 +39,24 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List all components with their speed tier and origin, or show one: parameters, plot, test suite."""
-    names, overrides = split_overrides(options.arguments)
+    overrides = [text for text in options.arguments if OVERRIDE.match(text)]
+    names = [text for text in options.arguments if text not in overrides]
     component_options = parse_mapping(overrides)
     _check_arguments(options, names, component_options)
     registry = load_plugins(options.plugin)
+    _check_kind(registry, options.kind)
     if not names and not component_options:
         _print_list(registry, options.kind, as_json=options.json)
         return DONE
     with redirect_stdout():
         entries = list(_select(registry, names, component_options, options.kind))
     if options.json:
-        print(json.dumps([_details(entry) for entry in entries], indent=2))
+        print_json([_details(entry) for entry in entries])
         return DONE
     if options.plot:
         _plot(entries, options)
         if options.check:
-            print()
+            print_text()
     if options.check:
         return _check(entries)
     if not options.plot:
@@ -87,6 +88,13 @@ def _check_arguments(
         raise UsageError(f"{'--range' if options.range else '--ascii'} needs --plot")
 
 
+def _check_kind(registry: Plugins, kind: str | None) -> None:
+    """Reject a kind that no component has."""
+    kinds = list(dict.fromkeys(entry.component.kind for entry in registry.entries))
+    if kind is not None and kind not in kinds:
+        raise UsageError(f"unknown kind {kind!r}", did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}")
+
+
 def _select(
     registry: Plugins, names: list[str], component_options: Mapping[str, Any], kind: str | None
 ) -> Iterator[Entry]:
@@ -95,9 +103,6 @@ def _select(
     from cygd.components.from_formula import component_from_formula
     from cygd.plugins.manager import Entry
 
-    kinds = list(dict.fromkeys(entry.component.kind for entry in registry.entries))
-    if kind is not None and kind not in kinds:
-        raise UsageError(f"unknown kind {kind!r}", did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}")
     if not names:
         kind = kind or _formula_kind(component_options["formula"])
         yield Entry(component_from_formula(kind, component_options), "-", COMMAND_LINE)
@@ -144,7 +149,7 @@ def _print_list(registry: Plugins, kind: str | None, *, as_json: bool) -> None:
         for broken in registry.broken
     ]
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print_json(rows)
     elif rows:
         print_table(rows)
 
@@ -194,12 +199,12 @@ def _print_details(entry: Entry) -> None:
         del details["plugin"], details["origin"]
     else:
         details["origin"] = relative_path(details["origin"])
-    print(f"{name}: {kind.replace('_', ' ')}, {tier}")
+    print_text(f"{name}: {kind.replace('_', ' ')}, {tier}".removesuffix(", -"))
     lines = {key: _format_lines(value) for key, value in details.items()}
     lines["parameters"] = [_format_parameter(name, **facts) for name, facts in parameters.items()]
     for key, values in lines.items():
         for number, line in enumerate(values):
-            print(f"  {'' if number else key:<10}  {line}")
+            print_text(f"  {'' if number else key:<10}  {line}")
 
 
 def _format_lines(value: object) -> list[str]:
@@ -242,7 +247,7 @@ def _plot(entries: list[Entry], options: argparse.Namespace) -> None:
     components = [entry.component for entry in entries if isinstance(entry.component, PLOTTED)]
     if not components:
         raise UsageError(f"{entries[0].component} has no plot", "activations, losses and schedules have one")
-    style = ASCII if options.ascii else best_style(sys.stdout.encoding)
+    style = ASCII if options.ascii else best_style(getattr(sys.stdout, "encoding", None))
     for component in separated(components):
         print_plot(_title(component), component, style, options.range and tuple(options.range))
 

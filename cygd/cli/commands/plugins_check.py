@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 
-from cygd.cli.output import DONE, FAILED, echo, redirect_stdout
+from cygd.cli.output import DONE, FAILED, echo, flush_stdout, print_text, redirect_stdout
 from cygd.components import Activation, Component, Loss
 from cygd.components.activations import ACTIVATIONS
 from cygd.core import dispatch
@@ -20,7 +20,8 @@ MARGIN = 28  # the column of the outcomes
 
 def check(component: Component, title: str) -> int:
     """Run the test suite of a component, print the outcomes and return the exit code."""
-    _print_wrapped(f"{title}: {describe_tier(component)}{_scope(component)}", "  ")
+    tier = describe_tier(component)
+    _print_wrapped(title if tier == "-" else f"{title}: {tier}{_scope(component)}", "  ")
     failed = total = 0
     running = outcomes(component)
     while True:
@@ -55,7 +56,8 @@ def _scope(component: Component) -> str:
 
 def _print_outcome(outcome: Outcome) -> None:
     problem = outcome.error
-    print(f"  {outcome.title:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}", flush=True)
+    print_text(f"  {outcome.title:<{MARGIN - 2}}  {'FAILED' if problem else 'ok'}")
+    flush_stdout()
     if problem:
         _print_wrapped(f"      {problem.message}", "      ")
         if problem.hint:
@@ -64,17 +66,17 @@ def _print_outcome(outcome: Outcome) -> None:
 
 def _print_wrapped(text: str, indent: str) -> None:
     width = max(MARGIN + 8, shutil.get_terminal_size().columns - 1)
-    print(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
+    print_text(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
 
 
 def _print_digits(component: Activation | Loss) -> None:
     """Print where a formula loses digits, compared with mpmath; that is information, not a failure."""
     if not digits.is_available():
-        print(f"  {'digits':<{MARGIN - 2}}  not checked: mpmath is not installed")
+        print_text(f"  {'digits':<{MARGIN - 2}}  not checked: mpmath is not installed")
         return
     variable = "h" if isinstance(component, Activation) else "y_hat"
     lost = {dtype: digits.lost_digits(component, dtype) for dtype in ("float64", "float32")}
-    print(f"  {'digits':<{MARGIN - 2}}  {'lost' if any(lost.values()) else 'kept'}")
+    print_text(f"  {'digits':<{MARGIN - 2}}  {'lost' if any(lost.values()) else 'kept'}")
     for dtype, worst in lost.items():
         if worst is not None:
             at = f"{worst.role} = {worst.found:.6g} at {variable} = {worst.at:g}"
@@ -86,8 +88,8 @@ def _print_speed(activation: Activation) -> None:
     [reference] = [row for row in ACTIVATIONS if row.name == REFERENCE]
     with redirect_stdout():
         speeds = {dtype: speed(activation, reference, dtype) for dtype in activation.dtypes}
-    print(f"  {'ns per element':<15}{'f':>7}{'f' + chr(39):>7}{'both':>7}")
+    print_text(f"  {'ns per element':<15}{'f':>7}{'f' + chr(39):>7}{'both':>7}")
     for dtype, (own, other) in speeds.items():
         for name, times in ((dtype, own), (f"{dtype}, {REFERENCE}", other)):
             cells = (f"{value:.3f}" if value < 1 else f"{value:.3g}" for value in times)
-            print(f"    {name:<13}{''.join(f'{cell:>7}' for cell in cells)}")
+            print_text(f"    {name:<13}{''.join(f'{cell:>7}' for cell in cells)}")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.cli.output import UsageError, redirect_stdout, separated
+from cygd.cli.output import UsageError, print_text, redirect_stdout, separated
 from cygd.components import Activation, Component, Loss, Schedule
 from cygd.errors import CygdError, PluginError, describe_exception, hint_of
 from cygd.tracking.terminal_plot import Style, draw, sample_points, y_limits
@@ -51,10 +51,10 @@ def print_plot(title: str, component: Component, style: Style, x_range: tuple[fl
         raise PluginError(f"{component} failed: {describe_exception(error)}", hint=hint_of(error)) from error
     # leave room for the titles, the axes and the prompt
     height = max(5, min((terminal.lines - 3) // len(curves) - 4, 12))
-    print(fill(title, width, subsequent_indent="  "))
+    print_text(fill(title, width, subsequent_indent="  "))
     for curve in separated(curves):
-        print(fill(curve.title + _cut_off(curve.y), width, subsequent_indent="  "))
-        print("\n".join(draw(curve.x, curve.y.tolist(), width=width, height=height, style=style)))
+        print_text(fill(curve.title + _cut_off(curve.y), width, subsequent_indent="  "))
+        print_text("\n".join(draw(curve.x, curve.y.tolist(), width=width, height=height, style=style)))
 
 
 def _check_range(low: float, high: float) -> None:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment, positive_int, split_overrides
-from cygd.cli.output import DONE, FAILED, UsageError, echo, is_interactive, redirect_stdout
-from cygd.cli.run_lookup import read_result
+from cygd.cli.output import (
+    DONE,
+    FAILED,
+    UsageError,
+    data_output,
+    echo,
+    is_interactive,
+    print_paths,
+    redirect_stdout,
+)
+from cygd.cli.run_lookup import announce_plugins, read_result
 from cygd.errors import RunError, RunInterrupted
 from cygd.tracking.signals import sigterm_as_interrupt
 
@@ -47,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
 
         with redirect_stdout():
             reading = read(file, overrides, options.plugin)
-        sys.stdout.write(config.dump(reading.resolved()))
+        with data_output() as out:
+            out.write(config.dump(reading.resolved()))
         return DONE
     from cygd.runner import runner
 
@@ -67,6 +76,9 @@ def _resume(options: argparse.Namespace) -> Callable[[], Result]:
         raise UsageError(f"--resume cannot be combined with {rejected[0]!r}", f"cygd run {RESUME_USAGE}")
     from cygd.runner import runner
 
+    folder = Path(options.resume).expanduser()
+    if not options.quiet and (folder / "config.yaml").is_file():
+        announce_plugins(folder)
     return lambda: runner.resume(
         options.resume, overrides, options.plugin, threads=options.threads, quiet=options.quiet
     )
@@ -79,12 +91,12 @@ def _train(train: Callable[[], Result], quiet: bool) -> int:
             result = train()
     except RunError as error:
         if error.result is not None:
-            print(error.result.directory)
+            print_paths(error.result.directory)
         raise
     except RunInterrupted as interrupt:
-        print(interrupt.directory)
+        print_paths(interrupt.directory)
         raise
-    print(result.directory)
+    print_paths(result.directory)
     if result.status == "diverged":
         echo(
             f"error: the run diverged in epoch {result.epochs + 1}: loss or weights are no longer finite; "

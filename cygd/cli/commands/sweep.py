@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import positive_int, reject_several, split_overrides
-from cygd.cli.output import DONE, FAILED, UsageError, echo, format_number, redirect_stdout
+from cygd.cli.output import (
+    DONE,
+    FAILED,
+    UsageError,
+    data_output,
+    echo,
+    format_number,
+    print_paths,
+    redirect_stdout,
+)
 from cygd.errors import format_count
 
 if TYPE_CHECKING:
@@ -74,11 +83,24 @@ def run(options: argparse.Namespace) -> int:
         if resuming:
             file = files[0] if files else None
             folder = _folder_to_resume(directory, file, overrides, options)
+            if file is None and not options.quiet:
+                _announce_plugins(folder)
             result = resume(folder, file, overrides, options.plugin, **settings)
         else:
             result = sweep(files[0], overrides, options.plugin, out=options.out, **settings)
-    print(result.directory)
+    print_paths(result.directory)
     return _report(result, quiet=options.quiet)
+
+
+def _announce_plugins(folder: str) -> None:
+    """Print each plugin that resuming a sweep from its folder alone will execute."""
+    from cygd.plugins.discovery import forbids_plugins
+    from cygd.sweep.runner import recorded_plugins
+    from cygd.sweep.store import Store
+
+    if not forbids_plugins(os.environ):
+        for name in recorded_plugins(Store(Path(folder).expanduser().absolute())):
+            echo(f"executing {name}, a plugin of the sweep; --no-plugins forbids it")
 
 
 def _folder_to_resume(
@@ -108,10 +130,11 @@ def _print_configurations(file: str, overrides: list[str], plugins: list[str]) -
 
     with redirect_stdout():
         plan = make_plan(file, overrides, plugins)
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["configuration", *plan.keys])
-    for number, task in enumerate(plan.tasks()[:: plan.section.repeat]):
-        table.writerow([number, *(format_cell(task.values.get(key, "")) for key in plan.keys)])
+    with data_output() as out:
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(["configuration", *plan.keys])
+        for number, task in enumerate(plan.tasks()[:: plan.section.repeat]):
+            table.writerow([number, *(format_cell(task.values.get(key, "")) for key in plan.keys)])
     return DONE
 
 

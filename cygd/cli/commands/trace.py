@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment, positive_int
-from cygd.cli.output import DONE, redirect_stdout
+from cygd.cli.output import DONE, data_output, redirect_stdout
 
 USAGE = "FILE [KEY=VALUE ...] [--steps N] [--csv]"
 
@@ -29,5 +28,6 @@ def run(options: argparse.Namespace) -> int:
     with redirect_stdout():
         experiment = assemble(file, overrides, options.plugin)
     write = trace_report.write_csv if options.csv else trace_report.write_text
-    write(trace_steps(experiment, options.steps), sys.stdout)
+    with data_output() as out:
+        write(trace_steps(experiment, options.steps), out)
     return DONE

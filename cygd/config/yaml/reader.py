@@ -22,16 +22,33 @@ from cygd.errors import ConfigError, Problem
 
 MAX_DEPTH = 64  # an experiment has about six levels
 MAX_REPEATED = 100_000  # values that aliases may add
+MAX_PROBLEMS = 100  # duplicate keys, after which reading stops
+MAX_LINE = 1000  # characters of a line that are looked at for a hint
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _ALIKE = "indent the keys of one mapping alike"
+_QUOTE = "put the text in quotes"
+# where a value begins: after a key or a dash
+_VALUE = re.compile(r"""(?:^|[\s{,\[])(?:[^\s:{},\[\]'"]+:|-)[ ]+(?=\S)""")
+_TEXT = re.compile(r"""(?:\[[^\]\s]*\]|\{[^}\s]*\}|'[^']*'|"[^"]*"|[^\s,\]}])+|[\]},]\S*""")
+_WHOLE = re.compile(r"""\[[^\]]*\]|\{[^}]*\}|'[^']*'|"[^"]*\"""")
+_INDICATORS = "*&!%@`|>?-]},"  # of YAML, with which an unquoted text cannot begin
 _PROBLEMS = (  # a problem of PyYAML's, what to say instead, a hint
     (r".*'\\t'", "expected spaces, got a tab", "indent with spaces"),
-    (r"found character (.+) that cannot", r"\1 cannot begin a value", "put the text in quotes"),
+    (
+        r"(?:found character|expected the node content, but found) ('[^<]+')",
+        r"\1 cannot begin a value",
+        _QUOTE,
+    ),
+    (r"expected alphabetic or numeric", "'*' begins an alias and '&' an anchor, which need a name", _QUOTE),
+    (r"expected (chomping|a comment or a line)", "'|' and '>' begin a text of several lines", _QUOTE),
+    (r"(sequence entries|mapping keys) are not", "'-' and '?' cannot begin a value", _QUOTE),
     (r"mapping values are", "a ':' is not allowed here", f"quote a text that contains ': ', and {_ALIKE}"),
     (r"found unexpected end of stream", "a quote is not closed", None),
     (r".*'<stream end>'", "the text ends too early", "is a bracket or a quote not closed?"),
     (r"expected <block end>", "the indentation does not match the lines above", _ALIKE),
     (r"could not find expected ':'", "a ':' is missing", None),
+    (r"(expected ',' or '.'), but got '<scalar>'", r"\1, but got more text", None),
+    (r"(expected ',' or '.', but got '.')", r"\1", "is a bracket or a quote not closed?"),
     (r"expected '<document start>'", "the document has ended above", None),
 )
 
@@ -56,6 +73,7 @@ class _Composer:
 
     def __init__(self, text: str, mark: Mark, problems: list[Problem]) -> None:
         self.source = mark
+        self.text = text
         self.problems = problems
         self.anchors: dict[str, Node | None] = {}  # None: not yet complete
         self.repeated = 0
@@ -101,8 +119,12 @@ class _Composer:
         is_scalar = isinstance(event, yaml.ScalarEvent)
         if event.tag not in (None, "!") and not (is_scalar and event.tag == _TEXT_TAG):
             tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
-            raise mark.error(f"the tag {tag!r} is not allowed: values have no tags")
+            hint = self._quote_hint(event.start_mark)
+            raise mark.error(f"the tag {tag!r} is not allowed: values have no tags", hint)
         if event.anchor:
+            if is_scalar and not event.value and event.implicit[0]:
+                hint = self._quote_hint(event.start_mark)
+                raise mark.error(f"the anchor '&{event.anchor}' has no value", hint)
             self.anchors[event.anchor] = None
         if is_scalar:
             node = Node(self.scalar(event, mark), mark)
@@ -144,6 +166,8 @@ class _Composer:
             if key == "<<" and event.implicit[0]:
                 merged.append(value)
             elif key in values:
+                if len(self.problems) > MAX_PROBLEMS:
+                    raise ConfigError(self.problems)
                 first = values[key].key_mark
                 hint = f"the first one is on line {first.line}" if first and first.line else None
                 self.problems.append(
@@ -188,12 +212,26 @@ class _Composer:
         code = f"{ord(text[error.position]):04X}"
         return place.error(f"the character U+{code} is not allowed in YAML", f'in a text, write "\\u{code}"')
 
+    def _quote_hint(self, mark: Any) -> str | None:
+        """Return a hint to quote the value at a place, if it is a text that YAML takes for more."""
+        start = self.text.rfind("\n", 0, mark.index) + 1
+        line = self.text[start : start + MAX_LINE].partition("\n")[0]
+        starts = [match.end() for match in _VALUE.finditer(line) if match.end() <= mark.column]
+        if not starts and self.source.line:  # a value of the command line has no key
+            return None
+        text = _TEXT.match(line, starts[-1] if starts else 0)
+        if not text or _WHOLE.fullmatch(text[0]) or not (text[0][0] in _INDICATORS or _WHOLE.search(text[0])):
+            return None
+        return _QUOTE if "'" in text[0] or '"' in text[0] else f"{_QUOTE}: '{text[0]}'"
+
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> ConfigError:
         message, hint = _explain(error.problem or error.context or "syntax error")
-        context = error.context_mark
+        context, place = error.context_mark, error.problem_mark or error.context_mark
+        if place is not None and "tab" not in message:
+            hint = self._quote_hint(place) or hint
         if self.source.line and context and error.problem_mark and context.line != error.problem_mark.line:
             message += f" (in the {_kind(error.context)} that begins on line {context.line + 1})"
-        return self.mark(error.problem_mark or context).error(f"not valid YAML: {message}", hint)
+        return self.mark(place).error(f"not valid YAML: {message}", hint)
 
 
 def _explain(problem: str) -> tuple[str, str | None]:

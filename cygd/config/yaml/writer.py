@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from cygd.config.yaml.scalars import format_float, read_scalar
+from cygd.errors import escape_controls
 
 MAX_CACHED_LENGTH = 5000
 
@@ -52,7 +53,8 @@ def _dump(content: dict[str, Any], *, block: bool = False) -> str:
     text: str = yaml.dump(
         content, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
     )
-    return text
+    # PyYAML leaves some hidden characters; all stand in double quotes, where YAML has the same escapes
+    return escape_controls(text)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -77,7 +79,7 @@ def _float(dumper: _Dumper, value: float) -> yaml.ScalarNode:
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
     # the dumper itself quotes what YAML 1.1 does not read as text
     style = None if isinstance(read_scalar(value[:400]), str) else "'"
-    if not value.isprintable():
+    if not value.isprintable() or escape_controls(value) != value:
         style = '"'  # in other styles a Unicode line break would be read as a space
     return dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style=style)
 

@@ -76,6 +76,9 @@ cdef class Optimizer:
 
     @scalars.setter
     def scalars(self, values):
+        values = list(values)
+        if len(values) != 4:
+            raise ValueError(f"expected 4 scalars, got {len(values)}")
         for k in range(4):
             self.carried[k] = values[k]
 

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from cygd.data.dataset import Array, Dataset
 from cygd.data.sources.paths import resolve_path
+from cygd.data.sources.pipes import content_of
 from cygd.data.table import factorize_labels
 from cygd.errors import DataError, format_count
 
-READ_ERRORS = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+READ_ERRORS = (ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
-def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], classes: bool = False) -> Dataset:
-    """Return x and y from the experiment itself; strings in y are class labels."""
+def load_inline(
+    folder: Path, *, x: Sequence[object] | Array, y: Sequence[object] | Array, classes: bool = False
+) -> Dataset:
+    """Return x and y from the experiment itself, lists or arrays; strings in y are class labels."""
+    x_array = x if isinstance(x, np.ndarray) else inline_array(x, "x")
+    if isinstance(y, np.ndarray):
+        return make_dataset(x_array, y, classes)
     has_strings = any(
         isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
     )
-    x_array = inline_array(x, "x")
-    y_array = inline_labels(y) if has_strings else inline_array(y, "y")
+    y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
     return make_dataset(x_array, y_array, classes or has_strings)
 
 
@@ -38,14 +45,14 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
     file = resolve_path(folder, path, "path")
     arrays = {}
     try:
-        with file.open("rb") as raw:  # np.load(path) would not close a damaged file
+        with content_of(file).open("rb") as raw:  # np.load(path) would not close a damaged file
             archive = np.load(raw, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{file}: expected an .npz file, got an .npy file", hint="use source: npy")
             names = archive.files
             for name in ("x", "y", "sample_weight"):
                 if name in names:
-                    arrays[name] = archive[name]
+                    arrays[name] = read_member(archive, name, file)
     except READ_ERRORS as error:
         raise array_file_error(file, error) from None
     for name in ("x", "y"):
@@ -53,6 +60,19 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
             raise DataError(f"{file}: expected an array {name!r}, got {', '.join(names) or 'none'}")
     weights = arrays.get("sample_weight")
     return make_dataset(arrays["x"], arrays["y"], classes, f"{file}: x", f"{file}: y", weights)
+
+
+def read_member(archive: NpzFile, name: str, file: Path) -> Array:
+    """Return an array of an .npz file; raise a DataError if it cannot fit into the memory of the machine."""
+    assert archive.zip is not None
+    entries = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.zip.infolist()}
+    size, memory = entries[name], os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:  # a few bytes can claim to be anything
+        raise DataError(
+            f"{file}: {name} takes {size} bytes when unpacked, more than the memory of {memory} bytes"
+        )
+    array: Array = archive[name]
+    return array
 
 
 def make_dataset(
@@ -78,9 +98,10 @@ def map_array(file: Path) -> Array:
         hint = "use source: npz with path"
         raise DataError(f"{file}: expected an .npy file, got an .npz file", hint=hint)
     try:
-        if not file.stat().st_size:
+        content = content_of(file)
+        if not content.stat().st_size:
             raise DataError(f"{file} is empty")
-        return np.load(file, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(content, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except READ_ERRORS as error:
         raise array_file_error(file, error) from None
 
@@ -93,7 +114,10 @@ def array_file_error(file: Path, error: Exception) -> DataError:
         return DataError(f"{file}: {error.strerror or error}")
     if "Object arrays" in str(error) or "Python objects" in str(error):
         return DataError(f"{file}: expected numbers, got Python objects")
-    return DataError(f"{file}: cannot be read as a NumPy file ({error})")
+    reason = str(error)
+    if "pickle" in reason:  # NumPy would advise to load it unsafely
+        reason = "it holds no array; pickles are never loaded"
+    return DataError(f"{file}: cannot be read as a NumPy file ({reason})")
 
 
 def inline_array(values: Sequence[object], name: str) -> Array:

@@ -9,13 +9,11 @@ the lines of the file.
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,36 +21,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cygd.data.column import Column, ColumnReader
+from cygd.data.numbers import CellFormat, parse_number
+from cygd.data.sources.csv_cells import CsvCells
+from cygd.data.sources.csv_header import Header, name_hint, read_header, width_hint
+from cygd.data.sources.csv_records import DELIMITER_NAMES, CsvFormat, iterate_records, open_lines
+from cygd.data.sources.csv_warnings import warn_about_skipped, warn_about_totals
 from cygd.data.sources.paths import format_files, resolve_paths
-from cygd.data.sources.text_io import normalize_encoding, open_text
-from cygd.data.table import Column, ColumnReader, Table, TableFile, parse_number
+from cygd.data.sources.text_io import normalize_encoding
+from cygd.data.table import Table, TableFile
 from cygd.errors import DataError, format_count
 
 log = logging.getLogger("cygd")
 
 CHUNK = 4096  # records per chunk, so that a chunk stays in cache
 FIRST_RECORDS = 100  # records that decide which columns hold strings
-DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
-
-
-@dataclass(frozen=True)
-class CsvFormat:
-    """The format of a file of columns."""
-
-    header: bool
-    delimiter: str
-    decimal: str
-    quote: str
-    encoding: str
-
-
-@dataclass(frozen=True)
-class Header:
-    """The column names, the number of lines up to the first record, and the first records."""
-
-    names: list[str]
-    n_lines: int
-    first_records: list[list[str]]
 
 
 def load_csv(
@@ -64,17 +47,28 @@ def load_csv(
     decimal: str = ".",  # "." or ","
     quote: str = '"',  # around cells that contain a delimiter; "" for none
     encoding: str = "utf-8",
+    comment: str = "",  # lines that begin with it are left out
+    skip_rows: int = 0,  # lines to leave out at the start of a file
+    skip_footer: int = 0,  # lines to leave out at the end, not counting empty ones
+    thousands: str = "",  # between groups of three digits, as "," in 1,200,000
+    percent: bool = False,  # whether 5% is 0.05
+    units: Sequence[str] | None = None,  # texts before or after numbers, such as [$, kg]
+    missing_values: Sequence[str] | None = None,  # words for a missing value, besides the usual ones
 ) -> Table:
     """Read CSV files, in the order of their names, as named columns."""
     delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
-    csv_format = CsvFormat(header, delimiter, decimal, quote, normalize_encoding(encoding))
+    encoding = normalize_encoding(encoding)
+    cells = CellFormat.of_options(decimal, thousands, percent, units, missing_values)
+    csv_format = CsvFormat(
+        header, delimiter, decimal, quote, encoding, comment, skip_rows, skip_footer, cells
+    )
     check_format(csv_format)
     paths = resolve_paths(folder, path, "path")
-    names = read_header(paths[0], csv_format).names
-    values = ColumnValues(len(names), decimal)
+    heads = [read_header(file, csv_format, FIRST_RECORDS) for file in paths]
+    names = heads[0].names
+    values = ColumnValues(len(names), cells)
     files = []
-    for file in paths:
-        head = read_header(file, csv_format)
+    for file, head in zip(paths, heads, strict=True):
         check_same_names(file, head.names, paths[0], names)
         first_row = values.n_rows
         line_number = partial(line_of_row, file.absolute(), csv_format)
@@ -82,10 +76,58 @@ def load_csv(
         if not read_numbers(file, csv_format, head, values):
             values.truncate(first_row)
             read_records(file, csv_format, values)
-    columns = dict(zip(names, values.columns(), strict=True))
-    warn_about_decimal_commas(paths[0], columns)
-    where = format_files(paths)
-    return Table(columns, where, default_names=not header, files=tuple(files), matrix=values.matrix)
+        warn_about_skipped(file, csv_format, len(names))
+    where, index = format_files(paths), heads[0].index
+    source = CsvCells(partial(iterate_cells, [file.absolute() for file in paths], csv_format), cells)
+    columns, names = drop_empty_columns(files[0], values.columns(source), heads[0], csv_format)
+    if header and heads[0].n_cells < len(names) and index:
+        message = "%s: the header has one cell fewer than the rows: column %r, the first, holds row names"
+        log.warning(message, where, index[0], extra={"hint": f"data.inputs may name {index[0]!r}"})
+    table = Table(
+        dict(zip(names, columns, strict=True)),
+        where,
+        default_names=not header,
+        index_columns=index,
+        files=tuple(files),
+        matrix=values.matrix if len(columns) == values.n_columns else None,
+    )
+    warn_about_totals(table)
+    return table
+
+
+def drop_empty_columns(
+    file: TableFile, columns: Sequence[Column], head: Header, csv_format: CsvFormat
+) -> tuple[list[Column], list[str]]:
+    """Return the columns and their names, without those that have neither a name nor values."""
+    names = list(head.names)
+    if all(names):
+        return list(columns), names
+    for i, (name, column) in enumerate(zip(names, columns, strict=True)):
+        if name or column.missing.all():
+            continue
+        if not csv_format.header:
+            names[i] = f"c{i}"
+        elif i < head.n_cells:
+            hint = name_hint(Path(file.where), csv_format)
+            raise DataError(f"{file.where}:{head.line}: column {i + 1} of the header has no name", hint=hint)
+        else:
+            raise width_error(file, columns, head)
+    kept = [i for i, name in enumerate(names) if name]
+    if empty := len(names) - len(kept):
+        count, verb = format_count(empty, "column"), "has" if empty == 1 else "have"
+        message = f"%s: left out %s that {verb} neither a name nor values"
+        log.warning(message, file.where, count)
+    return [columns[i] for i in kept], [names[i] for i in kept]
+
+
+def width_error(file: TableFile, columns: Sequence[Column], head: Header) -> DataError:
+    """Return the error for the first row with a value in a column that the header lacks."""
+    row = min(
+        int(np.argmin(column.missing)) for column in columns[head.n_cells :] if not column.missing.all()
+    )
+    expected = f"expected {format_count(head.n_cells, 'cell')} as in the header"
+    line = file.line_number(row) if file.line_number else row
+    return DataError(f"{file.where}:{line}: {expected}, got {len(columns)}")
 
 
 def check_format(csv_format: CsvFormat) -> None:
@@ -96,6 +138,9 @@ def check_format(csv_format: CsvFormat) -> None:
         raise DataError(f"delimiter: expected {expected}, got {delimiter!r}")
     if len(quote) > 1 or quote in ("\r", "\n"):
         raise DataError(f"quote: expected one character, or '' for none, got {quote!r}")
+    if csv_format.comment and csv_format.comment in (delimiter, quote):
+        other = "delimiter" if csv_format.comment == delimiter else "quote"
+        raise DataError(f"comment and {other} are both {csv_format.comment!r}")
     if delimiter == csv_format.decimal:
         hint = "files with decimal commas usually have the delimiter ';'"
         raise DataError(f"delimiter and decimal are both {delimiter!r}", hint=hint)
@@ -113,26 +158,17 @@ def check_same_names(file: Path, names: list[str], first_file: Path, expected: l
             raise DataError(message, hint=hint)
 
 
-def warn_about_decimal_commas(file: Path, columns: Mapping[str, Column]) -> None:
-    """Log a warning for columns that are categorical because their numbers have decimal commas."""
-    for name, column in columns.items():
-        strings = column.strings[:100]
-        if column.is_categorical and all("," in s and parse_number(s, ",") is not None for s in strings):
-            message = "%s: column %r is categorical, because it holds strings such as %r"
-            hint = "data.decimal: ',' reads them as numbers"
-            log.warning(message, file, name, strings[0], extra={"hint": hint})
-
-
 class ColumnValues:
     """The values read so far: one array of numbers, and the codes of strings in the columns that have any.
 
     `array` grows in place if the system can remap pages; a NumPy array would be concatenated from chunks.
     """
 
-    def __init__(self, n_columns: int, decimal: str) -> None:
+    def __init__(self, n_columns: int, cell_format: CellFormat) -> None:
         self.n_columns = n_columns
         self.numbers = array("d")
-        self.readers = [ColumnReader(decimal) for _ in range(n_columns)]
+        self.format = cell_format
+        self.readers = [ColumnReader(cell_format) for _ in range(n_columns)]
         self.codes: dict[int, array[int]] = {}
 
     @property
@@ -143,6 +179,8 @@ class ColumnValues:
     def append(self, chunk: npt.NDArray[np.float64], cells: Mapping[int, Sequence[str]]) -> None:
         """Append rows of numbers, some columns of which are still to be parsed from their cells."""
         start = self.n_rows
+        if self.format.missing_numbers:
+            chunk[np.isin(chunk, self.format.missing_numbers)] = math.nan
         for i, column in cells.items():
             chunk[:, i], codes = self.readers[i].read(column)
             if codes is not None:
@@ -166,36 +204,19 @@ class ColumnValues:
         """All numbers, of shape (n_rows, n_columns)."""
         return np.frombuffer(self.numbers).reshape(-1, self.n_columns)
 
-    def columns(self) -> list[Column]:
-        """Return the columns; their numbers are views of `matrix`."""
+    def columns(self, source: CsvCells) -> list[Column]:
+        """Return the columns; their numbers are views of `matrix`, and numbers among labels have a source."""
+        source.n_rows = self.n_rows
         columns, matrix = [], self.matrix
         for i, reader in enumerate(self.readers):
-            codes = None
+            numbers, codes = matrix[:, i], None
             if i in self.codes:
                 codes = np.frombuffer(self.padded_codes(i, self.n_rows), np.int32)
-            columns.append(Column(matrix[:, i], codes, tuple(reader.strings)))
+            has_numbers = codes is None or not np.isnan(numbers).all()
+            columns.append(
+                Column.from_cells(numbers, codes, tuple(reader.strings), source if has_numbers else None, i)
+            )
         return columns
-
-
-def read_header(file: Path, csv_format: CsvFormat) -> Header:
-    """Read the header and the first records of a file."""
-    records = list(islice(iterate_records(file, csv_format), FIRST_RECORDS))
-    first_records = [cells for _, cells in records[csv_format.header :]]
-    if not records:
-        raise DataError(f"{file} is empty")
-    if not first_records:
-        raise DataError(f"{file} has a header but no rows")
-    line, cells = records[0]
-    if not csv_format.header:
-        return Header([f"c{i}" for i in range(len(cells))], 0, first_records)
-    names = [name.strip() for name in cells]
-    for i, name in enumerate(names):
-        if not name:
-            hint = "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
-            raise DataError(f"{file}:{line}: column {i + 1} of the header has no name", hint=hint)
-        if name in names[:i]:
-            raise DataError(f"{file}:{line}: duplicate column name {name!r}")
-    return Header(names, records[1][0] - 1, first_records)
 
 
 def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: ColumnValues) -> bool:
@@ -206,10 +227,10 @@ def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: Column
         return False
     numeric = [i for i in range(values.n_columns) if i not in with_strings]
     try:
-        with open_text(file, csv_format.encoding) as text:
-            for _ in islice(text, head.n_lines):
+        with open_lines(file, csv_format) as all_lines:
+            for _ in islice(all_lines, head.n_lines):
                 pass
-            while lines := list(islice(text, CHUNK)):
+            while lines := list(islice(all_lines, CHUNK)):
                 if not any(map(str.strip, lines)):
                     continue
                 # a quoted record may continue in the next chunk, and `csv` parses quoted strings differently
@@ -252,41 +273,27 @@ def collect_cell(cells: list[str], cell: str) -> float:
 
 def read_records(file: Path, csv_format: CsvFormat, values: ColumnValues) -> None:
     """Read any file, record by record."""
-    records = islice(iterate_records(file, csv_format), int(csv_format.header), None)
+    records = islice(iterate_records(file, csv_format, mark=True), int(csv_format.header), None)
     while chunk := list(islice(records, CHUNK)):
-        for line, cells in chunk:
+        for i, (line, cells) in enumerate(chunk):
             if len(cells) != values.n_columns:
                 where = "the header" if csv_format.header else "the first row"
                 expected = f"expected {format_count(values.n_columns, 'cell')} as in {where}"
-                raise DataError(f"{file}:{line}: {expected}, got {len(cells)}")
+                after = len(chunk) - i - 1 + sum(1 for _ in islice(records, 3))
+                hint = width_hint(file, csv_format, values.n_columns, line, cells, after)
+                raise DataError(f"{file}:{line}: {expected}, got {len(cells)}", hint=hint)
         columns = zip(*(cells for _, cells in chunk), strict=True)
         values.append(np.empty((len(chunk), values.n_columns)), dict(enumerate(columns)))
+
+
+def iterate_cells(files: Sequence[Path], csv_format: CsvFormat) -> Iterator[list[str]]:
+    """Yield the cells of each row of some files, with quoted words marked."""
+    for file in files:
+        for _, cells in islice(iterate_records(file, csv_format, mark=True), int(csv_format.header), None):
+            yield cells
 
 
 def line_of_row(file: Path, csv_format: CsvFormat, row: int) -> int:
     """Return the line on which a row of data starts."""
     line, _ = next(islice(iterate_records(file, csv_format), row + csv_format.header, None))
     return line
-
-
-def iterate_records(file: Path, csv_format: CsvFormat) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each record with the line it starts on; empty lines are skipped."""
-    with open_text(file, csv_format.encoding) as text:
-        if csv_format.delimiter == "whitespace":
-            yield from ((line, cells) for line, record in enumerate(text, 1) if (cells := record.split()))
-            return
-        reader = csv.reader(
-            text,
-            delimiter=csv_format.delimiter,
-            quotechar=csv_format.quote or None,
-            quoting=csv.QUOTE_MINIMAL if csv_format.quote else csv.QUOTE_NONE,
-            strict=True,
-        )
-        line = 1
-        try:
-            for cells in reader:
-                if cells:
-                    yield line, cells
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{file}:{line}: {error}") from None

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cygd.data.dataset import Array
+from cygd.data.column import Column
+from cygd.data.containers import distinct_cells, tidy_time
+from cygd.data.dataset import Array, Rows
 from cygd.data.formatting import format_list
+from cygd.data.numbers import CellFormat
 from cygd.data.sources.optional_imports import import_optional
 from cygd.data.sources.paths import format_files, resolve_paths
-from cygd.data.table import Column, ColumnReader, Table, TableFile
+from cygd.data.sources.pipes import content_of
+from cygd.data.table import Table, TableFile
 from cygd.errors import DataError
 
 log = logging.getLogger("cygd")
 
 
-def load_parquet(folder: Path, *, path: str) -> Table:
+def load_parquet(
+    folder: Path,
+    *,
+    path: str,
+    missing_values: Sequence[str] | None = None,  # words for a missing value, besides the usual ones
+) -> Table:
     """Read the columns of Parquet files; strings are categories, dates are strings such as 2026-01-31."""
+    cell_format = CellFormat.of_options(missing_values=missing_values)
     parquet = import_optional("pyarrow.parquet", "parquet", "pyarrow")
     arrow = import_module("pyarrow")
     paths = resolve_paths(folder, path, "path")
     tables, files, n_rows = [], [], 0
     for file in paths:
         try:
-            tables.append(parquet.ParquetFile(file).read())
+            tables.append(parquet.ParquetFile(content_of(file)).read())
         except (arrow.ArrowException, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(f"{file}: cannot be read as a Parquet file ({reason})") from None
@@ -47,14 +59,26 @@ def load_parquet(folder: Path, *, path: str) -> Table:
         if unsupported := [piece.type for piece in pieces if not is_supported(arrow, piece.type)]:
             log.warning("%s: ignored column %r of unsupported type %s", where, name, unsupported[0])
             continue
-        reader = ColumnReader()
-        values = [read_column(arrow, piece, reader) for piece in pieces]
-        numbers = np.concatenate([numbers for numbers, _ in values])
-        codes = np.concatenate([codes for _, codes in values])
-        columns[name] = Column(numbers, codes if reader.strings else None, tuple(reader.strings))
+        columns[name] = read_column(arrow, pieces, cell_format)
         if any(not is_numeric(arrow, piece.type) for piece in pieces):
             categorical.add(name)
-    return Table(columns, where, categorical=frozenset(categorical), files=tuple(files))
+    index = index_columns(tables[0].schema.metadata)
+    return Table(
+        columns,
+        where,
+        categorical=frozenset(categorical),
+        files=tuple(files),
+        index_columns=tuple(name for name in columns if name in index),
+    )
+
+
+def index_columns(metadata: Mapping[bytes, bytes] | None) -> list[str]:
+    """Return the columns that pandas' metadata of a file call its index; a range takes no column."""
+    try:
+        described = json.loads((metadata or {}).get(b"pandas", b"{}"))
+        return [name for name in described.get("index_columns", []) if isinstance(name, str)]
+    except (ValueError, AttributeError, TypeError):
+        return []
 
 
 def is_numeric(arrow: Any, kind: Any) -> bool:
@@ -74,18 +98,52 @@ def is_supported(arrow: Any, kind: Any) -> bool:
     return is_numeric(arrow, kind) or any(test(kind) for test in tests)
 
 
-def read_column(arrow: Any, column: Any, reader: ColumnReader) -> tuple[Array, Array]:
-    """Return the numbers of an Arrow column, and the codes of its strings."""
-    if is_numeric(arrow, column.type):
-        if not arrow.types.is_floating(column.type) or column.type != arrow.float64():
-            column = column.cast(arrow.float64(), safe=False)
-        numbers = np.array(column.to_numpy(), np.float64)  # null becomes NaN
-        return numbers, np.full(len(numbers), -1, np.int32)
-    if arrow.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    encoded = column.cast(arrow.string()).combine_chunks().dictionary_encode()
-    # the last cell is for null, whose index is -1
-    cells = [*(reader.read_cell(string) for string in encoded.dictionary.to_pylist()), (np.nan, -1)]
-    values, codes = zip(*cells, strict=True)
-    indices = encoded.indices.fill_null(-1).to_numpy()
-    return np.array(values)[indices], np.array(codes, np.int32)[indices]
+def read_column(arrow: Any, pieces: Sequence[Any], cell_format: CellFormat) -> Column:
+    """Return the column whose pieces the files hold."""
+    if all(is_held_by_float64(arrow, piece) for piece in pieces):
+        numbers = np.concatenate([read_numbers(arrow, piece) for piece in pieces])
+        if cell_format.missing_numbers:
+            numbers[np.isin(numbers, cell_format.missing_numbers)] = np.nan
+        return Column(numbers)
+    codes: list[Rows] = []
+    values: list[object] = []
+    for piece in pieces:
+        if arrow.types.is_dictionary(piece.type):
+            piece = piece.cast(piece.type.value_type)
+        if arrow.types.is_null(piece.type):
+            codes.append(np.full(len(piece), -1))
+            continue
+        encoded = piece.combine_chunks().dictionary_encode()
+        indices = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+        codes.append(np.where(indices < 0, -1, indices + len(values)))
+        values += read_values(arrow, encoded.dictionary)
+    return Column.from_distinct(*distinct_cells(np.concatenate(codes), values, cell_format))
+
+
+def is_held_by_float64(arrow: Any, piece: Any) -> bool:
+    """Return True if all numbers of an Arrow column are floats without a loss that a label would show."""
+    types, kind = arrow.types, piece.type
+    if types.is_decimal(kind):
+        return bool(kind.precision <= 15)
+    if types.is_integer(kind):
+        compute = import_module("pyarrow.compute")
+        low, high = compute.min_max(piece).as_py().values() if kind.bit_width == 64 else (0, 0)
+        return low is None or max(high, -low) <= 2**53
+    return bool(types.is_floating(kind))
+
+
+def read_numbers(arrow: Any, piece: Any) -> Array:
+    """Return the numbers of an Arrow column; null becomes NaN."""
+    if piece.type != arrow.float64():
+        piece = piece.cast(arrow.float64(), safe=False)
+    return np.array(piece.to_numpy(), np.float64)
+
+
+def read_values(arrow: Any, values: Any) -> list[object]:
+    """Return the distinct values of an Arrow column as Python objects, times as texts."""
+    if arrow.types.is_temporal(values.type):
+        try:
+            return [tidy_time(text) for text in values.cast(arrow.string()).to_pylist()]
+        except (arrow.ArrowNotImplementedError, arrow.ArrowInvalid):
+            pass
+    return list(values.to_pylist())

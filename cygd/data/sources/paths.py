@@ -7,15 +7,20 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from cygd.data.sources.pipes import DESCRIPTOR, PIPE_HINT, STDIN
 from cygd.errors import DataError, did_you_mean
 
 
 def resolve_path(folder: Path, value: object, option: str) -> Path:
-    """Return the path of the existing file that an option names, as `display_path` gives it."""
+    """Return the path of the existing file that an option names, as `display_path` gives it; "-" is stdin."""
     if not isinstance(value, str) or not value or "\0" in value:
         raise DataError(f"{option}: expected the name of a file, got {value!r}")
+    if value in ("-", str(STDIN)):
+        return STDIN
     path = display_path(folder / value)
     if not path.exists():
+        if DESCRIPTOR.fullmatch(str(path)):
+            raise DataError(f"{path}: the pipe of an earlier command no longer exists", hint=PIPE_HINT)
         hints = [None if Path(value).is_absolute() else relative_hint(folder), suggest_file(path)]
         raise DataError(f"{path}: no such file", hint="; ".join(filter(None, hints)) or None)
     if path.is_dir():

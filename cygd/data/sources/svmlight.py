@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Dataset
+from cygd.data.numbers import parse_number
 from cygd.data.sources.arrays import make_dataset
 from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.text_io import open_text
-from cygd.data.table import parse_number
 from cygd.errors import DataError, format_count
 
 MAX_VALUES = 2**32  # of the dense array: 32 GB

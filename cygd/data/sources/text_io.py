@@ -1,15 +1,21 @@
-"""Opening of text files, plain or gzip-compressed, with clear errors while they are read."""
+"""Opening of text files, plain or gzip-compressed, with clear errors while they are read.
+
+The first bytes show what else a file may be. A compressed file needs the suffix .gz, a pipe has no name.
+"""
 
 from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO, cast
 
+from cygd.data.sources.pipes import content_of
+from cygd.data.sources.signatures import GZIP, SIGNATURE_BYTES, check_is_text
 from cygd.errors import DataError, did_you_mean
 
 COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "shift_jis", "gb18030")
@@ -27,12 +33,32 @@ def normalize_encoding(name: str) -> str:
     return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
+def open_bytes(file: Path) -> BinaryIO:
+    """Open a text file as bytes, decompressed; raise an error if it holds no text."""
+    content = content_of(file)
+    raw = content.open("rb")
+    start = raw.read(SIGNATURE_BYTES)
+    raw.seek(0)
+    is_compressed = start.startswith(GZIP)
+    if file.suffix.lower() == ".gz" or (is_compressed and content != file):
+        raw.close()
+        return cast("BinaryIO", gzip.open(content))
+    try:
+        if is_compressed:
+            hint = "the file is gzip-compressed: rename it to end in .gz"
+            raise DataError(f"{file}: not UTF-8 text, but a gzip file", hint=hint)
+        check_is_text(file, content, start)
+    except DataError:
+        raw.close()
+        raise
+    return raw
+
+
 @contextmanager
 def open_text(file: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
     """Open a text file, plain or gzip-compressed; an error while it is read becomes a DataError."""
     try:
-        opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding=encoding, newline="") as text:
+        with io.TextIOWrapper(open_bytes(file), encoding=encoding, newline="") as text:
             yield text
     except UnicodeError as error:  # a UTF-16 file without a byte order mark raises no UnicodeDecodeError
         reason = getattr(error, "reason", None) or str(error)
@@ -50,7 +76,7 @@ def open_text(file: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
 def undecodable_line(file: Path, encoding: str) -> int:
     """Return the first line that cannot be decoded."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+    with open_bytes(file) as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 decoder.decode(line)
@@ -61,10 +87,8 @@ def undecodable_line(file: Path, encoding: str) -> int:
 
 def encoding_hint(file: Path) -> str:
     """Return a hint for a file that cannot be decoded."""
-    with file.open("rb") as raw:
-        start = raw.read(2)
-    if start == b"\x1f\x8b":
-        return "the file is gzip-compressed: rename it to end in .gz"
+    with open_bytes(file) as content:
+        start = content.read(2)
     if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "the file starts with a UTF-16 byte order mark: set data.encoding: utf-16"
     return "save the file as UTF-8, or set its encoding, such as data.encoding: cp1252"

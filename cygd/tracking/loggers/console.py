@@ -7,11 +7,14 @@ NO_COLOR is set.
 from __future__ import annotations
 
 import math
-import os
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from cygd.errors import escape_controls
+from cygd.tracking.terminal import echo, encodable, is_interactive
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -57,8 +60,9 @@ class ConsoleLogger:
         self._stride = max(1, math.ceil(self._epochs / self.lines))
         resumed = getattr(run, "resumed", None)
         start = "" if resumed is None else f", resuming from epoch {resumed}"
-        print(f"{run.name}: {format_epochs(self._epochs)}{start}, in {run.directory}", file=sys.stderr)
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        echo(f"{run.name}: {format_epochs(self._epochs)}{start}, in {run.directory}")
+        # rich replaces sys.stderr: runs in other threads would restore it in the wrong order
+        if is_interactive() and threading.current_thread() is threading.main_thread():
             self._progress = _progress_bar(self._epochs)
 
     def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
@@ -67,9 +71,7 @@ class ConsoleLogger:
             self._update(self._progress, epoch, metrics)
         elif epoch % self._stride == 0 or epoch == self._epochs:
             width = len(str(self._epochs))
-            print(
-                f"epoch {epoch:>{width}}/{self._epochs}  {format_metrics(metrics)}".rstrip(), file=sys.stderr
-            )
+            echo(f"epoch {epoch:>{width}}/{self._epochs}  {format_metrics(metrics)}".rstrip())
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
         """Print the result; on a terminal, draw the loss curves."""
@@ -78,10 +80,9 @@ class ConsoleLogger:
             self._stop()
             _draw(getattr(result, "history", {}), width)
         best = f", best {result.best_epoch}" if result.best_epoch is not None else ""
-        print(
+        echo(
             f"{result.status} after {format_epochs(result.epochs)}{best}, {format_number(result.seconds)} s: "
-            + ", ".join(f"{name} {format_number(value)}" for name, value in result.metrics.items()),
-            file=sys.stderr,
+            + ", ".join(f"{name} {format_number(value)}" for name, value in result.metrics.items())
         )
 
     def cygd_run_error(self, run: Run, error: BaseException) -> None:
@@ -92,7 +93,8 @@ class ConsoleLogger:
         # there may be thousands of epochs per second
         now = time.monotonic()
         if now - self._last_update >= UPDATE_INTERVAL or epoch == self._epochs:
-            progress.update(progress.task_ids[0], completed=epoch, text=format_metrics(metrics, MAX_ON_BAR))
+            text = encodable(escape_controls(format_metrics(metrics, MAX_ON_BAR)), sys.stderr)
+            progress.update(progress.task_ids[0], completed=epoch, text=text)
             self._last_update = now
 
     def _stop(self) -> None:
@@ -108,7 +110,7 @@ def _draw(history: Mapping[str, Sequence[float]], width: int) -> None:
 
     lines = draw_loss_curves(history, width, best_style(sys.stderr.encoding))
     if lines:
-        print("\n".join(["", *lines, ""]), file=sys.stderr)
+        echo("\n".join(["", *lines, ""]))
 
 
 def _progress_bar(total: int) -> Progress:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from cygd.tracking import files
+from cygd import files
 from cygd.tracking.metrics_file import Extent, column_names, extent_before, format_header, format_row
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "hashes.csv"
 HEADER = b"epoch,weights\n"
-ROW = re.compile(rb"(\d+),([0-9a-f]{8})\n")
+ROW = re.compile(rb"(\d{1,18}),([0-9a-f]{8})\n")
 
 
 class WeightHashLogger:
@@ -84,7 +84,7 @@ def _rows_before(path: Path, epoch: int | None) -> int:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return path.read_bytes().splitlines(keepends=True)
+        return path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     except OSError:
         return []
 

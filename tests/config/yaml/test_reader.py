@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from cygd.config import read
+from cygd.config.overrides import read_override
 from cygd.config.yaml.nodes import Mark, Node
 from cygd.config.yaml.reader import MAX_DEPTH, read_yaml
 from cygd.errors import ConfigError
@@ -168,3 +169,29 @@ def test_plugin_requests_have_marks(write, tmp_path):
         ("bent", "xor.yaml:3:5", tmp_path),
     ]
     assert read(write("plugins:\n")).plugin_requests == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*.csv", "**/*.csv", "*/x.csv", "&x", "&-", "%a", "@a", "!a", "!!a", "`a", "{a}.csv", "{a,b}.csv",
+     "[a].csv", "[ab]*.csv", "|x", ">x", "*", "}a", "${A}[0]"],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["data:\n  path: {}\n  b: 1\n", "data: {{path: {}, b: 1}}\n", "a:\n- {}\n"])
+def test_hint_says_to_quote_a_text_that_yaml_takes_for_more(text, place):
+    if text == "${A}[0]" and "{{" not in place:
+        return  # valid there
+    with pytest.raises(ConfigError) as error:
+        read_yaml(place.format(text), Mark("e.yaml", 1, 1), [])
+    [problem] = error.value.problems
+    expected = f"put the text in quotes: '{text}'"
+    assert problem.hint in (expected, expected[:-1] + ",'")
+    assert problem.where.startswith("e.yaml:")
+    assert read_yaml(place.format(f"'{text}'"), Mark("e.yaml", 1, 1), []) is not None
+
+
+def test_hint_for_the_command_line_has_the_quotes_of_the_shell_too():
+    with pytest.raises(ConfigError) as error:
+        read_override("data.path=*.csv")
+    hint = "put the text in quotes, and once more for the shell: \"data.path='*.csv'\""
+    assert error.value.problems[0].hint == hint
+    assert read_override("data.path='*.csv'")[1].value == "*.csv"

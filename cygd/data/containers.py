@@ -1,0 +1,162 @@
+"""Values of Python containers as columns: data frames, Arrow tables, mappings, arrays and lists.
+
+No library is imported: an object is recognized by the methods of its kind. The same value is the same in all
+of them: None, NaN, NaT and pandas.NA are missing, True and False are 1 and 0, dates are texts (2026-01-31).
+"""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cygd.data.dataset import Label, Rows, reject_sparse
+from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, exact_number, float_label
+from cygd.errors import DataError
+
+MISSING_TYPES = ("NAType", "NaTType")  # of pandas
+NO_SCALARS = (complex, tuple, list, dict, set, frozenset, np.complexfloating, np.void, np.ndarray)
+TIME_ZERO = re.compile(r"(\.\d*?)0+(?=$|[+\-Z])")
+OFFSET = re.compile(r"([+-]\d\d):?(\d\d)$")
+
+
+def is_named(data: Any) -> bool:
+    """Return True for a mapping, a data frame or an Arrow table."""
+    if hasattr(data, "collect_schema") and hasattr(data, "collect"):
+        raise DataError("expected a data frame, got a query that has not run", hint="call its .collect()")
+    return hasattr(data, "keys") or hasattr(data, "get_column") or hasattr(data, "schema")
+
+
+def named_columns(data: Any) -> dict[str, Any]:
+    """Return the columns of a mapping, a data frame or an Arrow table by their names."""
+    if hasattr(data, "get_column"):  # of Polars
+        names, column = data.columns, data.get_column
+    elif hasattr(data, "schema") and hasattr(data, "column"):  # of Arrow
+        names, column = data.schema.names, lambda name: data.column(names.index(name))
+    else:
+        names, column = list(data.keys()), data.__getitem__
+    texts = [str(name) for name in names]
+    if len(set(texts)) < len(texts):
+        repeated = next(name for name in texts if texts.count(name) > 1)
+        raise DataError(f"duplicate column name {repeated!r}")
+    return {text: column(name) for text, name in zip(texts, names, strict=True)}
+
+
+def convert_values(values: Any) -> npt.NDArray[Any] | tuple[Rows, list[Cell]]:
+    """Return the numbers of an array, a list or the column of a data frame, or codes and their cells.
+
+    A scalar is one row. A code of -1 is missing.
+    """
+    reject_sparse(values)
+    array = numeric_array(values)
+    if array is not None:
+        return array
+    objects = objects_of(values)
+    types = set(map(type, objects))
+    if types <= {int, float, NoneType}:
+        try:
+            array = np.array(objects, np.float64)
+        except OverflowError:
+            pass
+        else:
+            if int not in types or not (np.abs(array[~np.isnan(array)]) >= 2**53).any():
+                return array
+    index: dict[tuple[type, Any], int] = {}
+    try:
+        codes = np.array([index.setdefault((type(v), v), len(index)) for v in objects], np.int64)
+    except TypeError:
+        kind = next((kind for kind in types if kind.__hash__ is None), tuple)
+        raise DataError(f"expected a number or a text, got {kind.__name__}") from None
+    return distinct_cells(codes, [value for _, value in index])
+
+
+def numeric_array(values: Any) -> npt.NDArray[Any] | None:
+    """Return values as an array of numbers or booleans if nothing is lost by that."""
+    if isinstance(values, np.ndarray):
+        if isinstance(values, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
+            raise DataError("masked arrays are not supported", hint="fill it first: .filled(...)")
+        return np.atleast_1d(values) if values.dtype.kind in "biuf" else None
+    null_count = getattr(values, "null_count", None)  # of Arrow, and a method in Polars
+    null_count = null_count() if callable(null_count) else null_count
+    is_frame_column = null_count == 0 or isinstance(getattr(values, "dtype", None), np.dtype)
+    if not is_frame_column or not hasattr(values, "__array__"):
+        return None
+    array = np.atleast_1d(values)
+    return array if array.dtype.kind in "biuf" else None
+
+
+def objects_of(values: Any) -> list[Any]:
+    """Return values as Python objects."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return [values]
+    if hasattr(values, "to_pylist"):  # of Arrow
+        return list(values.to_pylist())
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind in "mM":
+            return list(np.atleast_1d(values))  # tolist() would return the integers of nanoseconds
+        return list(np.atleast_1d(values).tolist())
+    if hasattr(values, "to_list"):  # of pandas and Polars
+        return list(values.to_list())
+    return list(values)
+
+
+def distinct_cells(
+    codes: Rows, values: Sequence[object], cell_format: CellFormat = USUAL_CELLS
+) -> tuple[Rows, list[Cell]]:
+    """Return codes and the cells of distinct Python objects, -1 for those that are missing."""
+    has_texts = any(isinstance(value, str | bytes) for value in values)
+    no_value = np.array([*map(is_missing, values), True])
+    cells = [
+        Cell(None, is_missing=True) if missing else cell_of(value, cell_format, as_text=has_texts)
+        for value, missing in zip(values, no_value.tolist(), strict=False)
+    ]
+    return np.where(no_value[codes], -1, codes), cells
+
+
+def is_missing(value: Any) -> bool:
+    """Return True for None, NaN, NaT and pandas.NA."""
+    if value is None or type(value).__name__ in MISSING_TYPES:
+        return True
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    return isinstance(value, float | np.floating | Decimal) and bool(value != value)
+
+
+def cell_of(value: object, cell_format: CellFormat, *, as_text: bool) -> Cell:
+    """Return what a Python object holds; `as_text` says that there are texts beside it."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            raise DataError(f"expected UTF-8 text, got {value!r}") from None
+    if isinstance(value, str):
+        return cell_format.cell(value.strip())
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64):
+        return Cell(tidy_time(str(value)))
+    if isinstance(value, bool | np.bool):
+        return Cell(str(bool(value))) if as_text else Cell(None, int(value), is_boolean=True)
+    if isinstance(value, int | np.integer):
+        number: Label = int(value) if abs(int(value)) < 2**1024 else exact_number(Decimal(int(value)))
+    elif isinstance(value, Decimal):
+        number = exact_number(value)
+    elif isinstance(value, numbers.Real):
+        number = float_label(float(value))
+    elif isinstance(value, NO_SCALARS) or type(value).__repr__ is object.__repr__:
+        raise DataError(f"expected a number or a text, got {type(value).__name__}")
+    else:  # a period or an interval of pandas, an enumeration, a UUID
+        return Cell(str(value))
+    return Cell(None, number, number in cell_format.missing_numbers)
+
+
+def tidy_time(text: str) -> str:
+    """Return a time as all containers write it: 2026-01-31 09:05:00.5+01:00, and Z for UTC."""
+    text = TIME_ZERO.sub(lambda match: match[1].rstrip("."), text.replace("T", " "))
+    return OFFSET.sub(r"\1:\2", text).replace("+00:00", "Z") if ":" in text else text

@@ -1,0 +1,55 @@
+"""Warnings about text files that can be read, but probably not as they are meant."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from cygd.data.numbers import parse_number
+from cygd.data.sources.csv_records import CsvFormat, split_line
+from cygd.data.sources.text_io import open_text
+from cygd.data.table import Table
+
+log = logging.getLogger("cygd")
+
+TOTAL = re.compile(
+    r"(grand|sub)?[ -]?"
+    r"(totals?|sums?|averages?|avg|means?|summe|gesamt|insgesamt|mittelwert|somme|moyenne|suma)\W*",
+    re.IGNORECASE,
+)
+
+
+def warn_about_totals(table: Table) -> None:
+    """Log a warning for a file whose last row has a label such as Total, which no other row has."""
+    ends = [file.first_row - 1 for file in table.files[1:]] + [len(table) - 1]
+    for name, column in table.columns.items():
+        codes = column.string_codes
+        if codes is None:
+            continue
+        for row in ends:
+            label = column.string_at(row) if codes[row] >= 0 else ""
+            if TOTAL.fullmatch(label) and np.count_nonzero(codes == codes[row]) == 1:
+                message = "%s: the last row may be a total: it holds %r"
+                hint = "data.skip_footer: 1 leaves it out"
+                log.warning(message, table.location(row, name), label, extra={"hint": hint})
+
+
+def warn_about_skipped(file: Path, csv_format: CsvFormat, n_columns: int) -> None:
+    """Log a warning for a line that is skipped but looks like a row of data."""
+    n_first, n_last = csv_format.skip_rows, csv_format.skip_footer
+    if not n_first and not n_last:
+        return
+    with open_text(file, csv_format.encoding) as lines:
+        skipped = [("skip_rows", line) for line in islice(lines, n_first)]
+        skipped += [("skip_footer", line) for line in deque(filter(str.strip, lines), maxlen=n_last)]
+    for option, line in skipped:
+        cells = [cell.strip() for cell in split_line(line, csv_format)]
+        present = [cell for cell in cells if cell]
+        n_numbers = sum(parse_number(cell, csv_format.decimal) is not None for cell in present)
+        if len(cells) == n_columns and 2 * n_numbers > len(present) and not TOTAL.fullmatch(present[0]):
+            log.warning("%s: data.%s leaves out the row %r", file, option, line.strip())

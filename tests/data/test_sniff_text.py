@@ -1,0 +1,125 @@
+"""Sniffing of text files as other programs write them."""
+
+import pytest
+
+from cygd.data.sniff_text import sniff_text
+
+
+@pytest.fixture
+def sniff(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(text, encoding="utf-8"):
+        path = tmp_path / "t.csv"
+        path.write_bytes(text.encode(encoding))
+        return sniff_text(path.relative_to(tmp_path))
+
+    return run
+
+
+ROWS = "5.1,3.5,1\n4.9,3.0,0\n4.7,3.2,1\n4.6,3.1,0\n"
+NAMES = "a,b,y\n"
+COMMAS = ROWS.replace(",", ";").replace(".", ",")
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (NAMES + ROWS, {}),
+        (ROWS, {"header": False}),
+        ("5.1,3.5,?,1\n4.9,3.0,1.4,0\n4.7,3.2,1.3,1\n", {"header": False}),
+        ("5.1,3.5,,1\n4.9,3.0,1.4,0\n4.7,3.2,1.3,1\n", {"header": False}),
+        ("5.1,3.5,1.2,1\n4.9,3.0,?,0\n4.7,3.2,1.3,1\n", {"header": False}),
+        ("5.1,NA,x\n?,3.0,z\n4.7,3.2,x\n", {"header": False}),
+        ("?,?,x\n4.9,3.0,z\n4.7,3.2,x\n", {"header": False}),
+        ("mild,no\ncold,yes\nmild,yes\n", {"header": False}),
+        ("air,play\ncold,yes\nmild,yes\n", {"header": True}),
+        ("date,close\n2026-01-02,?\n2026-01-03,2\n", {}),
+        ("2026-01-01,1\n2026-01-02,2\n", {"header": False}),
+        ("share,y\n5%,1\n7%,2\n", {}),
+        ("0,1,2\n" + ROWS, {"header": True}),
+        (",0,1\n" + ROWS, {"header": True}),
+        ('"","16.5","17"\n"a",1,2\n"b",3,4\n', {"header": True}),
+        ('"","x"\n"1",2\n"2",3\n', {}),
+        ("6.3e-03,1.5e+01\n1e-02,2e+00\n", {"header": False}),
+        ("id,note,y\n1,x y,2\n2,z,3\n3,z z,4,5\n", {}),
+        ("id,note,y\n1,x y,2\n2,z,3\n3,z z\n", {}),
+        ("country,2019,2020\nA,1.5,2.5\nB,1,2\n", {"header": True}),
+        ("0,1,2\n1,2,3\n", {"header": False}),
+        ("2019,2020\n2020,2021\n", {"header": False}),
+        ("a;b;y\n" + COMMAS, {"delimiter": ";", "decimal": ","}),
+        (COMMAS, {"delimiter": ";", "decimal": ",", "header": False}),
+        (ROWS.replace(",", "\t"), {"delimiter": "tab", "header": False}),
+        (" a  b\ty\n" + ROWS.replace(",", "   "), {"delimiter": "whitespace"}),
+        (ROWS.replace(",", " ").replace(".", ","),
+         {"delimiter": "whitespace", "decimal": ",", "header": False}),
+        ('18.0 2 "red fox"\n15.5 4 "owl"\n', {"delimiter": "whitespace", "header": False}),
+        ('"a" "y"\n"r1" 2 3\n"r2" 4 5\n', {"delimiter": "whitespace"}),
+        ('"a"\t"y"\n"r1"\t2\t3\n"r2"\t4\t5\n', {"delimiter": "tab"}),
+        ('"","a","y"\n"1",2,3\n"2",4,5\n', {}),
+        ("sep=;\na;y\n1;1\n2;2\n", {"delimiter": ";"}),
+        ("sep=,\na,y\n1,1\n2,2\n", {}),
+        ("a;y;\n1;1;\n2;2;\n", {"delimiter": ";"}),
+        ("a,y\n1,1,\n2,2,\n", {}),
+        ("city,y\nNew York,1\nLos Angeles,2\nSan Francisco,1\n", {}),
+        ("a\tnote\n1\thello, world\n2\tgood bye; all\n", {"delimiter": "tab"}),
+        ("# by me, myself\n" + NAMES + ROWS, {"comment": "#"}),
+        ("// x\n" + ROWS, {"comment": "//", "header": False}),
+        (NAMES + ROWS + "# half\n" + ROWS, {"comment": "#"}),
+        ("# a,b,y\n" + ROWS, {}),
+        ("# 2026\n# a,b,y\n" + ROWS, {"skip_rows": 1}),
+        ("#tag,y\n#x,1\n#z,2\n", {}),
+        ("Report\n\n" + NAMES + ROWS, {"skip_rows": 2}),
+        ("Report;;\n;;\na;b;y\n" + COMMAS, {"skip_rows": 2, "delimiter": ";", "decimal": ","}),
+        ("Report\n# x\n" + NAMES + ROWS + "# z\n", {"skip_rows": 2, "comment": "#"}),
+        ("k,y\nx,1\nz,2\nTotal,3\n", {"skip_footer": 1}),
+        (NAMES + ROWS + "\nTotal,,3\n\n", {"skip_footer": 1}),
+        (NAMES + ROWS + "Sum,,3\nSource: the office, 2026\n", {"skip_footer": 2}),
+        (NAMES + ROWS + ",,\n" * 300, {"skip_footer": 300}),
+        ("k,y\nTotal,1\nx,2\nTotal,3\n", {}),
+        (NAMES + ROWS + "1\n", {}),
+        ("k,t\n1,\"x\ny, z\"\n2,\"x\ny\"\n", {}),
+        ("'a','b'\n1,2\n3,4\n", {"quote": "'"}),
+        ("y\n1\n2\n", {}),
+        ("a;y\n1,200;1\n2,350;2\n", {"delimiter": ";"}),
+        ("a;y\n1,200;1\n2,35;2\n", {"delimiter": ";", "decimal": ","}),
+    ],
+)  # fmt: skip
+def test_options(sniff, text, options):
+    assert sniff(text).options == options
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        (NAMES + ROWS, []),
+        (ROWS, ["t.csv:1: '5.1,3.5,1' is taken for a row, not for names (header: false)"]),
+        ("mild,no\ncold,no\nmild,yes\n",
+         ["t.csv:1: 'mild,no': every cell is text; taken for a row, as values "
+                                          "recur below; change `header` if it is names (header: false)"]),
+        ("air,play\ncold,no\nmild,yes\n", ["t.csv:1: 'air,play': every cell is text; taken for names; "
+                                           "change `header` if it is a row (header: true)"]),
+        ("a,b,3\n" + ROWS, ["t.csv:1: 'a,b,3' may be names or a row and is taken for names; "
+                            "change `header` if it is a row (header: true)"]),
+        ("# x\n" + NAMES + ROWS, ["t.csv:1: '# x' is taken for a comment (comment: '#')"]),
+        ("Report\n\n" + NAMES + ROWS, ["t.csv: the table is taken to begin on line 3 (skip_rows: 2)"]),
+        ("k,y\nx,1\nz,2\nTotal,3\n",
+         ["t.csv:4: 'Total,3' is taken for a line below the table (skip_footer: 1)"]),
+        ("a;y\n1,200;1\n2,350;2\n", ["t.csv: '1,200' may be 1.200 or 1200: nothing is guessed; "
+                                     "set decimal: ',' if commas are decimal points"]),
+    ],
+)  # fmt: skip
+def test_notes_say_what_was_taken_for_what(sniff, text, notes):
+    assert sniff(text).notes == notes
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_encoding(sniff, encoding):
+    options = sniff("größe;y\n1,5;2\n2,5;3\n", encoding).options
+    assert options.pop("encoding", "utf-8") == encoding.removesuffix("-sig")
+    assert options == {"delimiter": ";", "decimal": ","}
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "a\n", '"a\n', "\0", '1 "x\n2 y z\n', "#\n", "sep=;\n"])
+def test_odd_files_have_some_options(sniff, text):
+    assert sniff(text).options is not None
