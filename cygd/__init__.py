@@ -14,7 +14,9 @@ not load the runner.
 
 from __future__ import annotations
 
+import os
 import sys
+from _thread import RLock
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +95,11 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
+# Two threads that import modules of one package at the same time may see each other's unfinished modules:
+# Python prefers that to a deadlock. No module of cygd imports one of these names, so this lock causes none.
+_import_lock = RLock()
+os.register_at_fork(after_in_child=_import_lock._at_fork_reinit)  # type: ignore[attr-defined]
+
 
 def __getattr__(name: str) -> Any:
     if name == "core":
@@ -101,7 +108,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"cygd.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'cygd' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    with _import_lock:
+        value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

@@ -17,13 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cygd.cli.output import FAILED, USAGE, echo, echo_message
-from cygd.errors import ConfigError, CygdError, escape_controls
+from cygd.errors import ConfigError, CygdError, escape_controls, format_count
 from cygd.tracking.terminal import ELLIPSIS, display_width
 
 LOCATION = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?=$|[: ])")
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # of YAML, which has more of them than str.split
 TAB = "\N{RIGHTWARDS ARROW}"
 WORD = re.compile(rf"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{{}}{TAB}]+""")
+MAX_PROBLEMS = 50  # that are printed
 MAX_BYTES = 16_000_000  # of a file that is read for one line
 
 
@@ -32,8 +33,10 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
     if show_traceback:
         echo("".join(traceback.format_exception(error)).rstrip("\n"))
     if isinstance(error, ConfigError):
-        for problem in error.problems:
+        for problem in error.problems[:MAX_PROBLEMS]:
             print_error(str(replace(problem, hint=None)), problem.hint, problem.where)
+        if len(error.problems) > MAX_PROBLEMS:
+            echo(f"... and {format_count(len(error.problems) - MAX_PROBLEMS, 'more error')}")
         return error.exit_code
     if isinstance(error, CygdError):
         print_error(error.message, error.hint, getattr(error, "where", None))

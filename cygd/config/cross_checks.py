@@ -16,7 +16,7 @@ from cygd.errors import did_you_mean, format_count
 log = logging.getLogger("cygd")
 
 BETWEEN_0_AND_1 = ("sigmoid", "hard_sigmoid", "softmax", "gaussian")
-WITHOUT_TARGETS = ("csv", "parquet")  # sources that need the key targets
+WITHOUT_TARGETS = ("frame", "csv", "parquet")  # sources that need the key targets
 MONITOR_SYNONYMS = {
     "acc": "accuracy",
     "val_acc": "validation_accuracy",
@@ -80,6 +80,11 @@ def _check_split(data: DataSection, diagnostics: Diagnostics) -> None:
         message = f"expected validation + test less than 1, got {split.validation + split.test:g}"
         diagnostics.report("data.split", message, "the other rows are for training")
     _check_folds(split, diagnostics)
+    if split.format is not None and split.time in (None, True):
+        message = "expected a column of times to read in this format, got " + (
+            "true" if split.time else "none"
+        )
+        diagnostics.report("data.split.format", message, "add time: COLUMN", needs=["data.split.time"])
     if split.time is not None and split.stratify:
         message = "stratify cannot be combined with data.split.time"
         diagnostics.report("data.split.stratify", message, needs=["data.split.time"])

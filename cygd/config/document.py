@@ -6,19 +6,24 @@ and reported together with everything that validation finds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cygd.config.mapping_reader import read_mapping
+from cygd.config.mapping_reader import raw_columns, read_mapping
 from cygd.config.messages import format_value
 from cygd.config.overrides import apply_changes, apply_overrides
-from cygd.config.sections import ExperimentSection
+from cygd.config.sections import DataSection, ExperimentSection
 from cygd.config.validators import Context, ErrorDetails
 from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
+
+SAVE_AS_UTF8 = "save the file as UTF-8"
+WIDE_TEXT = re.compile(rb"([^\0]\0){2}|(\0[^\0]){2}")  # two ASCII characters in UTF-16 without its mark
+MAX_BYTES = 2**26  # of an experiment, which may hold its data
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,16 @@ class Document:
         root, problems = self.root.copy(), list(self.problems)
         kept = apply_changes(root, [(path, value.copy()) for path, value in changes], problems)
         return replace(self, root=root, kept=self.kept | kept, problems=tuple(problems))
+
+    def with_frame(self, frame: object) -> Document:
+        """Return a document whose data are a frame, without the keys that describe another source."""
+        root, mark = self.root.copy(), Mark("data")
+        given = root.child("data")
+        section = given.value if given is not None and isinstance(given.value, dict) else {}
+        kept = {key: node for key, node in section.items() if key in DataSection.fields and key != "source"}
+        value = {"source": Node("frame", mark), "columns": Node(raw_columns(frame), mark), **kept}
+        root.value["data"] = Node(value, mark if given is None else given.mark)
+        return replace(self, root=root)
 
     @property
     def plugin_requests(self) -> list[tuple[str, str, Path]]:
@@ -100,7 +115,8 @@ def _read_file(path: Path, name: str, problems: list[Problem]) -> Node:
 def _text(path: Path, file: Mark) -> str:
     """Return the text of a file."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise file.error("no such file", _near(path)) from None
     except IsADirectoryError:
@@ -110,13 +126,21 @@ def _text(path: Path, file: Mark) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise file.error(f"cannot be read: {reason}") from None
+    if len(raw) > MAX_BYTES:
+        message = f"expected at most {MAX_BYTES // 2**20} MB, got a larger file"
+        raise file.error(message, "put the data in a file of its own, such as CSV or .npz")
+    if WIDE_TEXT.match(raw):
+        raise file.error("expected UTF-8 text, got UTF-16", SAVE_AS_UTF8)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = len(raw[: error.start].rpartition(b"\n")[2].decode("utf-8", "replace").lstrip("\ufeff")) + 1
+        is_wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
         message = f"expected UTF-8 text, got byte 0x{raw[error.start]:02X}"
-        raise Mark(file.source, line, column).error(message, "save the file as UTF-8") from None
+        raise Mark(file.source, line, column).error(
+            message, f"it is UTF-16: {SAVE_AS_UTF8}" if is_wide else SAVE_AS_UTF8
+        ) from None
 
 
 def _near(path: Path) -> str | None:

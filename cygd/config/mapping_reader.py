@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ def read_mapping(source: Mapping[str, Any], mark: Mark) -> Node:
 
 def _node(value: Any, path: KeyPath, mark: Mark) -> Node:
     check_depth(path, mark)
+    if path[-1:] == ("columns",) and not _is_plain(value):  # of the source `frame`
+        return Node(raw_columns(value), mark, mark)
     if hasattr(value, "__array__") and not isinstance(value, np.generic):  # arrays, data frames, tensors
         value = np.asarray(value)
         if path[-1:] and path[-1] in _ARRAY_KEYS and value.dtype.kind in "biuf":
@@ -35,6 +38,18 @@ def _node(value: Any, path: KeyPath, mark: Mark) -> Node:
     if isinstance(value, list | tuple | range):
         return Node([_node(child, (*path, index), mark) for index, child in enumerate(value)], mark, mark)
     return Node(_scalar(value, path, mark), mark, mark)
+
+
+def raw_columns(value: Any) -> Any:
+    """Return columns as the tree holds them: a mapping as one value, not as a node with children."""
+    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+
+
+def _is_plain(value: Any) -> bool:
+    """Return True for a mapping of lists, and for what is neither columns nor a data frame."""
+    if isinstance(value, Mapping):
+        return all(isinstance(item, list | tuple | str | int | float | None) for item in value.values())
+    return not (hasattr(value, "__array__") or hasattr(value, "columns") or hasattr(value, "column_names"))
 
 
 def _key(key: Any, path: KeyPath, mark: Mark) -> str:
@@ -55,5 +70,8 @@ def _scalar(value: Any, path: KeyPath, mark: Mark) -> Any:
         if isinstance(value, kind):
             return kind(value)
     kind_name = type(value).__name__
+    if hasattr(value, "toarray"):
+        message = f"sparse matrices are not supported, got {kind_name}"
+        raise mark.error(message, "make it dense: .toarray().tolist()", path)
     hint = "write its name, and load it as a plugin" if hasattr(value, "kind") else None
     raise mark.error(f"expected a value that YAML can hold, got {kind_name}", hint, path)

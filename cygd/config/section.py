@@ -21,6 +21,9 @@ from cygd.config.validators import (
     Validator,
     expected_error,
 )
+from cygd.errors import format_count
+
+MAX_UNKNOWN = 100  # keys of one section that are reported
 
 
 class Field(NamedTuple):
@@ -127,13 +130,16 @@ class Section:
     @classmethod
     def check_keys(cls, given: dict[str, Any], context: Context) -> dict[str, Any]:
         """Report unknown keys with the key or the section that is probably meant; return the others."""
-        for key in [key for key in given if key not in cls.fields]:
-            del given[key]
+        unknown = [key for key in given if key not in cls.fields]
+        for key in unknown[:MAX_UNKNOWN]:
             suggestion = suggest(key, cls.fields)
             hint = f"did you mean {suggestion!r}?" if suggestion else cls.hint_for(key, context)
             hint = hint or f"known keys: {', '.join(cls.fields)}"
             context.add(ErrorDetails((key,), f"unknown key {key!r}", hint, True, suggestion))
-        return given
+        if len(unknown) > MAX_UNKNOWN:
+            more = format_count(len(unknown) - MAX_UNKNOWN, "more unknown key")
+            context.add(ErrorDetails((unknown[MAX_UNKNOWN],), more, None, True))
+        return {key: value for key, value in given.items() if key in cls.fields}
 
     @classmethod
     def hint_for(cls, key: str, context: Context) -> str | None:

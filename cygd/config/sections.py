@@ -32,6 +32,7 @@ from cygd.config.validators import (
     SEED,
     TEXT,
     TIME,
+    TIME_FORMAT,
     Context,
     ErrorDetails,
     ListOf,
@@ -64,6 +65,12 @@ class Split(Section):
     stratify: bool = field(BOOLEAN, False, "keep the shares of the classes in every part")
     time: bool | str | int | None = optional(
         TIME, "rows in the order of time: the last ones validate and test", rare=True
+    )
+    format: str | None = optional(
+        TIME_FORMAT,
+        "how that column writes its times, as in `strptime`: `'%d/%m/%Y %H:%M'`",
+        default_text="numbers, or ISO 8601",
+        rare=True,
     )
     folds: int | None = optional(
         whole_number(2), "one run for each fold, with its rows as validation rows", rare=True

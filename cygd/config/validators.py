@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -266,6 +267,21 @@ def _check_time(value: Any) -> bool | str | int | None:
     return (value or None) if isinstance(value, bool) else _check_column(value)
 
 
+def _check_time_format(value: Any) -> str:
+    time_format = _check_text(value)
+    example = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    directives = set(re.findall("%(.)", time_format))
+    try:
+        if not directives - {"%"}:
+            raise ValueError
+        datetime.strptime(example.strftime(time_format), time_format)
+    except ValueError:
+        raise Mismatch("the directives, such as %Y and %H, are those of Python's strptime") from None
+    if directives & set("dmbBjUW") and not directives & set("YyGcxs"):
+        raise Mismatch("days and months have an order only with their year: add %Y")
+    return time_format
+
+
 def _check_name(value: Any) -> str:
     name = _check_text(value)
     if not re.fullmatch(r"\w([\w .,+=()@-]*[\w+=()@-])?", name) or len(name.encode()) > 200:
@@ -286,6 +302,7 @@ TIME = PlainValidator(
     _check_time,
     {"type": ["boolean", "string", "integer"], "minLength": 1, "minimum": 0},
 )
+TIME_FORMAT = PlainValidator("a format of times, such as '%d/%m/%Y'", _check_time_format, TEXT.json_schema)
 EXPERIMENT_NAME = PlainValidator("text", _check_name, {"type": "string", "minLength": 1, "maxLength": 200})
 
 

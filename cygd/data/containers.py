@@ -81,7 +81,7 @@ def convert_values(values: Any) -> npt.NDArray[Any] | tuple[Rows, list[Cell]]:
 def numeric_array(values: Any) -> npt.NDArray[Any] | None:
     """Return values as an array of numbers or booleans if nothing is lost by that."""
     if isinstance(values, np.ndarray):
-        if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):
+        if isinstance(values, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
             raise DataError("masked arrays are not supported", hint="fill it first: .filled(...)")
         return np.atleast_1d(values) if values.dtype.kind in "biuf" else None
     null_count = getattr(values, "null_count", None)  # of Arrow, and a method in Polars

@@ -31,7 +31,7 @@ from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
 from cygd.data.sources.pipes import content_of
-from cygd.data.split import SplitRows, sort_by_time, split_rows
+from cygd.data.split import SplitRows, check_small_classes, sort_by_time, split_rows
 from cygd.data.table import Table
 from cygd.errors import ConfigError, CygdError, DataError, format_count
 
@@ -143,25 +143,50 @@ class Preparation:
         samples = self.drop_missing(samples)
         rows = self.split(samples)
         preprocessing = self.fit(samples, None if rows is None else rows.train)
+        if samples.table.default_names and samples.x is None:
+            preprocessing = replace(preprocessing, layout=tuple(samples.table.columns))
+        training = (count_columns(samples), samples.table.where)
         all_rows = self.transform(samples, preprocessing)
         train = all_rows if rows is None else replace(all_rows, rows=rows.train)
         train = self.weight(train, preprocessing.classes)
-        validation = self.held_out("validation", all_rows, rows, preprocessing)
-        test = self.held_out("test", all_rows, rows, preprocessing)
+        del samples
+        validation = self.held_out("validation", all_rows, rows, preprocessing, training)
+        test = self.held_out("test", all_rows, rows, preprocessing, training)
         for name, part in (("training", train), ("validation", validation), ("test", test)):
             check_weights(name, part)
         return PreparedData(train, validation, test, preprocessing)
 
     def held_out(
-        self, name: PartName, all_rows: Part, rows: SplitRows | None, preprocessing: Preprocessing
+        self,
+        name: PartName,
+        all_rows: Part,
+        rows: SplitRows | None,
+        preprocessing: Preprocessing,
+        training: tuple[int, str],  # the number of columns of the training data, and its name in messages
     ) -> Part | None:
         """Return the validation or test rows, from their own file or from the split."""
         if getattr(self.section, name):
-            samples = self.drop_missing(self.load(name))
+            samples = self.load(name)
+            self.check_width(samples, *training)
+            samples = self.drop_missing(samples)
             log_filled(samples.table, preprocessing.columns)
             return self.transform(samples, preprocessing)
         selected = None if rows is None else getattr(rows, name)
         return None if selected is None else replace(all_rows, rows=selected)
+
+    def check_width(self, samples: Samples, n_columns: int, training: str) -> None:
+        """Raise an error if columns without names of their own are more or fewer than in training."""
+        found, is_sparse = count_columns(samples), self.section.source == "svmlight"
+        is_by_position = is_sparse or (self.section.source == "csv" and samples.table.default_names)
+        if found == n_columns or not is_by_position:
+            return
+        expected = format_count(n_columns, "feature" if is_sparse else "column")
+        hint = "files without header are read by position"
+        if is_sparse:
+            hint = f"set data.features: {max(found, n_columns)}, the number of features of all files"
+        raise DataError(
+            f"{samples.table.where}: expected {expected} as in {training}, got {found}", hint=hint
+        )
 
     # -- load, select, drop_missing, split ----------------------------------------------------------
 
@@ -215,17 +240,23 @@ class Preparation:
             if self.roles.target_class is None:
                 message, hint = "expected a categorical target, got numbers", "remove stratify"
                 raise self.config_error("data.split.stratify", message, hint)
-            classes = samples.table.column(self.roles.target_class).factorize()[0]
-        return split_rows(
+            classes, labels = samples.table.column(self.roles.target_class).factorize()
+        order = None
+        if split.time is not None:
+            order = sort_by_time(samples.table, self.roles.time, split.format)
+        rows = split_rows(
             len(samples.table),
             validation=split.validation,
             test=split.test,
             seed=split.seed,
             classes=classes,
-            order=None if split.time is None else sort_by_time(samples.table, self.roles.time),
+            order=order,
             folds=split.folds,
             fold=split.fold or 1,
         )
+        if classes is not None:
+            check_small_classes(rows, classes, labels, samples.table.where)
+        return rows
 
     # -- fit ----------------------------------------------------------------------------------------
 
@@ -240,7 +271,7 @@ class Preparation:
         target = roles.target_class
         if target is not None:
             classes = fit_classes(table, target, rows)
-            self.encode_target(table, target, classes)  # an unknown label is reported before the units
+            self.check_labels(table, target, classes)  # before the units
             if scale.targets != "none":
                 message = f"the target {target!r} is categorical and cannot be scaled"
                 hint = "scale: {inputs: ...} scales the inputs alone"
@@ -264,6 +295,22 @@ class Preparation:
         )
         check_width(columns, len(table), self.dtype.itemsize, table.where)
         return columns
+
+    def check_labels(self, table: Table, target: str, classes: Sequence[Label]) -> None:
+        """Raise an error for a label that the training rows lack."""
+        try:
+            self.encode_target(table, target, classes)
+        except DataError as error:
+            split = self.section.split
+            if (
+                split is None
+                or split.stratify
+                or split.time is not None
+                or "unknown label" not in error.message
+            ):
+                raise
+            hint = f"{error.hint}; split with stratify: true, which keeps a training row of each class"
+            raise DataError(error.message, hint=hint) from None
 
     def check_units(self, classes: Sequence[Label] = ()) -> None:
         """Raise an error if the units of the last layer do not match the classes or numeric targets."""
@@ -363,6 +410,11 @@ def filled_values(table: Table, columns: Sequence[InputColumn]) -> list[tuple[st
             value = f"{column.fill:.6g}" if column.categories is None else repr(column.fill)
             filled.append((column.column, count, f"{kind}, {value}"))
     return filled
+
+
+def count_columns(samples: Samples) -> int:
+    """Return the number of columns, without targets that the source declares."""
+    return len(samples.inputs) or len(samples.table.columns) - len(samples.table.targets)
 
 
 def copy_if_shared(values: Array, table: Table) -> Array:

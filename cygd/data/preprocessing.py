@@ -57,6 +57,7 @@ class Preprocessing:
     classes: tuple[Label, ...] = ()  # empty for numeric targets
     target_shift: tuple[float, ...] = ()  # y = y_hat * scale + shift; empty if targets are not scaled
     target_scale: tuple[float, ...] = ()
+    layout: tuple[str, ...] = ()  # all columns of the training data in order, if they have generated names
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -83,10 +84,10 @@ class Preprocessing:
         if any(c.categories is not None or c.fill is not None for c in self.columns):
             is_numeric = isinstance(data, np.ndarray) and data.dtype.kind in "biuf"
             # as objects: NumPy would turn 1 and "a" into strings, and large integers beside 0.5 into floats
-            array = self._check_shape(data if is_numeric else np.asarray(data, dtype=object), where)
+            array = self.check_shape(data if is_numeric else np.asarray(data, dtype=object), where)
             columns = {name: Column.from_values(array[:, i]) for i, name in enumerate(self.inputs)}
             return self._transform_table(Table(columns, where), dtype)
-        array = self._check_shape(as_real_array(data, where or "the array"), where)
+        array = self.check_shape(as_real_array(data, where or "the array"), where)
         return self._transform_array(array, dtype, where)
 
     def _transform_table(self, table: Table, dtype: npt.DTypeLike) -> Array:
@@ -117,7 +118,7 @@ class Preprocessing:
             x[start : start + BLOCK_ROWS] = scale_values(block, self.columns, x.dtype, locate, start)
         return x
 
-    def _check_shape(self, array: Array, where: str) -> Array:
+    def check_shape(self, array: Array, where: str) -> Array:
         """Return an array of two dimensions with a column for each of `inputs`."""
         n_columns = len(self.columns)
         if array.ndim == 1 and n_columns == 1:
@@ -161,7 +162,8 @@ class Preprocessing:
             targets["classes"] = list(self.classes)
         if self.target_scale:
             targets |= {"shift": list(self.target_shift), "scale": list(self.target_scale)}
-        return {"version": VERSION, "inputs": inputs, "targets": targets}
+        layout = {"layout": list(self.layout)} if self.layout else {}
+        return {"version": VERSION, "inputs": inputs, "targets": targets, **layout}
 
     @classmethod
     def from_json(cls, data: object) -> Preprocessing:
@@ -173,13 +175,11 @@ class Preprocessing:
         columns = tuple(entry.input_column() for entry in entries)
         top.expect(len({c.column for c in columns}) == len(columns), "duplicate column in inputs")
         targets = _JsonEntry(top.get("targets", dict), "targets")
-        names = targets.get("columns", list)
-        is_valid = all(isinstance(name, str) for name in names)
-        targets.expect(is_valid, f"columns: expected a list of strings, got {names!r}")
+        names, layout = targets.strings("columns"), top.strings("layout", [])
         shift, scale = targets.floats("shift"), targets.floats("scale")
         is_valid = len(shift) == len(scale) and len(scale) in (0, len(names)) and 0 not in scale
         targets.expect(is_valid, "expected a shift and a nonzero scale for each column")
-        return cls(columns, tuple(names), targets.labels("classes") or (), shift, scale)
+        return cls(columns, names, targets.labels("classes") or (), shift, scale, layout)
 
 
 class _JsonEntry:
@@ -200,6 +200,12 @@ class _JsonEntry:
         is_valid = value is default or (isinstance(value, kind) and not isinstance(value, bool))
         self.expect(is_valid, f"{key}: expected {kind.__name__}, got {value!r}")
         return value
+
+    def strings(self, key: str, default: Any = ...) -> tuple[str, ...]:
+        values = self.get(key, list, default)
+        is_valid = all(isinstance(value, str) for value in values)
+        self.expect(is_valid, f"{key}: expected a list of strings, got {values!r}")
+        return tuple(values)
 
     def floats(self, key: str) -> tuple[float, ...]:
         return tuple(self.float(value, f"{key}[{i}]") for i, value in enumerate(self.get(key, list, [])))

@@ -17,6 +17,7 @@ from cygd.components import Components
 from cygd.data.column import Column
 from cygd.data.dataset import Array, Dataset, Label
 from cygd.data.number_texts import describe_texts
+from cygd.data.numbers import PLACEHOLDERS
 from cygd.data.sniff_text import TextGuess, sniff_text
 from cygd.data.source import DataSource
 from cygd.data.sources.paths import resolve_paths
@@ -72,6 +73,13 @@ def sniff_table(path: str, components: Components) -> TableGuess:
     assert isinstance(source, DataSource)
     data = source.configured(options).read(Path())
     table = Table.from_dataset(data, str(file)) if isinstance(data, Dataset) else data
+    if name == "csv" and (words := missing_words(table)):
+        options["missing_values"] = words
+        listed = ", ".join(map(repr, words))
+        guess.notes.append(f"{file}: {listed} among numbers is taken for a missing value (missing_values)")
+        data = source.configured(options).read(Path())
+        assert isinstance(data, Table)
+        table = data
     if not len(table):
         raise DataError(f"{file} has no rows")
     columns = [sniff_column(column_name, column) for column_name, column in table.columns.items()]
@@ -79,6 +87,19 @@ def sniff_table(path: str, components: Components) -> TableGuess:
         if column.name in table.index_columns:
             columns[i] = replace(column, unusable="row names")
     return TableGuess(name, options, table, columns, guess.notes)
+
+
+def missing_words(table: Table) -> list[str]:
+    """Return the words for a missing value that columns of numbers hold, and no column of texts."""
+    words: set[str] = set()
+    labels: set[str] = set()
+    for column in table.columns.values():
+        strings = set(column.string_counts)
+        if column.is_categorical:
+            labels |= strings
+        elif strings <= PLACEHOLDERS:
+            words |= strings
+    return sorted(words - labels)
 
 
 def sniff_column(name: str, column: Column) -> ColumnGuess:

@@ -13,6 +13,7 @@ from cygd.components.registry import Kind
 from cygd.data.dataset import Dataset
 from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
+from cygd.data.sources.frame import load_frame
 from cygd.data.sources.parquet import load_parquet
 from cygd.data.sources.paths import glob_files
 from cygd.data.sources.pipes import STDIN, is_pipe
@@ -135,4 +136,7 @@ DATA_SOURCES: tuple[DataSource, ...] = (
     ),
 )
 
-KIND = Kind("data_source", DataSource, "cygd_data_sources", DATA_SOURCES)
+# not a choice of an experiment in YAML
+FRAME = DataSource("frame", load_frame, summary="a data frame that a program passes to cygd.run")
+
+KIND = Kind("data_source", DataSource, "cygd_data_sources", (*DATA_SOURCES, FRAME))

@@ -175,7 +175,7 @@ def _hint_missing_module(request: Request) -> str | None:
     """Return a hint for a module that is not found."""
     folder, top = request.folder or Path.cwd(), request.target.partition(".")[0]
     path = folder / f"{request.target}.py"
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 (a name that is too long is no file)
         return f"for the file write {path.name!r}"
     spec = PathFinder.find_spec(top, [str(folder)])
     if spec is not None and spec.origin is not None:
@@ -194,7 +194,7 @@ def _make_importable(folder: Path) -> str:
 def _load_file(path: Path, request: Request) -> LoadedPlugin:
     if path.suffix != ".py":
         raise request.error(f"expected a .py file, got {path}", "name a package as a module: a.b")
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113
         near = did_you_mean(path.name, sorted(file.name for file in path.parent.glob("*.py")))
         raise request.error(f"no such file: {path}", near)
     loaded = LoadedPlugin(path.stem, str(path), None, request.source)

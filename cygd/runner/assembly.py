@@ -91,9 +91,10 @@ def assemble(
     overrides: Sequence[str] = (),
     plugins: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    data: Any = None,
 ) -> Assembly:
     """Read an experiment and build its data and network."""
-    return build(read(source, overrides, plugins, environment))
+    return build(read(source, overrides, plugins, environment, data))
 
 
 # -- read -------------------------------------------------------------------------------------------
@@ -104,10 +105,13 @@ def read(
     overrides: Sequence[str] = (),
     plugins: Sequence[str] = (),  # loaded in addition to those that the experiment names
     environment: Mapping[str, str] | None = None,  # controls plugin loading; None: os.environ
+    data: Any = None,  # a data frame that replaces the source of the data
 ) -> LoadedExperiment:
     """Read an experiment, load its plugins and validate it; the error lists every problem."""
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
+    if data is not None:
+        document = document.with_frame(data)
     moved: Mapping[str, str] = {}
     if not isinstance(source, Mapping) and Path(source).name == "config.yaml":
         document, moved = relocate(document)

@@ -32,7 +32,9 @@ MAX_FORMULA_LENGTH = 60
 
 
 def describe_tier(component: Component) -> str:
-    """Return the tier of a component, and how its derivative is computed if not exactly."""
+    """Return the tier of a component, and how its derivative is computed if not exactly; "-" for a logger."""
+    if component.kind == "logger":
+        return "-"  # it is called once per epoch, so its speed is that of any Python code
     labels = {"surrogate": "surrogate derivative", "numerical": "derivative measured"}
     remarks = [label for attribute, label in labels.items() if getattr(component, attribute, False)]
     return ", ".join([component.tier, *remarks])
@@ -44,7 +46,9 @@ def custom_components(reading: LoadedExperiment) -> list[str]:
     For example `activation swish: numpy (plugins/swish.py)` or `activation h * sigmoid(h): formula`.
     """
     lines = [
-        f"{kind_label(spec.component.kind)} {_name(spec)}: {describe_tier(spec.component)}"
+        f"{kind_label(spec.component.kind)} {_name(spec)}: {describe_tier(spec.component)}".removesuffix(
+            ": -"
+        )
         + _origin(reading.plugins, spec)
         for spec in used_components(reading)
         if spec.component is not None and spec.component.tier != "built-in"

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from cygd import config
 from cygd.data.sources.pipes import pipe_copies
@@ -27,6 +28,7 @@ from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, b
 from cygd.runner.cross_validation import cross_validate, n_folds
 from cygd.runner.execution import Execution, attach_loggers, disk_errors_as_run_errors
 from cygd.runner.loading import load_result
+from cygd.runner.memory_data import store_data
 from cygd.runner.provenance import custom_components
 from cygd.runner.relocation import restore_paths
 from cygd.runner.resumption import ResumePoint, load_cross_validation, load_resume_point
@@ -47,6 +49,7 @@ def run(
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     quiet: bool = True,
+    data: Any = None,
 ) -> Result:
     """Train the network of an experiment and write a run folder.
 
@@ -64,6 +67,11 @@ def run(
         The number of threads; results do not depend on it.
     quiet : bool
         Print nothing: disable the console logger and the list of custom components.
+    data : data frame, Arrow table or mapping, optional
+        Named columns to use in place of the experiment's data source; targets, inputs, split, scale and
+        the other keys of its data section apply to them. They are written into the run folder as
+        data.csv, which config.yaml names, so that the run can be resumed and repeated; arrays `x` and
+        `y` of an inline source are written as data.npz.
 
     Raises
     ------
@@ -85,7 +93,7 @@ def run(
     'completed'
     """
     with LogFile() as log_file:
-        assembly = assemble(source, overrides, plugins)
+        assembly = assemble(source, overrides, plugins, data=data)
         experiment = assembly.experiment
         if experiment.sweep is not None:
             log.warning(
@@ -113,7 +121,8 @@ def resume(
     directory : path
         The run folder.
     overrides : sequence of str
-        `train.epochs=N` may be raised; any other difference is rejected.
+        `train.epochs=N` may be raised, and `data.path=FILE` may name the same data in another place; any
+        other difference is rejected.
     plugins : sequence of str
         Plugins with which the run began may be named again.
     threads : int, optional
@@ -169,7 +178,7 @@ def execute(
     # loggers first: an error of their factories must not leave a folder
     with attach_loggers(assembly, quiet) as loggers, _new_folder(assembly, log_file, out) as folder:
         _log_custom_components(assembly, quiet)
-        return Execution(assembly, folder, threads, loggers).run()
+        return Execution(store_data(assembly, folder), folder, threads, loggers).run()
 
 
 def _execute_folds(
@@ -177,6 +186,7 @@ def _execute_folds(
 ) -> Result:
     """Cross-validate an assembled experiment in a new folder with one run folder per fold."""
     with _new_folder(assembly, log_file, out) as folder, disk_errors_as_run_errors(folder.path):
+        assembly = store_data(assembly, folder)
         copies: dict[Path, Path] = {}
 
         def copy_plugin(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from cygd.tracking.signals import ignore_signals
 MAX_FAILED_STARTS = 3  # in a row
 # environment variables that limit the threads of other libraries in a worker
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+_environment_lock = threading.Lock()
 
 
 @dataclass
@@ -132,10 +135,11 @@ def _single_threaded_libraries() -> Iterator[None]:
 
     A limit that the user set is kept.
     """
-    added = [name for name in THREAD_LIMITS if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
+    with _environment_lock:  # a sweep in another thread would take the limits for those of the user
+        added = [name for name in THREAD_LIMITS if name not in os.environ]
+        os.environ.update(dict.fromkeys(added, "1"))
+        try:
+            yield
+        finally:
+            for name in added:
+                del os.environ[name]

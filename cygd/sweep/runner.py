@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cygd.errors import ConfigError, RunError, RunInterrupted
 from cygd.network.threads import available_threads
+from cygd.plugins.discovery import forbids_plugins
 from cygd.runner.assembly import Source
 from cygd.sweep import optuna_search, successive_halving, summary
 from cygd.sweep.main_guard import check_main_guard
@@ -147,10 +148,30 @@ def resume(
     with LogFile() as log_file:
         store = Store(Path(directory).expanduser().absolute())
         recorded = store.read_plan()
+        if source is None:
+            _check_plugins_allowed(store)
         plan = restore_plan(recorded, store.path) if source is None else make_plan(source, overrides, plugins)
         check_same_plan(recorded, plan.to_json(), store.path)
         log_file.open(store.path / "log.txt")
         return _Execution(plan, store, _check_shard(plan, shard), workers, threads, quiet).run()
+
+
+def recorded_plugins(store: Store) -> list[str]:
+    """Return the plugins that a sweep folder names, which resuming the sweep executes."""
+    plan = store.read_plan()
+    in_experiment = plan["experiment"].get("plugins")
+    names = [*plan["plugins"], *(in_experiment if isinstance(in_experiment, list) else [in_experiment])]
+    return [name for name in names if isinstance(name, str) and not name.startswith("no:")]
+
+
+def _check_plugins_allowed(store: Store) -> None:
+    names = recorded_plugins(store)
+    if names and forbids_plugins(os.environ):
+        raise ConfigError(
+            f"the sweep in {str(store.path)!r} needs its plugins ({', '.join(names)}), "
+            "which --no-plugins forbids",
+            hint="if you trust their code, omit --no-plugins",
+        )
 
 
 def find_newest_sweep(source: Source, overrides: Sequence[str] = (), plugins: Sequence[str] = ()) -> Path:

@@ -63,6 +63,7 @@ class RunDirectory:
         """Return an existing run folder whose run has begun."""
         folder = Path(path).expanduser().absolute()
         if (folder / "config.yaml").is_file():
+            _check_no_links(folder)
             return cls(folder)
         if (folder / "log.txt").is_file():
             raise CheckpointError(
@@ -137,6 +138,17 @@ class RunDirectory:
     def relative_name(self, path: Path) -> str:
         """Return how config.yaml names a plugin file: relative to the run folder if it is inside."""
         return path.relative_to(self.path).as_posix() if path.is_relative_to(self.path) else str(path)
+
+
+def _check_no_links(folder: Path) -> None:
+    """Raise a CheckpointError if a run would append to, or cut, a file elsewhere through a link or a pipe."""
+    for path in folder.iterdir():
+        if path.is_dir() or (path.is_file() and not path.is_symlink()):
+            continue
+        raise CheckpointError(
+            f"expected a regular file, got a {'link' if path.is_symlink() else 'device or pipe'}: {path}",
+            hint="a run writes into its files; replace it by a copy, or remove it",
+        )
 
 
 def _create_default(name: str) -> Path:

@@ -68,7 +68,7 @@ def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, st
 
 
 def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str, str]) -> None:
-    """Warn about every file whose hash differs from that of the earlier run in the experiment's folder.
+    """Warn about every file that differs from those of the earlier run in the experiment's folder.
 
     Does nothing if the folder has no environment.json, that is, if this is not a rerun.
     """
@@ -80,7 +80,7 @@ def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str,
     kinds = [("data", recorded["data"], data), ("plugin", recorded["plugins"], plugins)]
     for kind, before, now in kinds:
         for name, change in changed_files(before, now):
-            if change not in (NEW, MISSING):
+            if kind == "data" or change not in (NEW, MISSING):  # a further plugin may change nothing
                 message = "%s file %s %s since the run in %s: the result will not be the same"
                 log.warning(message, kind, name, change, folder)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cygd.data import Preprocessing
+from cygd.data.prediction import transform_usable_rows
 from cygd.errors import CheckpointError
 from cygd.files import read_npz
 from cygd.network import Network
@@ -50,7 +51,7 @@ class Model:
     def classes(self) -> tuple[int | float | str, ...]:  # noqa: D102
         return tuple(self.preprocessing.classes)
 
-    def predict(self, data: Any) -> NDArray[Any]:
+    def predict(self, data: Any, *, strict: bool = True) -> NDArray[Any]:
         """Return the predictions for raw data, (n_samples, n_outputs).
 
         Parameters
@@ -58,14 +59,25 @@ class Model:
         data : mapping or array
             A mapping from column name to values, a data frame, an Arrow table, or an array
             (n_samples, n_inputs) with the columns in the order of `inputs`.
+        strict : bool
+            False returns rows of NaN where a value is missing, unknown or not a number.
 
         Raises
         ------
         DataError
-            If a column is missing, a category is unknown, or a numeric column contains text.
+            If a column is missing; or, if strict, a value is missing, a category is unknown, or a
+            numeric column contains text.
         """
-        x = self.preprocessing.transform_inputs(data)
-        return np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
+        if strict:
+            x = self.preprocessing.transform_inputs(data)
+            return np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
+        x, usable, _ = transform_usable_rows(self.preprocessing, data, self.network.dtype)
+        y = np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
+        if usable.all():
+            return y
+        padded = np.full((len(usable), y.shape[1]), np.nan, y.dtype)
+        padded[usable] = y
+        return padded
 
     def __repr__(self) -> str:
         classes = f", classes={list(self.classes)}" if self.classes else ""

@@ -413,3 +413,23 @@ def test_notes_are_printed_before_an_error(command):
         "note: data.txt:1: '# exported' is taken for a comment (comment: '#')",
         "error: no input column is left to predict 'y'",
     ]
+
+
+@pytest.mark.parametrize("words", [["-"], ["-", "."], ["missing"]])
+def test_words_for_a_missing_value_are_detected(written, command, words):
+    rows = [
+        f"{words[i % len(words)] if i % 7 == 3 else i * i % 17},{'uv'[i % 2]},{i * 1.5}" for i in range(40)
+    ]
+    Path("data.csv").write_text("\n".join(["a,b,y", *rows]))
+    content, text = written("--data", "data.csv")
+    assert content["data"]["missing_values"] == words
+    assert content["data"]["missing"] == "drop"
+    assert "# 0 to 16; 6 missing\n" in text
+
+
+def test_word_that_is_also_a_label_is_not_taken_for_a_missing_value(written):
+    rows = [f"{'-' if i % 7 == 3 else i * i % 17},{'u-'[i % 2]},{i * 1.5}" for i in range(40)]
+    Path("data.csv").write_text("\n".join(["a,b,y", *rows]))
+    content, text = written("--data", "data.csv")
+    assert "missing_values" not in content["data"]
+    assert "  #   a: numbers, but also strings such as '-'\n" in text

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
@@ -88,12 +89,6 @@ def test_missing_values_are_filled_as_in_training(train, predict, here):
     [
         ("c;b\n1;u\n", "error: n.csv: unknown column 'a'\nhint: the columns are c, b\n"),
         ("c;d\n1;u\n", "error: n.csv: missing columns 'a', 'b'\nhint: the columns are c, d\n"),
-        (
-            "a;b\n1;u\n2;w\n",
-            "error: n.csv:3: row 2, column 'b': unknown label 'w'\n",
-        ),
-        ("a;b\n1;u\n;v\n", "error: n.csv:3: row 2, column 'a': the value is missing\n"),
-        ("a;b\n1;u\nx;v\n", "error: n.csv:3: row 2, column 'a': expected a number, got 'x'\n"),
         ("a;b\n1\n", "error: n.csv:2: expected 2 cells as in the header, got 1\n"),
         ("", "error: n.csv is empty\n"),
     ],
@@ -106,6 +101,147 @@ def test_invalid_data_names_the_column(train, predict, here, text, message):
     assert err.startswith(message)
     assert "data.missing" not in err
     assert "data.categorical" not in err
+
+
+GAPS = "a;b\n1;u\n2;w\n;v\nx;v\n4;v\n"
+
+
+@pytest.mark.parametrize("batch", [None, 1, 2, 100])
+def test_rows_that_cannot_be_predicted_are_empty(train, predict, here, batch):
+    result = train()
+    (here / "n.csv").write_text(GAPS)
+    code, rows, err = predict("mine", "n.csv", *([] if batch is None else ["--batch", batch]))
+    assert code == 0
+    expected = result.model.predict({"a": [1, 4], "b": ["u", "v"]})[:, 0].tolist()
+    assert [row[1] for row in rows[1:]] == [str(expected[0]), "", "", "", str(expected[1])]
+    assert [row[0] for row in rows[2:5]] == ["", "", ""]
+    assert err == (
+        "warning: n.csv: 3 of 5 rows cannot be predicted and are empty in the output:\n"
+        "  n.csv:3: row 2, column 'b': unknown label 'w'\n"
+        "  n.csv:4: row 3, column 'a': the value is missing\n"
+        "  n.csv:5: row 4, column 'a': expected a number, got 'x'\n"
+        "hint: --strict refuses such data\n"
+    )
+
+
+@pytest.mark.parametrize("batch", [[], ["--batch", "1"]])
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("2;w", "unknown label 'w'"),
+        (";v", "the value is missing"),
+        ("x;v", "expected a number, got 'x'"),
+        ("inf;v", "expected a finite number, got inf"),
+    ],
+)
+def test_strict_refuses_the_first_row_that_cannot_be_predicted(train, predict, here, row, message, batch):
+    train()
+    (here / "n.csv").write_text(f"a;b\n1;u\n{row}\n3;v\n")
+    code, rows, err = predict("mine", "n.csv", "--strict", *batch, "-o", "p.csv")
+    assert (code, rows) == (2, [])
+    assert err.startswith("error: n.csv:3: row 2, column ")
+    assert message in err
+    assert "data." not in err
+    assert sorted(path.name for path in here.iterdir() if "p.csv" in path.name or ".part" in path.name) == []
+    assert predict("mine", "t.csv", "--strict", *batch)[1] == predict("mine", "t.csv")[1]
+
+
+def test_data_without_a_row_that_can_be_predicted_fail(train, predict, here):
+    train()
+    (here / "n.csv").write_text("a;b\n;u\n2;w\n;\nx;x\n1;x\n")
+    code, rows, err = predict("mine", "n.csv")
+    assert (code, rows[1:]) == (1, [["", ""]] * 5)
+    assert "5 of 5 rows cannot be predicted" in err
+    assert "... and 2 more\n" in err
+    (here / "one.csv").write_text("a;b\n;u\n")
+    code, rows, err = predict("mine", "one.csv", "-o", "one.jsonl")
+    assert (code, (here / "one.jsonl").read_text()) == (1, '{"y": null, "y=yes": null}\n')
+    assert "0 predictions and 1 empty row in one.jsonl" in err
+    assert "1 of 1 row cannot be predicted and is empty" in err
+
+
+def test_number_out_of_range_for_float32(train, predict, here):
+    (here / "t.csv").write_text("a,y\n1,1\n2,2\n")
+    data = "{source: csv, path: t.csv, targets: [y]}\nmodel: {dtype: float32, layers: [1]}\nlog: []"
+    (here / "e.yaml").write_text(f"name: single\ndata: {data}\ntrain: {{epochs: 1}}\n")
+    cygd.run("e.yaml")
+    (here / "n.csv").write_text("a\n1e300\n1\n")
+    code, rows, err = predict("single", "n.csv")
+    assert code == 0
+    assert rows[1] == [""]
+    assert "1e+300 is out of range for float32" in err
+
+
+def test_json_lines_and_parquet(train, predict, here):
+    train()
+    (here / "n.csv").write_text(GAPS)
+    lines = predict("mine", "n.csv")[1]
+    assert predict("mine", "n.csv", "-o", "p.jsonl", "--batch", 2)[0] == 0
+    records = [json.loads(line) for line in (here / "p.jsonl").read_text().splitlines()]
+    assert [list(record) for record in records] == [["y", "y=yes"]] * 5
+    assert [record["y"] or "" for record in records] == [line[0] for line in lines[1:]]
+    assert [str(record["y=yes"] or "") for record in records] == [line[1] for line in lines[1:]]
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert predict("mine", "n.csv", "-o", "p.parquet", "--batch", 2)[0] == 0
+    assert parquet.read_table(here / "p.parquet").to_pylist() == records
+
+
+@pytest.mark.parametrize("name", ["p.xlsx", "p.json", "p.csv.gz", "p.npy"])
+def test_other_formats_are_not_written(train, predict, here, name):
+    train()
+    code, rows, err = predict("mine", "t.csv", "-o", name)
+    assert (code, rows) == (2, [])
+    assert f"expected a .csv, .jsonl or .parquet file, got '{name}'" in err
+    assert not (here / name).exists()
+
+
+def test_dash_is_stdout(train, predict, here):
+    train()
+    assert predict("mine", "t.csv", "-o", "-") == predict("mine", "t.csv")
+    assert not (here / "-").exists()
+
+
+def test_output_file_is_written_whole(train, predict, here, monkeypatch):
+    train()
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    code, _, err = predict("mine", "t.csv", "-o", "p.csv")
+    assert code == 2
+    assert "cannot write" in err
+    assert "No space left on device" in err
+    assert not [path.name for path in here.iterdir() if "part" in path.name or "p.csv" in path.name]
+
+
+def test_labels_are_not_formulas_of_a_spreadsheet(train, predict, here):
+    (here / "t.csv").write_text("a,=y\n1,=1+1\n2,+cmd\n3,-x\n4,@s\n5,-1\n6,ok\n")
+    units = "[{units: 6, activation: softmax}]"
+    train("{source: csv, path: t.csv, targets: ['=y'], categorical: ['=y']}", units)
+    _, rows, _ = predict("mine", "t.csv")
+    assert rows[0] == ["'=y", *(f"'=y={label}" for label in [-1, "+cmd", "-x", "=1+1", "@s", "ok"])]
+    assert {row[0] for row in rows[1:]} <= {"-1", "'+cmd", "'-x", "'=1+1", "'@s", "ok"}
+    predict("mine", "t.csv", "-o", "p.jsonl")
+    labels = [json.loads(line)["=y"] for line in (here / "p.jsonl").read_text().splitlines()]
+    assert labels == [float(r[0]) if r[0] == "-1" else r[0].removeprefix("'") for r in rows[1:]]
+
+
+def test_probabilities_of_all_classes(train, predict, here):
+    train()
+    _, rows, _ = predict("mine", "t.csv", "--proba")
+    assert rows[0] == ["y", "y=no", "y=yes"]
+    assert [row[2] for row in rows[1:]] == [row[1] for row in predict("mine", "t.csv")[1][1:]]
+    assert all(abs(float(no) + float(yes) - 1) < 1e-15 for _, no, yes in rows[1:])
+    train(layers="[{units: 2, activation: softmax}]")
+    assert predict("mine", "t.csv", "--proba") == predict("mine", "t.csv")
+    train(layers="[2]")
+    code, rows, err = predict("mine", "t.csv", "--proba")
+    assert (code, rows) == (2, [])
+    assert "--proba: the outputs of 2 units with the activation identity are not probabilities" in err
+    (here / "t.csv").write_text("a,y\n1,1\n2,2\n")
+    train("{source: csv, path: t.csv, targets: [y]}", "[1]")
+    assert "--proba: expected a run that predicts classes" in predict("mine", "t.csv", "--proba")[2]
 
 
 def test_source_options_override_those_of_the_run(train, predict, here):

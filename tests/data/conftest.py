@@ -26,7 +26,7 @@ def experiment(folder, units=1, dtype="float64", **keys):
     section = {**SECTION, **{key: value for key, value in keys.items() if key in SECTION}}
     section["options"] = {key: value for key, value in keys.items() if key not in SECTION}
     if isinstance(section["split"], dict):
-        defaults = {"time": None, "folds": None, "fold": None}
+        defaults = {"time": None, "format": None, "folds": None, "fold": None}
         split = {"validation": 0.0, "test": 0.0, "seed": 0, "stratify": False, **defaults, **section["split"]}
         section["split"] = SimpleNamespace(**split)
     scale = section["scale"]

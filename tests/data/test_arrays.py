@@ -1,5 +1,7 @@
+import os
 import pickle
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -139,6 +141,34 @@ def test_npy_and_npz_confusion_has_a_hint(tmp_path):
         load_npz(tmp_path, path="none.npz")
     with pytest.raises(DataError, match=r"x: expected the name of a file, got \[1\]"):
         load_npy(tmp_path, x=[1], y="a.npy")
+
+
+def claim(path, size):
+    """Let the directory of a zip file say that its first entry has another size when unpacked."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\1\2")
+    data[at + 24 : at + 28] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+
+
+def test_npz_that_claims_more_than_the_memory_is_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((100, 1)), y=np.zeros(100))
+    claim(tmp_path / "bomb.npz", 4_000_000_000)
+    sysconf = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", sysconf.__getitem__)
+    message = r"bomb\.npz: x takes 4000000000 bytes when unpacked, more than the memory of 4096000 bytes"
+    with pytest.raises(DataError, match=message):
+        load_npz(tmp_path, path="bomb.npz")
+
+
+def test_array_that_claims_a_huge_shape_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    data = (tmp_path / "x.npy").read_bytes().replace(b"(3,), }            ", b"(3000000000000,), }")
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
+        archive.writestr("x.npy", data)
+        archive.writestr("y.npy", data)
+    with pytest.raises(DataError, match=r"huge\.npz: cannot be read as a NumPy file"):
+        load_npz(tmp_path, path="huge.npz")
 
 
 def test_pickles_are_not_loaded_and_not_recommended(tmp_path):

@@ -6,10 +6,12 @@ import decimal
 import numpy as np
 import pytest
 
+from cygd import Dataset, Network
 from cygd.data import Column, InputColumn, Preprocessing, Table
 from cygd.data.sources.csv import load_csv
 from cygd.data.sources.parquet import load_parquet
-from cygd.errors import DataError
+from cygd.errors import ConfigError, DataError
+from cygd.runner import assembly
 
 VALUES = {
     "integers": [3, 1, None, 3],
@@ -177,8 +179,6 @@ def test_names_that_occur_twice_are_an_error():
 def test_sparse_matrices_are_an_error_that_says_so():
     sparse = pytest.importorskip("scipy.sparse")
     model = Preprocessing((InputColumn("a"), InputColumn("b")), ("y",))
-    from cygd import Dataset, Network
-
     for make in (sparse.csr_matrix, sparse.csc_array, sparse.coo_array):
         matrix = make(np.eye(2))
         for use in (
@@ -196,6 +196,15 @@ def test_sparse_matrices_are_an_error_that_says_so():
         ):
             with pytest.raises(TypeError, match=r"x: sparse matrices are not supported.*toarray\(\)"):
                 use()
+
+
+def test_a_sparse_matrix_in_an_experiment_is_an_error_that_says_so():
+    sparse = pytest.importorskip("scipy.sparse")
+    data = {"source": "inline", "x": sparse.csr_matrix(np.eye(2)), "y": [0, 1]}
+    with pytest.raises(
+        ConfigError, match=r"data\.x: sparse matrices are not supported, got csr_matrix\n.*dense"
+    ):
+        assembly.assemble({"data": data, "model": {"layers": [1]}})
 
 
 def test_columns_that_a_model_does_not_need_may_hold_anything():

@@ -108,6 +108,43 @@ def test_time_column_is_not_an_input(table):
         table(TEXT, split={"time": "dya", "test": 0.25})
 
 
+def test_time_column_of_texts(table):
+    data = "y,when,a\n0,2026-01-31 10:00,1\n1,2026-01-31 9:05,1\n2,2026-01-31 8:15,1\n3,2026-01-31 11:30,1\n"
+    prepared = table(data, split={"time": "when", "validation": 0.25, "test": 0.25})
+    assert prepared.train.take()[1].tolist() == [[1], [2]]
+    assert prepared.validation.take()[1].tolist() == [[0]]
+    data = data.replace("2026-01-31", "31/01/2026").replace("31/01/2026 8", "1/2/2026 8")
+    with pytest.raises(
+        DataError, match=r"t\.csv:2: row 1, column 'when': expected a date, got '31/01/2026 10:00'"
+    ):
+        table(data, split={"time": "when", "test": 0.25})
+    prepared = table(data, split={"time": "when", "test": 0.25, "format": "%d/%m/%Y %H:%M"})
+    assert prepared.test.take()[1].tolist() == [[2]]
+    with pytest.raises(
+        DataError, match=r"t\.csv:4: row 3, column 'when': expected a date in the format '%d/%m/"
+    ):
+        table(data.replace("1/2/2026 8:15", "1/2/2026"), split={"time": "when", "format": "%d/%m/%Y %H:%M"})
+
+
+def test_times_of_a_parquet_file(tmp_path, prepare):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    hours = np.array(["2026-10-25T02", "2026-10-25T00", "2026-10-25T01", "2026-10-24T23"], "M8[us]")
+    days = np.array(["2026-10-02", "1999-12-31", "2026-09-30", "0001-01-01"], "M8[D]")
+    columns = {
+        "utc": pyarrow.array(hours, pyarrow.timestamp("us", "UTC")),
+        "zone": pyarrow.array(hours, pyarrow.timestamp("us", "Europe/Berlin")),  # back from 3:00 to 2:00
+        "naive": hours,
+        "day": days,
+    }
+    parquet.write_table(pyarrow.table({**columns, "a": [1] * 4, "y": [0, 1, 2, 3]}), tmp_path / "t.parquet")
+    for name in columns:
+        keys = {"source": "parquet", "path": "t.parquet", "inputs": ("a",), "targets": ("y",)}
+        prepared = prepare(**keys, split={"time": name, "test": 0.25, "validation": 0.25})
+        assert prepared.test.take()[1].tolist() == [[0]]
+        assert prepared.validation.take()[1].tolist() == [[2]]
+
+
 def test_rows_without_time_are_dropped_with_missing_drop(table):
     text = TEXT + ",5,5\n"
     with pytest.raises(DataError, match=r"t\.csv:6: row 5, column 'day': the value is missing"):

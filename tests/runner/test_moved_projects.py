@@ -128,6 +128,23 @@ def test_moved_data_with_other_content_are_rejected(project, here, monkeypatch, 
     assert any(f"data file {data} has other content than" in message for message in caplog.messages)
 
 
+def test_run_from_config_warns_about_files_that_are_new_or_missing(project, here, caplog):
+    overrides = ["data.path=../data/?.csv"]
+    folder = cygd.run(project / "experiments" / "fit.yaml", overrides, out="mine").directory
+    write_rows(project / "data" / "c.csv", 2)
+    cygd.run(folder / "config.yaml", out="more")
+    (project / "data" / "b.csv").unlink()
+    (project / "data" / "c.csv").unlink()
+    cygd.run(folder / "config.yaml", out="fewer")
+    data = project / "data"
+    assert [message for message in caplog.messages if "data file" in message] == [
+        f"data file {data / 'c.csv'} is new since the run in {folder}: the result will not be the same",
+        f"data file {data / 'b.csv'} is missing since the run in {folder}: the result will not be the same",
+    ]
+    with pytest.raises(ConfigError, match=r"data file .*b\.csv is missing since the run began"):
+        cygd.resume(folder)
+
+
 def test_missing_data_error_names_data_path(project, here, monkeypatch, capsys):
     folder = run(project, monkeypatch)
     shutil.move(project / "data", here / "archive")

@@ -1,8 +1,10 @@
 """Descriptions of components that are not built in."""
 
+from pathlib import Path
+
 import pytest
 
-from cygd import Activation
+from cygd import Activation, Logger
 from cygd.runner import assembly
 from cygd.runner.provenance import custom_components, describe_tier, relative_path
 
@@ -49,6 +51,16 @@ def test_custom_component_is_listed_once_with_tier_and_file():
         "activation own:swish: formula (plugins/own.py)",
         "metric largest: numpy (plugins/own.py)",
     ]
+
+
+def test_logger_has_no_tier():
+    logger = Logger("mine", lambda: None)
+    assert describe_tier(logger) == "-"
+    (Path("plugins") / "own.py").write_text(
+        "from cygd import Logger, hookimpl\n"
+        "@hookimpl\ndef cygd_loggers():\n    return Logger('mine', object)\n"
+    )
+    assert lines([1], log=["mine"]) == ["logger mine (plugins/own.py)"]
 
 
 def test_formula_is_listed_as_written():

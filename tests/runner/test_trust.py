@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -168,3 +169,47 @@ def test_modules_of_a_run_are_named(hostile, here, capsys, monkeypatch):
     assert "executing the module bent_module, a plugin of the run" in capsys.readouterr().err
     with contextlib.suppress(KeyError):
         del sys.modules["bent_module"]
+
+
+def test_sweep_folder_executes_its_plugins_only_when_resumed(here, capsys):
+    Path("line.yaml").write_text(json.dumps(EXPERIMENT))
+    assert main(["sweep", "line.yaml", "seed=1,2", "--out", "swept", "--quiet", "--workers", "1"]) == 0
+    with Path("bent.py").open("a") as file:
+        file.write(MARK.format(str(here / "mark")))
+    capsys.readouterr()
+    for arguments in (["list", "."], ["sweep", "--no-plugins", "--resume", "swept"]):
+        main(arguments)
+        assert not executed()
+    assert "needs its plugins (bent.py), which --no-plugins forbids" in capsys.readouterr().err
+    main(["sweep", "--resume", "swept"])
+    assert executed()
+    assert capsys.readouterr().err.startswith(
+        "executing bent.py, a plugin of the sweep; --no-plugins forbids it"
+    )
+
+
+@pytest.mark.parametrize("name", ["log.txt", "metrics.csv", "hashes.csv", "result.json", "metrics.jsonl"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe"])
+def test_resuming_writes_through_no_link(here, name, kind):
+    cygd.run({**EXPERIMENT, "log": ["jsonl"]}, out=here / "run")
+    target, path = here / "precious", here / "run" / name
+    if kind != "dangling":
+        target.write_text("mine")
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target)
+    with pytest.raises(
+        CheckpointError, match=rf"expected a regular file, got a (link|device or pipe): .*{name}"
+    ):
+        cygd.resume(here / "run", ["train.epochs=3"])
+    assert kind == "dangling" or target.read_text() == "mine"
+    assert target.exists() == (kind != "dangling")
+
+
+@pytest.mark.parametrize("file", ["../out.jsonl", "/tmp/out.jsonl", "a/b.jsonl", "..", ""])
+def test_file_of_a_logger_stays_in_the_run_folder(here, file):
+    with pytest.raises(ConfigError, match="file: expected a file name in the run folder"):
+        cygd.run({**EXPERIMENT, "log": [{"name": "jsonl", "file": file}]}, out=here / "run")
+    assert not (here / "run").exists()

@@ -97,7 +97,7 @@ def check(data: bytes, folder: Path) -> bool:
     if name.startswith(b"sweep/"):
         run_command("list", "--json")
         store = Store(folder / "runs" / "sweep")
-        plan = restore_plan(store.read_plan())
+        plan = restore_plan(store.read_plan(), store.path)
         write_tables(store, Ranking(plan.objective, plan.greater_is_better), plan.keys, repeated=False)
         return True
     codes = [run_command("list"), run_command("compare", "runs/run", "runs/other")]

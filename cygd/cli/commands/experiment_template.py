@@ -27,6 +27,7 @@ OPTION_COMMENTS = {
     "decimal": "decimal mark",
     "quote": "around texts",
     "encoding": "encoding of the file; the default is utf-8",
+    "missing_values": "words for a missing value, besides the usual ones",
     "comment": "lines that begin with it are left out",
     "skip_rows": "lines above the table",
     "skip_footer": "lines below the table",
@@ -208,6 +209,8 @@ def _describe(column: ColumnGuess) -> str:
 
 def _format_yaml(value: Any) -> str:
     """Return a value as YAML on one line, quoted as in a flow sequence."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_format_yaml, value))}]"
     lines = dump({"v": [value]}).removeprefix("v: [").rstrip().splitlines()
     if len(lines) == 1:
         return lines[0].removesuffix("]")

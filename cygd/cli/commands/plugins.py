@@ -199,7 +199,7 @@ def _print_details(entry: Entry) -> None:
         del details["plugin"], details["origin"]
     else:
         details["origin"] = relative_path(details["origin"])
-    print_text(f"{name}: {kind.replace('_', ' ')}, {tier}")
+    print_text(f"{name}: {kind.replace('_', ' ')}, {tier}".removesuffix(", -"))
     lines = {key: _format_lines(value) for key, value in details.items()}
     lines["parameters"] = [_format_parameter(name, **facts) for name, facts in parameters.items()]
     for key, values in lines.items():

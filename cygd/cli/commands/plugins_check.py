@@ -19,7 +19,8 @@ MARGIN = 28  # the column of the outcomes
 
 def check(component: Component, title: str) -> int:
     """Run the test suite of a component, print the outcomes and return the exit code."""
-    _print_wrapped(f"{title}: {describe_tier(component)}{_scope(component)}", "  ")
+    tier = describe_tier(component)
+    _print_wrapped(title if tier == "-" else f"{title}: {tier}{_scope(component)}", "  ")
     failed = total = 0
     running = outcomes(component)
     while True:

@@ -1,19 +1,26 @@
-"""`cygd predict`: the predictions of a trained network for new data, as CSV."""
+"""`cygd predict`: the predictions of a trained network for new data."""
 
 from __future__ import annotations
 
 import argparse
-import csv
+import contextlib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from cygd.cli.arguments import parse_mapping, reject_several, split_overrides
-from cygd.cli.new_files import write_output
-from cygd.cli.output import DONE, UsageError, data_output, echo, redirect_stdout
+from cygd.cli.arguments import parse_mapping, positive_int, reject_several, split_overrides
+from cygd.cli.output import DONE, FAILED, UsageError, data_output, echo, redirect_stdout
+from cygd.cli.predictions import (
+    Predictions,
+    Write,
+    check_suffix,
+    csv_writer,
+    jsonl_writer,
+    new_file,
+    parquet_writer,
+)
 from cygd.cli.run_lookup import announce_plugins, find_run, read_result
 from cygd.errors import DataError, format_count
 
@@ -22,9 +29,8 @@ if TYPE_CHECKING:
     from cygd.data.dataset import Array
     from cygd.runner.assembly import LoadedExperiment
     from cygd.tracking.model import Model
-    from cygd.tracking.terminal import DataOutput
 
-USAGE = "RUN DATA [KEY=VALUE ...] [-o FILE]"
+USAGE = "RUN DATA [KEY=VALUE ...] [--proba] [--strict] [--batch N] [-o FILE.csv|.parquet|.jsonl]"
 SOURCES = {
     ".parquet": "parquet",
     ".npz": "npz",
@@ -33,7 +39,7 @@ SOURCES = {
     ".svmlight": "svmlight",
     ".libsvm": "svmlight",
 }  # all other files are CSV
-ROWS_PER_BLOCK = 8192
+REASONS = 3  # of rows that cannot be predicted, in the message
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +47,28 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "arguments",
         nargs="*",
         metavar="RUN DATA, OPTION=VALUE",
-        help="a run folder, or a name, which selects its newest run; a data file; options of its data source",
+        help="a run folder, or a name, which selects its newest run; a data file, or - for stdin; options of "
+        "its data source",
     )
-    parser.add_argument("-o", "--out", metavar="FILE", help="write to this file instead of stdout")
+    parser.add_argument(
+        "--proba", action="store_true", help="write the probability of every class, also of two"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse data with a row that cannot be predicted"
+    )
+    parser.add_argument(
+        "--batch", type=positive_int, metavar="N", help="predict N rows at a time, to save memory"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="write to this .csv, .jsonl or .parquet file instead of CSV to stdout, which is -",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Predict with a trained network: one row of CSV for each row of the data."""
+    """Predict with a trained network: one row for each row of the data."""
     from cygd.data.sources.csv import load_csv
 
     source_options = signature(load_csv).parameters
@@ -58,36 +79,150 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"expected {expected}", usage)
     reject_several("data file", names[1:], usage)
     folder, path = find_run(names[0]), names[1]
-    out = None if options.out is None else Path(options.out)
-    if out is not None and out.exists():
-        raise UsageError(f"{str(out)!r} already exists", "remove it, or choose another file")
+    out = None if options.out in (None, "-") else Path(options.out)
+    if out is not None:
+        check_suffix(out)
+        if out.exists():
+            raise UsageError(f"{str(out)!r} already exists", "remove it, or choose another file")
     from cygd.runner.assembly import read
     from cygd.runner.loading import load
 
     announce_plugins(folder)
     with redirect_stdout():
-        model = load(folder)
-        data = _read_data(path, read(folder / "config.yaml"), model, parse_mapping(overrides))
-        x = model.preprocessing.transform_inputs(data, where=path)
-        outputs = model.preprocessing.inverse_targets(model.network.predict(x))
+        model, reading = load(folder), read(folder / "config.yaml")
+        if options.proba:
+            _check_probabilities(model, reading)
+        data = _read_data(path, reading, model, parse_mapping(overrides))
+    prediction = _Prediction(model, data, path, options)
+    if options.strict:
+        prediction.check()
     status = read_result(folder)["status"]
     if status not in ("completed", "stopped"):
         echo(f"warning: the run in {folder} is {status}; using the weights that it kept")
+    with _open_output(out, prediction) as write:
+        for block in prediction.blocks():
+            write(block)
+    n_empty = prediction.n_empty
+    if out is not None:
+        empty = f" and {format_count(n_empty, 'empty row')}" if n_empty else ""
+        echo(f"{format_count(len(data) - n_empty, 'prediction')}{empty} in {out}")
+    if n_empty:
+        verb = "cannot be predicted and is" if n_empty == 1 else "cannot be predicted and are"
+        more = [f"... and {n_empty - REASONS} more"] if n_empty > REASONS else []
+        reasons = "".join(f"\n  {reason}" for reason in [*prediction.reasons, *more])
+        counted = f"{n_empty} of {format_count(len(data), 'row')}"
+        echo(f"warning: {path}: {counted} {verb} empty in the output:{reasons}", "--strict refuses such data")
+    return FAILED if n_empty and n_empty == len(data) else DONE
+
+
+class _Prediction:
+    """The predictions of a model for raw data, in blocks of rows."""
+
+    def __init__(self, model: Model, data: Table | Array, path: str, options: argparse.Namespace) -> None:
+        self.model, self.data, self.path, self.proba = model, data, path, options.proba
+        self.batch: int = options.batch or max(len(data), 1)
+        self.n_empty = 0
+        self.reasons: list[str] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns of the output."""
+        names, classes = list(self.model.preprocessing.targets), self.model.classes
+        if classes:
+            has_all = self.proba or self.model.network.n_outputs > 1
+            names += [f"{names[0]}={label}" for label in (classes if has_all else classes[1:])]
+        return names
+
+    def inputs(self) -> Iterator[Table | Array]:
+        """Yield the data in blocks."""
+        import numpy as np
+
+        for start in range(0, len(self.data), self.batch):
+            if self.batch >= len(self.data):
+                yield self.data
+            elif isinstance(self.data, np.ndarray):
+                yield self.data[start : start + self.batch]
+            else:
+                yield self.data.take(np.arange(start, min(start + self.batch, len(self.data))))
+
+    def check(self) -> None:
+        """Raise the error for the first row that cannot be predicted."""
+        for block in self.inputs():
+            self.model.preprocessing.transform_inputs(block, self.model.network.dtype, self.path)
+
+    def blocks(self) -> Iterator[Predictions]:
+        """Yield the predictions of each block."""
+        import numpy as np
+
+        from cygd.data.prediction import describe_unusable, transform_usable_rows
+
+        preprocessing, network = self.model.preprocessing, self.model.network
+        for block in self.inputs():
+            x, usable, table = transform_usable_rows(preprocessing, block, network.dtype, self.path)
+            y = preprocessing.inverse_targets(network.predict(x))
+            if self.proba and y.shape[1] == 1:
+                y = np.concatenate([1 - y, y], axis=1)
+            labels = self.labels(y)
+            if table is not None:
+                unusable = np.flatnonzero(~usable)
+                self.n_empty += len(unusable)
+                wanted = unusable[: REASONS - len(self.reasons)]
+                self.reasons += describe_unusable(preprocessing, table, wanted, network.dtype)
+                position = np.cumsum(usable) - 1  # of a usable row among the predicted ones
+                y = y[position] if len(y) else np.zeros((len(usable), y.shape[1]), y.dtype)
+                labels = (
+                    None
+                    if labels is None
+                    else [labels[i] if labels else self.model.classes[0] for i in position]
+                )
+            yield Predictions(labels, y, usable)
+
+    def labels(self, outputs: Array) -> list[int | float | str] | None:
+        """Return the predicted class of each row, or None for numeric targets."""
+        classes = self.model.classes
+        if not classes:
+            return None
+        predicted = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
+        return [classes[int(i)] for i in predicted]
+
+
+def _check_probabilities(model: Model, reading: LoadedExperiment) -> None:
+    """Raise an error if the outputs of a network are not the probabilities of classes."""
+    if not model.classes:
+        targets = ", ".join(map(repr, model.preprocessing.targets))
+        raise UsageError(f"--proba: expected a run that predicts classes, got the numeric target {targets}")
+    activation = reading.experiment.model.layers[-1].activation.name
+    if activation != "softmax" and (activation, model.network.n_outputs) != ("sigmoid", 1):
+        units = format_count(model.network.n_outputs, "unit")
+        message = f"--proba: the outputs of {units} with the activation {activation} are not probabilities"
+        hint = "train with softmax and cross_entropy, or with one sigmoid unit and binary_cross_entropy"
+        raise UsageError(message, hint)
+
+
+@contextlib.contextmanager
+def _open_output(out: Path | None, prediction: _Prediction) -> Iterator[Write]:
+    """Return a function that writes predictions, in the format that the suffix of the file names."""
+    names = prediction.names
     if out is None:
         with data_output() as stdout:
-            _write_csv(model, outputs, stdout)
-    else:
-        text = io.StringIO()
-        _write_csv(model, outputs, text)
-        write_output(out, text.getvalue().encode())
-        echo(f"{format_count(len(outputs), 'prediction')} in {out}")
-    return DONE
+            yield csv_writer(stdout, names)
+        return
+    with new_file(out.absolute()) as file:
+        if out.suffix.lower() == ".parquet":
+            classes, dtype = prediction.model.classes, prediction.model.network.dtype
+            with parquet_writer(file, names, classes, dtype) as write:
+                yield write
+            return
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        yield (jsonl_writer if out.suffix.lower() == ".jsonl" else csv_writer)(text, names)
+        text.detach()
 
 
 def _read_data(
     path: str, reading: LoadedExperiment, model: Model, source_options: dict[str, Any]
 ) -> Table | Array:
     from cygd.data import Table
+    from cygd.data.prediction import match_columns
     from cygd.data.sources.paths import resolve_path
 
     source = _choose_source(path, reading)
@@ -95,14 +230,32 @@ def _read_data(
         if source_options:
             hint = "options describe text files, such as delimiter=';'"
             raise UsageError(f"the array file {path} takes no options", hint)
-        return _read_inputs(resolve_path(Path(), path, "DATA"))
+        return model.preprocessing.check_shape(_read_inputs(resolve_path(Path(), path, "DATA")), path)
     raw = source.configured({**source_options, "path": path}).read(Path())
     table = raw if isinstance(raw, Table) else Table.from_dataset(raw, path)
-    return _match_columns(table, model, path)
+    table, note = match_columns(table, model.preprocessing, _layout(reading, model))
+    if note:
+        echo(note)
+    return table
+
+
+def _layout(reading: LoadedExperiment, model: Model) -> Sequence[str]:
+    """Return all columns of the training data in order, if they had no names of their own.
+
+    The folder of a run of cygd 0.1 does not hold them, but they are known if all of them are used.
+    """
+    data, preprocessing = reading.experiment.data, model.preprocessing
+    if preprocessing.layout or data.source != "csv" or data.component.options["header"] or data.inputs:
+        return preprocessing.layout
+    others = (data.sample_weight, data.split.time if data.split else None)
+    n_others = sum(column is not None and column is not True for column in others)
+    return [f"c{i}" for i in range(len(preprocessing.inputs) + len(preprocessing.targets) + n_others)]
 
 
 def _choose_source(path: str, reading: LoadedExperiment) -> DataSource:
     """Return the data source for a file: the run's own, with its options, if it reads such files."""
+    if path == "-" and "path" in reading.experiment.data.component.options:
+        return reading.experiment.data.component  # type: ignore[no-any-return]
     suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
     name = SOURCES.get(suffixes[-1] if suffixes else "", "csv")
     own = reading.experiment.data.component
@@ -116,53 +269,17 @@ def _read_inputs(path: Path) -> Array:
     """Return the array of an .npy file, or the array x of an .npz file."""
     import numpy as np
 
-    from cygd.data.sources.arrays import READ_ERRORS, array_file_error, map_array
+    from cygd.data.sources.arrays import READ_ERRORS, array_file_error, map_array, read_member
 
     if path.suffix.lower() == ".npy":
         return map_array(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise DataError(f"{path}: expected an .npz file, got an .npy file", hint="rename it to .npy")
+        with archive:
             if "x" not in archive.files:
                 raise DataError(f"{path} has no array 'x', only {', '.join(archive.files) or 'none'}")
-            return archive["x"]  # type: ignore[no-any-return]
+            return read_member(archive, "x", path)
     except READ_ERRORS as error:
         raise array_file_error(path, error) from None
-
-
-def _match_columns(table: Table, model: Model, path: str) -> Table:
-    """Return a table with the inputs of a model; columns without names are matched by their order."""
-    missing = [name for name in model.inputs if name not in table.columns]
-    if missing and table.default_names and len(missing) == len(model.inputs) == len(table.columns):
-        columns = dict(zip(model.inputs, table.columns.values(), strict=True))
-        return replace(table, columns=columns, config_hints=False, matrix=None)
-    if len(missing) == 1:
-        table.column(missing[0])  # raises with a suggestion
-    if missing:
-        from cygd.data.formatting import format_list
-
-        hint = f"the columns are {format_list(table.columns)}"
-        raise DataError(f"{path}: missing columns {format_list(map(repr, missing))}", hint=hint)
-    return replace(table, config_hints=False)
-
-
-def _write_csv(model: Model, outputs: Array, file: IO[str] | DataOutput) -> None:
-    """Write predictions; each number is the shortest text that reads back to the same bits."""
-    names, classes = list(model.preprocessing.targets), model.classes
-    if classes:
-        with_output = classes if model.network.n_outputs > 1 else classes[1:]
-        names += [f"{names[0]}={label}" for label in with_output]
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow(names)
-    table.writerows([str(value) for value in row] for row in _rows(model, outputs))
-
-
-def _rows(model: Model, outputs: Array) -> Iterator[Sequence[object]]:
-    """Yield the outputs of each row, after the predicted label if there are classes."""
-    classes = model.classes
-    for start in range(0, len(outputs), ROWS_PER_BLOCK):
-        block = outputs[start : start + ROWS_PER_BLOCK]
-        if not classes:
-            yield from block
-            continue
-        predicted = block.argmax(axis=1) if block.shape[1] > 1 else block[:, 0] > 0.5
-        yield from ([classes[int(i)], *row] for i, row in zip(predicted, block, strict=True))

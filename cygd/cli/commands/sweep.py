@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,11 +83,24 @@ def run(options: argparse.Namespace) -> int:
         if resuming:
             file = files[0] if files else None
             folder = _folder_to_resume(directory, file, overrides, options)
+            if file is None and not options.quiet:
+                _announce_plugins(folder)
             result = resume(folder, file, overrides, options.plugin, **settings)
         else:
             result = sweep(files[0], overrides, options.plugin, out=options.out, **settings)
     print_paths(result.directory)
     return _report(result, quiet=options.quiet)
+
+
+def _announce_plugins(folder: str) -> None:
+    """Print each plugin that resuming a sweep from its folder alone will execute."""
+    from cygd.plugins.discovery import forbids_plugins
+    from cygd.sweep.runner import recorded_plugins
+    from cygd.sweep.store import Store
+
+    if not forbids_plugins(os.environ):
+        for name in recorded_plugins(Store(Path(folder).expanduser().absolute())):
+            echo(f"executing {name}, a plugin of the sweep; --no-plugins forbids it")
 
 
 def _folder_to_resume(

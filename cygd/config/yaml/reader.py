@@ -22,6 +22,8 @@ from cygd.errors import ConfigError, Problem
 
 MAX_DEPTH = 64  # an experiment has about six levels
 MAX_REPEATED = 100_000  # values that aliases may add
+MAX_PROBLEMS = 100  # duplicate keys, after which reading stops
+MAX_LINE = 1000  # characters of a line that are looked at for a hint
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _ALIKE = "indent the keys of one mapping alike"
 _QUOTE = "put the text in quotes"
@@ -117,11 +119,11 @@ class _Composer:
         is_scalar = isinstance(event, yaml.ScalarEvent)
         if event.tag not in (None, "!") and not (is_scalar and event.tag == _TEXT_TAG):
             tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
-            hint = _quote_hint(self._line(event.start_mark), event.start_mark.column)
+            hint = self._quote_hint(event.start_mark)
             raise mark.error(f"the tag {tag!r} is not allowed: values have no tags", hint)
         if event.anchor:
             if is_scalar and not event.value and event.implicit[0]:
-                hint = _quote_hint(self._line(event.start_mark), event.start_mark.column)
+                hint = self._quote_hint(event.start_mark)
                 raise mark.error(f"the anchor '&{event.anchor}' has no value", hint)
             self.anchors[event.anchor] = None
         if is_scalar:
@@ -164,6 +166,8 @@ class _Composer:
             if key == "<<" and event.implicit[0]:
                 merged.append(value)
             elif key in values:
+                if len(self.problems) > MAX_PROBLEMS:
+                    raise ConfigError(self.problems)
                 first = values[key].key_mark
                 hint = f"the first one is on line {first.line}" if first and first.line else None
                 self.problems.append(
@@ -208,28 +212,26 @@ class _Composer:
         code = f"{ord(text[error.position]):04X}"
         return place.error(f"the character U+{code} is not allowed in YAML", f'in a text, write "\\u{code}"')
 
-    def _line(self, mark: Any) -> str:
-        """Return the line of a place of PyYAML's."""
+    def _quote_hint(self, mark: Any) -> str | None:
+        """Return a hint to quote the value at a place, if it is a text that YAML takes for more."""
         start = self.text.rfind("\n", 0, mark.index) + 1
-        return self.text[start : self.text.find("\n", mark.index) % (len(self.text) + 1)]
+        line = self.text[start : start + MAX_LINE].partition("\n")[0]
+        starts = [match.end() for match in _VALUE.finditer(line) if match.end() <= mark.column]
+        if not starts and self.source.line:  # a value of the command line has no key
+            return None
+        text = _TEXT.match(line, starts[-1] if starts else 0)
+        if not text or _WHOLE.fullmatch(text[0]) or not (text[0][0] in _INDICATORS or _WHOLE.search(text[0])):
+            return None
+        return _QUOTE if "'" in text[0] or '"' in text[0] else f"{_QUOTE}: '{text[0]}'"
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> ConfigError:
         message, hint = _explain(error.problem or error.context or "syntax error")
         context, place = error.context_mark, error.problem_mark or error.context_mark
         if place is not None and "tab" not in message:
-            hint = _quote_hint(self._line(place), place.column) or hint
+            hint = self._quote_hint(place) or hint
         if self.source.line and context and error.problem_mark and context.line != error.problem_mark.line:
             message += f" (in the {_kind(error.context)} that begins on line {context.line + 1})"
         return self.mark(place).error(f"not valid YAML: {message}", hint)
-
-
-def _quote_hint(line: str, column: int) -> str | None:
-    """Return a hint to quote the value at a column of a line, if it is a text that YAML takes for more."""
-    starts = [match.end() for match in _VALUE.finditer(line) if match.end() <= column]
-    text = _TEXT.match(line, max(starts, default=len(line) - len(line.lstrip())))
-    if text is None or _WHOLE.fullmatch(text[0]) or not (text[0][0] in _INDICATORS or _WHOLE.search(text[0])):
-        return None
-    return _QUOTE if "'" in text[0] or '"' in text[0] else f"{_QUOTE}: '{text[0]}'"
 
 
 def _explain(problem: str) -> tuple[str, str | None]:

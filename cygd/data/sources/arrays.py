@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from cygd.data.dataset import Array, Dataset
 from cygd.data.sources.paths import resolve_path
@@ -15,15 +17,19 @@ from cygd.data.sources.pipes import content_of
 from cygd.data.table import factorize_labels
 from cygd.errors import DataError, format_count
 
-READ_ERRORS = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+READ_ERRORS = (ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
-def load_inline(folder: Path, *, x: Sequence[object], y: Sequence[object], classes: bool = False) -> Dataset:
-    """Return x and y from the experiment itself; strings in y are class labels."""
+def load_inline(
+    folder: Path, *, x: Sequence[object] | Array, y: Sequence[object] | Array, classes: bool = False
+) -> Dataset:
+    """Return x and y from the experiment itself, lists or arrays; strings in y are class labels."""
+    x_array = x if isinstance(x, np.ndarray) else inline_array(x, "x")
+    if isinstance(y, np.ndarray):
+        return make_dataset(x_array, y, classes)
     has_strings = any(
         isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
     )
-    x_array = inline_array(x, "x")
     y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
     return make_dataset(x_array, y_array, classes or has_strings)
 
@@ -46,7 +52,7 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
             names = archive.files
             for name in ("x", "y", "sample_weight"):
                 if name in names:
-                    arrays[name] = archive[name]
+                    arrays[name] = read_member(archive, name, file)
     except READ_ERRORS as error:
         raise array_file_error(file, error) from None
     for name in ("x", "y"):
@@ -54,6 +60,19 @@ def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
             raise DataError(f"{file}: expected an array {name!r}, got {', '.join(names) or 'none'}")
     weights = arrays.get("sample_weight")
     return make_dataset(arrays["x"], arrays["y"], classes, f"{file}: x", f"{file}: y", weights)
+
+
+def read_member(archive: NpzFile, name: str, file: Path) -> Array:
+    """Return an array of an .npz file; raise a DataError if it cannot fit into the memory of the machine."""
+    assert archive.zip is not None
+    entries = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.zip.infolist()}
+    size, memory = entries[name], os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:  # a few bytes can claim to be anything
+        raise DataError(
+            f"{file}: {name} takes {size} bytes when unpacked, more than the memory of {memory} bytes"
+        )
+    array: Array = archive[name]
+    return array
 
 
 def make_dataset(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from cygd.data.column import QUOTED, read_text_cell
 from cygd.data.dataset import Rows
 from cygd.data.numbers import Cell, CellFormat
 from cygd.errors import DataError
+
+CHUNK = 4096  # records
 
 
 class CsvCells:
@@ -38,10 +41,13 @@ class CsvCells:
             return
         codes = {column: array("i") for column in wanted}
         texts: dict[int, dict[str, int]] = {column: {} for column in wanted}
-        for cells in self.records():
+        records = self.records()
+        while chunk := list(islice(records, CHUNK)):
             for column in wanted:
-                index = texts[column]
-                codes[column].append(index.setdefault(cells[column], len(index)))
+                index, cells = texts[column], [record[column] for record in chunk]
+                for cell in dict.fromkeys(cells):
+                    index.setdefault(cell, len(index))
+                codes[column].extend(map(index.__getitem__, cells))
         for column in wanted:
             self.loaded[column] = self._parse(np.frombuffer(codes[column], np.int32), list(texts[column]))
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from cygd.errors import ConfigError
 
 if TYPE_CHECKING:
     from cygd.tracking.results import Result, Run
@@ -20,6 +23,8 @@ class JsonlLogger:
     """
 
     def __init__(self, file: str = "metrics.jsonl") -> None:
+        if file in ("", "..") or file != Path(file).name:
+            raise ConfigError(f"log.jsonl: file: expected a file name in the run folder, got {file!r}")
         self.file = file
         self._stream: IO[str] | None = None
 

@@ -84,7 +84,7 @@ def _rows_before(path: Path, epoch: int | None) -> int:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return path.read_bytes().splitlines(keepends=True)
+        return path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     except OSError:
         return []
 

@@ -1,0 +1,135 @@
+"""Files of predictions: CSV, JSON lines or Parquet, written block by block and renamed when complete."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from cygd.cli.output import UsageError
+
+if TYPE_CHECKING:
+    from cygd.data.dataset import Array, Label
+    from cygd.tracking.terminal import DataOutput
+
+FORMULA_CHARACTERS = ("=", "+", "-", "@", "\t", "\r")
+TEXT_SUFFIXES = ("", ".csv", ".txt")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions of a block of rows."""
+
+    labels: Sequence[Label] | None  # the predicted class of each row; None for numeric targets
+    outputs: Array  # (n_rows, n_columns)
+    usable: Array  # the rows that were predicted; the others are empty
+
+    def rows(self) -> Iterator[list[Label | Any] | None]:
+        """Yield the values of each row, with NumPy numbers, or None for an empty one."""
+        for i, is_usable in enumerate(self.usable.tolist()):
+            label = [] if self.labels is None else [self.labels[i]]
+            yield [*label, *self.outputs[i]] if is_usable else None
+
+
+Write = Callable[[Predictions], None]
+
+
+def csv_writer(file: IO[str] | DataOutput, names: Sequence[str]) -> Write:
+    """Return a function that writes CSV; each number is the shortest text that reads back to the same bits.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(map(_inert, names))
+
+    def write(predictions: Predictions) -> None:
+        empty = [""] * len(names)
+        table.writerows(empty if row is None else map(_cell, row) for row in predictions.rows())
+
+    return write
+
+
+def jsonl_writer(file: IO[str] | DataOutput, names: Sequence[str]) -> Write:
+    """Return a function that writes a JSON object per row, with null in empty rows."""
+
+    def write(predictions: Predictions) -> None:
+        for row in predictions.rows():
+            values = [None] * len(names) if row is None else map(_json_value, row)
+            file.write(json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False) + "\n")
+
+    return write
+
+
+@contextlib.contextmanager
+def parquet_writer(
+    file: IO[bytes], names: Sequence[str], labels: Sequence[Label], dtype: Any
+) -> Iterator[Write]:
+    """Return a function that writes Parquet, with null in empty rows."""
+    from cygd.data.sources.optional_imports import import_optional
+
+    parquet = import_optional("pyarrow.parquet", "parquet", "pyarrow")
+    arrow = import_optional("pyarrow", "parquet", "pyarrow")
+    is_text = any(isinstance(label, str) for label in labels)
+    kinds = [arrow.string() if is_text else arrow.array(labels).type] if labels else []
+    kinds += [arrow.from_numpy_dtype(dtype)] * (len(names) - len(kinds))
+    schema = arrow.schema(list(zip(names, kinds, strict=True)))
+    with parquet.ParquetWriter(file, schema) as table:
+
+        def write(predictions: Predictions) -> None:
+            columns: list[Any] = list(predictions.outputs.T)
+            if predictions.labels is not None:
+                columns.insert(0, [str(label) if is_text else label for label in predictions.labels])
+            empty = ~predictions.usable
+            arrays = [arrow.array(c, kind, mask=empty) for c, kind in zip(columns, kinds, strict=True)]
+            table.write_table(arrow.table(arrays, schema=schema))
+
+        yield write
+
+
+def check_suffix(file: Path) -> None:
+    """Raise an error for a file whose suffix names a format that is not written."""
+    if file.suffix.lower() not in (*TEXT_SUFFIXES, ".jsonl", ".parquet"):
+        raise UsageError(f"expected a .csv, .jsonl or .parquet file, got {str(file)!r}")
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Return a file to write to, which gets its name when it is complete and on the disk."""
+    from cygd.files import fsync, fsync_folder
+
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            fsync(file.fileno())
+        if path.exists():  # since the command began
+            raise FileExistsError(0, "the file exists", str(path))
+        temporary.replace(path)
+        fsync_folder(path.parent)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}", "choose another file") from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_CHARACTERS) else text
+
+
+def _cell(value: Label | Any) -> str:
+    return _inert(value) if isinstance(value, str) else str(value)
+
+
+def _json_value(value: Label | Any) -> Label | None:
+    if isinstance(value, str | int):
+        return value
+    number = float(str(value))  # the shortest text of a float32
+    return number if number - number == 0 else None
