@@ -14,13 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from cygd.components.formula.nodes import Node, Term
-
-if TYPE_CHECKING:
-    from cygd.components.formula.graph import Graph
-    from cygd.components.formula.lowering import Lowering, Value
+from cygd.components.formula.protocols import Graph, Lowering, Value
 
 _MAX_TERMS = 6  # of a sum that is searched
 _MAX_PARTS = 4  # of b

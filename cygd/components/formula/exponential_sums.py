@@ -17,13 +17,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING
 
 from cygd.components.formula.nodes import Node, Term, float_power
-
-if TYPE_CHECKING:
-    from cygd.components.formula.graph import Graph
-    from cygd.components.formula.lowering import Lowering, Value
+from cygd.components.formula.protocols import Graph, Lowering, Value
 
 _MAX_TERMS = 16
 _MAX_POWER = 8

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cygd.components.formula.lowering import Instruction, Value
+from cygd.components.formula.lowering import Instruction
+from cygd.components.formula.protocols import Value
 
 # (consumer, producer) -> fused; its operands are the producer's, then the other operands of the consumer
 _FUSED = {

@@ -18,10 +18,9 @@ from cygd.components.formula.conjugate_sums import lower_root_minus, lower_root_
 from cygd.components.formula.exponential_sums import lower_log_sum_exp
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Factor, Node, Term, is_scaled, too_large
+from cygd.components.formula.protocols import Value
 from cygd.components.formula.use_counts import UseCounts, is_second_logistic_result, reflected_sigmoid
 
-# ("block", number), ("uniform", index), ("constant", index) or ("prologue", index)
-Value = tuple[str, int]
 Instruction = tuple[str, tuple[Value, ...], tuple[Value, ...]]  # operation, results, operands
 
 MAX_INSTRUCTIONS = 2000

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from cygd.components.formula.fusion import fuse
 from cygd.components.formula.graph import Graph
-from cygd.components.formula.lowering import Lowering, Value
+from cygd.components.formula.lowering import Lowering
 from cygd.components.formula.nodes import Node, too_large
+from cygd.components.formula.protocols import Value
 
 MAX_TEMPORARIES = 32  # registers of the core
 MAX_SCALARS = 128  # uniforms, constants and results of the prologue together

@@ -16,15 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from cygd.components.formula.conjugate_sums import simplify_roots
 from cygd.components.formula.exponential_sums import log_of_product, log_of_sum
 from cygd.components.formula.nodes import Node, Term, float_power, is_scaled
-
-if TYPE_CHECKING:
-    from cygd.components.formula.graph import Graph
-
+from cygd.components.formula.protocols import Graph
 
 # sums ---------------------------------------------------------------------------------------------
 
