@@ -167,9 +167,9 @@ def test_keys_and_values_of_yaml(safe, here):
 
 def test_predict_escapes_unseen_labels_and_missing_columns(safe, folder, here):
     (here / "new.csv").write_text(f"one{EVIL},two\n1,green{EVIL}\n", encoding="utf-8", newline="")
-    safe("predict", "mine", "new.csv", code=2)
+    safe("predict", "--strict", "mine", "new.csv", code=2)
     (here / "new.csv").write_text(f"{EVIL}one,two\n1,blue\n", encoding="utf-8", newline="")
-    safe("predict", "mine", "new.csv", code=2)
+    safe("predict", "--strict", "mine", "new.csv", code=2)
 
 
 def test_predict_writes_labels_unchanged_to_a_file_and_escaped_to_a_terminal(

@@ -14,6 +14,7 @@ THREADS = (2, 3, 4, 8)
 ACTIVATIONS = [row["name"] for row in core.names()["activations"]]
 # targets in the domain of every loss, for outputs between 0 and 1
 TARGETS = {"hinge": (-1.0, 1.0), "squared_hinge": (-1.0, 1.0)}
+OF_SEVERAL_UNITS = {"softmax", "cross_entropy"}  # refused for one unit
 
 
 def width(dtype):
@@ -210,6 +211,8 @@ def assert_as_in_two_layers(net, x, y):
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation(activation, m, dtype):
+    if activation in OF_SEVERAL_UNITS:
+        m = max(m, 2)
     assert_as_in_two_layers(make(20, m, dtype, activation, "mse"), *draw(77, 20, m, dtype))
 
 
@@ -217,11 +220,14 @@ def test_every_activation(activation, m, dtype):
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize("loss", [row["name"] for row in core.names()["losses"]])
 def test_every_loss(loss, m, dtype):
+    if loss in OF_SEVERAL_UNITS:
+        m = max(m, 2)
     x, y = draw(77, 20, m, dtype)
     if loss in TARGETS:
         y = np.where(y > 0.5, *TARGETS[loss]).astype(dtype)
     assert_as_in_two_layers(make(20, m, dtype, "sigmoid", loss), x, y)
-    assert_as_in_two_layers(make(20, m, dtype, "softmax", loss), x, y)
+    if m > 1:
+        assert_as_in_two_layers(make(20, m, dtype, "softmax", loss), x, y)
 
 
 @pytest.mark.parametrize("m", [1, 3])
@@ -237,6 +243,8 @@ def test_components_of_ones_own(m):
 @pytest.mark.parametrize("m", [1, 3, 10])
 @pytest.mark.parametrize("pair", [("sigmoid", "sse"), ("softmax", "cross_entropy"), ("tanh", "mse")])
 def test_the_gradient_is_the_limit_of_differences(pair, m, level):
+    if pair[0] in OF_SEVERAL_UNITS:
+        m = max(m, 2)
     x, y = draw(70, 13, m, "float64")
     net = make(13, m, "float64", *pair, l2=0.1)
     weight = RNG.exponential(size=70)

@@ -7,6 +7,7 @@ import pytest
 
 from cygd.errors import PluginError, describe_exception, hint_of
 from cygd.plugins.discovery import Request, environment_requests, installed_entry_points, load
+from cygd.runner.assembly import assemble
 
 
 @pytest.fixture
@@ -341,3 +342,10 @@ def test_describe_exception_of_a_formula_keeps_the_carets_without_the_hint(tmp_p
     ]
     assert error.hint == "did you mean 'beta'?"
     assert hint_of(ValueError("too short")) is None
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "./" + "x" * 300 + ".py", "x" * 300 + ".py"])
+def test_plugin_name_that_is_too_long_for_a_file_is_an_error(name):
+    experiment = {"data": {"source": "inline", "x": [[1]], "y": [1]}, "model": {"layers": [1]}}
+    with pytest.raises(PluginError, match="no such"):
+        assemble({**experiment, "plugins": [name]}, (), ())

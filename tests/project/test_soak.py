@@ -21,12 +21,14 @@ def test_threads_get_equal_bits():
 
 
 def test_growth_is_found(tmp_path, capsys):
-    kept = []
+    files, blocks = [], []
 
     def leak(number):
-        kept.append((tmp_path / f"{number}").open("w"))
-        kept.append(bytearray(2_000_000))
+        files.append((tmp_path / f"{number}").open("w"))
+        blocks.append(b"x" * 10_000_000)  # written, so that it is in memory
 
-    assert soak.soak("leaks", 10, leak) == ["memory of leaks", "descriptors of leaks"]
-    for item in kept[::2]:
-        item.close()
+    try:
+        assert soak.soak("leaks", 10, leak) == ["memory of leaks", "descriptors of leaks"]
+    finally:
+        for file in files:
+            file.close()

@@ -159,16 +159,16 @@ def test_plugin_outside_the_run_folder_is_refused(hostile, here, path):
 
 def test_modules_of_a_run_are_named(hostile, here, capsys, monkeypatch):
     monkeypatch.syspath_prepend(here)
-    (here / "bent_module.py").write_text(PLUGIN)
+    (here / "hostile_module.py").write_text(PLUGIN)
     config = hostile / "config.yaml"
-    config.write_text(config.read_text().replace("plugins/bent.py", "bent_module"))
+    config.write_text(config.read_text().replace("plugins/bent.py", "hostile_module"))
     assert main(["predict", "--no-plugins", "runs/hostile", "data.csv"]) == 2
-    assert "bent_module" not in sys.modules
+    assert "hostile_module" not in sys.modules
     capsys.readouterr()
     assert main(["predict", "runs/hostile", "data.csv"]) == 0
-    assert "executing the module bent_module, a plugin of the run" in capsys.readouterr().err
+    assert "executing the module hostile_module, a plugin of the run" in capsys.readouterr().err
     with contextlib.suppress(KeyError):
-        del sys.modules["bent_module"]
+        del sys.modules["hostile_module"]
 
 
 def test_sweep_folder_executes_its_plugins_only_when_resumed(here, capsys):

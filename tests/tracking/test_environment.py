@@ -31,6 +31,7 @@ def test_warns_about_changed_files(tmp_path, caplog):
         warn_if_changed(tmp_path, {"/a.csv": "2", "/b.csv": "1", "/new.csv": "1"}, {"plugins/a.py": "2"})
     assert [record.getMessage() for record in caplog.records] == [
         f"data file /a.csv has changed since the run in {tmp_path}: the result will not be the same",
+        f"data file /new.csv is new since the run in {tmp_path}: the result will not be the same",
         f"plugin file plugins/a.py has changed since the run in {tmp_path}: the result will not be the same",
     ]
 

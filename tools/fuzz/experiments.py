@@ -1,23 +1,17 @@
-"""Fuzz experiments: the check of any text or mapping is valid or ends with an error of cygd, within seconds.
+"""Experiments: the check of any text or mapping is valid or ends with an error of cygd.
 
-    python tools/fuzz/experiments.py --count 20000 --seed 0      # or --seconds 120
-
-Each of experiments/*.yaml is mutated as text (characters, lines and values are deleted, repeated, swapped and
-replaced) and as a structure (values of the parsed mapping are replaced, moved and nested). A failure prints
-the seed of the mutation and the mutated experiment; `--only SEED` repeats it.
+An input is the text of an experiment, or MAPPING and the JSON of a mapping. Each of experiments/*.yaml is
+mutated as text (characters, lines and values are deleted, repeated, swapped and replaced) and as a structure
+(values of the parsed mapping are replaced, moved and nested).
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import logging
+import json
 import random
-import sys
-import time
-import traceback
-from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,57 +21,19 @@ from cygd.config.yaml.writer import dump
 from cygd.errors import CygdError
 from cygd.runner.assembly import assemble
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-LIMIT = 10.0  # seconds of one check
+CHECKOUT = Path(__file__).parents[2]
+MAPPING = b"\x00mapping\n"
 # a mutation must not ask for work that takes long or much memory by right
-HUGE = 10**7
+HUGE = 10**5
+ODD_WORDS = (
+    "null ~ true no 0 -1 1 2 1.5 1e-3 1e400 .nan .inf -0.0 '' \"\" [] {} [[]] [{}] [null] x '1' *a !x | >"
+    " % @ ` # 0x10 0o17 1_000 1:30 2026-01-01 h y_hat relu full auto data.csv ../x / ."
+)
 ODD_TEXTS = [
-    *(
-        "null",
-        "~",
-        "true",
-        "no",
-        "0",
-        "-1",
-        "1",
-        "2",
-        "1.5",
-        "1e-3",
-        "1e400",
-        ".nan",
-        ".inf",
-        "-0.0",
-        "''",
-        '""',
-    ),
-    *(
-        "[]",
-        "{}",
-        "[[]]",
-        "[[], []]",
-        "[{}]",
-        "{name: }",
-        "{name: {}}",
-        "[null]",
-        "x",
-        "'1'",
-        "*a",
-        "&a 1",
-        "!x",
-    ),
-    *("a: b", "- 1", "? x", "|", ">", "%", "@", "`", "#", "\t", "\0", "\x1b", "\u202e", "\ufeff", "<<: *a"),
-    *("99999999999999999999", "9" * 401, "0x10", "0o17", "1_000", "1:30", "2026-01-01", "h", "y_hat", "relu"),
-    *(
-        "{formula: h}",
-        "{formula: {w: w - g}}",
-        "{formula: 1/0}",
-        "full",
-        "auto",
-        "data.csv",
-        "../x",
-        "/",
-        ".",
-    ),
+    *ODD_WORDS.split(),
+    *("\t", "\0", "\x1b", "\u202e", "\ufeff", "9" * 20, "9" * 401),
+    *("[[], []]", "{name: }", "{name: {}}", "&a 1", "a: b", "- 1", "? x", "<<: *a"),
+    *("{formula: h}", "{formula: {w: w - g}}", "{formula: 1/0}"),
 ]
 ODD_VALUES: list[Any] = [
     *(
@@ -116,23 +72,57 @@ ODD_VALUES: list[Any] = [
         "name",
     ),
     *([], {}, [[]], [[], []], [[1], [1, 2]], [None], [{}], {"": 1}, {"name": None}, {"name": "relu"}, [0, 1]),
-    *(
-        {"formula": "h"},
-        {"formula": 3},
-        {"formula": {"w": "w"}},
-        {"units": 0},
-        {"units": 1},
-        ["a", "a"],
-        [[1.5]],
-    ),
-    *(
-        [1, "a", None],
-        {"path": ""},
-        {"path": "."},
-        {"uniform": [0, 1]},
-        {"source": "inline", "x": [], "y": []},
-    ),
+    *({"formula": "h"}, {"formula": 3}, {"formula": {"w": "w"}}, {"units": 0}, {"units": 1}, ["a", "a"]),
+    *([[1.5]], [1, "a", None], {"path": ""}, {"path": "."}, {"uniform": [0, 1]}),
+    {"source": "inline", "x": [], "y": []},
 ]
+
+
+@cache
+def texts() -> list[str]:
+    """Return the experiments of the project."""
+    files = sorted((CHECKOUT / "experiments").glob("[!.]*.yaml"))
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+def seeds() -> list[bytes]:
+    """Return the experiments of the project."""
+    return [text.encode() for text in texts()]
+
+
+def mutate(data: bytes, draw: random.Random) -> bytes:
+    """Return a mutation of an experiment, as a text or as a mapping."""
+    text, other = data.decode(), draw.choice(texts())
+    if draw.random() < 0.5:
+        mutated = mutate_text(draw, text, other)
+        return b"" if is_huge(_parsed(mutated)) else mutated.encode("utf-8", "surrogatepass")
+    mapping = mutate_structure(draw, _parsed(text), _parsed(other))
+    return b"" if is_huge(mapping) else MAPPING + json.dumps(mapping).encode()
+
+
+def check(data: bytes, folder: Path) -> bool:
+    """Validate an experiment; its relative paths start in a folder like experiments/."""
+    if data.startswith(MAPPING):
+        resolved = assemble(json.loads(data.removeprefix(MAPPING)), (), ()).resolved()
+        read_yaml(dump(resolved), Mark("resolved"), [])
+        return True
+    (folder / "plugins").symlink_to(CHECKOUT / "plugins")
+    (folder / "experiments").mkdir()
+    (folder / "experiments" / "data").symlink_to(CHECKOUT / "experiments" / "data")
+    file = folder / "experiments" / "mutated.yaml"
+    file.write_bytes(data)
+    assemble(str(file), (), ())
+    return True
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return the mapping of a text; empty if it has none."""
+    try:
+        root = read_yaml(text, Mark("e"), [])
+    except CygdError:
+        return {}
+    value = None if root is None else root.plain()
+    return value if isinstance(value, dict) else {}
 
 
 def mutate_text(rng: random.Random, text: str, other: str) -> str:
@@ -220,72 +210,3 @@ def is_huge(value: Any) -> bool:
     if isinstance(value, dict | list):
         return any(map(is_huge, value.values() if isinstance(value, dict) else value))
     return isinstance(value, int | float) and not isinstance(value, bool) and HUGE < abs(value) < 2**62
-
-
-def make(seed: int, texts: list[str]) -> str | dict[str, Any]:
-    """Return the mutation of a seed: a text, or a mapping."""
-    rng = random.Random(seed)
-    text, other = rng.choice(texts), rng.choice(texts)
-    if rng.random() < 0.5:
-        return mutate_text(rng, text, other)
-    roots = [read_yaml(each, Mark("e"), []) for each in (text, other)]
-    return mutate_structure(rng, *(root.plain() for root in roots if root is not None))
-
-
-def check(mutation: str | dict[str, Any], file: Path) -> str:
-    """Validate a mutation and return the kind of its end; raise whatever is not an error of cygd."""
-    try:
-        if isinstance(mutation, str):
-            file.write_text(mutation, encoding="utf-8", errors="surrogatepass", newline="")
-            assemble(str(file), (), ())
-        else:
-            resolved = assemble(mutation, (), ()).resolved()
-            read_yaml(dump(resolved), Mark("resolved"), [])
-    except CygdError as error:
-        if not str(error).strip():
-            raise ValueError("an error without words") from error
-        return type(error).__name__
-    return "valid"
-
-
-def main() -> int:
-    """Run the mutations of consecutive seeds and return 1 if one of them fails."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    options = parser.parse_args()
-    logging.getLogger("cygd").addHandler(logging.NullHandler())
-    texts = [path.read_text(encoding="utf-8") for path in sorted(EXPERIMENTS.glob("[!.]*.yaml"))]
-    file = EXPERIMENTS / ".fuzz.yaml"  # relative paths of data and plugins start here
-    seeds = [options.only] if options.only is not None else range(options.seed, options.seed + options.count)
-    ends, failures, began = Counter[str](), 0, time.monotonic()
-    try:
-        for seed in seeds:
-            if time.monotonic() - began > options.seconds:
-                break
-            mutation = make(seed, texts)
-            if is_huge(mutation):
-                continue
-            start = time.monotonic()
-            try:
-                ends[check(mutation, file)] += 1
-                problem = "" if time.monotonic() - start < LIMIT else f"took {time.monotonic() - start:.1f} s"
-            except Exception:
-                problem = traceback.format_exc()
-            if problem:
-                failures += 1
-                print(
-                    f"--- seed {seed}\n{mutation if options.only is not None else ''}\n{problem}", flush=True
-                )
-    finally:
-        file.unlink(missing_ok=True)
-    print(f"{ends.total()} mutations in {time.monotonic() - began:.0f} s: {dict(ends)}, {failures} failures")
-    return 1 if failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
