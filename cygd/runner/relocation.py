@@ -19,8 +19,9 @@ from typing import Any
 from cygd.config import Document
 from cygd.config.overrides import read_override
 from cygd.config.yaml.nodes import KeyPath, Node, show_key
-from cygd.errors import ConfigError
+from cygd.errors import CheckpointError, ConfigError
 from cygd.tracking.environment import file_hashes
+from cygd.tracking.stored_files import HASHES, TEXT, read_json
 
 
 def relocate(document: Document) -> tuple[Document, dict[str, str]]:
@@ -102,13 +103,13 @@ def follow(path: str, before: Path, now: Path) -> str:
 
 def _recorded(folder: Path) -> tuple[Path, dict[str, str]] | None:
     """Return where a run folder was when its config.yaml was written, and the hashes of its data files."""
-    for file, levels in ((folder / "environment.json", 0), (folder / "fold-1" / "environment.json", 1)):
+    for run in (folder, folder / "fold-1"):
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            directory, hashes = Path(content["directory"]), dict(content["sha256"]["data"])
-        except (OSError, ValueError, KeyError, TypeError):
+            content = read_json(run / "environment.json", {"directory": TEXT, "sha256": {"data": HASHES}})
+        except CheckpointError:
             continue
-        return directory.parents[levels - 1] if levels else directory, hashes
+        directory = Path(content["directory"])
+        return directory if run == folder else directory.parent, content["sha256"]["data"]
     return None
 
 

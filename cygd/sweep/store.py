@@ -55,6 +55,7 @@ PLAN = {
     "name": TEXT,
     "source": TEXT,
     "stem": TEXT,
+    "directory?": TEXT,
     "folder": TEXT,
     "plugins": [TEXT],
     "axes": {...: LIST},
