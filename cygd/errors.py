@@ -207,6 +207,17 @@ def format_count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def abbreviate(text: str, length: int = 60) -> str:
+    """Return a text with an ellipsis in place of what exceeds `length` characters.
+
+    Examples
+    --------
+    >>> abbreviate("a long text", 9)
+    'a long...'
+    """
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
 def escape_controls(text: str, *, one_line: bool = False) -> str:
     r"""Return a text that a terminal and an editor show as it is; hidden characters become escapes.
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cygd.errors import CygdError, did_you_mean
+from cygd.errors import CygdError, abbreviate, did_you_mean
 
 
 class _Required:
@@ -176,5 +176,4 @@ def unknown_option(owner: str, option: object, known: list[str]) -> OptionError:
 
 def format_value(value: object) -> str:
     """Return the repr of a value for a message, truncated to 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return abbreviate(repr(value))

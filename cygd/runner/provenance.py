@@ -19,14 +19,12 @@ import numpy as np
 from cygd.components import Component
 from cygd.components.base import kind_label
 from cygd.config import ComponentSpec
-from cygd.errors import CygdError
+from cygd.errors import CygdError, abbreviate
 from cygd.files import to_jsonable
 from cygd.plugins.manager import Plugins
 from cygd.runner.assembly import Assembly, LoadedExperiment
 from cygd.runner.relocation import without_paths
 from cygd.tracking.environment import file_hashes
-
-MAX_FORMULA_LENGTH = 60
 
 # -- descriptions -----------------------------------------------------------------------------------
 
@@ -87,8 +85,7 @@ def _name(spec: ComponentSpec) -> str:
         return spec.name
     if isinstance(formula, Mapping):
         formula = ", ".join(f"{name} = {text}" for name, text in formula.items())
-    text = " ".join(str(formula).split())
-    return text if len(text) <= MAX_FORMULA_LENGTH else f"{text[: MAX_FORMULA_LENGTH - 3]}..."
+    return abbreviate(" ".join(str(formula).split()))
 
 
 def _origin(plugins: Plugins, spec: ComponentSpec) -> str:

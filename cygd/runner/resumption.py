@@ -19,7 +19,7 @@ import numpy as np
 
 from cygd import core
 from cygd.config.yaml.nodes import KeyPath, show_key
-from cygd.errors import CheckpointError, ConfigError, Problem
+from cygd.errors import CheckpointError, ConfigError, Problem, abbreviate
 from cygd.files import to_jsonable
 from cygd.network.training_state import TrainingState
 from cygd.plugins.discovery import environment_requests, forbids_plugins, option_requests
@@ -208,11 +208,8 @@ def _unequal(before: Any, now: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPat
         yield path, before, now
 
 
-def _format_value(value: Any, limit: int = 60) -> str:
-    if value is ABSENT:
-        return "nothing"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+def _format_value(value: Any) -> str:
+    return "nothing" if value is ABSENT else abbreviate(json.dumps(value, ensure_ascii=False))
 
 
 def _changed_files(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Problem]:

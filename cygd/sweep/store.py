@@ -24,7 +24,7 @@ from time import monotonic
 from typing import IO, Any
 
 from cygd import files
-from cygd.errors import CheckpointError, ConfigError
+from cygd.errors import CheckpointError, ConfigError, abbreviate
 from cygd.files import write_durably
 from cygd.runner.relocation import without_paths
 from cygd.tracking.directory import RunDirectory
@@ -338,7 +338,7 @@ def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], pat
             step = next(step for step in keys if expected.get(step) != got.get(step))
             key, expected, got = f"{key}.{step}", expected.get(step), got.get(step)
         raise ConfigError(
-            f"{path} holds another sweep: expected {key} {_abbreviate(expected)}, got {_abbreviate(got)}",
+            f"{path} holds another sweep: expected {key} {_format_value(expected)}, got {_format_value(got)}",
             hint="choose another folder, or undo the change",
         )
 
@@ -354,6 +354,5 @@ def _comparable(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "experiment": experiment, "plugins": names}
 
 
-def _abbreviate(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _format_value(value: Any) -> str:
+    return abbreviate(json.dumps(value, ensure_ascii=False))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cygd.errors import CheckpointError
+from cygd.errors import CheckpointError, abbreviate
 
 LARGEST = 2**62  # counts beyond it would overflow
 MAX_JSON = 64_000_000  # bytes; its objects take some ten times as much memory
@@ -102,7 +102,7 @@ def check_shape(value: Any, shape: Any, key: str = "") -> None:
             check_shape(value, shape[-1], key)
             return
         expected = " or ".join(each.expected for each in types)
-        raise ValueError(f"{prefix}expected {expected}, got {_abbreviate(value)}")
+        raise ValueError(f"{prefix}expected {expected}, got {abbreviate(repr(value))}")
 
 
 def read_bytes(path: Path, limit: int | None = None, *, missing: str | None = None) -> bytes:
@@ -118,8 +118,3 @@ def read_bytes(path: Path, limit: int | None = None, *, missing: str | None = No
         raise CheckpointError(f"{path} is missing", hint=missing) from None
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _abbreviate(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

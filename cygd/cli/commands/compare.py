@@ -10,7 +10,7 @@ from typing import Any
 
 from cygd.cli.output import DONE, UsageError, echo_message, print_table, print_text
 from cygd.cli.run_lookup import find_run, read_result
-from cygd.errors import CygdError, escape_controls
+from cygd.errors import CygdError, abbreviate, escape_controls
 
 USAGE = "RUN RUN"
 MISSING = "-"
@@ -96,7 +96,7 @@ def _format_value(values: Mapping[str, Any], key: str) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     if key.startswith("sha256."):
         text = text[:12]
-    return text if len(text) <= MAX_WIDTH else f"{text[: MAX_WIDTH - 3]}..."
+    return abbreviate(text, MAX_WIDTH)
 
 
 def _compare_epochs(a: Path, b: Path) -> str:
