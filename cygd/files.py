@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -170,19 +170,27 @@ def write_user_file(path: Path, data: bytes) -> Path:
 
 
 def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: int | None = None) -> Path:
-    """Write a file atomically: after a crash or an error it has its old or its new content, never a part.
+    """Write a file atomically, as `open_durably`, and create its folder."""
+    with open_durably(path, new=new, create_folder=True) as file:
+        if permissions is not None:
+            os.fchmod(file.fileno(), permissions)
+        file.write(data)
+    return path
+
+
+@contextmanager
+def open_durably(path: Path, *, new: bool = False, create_folder: bool = False) -> Iterator[IO[bytes]]:
+    """Open a file for writing: after a crash or an error it has its old or its new content, never a part.
 
     A symbolic link is replaced, not followed. With `new`, a file that exists raises a FileExistsError.
     """
     stem = os.fsencode(path.name)[:MAX_STEM].decode(errors="ignore")
     temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.part")
     try:
-        if not path.parent.is_dir():
+        if create_folder and not path.parent.is_dir():
             _create_folder(path.parent)
         with temporary.open("xb") as file:
-            if permissions is not None:
-                os.fchmod(file.fileno(), permissions)
-            file.write(data)
+            yield file
             file.flush()
             fsync(file.fileno())
         if new:
@@ -196,7 +204,6 @@ def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: in
         if isinstance(error, OSError):
             error.filename, error.filename2 = str(path), None
         raise
-    return path
 
 
 def _rename_exclusively(source: Path, target: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import IO
 
 from cygd.cli.output import UsageError
 
@@ -46,3 +48,15 @@ def write_output(file: Path, data: bytes) -> None:
         write_user_file(file, data)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror or error}", "choose another file") from error
+
+
+@contextlib.contextmanager
+def open_new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that is written block by block, and gets its name when it is complete."""
+    from cygd.files import open_durably
+
+    try:
+        with open_durably(path, new=True) as file:
+            yield file
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}", "choose another file") from error

@@ -1,12 +1,10 @@
-"""Files of predictions: CSV, JSON lines or Parquet, written block by block and renamed when complete."""
+"""Files of predictions: CSV, JSON lines or Parquet, written block by block."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,28 +94,6 @@ def check_suffix(file: Path) -> None:
     """Raise an error for a file whose suffix names a format that is not written."""
     if file.suffix.lower() not in (*TEXT_SUFFIXES, ".jsonl", ".parquet"):
         raise UsageError(f"expected a .csv, .jsonl or .parquet file, got {str(file)!r}")
-
-
-@contextlib.contextmanager
-def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Return a file to write to, which gets its name when it is complete and on the disk."""
-    from cygd.files import fsync, fsync_folder
-
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            fsync(file.fileno())
-        if path.exists():  # since the command began
-            raise FileExistsError(0, "the file exists", str(path))
-        temporary.replace(path)
-        fsync_folder(path.parent)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}", "choose another file") from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108
 
 
 def _inert(text: str) -> str:

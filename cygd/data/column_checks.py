@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from cygd.data.encoding import InputColumn
 from cygd.data.formatting import format_list
+from cygd.data.memory import physical_memory
 from cygd.data.number_texts import describe_texts
 from cygd.data.numbers import PLACEHOLDERS
 from cygd.data.table import Table, load_cells
@@ -114,11 +114,3 @@ def check_width(columns: Sequence[InputColumn], n_rows: int, itemsize: int, wher
         hint = f"leave {column.column!r} out of data.inputs if its labels do not repeat, or group them"
         amount = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
         log.warning(message, where, column.column, count, n_rows, width, amount, extra={"hint": hint})
-
-
-def physical_memory() -> int | None:
-    """Return the bytes of memory of this machine, or None if the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None

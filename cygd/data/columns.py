@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cygd.data.formatting import format_list, suggest_name
+from cygd.data.formatting import format_list, suggest_delimiter, suggest_name
 from cygd.data.numbers import parse_number
 from cygd.data.table import Table
 from cygd.errors import CygdError
@@ -130,6 +130,4 @@ def hint_for_unknown(name: str, known: list[str]) -> str:
     """Return a hint for an unknown column, which may be due to a missing header or another delimiter."""
     if 2 * sum(parse_number(column) is not None for column in known) > len(known):
         return "the first line holds numbers; use header: false if the file has no column names"
-    if len(known) == 1 and any(character in known[0] for character in ";\t|"):
-        return f"the only column is {known[0]!r}; set data.delimiter if cells are separated otherwise"
-    return suggest_name(name, known, "columns")
+    return suggest_delimiter(known) or suggest_name(name, known, "columns")

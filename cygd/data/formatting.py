@@ -22,6 +22,13 @@ def format_location(
     return f"{where + ': ' if where else ''}row {row} (from 0), column {column!r}"
 
 
+def suggest_delimiter(names: Sequence[str]) -> str | None:
+    """Return a hint for a text file of one column whose name holds the delimiter, or None."""
+    if len(names) == 1 and any(character in names[0] for character in ";\t|"):
+        return f"the only column is {names[0]!r}; set data.delimiter if cells are separated otherwise"
+    return None
+
+
 def suggest_name(name: str, known: Sequence[str], noun: str) -> str:
     """Return a hint with the known name closest to an unknown one, or with all known names."""
     return did_you_mean(name, known) or f"the {noun} are {format_list(known)}"

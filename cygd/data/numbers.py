@@ -118,9 +118,7 @@ class CellFormat:
                 break
             cell = self._join_thousands(cell) if sign == "" or cell[:1] not in ("-", "+") else "invalid"
             cell = sign + cell
-        if "_" in cell or (self.decimal != "." and "." in cell):
-            return "invalid", False
-        return cell.replace(self.decimal, ".").replace("\u2212", "-"), is_percentage
+        return python_notation(cell, self.decimal), is_percentage
 
     def _join_thousands(self, cell: str) -> str:
         if not self.thousands:
@@ -170,12 +168,17 @@ def list_of_words(option: str, value: object) -> list[str]:
     return [str(word).strip() for word in words]
 
 
-def parse_number(text: str, decimal: str = ".") -> float | None:
-    """Return the number that a text represents, or None; unlike `float`, reject 1_000."""
+def python_notation(text: str, decimal: str) -> str:
+    """Return a number as Python writes it, or "invalid"; unlike `float`, reject 1_000."""
     if "_" in text or (decimal != "." and "." in text):
-        return None
+        return "invalid"
+    return text.replace(decimal, ".").replace("\u2212", "-")
+
+
+def parse_number(text: str, decimal: str = ".") -> float | None:
+    """Return the number that a text represents, or None."""
     try:
-        return float(text.replace(decimal, ".").replace("\u2212", "-"))
+        return float(python_notation(text, decimal))
     except ValueError:
         return None
 

@@ -19,6 +19,7 @@ from cygd.data.containers import is_named
 from cygd.data.dataset import Array, Rows, as_real_array
 from cygd.data.encoding import InputColumn, encode_column
 from cygd.data.formatting import format_list
+from cygd.data.numbers import parse_number
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.table import Table
 from cygd.errors import DataError, format_count
@@ -39,7 +40,7 @@ def match_columns(table: Table, preprocessing: Preprocessing, layout: Sequence[s
     elif table.default_names:
         table, note = match_positions(table, preprocessing, layout)
     missing = [name for name in preprocessing.inputs if name not in table.columns]
-    if missing and all(map(is_number, table.columns)):
+    if missing and all(parse_number(name) is not None for name in table.columns):
         names = format_list(map(repr, missing))
         hint = "header=false reads a file without a header, by position"
         raise DataError(f"{table.where}: expected a header with the columns {names}, got numbers", hint=hint)
@@ -115,15 +116,6 @@ def check_target(table: Table, preprocessing: Preprocessing) -> None:
 def is_generated(name: str) -> bool:
     """Return True for a name that a source gives to a column without one: c0, x1."""
     return name[:1] in ("c", "x") and name[1:].isdecimal()
-
-
-def is_number(name: str) -> bool:
-    """Return True for a number, which is not the name of a column."""
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
 
 
 def rename(table: Table, names: Sequence[str], new_names: Sequence[str]) -> Table:

@@ -19,18 +19,11 @@ from cygd.data.dataset import Array, Dataset, Label
 from cygd.data.number_texts import describe_texts
 from cygd.data.numbers import PLACEHOLDERS
 from cygd.data.sniff_text import TextGuess, sniff_text
-from cygd.data.source import DataSource
+from cygd.data.source import DataSource, source_of_file
 from cygd.data.sources.paths import resolve_paths
 from cygd.data.table import Table
 from cygd.errors import DataError
 
-SOURCES = {
-    ".npz": "npz",
-    ".parquet": "parquet",
-    ".svm": "svmlight",
-    ".svmlight": "svmlight",
-    ".libsvm": "svmlight",
-}
 MAX_LABELS = 20  # of a categorical column; a column with more holds names or notes
 MAX_CLASS_NUMBERS = 12  # of a numeric column that looks like class numbers
 ROW_NUMBERS = re.compile(
@@ -66,7 +59,8 @@ class TableGuess:
 def sniff_table(path: str, components: Components) -> TableGuess:
     """Guess the source of a data file from its suffix, and the options from its first lines."""
     file = resolve_paths(Path(), path, "--data")[0]
-    name = SOURCES.get(file.suffix.lower(), "csv")
+    name = source_of_file(file)
+    name = "csv" if name == "npy" else name  # one array is not a table, as the error of the csv source says
     guess = sniff_text(file) if name == "csv" else TextGuess()
     options = {"path": path, **guess.options}
     source = components.get("data_source", name)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cygd.data.numbers import parse_number
+from cygd.data.numbers import PLACEHOLDERS, parse_number
 from cygd.data.sources.csv_header import are_row_names, complete_names
 from cygd.data.sources.csv_records import declared_delimiter, split_at_blanks
 from cygd.data.sources.csv_warnings import TOTAL
 from cygd.data.sources.text_io import normalize_encoding, open_bytes, open_text
-from cygd.errors import DataError
+from cygd.errors import DataError, abbreviate
 
 DEFAULTS = {
     "encoding": "utf-8",
@@ -35,26 +35,7 @@ ENCODING_BYTES = 1 << 20  # read to guess the encoding
 FIRST_LINES = 200  # lines at the start that decide the format
 LAST_LINES = 1000  # lines at the end that may lie below the table, such as empty rows of a sheet
 MAX_CHARACTERS, MIN_LINES = 1 << 18, 6  # of those lines, which may be long
-GAPS = frozenset(
-    [
-        "",
-        "?",
-        "-",
-        "--",
-        ".",
-        "..",
-        "*",
-        "na",
-        "n/a",
-        "#n/a",
-        "nan",
-        "null",
-        "none",
-        "nil",
-        "missing",
-        "unknown",
-    ]
-)
+GAPS = {word.lower() for word in PLACEHOLDERS} | {"unknown"}
 VALUE = re.compile(r"[^a-z]*\d[^a-z]*|\d{4}-\d\d-\d\dT[\d:.+-]+Z?", re.IGNORECASE)  # numbers, dates, money
 GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")  # 1,200 may be 1200 or 1.2
 YEARS = range(1900, 2100)
@@ -114,19 +95,19 @@ def sniff_text(file: Path) -> TextGuess:
         guess.add("skip_rows", number - 1, f"{file}: the table is taken to begin on line {number}")
     if comment:
         number, text = next(line for line in lines if line[1].startswith(comment))
-        guess.add("comment", comment, f"{file}:{number}: {shorten(text)} is taken for a comment")
+        guess.add("comment", comment, f"{file}:{number}: {quote_line(text)} is taken for a comment")
     records = records[start:]
     below = lines_below(last, records, delimiter, width, comment)
     if below:
         number, text = below[0]
-        note = f"{file}:{number}: {shorten(text)} is taken for a line below the table"
+        note = f"{file}:{number}: {quote_line(text)} is taken for a line below the table"
         guess.add("skip_footer", len(below), note)
         records = [record for record in records if record[0] < number]
     guess.add("delimiter", "tab" if delimiter == "\t" else delimiter)
     sniff_quote(records, guess)
     sniff_decimal(file, records, delimiter, guess)
     text = next(text for number, text in first if number == records[0][0])
-    sniff_header(f"{file}:{records[0][0]}: {shorten(text)}", [cells for _, cells in records], guess)
+    sniff_header(f"{file}:{records[0][0]}: {quote_line(text)}", [cells for _, cells in records], guess)
     return guess
 
 
@@ -380,6 +361,6 @@ def is_sequence(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return is_range and not all(map(counts, rows))
 
 
-def shorten(text: str) -> str:
+def quote_line(text: str) -> str:
     """Return a line as a note quotes it."""
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+    return repr(abbreviate(text, 40))

@@ -136,7 +136,29 @@ DATA_SOURCES: tuple[DataSource, ...] = (
     ),
 )
 
+# of files that are not text files of columns
+SUFFIXES = {
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".svm": "svmlight",
+    ".svmlight": "svmlight",
+    ".libsvm": "svmlight",
+}
+
 # not a choice of an experiment in YAML
 FRAME = DataSource("frame", load_frame, summary="a data frame that a program passes to cygd.run")
 
 KIND = Kind("data_source", DataSource, "cygd_data_sources", (*DATA_SOURCES, FRAME))
+
+
+def source_of_file(path: Path) -> str:
+    """Return the name of the source that reads a file, by its suffix before .gz.
+
+    Examples
+    --------
+    >>> source_of_file(Path("a.svm.gz")), source_of_file(Path("a.tsv"))
+    ('svmlight', 'csv')
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return SUFFIXES.get(suffixes[-1] if suffixes else "", "csv")

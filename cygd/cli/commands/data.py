@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 USAGE = "FILE [KEY=VALUE ...] [--all]"
 MAX_COLUMNS = 40
-DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".npz", ".npy", ".svm", ".svmlight", ".libsvm")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".gz")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the data of an experiment: columns, ranges, missing values, classes and splits."""
+    from cygd.data.source import SUFFIXES
+
     file, overrides = one_experiment(options)
-    if file.lower().endswith(DATA_SUFFIXES):
+    if file.lower().endswith((*TEXT_SUFFIXES, *SUFFIXES)):
         hint = f"`cygd new experiment NAME --data {file}` writes an experiment for it"
         raise UsageError(f"expected an experiment, got the data file {file!r}", hint)
     from cygd.data.describe import describe

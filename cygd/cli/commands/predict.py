@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cygd.cli.arguments import parse_mapping, positive_int, reject_several, split_overrides
+from cygd.cli.new_files import open_new_file
 from cygd.cli.output import DONE, FAILED, UsageError, data_output, echo, redirect_stdout
 from cygd.cli.predictions import (
     Predictions,
@@ -18,7 +19,6 @@ from cygd.cli.predictions import (
     check_suffix,
     csv_writer,
     jsonl_writer,
-    new_file,
     parquet_writer,
 )
 from cygd.cli.run_lookup import announce_plugins, find_run, read_result
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from cygd.tracking.model import Model
 
 USAGE = "RUN DATA [KEY=VALUE ...] [--proba] [--strict] [--batch N] [-o FILE.csv|.parquet|.jsonl]"
-SOURCES = {
-    ".parquet": "parquet",
-    ".npz": "npz",
-    ".npy": "npy",
-    ".svm": "svmlight",
-    ".svmlight": "svmlight",
-    ".libsvm": "svmlight",
-}  # all other files are CSV
 REASONS = 3  # of rows that cannot be predicted, in the message
 
 
@@ -207,7 +199,7 @@ def _open_output(out: Path | None, prediction: _Prediction) -> Iterator[Write]:
         with data_output() as stdout:
             yield csv_writer(stdout, names)
         return
-    with new_file(out.absolute()) as file:
+    with open_new_file(out.absolute()) as file:
         if out.suffix.lower() == ".parquet":
             classes, dtype = prediction.model.classes, prediction.model.network.dtype
             with parquet_writer(file, names, classes, dtype) as write:
@@ -254,10 +246,11 @@ def _layout(reading: LoadedExperiment, model: Model) -> Sequence[str]:
 
 def _choose_source(path: str, reading: LoadedExperiment) -> DataSource:
     """Return the data source for a file: the run's own, with its options, if it reads such files."""
+    from cygd.data.source import source_of_file
+
     if path == "-" and "path" in reading.experiment.data.component.options:
         return reading.experiment.data.component  # type: ignore[no-any-return]
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
-    name = SOURCES.get(suffixes[-1] if suffixes else "", "csv")
+    name = source_of_file(Path(path))
     own = reading.experiment.data.component
     from_plugin = own.tier != "built-in" and "path" in own.options
     if from_plugin or own.name == name:

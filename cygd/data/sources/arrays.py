@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from cygd.data.dataset import Array, Dataset
+from cygd.data.memory import physical_memory
 from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.pipes import content_of
 from cygd.data.table import factorize_labels
@@ -66,8 +66,8 @@ def read_member(archive: NpzFile, name: str, file: Path) -> Array:
     """Return an array of an .npz file; raise a DataError if it cannot fit into the memory of the machine."""
     assert archive.zip is not None
     entries = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.zip.infolist()}
-    size, memory = entries[name], os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if size > memory:  # a few bytes can claim to be anything
+    size, memory = entries[name], physical_memory()
+    if memory is not None and size > memory:  # a few bytes can claim to be anything
         raise DataError(
             f"{file}: {name} takes {size} bytes when unpacked, more than the memory of {memory} bytes"
         )

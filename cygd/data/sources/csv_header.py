@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from cygd.data.formatting import suggest_delimiter
 from cygd.data.numbers import parse_number
 from cygd.data.sources.csv_records import CsvFormat, iterate_records
 from cygd.errors import DataError
@@ -144,9 +145,8 @@ def width_hint(
     if usual != n_columns and count > 1 and usual > 1:
         start = next(number for number, record in records if len(record) == usual)
         return f"set data.skip_rows: {start - 1} if the table begins on line {start}"
-    names = records[0][1]
-    if csv_format.header and len(names) == 1 and any(character in names[0] for character in ";\t|"):
-        return f"the only column is {names[0]!r}; set data.delimiter if cells are separated otherwise"
+    if csv_format.header and (hint := suggest_delimiter(records[0][1])):
+        return hint
     if n_after < 3 and not all(parse_number(cell) is not None or not cell.strip() for cell in cells):
         return f"set data.skip_footer: {n_after + 1} if the table ends before this line"
     return None

@@ -12,36 +12,29 @@ from typing import Any
 import numpy as np
 
 from cygd.data.column import Column
+from cygd.data.containers import is_named, named_columns
 from cygd.data.table import Table
 from cygd.errors import DataError
 
 
 def load_frame(folder: Path, *, columns: Mapping[str, Any]) -> Table:
     """Return the columns of a mapping, a data frame or an Arrow table."""
-    table = Table.from_mapping(named_columns(columns))
+    try:
+        if not is_named(columns):
+            raise DataError(f"expected a mapping or a data frame, got {type(columns).__name__}")
+        named = named_columns(columns)
+        names = [name.strip() for name in named]  # as the header of a text file
+        for i, name in enumerate(names):
+            if not name or name in names[:i]:
+                raise DataError(f"duplicate column name {name!r}" if name else f"column {i + 1} has no name")
+        if not names:
+            raise DataError("expected at least one column, got none")
+    except DataError as error:
+        raise DataError(f"columns: {error.message}", hint=error.hint) from None
+    table = Table.from_mapping(dict(zip(names, named.values(), strict=True)))
     if not len(table):
         raise DataError("columns: expected at least one row, got none")
     return replace(table, where="data")
-
-
-def named_columns(data: Any) -> dict[str, Any]:
-    """Return the columns of a mapping, a data frame or an Arrow table by their names."""
-    if hasattr(data, "get_column"):  # Polars
-        names, column = list(data.columns), data.get_column
-    elif hasattr(data, "column_names"):  # Arrow
-        names, column = data.column_names, data.column
-    elif hasattr(data, "keys"):
-        names, column = list(data.keys()), data.__getitem__
-    else:
-        raise DataError(f"columns: expected a mapping or a data frame, got {type(data).__name__}")
-    texts = [str(name).strip() for name in names]  # as the header of a text file
-    for i, text in enumerate(texts):
-        if not text or text in texts[:i]:
-            problem = f"duplicate column name {text!r}" if text else f"column {i + 1} has no name"
-            raise DataError(f"columns: {problem}")
-    if not texts:
-        raise DataError("columns: expected at least one column, got none")
-    return {text: column(name) for text, name in zip(texts, names, strict=True)}
 
 
 def csv_of(table: Table) -> str:
