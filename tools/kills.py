@@ -4,7 +4,7 @@
     python tools/kills.py --sweeps --kills 500 --state sweep-kills.json
 
 The processes are forked from one that has imported cygd, so that most of their time is in a run. The counts
-are kept in the state file: a second start goes on where the first one ended. Exit code 1: something was lost.
+are kept in the state file: a second start continues where the first one ended. Exit code 1: something was lost.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Chaos:
         code = wait(child, None if moment is None else moment * self.seconds[variant])
         if code is None:
             victims = workers_of(child) if self.sweeps else []
-            if victims and draw.random() < 0.5:  # a worker alone: the sweep goes on
+            if victims and draw.random() < 0.5:  # a worker alone: the sweep continues
                 kill(draw.choice(victims))
                 self.worker_kills += 1
                 code = wait(child, None)

@@ -1,6 +1,6 @@
 """Run folders: one file of a run or a sweep is changed, then every command that reads such a folder is run.
 
-An input is the name of the file, a line break and its content, in which PLACE stands for the folder of runs.
+An input is the name of the file, a line break and its content, in which PLACE is the folder of runs.
 """
 
 from __future__ import annotations
