@@ -155,7 +155,7 @@ def _read_array(content: bytes, name: str, kinds: str) -> np.ndarray[Any, Any]:
 def write_user_file(path: Path, data: bytes) -> Path:
     """Write a file that a user named, atomically.
 
-    A file that is replaced passes on its permissions; behind a symbolic link the target is replaced, and a
+    A file that is replaced passes on its permissions; the target of a symbolic link is replaced, and a
     device or pipe is written to.
     """
     target = Path(os.path.realpath(path))

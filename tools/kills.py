@@ -4,7 +4,7 @@
     python tools/kills.py --sweeps --kills 500 --state sweep-kills.json
 
 The processes are forked from one that has imported cygd, so that most of their time is in a run. The counts
-are kept in the state file: a second start continues where the first one ended. Exit code 1: something was lost.
+are kept in the state file: a second start continues where the first ended. Exit code 1: something was lost.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Targets(NamedTuple):
     kind: str
     signs: bool = False  # -1 and 1 instead of 0 and 1
     soft: bool = False  # probabilities
-    example: str = ""  # of a number that is no class, for messages
+    example: str = ""  # of a number that is not a class, for messages
 
     @classmethod
     def of(cls, y: Array, loss: Loss | None = None) -> Targets:

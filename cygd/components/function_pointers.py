@@ -278,7 +278,7 @@ def _check_address(what: str, address: int) -> None:
 def _memory_at(address: int) -> tuple[bool, str]:
     """Return whether the memory at an address is executable, and the file that it maps, if any.
 
-    Where the system does not tell, the address is trusted.
+    Where the system does not report it, the address is trusted.
     """
     try:
         lines = Path("/proc/self/maps").read_text().splitlines()

@@ -84,7 +84,7 @@ class ComponentValidator:
 
     def __init__(self, kind: str, default: str = "", *, optional: bool = False) -> None:
         self.kind = kind
-        self.default = default  # what null, or a mapping without a name, stands for
+        self.default = default  # what null, or a mapping without a name, means
         self.optional = optional  # null: no component is chosen, a layer takes the model's
         self.words = kind.replace("_", " ")
         self.noun = f"{'an' if kind[0] in 'aeiou' else 'a'} {self.words}"

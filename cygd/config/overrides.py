@@ -126,7 +126,7 @@ def _slot(node: Node, at: KeyPath, step: str | int) -> str | int:
 
 
 def _expand_shorthand(node: Node, at: KeyPath) -> None:
-    """Replace a short form in place by the mapping that it stands for."""
+    """Replace a short form in place by the mapping that it abbreviates."""
     validator, value = _validator_at(at), node.value
     if value is None:
         node.value = {}

@@ -86,7 +86,7 @@ class InvalidDefaultError(Exception):
 class Section:
     """A mapping with known keys. The class is a validator; its instances hold the valid values."""
 
-    shorthand_key: ClassVar[str] = ""  # the key that a value stands for that is not a mapping
+    shorthand_key: ClassVar[str] = ""  # the key of a value that is not a mapping
     expected: ClassVar[str] = "a mapping"
     fields: ClassVar[dict[str, Field]] = {}
 
@@ -124,7 +124,7 @@ class Section:
 
     @classmethod
     def from_shorthand(cls, value: Any) -> Any:
-        """Return the mapping that a short form stands for; null, a key without a value, is an empty one."""
+        """Return the mapping that a short form abbreviates; null, a key without a value, is an empty one."""
         return {} if value is None else value
 
     @classmethod
@@ -170,7 +170,7 @@ class Section:
 
 
 def walk(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Field]]:
-    """Yield every key of a section and of the sections in it, with its path; "*" stands for any index."""
+    """Yield every key of a section and of the sections in it, with its path; "*" is any index."""
     for key, field in section.fields.items():
         yield (*path, key), field
         if isinstance(field.inner, type):

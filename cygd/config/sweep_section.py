@@ -1,4 +1,4 @@
-"""The key `sweep`: which experiments one file stands for, and how they are compared.
+"""The key `sweep`: which experiments one file describes, and how they are compared.
 
 Only the form is validated here. Whether a value is valid for its key is found when the experiment with that
 value is validated. The values themselves stay in the document, with their places.
@@ -155,7 +155,7 @@ class Halving(Section):
 
 
 class SweepSection(Section):
-    """The experiments that one file stands for."""
+    """The experiments that one file describes."""
 
     grid: Blocks = field(
         _blocks("a mapping of keys to lists", _check_values), (), "every combination of the values"

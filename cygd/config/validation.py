@@ -23,7 +23,7 @@ class Diagnostics:
         self.document = document
         self._problems = list(document.problems)
         self._invalid_paths: list[KeyPath] = []
-        self._suggested: set[KeyPath] = set()  # keys that misspelled ones stand for
+        self._suggested: set[KeyPath] = set()  # keys that misspelled ones probably mean
 
     @property
     def problems(self) -> list[Problem]:

@@ -30,7 +30,7 @@ class ErrorDetails(NamedTuple):
     message: str
     hint: str | None = None
     at_key: bool = False  # the error is in the key, not in its value
-    suggestion: str | None = None  # the known key that an unknown key probably stands for
+    suggestion: str | None = None  # the known key that an unknown key probably means
 
     def below(self, *steps: str | int) -> ErrorDetails:
         """Return the same error with a path that starts further up."""

@@ -1,8 +1,9 @@
 """From a data source to arrays: source -> Dataset or Table -> PreparedData.
 
 `prepare` runs all steps for an experiment. Each step has a file: `sources/` (one row each in `DATA_SOURCES`),
-raw columns in `table`, the rows of each part in `split`, fitting on the training rows in `fit`, and what a
-prediction needs of it in `preprocessing`.
+the meaning of cells in `numbers`, raw columns in `column` and `table`, their roles in `columns`, the rows of
+each part in `split`, fitting on the training rows in `fit`, and what a prediction needs of it in
+`preprocessing`; `prediction` matches new data with it.
 """
 
 from cygd.data.column import Column

@@ -1,7 +1,7 @@
 """One column as a source reads it: numbers and strings side by side, and labels if they are asked for.
 
 The experiment decides whether a column is categorical (`categorical`), and a column that it does not use may
-hold anything. In a categorical column a cell that is a number stands for its exact value: 01, 1 and 1.0 are
+hold anything. In a categorical column a cell that is a number means its exact value: 01, 1 and 1.0 are
 one label, in every container. In a column of texts only plain digits are numbers, so that 1E2 may be a name.
 Labels sort by value, numbers before strings.
 """
@@ -28,7 +28,7 @@ from cygd.data.numbers import (
     infinity_or_nan,
 )
 
-QUOTED = "\ufdd0"  # begins a cell that was quoted though its word stands for a gap; no character of any text
+QUOTED = "\ufdd0"  # begins a quoted cell whose word is missing without quotes; no text contains it
 
 
 class CellSource(Protocol):
@@ -65,7 +65,7 @@ class Column:
         None  # indices into `strings`, -1 elsewhere; None: no strings
     )
     strings: tuple[str, ...] = ()  # distinct
-    source: CellSource | None = None  # of the cells, where numbers and strings do not tell the labels
+    source: CellSource | None = None  # of the cells, where numbers and strings do not determine the labels
     position: int = 0  # of the column in its source
     rows: Rows | None = None  # of the source that remain
     of_texts: bool | None = None  # `is_categorical` of the whole column, if only some rows remain
@@ -143,7 +143,7 @@ class Column:
 
     @cached_property
     def is_categorical(self) -> bool:
-        """Whether more values are texts than numbers; words that may stand for a gap are neither."""
+        """Whether more values are texts than numbers; words that may mean a missing value are neither."""
         if self.of_texts is not None:
             return self.of_texts
         if self.string_codes is None:
@@ -207,7 +207,7 @@ class Column:
         return {label: int(count) for label, count in zip(labels, counts, strict=True) if count}
 
     def merged_spellings(self) -> dict[Label, list[str]]:
-        """Return the texts of each label that several texts stand for."""
+        """Return the texts of each label that is written in several ways."""
         if self.source is None:
             return {}
         codes, cells = self.cells()

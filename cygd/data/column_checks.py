@@ -59,7 +59,7 @@ def warn_about_texts(table: Table, name: str) -> bool:
 
 
 def warn_about_placeholders(table: Table, name: str, listed: Collection[str]) -> None:
-    """Warn about labels such as N/A, which may stand for a missing value."""
+    """Warn about labels such as N/A, which may mean a missing value."""
     counts = {
         text: count for text, count in table.columns[name].string_counts.items() if text in PLACEHOLDERS
     }

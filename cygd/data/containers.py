@@ -23,7 +23,7 @@ from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, exact_number, float
 from cygd.errors import DataError
 
 MISSING_TYPES = ("NAType", "NaTType")  # of pandas
-NO_SCALARS = (complex, tuple, list, dict, set, frozenset, np.complexfloating, np.void, np.ndarray)
+NOT_SCALAR = (complex, tuple, list, dict, set, frozenset, np.complexfloating, np.void, np.ndarray)
 TIME_ZERO = re.compile(r"(\.\d*?)0+(?=$|[+\-Z])")
 OFFSET = re.compile(r"([+-]\d\d):?(\d\d)$")
 
@@ -149,7 +149,7 @@ def cell_of(value: object, cell_format: CellFormat, *, as_text: bool) -> Cell:
         number = exact_number(value)
     elif isinstance(value, numbers.Real):
         number = float_label(float(value))
-    elif isinstance(value, NO_SCALARS) or type(value).__repr__ is object.__repr__:
+    elif isinstance(value, NOT_SCALAR) or type(value).__repr__ is object.__repr__:
         raise DataError(f"expected a number or a text, got {type(value).__name__}")
     else:  # a period or an interval of pandas, an enumeration, a UUID
         return Cell(str(value))

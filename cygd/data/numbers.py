@@ -1,4 +1,4 @@
-"""Cells as numbers: how a source writes them, which words stand for a missing value, and exact labels.
+"""Cells as numbers: how a source writes them, which words mean a missing value, and exact labels.
 
 A label never passes through float64: 9007199254740993 stays apart from 9007199254740992, and the same value
 has the same label in every container.
@@ -19,14 +19,14 @@ from cygd.errors import DataError
 MISSING_VALUES = frozenset({"", "NA", "NaN", "nan", "null", "?"})
 # pandas' list: missing in a column of numbers, where they cannot be anything else
 MISSING_NUMBERS = MISSING_VALUES | {
-    *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
-    *("<NA>", "N/A", "NULL", "None", "n/a"),
-}
-# words that often stand for a missing value: they never turn a column of numbers into categories
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NULL", "None", "n/a",
+}  # fmt: skip
+# words that often mean a missing value: they never turn a column of numbers into categories
 PLACEHOLDERS = MISSING_NUMBERS | {
-    *("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "*", "na", "n.a.", "N.A.", "NAN", "Null"),
-    *("none", "NONE", "nil", "missing", "Missing", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?"),
-}
+    "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "*", "na", "n.a.", "N.A.", "NAN", "Null",
+    "none", "NONE", "nil", "missing", "Missing", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?",
+}  # fmt: skip
 BLANKS = "\u00a0\u202f\u2009\u2007"  # that separate thousands, besides the usual one
 TRUE_WORDS, FALSE_WORDS = ("True", "true", "TRUE"), ("False", "false", "FALSE")
 MIDNIGHT = " 00:00:00"
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
     text: str | None  # as the source writes it; None in an array of numbers
     number: Label | None = None  # its exact value, a text if neither an int nor a float holds it
-    is_missing: bool = False  # a text that stands for a missing value, unless it is a known label
+    is_missing: bool = False  # a text that means a missing value, unless it is a known label
     is_boolean: bool = False
 
     def label(self, *, among_texts: bool) -> Label | None:
@@ -146,7 +146,7 @@ class CellFormat:
         return value / 100 if is_percentage else value
 
     def cell(self, text: str, *, quoted: bool = False) -> Cell:
-        """Return what a cell holds; `quoted` says that it is a text even if the word stands for a gap."""
+        """Return what a cell holds; a quoted one is a text even if the word means a missing value."""
         value = self.parse(text)
         if value is None or not math.isfinite(value):
             return Cell(text, None, not quoted and text in self.missing)

@@ -161,7 +161,7 @@ def parse(lines: Sequence[Line], delimiter: str) -> list[Record]:
         for cells in reader:
             records.append((lines[line][0], cells))
             line = reader.line_num
-    except csv.Error:  # a cell above the limit, which the file may have behind its first lines
+    except csv.Error:  # a cell above the limit, which may lie below the first lines
         return records
     return records
 

@@ -23,7 +23,7 @@ from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
 from cygd.errors import CygdError, PluginError, describe_exception
 
-WORD_OPTIONS = ("missing_values", "units")  # lists of words, which are no files whatever they match
+WORD_OPTIONS = ("missing_values", "units")  # lists of words, which are never files
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -172,7 +172,7 @@ def invalid_time_error(
     expected = "a date" if time_format is None else f"a date in the format {time_format!r}"
     hint = None
     if reason == "out_of_range":
-        hint = "there is no such date or time of day"
+        hint = "no such date or time of day exists"
     elif reason != "not_a_time":
         expected += f" written like {texts[0]!r} in the first row"
         hint = SAME_OFFSET_HINT if reason == "offset" else SAME_FORMAT_HINT

@@ -37,7 +37,7 @@ class Table:
     default_names: bool = False  # names are generated (c0, x0, ...): a column may be given by its position
     targets: tuple[str, ...] = ()  # declared by the source, like `categorical`
     categorical: frozenset[str] = frozenset()
-    index_columns: tuple[str, ...] = ()  # row names and numbers, which are no inputs unless they are named
+    index_columns: tuple[str, ...] = ()  # row names and numbers, which are inputs only if they are named
     sample_weight: Array | None = None  # if the source returns weights apart from the columns
     files: tuple[TableFile, ...] = ()  # in the order of their rows
     matrix: npt.NDArray[np.float64] | None = None  # the numbers of all columns are its columns, in order

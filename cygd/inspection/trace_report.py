@@ -31,10 +31,10 @@ class Output(Protocol):
 
 
 CSV_COLUMNS = (
-    *("step", "epoch", "learning_rate", "sample", "layer", "unit", "weight"),
-    *("x", "h", "y_hat", "y", "error", "loss", "slope", "delta"),
-    *("gradient", "numerical_gradient", "delta_w", "w", "w_after"),
-)
+    "step", "epoch", "learning_rate", "sample", "layer", "unit", "weight",
+    "x", "h", "y_hat", "y", "error", "loss", "slope", "delta",
+    "gradient", "numerical_gradient", "delta_w", "w", "w_after",
+)  # fmt: skip
 
 
 def write_text(steps: Iterable[Step], out: Output) -> None:

@@ -45,7 +45,7 @@ Unscale = Callable[[Array], Array]  # from targets of the network to original un
 def counted_targets(part: Part, unscale: Unscale | None) -> tuple[Array, Array | None]:
     """Return the targets that metrics compare, in original units, and the rows of the part that they are.
 
-    A row of weight 0 takes no part; None stands for all rows of the part.
+    A row of weight 0 takes no part; None means all rows of the part.
     """
     y, weight = part.y, part.sample_weight
     if part.rows is not None:

@@ -393,7 +393,7 @@ class Network(CompiledNetwork):
         path : str or path
         optimizer : bool
             Whether to keep the state of the last fit's optimizer, too. The first fit after `load` continues
-            with it if it is given this optimizer, with any learning rate: training goes on as if it had not
+            with it if it is given this optimizer, with any learning rate: training continues as if it had not
             been interrupted.
         """
         serialization.save(self, path, optimizer=optimizer)

@@ -54,11 +54,6 @@ class Request:
             return None
         return (self.folder or Path.cwd()).joinpath(Path(self.target).expanduser()).resolve()
 
-    @property
-    def from_experiment(self) -> bool:
-        """Whether an experiment names the plugin, rather than the user who runs it."""
-        return self.source not in (OPTION, VARIABLE)
-
     def error(self, message: str, hint: str | None = None) -> PluginError:
         """Return an error about this request."""
         return PluginError(f"{self.source}: plugin {self.target!r}: {message}", hint=hint)
@@ -175,7 +170,7 @@ def _hint_missing_module(request: Request) -> str | None:
     """Return a hint for a module that is not found."""
     folder, top = request.folder or Path.cwd(), request.target.partition(".")[0]
     path = folder / f"{request.target}.py"
-    if os.path.isfile(path):  # noqa: PTH113 (a name that is too long is no file)
+    if os.path.isfile(path):  # noqa: PTH113 (a name that is too long is not a file)
         return f"for the file write {path.name!r}"
     spec = PathFinder.find_spec(top, [str(folder)])
     if spec is not None and spec.origin is not None:

@@ -99,5 +99,5 @@ def load_result(assembly: Assembly, folder: Path) -> Result | None:
 
 
 def _not_null(value: float | None) -> float:
-    """Return a number of a JSON file, in which null stands for one that is not finite."""
+    """Return a number of a JSON file, in which null is one that is not finite."""
     return math.nan if value is None else value

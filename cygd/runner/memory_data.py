@@ -1,6 +1,6 @@
 """Data that a program passes to `cygd.run`: arrays, and data frames.
 
-A run folder must hold what it takes to resume or repeat the run, and YAML is no place for large arrays. So
+A run folder must hold what it takes to resume or repeat the run, and YAML is not made for large arrays. So
 arrays become data.npz and frames data.csv in the run folder, and config.yaml names these files. Both are read
 back to the same bits.
 """

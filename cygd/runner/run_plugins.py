@@ -1,6 +1,6 @@
 """The plugins of a run folder: code that resuming or loading the run executes.
 
-A run folder holds copies of the plugin files with which the run began. Whoever made the folder chose them, so
+A run folder holds copies of the plugin files with which the run began, and may come from elsewhere. So
 commands that only read a folder never execute them, and the others say what they execute (SECURITY.md).
 """
 

@@ -228,7 +228,7 @@ class Store:
         return (path / "config.yaml").is_file() and any((path / "checkpoints").glob("*.npz"))
 
     def set_aside(self, name: str) -> None:
-        """Rename what an unfinished run or search left behind to `<name>.unfinished-<number>`."""
+        """Rename what an unfinished run or search left to `<name>.unfinished-<number>`."""
         path = self.path / name
         if path.exists():
             number = 1

@@ -72,7 +72,7 @@ def check_shape(value: Any, shape: Any, key: str = "") -> None:
     """Raise a ValueError that names the first value which does not have the expected shape.
 
     A shape is a `Type`; a tuple of types, and last perhaps another shape, of which one must fit; `[shape]`
-    for a list; or a mapping from keys to shapes, in which `name?` may be missing and `...` stands for every
+    for a list; or a mapping from keys to shapes, in which `name?` may be missing and `...` means every
     key. Other keys are ignored.
 
     >>> check_shape({"epochs": 1, "seen": [2]}, {"epochs": COUNT, "seen": [COUNT], "seconds?": NUMBER})

@@ -48,7 +48,7 @@ def test_no_warning_without_an_earlier_run(tmp_path, caplog, content):
 def git(tmp_path, monkeypatch):
     """Return a function that calls git in a new repository."""
     if shutil.which("git") is None:
-        pytest.skip("there is no git")
+        pytest.skip("git is not installed")
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "me")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "me@example.org")

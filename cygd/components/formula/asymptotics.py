@@ -11,12 +11,10 @@ from collections.abc import Sequence
 
 from cygd.components.formula.nodes import Factor, Node
 
-_GROWS_WITH_OPERANDS = frozenset(
-    (
-        *("sum", "abs", "log_cosh", "log_sum_exp", "root_minus", "root_sum", "softplus"),
-        *("minimum", "maximum", "where", "exp_finite"),
-    )
-)
+_GROWS_WITH_OPERANDS = {
+    "sum", "abs", "log_cosh", "log_sum_exp", "root_minus", "root_sum", "softplus",
+    "minimum", "maximum", "where", "exp_finite",
+}  # fmt: skip
 
 
 class GrowthAnalysis:

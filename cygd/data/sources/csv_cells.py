@@ -67,7 +67,7 @@ class CsvCells:
 def mark_quoted_words(
     lines: Iterable[str], delimiter: str, quote: str, words: Iterable[str]
 ) -> Iterator[str]:
-    """Mark the words that stand for a missing value unless they are quoted, where they are quoted.
+    """Mark quoted words that without quotes would be missing values.
 
     Within a quoted cell a quote is doubled, so that the pattern of a whole cell occurs only as a cell.
     """

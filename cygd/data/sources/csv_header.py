@@ -76,7 +76,7 @@ def complete_names(names: list[str], records: Sequence[list[str]]) -> list[str]:
     """Return the names of all columns, "" for those that the header leaves out.
 
     All rows may have one cell more than the header: the first holds row names, as R writes them. Or the
-    additional cells are empty, behind a delimiter at the end of each row.
+    additional cells are empty, after a delimiter at the end of each row.
     """
     widths = {len(record) for record in records}
     if len(widths) != 1:

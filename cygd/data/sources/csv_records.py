@@ -21,7 +21,7 @@ from cygd.data.sources.csv_cells import mark_quoted_words
 from cygd.data.sources.text_io import open_text
 from cygd.errors import DataError
 
-MAX_CELL = 1 << 24  # characters; a longer one is the rest of the file behind a quote that is never closed
+MAX_CELL = 1 << 24  # characters; a longer one is the rest of the file after a quote that is never closed
 DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "whitespace": "whitespace", "comma": ",", "semicolon": ";"}
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
@@ -115,7 +115,7 @@ def iterate_records(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each record with the line it starts on; empty lines are skipped.
 
-    With `mark`, quoted words that otherwise stand for a missing value are marked.
+    With `mark`, quoted words that without quotes would be missing values are marked.
     """
     with open_lines(file, csv_format) as lines:
         if mark:

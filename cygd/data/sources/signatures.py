@@ -1,4 +1,4 @@
-"""Files that are no text: their formats, known by the first bytes, and what to do about each."""
+"""Formats of files that are not text, recognized by their first bytes, and what to do about each."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def normalize_encoding(name: str) -> str:
 
 
 def open_bytes(file: Path) -> BinaryIO:
-    """Open a text file as bytes, decompressed; raise an error if it holds no text."""
+    """Open a text file as bytes, decompressed; raise an error if it is not text."""
     content = content_of(file)
     raw = content.open("rb")
     start = raw.read(SIGNATURE_BYTES)
