@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,10 @@ class DataSource(Component):
             for name in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(name, str) and name and "\0" not in name:
                     path = STDIN if name == "-" else folder / name
-                    is_source = path.is_file() or (self.tier == "built-in" and is_pipe(path))
+                    # isfile: False for a name that is too long
+                    is_source = os.path.isfile(path) or (  # noqa: PTH113
+                        self.tier == "built-in" and is_pipe(path)
+                    )
                     files += [path] if is_source else glob_files(folder, name)
         return files
 

@@ -129,7 +129,10 @@ def sort_by_time(table: Table, name: str | None, time_format: str | None = None)
         raise missing_value_error(table, name)
     if time_format is None and (column.string_codes is None or (column.string_codes < 0).all()):
         check_no_infinity(table, name)
-        return np.argsort(column.numbers, kind="stable").astype(np.uint32)
+        # integers such as nanoseconds since 1970 are not exact in float64, but their labels are
+        is_exact = bool((np.abs(column.numbers) < 2**53).all())
+        keys = column.numbers if is_exact else column.factorize()[0]
+        return np.argsort(keys, kind="stable").astype(np.uint32)
     texts, first_rows, codes = distinct_texts(table, name, time_format)
     times = parse_times(texts, time_format)
     if times.invalid is not None:

@@ -116,7 +116,7 @@ def _recorded(folder: Path) -> tuple[Path, dict[str, str]] | None:
 def _is_same(before: Path, now: Path) -> bool:
     try:
         return before.samefile(now)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a null character
         return False
 
 

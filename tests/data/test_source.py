@@ -59,6 +59,13 @@ def test_failing_source_is_named(load, error, message):
         DataSource("own", load).read(Path())
 
 
+def test_option_that_is_too_long_for_a_file_name_is_no_file(tmp_path):
+    def own(folder, path="x"):
+        raise NotImplementedError
+
+    assert DataSource("own", own).configured({"path": "x" * 5000}).files(tmp_path) == []
+
+
 def test_source_receives_folder_and_options(tmp_path, prepare):
     seen = []
 

@@ -143,6 +143,8 @@ def test_two_formats_are_an_error_at_the_row_of_the_second(first, second, hint):
 def test_numbers_are_ordered_as_numbers():
     assert order([10, 9, -1.5, 9]) == [2, 1, 3, 0]
     assert order(["20260201", "20260131"]) == [1, 0]
+    nanoseconds = [1_770_000_000_000_000_000 + n for n in (3, 1, 2, 1)]
+    assert order(nanoseconds) == order(np.array(nanoseconds)) == [1, 3, 2, 0]
     with pytest.raises(DataError, match=r"row 1 .*: expected a number as in the first row, got '2026-01-31'"):
         order([1, "2026-01-31", 2])
     with pytest.raises(DataError, match=r"row 1 .*: expected a finite number, got inf"):

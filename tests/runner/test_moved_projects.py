@@ -214,3 +214,11 @@ def test_folder_of_an_earlier_version_resumes_with_data_path(project, here, monk
         cygd.resume(moved / "runs" / "mine")
     data = moved / "data" / "a.csv"
     assert cygd.resume(moved / "runs" / "mine", [f"data.path={data}"]).status == "completed"
+
+
+@pytest.mark.parametrize("directory", ["/a\0b", "/" + "x" * 5000, ""], ids=["null", "long", "empty"])
+def test_recorded_folder_that_cannot_exist(project, monkeypatch, directory):
+    folder = run(project, monkeypatch)
+    path = folder / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "directory": directory}))
+    assert cygd.resume(folder).status == "completed"
