@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,4 +109,4 @@ def _json_value(value: Label | Any) -> Label | None:
     if isinstance(value, str | int):
         return value
     number = float(str(value))  # the shortest text of a float32
-    return number if number - number == 0 else None
+    return number if math.isfinite(number) else None
