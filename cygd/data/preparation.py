@@ -8,7 +8,6 @@ passed on unchanged, memory-mapped or not.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ from cygd.data.inplace import convert_in_place
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
-from cygd.data.sources.pipes import content_of
+from cygd.data.sources.pipes import content_hash
 from cygd.data.split import SplitRows, check_small_classes, sort_by_time, split_rows
 from cygd.data.table import Table
 from cygd.errors import ConfigError, CygdError, DataError, format_count
@@ -104,11 +103,8 @@ def data_source(
 def fingerprint(section: DataSection, folder: Path, components: Components | None = None) -> dict[str, str]:
     """Return the SHA-256 of every data file of a section, by its path."""
     parts: list[PartName | None] = [None, *(part for part in HELD_OUT if getattr(section, part))]
-    hashes = {}
-    for path in (path for part in parts for path in data_source(section, components, part).files(folder)):
-        with content_of(path).open("rb") as file:
-            hashes[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
+    sources = (data_source(section, components, part) for part in parts)
+    return {str(path): content_hash(path) for source in sources for path in source.files(folder)}
 
 
 def prepare(experiment: Experiment, components: Components | None = None) -> PreparedData:

@@ -6,7 +6,6 @@ to explain differences between two runs.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import logging
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cygd import core
-from cygd.data.sources.pipes import content_of
+from cygd.data.sources.pipes import content_hash
 from cygd.errors import CheckpointError
 from cygd.tracking.stored_files import HASHES, read_json
 
@@ -62,8 +61,7 @@ def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, st
     for path in paths:
         inside = base is not None and path.is_relative_to(base)
         name = path.relative_to(base).as_posix() if inside and base else str(path)
-        with content_of(path).open("rb") as file:
-            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        found[name] = content_hash(path)
     return found
 
 

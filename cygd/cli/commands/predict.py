@@ -260,19 +260,11 @@ def _choose_source(path: str, reading: LoadedExperiment) -> DataSource:
 
 def _read_inputs(path: Path) -> Array:
     """Return the array of an .npy file, or the array x of an .npz file."""
-    import numpy as np
-
-    from cygd.data.sources.arrays import READ_ERRORS, array_file_error, map_array, read_member
+    from cygd.data.sources.arrays import map_array, open_npz, read_member
 
     if path.suffix.lower() == ".npy":
         return map_array(path)
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise DataError(f"{path}: expected an .npz file, got an .npy file", hint="rename it to .npy")
-        with archive:
-            if "x" not in archive.files:
-                raise DataError(f"{path} has no array 'x', only {', '.join(archive.files) or 'none'}")
-            return read_member(archive, "x", path)
-    except READ_ERRORS as error:
-        raise array_file_error(path, error) from None
+    with open_npz(path, hint="rename it to .npy") as archive:
+        if "x" not in archive.files:
+            raise DataError(f"{path} has no array 'x', only {', '.join(archive.files) or 'none'}")
+        return read_member(archive, "x", path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -43,23 +44,29 @@ def load_npy(folder: Path, *, x: str, y: str, classes: bool = False) -> Dataset:
 def load_npz(folder: Path, *, path: str, classes: bool = False) -> Dataset:
     """Read the arrays x and y, and sample_weight if it exists, from an .npz file."""
     file = resolve_path(folder, path, "path")
-    arrays = {}
-    try:
-        with content_of(file).open("rb") as raw:  # np.load(path) would not close a damaged file
-            archive = np.load(raw, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise DataError(f"{file}: expected an .npz file, got an .npy file", hint="use source: npy")
-            names = archive.files
-            for name in ("x", "y", "sample_weight"):
-                if name in names:
-                    arrays[name] = read_member(archive, name, file)
-    except READ_ERRORS as error:
-        raise array_file_error(file, error) from None
+    with open_npz(file) as archive:
+        names = archive.files
+        arrays = {
+            name: read_member(archive, name, file) for name in ("x", "y", "sample_weight") if name in names
+        }
     for name in ("x", "y"):
         if name not in arrays:
             raise DataError(f"{file}: expected an array {name!r}, got {', '.join(names) or 'none'}")
     weights = arrays.get("sample_weight")
     return make_dataset(arrays["x"], arrays["y"], classes, f"{file}: x", f"{file}: y", weights)
+
+
+@contextmanager
+def open_npz(file: Path, hint: str = "use source: npy") -> Iterator[NpzFile]:
+    """Open an .npz file, or raise an error with the hint if it is an .npy file."""
+    try:
+        with content_of(file).open("rb") as raw:  # np.load(path) would not close a damaged file
+            archive = np.load(raw, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise DataError(f"{file}: expected an .npz file, got an .npy file", hint=hint)
+            yield archive
+    except READ_ERRORS as error:
+        raise array_file_error(file, error) from None
 
 
 def read_member(archive: NpzFile, name: str, file: Path) -> Array:

@@ -7,6 +7,7 @@ copies last until the end of a run (`pipe_copies`) or of a command.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import stat
@@ -52,6 +53,12 @@ def content_of(path: Path) -> Path:
         if key not in _copies:
             _copies[key] = copy_pipe(path)
         return Path(_copies[key].name)
+
+
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of what a file or pipe holds."""
+    with content_of(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
