@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cygd import files
-from cygd.files import write_durably, write_user_file
+from cygd.files import open_durably, write_durably, write_user_file
 
 
 @pytest.fixture
@@ -136,3 +136,16 @@ def test_new_file_does_not_replace_another(tmp_path, monkeypatch):
 def test_longest_file_names_can_be_written(tmp_path, name):
     write_durably(tmp_path / name, b"1")
     assert names(tmp_path) == [name]
+
+
+def test_a_file_that_is_written_in_blocks_appears_when_it_is_complete(tmp_path):
+    with open_durably(tmp_path / "a") as file:
+        file.write(b"1")
+        assert not (tmp_path / "a").exists()
+        file.write(b"2")
+    assert (tmp_path / "a").read_bytes() == b"12"
+    with pytest.raises(TypeError), open_durably(tmp_path / "a") as file:
+        file.writelines([b"3", "text"])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"12")]
+    with pytest.raises(FileNotFoundError), open_durably(tmp_path / "missing" / "a"):
+        pass

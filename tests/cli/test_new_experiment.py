@@ -1,5 +1,6 @@
 """`cygd new experiment`: the written experiment runs, for many kinds of data."""
 
+import gzip
 import random
 from pathlib import Path
 
@@ -211,10 +212,12 @@ def test_parquet(written):
     assert content["loss"] == "binary_cross_entropy"
 
 
-def test_svmlight(written):
+@pytest.mark.parametrize("name", ["data.svm", "data.LIBSVM", "data.svm.gz"])
+def test_svmlight(written, name):
     rows = [f"{[1, -1][i % 2]} 1:{noise.random():.3f} 2:{noise.random():.3f}" for i in range(60)]
-    Path("data.svm").write_text("\n".join(rows))
-    content, _ = written("--data", "data.svm")
+    text = "\n".join(rows).encode()
+    Path(name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    content, _ = written("--data", name)
     assert content["data"]["source"] == "svmlight"
     assert content["loss"] == "binary_cross_entropy"
 
