@@ -7,6 +7,7 @@ file removes it again. The header of the report names the cygd under test.
 import importlib.util
 import signal
 import sys
+import types
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -16,6 +17,11 @@ HERE = Path(__file__).resolve().parent
 
 if not any((HERE / "cygd" / "core" / f"dispatch{suffix}").exists() for suffix in EXTENSION_SUFFIXES):
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+
+# tools/ is imported from this folder, wherever cygd is installed
+tools = types.ModuleType("tools")
+tools.__path__ = [str(HERE / "tools")]
+sys.modules["tools"] = tools
 
 # a shell's background jobs ignore SIGINT, and so would the child processes that tests interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
