@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cygd.data.column import Column
+from cygd.data.dataset import reject_sparse
 from cygd.data.table import Table
 from cygd.errors import DataError
 
@@ -26,14 +27,13 @@ def load_frame(folder: Path, *, columns: Mapping[str, Any]) -> Table:
 
 def named_columns(data: Any) -> dict[str, Any]:
     """Return the columns of a mapping, a data frame or an Arrow table by their names."""
+    check_named_columns(data)
     if hasattr(data, "get_column"):  # Polars
         names, column = list(data.columns), data.get_column
     elif hasattr(data, "column_names"):  # Arrow
         names, column = data.column_names, data.column
-    elif hasattr(data, "keys"):
-        names, column = list(data.keys()), data.__getitem__
     else:
-        raise DataError(f"columns: expected a mapping or a data frame, got {type(data).__name__}")
+        names, column = list(data.keys()), data.__getitem__
     texts = [str(name).strip() for name in names]  # as the header of a text file
     for i, text in enumerate(texts):
         if not text or text in texts[:i]:
@@ -42,6 +42,16 @@ def named_columns(data: Any) -> dict[str, Any]:
     if not texts:
         raise DataError("columns: expected at least one column, got none")
     return {text: column(name) for text, name in zip(texts, names, strict=True)}
+
+
+def check_named_columns(data: Any) -> None:
+    """Raise a DataError for what has no named columns; a pandas Series has keys, but those of rows."""
+    reject_sparse(data, "columns")
+    if hasattr(data, "get_column") or hasattr(data, "column_names"):
+        return
+    if not hasattr(data, "keys") or hasattr(data, "to_frame"):
+        hint = "name the columns: data={'x': ..., 'y': ...}, or make a data frame of it"
+        raise DataError(f"columns: expected a mapping or a data frame, got {type(data).__name__}", hint=hint)
 
 
 def csv_of(table: Table) -> str:
