@@ -25,6 +25,8 @@ def _node(value: Any, path: KeyPath, mark: Mark) -> Node:
     if path[-1:] == ("columns",) and not _is_plain(value):  # of the source `frame`
         return Node(raw_columns(value), mark, mark)
     if hasattr(value, "__array__") and not isinstance(value, np.generic):  # arrays, data frames, tensors
+        if np.ma.is_masked(value):  # NumPy would take the values below the mask
+            raise mark.error("expected values, got a masked array", "fill its gaps: .filled(VALUE)", path)
         value = np.asarray(value)
         if path[-1:] and path[-1] in _ARRAY_KEYS and value.dtype.kind in "biuf":
             return Node(value, mark, mark)

@@ -21,6 +21,7 @@ import numpy as np
 from cygd import config
 from cygd.components import Component
 from cygd.data import PreparedData, prepare
+from cygd.data.sources.frame import check_named_columns
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
 from cygd.network import Layer, Network, evaluation
@@ -111,6 +112,7 @@ def read(
     values = [overrides] if isinstance(overrides, str) else overrides
     document = config.read(source if isinstance(source, Mapping) else Path(source), values)
     if data is not None:
+        check_named_columns(data)
         document = document.with_frame(data)
     moved: Mapping[str, str] = {}
     if not isinstance(source, Mapping) and Path(source).name == "config.yaml":

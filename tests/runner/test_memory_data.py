@@ -1,7 +1,9 @@
 """Data that a program passes to `cygd.run`: arrays, and data frames."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 import cygd
 from cygd.data.sources.csv import load_csv
@@ -138,6 +140,10 @@ def test_a_moved_run_folder_takes_its_data_along(here):
     ("data", "message"),
     [
         (3, "columns: expected a mapping or a data frame, got int"),
+        ([{"a": 1, "y": 2}], "columns: expected a mapping or a data frame, got list"),
+        (np.ones((3, 2)), "columns: expected a mapping or a data frame, got ndarray"),
+        (pd.Series([1.0, 2.0]), "columns: expected a mapping or a data frame, got Series"),
+        (sparse.csr_matrix(np.eye(2)), "columns: sparse matrices are not supported, got csr_matrix"),
         ({}, "columns: expected at least one column, got none"),
         ({"a": [], "y": []}, "columns: expected at least one row, got none"),
         ({"a": [1, 2], "y": [1]}, "the columns differ in length: 'a' has 2, 'y' has 1"),
@@ -152,6 +158,14 @@ def test_invalid_frames_are_an_error_without_a_run_folder(here, data, message):
         cygd.run({"data": {"targets": ["y"]}, **REST}, data=data)
     assert message in str(error.value)
     assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize("key", ["x", "y"])
+def test_masked_inline_arrays_are_refused(here, key):
+    arrays = {"x": np.ones((3, 1)), "y": np.ones((3, 1))}
+    arrays[key] = np.ma.masked_array(arrays[key], [[False], [True], [False]])
+    with pytest.raises(ConfigError, match=rf"data\.{key}: expected values, got a masked array"):
+        cygd.run({**REST, "data": {"source": "inline", **arrays}})
 
 
 def test_frame_without_targets():

@@ -13,15 +13,15 @@ import numpy as np
 
 from cygd.data.column import Column
 from cygd.data.containers import is_named, named_columns
+from cygd.data.dataset import reject_sparse
 from cygd.data.table import Table
 from cygd.errors import DataError
 
 
 def load_frame(folder: Path, *, columns: Mapping[str, Any]) -> Table:
     """Return the columns of a mapping, a data frame or an Arrow table."""
+    check_named_columns(columns)
     try:
-        if not is_named(columns):
-            raise DataError(f"expected a mapping or a data frame, got {type(columns).__name__}")
         named = named_columns(columns)
         names = [name.strip() for name in named]  # as the header of a text file
         for i, name in enumerate(names):
@@ -35,6 +35,14 @@ def load_frame(folder: Path, *, columns: Mapping[str, Any]) -> Table:
     if not len(table):
         raise DataError("columns: expected at least one row, got none")
     return replace(table, where="data")
+
+
+def check_named_columns(data: Any) -> None:
+    """Raise a DataError for what has no named columns; a pandas Series has keys, but those of rows."""
+    reject_sparse(data, "columns")
+    if not is_named(data) or (hasattr(data, "keys") and hasattr(data, "to_frame")):
+        hint = "name the columns: data={'x': ..., 'y': ...}, or make a data frame of it"
+        raise DataError(f"columns: expected a mapping or a data frame, got {type(data).__name__}", hint=hint)
 
 
 def csv_of(table: Table) -> str:
