@@ -144,7 +144,8 @@ def test_functions_of_a_plugin_that_is_not_loaded_are_an_error_that_names_the_co
         sys.stdout.buffer.write(pickle.dumps(cygd.Network(3, [(2, mine)])))
     """
     code = "\n".join(line.strip() for line in code.format(folder=str(tmp_path)).splitlines())
-    content = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    command = [sys.executable, "-c", code]
+    content = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path).stdout
     with pytest.raises(
         ComponentPickleError, match="activation 'mine' cannot be unpickled: No module named 'some_plugin'"
     ):

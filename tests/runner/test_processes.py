@@ -60,16 +60,14 @@ ACTIVATIONS = {
 }
 
 
-def run(activation, out):
-    """Run an experiment in another process, with a plugin file."""
-    return cygd.run(experiment(activation), plugins=["plugin.py"], out=out)
-
-
 @pytest.mark.parametrize("method", ["spawn", "fork"])
 def test_results_of_a_process_pool_travel(here, method):
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
-        futures = {kind: pool.submit(run, ACTIVATIONS[kind], f"pool-{kind}") for kind in ACTIVATIONS}
+        futures = {
+            kind: pool.submit(cygd.run, experiment(activation), plugins=["plugin.py"], out=f"pool-{kind}")
+            for kind, activation in ACTIVATIONS.items()
+        }
         results = {kind: future.result(timeout=100) for kind, future in futures.items()}
     for kind, result in results.items():
         expected = cygd.run(experiment(ACTIVATIONS[kind]), plugins=["plugin.py"], out=f"here-{kind}")
@@ -79,20 +77,12 @@ def test_results_of_a_process_pool_travel(here, method):
         np.testing.assert_array_equal(result.model.predict(X), expected.model.predict(X))
 
 
-def predict(model):
-    return model.predict(X)
-
-
-def fail(source):
-    return cygd.run(source)
-
-
 def test_models_and_errors_travel_to_and_from_a_process(here):
     model = cygd.run(experiment("bent_identity"), plugins=["plugin.py"]).model
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        np.testing.assert_array_equal(pool.submit(predict, model).result(timeout=100), model.predict(X))
+        np.testing.assert_array_equal(pool.submit(model.predict, X).result(timeout=100), model.predict(X))
         with pytest.raises(ConfigError, match="unknown activation 'tanhh'") as caught:
-            pool.submit(fail, experiment("tanhh")).result(timeout=100)
+            pool.submit(cygd.run, experiment("tanhh")).result(timeout=100)
     assert caught.value.problems[0].hint == "did you mean 'tanh'?"
 
 
