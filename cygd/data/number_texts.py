@@ -31,6 +31,7 @@ NUMBER = re.compile(
     r"(?P<digits>[.,]?\d(?:[\d.,'\u2019_\s]*\d)?[.,]?)"
     rf"\s*(?P<after>{CURRENCY}|[%\u2030\u00b0\u00b5\u03bc\u03a9a-zA-Z\u00b2\u00b3/]{{1,12}}\.?)?"
 )
+CURRENCY_SIGN = re.compile(r"[$\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba]")
 ACCOUNTING = re.compile(
     r"\((.*)\)|(.*\d)\s*-|[\u2013\u2014]\s*(.*)"
 )  # (5), 5- and a dash are negative numbers
@@ -92,6 +93,26 @@ def number_options(texts: Sequence[str]) -> list[dict[str, Any]]:
             fitting.append((n_numbers, choice))
     best = max((n_numbers for n_numbers, _ in fitting), default=0)
     return [choice for n_numbers, choice in fitting if n_numbers == best]
+
+
+def only_options(texts: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Return the options under which all texts are numbers, and a text, if there is no other reading.
+
+    Examples
+    --------
+    >>> only_options(["1.299,99", "850,00"])
+    ({'decimal': ',', 'thousands': '.'}, '1.299,99')
+    >>> only_options(["1,200", "2,350"])
+    ({}, '')
+    """
+    words = [text for text in texts if text not in PLACEHOLDERS]
+    options = number_options(words[:MAX_TEXTS]) if words else []
+    if not options or any(parse(word, options[0]) is None for word in words):
+        return {}, ""
+    has_readings = len(options) > 1 and {"thousands": ","}.items() <= options[0].items()
+    if has_readings or not all(map(CURRENCY_SIGN.search, options[0].get("units", ()))):
+        return {}, ""
+    return options[0], max(words, key=len)
 
 
 def parse(text: str, options: dict[str, Any]) -> float | None:

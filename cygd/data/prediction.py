@@ -84,7 +84,8 @@ def match_positions(table: Table, preprocessing: Preprocessing, layout: Sequence
             f"{table.where}: column {places} of {len(names)} is taken for the {noun} {quoted}, not used",
         )
     if without_targets and len(names) == len(without_targets):
-        note = f"{table.where}: {len(names)} columns are taken for all but the {noun} {quoted}"
+        counted = "1 column is" if len(names) == 1 else f"{len(names)} columns are"
+        note = f"{table.where}: {counted} taken for all but the {noun} {quoted}"
         return rename(table, names, without_targets), note
     if len(names) == len(inputs):
         return rename(table, names, inputs), ""

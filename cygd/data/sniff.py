@@ -16,7 +16,7 @@ import numpy as np
 from cygd.components import Components
 from cygd.data.column import Column
 from cygd.data.dataset import Array, Dataset, Label
-from cygd.data.number_texts import describe_texts
+from cygd.data.number_texts import describe_texts, only_options, parse
 from cygd.data.numbers import PLACEHOLDERS
 from cygd.data.sniff_text import TextGuess, sniff_text
 from cygd.data.source import DataSource, source_of_file
@@ -67,6 +67,8 @@ def sniff_table(path: str, components: Components) -> TableGuess:
     assert isinstance(source, DataSource)
     data = source.configured(options).read(Path())
     table = Table.from_dataset(data, str(file)) if isinstance(data, Dataset) else data
+    if name == "csv":
+        table = read_number_texts(file, source, table, options, guess.notes)
     if name == "csv" and (words := missing_words(table)):
         options["missing_values"] = words
         listed = ", ".join(map(repr, words))
@@ -81,6 +83,44 @@ def sniff_table(path: str, components: Components) -> TableGuess:
         if column.name in table.index_columns:
             columns[i] = replace(column, unusable="row names")
     return TableGuess(name, options, table, columns, guess.notes)
+
+
+def read_number_texts(
+    file: Path, source: DataSource, table: Table, options: dict[str, Any], notes: list[str]
+) -> Table:
+    """Return a table whose texts that can only be one number, 5% or $5.00 or 1.299,99, are numbers.
+
+    The options hold for the whole file: none is set that would read another column differently.
+    """
+    for name, column in table.columns.items():
+        found, example = only_options(list(column.string_counts))
+        if "percent" in found and not np.isnan(column.numbers).all():
+            continue  # 5 beside 5% may be 5 or 0.05
+        if "units" in found:
+            found["units"] = sorted({*options.get("units", []), *found["units"]})
+        chosen = {key: value for key, value in found.items() if options.get(key) != value}
+        if not chosen or any(key in options for key in chosen if key != "units"):
+            continue
+        again = source.configured({**options, **chosen}).read(Path())
+        assert isinstance(again, Table)
+        if not set(again.columns[name].string_counts) <= PLACEHOLDERS or not keeps_numbers(table, again):
+            continue
+        options.update(chosen)
+        table = again
+        texts = {key: "true" if value is True else repr(value) for key, value in found.items()}
+        listed = ", ".join(f"{key}: {text}" for key, text in texts.items())
+        reading = f"{example!r} is taken for {parse(example, found):.12g}"
+        notes.append(f"{file}: column {name!r}: {reading} ({listed})")
+    return table
+
+
+def keeps_numbers(table: Table, other: Table) -> bool:
+    """Return True if all numbers of a table are the same in another."""
+    for name, column in table.columns.items():
+        present = ~np.isnan(column.numbers)
+        if not np.array_equal(column.numbers[present], other.columns[name].numbers[present]):
+            return False
+    return True
 
 
 def missing_words(table: Table) -> list[str]:

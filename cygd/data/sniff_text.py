@@ -38,6 +38,7 @@ MAX_CHARACTERS, MIN_LINES = 1 << 18, 6  # of those lines, which may be long
 GAPS = {word.lower() for word in PLACEHOLDERS} | {"unknown"}
 VALUE = re.compile(r"[^a-z]*\d[^a-z]*|\d{4}-\d\d-\d\dT[\d:.+-]+Z?", re.IGNORECASE)  # numbers, dates, money
 GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")  # 1,200 may be 1200 or 1.2
+UNUSED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 YEARS = range(1900, 2100)
 
 Line = tuple[int, str]  # its number, and its text without the line end
@@ -64,7 +65,8 @@ def sniff_text(file: Path) -> TextGuess:
     """Return the options with which a text file is read."""
     guess = TextGuess()
     encoding = sniff_encoding(file)
-    guess.add("encoding", encoding)
+    fallback = encoding in ("cp1252", "latin-1")
+    guess.add("encoding", encoding, f"{file} is not UTF-8 and is taken for {encoding}" if fallback else "")
     first, last = read_ends(file, encoding)
     declared = declared_delimiter(first[0][1]) if first else None
     lines = first[1:] if declared else first
@@ -124,9 +126,9 @@ def sniff_encoding(file: Path) -> str:
         return "utf-8"  # the csv source reports a binary file
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
+        return "utf-8"
     except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+        return "latin-1" if UNUSED_IN_CP1252.search(start) else "cp1252"
 
 
 def read_ends(file: Path, encoding: str) -> tuple[list[Line], list[Line]]:

@@ -256,6 +256,24 @@ def test_source_options_override_those_of_the_run(train, predict, here):
     assert "no option 'delimeter'" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "n_rows", "note"),
+    [
+        ((), 1, "n.csv: skip_footer: 1 of the run leaves out its last line; skip_footer=0 reads them\n"),
+        (("skip_footer=0",), 2, ""),
+    ],
+)
+def test_lines_that_the_run_leaves_out_are_said(predict, here, arguments, n_rows, note):
+    (here / "s.csv").write_text("a,y\n1,2\n2,3\nend of data,\n")
+    data = {"source": "csv", "path": "s.csv", "skip_footer": 1, "targets": ["y"]}
+    cygd.run({"data": data, "model": {"layers": [1]}, "loss": "mse", "train": {"epochs": 1}}, out="r")
+    (here / "n.csv").write_text("a\n1\n2\n")
+    code, rows, err = predict("r", "n.csv", *arguments)
+    assert (code, len(rows) - 1) == (0, n_rows)
+    assert err.startswith(note)
+    assert bool(err) == bool(note)
+
+
 def test_output_file_is_not_overwritten(train, predict, here):
     train()
     code, rows, err = predict("mine", "t.csv", "-o", "p.csv")

@@ -105,7 +105,12 @@ def test_line_number_counts_empty_lines_and_multiline_records(read, fast):
         ("1,2\n3,4,5\n", {"header": False}, "t.csv:2: expected 2 cells as in the first row, got 3"),
         ("a,b\nx,2\ny\n", {}, "t.csv:3: expected 2 cells as in the header, got 1"),
         ("a,,b\n1,2,3\n", {}, "t.csv:1: column 2 of the header has no name"),
-        ("a,b,a\n1,2,3\n", {}, "t.csv:1: duplicate column name 'a'"),
+        (
+            "a,b,a\n1,2,3\n",
+            {},
+            "t.csv:1: duplicate column name 'a'\nhint: give each column its own name in the header",
+        ),
+        ("1,2\n", {}, "no rows\nhint: use header: false if the file has no column names"),
         (b"a,b\n1,2\n\xe9,3\n", {}, "t.csv:3: not UTF-8 text"),
         ("a,b\n1,2\n".encode("utf-16"), {}, "t.csv:1: not UTF-8 text"),
         ('a,b\n1,2\n"3,4\n', {}, "t.csv:3: unexpected end of data"),

@@ -282,6 +282,14 @@ def test_other_labels_are_no_totals(read, caplog, text):
     assert not caplog.records
 
 
+def test_skipped_row_of_numbers_written_for_people_is_a_warning(read, caplog):
+    options = {"delimiter": ";", "decimal": ",", "thousands": ".", "percent": True, "units": ["kg"]}
+    read("a;b;y\n1.000,5;5 %;2 kg\n2.000,5;7%;3 kg\n", skip_footer=1, **options)
+    assert [message.split("t.csv: ")[1] for message in caplog.messages] == [
+        "data.skip_footer leaves out the row '2.000,5;7%;3 kg'"
+    ]
+
+
 def test_skipped_row_of_numbers_is_a_warning(read, caplog):
     read("1,2\n3,4\n5,6\n", header=False, skip_rows=1, skip_footer=1)
     assert [message.split("t.csv: ")[1] for message in caplog.messages] == [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygd.data.number_texts import describe_texts
+from cygd.data.number_texts import describe_texts, only_options
 from cygd.data.numbers import CellFormat
 from cygd.data.sources.csv import load_csv
 from cygd.errors import DataError
@@ -166,3 +166,24 @@ def test_parquet_texts_that_look_like_numbers_are_a_warning(tmp_path, prepare, c
     parquet.write_table(arrow.table({"a": ["5%", "10%"], "y": [1, 2]}), tmp_path / "t.parquet")
     prepare(source="parquet", path="t.parquet", targets=("y",))
     assert caplog.records[0].hint.startswith("convert the column to numbers if '5%' is one")
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [
+        (["5%", "12.5 %"], {"percent": True}),
+        (["$5.00", "$1,299.50"], {"units": ["$"], "thousands": ","}),
+        (["5,50 €", "1.299,99 €", "n/a"], {"units": ["€"], "decimal": ",", "thousands": "."}),
+        (["1\u00a0299,99", "850,00"], {"decimal": ",", "thousands": " "}),
+        (["1,200,000", "900"], {"thousands": ","}),
+        (["1,200", "2,350"], {}),  # two readings
+        (["€1,200", "€2,350"], {}),
+        (["5 kg", "6 kg"], {}),  # may be a code
+        (["5%", "12%", "low", "8%", "9%", "1%"], {}),
+        (["(5.00)", "(6.00)"], {}),
+        (["red", "blue"], {}),
+        (["-", "N/A"], {}),
+    ],
+)
+def test_options_of_texts_with_one_reading(texts, options):
+    assert only_options(texts)[0] == options

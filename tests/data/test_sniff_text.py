@@ -113,6 +113,13 @@ def test_notes_say_what_was_taken_for_what(sniff, text, notes):
     assert sniff(text).notes == notes
 
 
+@pytest.mark.parametrize(("text", "encoding"), [("\xe9", "cp1252"), ("\xe9\x8d", "latin-1")])
+def test_an_encoding_other_than_utf_8_is_said(sniff, text, encoding):
+    guess = sniff(f"a{text},y\n1,2\n2,3\n", "latin-1")
+    assert guess.options == {"encoding": encoding}
+    assert guess.notes == [f"t.csv is not UTF-8 and is taken for {encoding} (encoding: '{encoding}')"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_encoding(sniff, encoding):
     options = sniff("größe;y\n1,5;2\n2,5;3\n", encoding).options

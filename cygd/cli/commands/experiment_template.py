@@ -25,6 +25,9 @@ COMMENT_COLUMN = 38
 OPTION_COMMENTS = {
     "delimiter": "between the cells",
     "decimal": "decimal mark",
+    "thousands": "between groups of digits",
+    "percent": "5% is 0.05",
+    "units": "texts before or after numbers, left out",
     "quote": "around texts",
     "encoding": "encoding of the file; the default is utf-8",
     "missing_values": "words for a missing value, besides the usual ones",

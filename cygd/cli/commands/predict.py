@@ -223,6 +223,11 @@ def _read_data(
             hint = "options describe text files, such as delimiter=';'"
             raise UsageError(f"the array file {path} takes no options", hint)
         return model.preprocessing.check_shape(_read_inputs(resolve_path(Path(), path, "DATA")), path)
+    for option, place in (("skip_rows", "first"), ("skip_footer", "last")):
+        count = source.options.get(option) if option not in source_options else None
+        if count and source.name == "csv":
+            lines = f"its {place} {count} lines" if count > 1 else f"its {place} line"
+            echo(f"{path}: {option}: {count} of the run leaves out {lines}; {option}=0 reads them")
     raw = source.configured({**source_options, "path": path}).read(Path())
     table = raw if isinstance(raw, Table) else Table.from_dataset(raw, path)
     table, note = match_columns(table, model.preprocessing, _layout(reading, model))

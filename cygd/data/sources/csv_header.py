@@ -46,7 +46,9 @@ def read_header(file: Path, csv_format: CsvFormat, count: int) -> Header:
         hint = "it is a binary file, or UTF-16 without a byte order mark (data.encoding: utf-16-le)"
         raise DataError(f"{file}:{line}: expected text, got null characters", hint=hint)
     if not first_records:
-        raise DataError(f"{file} has a header but no rows")
+        is_row = csv_format.header and any(parse_number(cell) is not None for cell in cells)
+        advice = "use header: false if the file has no column names" if is_row else None
+        raise DataError(f"{file} has a header but no rows", hint=advice)
     if not csv_format.header:
         names = [f"c{i}" for i in range(len(cells))]
         for i in reversed(range(1, len(names))):  # delimiters at the end of each line
@@ -118,7 +120,8 @@ def check_distinct(where: str, names: Sequence[str]) -> None:
     for name in names:
         if name and name in seen:
             is_row = parse_number(name) is not None
-            hint = "use header: false if the file has no column names" if is_row else None
+            other = "give each column its own name in the header"
+            hint = "use header: false if the file has no column names" if is_row else other
             raise DataError(f"{where}: duplicate column name {name!r}", hint=hint)
         seen.add(name)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cygd.data.numbers import parse_number
 from cygd.data.sources.csv_records import CsvFormat, split_line
 from cygd.data.sources.text_io import open_text
 from cygd.data.table import Table
@@ -50,6 +49,6 @@ def warn_about_skipped(file: Path, csv_format: CsvFormat, n_columns: int) -> Non
     for option, line in skipped:
         cells = [cell.strip() for cell in split_line(line, csv_format)]
         present = [cell for cell in cells if cell]
-        n_numbers = sum(parse_number(cell, csv_format.decimal) is not None for cell in present)
+        n_numbers = sum(csv_format.cells.parse(cell) is not None for cell in present)
         if len(cells) == n_columns and 2 * n_numbers > len(present) and not TOTAL.fullmatch(present[0]):
             log.warning("%s: data.%s leaves out the row %r", file, option, line.strip())
