@@ -259,7 +259,7 @@ def test_source_options_override_those_of_the_run(train, predict, here):
 @pytest.mark.parametrize(
     ("arguments", "n_rows", "note"),
     [
-        ((), 1, "n.csv: skip_footer: 1 of the run leaves out its last line; skip_footer=0 reads them\n"),
+        ((), 1, "n.csv: skip_footer: 1 of the run leaves out its last line; skip_footer=0 reads all lines\n"),
         (("skip_footer=0",), 2, ""),
     ],
 )

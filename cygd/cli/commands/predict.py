@@ -227,7 +227,7 @@ def _read_data(
         count = source.options.get(option) if option not in source_options else None
         if count and source.name == "csv":
             lines = f"its {place} {count} lines" if count > 1 else f"its {place} line"
-            echo(f"{path}: {option}: {count} of the run leaves out {lines}; {option}=0 reads them")
+            echo(f"{path}: {option}: {count} of the run leaves out {lines}; {option}=0 reads all lines")
     raw = source.configured({**source_options, "path": path}).read(Path())
     table = raw if isinstance(raw, Table) else Table.from_dataset(raw, path)
     table, note = match_columns(table, model.preprocessing, _layout(reading, model))
