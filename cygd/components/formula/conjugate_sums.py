@@ -6,16 +6,23 @@ which cancels too, and the derivative of that is b' d / r^3. Internal functions 
 - root_sum = r + b
 - root_ratio = 1 + b / r
 
+For b = -k e^a, k > 0, both overflow where a is large. There
+
+    r + b = d e^-a / k / (1 + sqrt(1 + d e^(-2 a) / k^2)).
+
+The logarithm of b + sqrt(b^2 + 1) is arcsinh(b), another internal function.
+
 A root that cancels against a number, as sqrt(1 + h^2) - 1 does near 0, is
 root_minus(r, c, r^2 - c^2) = r - c.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
-from cygd.components.formula.nodes import Node, Term
+from cygd.components.formula.nodes import Node, Term, is_scaled
 from cygd.components.formula.protocols import Graph, Lowering, Value
 
 _MAX_TERMS = 6  # of a sum that is searched
@@ -54,10 +61,33 @@ def _root_and_rest(
                 continue
             sign = 1.0 if k > 0 else -1.0
             b = graph.sum(0.0, [(sign * part_k, part) for part_k, part in parts])
-            merged = graph.intern("root_sum", b, graph.scale(abs(k), root), d)
+            merged = _without_overflow(graph, graph.intern("root_sum", b, graph.scale(abs(k), root), d))
             rest = [term for term in candidates if term not in parts]
             return graph.sum(0.0, [(sign, merged), *rest])
     return _root_and_number(graph, k, root, constant, others, square)
+
+
+def _without_overflow(graph: Graph, root_sum: Node) -> Node:
+    """Return r - k e^a in a form without e^a where a > 0; another sum as it is."""
+    b, _, d = root_sum.data
+    k, exponential = b.data[1][0] if is_scaled(b) else (1.0, b)
+    if k > 0 or exponential.op != "exp":
+        return root_sum
+    a = exponential.data[0]
+    small = graph.scale(d.value / k**2, graph.call("exp", graph.scale(-2.0, a)))
+    root = graph.call("sqrt", graph.add_constant(1.0, small))
+    inverse = graph.scale(-d.value / k, graph.call("exp", graph.scale(-1.0, a)))
+    large = graph.product(((inverse, 1.0), (graph.add_constant(1.0, root), -1.0)))
+    return graph.where("lt", a, graph.zero, root_sum, large)
+
+
+def log_of_root_sum(graph: Graph, x: Node) -> Node | None:
+    """Return log(sqrt(b^2 + d) + b), d > 0, as log(d) / 2 + arcsinh(b / sqrt(d))."""
+    if x.op != "root_sum" or x.data[2].value <= 0:
+        return None
+    d = x.data[2].value
+    arcsinh = graph.intern("arcsinh", graph.scale(1 / math.sqrt(d), x.data[0]))
+    return graph.add_constant(0.5 * math.log(d), arcsinh)
 
 
 def _root_and_number(
@@ -140,6 +170,24 @@ def lower_root_ratio(lowering: Lowering, node: Node) -> Value:
     if not lowering.is_pending(total):
         return lowering.emit("root_ratio", *operands)
     return lowering.lower_pair("root_sum_and_ratio", (total, node), operands)[1]
+
+
+def lower_arcsinh(lowering: Lowering, node: Node) -> Value:
+    """Return log1p(|b| + sqrt(1 + b^2) - 1) with the sign of b."""
+    graph = lowering.graph
+    b = graph.call("abs", node.data[0])
+    root_minus_one = graph.add_constant(-1.0, _hypotenuse(graph, b))
+    total = graph.call("log1p", graph.sum(0.0, ((1.0, b), (1.0, root_minus_one))))
+    return lowering.value(graph.where("lt", node.data[0], graph.zero, graph.scale(-1.0, total), total))
+
+
+def arcsinh_derivative(graph: Graph, b: Node) -> Node:
+    """Return 1 / sqrt(1 + b^2)."""
+    return graph.product(((_hypotenuse(graph, b), -1.0),))
+
+
+def _hypotenuse(graph: Graph, b: Node) -> Node:
+    return graph.call("sqrt", graph.add_constant(1.0, graph.product(((b, 2.0),))))
 
 
 def lower_root_minus(lowering: Lowering, node: Node) -> Value:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from cygd.components.formula.conjugate_sums import arcsinh_derivative
 from cygd.components.formula.exponential_sums import log_sum_exp_derivative
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Node, too_large
@@ -149,6 +150,7 @@ CHAIN_RULES: dict[str, ChainRule] = {
     "sign": lambda graph, node, x, inner: graph.zero,
     "log_cosh": _chain(lambda graph, node, x: graph.call("tanh", x)),
     "tanh_log": _chain(_tanh_log),
+    "arcsinh": _chain(lambda graph, node, x: arcsinh_derivative(graph, x)),
     "root_minus": lambda graph, node, r, inner: inner,
     "root_sum": _chain(lambda graph, node, b: graph.intern("root_ratio", *node.data)),
     "root_ratio": _chain(_root_ratio),

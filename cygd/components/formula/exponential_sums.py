@@ -31,7 +31,7 @@ Exponentials = dict[Node, float]  # a -> k: the sum of k e^a; a constant has the
 
 def log_of_sum(graph: Graph, x: Node, plus: float = 0.0) -> Node | None:
     """Return log(x + plus) if x is a sum of exponentials, else None."""
-    terms = _expand(graph, x)
+    terms = expand(graph, x)
     if terms is None or all(a is graph.zero for a in terms):
         return None
     if plus:
@@ -52,10 +52,10 @@ def log_of_sum(graph: Graph, x: Node, plus: float = 0.0) -> Node | None:
         rest = graph.intern("log", graph.scale(-1.0, graph.call("expm1", difference)))
         p = graph.sum(0.0, ((1.0, p), (1.0, rest)))
     largest = reduce(lambda a, b: graph.call("maximum", a, b), [a for a in terms if a is not graph.zero])
-    return graph.where("lt", largest, graph.number(_LARGE), _as_written(graph, x, plus), p)
+    return graph.where("lt", largest, graph.number(_LARGE), write_log(graph, x, plus), p)
 
 
-def _as_written(graph: Graph, x: Node, plus: float) -> Node:
+def write_log(graph: Graph, x: Node, plus: float) -> Node:
     """Return log(x + plus), as log1p of what is added to 1."""
     if plus == 1.0:
         return graph.intern("log1p", x)
@@ -81,14 +81,14 @@ def log_of_product(graph: Graph, x: Node) -> Node | None:
 def _is_positive(graph: Graph, node: Node) -> bool:
     if node.op in ("sigmoid", "exp", "cosh"):
         return True
-    terms = _expand(graph, node)
+    terms = expand(graph, node)
     return terms is not None and len(terms) > 1 and all(0 < k < math.inf for k in terms.values())
 
 
 # sums of exponentials -----------------------------------------------------------------------------
 
 
-def _expand(graph: Graph, node: Node) -> Exponentials | None:
+def expand(graph: Graph, node: Node) -> Exponentials | None:
     """Return a node as a sum of exponentials, or None."""
     if node.op == "number":
         return {graph.zero: node.value}
@@ -101,7 +101,7 @@ def _expand(graph: Graph, node: Node) -> Exponentials | None:
     if node.op == "sum":
         total: Exponentials = {graph.zero: node.data[0]} if node.data[0] else {}
         for k, term in node.data[1]:
-            terms = _expand(graph, term)
+            terms = expand(graph, term)
             if terms is None:
                 return None
             total = _add(total, {a: k * k_a for a, k_a in terms.items()})
@@ -112,7 +112,7 @@ def _expand(graph: Graph, node: Node) -> Exponentials | None:
 def _expand_product(graph: Graph, node: Node) -> Exponentials | None:
     product: Exponentials = {graph.zero: 1.0}
     for factor, n in node.data[0]:
-        terms = _expand(graph, factor)
+        terms = expand(graph, factor)
         if terms is None:
             return None
         if len(terms) == 1:

@@ -14,7 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from cygd.components.formula.asymptotics import GrowthAnalysis
-from cygd.components.formula.conjugate_sums import lower_root_minus, lower_root_ratio, lower_root_sum
+from cygd.components.formula.conjugate_sums import (
+    lower_arcsinh,
+    lower_root_minus,
+    lower_root_ratio,
+    lower_root_sum,
+)
 from cygd.components.formula.exponential_sums import lower_log_sum_exp
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Factor, Node, Term, is_scaled, too_large
@@ -394,6 +399,7 @@ _EXPANSIONS: dict[str, Callable[[Lowering, Node], Value]] = {
     "tanh_log": Lowering._tanh_log,
     "log_cosh": Lowering._log_cosh,
     "log_sum_exp": lower_log_sum_exp,
+    "arcsinh": lower_arcsinh,
     "root_minus": lower_root_minus,
     "root_sum": lower_root_sum,
     "root_ratio": lower_root_ratio,

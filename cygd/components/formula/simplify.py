@@ -9,7 +9,7 @@ which `lowering.py` expands:
 - tanh_log1p(v) = v (v + 2) / (v (v + 2) + 2), v > -1, with the derivative 4 (1 + v) / (v (v + 2) + 2)^2
 - exp_finite(g) = e^g, clamped to the largest finite number of the type
 
-Logarithms of longer sums are in `exponential_sums`, roots that cancel in `conjugate_sums`.
+Logarithms of longer sums are in `exponential_sums` and `mixed_sums`, roots that cancel in `conjugate_sums`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from cygd.components.formula.conjugate_sums import simplify_roots
+from cygd.components.formula.conjugate_sums import log_of_root_sum, simplify_roots
 from cygd.components.formula.exponential_sums import log_of_product, log_of_sum
+from cygd.components.formula.mixed_sums import log_of_mixed_sum
 from cygd.components.formula.nodes import Node, Term, float_power, is_scaled
 from cygd.components.formula.protocols import Graph
 
@@ -278,6 +279,9 @@ def _log(graph: Graph, x: Node) -> Node | None:
         return graph.scale(-1.0, graph.call("softplus", graph.scale(-1.0, x.data[0])))
     if x.op == "cosh":
         return graph.intern("log_cosh", x.data[0])
+    simplified = log_of_root_sum(graph, x)
+    if simplified is not None:
+        return simplified
     match = _match_logistic(graph, x)
     if match is not None:
         c, a, g = match
@@ -289,7 +293,7 @@ def _log(graph: Graph, x: Node) -> Node | None:
         simplified = log_of_product(graph, term) if k > 0 else None
         if simplified is not None:
             return graph.add_constant(math.log(k), simplified)
-    simplified = log_of_product(graph, x) or log_of_sum(graph, x)
+    simplified = log_of_product(graph, x) or log_of_sum(graph, x) or log_of_mixed_sum(graph, x)
     if simplified is not None:
         return simplified
     if x.op == "sum" and x.data[0] == 1.0:
@@ -308,7 +312,7 @@ def _log1p(graph: Graph, x: Node) -> Node | None:
             return graph.call("softplus", graph.add_constant(math.log(k), term.data[0]))
         if term.op == "sigmoid" and k == -1.0:
             return graph.scale(-1.0, graph.call("softplus", term.data[0]))
-    return log_of_sum(graph, x, plus=1.0)
+    return log_of_sum(graph, x, plus=1.0) or log_of_mixed_sum(graph, x, plus=1.0)
 
 
 def _tanh(graph: Graph, x: Node) -> Node | None:

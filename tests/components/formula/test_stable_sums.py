@@ -52,6 +52,18 @@ SUMS_OF_EXPONENTIALS = [
     "log(7 * exp(h))",
     "0.5 * h * log(1 + exp(2 * h) + exp(-h))",
     "log1p(0.5 * expm1(h))",
+    "log(exp(h) + h**2 + 1)",
+    "log(2 * cosh(h) + h**2)",
+    "log1p(exp(h) + sqrt(h**2 + 3))",
+    "log(exp(-h) + exp(2 * h) + h**2 + 0.1)",
+    "log(0.5 + exp(h) * h**2)",
+    "log((1 + exp(h)) * (2 + h**2) + 3)",
+    "log(3 + exp(2 * h) - exp(h) + h**2)",
+    "log(2 + h * sinh(h))",
+    "sqrt(exp(2 * h) + 1) - exp(h)",
+    "exp(h) - sqrt(exp(2 * h) + 3)",
+    "sqrt(exp(h) + 1) - exp(h / 2)",
+    "3 * sqrt(4 * exp(-2 * h) + 1) - 6 * exp(-h)",
 ]
 # logarithms whose terms cancel where the result is small
 DIFFERENCES = {"log(cosh(h)**2 * exp(h))", "log((1 + exp(h)) / (3 + exp(2 * h)))"}
@@ -69,6 +81,10 @@ ROOTS = [
     "h * (1 + h / sqrt(1 + h**2)) / 2",
     "sqrt(h**2 + 1) - 1",
     "2 - sqrt(h**2 + 4)",
+    "log(h + sqrt(h**2 + 1))",
+    "log(sqrt(1 + h * h) - h)",
+    "log(h / 3 + sqrt(h**2 / 9 + 1)) * h",
+    "log(2 * h + sqrt(4 * h**2 + 9))",
 ]
 
 
@@ -123,6 +139,19 @@ def test_limits(text, at, value, slope, dtype):
     derivative = activation.evaluate_derivative(h, y_hat)
     np.testing.assert_allclose(y_hat, np.array([value, np.nan]), atol=1e-18)
     np.testing.assert_allclose(derivative, np.array([slope, np.nan]), atol=1e-18)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "text", ["log(sinh(h) / h)", "log((exp(h) - 1) / h)", "log(expm1(2 * h) / h + h**2)"]
+)
+def test_a_quotient_overflows_nowhere_before_its_logarithm(text, dtype):
+    activation = Activation("f", formula=f"where(h == 0, 0, {text})")
+    h = np.array([-1e4, -300, -92, -3, 2, 92, 300, 1e4], dtype)
+    y_hat = activation.evaluate(h)
+    for x, *found in zip(h, y_hat, activation.evaluate_derivative(h, y_hat), strict=True):
+        for got, want in zip(found, exact(text, x), strict=True):
+            assert abs(got - want) < 60 * np.finfo(dtype).eps * abs(want)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
