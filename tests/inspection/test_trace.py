@@ -164,6 +164,44 @@ def test_sample_weights(tmp_path):
     np.testing.assert_array_equal(network.parameters, cygd.run(source).model.network.parameters)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("loss", "factor"), [("mse", 2), ("squared_error", 2), ("sse", 1)])
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_a_small_batch_divides_by_its_rows_times_the_mean_weight(tmp_path, batch_size, loss, factor, dtype):
+    (tmp_path / "a.csv").write_text("a,y,w\n1,2,1\n2,1,3\n3,5,0\n4,1,0.5\n")
+    steps = cygd.trace(
+        {
+            "data": {
+                "source": "csv",
+                "path": str(tmp_path / "a.csv"),
+                "targets": ["y"],
+                "inputs": ["a"],
+                "sample_weight": "w",
+            },
+            "model": {"layers": [{"units": 1, "bias": False, "weights": [[0.5]]}], "dtype": dtype},
+            "loss": loss,
+            "optimizer": {"name": "sgd", "learning_rate": 1e-3},
+            "train": {"epochs": 1, "batch_size": batch_size, "shuffle": False},
+        },
+        4,
+    )
+    x, y, weight = np.array([1.0, 2, 3, 4]), np.array([2.0, 1, 5, 1]), np.array([1, 3, 0, 0.5])
+    w, start = 0.5, 0
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    for step in steps[: -(-4 // batch_size)]:
+        batch = slice(start, start + batch_size)
+        error = w * x[batch] - y[batch]
+        divisor = len(error) * weight.mean() if loss == "mse" else 1
+        gradient = factor * (weight[batch] * error * x[batch]).sum() / divisor
+        value = factor / 2 * (weight[batch] * error**2).sum() / divisor
+        np.testing.assert_allclose(step.loss, value, rtol=tolerance)
+        np.testing.assert_allclose(step.layers[0].w.gradient, gradient, rtol=tolerance)
+        np.testing.assert_allclose(step.layers[0].w.numerical, gradient, rtol=max(tolerance, 1e-6), atol=1e-9)
+        w -= 1e-3 * gradient
+        np.testing.assert_allclose(step.layers[0].w.after, w, rtol=tolerance)
+        start += batch_size
+
+
 def test_loss_and_activation_of_a_plugin(tmp_path):
     (tmp_path / "own.py").write_text(
         "import numpy as np\n"

@@ -45,6 +45,41 @@ def test_interrupt_at_any_epoch_changes_no_bit(moons, monkeypatch, here, epoch, 
     assert untimed(result.history) == untimed(uninterrupted.history)
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"sample_weight": "w"},
+        {"class_weight": "balanced"},
+        {"sample_weight": "w", "class_weight": {"yes": 3.5, "no": 0.25}},
+    ],
+    ids=["column", "balanced", "both"],
+)
+def test_weights_of_rows_change_no_bit(monkeypatch, here, weights, batch_size):
+    rng = np.random.default_rng(3)
+    a, w = rng.normal(size=(70, 2)), rng.integers(0, 5, 70)
+    labels = np.where(a.prod(axis=1) > 0.2, "yes", "no")
+    rows = [f"{x[0]:.3f},{x[1]:.3f},{k},{label}\n" for x, k, label in zip(a, w, labels, strict=True)]
+    (here / "weighted.csv").write_text("a,b,w,y\n" + "".join(rows))
+    experiment = {
+        "data": {"source": "csv", "path": "weighted.csv", "inputs": ["a", "b"], "targets": ["y"], **weights},
+        "model": {
+            "layers": [{"units": 4, "dropout": 0.2}, {"units": 1, "activation": "sigmoid"}],
+            "dtype": "float32" if batch_size == 7 else "float64",
+        },
+        "loss": "binary_cross_entropy",
+        "optimizer": {"name": "adam", "learning_rate": 0.05},
+        "train": {"epochs": 6, "batch_size": batch_size},
+        "checkpoint": {"every": 2},
+    }
+    uninterrupted = cygd.run(experiment, out="uninterrupted")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            cygd.run(experiment, out="mine")
+    assert_same(cygd.resume("mine").directory, uninterrupted.directory)
+
+
 def test_repeated_interrupts_change_no_bit(moons, monkeypatch):
     moons["checkpoint"] = {"every": 0}
     uninterrupted = cygd.run(moons, out="uninterrupted")
