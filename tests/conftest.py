@@ -1,4 +1,5 @@
 import os
+import sys
 
 import pytest
 
@@ -35,3 +36,12 @@ def command(capsys):
         return code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def eager_switches():
+    """Let threads take turns as often as Python can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)

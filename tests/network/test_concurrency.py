@@ -55,14 +55,6 @@ def test_parallel_calls_on_one_network(activation, threads):
                 np.testing.assert_array_equal(a, b)
 
 
-@pytest.fixture
-def eager_switches():
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
 def test_calls_during_a_fit_are_right_and_a_second_fit_is_refused(eager_switches):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(200, 4)), rng.random((200, 2))

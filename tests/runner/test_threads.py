@@ -50,14 +50,6 @@ def here(tmp_path, monkeypatch, unset):
     return tmp_path
 
 
-@pytest.fixture
-def switch_often():
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
 def experiment(seed):
     """Return one of four experiments; half of them load a plugin file."""
     hidden = [{"units": 3}, {"units": 3, "activation": "scaled"}][seed % 2]
@@ -78,7 +70,7 @@ def experiment(seed):
     }
 
 
-def test_200_runs_in_8_threads_equal_the_sequential_ones(here, switch_often):
+def test_200_runs_in_8_threads_equal_the_sequential_ones(here, eager_switches):
     expected = [outputs(cygd.run(experiment(seed), out=f"sequential{seed}").directory) for seed in range(4)]
 
     def run(seed):
@@ -102,7 +94,7 @@ def test_200_runs_in_8_threads_equal_the_sequential_ones(here, switch_often):
     assert (logger.filters, logger.level) == ([], logging.NOTSET)
 
 
-def test_failing_runs_do_not_disturb_those_of_other_threads(here, switch_often):
+def test_failing_runs_do_not_disturb_those_of_other_threads(here, eager_switches):
     """Half of the runs fail: unknown names, a plugin file that raises, an activation that raises."""
     (here / "broken.py").write_text("raise RuntimeError('broken')")
     (here / "failing.py").write_text(PLUGIN.replace("return factor * h", "raise ValueError(factor)"))
