@@ -18,10 +18,11 @@ from cygd.data.column import Column
 from cygd.data.dataset import Array, Dataset, Label
 from cygd.data.number_texts import describe_texts, only_options, parse
 from cygd.data.numbers import PLACEHOLDERS
-from cygd.data.sniff_text import TextGuess, sniff_text
+from cygd.data.sniff_text import sniff_text
 from cygd.data.source import DataSource, source_of_file
 from cygd.data.sources.paths import resolve_paths
 from cygd.data.table import Table
+from cygd.data.text_guess import UNDECIDED, TextGuess
 from cygd.errors import DataError
 
 MAX_LABELS = 20  # of a categorical column; a column with more holds names or notes
@@ -101,6 +102,9 @@ def read_number_texts(
         chosen = {key: value for key, value in found.items() if options.get(key) != value}
         if not chosen or any(key in options for key in chosen if key != "units"):
             continue
+        both = {"decimal": ".", **options, **chosen}
+        if both.get("thousands") == both["decimal"]:
+            continue  # columns that are written differently
         again = source.configured({**options, **chosen}).read(Path())
         assert isinstance(again, Table)
         if not set(again.columns[name].string_counts) <= PLACEHOLDERS or not keeps_numbers(table, again):
@@ -109,6 +113,7 @@ def read_number_texts(
         table = again
         texts = {key: "true" if value is True else repr(value) for key, value in found.items()}
         listed = ", ".join(f"{key}: {text}" for key, text in texts.items())
+        notes[:] = [note for note in notes if UNDECIDED not in note or "decimal" not in found]
         reading = f"{example!r} is taken for {parse(example, found):.12g}"
         notes.append(f"{file}: column {name!r}: {reading} ({listed})")
     return table

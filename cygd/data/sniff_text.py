@@ -7,58 +7,52 @@ import csv
 import re
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
-from cygd.data.numbers import PLACEHOLDERS, parse_number
-from cygd.data.sources.csv_header import are_row_names, complete_names
+from cygd.data.numbers import parse_number
+from cygd.data.sniff_header import (
+    GAPS,
+    are_complete_names,
+    header_votes,
+    heading_size,
+    is_rule,
+    is_value,
+    sniff_header,
+)
+from cygd.data.sources.csv_header import complete_names
 from cygd.data.sources.csv_records import declared_delimiter, split_at_blanks
 from cygd.data.sources.csv_warnings import TOTAL
 from cygd.data.sources.text_io import normalize_encoding, open_bytes, open_text
-from cygd.errors import DataError, abbreviate
+from cygd.data.text_guess import UNDECIDED, Line, Record, TextGuess, quote_line
+from cygd.errors import DataError
 
-DEFAULTS = {
-    "encoding": "utf-8",
-    "comment": "",
-    "skip_rows": 0,
-    "skip_footer": 0,
-    "delimiter": ",",
-    "quote": '"',
-    "decimal": ".",
-    "header": True,
-}
 DELIMITERS = (",", ";", "\t", "|", "whitespace")
 COMMENTS = ("#", "%", "//")
 ENCODING_BYTES = 1 << 20  # read to guess the encoding
 FIRST_LINES = 200  # lines at the start that decide the format
 LAST_LINES = 1000  # lines at the end that may lie below the table, such as empty rows of a sheet
 MAX_CHARACTERS, MIN_LINES = 1 << 18, 6  # of those lines, which may be long
-GAPS = {word.lower() for word in PLACEHOLDERS} | {"unknown"}
-VALUE = re.compile(r"[^a-z]*\d[^a-z]*|\d{4}-\d\d-\d\dT[\d:.+-]+Z?", re.IGNORECASE)  # numbers, dates, money
+MAX_MARK = 100  # characters of a line that make it a comment
+LONG_REMARK = 30  # characters; shorter texts may be labels
 GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")  # 1,200 may be 1200 or 1.2
 UNUSED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-YEARS = range(1900, 2100)
-
-Line = tuple[int, str]  # its number, and its text without the line end
-Record = tuple[int, list[str]]
 
 
 @dataclass
-class TextGuess:
-    """The options that differ from the defaults, and a note on each reading that is not the only one."""
+class TextTable:
+    """The table within a text file, as far as it is known."""
 
-    options: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, option: str, value: Any, note: str = "") -> None:
-        """Set an option, and say why."""
-        if value != DEFAULTS[option] or note:
-            self.options[option] = value
-        if note:
-            text = str(value).lower() if isinstance(value, bool) else repr(value)
-            self.notes.append(f"{note} ({option}: {text})")
+    file: Path
+    lines: list[Line]  # the first ones, without one that declares the delimiter
+    uncommented: list[Line]
+    delimiter: str
+    width: int  # cells of most records
+    records: list[Record]  # of the first lines
+    comment: str
+    has_names: bool = True  # False if no line has a name for each column
 
 
 def sniff_text(file: Path) -> TextGuess:
@@ -68,49 +62,117 @@ def sniff_text(file: Path) -> TextGuess:
     fallback = encoding in ("cp1252", "latin-1")
     guess.add("encoding", encoding, f"{file} is not UTF-8 and is taken for {encoding}" if fallback else "")
     first, last = read_ends(file, encoding)
-    declared = declared_delimiter(first[0][1]) if first else None
-    lines = first[1:] if declared else first
-    comment = next((mark for mark in COMMENTS if lines and lines[0][1].startswith(mark)), "")
-    table = [line for line in lines if not line[1].startswith(comment or COMMENTS)]
-    if not table:
-        comment, table = "", lines
-    delimiter = declared or sniff_delimiter(table)
-    records = parse(table, delimiter)
-    if not records:
+    table = find_table(file, first)
+    if table is None:
         return guess
-    width = usual_width(records)
-    start = first_of_table(records, width)
-    above = [line for line in table if line[0] < records[start][0]]
-    header_line = commented_names(lines, records, delimiter, width, comment)
+    leave_out_start(table, last, guess)
+    leave_out_end(table, last, guess)
+    guess.add("delimiter", "tab" if table.delimiter == "\t" else table.delimiter)
+    sniff_quote(table.records, guess)
+    if table.has_names:
+        number = table.records[0][0]
+        text = next(text for line, text in first if line == number)
+        where = f"{file}:{number}: {quote_line(text)}"
+        sniff_header(where, [cells for _, cells in table.records], guess)
+    has_header = guess.options.get("header", True)
+    rows = [[cell.strip() for cell in cells] for _, cells in table.records[has_header:]]
+    sniff_decimal(file, rows, table.delimiter, guess)
+    return guess
+
+
+def find_table(file: Path, first: Sequence[Line]) -> TextTable | None:
+    """Return the records of the first lines and their delimiter, or None if there are none."""
+    declared = declared_delimiter(first[0][1]) if first else None
+    lines = list(first[1:] if declared else first)
+    comment = next((mark for mark in COMMENTS if lines and lines[0][1].startswith(mark)), "")
+    uncommented = [line for line in lines if not line[1].startswith(comment or COMMENTS)]
+    if not uncommented:
+        comment, uncommented = "", lines
+    delimiter = declared or sniff_delimiter(uncommented)
+    records = parse(uncommented, delimiter)
+    if not records:
+        return None
+    return TextTable(file, lines, uncommented, delimiter, usual_width(records), records, comment)
+
+
+def leave_out_start(table: TextTable, last: Sequence[Line], guess: TextGuess) -> None:
+    """Leave out comments, the lines above the table, and those between its names and the first row."""
+    header_line = commented_names(table.lines, table.records, table.delimiter, table.width, table.comment)
     if header_line:
-        above, comment = [line for line in lines if line[0] < header_line[0]], ""
-        records = [(header_line[0], split(header_line[1], delimiter)), *records]
-        start = 0
-    elif above or not comment:
-        later = [line for line in lines if line[0] > records[start][0]]
-        if not comment:
-            comment = late_comment(later, delimiter, width)
-        elif not any(text.startswith(comment) for _, text in later):
-            comment = ""  # skip_rows leaves it out
+        table.comment = ""
+        table.records = [(header_line[0], split(header_line[1], table.delimiter)), *table.records]
+        above = [line for line in table.lines if line[0] < header_line[0]]
+    else:
+        table.records = table.records[first_of_table(table.records, table.width) :]
+        leave_out_heading(table, last)
+        start = table.records[0][0]
+        above = [line for line in table.uncommented if line[0] < start]
+        later = [line for line in table.lines if line[0] > start]
+        if not table.comment:
+            table.comment = late_comment(later, table.delimiter, table.width)
+        elif above and not any(text.lstrip().startswith(table.comment) for _, text in later):
+            table.comment = ""  # skip_rows leaves it out
     if above:
-        number = records[start][0]
-        guess.add("skip_rows", number - 1, f"{file}: the table is taken to begin on line {number}")
-    if comment:
-        number, text = next(line for line in lines if line[1].startswith(comment))
-        guess.add("comment", comment, f"{file}:{number}: {quote_line(text)} is taken for a comment")
-    records = records[start:]
-    below = lines_below(last, records, delimiter, width, comment)
+        number = table.records[0][0]
+        note = f"{table.file}: the table is taken to begin on line {number}"
+        guess.add("skip_rows", number - 1, note)
+    if table.comment:
+        number, text = next(line for line in table.lines if line[1].lstrip().startswith(table.comment))
+        note = f"{table.file}:{number}: {quote_line(text)} is taken for a comment"
+        guess.add("comment", table.comment, note)
+    if not table.has_names:
+        note = f"{table.file}: the lines above the first row do not name each column"
+        guess.add("header", False, note)
+
+
+def leave_out_heading(table: TextTable, last: Sequence[Line]) -> None:
+    """Let the table begin with its names, and leave out the lines between them and the first row.
+
+    Such a line, of units, can only be a comment; several of them leave no names.
+    """
+    records, size = table.records, heading_size([cells for _, cells in table.records])
+    if size < 2:
+        return
+    rows = [cells for _, cells in records[size:]]
+    names = next((i for i in range(size) if are_complete_names(records[i][1], rows)), size)
+    if names < size - 1:
+        between = {number for number, _ in records[names + 1 : size]}
+        is_free = not any(text.startswith(table.comment) for n, text in table.lines if n > records[0][0])
+        mark = comment_mark(table, between, last) if is_free or not table.comment else ""
+        if mark:
+            table.comment, table.uncommented = mark, table.lines
+        else:
+            names = size
+    table.has_names = names < size
+    table.records = [*records[names : min(names + 1, size)], *records[size:]]
+
+
+def comment_mark(table: TextTable, numbers: set[int], last: Sequence[Line]) -> str:
+    """Return with what a line begins, but no other line of the table, or ""; several lines have no mark."""
+    if len(numbers) > 1:
+        return ""
+    number = min(numbers)
+    text = next(text for line, text in table.lines if line == number).strip()
+    start = table.records[0][0]
+    others = [other.strip() for line, other in [*table.lines, *last] if line >= start and line != number]
+    marks = [text[:MAX_MARK]]
+    if all(is_value(cells[0]) for line, cells in table.records if line > number and cells):
+        marks.insert(0, split(text, table.delimiter)[0].strip())  # no row begins with such a text
+    for mark in marks:
+        is_other = any(other.startswith(mark) and not is_rule([other]) for other in others)
+        if mark and mark not in (table.delimiter, '"', "'") and not is_other:
+            return mark
+    return ""
+
+
+def leave_out_end(table: TextTable, last: Sequence[Line], guess: TextGuess) -> None:
+    """Leave out the lines below the table."""
+    below = lines_below(last, table.records, table.delimiter, table.width, table.comment)
     if below:
         number, text = below[0]
-        note = f"{file}:{number}: {quote_line(text)} is taken for a line below the table"
+        note = f"{table.file}:{number}: {quote_line(text)} is taken for a line below the table"
         guess.add("skip_footer", len(below), note)
-        records = [record for record in records if record[0] < number]
-    guess.add("delimiter", "tab" if delimiter == "\t" else delimiter)
-    sniff_quote(records, guess)
-    sniff_decimal(file, records, delimiter, guess)
-    text = next(text for number, text in first if number == records[0][0])
-    sniff_header(f"{file}:{records[0][0]}: {quote_line(text)}", [cells for _, cells in records], guess)
-    return guess
+        table.records = [record for record in table.records if record[0] < number]
 
 
 def sniff_encoding(file: Path) -> str:
@@ -212,7 +274,7 @@ def first_of_table(records: Sequence[Record], width: int) -> int:
     for i, (_, cells) in enumerate(records):
         rows = [row for _, row in records[i + 1 :] if len(row) == width]
         is_title = count_filled(cells) <= 1 and (cells[0].strip() or not any(map(str.strip, cells)))
-        if rows and is_title and min(map(count_filled, rows[-3:])) > 1:
+        if rows and is_title and sorted(map(count_filled, rows))[len(rows) // 2] > 1:
             continue
         if len(cells) == width or (rows and len(complete_names(cells, rows)) == width):
             return i
@@ -258,17 +320,25 @@ def lines_below(
         cells = [cell.strip() for cell in split(text, delimiter)]
         present = [cell for cell in cells if cell.lower() not in GAPS]
         is_total = bool(present) and TOTAL.fullmatch(present[0]) is not None and labels[present[0]] <= 1
-        is_remark = len(cells) < width and bool(present) and not is_value(present[0])
-        is_remark = is_remark and (len(cells) == 1 or " " in present[0] or ":" in present[0])
         if comment and text.startswith(comment):
             continue
-        if any(cells) and not (is_total or is_remark):
+        if any(cells) and not (is_total or is_remark(cells, present, width)):
             break
         below.insert(0, (number, text))
     return below
 
 
-# -- numbers and names ------------------------------------------------------------------------------
+def is_remark(cells: Sequence[str], present: Sequence[str], width: int) -> bool:
+    """Return True for a line of text, which a spreadsheet may have filled up with delimiters."""
+    if not present or is_value(present[0]):
+        return False
+    if len(cells) < width:
+        return len(cells) == 1 or " " in present[0] or ":" in present[0]
+    is_long = " " in present[0] and len(present[0]) > LONG_REMARK
+    return width > 2 and len(present) == 1 and (is_long or ":" in present[0])
+
+
+# -- quotes and numbers -----------------------------------------------------------------------------
 
 
 def sniff_quote(records: Sequence[Record], guess: TextGuess) -> None:
@@ -278,91 +348,30 @@ def sniff_quote(records: Sequence[Record], guess: TextGuess) -> None:
         guess.add("quote", "'")
 
 
-def sniff_decimal(file: Path, records: Sequence[Record], delimiter: str, guess: TextGuess) -> None:
-    """Set the decimal separator: a comma if some cells are numbers only with it, and none only without."""
-    if delimiter == ",":
-        return
-    cells = [cell.strip() for _, cells in records[1:] for cell in cells]
-    commas = [cell for cell in cells if parse_number(cell) is None and parse_number(cell, ",") is not None]
+def sniff_decimal(file: Path, rows: Sequence[Sequence[str]], delimiter: str, guess: TextGuess) -> None:
+    """Set the decimal separator: a comma if some cells are numbers only with it, and none only without.
+
+    Where commas separate the cells, decimal commas are in quotes, and so are lists such as "1,2" and "3,4,5":
+    no column may hold other texts beside such numbers.
+    """
+    cells = [cell for row in rows for cell in row]
+    commas = [cell for cell in cells if is_decimal(cell)]
     points = any(parse_number(cell) is not None and parse_number(cell, ",") is None for cell in cells)
     if not commas or points:
         return
-    if all(GROUPED.fullmatch(cell) for cell in commas):
+    is_grouped = all(map(GROUPED.fullmatch, commas))
+    if delimiter == ",":
+        columns = [column for column in zip_longest(*rows, fillvalue="") if any(map(is_decimal, column))]
+        others = (cell for column in columns for cell in column if cell.lower() not in GAPS)
+        if is_grouped or any(parse_number(cell, ",") is None for cell in others):
+            return
+    if is_grouped:
         note = f"{file}: {commas[0]!r} may be {commas[0].replace(',', '.')} or {commas[0].replace(',', '')}"
-        guess.notes.append(f"{note}: nothing is guessed; set decimal: ',' if commas are decimal points")
+        guess.notes.append(f"{note}: {UNDECIDED}; set decimal: ',' if commas are decimal points")
     else:
         guess.add("decimal", ",")
 
 
-def sniff_header(where: str, records: list[list[str]], guess: TextGuess) -> None:
-    """Set whether the first record holds names; `where` is its place and text."""
-    first, rows = records[0], records[1:]
-    if rows and len(first) < len(rows[0]):
-        return  # names without one for the row names, or with additional delimiters in the rows
-    names, values, repeated = header_votes(first, rows)
-    above_row_names = not first[0].strip() and all(map(str.strip, first[1:])) and len(first) > 1
-    above_row_names = above_row_names and are_row_names([row[0].strip() for row in rows if row])
-    if is_sequence(first, rows) or (above_row_names and values > names):
-        guess.add(
-            "header",
-            True,
-            f"{where} may be names or a row and is taken for names; change `header` if it is a row",
-        )
-    elif names and values:
-        kind = "names" if names > values else "a row"
-        other = "a row" if names > values else "names"
-        note = f"{where} may be names or a row and is taken for {kind}; change `header` if it is {other}"
-        guess.add("header", names > values, note)
-    elif values:
-        guess.add("header", False, f"{where} is taken for a row, not for names")
-    elif not names and rows:
-        kind, other = ("a row, as values recur below", "names") if repeated else ("names", "a row")
-        note = f"{where}: every cell is text; taken for {kind}; change `header` if it is {other}"
-        guess.add("header", not repeated, note)
-
-
-def header_votes(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, int, int]:
-    """Return how many cells are names above values, values above values, and texts that recur below."""
-    names = values = repeated = 0
-    for i, cell in enumerate(cell.strip() for cell in first):
-        below = [row[i].strip() for row in rows if i < len(row)]
-        present = [other for other in below if other.lower() not in GAPS]
-        n_values = sum(map(is_value, present))
-        holds_values = not present or 2 * n_values > len(present)
-        if cell.lower() in GAPS:
-            continue
-        if is_value(cell):
-            values += holds_values
-        elif present and holds_values:
-            names += 1
-        else:
-            repeated += cell in present
-    return names, values, repeated
-
-
-def is_value(cell: str) -> bool:
-    """Return True for a number, a date, an amount of money: what is rarely the name of a column."""
-    return VALUE.fullmatch(cell) is not None or parse_number(cell) is not None
-
-
-def is_sequence(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return True for names that count: 0, 1, 2, ... as pandas writes them, or years."""
-
-    def numbers(cells: Sequence[str]) -> Iterator[int]:
-        return (int(cell) for cell in map(str.strip, cells) if cell.isdecimal() and cell.isascii())
-
-    def counts(cells: Sequence[str]) -> bool:
-        found = list(numbers(cells))
-        return len(found) > 1 and found == list(range(found[0], found[0] + len(found)))
-
-    found = list(numbers(first))
-    named = [cell for cell in first if cell.strip()]
-    is_range = counts(first) and (
-        (found[0] == 0 and len(found) == len(named)) or all(number in YEARS for number in found)
-    )
-    return is_range and not all(map(counts, rows))
-
-
-def quote_line(text: str) -> str:
-    """Return a line as a note quotes it."""
-    return repr(abbreviate(text, 40))
+def is_decimal(cell: str) -> bool:
+    """Return True for a number that has a decimal comma."""
+    return "," in cell and parse_number(cell, ",") is not None

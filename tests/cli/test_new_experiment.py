@@ -263,6 +263,24 @@ def test_ten_rows_are_split(written, rows):
     assert content["data"]["split"] == {"validation": 0.2, "test": 0.2}
 
 
+def test_columns_with_many_gaps_are_not_the_target(written):
+    rows = "".join(f"{i % 7},{i},{i if i < 5 else ''}\n" for i in range(20))
+    Path("g.csv").write_text("a,b,note\n" + rows)
+    content, _ = written("--data", "g.csv")
+    assert (content["data"]["targets"], content["data"]["inputs"]) == (["b"], ["a", "note"])
+    assert content["data"]["missing"] == "mean"
+
+
+def test_inputs_with_many_gaps_do_not_cost_the_rows_of_a_target_with_gaps(written):
+    rows = "".join(f"{i % 7},{i if i < 5 else ''},{i * i if i else ''}\n" for i in range(20))
+    Path("g.csv").write_text("a,b,y\n" + rows)
+    content, text = written("--data", "g.csv")
+    assert (content["data"]["targets"], content["data"]["inputs"]) == (["y"], ["a"])
+    assert content["data"]["missing"] == "drop"
+    assert "#   b: 15 missing values\n" in text
+    assert "# 1 row with missing values; mean fills" in text
+
+
 def test_many_missing_inputs_are_filled(written):
     table(**NUMBER, b=lambda i: i if i % 3 else "", y=lambda i: i * 1.5)
     content, _ = written("--data", "data.csv")

@@ -108,7 +108,8 @@ def test_line_number_counts_empty_lines_and_multiline_records(read, fast):
         (
             "a,b,a\n1,2,3\n",
             {},
-            "t.csv:1: duplicate column name 'a'\nhint: give each column its own name in the header",
+            "t.csv:1: duplicate column name 'a'\nhint: give each column its own name in the header, or "
+            "set data.header: false and data.skip_rows: 1 to name them",
         ),
         ("1,2\n", {}, "no rows\nhint: use header: false if the file has no column names"),
         (b"a,b\n1,2\n\xe9,3\n", {}, "t.csv:3: not UTF-8 text"),

@@ -34,7 +34,7 @@ def path(request, monkeypatch):
     ("text", "options"),
     [
         ("a;b\n1,5;2\n-3;4e1\n", {"delimiter": ";", "decimal": ","}),
-        ('a,b\n"1,5",2\n-3,"40"\n', None),
+        ('a,b\n"1,5",2\n-3,"40"\n', {"decimal": ","}),
         ("a\tb\n1.5\t2\n-3\t40\n", {"delimiter": "tab"}),
         ("a\tb\n1.5\t2\n-3\t40\n", {"delimiter": "\\t"}),
         ("  a b\n 1.5   2 \n\n-3\t40\n", {"delimiter": "whitespace"}),
@@ -45,14 +45,19 @@ def path(request, monkeypatch):
 )
 @pytest.mark.usefixtures("path")
 def test_formats_of_one_table(read, text, options):
-    if options is None:
-        with pytest.raises(
-            DataError,
-            match=r"delimiter and decimal are both ','\nhint: files with decimal commas usually have",
-        ):
-            read(text, decimal=",")
-        return
     assert numbers(read(text, **options)) == {"a": [1.5, -3], "b": [2, 40]}
+
+
+def test_delimiter_and_decimal_need_quotes_to_be_the_same(read):
+    with pytest.raises(
+        DataError,
+        match=r"delimiter and decimal are both ','\nhint: files with decimal commas usually have",
+    ):
+        read("a,b\n1,2\n", decimal=",", quote="")
+    with pytest.raises(DataError, match=r"t\.csv:2: expected 2 cells as in the header, got 3"):
+        read("a,b\n1,5,2\n", decimal=",")
+    with pytest.raises(DataError, match=r"got 2\nhint: the only column is 'a;b'; set data\.delimiter"):
+        read("a;b\n1,5;2\n2,5;3\n", decimal=",")
 
 
 @pytest.mark.usefixtures("path")

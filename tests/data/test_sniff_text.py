@@ -83,6 +83,13 @@ COMMAS = ROWS.replace(",", ";").replace(".", ",")
         ("y\n1\n2\n", {}),
         ("a;y\n1,200;1\n2,350;2\n", {"delimiter": ";"}),
         ("a;y\n1,200;1\n2,35;2\n", {"delimiter": ";", "decimal": ","}),
+        ("a;y\n1,200;1,5\n2,350;2\n", {"delimiter": ";", "decimal": ","}),
+        ("1,5;1\n1,200;1\n2,350;2\n", {"delimiter": ";", "decimal": ",", "header": False}),
+        ('k,y\nx,"1,5"\nz,"2,35"\n', {"decimal": ","}),
+        ('k,y\n"p, q",-\nz,"2,35"\n', {"decimal": ","}),
+        ('k,y\n"1,5",1\n"2,3,5",2\n', {}),
+        ('k,y\n"1,5",1.5\n"2,5",2\n', {}),
+        ('k,y\nx,"1,200"\nz,"2,350"\n', {}),
     ],
 )  # fmt: skip
 def test_options(sniff, text, options):
@@ -130,3 +137,58 @@ def test_encoding(sniff, encoding):
 @pytest.mark.parametrize("text", ["", "\n\n", "a\n", '"a\n', "\0", '1 "x\n2 y z\n', "#\n", "sep=;\n"])
 def test_odd_files_have_some_options(sniff, text):
     assert sniff(text).options is not None
+
+
+ROWS_BELOW = "1;2;3\n2;3;4\n3;4;5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("t;q;p\ns ;kg;m\n" + ROWS_BELOW, {"comment": "s"}),
+        ("sum;q;p\ns;kg;m\n" + ROWS_BELOW, {"comment": "s;kg;m"}),
+        ("t;q;p\n;kg;m\n" + ROWS_BELOW, {"comment": ";kg;m"}),
+        ("k;q;p\ns;kg;m\nx;2;3\ny;3;4\nz;4;5\n", {"comment": "s;kg;m"}),
+        ("t;q;p\n----\n" + ROWS_BELOW, {"comment": "----"}),
+        ("t;q;p\n---;---;---\n" + ROWS_BELOW + "------\n", {"comment": "---;---;---", "skip_footer": 1}),
+        ("Report\nt;q;p\ns;kg;m\n" + ROWS_BELOW, {"skip_rows": 1, "comment": "s"}),
+        ("# Report\nt;q;p\ns;kg;m\n" + ROWS_BELOW, {"skip_rows": 1, "comment": "s"}),
+        ("A;;\nt;q;p\n" + ROWS_BELOW, {"skip_rows": 1}),
+        ("A;B;\nt;q;p\n" + ROWS_BELOW, {"skip_rows": 1}),
+        ("t;q;q\ns;kg;m\n" + ROWS_BELOW, {"skip_rows": 1, "comment": ""}),
+        ("t;q;q\ns;kg;kg\n" + ROWS_BELOW, {"skip_rows": 2, "header": False}),
+        ("t;q;p\ns;kg;m\nx;y;z\n" + ROWS_BELOW, {"skip_rows": 3, "header": False}),
+        ("t;q;p\ns;kg;m\n" + ROWS_BELOW.replace("1;", "s;"), {"comment": "s;kg;m"}),
+        ("t;q;p\nlow;2;low\n" + ROWS_BELOW, {}),
+        ("k;q;p\nx;low;low\n" + ROWS_BELOW + "4;low;low\n", {}),
+        ("t;q;p\n?;NA;-\n" + ROWS_BELOW, {}),
+    ],
+)
+def test_lines_between_names_and_rows(sniff, text, options):
+    guess = sniff(text).options
+    assert guess.pop("delimiter") == ";"
+    assert guess == {key: value for key, value in options.items() if value != ""}
+
+
+def test_notes_on_lines_between_names_and_rows(sniff):
+    assert sniff("t;q;p\ns;kg;m\n" + ROWS_BELOW).notes == [
+        "t.csv:2: 's;kg;m' is taken for a comment (comment: 's')"
+    ]
+    assert sniff("t;q;q\ns;kg;kg\n" + ROWS_BELOW).notes == [
+        "t.csv: the table is taken to begin on line 3 (skip_rows: 2)",
+        "t.csv: the lines above the first row do not name each column (header: false)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("a,b,y\n" + ROWS + "Note: half of them were read by hand,,\n", {"skip_footer": 1}),
+        ("a,b,y\n" + ROWS + "half of them were read by hand in May,,\nand June:,,\n", {"skip_footer": 2}),
+        ("k,b,y\nx,1,2\nz,2,3\nNew York,,\n", {}),
+        (",,\nReport,,\na,b,y\n" + ROWS + "Source: the office,,\nNote: none,,\n,,\n",
+         {"skip_rows": 2, "skip_footer": 3}),
+    ],
+)  # fmt: skip
+def test_remarks_filled_up_with_delimiters(sniff, text, options):
+    assert sniff(text).options == options

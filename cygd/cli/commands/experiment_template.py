@@ -62,6 +62,8 @@ def experiment_from_table(
     targets = _choose_targets(guess, target)
     task = _choose_task(targets)
     others = [column for column in guess.columns if column not in targets]
+    if any(column.missing for column in targets):
+        others = [_reject_gaps(column, len(guess.table)) for column in others]
     if without_rare_labels:
         others = [_reject_rare_labels(column) for column in others]
     inputs = [column for column in others if not column.unusable]
@@ -101,7 +103,18 @@ def _choose_targets(guess: TableGuess, target: str | None) -> list[ColumnGuess]:
     usable = [column for column in guess.columns if not column.unusable]
     if not usable:
         raise UsageError(f"no column of {path} can be predicted", _reasons(guess.columns))
-    return [next((column for column in usable if TARGETS.fullmatch(column.name)), usable[-1])]
+    complete = [column for column in usable if not _has_many_gaps(column, len(guess.table))] or usable
+    return [next((column for column in usable if TARGETS.fullmatch(column.name)), complete[-1])]
+
+
+def _has_many_gaps(column: ColumnGuess, n_rows: int) -> bool:
+    return 5 * column.missing > n_rows
+
+
+def _reject_gaps(column: ColumnGuess, n_rows: int) -> ColumnGuess:
+    """Leave out an input with many gaps where they are not filled but each costs a row."""
+    is_rejected = _has_many_gaps(column, n_rows) and not column.unusable
+    return replace(column, unusable=f"{column.missing} missing values") if is_rejected else column
 
 
 def _choose_task(targets: list[ColumnGuess]) -> Task:

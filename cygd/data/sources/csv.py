@@ -141,7 +141,7 @@ def check_format(csv_format: CsvFormat) -> None:
     if csv_format.comment and csv_format.comment in (delimiter, quote):
         other = "delimiter" if csv_format.comment == delimiter else "quote"
         raise DataError(f"comment and {other} are both {csv_format.comment!r}")
-    if delimiter == csv_format.decimal:
+    if delimiter == csv_format.decimal and not quote:  # in quotes, 1,5 is one cell
         hint = "files with decimal commas usually have the delimiter ';'"
         raise DataError(f"delimiter and decimal are both {delimiter!r}", hint=hint)
 
@@ -223,7 +223,7 @@ def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: Column
     """Read a file of finite numbers, except in columns that begin with strings; return True on success."""
     decimal, quote = csv_format.decimal, csv_format.quote
     with_strings = columns_with_strings(head.first_records, decimal)
-    if with_strings and decimal != ".":
+    if decimal != "." and (with_strings or decimal == csv_format.delimiter):
         return False
     numeric = [i for i in range(values.n_columns) if i not in with_strings]
     try:

@@ -59,7 +59,7 @@ def read_header(file: Path, csv_format: CsvFormat, count: int) -> Header:
     names = complete_names([name.strip() for name in cells], first_records)
     n_index = next((i for i, name in enumerate(names) if name), 0)
     names[:n_index] = index_names(n_index, names)
-    check_distinct(f"{file}:{line}", names)
+    check_distinct(file, line, names)
     index = [name for i, name in enumerate(names) if i < n_index or INDEX_NAME.fullmatch(name)]
     return Header(names, records[1][0] - 1, first_records, tuple(index), line, len(cells))
 
@@ -114,15 +114,16 @@ def index_names(count: int, names: Sequence[str]) -> list[str]:
     return list(islice(free, count))
 
 
-def check_distinct(where: str, names: Sequence[str]) -> None:
+def check_distinct(file: Path, line: int, names: Sequence[str]) -> None:
     """Raise an error for a name that occurs twice; columns without a name are checked when they are read."""
     seen: set[str] = set()
     for name in names:
         if name and name in seen:
-            is_row = parse_number(name) is not None
-            other = "give each column its own name in the header"
-            hint = "use header: false if the file has no column names" if is_row else other
-            raise DataError(f"{where}: duplicate column name {name!r}", hint=hint)
+            hint = "give each column its own name in the header"
+            hint += f", or set data.header: false and data.skip_rows: {line} to name them c0, c1, ..."
+            if parse_number(name) is not None:
+                hint = "use header: false if the file has no column names"
+            raise DataError(f"{file}:{line}: duplicate column name {name!r}", hint=hint)
         seen.add(name)
 
 
@@ -144,6 +145,8 @@ def width_hint(
     for start_line, record in [*records[:2], (line, list(cells))]:
         if record and (comment := COMMENT.match(record[0])):
             return f"set data.comment: {comment[1]!r} if line {start_line} is a comment"
+    if csv_format.delimiter == csv_format.decimal and (hint := suggest_delimiter(records[0][1])):
+        return hint
     usual, count = Counter(len(record) for _, record in records).most_common(1)[0]
     if usual != n_columns and count > 1 and usual > 1:
         start = next(number for number, record in records if len(record) == usual)
