@@ -57,12 +57,18 @@ class TableGuess:
     notes: list[str]  # what was taken for what, where other readings are possible
 
 
-def sniff_table(path: str, components: Components) -> TableGuess:
-    """Guess the source of a data file from its suffix, and the options from its first lines."""
+def sniff_table(path: str, components: Components, notes: list[str] | None = None) -> TableGuess:
+    """Guess the source of a data file from its suffix, and the options from its first lines.
+
+    `notes`, if any, receives the notes also where the file cannot be read with these options.
+    """
     file = resolve_paths(Path(), path, "--data")[0]
     name = source_of_file(file)
     name = "csv" if name == "npy" else name  # one array is not a table, as the error of the csv source says
     guess = sniff_text(file) if name == "csv" else TextGuess()
+    if notes is not None:
+        notes += guess.notes
+        guess.notes = notes
     options = {"path": path, **guess.options}
     source = components.get("data_source", name)
     assert isinstance(source, DataSource)

@@ -220,7 +220,7 @@ def parse(lines: Sequence[Line], delimiter: str) -> list[Record]:
             return [(lines[i - 1][0], cells) for i, cells in split_at_blanks(Path(), texts, '"')]
         except DataError:
             return []
-    reader, records, line = csv.reader(texts, delimiter=delimiter), [], 0
+    reader, records, line = csv.reader(texts, delimiter=delimiter, skipinitialspace=True), [], 0
     try:
         for cells in reader:
             records.append((lines[line][0], cells))
@@ -255,8 +255,8 @@ def sniff_delimiter(lines: Sequence[Line]) -> str:
 
 def holds_several(cell: str, delimiter: str) -> bool:
     """Return True if a cell holds values that another delimiter separates."""
-    if any(other in cell for other in ";\t|" if other != delimiter):
-        return True
+    if cell.count('"') % 2 or any(other in cell for other in ";\t|" if other != delimiter):
+        return True  # a quote that is not closed holds the delimiter
     if delimiter == "whitespace":
         return "," in cell and parse_number(cell, ",") is None
     words = cell.split()
@@ -322,19 +322,21 @@ def lines_below(
         is_total = bool(present) and TOTAL.fullmatch(present[0]) is not None and labels[present[0]] <= 1
         if comment and text.startswith(comment):
             continue
-        if any(cells) and not (is_total or is_remark(cells, present, width)):
+        if any(cells) and not (is_total or is_remark(cells, present, width, delimiter)):
             break
         below.insert(0, (number, text))
     return below
 
 
-def is_remark(cells: Sequence[str], present: Sequence[str], width: int) -> bool:
+def is_remark(cells: Sequence[str], present: Sequence[str], width: int, delimiter: str) -> bool:
     """Return True for a line of text, which a spreadsheet may have filled up with delimiters."""
     if not present or is_value(present[0]):
         return False
+    if delimiter == "whitespace":  # each word is a cell
+        return len(cells) != width and 2 * sum(map(is_value, present)) < len(present)
+    is_long = any(" " in cell and len(cell) > LONG_REMARK for cell in present)
     if len(cells) < width:
-        return len(cells) == 1 or " " in present[0] or ":" in present[0]
-    is_long = " " in present[0] and len(present[0]) > LONG_REMARK
+        return len(cells) == 1 or " " in present[0] or ":" in present[0] or is_long
     return width > 2 and len(present) == 1 and (is_long or ":" in present[0])
 
 

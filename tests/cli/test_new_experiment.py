@@ -436,6 +436,16 @@ def test_notes_are_printed_before_an_error(command):
     ]
 
 
+def test_notes_are_printed_before_an_error_of_the_file(command):
+    Path("data.txt").write_text("Report\na,y\n1,2\n2,3\n3,4\n4\n")
+    code, _, err = command("new", "experiment", "mine", "--data", "data.txt")
+    assert code == 2
+    assert err.splitlines()[:2] == [
+        "note: data.txt: the table is taken to begin on line 2 (skip_rows: 1)",
+        "error: data.txt:6: expected 2 cells as in the header, got 1",
+    ]
+
+
 @pytest.mark.parametrize("words", [["-"], ["-", "."], ["missing"]])
 def test_words_for_a_missing_value_are_detected(written, command, words):
     rows = [

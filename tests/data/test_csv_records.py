@@ -43,6 +43,27 @@ def path(request, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '"a" ,"k"  ,"y" \r\n1,"p, q" ,"2" \r\n3,"NA" ,"4" \r\n',
+        '"a", "k",  "y"\n1, "p, q", "2"\n3, "NA",  "4"\n',
+        '"a" , "k" , "y" \n 1 , "p, q" , "2" \n 3 , "NA" , "4" \n',
+    ],
+)
+def test_blanks_around_quoted_cells(read, text):
+    assert values(read(text)) == {"a": [1, 3], "k": ["p, q", "NA"], "y": [2, 4]}
+
+
+def test_blanks_within_quoted_cells_are_kept(read):
+    assert read('k,y\n"x ""y"" , z",1\n"b",2\n').columns["k"].strings == ('x "y" , z', "b")
+
+
+def test_text_after_a_quoted_cell_is_an_error(read):
+    with pytest.raises(DataError, match=r"t\.csv:2: ',' expected after '\"', in the quoted cell"):
+        read('k,y\n1, "x" z\n2,3\n')
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ('km  doors  name\n18.0   2\t"red fox"\n15.5   4\t"grey owl mk ii"\n', ["red fox", "grey owl mk ii"]),

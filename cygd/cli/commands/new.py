@@ -98,15 +98,16 @@ def _new_experiment(stem: str, options: argparse.Namespace) -> tuple[str, str, l
     if options.data is None:
         text = fill_template("synthetic_experiment.yaml.txt", name=stem)
         return text, "classification of two half moons; --data FILE reads your own data", []
+    notes: list[str] = []
     with redirect_stdout(), without_repetition():
-        guess = sniff_table(options.data, load_plugins(options.plugin))
         try:
+            guess = sniff_table(options.data, load_plugins(options.plugin), notes)
             text, summary = _experiment_that_runs(stem, guess, options)
         except CygdError:
-            for note in guess.notes:
+            for note in notes:
                 echo_message(f"note: {note}")
             raise
-    return text, summary, guess.notes
+    return text, summary, notes
 
 
 def _experiment_that_runs(stem: str, guess: TableGuess, options: argparse.Namespace) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def mark_quoted_words(
         yield from lines
         return
     q, blank = re.escape(quote), r"\s" if delimiter == "whitespace" else re.escape(delimiter)
-    pattern = re.compile(f"(^|{blank}){q}({listed}){q}(?={blank}|[\r\n]*$)")
+    pattern = re.compile(f"((?:^|{blank}) *){q}({listed}){q}(?= *(?:{blank}|[\r\n]*$))")
     marked = rf"\g<1>{quote}{QUOTED}\g<2>{quote}"
     for line in lines:
         yield pattern.sub(marked, line) if quote in line else line

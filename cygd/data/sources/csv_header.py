@@ -134,7 +134,8 @@ def name_hint(file: Path, csv_format: CsvFormat) -> str:
     line = next(complete, records[0][0])
     if line > records[0][0] and sum(bool(cell.strip()) for cell in records[0][1]) <= 1:
         return f"set data.skip_rows: {line - 1} if the table begins on line {line}"
-    return "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
+    hint = "name it or remove the column; in pandas, to_csv(index=False) omits the index column"
+    return f"{hint}; data.header: false and data.skip_rows: {records[0][0]} name all columns c0, c1, ..."
 
 
 def width_hint(

@@ -106,7 +106,7 @@ def split_line(line: str, csv_format: CsvFormat) -> list[str]:
     if csv_format.delimiter == "whitespace":
         quoted = csv.reader([" ".join(line.split())], delimiter=" ", quotechar=quote)
     else:
-        quoted = csv.reader([line], delimiter=csv_format.delimiter, quotechar=quote)
+        quoted = csv.reader([line], delimiter=csv_format.delimiter, quotechar=quote, skipinitialspace=True)
     return next(quoted, [])
 
 
@@ -124,6 +124,7 @@ def iterate_records(
         if csv_format.delimiter == "whitespace":
             yield from split_at_blanks(file, lines, csv_format.quote)
             return
+        lines = strip_after_quotes(lines, csv_format.delimiter, csv_format.quote)
         if csv.field_size_limit() < MAX_CELL:  # a limit of the process, which the module sets low
             csv.field_size_limit(MAX_CELL)
         reader = csv.reader(
@@ -131,6 +132,7 @@ def iterate_records(
             delimiter=csv_format.delimiter,
             quotechar=csv_format.quote or None,
             quoting=csv.QUOTE_MINIMAL if csv_format.quote else csv.QUOTE_NONE,
+            skipinitialspace=True,  # cells are stripped, but a quote must come first to count
             strict=True,
         )
         line = 1
@@ -143,12 +145,23 @@ def iterate_records(
             raise_quote_error(file, csv_format, line, str(error))
 
 
+def strip_after_quotes(lines: Iterable[str], delimiter: str, quote: str) -> Iterator[str]:
+    """Remove the blanks between a quoted cell and the delimiter, which `csv` rejects."""
+    if not quote or delimiter.isspace():
+        yield from lines
+        return
+    q = re.escape(quote)
+    pattern = re.compile(f"(?<!{q}){q} +(?={re.escape(delimiter)}|[\r\n]*$)")
+    for line in lines:
+        yield pattern.sub(quote, line) if f"{quote} " in line else line
+
+
 def raise_quote_error(file: Path, csv_format: CsvFormat, line: int, reason: str) -> NoReturn:
     """Raise the error for a record that cannot be parsed, with the line on which its last quote opened."""
     quote = csv_format.quote
     if quote:
         q, delimiter = re.escape(quote), re.escape(csv_format.delimiter)
-        cell = re.compile(f"(?:{q}[^{q}]*(?:{q}{q}[^{q}]*)*{q}|(?!{q})[^{delimiter}\r\n]*){delimiter}")
+        cell = re.compile(f" *(?:{q}[^{q}]*(?:{q}{q}[^{q}]*)*{q}|(?!{q})[^{delimiter}\r\n]*){delimiter}")
         with open_lines(file, csv_format) as lines:
             record = read_up_to(islice(lines, line - 1, None), MAX_CELL)
         offset = 0
