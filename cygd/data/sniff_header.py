@@ -78,7 +78,7 @@ def are_complete_names(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> b
     while names and not names[-1]:
         names.pop()  # after a delimiter at the end of each line
     is_wide = any(cell.strip() for row in rows for cell in row[len(names) :])
-    is_distinct = len(set(names)) == len(names) > 1 and all(names[1:])
+    is_distinct = len(set(names)) == len(names) > 1 and all(names[1:]) and not all(map(is_value, names[1:]))
     return is_distinct and not is_wide and not is_rule(cells)
 
 

@@ -155,9 +155,9 @@ def comment_mark(table: TextTable, numbers: set[int], last: Sequence[Line]) -> s
     text = next(text for line, text in table.lines if line == number).strip()
     start = table.records[0][0]
     others = [other.strip() for line, other in [*table.lines, *last] if line >= start and line != number]
-    marks = [text[:MAX_MARK]]
+    marks, separator = [text[:MAX_MARK]], None if table.delimiter == "whitespace" else table.delimiter
     if all(is_value(cells[0]) for line, cells in table.records if line > number and cells):
-        marks.insert(0, split(text, table.delimiter)[0].strip())  # no row begins with such a text
+        marks.insert(0, text.split(separator)[0].strip())  # no row begins with such a text
     for mark in marks:
         is_other = any(other.startswith(mark) and not is_rule([other]) for other in others)
         if mark and mark not in (table.delimiter, '"', "'") and not is_other:

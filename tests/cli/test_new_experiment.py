@@ -281,6 +281,15 @@ def test_inputs_with_many_gaps_do_not_cost_the_rows_of_a_target_with_gaps(writte
     assert "# 1 row with missing values; mean fills" in text
 
 
+@pytest.mark.parametrize("labels", [["p", "q", "r"], ["0", "1", "2"]])
+def test_classes_of_dropped_rows_do_not_count(written, labels):
+    rows = "".join(f"{i % 7},{labels[i % 2]}\n" for i in range(40))
+    Path("g.csv").write_text(f"a,y\n,{labels[2]}\n{rows}")
+    content, _ = written("--data", "g.csv")
+    assert content["data"]["missing"] == "drop"
+    assert content["model"]["layers"][-1] == {"units": 1, "activation": "sigmoid"}
+
+
 def test_many_missing_inputs_are_filled(written):
     table(**NUMBER, b=lambda i: i if i % 3 else "", y=lambda i: i * 1.5)
     content, _ = written("--data", "data.csv")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cygd.cli.new_files import fill_template
 from cygd.cli.output import UsageError
@@ -60,7 +61,6 @@ def experiment_from_table(
     training rows, which is an error; `without_rare_labels` leaves out the inputs that have them.
     """
     targets = _choose_targets(guess, target)
-    task = _choose_task(targets)
     others = [column for column in guess.columns if column not in targets]
     if any(column.missing for column in targets):
         others = [_reject_gaps(column, len(guess.table)) for column in others]
@@ -71,6 +71,10 @@ def experiment_from_table(
     if not inputs:
         raise UsageError(f"no input column is left to predict {targets[0].name!r}", _reasons(unused))
     n_rows = len(guess.table)
+    gaps = _rows_with_gaps(guess, [*inputs, *targets])
+    if not _fills_gaps(gaps, targets):
+        targets = [_without_rows(guess, column, gaps) for column in targets]
+    task = _choose_task(targets)
     data = "\n".join(_data_lines(guess, targets, task, inputs, unused))
     heading = f"{task.summary}, from {guess.options['path']} ({format_count(n_rows, 'row')})"
     split = n_rows >= MIN_ROWS_TO_SPLIT
@@ -194,18 +198,35 @@ def _input_lines(inputs: list[ColumnGuess], unused: list[ColumnGuess]) -> Iterat
             yield f"  #   {_printable(column.name)}: {_printable(column.unusable)}"
 
 
+def _rows_with_gaps(guess: TableGuess, columns: list[ColumnGuess]) -> npt.NDArray[np.bool_]:
+    gaps = np.zeros(len(guess.table), bool)
+    for column in columns:
+        gaps |= guess.table.columns[column.name].missing
+    return gaps
+
+
+def _fills_gaps(gaps: npt.NDArray[np.bool_], targets: list[ColumnGuess]) -> bool:
+    """Return True to fill the gaps, as there are many, False to drop the rows with gaps."""
+    return 5 * int(np.count_nonzero(gaps)) > len(gaps) and not any(column.missing for column in targets)
+
+
+def _without_rows(guess: TableGuess, column: ColumnGuess, dropped: npt.NDArray[np.bool_]) -> ColumnGuess:
+    """Return a target with the classes of the rows that are not dropped."""
+    is_class = column.labels is not None or column.has_class_numbers
+    if not is_class or not dropped.any():
+        return column
+    counts = guess.table.columns[column.name].count_labels(np.flatnonzero(~dropped))
+    return replace(column, labels=None if column.labels is None else counts, distinct=len(counts))
+
+
 def _missing_lines(guess: TableGuess, inputs: list[ColumnGuess], targets: list[ColumnGuess]) -> Iterator[str]:
     """Yield the line `missing:` if a used column has gaps: fill many gaps, drop the rows of a few."""
-    n_rows = len(guess.table)
-    missing = np.zeros(n_rows, bool)
-    for column in [*inputs, *targets]:
-        missing |= guess.table.columns[column.name].missing
-    gaps = int(np.count_nonzero(missing))
-    if not gaps:
+    gaps = _rows_with_gaps(guess, [*inputs, *targets])
+    if not gaps.any():
         return
-    fill = 5 * gaps > n_rows and not any(column.missing for column in targets)
+    fill = _fills_gaps(gaps, targets)
     other = "drop leaves them out instead" if fill else "mean fills inputs instead"
-    comment = f"{format_count(gaps, 'row')} with missing values; {other}"
+    comment = f"{format_count(int(np.count_nonzero(gaps)), 'row')} with missing values; {other}"
     yield _line(f"  missing: {'mean' if fill else 'drop'}", comment)
 
 
