@@ -12,7 +12,7 @@ from cygd.data.text_guess import TextGuess
 GAPS = {word.lower() for word in PLACEHOLDERS} | {"unknown"}
 VALUE = re.compile(r"[^a-z]*\d[^a-z]*|\d{4}-\d\d-\d\dT[\d:.+-]+Z?", re.IGNORECASE)  # numbers, dates, money
 YEARS = range(1900, 2100)
-RULE = re.compile(r"[-=+_|:]{3,}")  # a line of ---- or |---|---|
+RULE = re.compile(r"[-=+_|:*]{3,}")  # a line of ----, **** or |---|---|
 MAX_HEADING = 8  # records: names, units, ...
 
 

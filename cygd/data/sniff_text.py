@@ -23,7 +23,7 @@ from cygd.data.sniff_header import (
     sniff_header,
 )
 from cygd.data.sources.csv_header import complete_names
-from cygd.data.sources.csv_records import declared_delimiter, split_at_blanks
+from cygd.data.sources.csv_records import declared_delimiter, plain_quotes, split_at_blanks
 from cygd.data.sources.csv_warnings import TOTAL
 from cygd.data.sources.text_io import normalize_encoding, open_bytes, open_text
 from cygd.data.text_guess import UNDECIDED, Line, Record, TextGuess, quote_line
@@ -128,17 +128,19 @@ def leave_out_start(table: TextTable, last: Sequence[Line], guess: TextGuess) ->
 def leave_out_heading(table: TextTable, last: Sequence[Line]) -> None:
     """Let the table begin with its names, and leave out the lines between them and the first row.
 
-    Such a line, of units, can only be a comment; several of them leave no names.
+    Such a line, of units or totals, can only be a comment; several of them leave no names.
     """
     records, size = table.records, heading_size([cells for _, cells in table.records])
-    if size < 2:
-        return
+    is_total = size == 1 and starts_with_total(records)
+    size += is_total
     rows = [cells for _, cells in records[size:]]
+    if size == 1 or (is_total and not are_complete_names(records[0][1], rows)):
+        return
     names = next((i for i in range(size) if are_complete_names(records[i][1], rows)), size)
     if names < size - 1:
         between = {number for number, _ in records[names + 1 : size]}
         is_free = not any(text.startswith(table.comment) for n, text in table.lines if n > records[0][0])
-        mark = comment_mark(table, between, last) if is_free or not table.comment else ""
+        mark = comment_mark(table, between, last, is_total) if is_free or not table.comment else ""
         if mark:
             table.comment, table.uncommented = mark, table.lines
         else:
@@ -147,7 +149,13 @@ def leave_out_heading(table: TextTable, last: Sequence[Line]) -> None:
     table.records = [*records[names : min(names + 1, size)], *records[size:]]
 
 
-def comment_mark(table: TextTable, numbers: set[int], last: Sequence[Line]) -> str:
+def starts_with_total(records: Sequence[Record]) -> bool:
+    """Return True if the first row has a label such as Total, which no other row has."""
+    labels = [cells[0].strip() for _, cells in records[1:] if cells]
+    return len(labels) > 1 and TOTAL.fullmatch(labels[0]) is not None and labels.count(labels[0]) == 1
+
+
+def comment_mark(table: TextTable, numbers: set[int], last: Sequence[Line], is_total: bool) -> str:
     """Return with what a line begins, but no other line of the table, or ""; several lines have no mark."""
     if len(numbers) > 1:
         return ""
@@ -156,7 +164,7 @@ def comment_mark(table: TextTable, numbers: set[int], last: Sequence[Line]) -> s
     start = table.records[0][0]
     others = [other.strip() for line, other in [*table.lines, *last] if line >= start and line != number]
     marks, separator = [text[:MAX_MARK]], None if table.delimiter == "whitespace" else table.delimiter
-    if all(is_value(cells[0]) for line, cells in table.records if line > number and cells):
+    if is_total or all(is_value(cells[0]) for line, cells in table.records if line > number and cells):
         marks.insert(0, text.split(separator)[0].strip())  # no row begins with such a text
     for mark in marks:
         is_other = any(other.startswith(mark) and not is_rule([other]) for other in others)
@@ -214,7 +222,7 @@ def read_ends(file: Path, encoding: str) -> tuple[list[Line], list[Line]]:
 
 def parse(lines: Sequence[Line], delimiter: str) -> list[Record]:
     """Return the records of some lines, [] if they have none with this delimiter."""
-    texts = [text + "\n" for _, text in lines]
+    texts = [*plain_quotes([text + "\n" for _, text in lines], delimiter, '"')]
     if delimiter == "whitespace":
         try:
             return [(lines[i - 1][0], cells) for i, cells in split_at_blanks(Path(), texts, '"')]
@@ -314,6 +322,7 @@ def lines_below(
     """Return the lines at the end that do not belong to the table: totals, sources and remarks."""
     below: list[Line] = []
     labels = Counter(cell.strip() for _, cells in records for cell in cells)
+    has_values = 2 * sum(n for label, n in labels.items() if is_value(label)) > labels.total()
     for number, text in reversed(last[1:]):
         if number <= records[0][0] + 1 or text.count('"') % 2:
             break
@@ -322,18 +331,24 @@ def lines_below(
         is_total = bool(present) and TOTAL.fullmatch(present[0]) is not None and labels[present[0]] <= 1
         if comment and text.startswith(comment):
             continue
-        if any(cells) and not (is_total or is_remark(cells, present, width, delimiter)):
+        if any(cells) and not (is_total or is_remark(cells, present, width, delimiter, has_values)):
             break
         below.insert(0, (number, text))
     return below
 
 
-def is_remark(cells: Sequence[str], present: Sequence[str], width: int, delimiter: str) -> bool:
-    """Return True for a line of text, which a spreadsheet may have filled up with delimiters."""
+def is_remark(
+    cells: Sequence[str], present: Sequence[str], width: int, delimiter: str, has_values: bool
+) -> bool:
+    """Return True for a line of text, which a spreadsheet may have filled up with delimiters.
+
+    `has_values` says whether most cells of the table are values.
+    """
     if not present or is_value(present[0]):
         return False
     if delimiter == "whitespace":  # each word is a cell
-        return len(cells) != width and 2 * sum(map(is_value, present)) < len(present)
+        n_values = sum(map(is_value, present))
+        return 2 * n_values < len(present) and (len(cells) != width or (has_values and not n_values))
     is_long = any(" " in cell and len(cell) > LONG_REMARK for cell in present)
     if len(cells) < width:
         return len(cells) == 1 or " " in present[0] or ":" in present[0] or is_long

@@ -54,6 +54,12 @@ def test_blanks_around_quoted_cells(read, text):
     assert values(read(text)) == {"a": [1, 3], "k": ["p, q", "NA"], "y": [2, 4]}
 
 
+def test_texts_as_excel_formulas(read):
+    text = 'k,a,y\n="p, q",="1",="2"\n="NA", ="3" ,4\n="=""r""",="5",6\n'
+    assert values(read(text)) == {"k": ["p, q", "NA", '="=""r"""'], "a": [1, 3, 5], "y": [2, 4, 6]}
+    assert values(read('k;y\nx="p";1\n="q" z;2\n', delimiter=";")) == {"k": ['x="p"', '="q" z'], "y": [1, 2]}
+
+
 def test_blanks_within_quoted_cells_are_kept(read):
     assert read('k,y\n"x ""y"" , z",1\n"b",2\n').columns["k"].strings == ('x "y" , z', "b")
 
@@ -293,6 +299,18 @@ def test_total_is_a_warning(read, caplog, label):
         f"t.csv:4: row 3, column 'a': the last row may be a total: it holds {label!r}"
     )
     assert caplog.records[0].hint == "data.skip_footer: 1 leaves it out"
+
+
+def test_total_in_the_first_row_is_a_warning(read, caplog):
+    text = "a,y\nTOTALS,6\nx,1\nx,2\nz,3\n"
+    read(text)
+    assert caplog.messages[0].endswith(
+        "t.csv:2: row 1, column 'a': the first row may be a total: it holds 'TOTALS'"
+    )
+    assert caplog.records[0].hint == "data.comment: 'TOTALS' leaves it out"
+    caplog.clear()
+    assert len(read(text, comment="TOTALS")) == 3
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

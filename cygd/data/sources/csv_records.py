@@ -118,13 +118,13 @@ def iterate_records(
     With `mark`, quoted words that without quotes would be missing values are marked.
     """
     with open_lines(file, csv_format) as lines:
+        lines = plain_quotes(lines, csv_format.delimiter, csv_format.quote)
         if mark:
             words = csv_format.cells.text_if_quoted
             lines = mark_quoted_words(lines, csv_format.delimiter, csv_format.quote, words)
         if csv_format.delimiter == "whitespace":
             yield from split_at_blanks(file, lines, csv_format.quote)
             return
-        lines = strip_after_quotes(lines, csv_format.delimiter, csv_format.quote)
         if csv.field_size_limit() < MAX_CELL:  # a limit of the process, which the module sets low
             csv.field_size_limit(MAX_CELL)
         reader = csv.reader(
@@ -145,15 +145,20 @@ def iterate_records(
             raise_quote_error(file, csv_format, line, str(error))
 
 
-def strip_after_quotes(lines: Iterable[str], delimiter: str, quote: str) -> Iterator[str]:
-    """Remove the blanks between a quoted cell and the delimiter, which `csv` rejects."""
-    if not quote or delimiter.isspace():
+def plain_quotes(lines: Iterable[str], delimiter: str, quote: str) -> Iterator[str]:
+    """Remove what `csv` does not expect around quoted cells.
+
+    That is blanks before the delimiter, and the = of ="01", as which Excel exports a text.
+    """
+    if not quote or delimiter in (" ", "whitespace"):
         yield from lines
         return
-    q = re.escape(quote)
-    pattern = re.compile(f"(?<!{q}){q} +(?={re.escape(delimiter)}|[\r\n]*$)")
+    q, end = re.escape(quote), f"(?={re.escape(delimiter)}|[\r\n]*$)"
+    blanks = re.compile(f"(?<!{q}){q} +{end}")
+    formula = re.compile(f"(^|{re.escape(delimiter)}) *=({q}[^{q}]*{q} *{end})")
     for line in lines:
-        yield pattern.sub(quote, line) if f"{quote} " in line else line
+        plain = formula.sub(r"\1\2", line) if f"={quote}" in line else line
+        yield blanks.sub(quote, plain) if f"{quote} " in plain else plain
 
 
 def raise_quote_error(file: Path, csv_format: CsvFormat, line: int, reason: str) -> NoReturn:

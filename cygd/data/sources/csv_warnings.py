@@ -16,6 +16,7 @@ from cygd.data.table import Table
 
 log = logging.getLogger("cygd")
 
+MIN_ROWS = 3  # above which a first row may be a total, not the name of one of few things
 TOTAL = re.compile(
     r"(grand|sub)?[ -]?"
     r"(totals?|sums?|averages?|avg|means?|summe|gesamt|insgesamt|mittelwert|somme|moyenne|suma)\W*",
@@ -24,17 +25,20 @@ TOTAL = re.compile(
 
 
 def warn_about_totals(table: Table) -> None:
-    """Log a warning for a file whose last row has a label such as Total, which no other row has."""
-    ends = [file.first_row - 1 for file in table.files[1:]] + [len(table) - 1]
-    for name, column in table.columns.items():
+    """Log a warning for a file whose first or last row has a label such as Total, which no other row has."""
+    starts = [file.first_row for file in table.files]
+    ends = [start - 1 for start in starts[1:]] + [len(table) - 1]
+    starts = starts if len(table) > MIN_ROWS else []
+    for i, (name, column) in enumerate(table.columns.items()):
         codes = column.string_codes
         if codes is None:
             continue
-        for row in ends:
+        for row in sorted({*ends, *([] if i else starts)}):
             label = column.string_at(row) if codes[row] >= 0 else ""
             if TOTAL.fullmatch(label) and np.count_nonzero(codes == codes[row]) == 1:
-                message = "%s: the last row may be a total: it holds %r"
-                hint = "data.skip_footer: 1 leaves it out"
+                is_last = row in ends
+                message = f"%s: the {'last' if is_last else 'first'} row may be a total: it holds %r"
+                hint = f"data.{'skip_footer: 1' if is_last else f'comment: {label!r}'} leaves it out"
                 log.warning(message, table.location(row, name), label, extra={"hint": hint})
 
 
