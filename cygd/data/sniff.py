@@ -7,6 +7,7 @@ never guessed at.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,26 +58,35 @@ class TableGuess:
     notes: list[str]  # what was taken for what, where other readings are possible
 
 
-def sniff_table(path: str, components: Components, notes: list[str] | None = None) -> TableGuess:
+def sniff_table(
+    path: str,
+    components: Components,
+    notes: list[str] | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> TableGuess:
     """Guess the source of a data file from its suffix, and the options from its first lines.
 
-    `notes`, if any, receives the notes also where the file cannot be read with these options.
+    `notes`, if any, receives the notes also where the file cannot be read with these options; `chosen` are
+    options that are not guessed.
     """
+    chosen = {} if chosen is None else chosen
     file = resolve_paths(Path(), path, "--data")[0]
     name = source_of_file(file)
     name = "csv" if name == "npy" else name  # one array is not a table, as the error of the csv source says
-    guess = sniff_text(file) if name == "csv" else TextGuess()
+    name = chosen.get("source", name)
+    guess = sniff_text(file, chosen.get("delimiter")) if name == "csv" else TextGuess()
+    guess.notes = [note for note in guess.notes if not any(f"({key}: " in note for key in chosen)]
     if notes is not None:
         notes += guess.notes
         guess.notes = notes
-    options = {"path": path, **guess.options}
+    options = {"path": path, **guess.options, **{key: chosen[key] for key in chosen if key != "source"}}
     source = components.get("data_source", name)
     assert isinstance(source, DataSource)
     data = source.configured(options).read(Path())
     table = Table.from_dataset(data, str(file)) if isinstance(data, Dataset) else data
     if name == "csv":
         table = read_number_texts(file, source, table, options, guess.notes)
-    if name == "csv" and (words := missing_words(table)):
+    if name == "csv" and "missing_values" not in chosen and (words := missing_words(table)):
         options["missing_values"] = words
         listed = ", ".join(map(repr, words))
         guess.notes.append(f"{file}: {listed} among numbers is taken for a missing value (missing_values)")

@@ -23,7 +23,12 @@ from cygd.data.sniff_header import (
     sniff_header,
 )
 from cygd.data.sources.csv_header import complete_names
-from cygd.data.sources.csv_records import declared_delimiter, plain_quotes, split_at_blanks
+from cygd.data.sources.csv_records import (
+    DELIMITER_NAMES,
+    declared_delimiter,
+    plain_quotes,
+    split_at_blanks,
+)
 from cygd.data.sources.csv_warnings import TOTAL
 from cygd.data.sources.text_io import normalize_encoding, open_bytes, open_text
 from cygd.data.text_guess import UNDECIDED, Line, Record, TextGuess, quote_line
@@ -55,14 +60,14 @@ class TextTable:
     has_names: bool = True  # False if no line has a name for each column
 
 
-def sniff_text(file: Path) -> TextGuess:
-    """Return the options with which a text file is read."""
+def sniff_text(file: Path, delimiter: str | None = None) -> TextGuess:
+    """Return the options with which a text file is read; the delimiter may be known."""
     guess = TextGuess()
     encoding = sniff_encoding(file)
     fallback = encoding in ("cp1252", "latin-1")
     guess.add("encoding", encoding, f"{file} is not UTF-8 and is taken for {encoding}" if fallback else "")
     first, last = read_ends(file, encoding)
-    table = find_table(file, first)
+    table = find_table(file, first, None if delimiter is None else DELIMITER_NAMES.get(delimiter, delimiter))
     if table is None:
         return guess
     leave_out_start(table, last, guess)
@@ -80,7 +85,7 @@ def sniff_text(file: Path) -> TextGuess:
     return guess
 
 
-def find_table(file: Path, first: Sequence[Line]) -> TextTable | None:
+def find_table(file: Path, first: Sequence[Line], known: str | None = None) -> TextTable | None:
     """Return the records of the first lines and their delimiter, or None if there are none."""
     declared = declared_delimiter(first[0][1]) if first else None
     lines = list(first[1:] if declared else first)
@@ -88,7 +93,7 @@ def find_table(file: Path, first: Sequence[Line]) -> TextTable | None:
     uncommented = [line for line in lines if not line[1].startswith(comment or COMMENTS)]
     if not uncommented:
         comment, uncommented = "", lines
-    delimiter = declared or sniff_delimiter(uncommented)
+    delimiter = known or declared or sniff_delimiter(uncommented)
     records = parse(uncommented, delimiter)
     if not records:
         return None

@@ -445,6 +445,57 @@ def test_notes_are_printed_before_an_error(command):
     ]
 
 
+def test_options_of_the_data_are_not_guessed(written):
+    Path("data.txt").write_text(
+        "Report\na;k;y\n" + "".join(f"{i};x{i % 2};{i * i}\n" for i in range(20)) + "T;9\n"
+    )
+    content, _ = written("--data", "data.txt", "data.skip_footer=1", "data.missing_values=[-1]")
+    options = {"delimiter": ";", "skip_rows": 1, "skip_footer": 1, "missing_values": [-1]}
+    assert options.items() <= content["data"].items()
+    assert content["data"]["targets"] == ["y"]
+
+
+def test_given_delimiter_and_header(written, command):
+    Path("data.txt").write_text("".join(f"{i + 1}\t{i % 3}\t{i * i + 7}\n" for i in range(20)))
+    code, _, err = command("new", "experiment", "other", "--data", "data.txt", "data.header=true")
+    assert (code, "is taken for a row" in err) == (0, False)
+    content, _ = written("--data", "data.txt", "data.delimiter=whitespace")
+    assert (content["data"]["delimiter"], content["data"]["targets"]) == ("whitespace", ["c2"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["data.skip_rows=1"], "error: data.skip_rows=1 needs --data"),
+        (["--data", "t.csv", "epochs=2"], "error: expected overrides such as data.skip_rows=2, got epochs=2"),
+        (
+            ["--data", "t.csv", "data.path=x"],
+            "error: expected overrides such as data.skip_rows=2, got data.path=x",
+        ),
+        (["--data", "t.csv", "data=3"], "error: expected overrides such as data.skip_rows=2, got data=3"),
+        (["--data", "t.csv", "data.skip=1"], "error: data source 'csv' has no option 'skip'"),
+        (
+            ["--data", "t.csv", "data.skip_rows=-1"],
+            "error: option 'skip_rows' of data source 'csv': expected",
+        ),
+    ],
+)
+def test_rejected_options_of_the_data(command, arguments, message):
+    Path("t.csv").write_text("a,y\n1,2\n2,4\n3,5\n")
+    code, out, err = command("new", "experiment", "mine", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(message)
+    assert not Path("mine.yaml").exists()
+
+
+def test_hint_names_the_option_of_the_command(command):
+    Path("data.txt").write_text("a,k,y\n1,x,2\n2,z,3\n3,x,4\nT,5\n")
+    _, _, err = command("new", "experiment", "mine", "--data", "data.txt")
+    hint = "hint: set data.skip_footer: 1 if the table ends before this line; cygd new takes such options too"
+    assert f"{hint}, as data.KEY=VALUE\n" in err
+    assert command("new", "experiment", "mine", "--data", "data.txt", "data.skip_footer=1")[0] == 0
+
+
 def test_notes_are_printed_before_an_error_of_the_file(command):
     Path("data.txt").write_text("Report\na,y\n1,2\n2,3\n3,4\n4\n")
     code, _, err = command("new", "experiment", "mine", "--data", "data.txt")

@@ -7,9 +7,9 @@ import keyword
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cygd.cli.arguments import load_plugins, reject_several
+from cygd.cli.arguments import load_plugins, parse_mapping, reject_several, split_overrides
 from cygd.cli.new_files import check_not_existing, fill_template, write_new_files
 from cygd.cli.output import (
     DONE,
@@ -36,7 +36,10 @@ USAGE = "\n  cygd new ".join(USAGES.values())
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "arguments", nargs="*", metavar="experiment|plugin NAME", help="what to write, and its name"
+        "arguments",
+        nargs="*",
+        metavar="experiment|plugin NAME",
+        help="what to write, its name, and options of the data such as data.skip_rows=2",
     )
     parser.add_argument("--data", metavar="FILE", help="the data: .csv, .csv.gz, .parquet, .npz, .svm, ...")
     parser.add_argument(
@@ -57,16 +60,35 @@ def run(options: argparse.Namespace) -> int:
     if kind not in USAGES:
         raise UsageError(f"expected {kinds}, got {kind!r}", did_you_mean(kind, list(USAGES)) or hint)
     usage = f"cygd new {USAGES[kind]}"
+    overrides: list[str] = []
+    if kind == "experiment":
+        names, overrides = split_overrides(names)
     if not names:
         raise UsageError(f"expected a name for the {kind}", usage)
     reject_several("name", names, usage)
     for option, owner in OPTIONS.items():
         if owner != kind and getattr(options, option) is not None:
             raise UsageError(f"--{option} is an option of `cygd new {owner}`", usage)
-    return (_write_experiment if kind == "experiment" else _write_plugin)(names[0], options)
+    if kind == "plugin":
+        return _write_plugin(names[0], options)
+    return _write_experiment(names[0], options, _data_options(overrides, options))
 
 
-def _write_experiment(name: str, options: argparse.Namespace) -> int:
+def _data_options(overrides: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of the data source that overrides set instead of the guesses."""
+    if not overrides:
+        return {}
+    if options.data is None:
+        raise UsageError(f"{overrides[0]} needs --data", f"cygd new {USAGES['experiment']} {overrides[0]}")
+    chosen = parse_mapping(overrides)
+    data = chosen.get("data")
+    if chosen.keys() != {"data"} or not isinstance(data, dict) or "path" in data:
+        hint = "--data names the file; edit other values in the experiment"
+        raise UsageError(f"expected overrides such as data.skip_rows=2, got {' '.join(overrides)}", hint)
+    return data
+
+
+def _write_experiment(name: str, options: argparse.Namespace, data: dict[str, Any]) -> int:
     """Write NAME.yaml."""
     from cygd.config.validators import safe_name
 
@@ -78,7 +100,7 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
         raise UsageError("--target needs --data", "cygd new experiment NAME --data FILE --target COLUMN")
     file = Path(f"{stem}.yaml")
     check_not_existing([file])
-    text, summary, notes = _new_experiment(stem, options)
+    text, summary, notes = _new_experiment(stem, options, data)
     write_new_files({file: text})
     print_paths(file)
     echo(summary)
@@ -91,7 +113,9 @@ def _write_experiment(name: str, options: argparse.Namespace) -> int:
     return DONE
 
 
-def _new_experiment(stem: str, options: argparse.Namespace) -> tuple[str, str, list[str]]:
+def _new_experiment(
+    stem: str, options: argparse.Namespace, data: dict[str, Any]
+) -> tuple[str, str, list[str]]:
     """Return the text of an experiment, a one-line summary, and notes on how the data are read."""
     from cygd.data.sniff import sniff_table
 
@@ -101,11 +125,13 @@ def _new_experiment(stem: str, options: argparse.Namespace) -> tuple[str, str, l
     notes: list[str] = []
     with redirect_stdout(), without_repetition():
         try:
-            guess = sniff_table(options.data, load_plugins(options.plugin), notes)
+            guess = sniff_table(options.data, load_plugins(options.plugin), notes, data)
             text, summary = _experiment_that_runs(stem, guess, options)
-        except CygdError:
+        except CygdError as error:
             for note in notes:
                 echo_message(f"note: {note}")
+            if error.hint and re.search(r"\bdata\.\w+: ", error.hint):
+                error.hint += "; cygd new takes such options too, as data.KEY=VALUE"
             raise
     return text, summary, notes
 
