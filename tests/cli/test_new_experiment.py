@@ -290,6 +290,13 @@ def test_classes_of_dropped_rows_do_not_count(written, labels):
     assert content["model"]["layers"][-1] == {"units": 1, "activation": "sigmoid"}
 
 
+def test_one_class_in_the_rows_without_gaps_is_an_error(command):
+    Path("g.csv").write_text("a,y\n,q\n" + "".join(f"{i % 7},p\n" for i in range(40)))
+    code, _, err = command("new", "experiment", "mine", "--data", "g.csv")
+    message = "cannot predict the column 'y': the rows without missing values have 1 of its classes"
+    assert (code, err) == (2, f"error: {message}\nhint: choose another --target\n")
+
+
 def test_many_missing_inputs_are_filled(written):
     table(**NUMBER, b=lambda i: i if i % 3 else "", y=lambda i: i * 1.5)
     content, _ = written("--data", "data.csv")

@@ -216,6 +216,9 @@ def _without_rows(guess: TableGuess, column: ColumnGuess, dropped: npt.NDArray[n
     if not is_class or not dropped.any():
         return column
     counts = guess.table.columns[column.name].count_labels(np.flatnonzero(~dropped))
+    if len(counts) < 2:
+        message = f"cannot predict the column {column.name!r}: the rows without missing values have"
+        raise UsageError(f"{message} {len(counts)} of its classes", "choose another --target")
     return replace(column, labels=None if column.labels is None else counts, distinct=len(counts))
 
 

@@ -59,7 +59,7 @@ def read_header(file: Path, csv_format: CsvFormat, count: int) -> Header:
     names = complete_names([name.strip() for name in cells], first_records)
     n_index = next((i for i, name in enumerate(names) if name), 0)
     names[:n_index] = index_names(n_index, names)
-    check_distinct(file, line, names)
+    check_distinct(f"{file}:{line}", names)
     index = [name for i, name in enumerate(names) if i < n_index or INDEX_NAME.fullmatch(name)]
     return Header(names, records[1][0] - 1, first_records, tuple(index), line, len(cells))
 
@@ -114,16 +114,20 @@ def index_names(count: int, names: Sequence[str]) -> list[str]:
     return list(islice(free, count))
 
 
-def check_distinct(file: Path, line: int, names: Sequence[str]) -> None:
-    """Raise an error for a name that occurs twice; columns without a name are checked when they are read."""
+def check_distinct(where: str, names: Sequence[str]) -> None:
+    """Raise an error for a name that occurs twice; columns without a name are checked when they are read.
+
+    `where` is the place of the header, `file:line`.
+    """
     seen: set[str] = set()
     for name in names:
         if name and name in seen:
             hint = "give each column its own name in the header"
-            hint += f", or set data.header: false and data.skip_rows: {line} to name them c0, c1, ..."
+            skipped = f"data.skip_rows: {where.rpartition(':')[2]}"
+            hint += f", or set data.header: false and {skipped} to name them c0, c1, ..."
             if parse_number(name) is not None:
                 hint = "use header: false if the file has no column names"
-            raise DataError(f"{file}:{line}: duplicate column name {name!r}", hint=hint)
+            raise DataError(f"{where}: duplicate column name {name!r}", hint=hint)
         seen.add(name)
 
 
