@@ -290,9 +290,16 @@ def test_classes_of_dropped_rows_do_not_count(written, labels):
     assert content["model"]["layers"][-1] == {"units": 1, "activation": "sigmoid"}
 
 
+def test_gaps_of_one_class_are_filled(written):
+    Path("g.csv").write_text("a,y\n" + "".join(f"{i % 7 or ''},{'pq'[i % 7 == 0]}\n" for i in range(40)))
+    content, _ = written("--data", "g.csv")
+    assert content["data"]["missing"] == "mean"
+
+
 def test_one_class_in_the_rows_without_gaps_is_an_error(command):
-    Path("g.csv").write_text("a,y\n,q\n" + "".join(f"{i % 7},p\n" for i in range(40)))
-    code, _, err = command("new", "experiment", "mine", "--data", "g.csv")
+    rows = "".join(f"{i % 7 or ''},{'pq'[i % 7 == 0] if i else ''}\n" for i in range(40))
+    Path("g.csv").write_text("a,y\n" + rows)
+    code, _, err = command("new", "experiment", "mine", "--data", "g.csv", "--target", "y")
     message = "cannot predict the column 'y': the rows without missing values have 1 of its classes"
     assert (code, err) == (2, f"error: {message}\nhint: choose another --target\n")
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from cygd.cli.new_files import fill_template
 from cygd.cli.output import UsageError
 from cygd.config.yaml.writer import dump
+from cygd.data.dataset import Label
 from cygd.data.formatting import suggest_name
 from cygd.data.sniff import ColumnGuess, TableGuess
 from cygd.errors import format_count
@@ -72,7 +73,7 @@ def experiment_from_table(
         raise UsageError(f"no input column is left to predict {targets[0].name!r}", _reasons(unused))
     n_rows = len(guess.table)
     gaps = _rows_with_gaps(guess, [*inputs, *targets])
-    if not _fills_gaps(gaps, targets):
+    if not _fills_gaps(guess, gaps, targets):
         targets = [_without_rows(guess, column, gaps) for column in targets]
     task = _choose_task(targets)
     data = "\n".join(_data_lines(guess, targets, task, inputs, unused))
@@ -205,17 +206,30 @@ def _rows_with_gaps(guess: TableGuess, columns: list[ColumnGuess]) -> npt.NDArra
     return gaps
 
 
-def _fills_gaps(gaps: npt.NDArray[np.bool_], targets: list[ColumnGuess]) -> bool:
-    """Return True to fill the gaps, as there are many, False to drop the rows with gaps."""
-    return 5 * int(np.count_nonzero(gaps)) > len(gaps) and not any(column.missing for column in targets)
+def _fills_gaps(guess: TableGuess, gaps: npt.NDArray[np.bool_], targets: list[ColumnGuess]) -> bool:
+    """Return True to fill the gaps, False to drop the rows with gaps.
+
+    They are filled if there are many, or if the other rows have one class, but never in a target.
+    """
+    if any(column.missing for column in targets):
+        return False
+    is_single = any(len(_kept_classes(guess, column, gaps)) == 1 for column in targets if _is_class(column))
+    return is_single or 5 * int(np.count_nonzero(gaps)) > len(gaps)
+
+
+def _is_class(column: ColumnGuess) -> bool:
+    return column.labels is not None or column.has_class_numbers
+
+
+def _kept_classes(guess: TableGuess, column: ColumnGuess, dropped: npt.NDArray[np.bool_]) -> dict[Label, int]:
+    return guess.table.columns[column.name].count_labels(np.flatnonzero(~dropped))
 
 
 def _without_rows(guess: TableGuess, column: ColumnGuess, dropped: npt.NDArray[np.bool_]) -> ColumnGuess:
     """Return a target with the classes of the rows that are not dropped."""
-    is_class = column.labels is not None or column.has_class_numbers
-    if not is_class or not dropped.any():
+    if not _is_class(column) or not dropped.any():
         return column
-    counts = guess.table.columns[column.name].count_labels(np.flatnonzero(~dropped))
+    counts = _kept_classes(guess, column, dropped)
     if len(counts) < 2:
         message = f"cannot predict the column {column.name!r}: the rows without missing values have"
         raise UsageError(f"{message} {len(counts)} of its classes", "choose another --target")
@@ -227,7 +241,7 @@ def _missing_lines(guess: TableGuess, inputs: list[ColumnGuess], targets: list[C
     gaps = _rows_with_gaps(guess, [*inputs, *targets])
     if not gaps.any():
         return
-    fill = _fills_gaps(gaps, targets)
+    fill = _fills_gaps(guess, gaps, targets)
     other = "drop leaves them out instead" if fill else "mean fills inputs instead"
     comment = f"{format_count(int(np.count_nonzero(gaps)), 'row')} with missing values; {other}"
     yield _line(f"  missing: {'mean' if fill else 'drop'}", comment)
