@@ -52,3 +52,18 @@ def test_the_report_says_that_mpmath_is_missing(capsys, monkeypatch):
     monkeypatch.setattr(digits, "is_available", lambda: False)
     plugins_check.check(Activation("f", formula="h * sigmoid(h)"), "activation f")
     assert "digits                      not checked: mpmath is not installed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("formula", ["log(sinh(h) / h)", "log(expm1(h) / h)", "h / expm1(h)"])
+def test_a_removable_zero_over_zero_is_found(formula, dtype):
+    worst = digits.lost_digits(Activation("f", formula=f"where(h == 0, 0, {formula})"), dtype)
+    assert worst.role == "f'"
+    assert abs(worst.at) == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_series_near_zero_keeps_its_digits(dtype):
+    series = "h**2 / 6 - h**4 / 180 + h**6 / 2835"
+    formula = f"where(abs(h) < 0.1, {series}, log(sinh(h) / h))"
+    assert digits.lost_digits(Activation("f", formula=formula), dtype) is None

@@ -3,9 +3,10 @@
     text --parser--> graph --derivative--> graph --lowering--> instructions --fusion, program--> registers
 
 Python never evaluates a formula. The graph folds constants (`constant_folding`) and applies rewrite rules
-(`simplify`) as it makes a node, so that derivatives are simplified too. Lowering is guided by how often a
-node is used (`use_counts`) and which factors grow (`asymptotics`); `program` assigns registers. `compiler`
-runs the stages. Names are imported on first use, because most runs have no formula.
+(`simplify`) as it makes a node, so that derivatives are simplified too. Quotients of sums of exponentials
+get a form that does not overflow (`exponential_scaling`). Lowering is guided by how often a node is used
+(`use_counts`) and which factors grow (`asymptotics`); `program` assigns registers. `compiler` runs the
+stages. Names are imported on first use, because most runs have no formula.
 """
 
 from __future__ import annotations

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cygd.components.formula.nodes import Factor, Node
+from cygd.components.formula.nodes import Factor, Node, is_scaled
 
 _GROWS_WITH_OPERANDS = {
     "sum", "abs", "log_cosh", "log_sum_exp", "root_minus", "root_sum", "softplus",
     "minimum", "maximum", "where", "exp_finite",
 }  # fmt: skip
+
+
+CLAMPED_DEGREE = 2.0  # a factor that grows so fast is clamped to finite numbers
 
 
 class GrowthAnalysis:
@@ -32,6 +35,11 @@ class GrowthAnalysis:
             return {}
         first = next(iter(degrees))
         return {factor: n for factor, n in degrees.items() if n >= 2 or (n > 0 and factor is not first)}
+
+    def clamped(self, factors: Sequence[Factor]) -> set[Node]:
+        """Return the factors that a product clamps."""
+        degrees = self.overflow_degrees(factors)
+        return {factor for factor, degree in degrees.items() if degree >= CLAMPED_DEGREE}
 
     def _degree(self, node: Node) -> float:
         degree = self._degrees.get(node)
@@ -53,4 +61,14 @@ def _vanishes(node: Node) -> bool:
     if node.op == "sum" and len(node.data[1]) == 1:
         node = node.data[1][0][1]
         return node.op == "product" and len(node.data[0]) == 1 and node.data[0][0][0].op == "tanh"
-    return node.op in ("sigmoid", "exp", "erfc")
+    if node.op == "where":  # of the scaled form of a quotient
+        return any(_decays(branch) for branch in node.data[3:])
+    return node.op in ("sigmoid", "exp", "exp_atom", "erfc")
+
+
+def _decays(node: Node) -> bool:
+    """Return True for a product with an exponential of `exponential_scaling`."""
+    if is_scaled(node):
+        node = node.data[1][0][1]
+    factors = node.data[0] if node.op == "product" else ((node, 1.0),)
+    return any(factor.op == "exp_atom" and n > 0 for factor, n in factors)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 
 from cygd.components.formula.conjugate_sums import arcsinh_derivative
+from cygd.components.formula.exponential_quotients import quotient_derivative
 from cygd.components.formula.exponential_sums import log_sum_exp_derivative
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.nodes import Node, too_large
@@ -59,6 +60,9 @@ class Derivative:
         terms = []
         if len(factors) > _MAX_FACTORS:
             raise too_large(f"expected a product of at most {_MAX_FACTORS} factors, got {len(factors)}")
+        expanded = quotient_derivative(graph, node, self.of)
+        if expanded is not None:
+            return expanded
         for position, (factor, n) in enumerate(factors):
             inner = self.of(factor)
             if inner is not graph.zero:

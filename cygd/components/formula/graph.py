@@ -70,6 +70,15 @@ class Graph:
         combined.sort(key=lambda term: term[1].index)
         return self.intern("sum", constant, tuple(combined))
 
+    def combine(self, terms: Iterable[Term]) -> Node:
+        """Return the sum of k x, with k multiplied into an x that is a sum."""
+        constant, parts = 0.0, []
+        for k, term in terms:
+            inner_constant, inner = term.data if term.op == "sum" else (0.0, ((1.0, term),))
+            constant += k * inner_constant
+            parts += [(k * inner_k, node) for inner_k, node in inner]
+        return self.sum(constant, parts)
+
     def subtract(self, a: Node, b: Node) -> Node:
         """Return a - b."""
         return self.sum(0.0, ((1.0, a), (-1.0, b)))

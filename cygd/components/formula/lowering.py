@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from cygd.components.formula.asymptotics import GrowthAnalysis
+from cygd.components.formula.asymptotics import CLAMPED_DEGREE, GrowthAnalysis
 from cygd.components.formula.conjugate_sums import (
     lower_arcsinh,
     lower_root_minus,
@@ -202,7 +202,8 @@ class Lowering:
         for position, (factor, n) in enumerate(factors):
             if n == 1.0 and len(factors) > 1:
                 rest = (*factors[:position], *factors[position + 1 :])
-                if not self._needs_division(rest):
+                is_clamped = self._growth.clamped(factors) <= self._growth.clamped(rest)
+                if is_clamped and not self._needs_division(rest):
                     other = rest[0][0] if len(rest) == 1 and rest[0][1] == 1.0 else None
                     return self.value(factor), self.value(other) if other else self._product(rest)
         if len(factors) == 1 and factors[0][1] == 2.0:
@@ -266,7 +267,7 @@ class Lowering:
         for factor, n in sorted(factors, key=lambda pair: degrees.get(pair[0], 0.0)) if degrees else factors:
             if n > 0:
                 value = self._power(factor, n)
-                if degrees.get(factor, 0.0) >= 2:
+                if degrees.get(factor, 0.0) >= CLAMPED_DEGREE:
                     value = self.emit("finite", value)
                 result = value if result is None else self.emit("mul", result, value)
         if denominator is None:
@@ -393,6 +394,8 @@ class Lowering:
 _EXPANSIONS: dict[str, Callable[[Lowering, Node], Value]] = {
     "sigmoid": Lowering._sigmoid,
     "exp": Lowering._exp,
+    "exp_atom": lambda self, node: self.emit("exp", self.value(node.data[0])),
+    "expm1_atom": lambda self, node: self.emit("expm1", self.value(node.data[0])),
     "exp_finite": lambda self, node: self.emit("finite", self.emit("exp", self.value(node.data[0]))),
     "tanh_log1p": Lowering._tanh_log1p,
     "tanh_log1p_derivative": Lowering._tanh_log1p_derivative,

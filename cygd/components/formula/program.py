@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from cygd.components.formula.exponential_scaling import Scaling
 from cygd.components.formula.fusion import fuse
 from cygd.components.formula.graph import Graph
 from cygd.components.formula.lowering import Lowering
@@ -48,11 +49,14 @@ def build_program(
     noalias: Collection[str] = (),  # outputs that share no memory with inputs: written before all are read
 ) -> Program:
     """Return the program that computes outputs from inputs, or raise a FormulaError if it is too large."""
+    scaling = Scaling(graph)
+    outputs = [(name, scaling.of(node)) for name, node in outputs]
+    companions = [scaling.of(node) for node in companions]
     lowering = Lowering(
         graph, [graph.variable(name) for name in inputs], [graph.variable(name) for name in uniforms]
     )
     for node, replacement in known.items():
-        lowering.bind(node, replacement)
+        lowering.bind(scaling.of(node), replacement)
     values = lowering.lower([node for _, node in outputs], companions)
     # an output that equals an input is copied before another output can overwrite that input
     values = [

@@ -9,7 +9,8 @@ which `lowering.py` expands:
 - tanh_log1p(v) = v (v + 2) / (v (v + 2) + 2), v > -1, with the derivative 4 (1 + v) / (v (v + 2) + 2)^2
 - exp_finite(g) = e^g, clamped to the largest finite number of the type
 
-Logarithms of longer sums are in `exponential_sums` and `mixed_sums`, roots that cancel in `conjugate_sums`.
+Logarithms of longer sums are in `exponential_sums` and `mixed_sums`, roots that cancel in `conjugate_sums`,
+quotients of sums in `exponential_quotients`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 
 from cygd.components.formula.conjugate_sums import log_of_root_sum, simplify_roots
 from cygd.components.formula.exponential_sums import log_of_product, log_of_sum
-from cygd.components.formula.mixed_sums import log_of_mixed_sum
+from cygd.components.formula.mixed_sums import log_near_one, log_of_mixed_sum
 from cygd.components.formula.nodes import Node, Term, float_power, is_scaled
 from cygd.components.formula.protocols import Graph
 
@@ -176,7 +177,7 @@ def _merge_exponentials(graph: Graph, factors: dict[Node, float]) -> None:
         return
     for factor, _ in exponentials:
         del factors[factor]
-    merged = graph.call("exp", graph.sum(0.0, [(n, factor.data[0]) for factor, n in exponentials]))
+    merged = graph.call("exp", graph.combine([(n, factor.data[0]) for factor, n in exponentials]))
     if merged.op != "number" or merged.data[0] != 1.0:
         _multiply_by(factors, merged, 1.0)
 
@@ -194,7 +195,7 @@ def _merge_sigmoids(graph: Graph, factors: dict[Node, float]) -> float:
         minus_g, a = sigmoid.data[0], exponential.data[0]
         inner_k, inner = _terms(minus_g)[0]
         t = min(n, next((-k_a / inner_k for k_a, other in _terms(a) if other is inner), 0.0))
-        rest = graph.sum(0.0, [(1.0, a), (t, minus_g)])
+        rest = graph.combine([(1.0, a), (t, minus_g)])
         if t <= 0 or (rest.op == "number" and abs(rest.data[0]) > 700):
             continue
         _multiply_by(factors, exponential, -1.0)
@@ -273,6 +274,11 @@ def _exp(graph: Graph, x: Node) -> Node | None:
 
 
 def _log(graph: Graph, x: Node) -> Node | None:
+    log = _log_of_sums(graph, x)
+    return None if log is None else log_near_one(graph, x, log)
+
+
+def _log_of_sums(graph: Graph, x: Node) -> Node | None:
     if x.op == "exp":
         return x.operands[0]
     if x.op == "sigmoid":
