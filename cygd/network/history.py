@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from math import nan
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from cygd.network.training_state import TrainingState
+
+AnyHistory = TypeVar("AnyHistory", bound="History")
 
 # values of every epoch, measured or not
 UNMEASURED = ("running_loss", "learning_rate")
@@ -126,9 +128,17 @@ class History(dict[str, list[float]]):
     def items(self) -> Any:  # noqa: D102
         return {name: self[name] for name in self}.items()
 
+    def __copy__(self) -> Self:
+        """Return a history with lists of its own."""
+        lists = {name: list(values) for name, values in self._lists().items()}
+        return _rebuild(type(self), lists, vars(self))
+
     def __reduce__(self) -> Any:
-        own = {str(name): dict.__getitem__(self, name) for name in dict.__iter__(self)}
-        return _rebuild, (type(self), own, vars(self))
+        return _rebuild, (type(self), self._lists(), vars(self))
+
+    def _lists(self) -> dict[str, list[float]]:
+        """Return the lists of measurements, as opposed to the columns of the table."""
+        return {str(name): dict.__getitem__(self, name) for name in dict.__iter__(self)}
 
 
 class _ColumnName(str):
@@ -137,7 +147,7 @@ class _ColumnName(str):
     __slots__ = ()
 
 
-def _rebuild(cls: type[History], lists: dict[str, list[float]], attributes: dict[str, Any]) -> History:
+def _rebuild(cls: type[AnyHistory], lists: dict[str, list[float]], attributes: dict[str, Any]) -> AnyHistory:
     """Return a history from its pickle."""
     history = cls()
     dict.clear(history)

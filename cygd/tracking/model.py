@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -78,6 +79,12 @@ class Model:
         padded = np.full((len(usable), y.shape[1]), np.nan, y.dtype)
         padded[usable] = y
         return padded
+
+    def __copy__(self) -> Self:
+        """Return a model with a network of its own; the preprocessing never changes."""
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), network=copy.copy(self.network))
+        return made
 
     def __repr__(self) -> str:
         classes = f", classes={list(self.classes)}" if self.classes else ""

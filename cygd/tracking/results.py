@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cygd.data import PreparedData
 from cygd.network import Network
@@ -44,6 +45,13 @@ class Result:
     epochs: int
     best_epoch: int | None
     seconds: float
+
+    def __copy__(self) -> Self:
+        """Return a result with values and a model of its own."""
+        made = object.__new__(type(self))
+        own = {name: copy.copy(getattr(self, name)) for name in ("metrics", "history", "model")}
+        vars(made).update({**vars(self), **own})
+        return made
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def test_a_copy_is_the_same_history(make):
     assert made["running_loss"] == history["running_loss"]
     assert (made.status, made.epochs, made.best_epoch) == (history.status, 5, history.best_epoch)
     assert made.to_dict().keys() == history.to_dict().keys()
+    made["running_loss"].append(0.0)
+    assert len(history["running_loss"]) == 5
 
 
 def test_rows_become_a_history():

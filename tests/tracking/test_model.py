@@ -1,6 +1,8 @@
 """Models loaded from run folders."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -165,3 +167,43 @@ def test_weights_of_another_type_are_refused(moons):
         np.savez(folder / "weights.npz", **{name: archive[name].astype(np.float32) for name in archive.files})
     with pytest.raises(CheckpointError, match="expected float64 for w0, got float32"):
         cygd.load(folder)
+
+
+COPIES = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda a: pickle.loads(pickle.dumps(a))}
+EXPERIMENT = {
+    "data": {
+        "source": "inline",
+        "x": [[0, 1.5], [1, 0.5], [2, 3]],
+        "y": [[1], [0], [4]],
+        "scale": "standard",
+    },
+    "model": {"layers": [3, 1]},
+    "train": {"epochs": 3},
+}
+
+
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_model_has_weights_of_its_own(tmp_path, make):
+    model = cygd.run(EXPERIMENT, out=tmp_path / "run").model
+    model.note = "mine"
+    before = model.predict([[1.0, 2.0]])
+    made = make(model)
+    np.testing.assert_array_equal(made.predict([[1.0, 2.0]]), before)
+    assert (made.note, made.inputs) == ("mine", model.inputs)
+    made.network.parameters[...] = 0
+    np.testing.assert_array_equal(model.predict([[1.0, 2.0]]), before)
+
+
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_result_shares_nothing_that_changes(tmp_path, make):
+    result = cygd.run(EXPERIMENT, out=tmp_path / "run")
+    before, metrics = result.model.network.parameters.copy(), dict(result.metrics)
+    made = make(result)
+    assert (made.status, made.metrics, made.directory) == (result.status, metrics, result.directory)
+    assert made.history["loss"] == result.history["loss"]
+    made.model.network.parameters[...] = 0
+    made.metrics["loss"] = 9.0
+    made.history["loss"].append(9.0)
+    np.testing.assert_array_equal(result.model.network.parameters, before)
+    assert result.metrics == metrics
+    assert len(result.history["loss"]) == 4
