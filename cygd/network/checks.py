@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 CHUNK = 65536  # numbers that are searched at a time
 
 
-def check_count(name: str, value: object, minimum: int) -> int:
+def check_count(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
     """Return an integer of at least `minimum` as an int, or raise a ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
-        raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
-    return int(value)
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    count = int(value) if is_integer else minimum - 1  # type: ignore[call-overload]
+    if count < minimum or (maximum is not None and count > maximum):
+        limits = f"of at least {minimum}" if maximum is None else f"from {minimum} to {format_limit(maximum)}"
+        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
+    return int(count)
+
+
+def format_limit(maximum: int) -> str:
+    """Return 2**n or 2**n - 1 for such a number, else the number."""
+    n = maximum.bit_length()
+    powers = {2**n - 1: f"2**{n} - 1", 2 ** (n - 1): f"2**{n - 1}"} if n > 32 else {}
+    return powers.get(maximum, str(maximum))
 
 
 def check_flag(name: str, value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from cygd.errors import PluginError
 from cygd.network.checks import check_count, check_finite
 from cygd.network.last_optimizer import LastOptimizer
 from cygd.network.layers import Layer, build_layers
+from cygd.network.views import Views
 
 Array = NDArray[Any]
 
@@ -27,6 +29,9 @@ _COMPILED = {
     "trainable_values": "write into its arrays: net.trainable_values[0][...] = values",
     **dict.fromkeys(("n_inputs", "layers", "loss_function", "dtype"), "create a new Network"),
 }
+# the largest values of attributes that key random streams; the core adds to epochs and updates
+_COUNTS = {"seed": 2**63 - 1, "epochs": 2**62, "updates": 2**62}
+_MAX_BYTES = 2**62
 _REBUILT = ("_engine", "_fit_lock", "weights", "biases", "trainable_values")
 
 
@@ -54,9 +59,7 @@ class CompiledNetwork:
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-            raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
-        self.seed = int(seed)
+        self.seed = seed
         self.layers: tuple[Layer, ...] = build_layers(self.n_inputs, layers, components)
         loss_function = resolve("loss", loss, components)
         assert isinstance(loss_function, Loss)
@@ -74,13 +77,26 @@ class CompiledNetwork:
 
     def _compile(self, parameters: Array | None = None) -> None:
         """Create the engine, and the vector of parameters with its views."""
+        self._check_size()
         self._engine = self._build_engine(self.dtype)
         self._parameters: Array = np.empty(self._engine.n_parameters, self.dtype)
         if parameters is not None:
             self._parameters[...] = parameters
         w, b, a = zip(*self.layer_views(self._parameters), strict=True)
-        vars(self).update(weights=w, biases=b, trainable_values=a)
+        views = {"weights": w, "biases": b, "trainable_values": a}
+        vars(self).update({name: Views(arrays, name) for name, arrays in views.items()})
         self._fit_lock = threading.Lock()
+
+    def _check_size(self) -> None:
+        """Reject a network whose parameters no array can hold."""
+        sizes = [self.n_inputs, *[layer.units for layer in self.layers]]
+        n = sum((below + 1) * units for below, units in pairwise(sizes))
+        if n * self.dtype.itemsize > _MAX_BYTES:
+            widest = max(range(len(sizes)), key=sizes.__getitem__)
+            name = f"layers[{widest - 1}]: units" if widest else "n_inputs"
+            size = sizes[widest]
+            value = str(size) if size < 2**64 else f"about 2**{size.bit_length() - 1}"
+            raise ValueError(f"{name} = {value} is too large: no array can hold so many parameters")
 
     @property
     def parameters(self) -> Array:
@@ -98,9 +114,11 @@ class CompiledNetwork:
         self._parameters[...] = array
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Reject assignments that the engine would not see."""
+        """Reject assignments that the engine would not see, and counts that it cannot take."""
         if name in _COMPILED and name in vars(self):
             raise AttributeError(f"{name} cannot be assigned; {_COMPILED[name]}")
+        if name in _COUNTS:
+            value = check_count(name, value, 0, _COUNTS[name])
         super().__setattr__(name, value)
 
     @property

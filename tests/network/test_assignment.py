@@ -1,5 +1,7 @@
 """Networks: assignments to parameters and attributes."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,77 @@ def test_lists_of_layers_cannot_be_assigned():
     for views in (net.weights, net.biases, net.trainable_values, net.layers, net.activations):
         with pytest.raises(TypeError, match="does not support item assignment"):
             views[0] = np.zeros((2, 3))
+
+
+@pytest.mark.parametrize("index", [0, -1, slice(0, 1)])
+@pytest.mark.parametrize("name", ["weights", "biases"])
+def test_the_error_for_an_assigned_array_says_what_to_do(name, index):
+    net = network()
+    before = net.parameters.copy()
+    with pytest.raises(
+        TypeError, match=rf"net\.{name}\[-?\d\]\[\.\.\.\] = values, .*net\.parameters = values"
+    ):
+        getattr(net, name)[index] = np.zeros((2, 3))
+    np.testing.assert_array_equal(net.parameters, before)
+
+
+def test_arrays_change_in_place():
+    net = network()
+    before = net.parameters.copy()
+    net.biases[0] += 1
+    net.weights[0] *= 2
+    net.weights[-1] -= 0.5
+    np.testing.assert_array_equal(net.parameters[:6], 2 * before[:6])
+    np.testing.assert_array_equal(net.parameters[6:9], [1, 1, 1])
+    np.testing.assert_array_equal(net.parameters[9:], before[9:] - 0.5)
+    with pytest.raises(TypeError, match="NoneType"):
+        net.biases[1] += 1
+
+
+def test_the_lists_of_arrays_are_tuples():
+    net = network()
+    assert isinstance(net.weights, tuple)
+    made = pickle.loads(pickle.dumps(net.weights))
+    assert type(made) is type(net.weights)
+    np.testing.assert_array_equal(made[0], net.weights[0])
+
+
+@pytest.mark.parametrize("name", ["epochs", "updates", "seed"])
+@pytest.mark.parametrize("value", [-1, 2.5, True, "3", None, 2**64])
+def test_invalid_counts_are_refused(name, value):
+    net = network()
+    before = getattr(net, name)
+    with pytest.raises(ValueError, match=rf"{name} must be a whole number from 0 to 2\*\*6[23]"):
+        setattr(net, name, value)
+    assert getattr(net, name) == before
+
+
+def test_counts_can_be_set():
+    net, same = network(), network()
+    net.fit(X, [[1.0], [0.0]], epochs=2, batch_size=1)
+    same.parameters, same.epochs, same.updates = net.parameters, 2, np.int64(4)
+    for one in (net, same):
+        one.fit(X, [[1.0], [0.0]], epochs=2, batch_size=1)
+    np.testing.assert_array_equal(net.parameters, same.parameters)
+
+
+@pytest.mark.parametrize(
+    ("n_inputs", "layers", "message"),
+    [
+        (2, [2**62], r"layers\[0\]: units = 4611686018427387904 is too large"),
+        (2, [3, {"units": 2**62, "bias": False}], r"layers\[1\]: units = 4611686018427387904 is too large"),
+        (
+            2,
+            [2**31, 2**31],
+            r"layers\[0\]: units = 2147483648 is too large: no array can hold so many parameters",
+        ),
+        (2, [10**400, 1], r"layers\[0\]: units = about 2\*\*1328 is too large"),
+        (2**62, [1], "n_inputs = 4611686018427387904 is too large"),
+    ],
+)
+def test_networks_beyond_any_array_are_refused(n_inputs, layers, message):
+    with pytest.raises(ValueError, match=message):
+        Network(n_inputs, layers)
 
 
 @pytest.mark.parametrize(
