@@ -1,14 +1,17 @@
 # Conversion between the arrays that callers pass and the arrays that kernels take: dtypes, shapes, memory
 # layouts, and blocks for row-wise activations.
 
+cdef enum:
+    MAX_DEPTH = 3  # of lists that may be two-dimensional
+
+
 # arrays in ----------------------------------------------------------------------------------------
 
 def real_array(value, name):
     """Return a value as a float32 or float64 array, or raise a TypeError that names the argument."""
     if value is None:
         raise TypeError(f"{name}: expected an array, got None")
-    # numpy.ma is imported on first use: before that no array is masked, also while another thread imports it
-    if isinstance(value, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
+    if is_masked(value):
         raise TypeError(f"{name}: masked arrays are not supported; fill it first ({name}.filled(...))")
     array = np.asarray(value)
     kind, size = array.dtype.kind, array.dtype.itemsize
@@ -19,6 +22,24 @@ def real_array(value, name):
     if kind == "O" and hasattr(value, "toarray"):
         raise TypeError(f"{name}: sparse matrices are not supported; make it dense ({name}.toarray())")
     raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+
+
+def is_masked(value):
+    """Return True for a masked array, and for a list with one in it, whose values NumPy would unmask."""
+    # numpy.ma is imported on first use: before that no array is masked, also while another thread imports it
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    return masked is not None and contains(value, masked, MAX_DEPTH)
+
+
+cdef bint contains(value, type kind, int depth) except -1:
+    """Return True if a value, or one in nested lists, is of a type."""
+    if isinstance(value, kind):
+        return True
+    if depth and isinstance(value, (list, tuple)):
+        for item in value:
+            if contains(item, kind, depth - 1):
+                return True
+    return False
 
 
 cdef object to_common_dtype(dict arrays):
@@ -75,6 +96,8 @@ cdef object write_out(out, result, arrays):
     if out.shape != result.shape or out.dtype != result.dtype:
         raise ValueError(f"out has shape {out.shape} and dtype {out.dtype}, "
                          f"expected {result.shape} and {result.dtype}")
+    if is_masked(out):
+        raise TypeError("out: masked arrays are not supported")
     if not out.flags.writeable:
         raise ValueError("out is read-only")
     for array in arrays:

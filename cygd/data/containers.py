@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import numbers
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from types import NoneType
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cygd.core.primitives import is_masked
 from cygd.data.dataset import Label, Rows, reject_sparse
 from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, exact_number, float_label
 from cygd.errors import DataError
@@ -81,7 +81,7 @@ def convert_values(values: Any) -> npt.NDArray[Any] | tuple[Rows, list[Cell]]:
 def numeric_array(values: Any) -> npt.NDArray[Any] | None:
     """Return values as an array of numbers or booleans if nothing is lost by that."""
     if isinstance(values, np.ndarray):
-        if isinstance(values, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
+        if is_masked(values):
             raise DataError("masked arrays are not supported", hint="fill it first: .filled(...)")
         return np.atleast_1d(values) if values.dtype.kind in "biuf" else None
     null_count = getattr(values, "null_count", None)  # of Arrow, and a method in Polars

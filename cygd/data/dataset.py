@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from cygd.core.primitives import is_masked
 from cygd.errors import DataError, format_count
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -122,8 +122,7 @@ class Part:
 def as_real_array(values: object, name: str) -> Array:
     """Return values as an array of real numbers."""
     reject_sparse(values, name)
-    # `np.ma` would import a module that NumPy loads on demand; without it no array is masked
-    if isinstance(values, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):
+    if is_masked(values):
         raise DataError(f"{name}: masked arrays are not supported", hint=f"fill it first: {name}.filled(...)")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Activation, Components, Initializer, resolve
+from cygd.core.primitives import is_masked
 from cygd.errors import CygdError, did_you_mean
 from cygd.network.checks import check_count, is_finite
 from cygd.network.saved_components import save_component
@@ -113,6 +114,8 @@ def _build(spec: object, default_activation: str, components: Components | None)
 def _check_array(name: str, values: object, shape: tuple[int | None, ...]) -> Array:
     """Return weights or biases as a float64 array, or raise a ValueError; None in `shape`: any length."""
     expected = str(shape).replace("None", "n_inputs")
+    if is_masked(values):
+        raise ValueError(f"{name}: masked arrays are not supported; fill it first ({name}.filled(...))")
     try:
         array = np.array(values, np.float64)
     except (TypeError, ValueError):

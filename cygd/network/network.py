@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from cygd import core
 from cygd.components import Component, Components, Metric, Optimizer, Schedule
 from cygd.core import _f64
+from cygd.core.primitives import is_masked
 from cygd.network import checks, serialization
 from cygd.network.compiled import CompiledNetwork
 from cygd.network.early_stopping import EarlyStopping
@@ -100,6 +101,8 @@ class Network(CompiledNetwork):
             out = np.empty(shape, self.dtype)
         elif not isinstance(out, np.ndarray):
             raise TypeError(f"out: expected an array, got {type(out).__name__}")
+        elif is_masked(out):
+            raise TypeError("out: masked arrays are not supported")
         elif out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise ValueError(
                 f"out must be C-contiguous, of shape {shape} and dtype {self.dtype}; "

@@ -236,13 +236,14 @@ def test_float32_stays_float32_when_all_arrays_are():
     [
         (None, "expected an array, got None"),
         (np.ma.array(H), r"masked arrays are not supported; fill it first \("),
+        (list(np.ma.array(H)), r"masked arrays are not supported; fill it first \("),
         (H.astype(object), "expected real numbers, got dtype object"),
         (H.astype(complex), "expected real numbers, got dtype complex128"),
         (H.astype(str), "expected real numbers, got dtype <U"),
         (H.astype("M8[D]"), r"expected real numbers, got dtype datetime64\[D\]"),
         ({1.0}, "expected real numbers, got dtype object"),
     ],
-    ids=["None", "masked", "object", "complex", "text", "dates", "set"],
+    ids=["None", "masked", "list of masked", "object", "complex", "text", "dates", "set"],
 )
 def test_what_is_no_array_of_real_numbers_is_refused_by_name(call, array, message):
     with pytest.raises(TypeError, match=rf"^(x|w|y|h): {message}"):

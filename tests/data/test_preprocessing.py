@@ -107,6 +107,10 @@ def test_mismatched_data_is_an_error(data, message):
             "the array: masked arrays are not supported\nhint: fill it first",
         ),
         (
+            [np.ma.masked_array([1, 2], [0, 1])],
+            "the array: masked arrays are not supported\nhint: fill it first",
+        ),
+        (
             np.ones((1, 3)),
             "the array: expected the shape (n_samples, 2), got (1, 3)\nhint: the columns are a, b",
         ),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cygd import DataError, Network
+from cygd import DataError, Network, core
 from tests.helpers.network_cases import X, small
 
 
@@ -52,6 +52,8 @@ def test_integers_bools_and_memory_maps_are_accepted(tmp_path):
     [
         (None, TypeError, "x: expected an array, got None"),
         (np.ma.array(X), TypeError, r"x: masked arrays are not supported; fill it first \(x.filled"),
+        (list(np.ma.array(X)), TypeError, r"x: masked arrays are not supported; fill it first \(x.filled"),
+        ([[1.0, np.ma.masked]], TypeError, r"x: masked arrays are not supported; fill it first \(x.filled"),
         (X.astype(object), TypeError, "x: expected real numbers, got dtype object"),
         (X.astype(complex), TypeError, "x: expected real numbers, got dtype complex128"),
         (X.astype(str), TypeError, "x: expected real numbers, got dtype <U"),
@@ -158,3 +160,20 @@ def test_the_loss_of_non_finite_rows_is_not_finite():
     spoilt = np.where(X == 2, np.nan, X)
     assert np.isnan(small().loss(spoilt, X))
     assert np.isnan(small().gradient(X, spoilt)[0])
+
+
+@pytest.mark.parametrize("out", [np.ma.zeros((3, 2)), np.ma.array(np.zeros((3, 2)), mask=True)])
+def test_masked_outputs_are_refused(out):
+    with pytest.raises(TypeError, match="out: masked arrays are not supported"):
+        small().predict(X, out=out)
+    with pytest.raises(TypeError, match="out: masked arrays are not supported"):
+        core.activate(X, "tanh", out=out)
+
+
+@pytest.mark.parametrize("key", ["weights", "bias"])
+def test_masked_initial_values_are_refused(key):
+    values = np.ma.masked_array(np.ones((2, 3) if key == "weights" else 3), mask=True)
+    with pytest.raises(
+        ValueError, match=rf"layers\[0\]: {key}: masked arrays are not supported; fill it first"
+    ):
+        Network(2, [{"units": 3, key: values}])
