@@ -97,6 +97,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 # Two threads that import modules of one package at the same time may see each other's unfinished modules:
 # Python prefers that to a deadlock. No module of cygd imports one of these names, so this lock causes none.
+# cygd.testing and cygd.sweep, which users import directly, take it for their names too.
 _import_lock = RLock()
 os.register_at_fork(after_in_child=_import_lock._at_fork_reinit)  # type: ignore[attr-defined]
 

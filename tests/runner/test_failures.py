@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cygd
+from cygd.components.optimizers import OPTIMIZERS
 from cygd.errors import ConfigError, DataError, PluginError, RunError
 
 FILES = {
@@ -130,7 +131,7 @@ def test_full_disk_fails_the_run(xor, monkeypatch):
     def full(self, name, arrays):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cygd.tracking.directory.RunDirectory, "write_npz", full)
+    monkeypatch.setattr("cygd.tracking.directory.RunDirectory.write_npz", full)
     with pytest.raises(RunError, match="No space left on device"):
         cygd.run(xor)
 
@@ -185,3 +186,36 @@ def test_nonempty_folder_is_rejected_before_training(xor, here):
     with pytest.raises(ConfigError, match=r"run folder '.*mine' is not empty"):
         cygd.run(xor, out="mine")
     assert {path.name: path.read_bytes() for path in first.directory.iterdir()} == before
+
+
+NAN_PLUGIN = """
+import numpy as np
+from cygd import Optimizer, hookimpl
+
+def signs(w, g, state, learning_rate, step):
+    w -= learning_rate * np.where(g > 0, 1.0, -1.0)
+
+@hookimpl
+def cygd_optimizers():
+    yield Optimizer("signs", signs)
+    yield Optimizer("sign_formula", formula={"w": "w - learning_rate * where(g > 0, 1, -1)"})
+"""
+
+
+@pytest.mark.parametrize("optimizer", [*[row.name for row in OPTIMIZERS], "signs", "sign_formula"])
+@pytest.mark.parametrize("batch_size", [1, "full"])
+def test_a_nan_gradient_of_a_finite_loss_is_divergence(here, optimizer, batch_size):
+    (here / "signs.py").write_text(NAN_PLUGIN)
+    result = cygd.run(
+        {
+            "data": {"source": "inline", "x": [[1, 1], [0, 1], [1, 0]], "y": [[0], [1], [2]]},
+            "model": {"layers": [{"units": 1, "weights": [[0.0], [0.0]]}]},
+            "loss": {"formula": "sqrt(abs(y - y_hat))", "reduction": "sum"},  # 0 / 0 where y = y_hat
+            "optimizer": optimizer,
+            "train": {"epochs": 3, "batch_size": batch_size, "shuffle": False},
+        },
+        plugins=["signs.py"],
+        out=here / "run",
+    )
+    assert (result.status, result.epochs) == ("diverged", 0)
+    assert result.model.network.parameters.tolist() == [0.0, 0.0, 0.0]

@@ -203,6 +203,38 @@ def test_first_use_from_several_threads(here, kind):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+DIRECT_IMPORTS = """
+import sys, threading, traceback, cygd
+sys.setswitchinterval(1e-6)
+IMPORTS = [
+    "import cygd.testing; cygd.testing.check_loss",
+    "from cygd.testing import check_activation, check_logger",
+    "from cygd.sweep import sweep",
+    "from cygd import Network, hookimpl",
+    "from cygd.testing import load_plugin",
+    "import cygd; cygd.run",
+]
+start, errors = threading.Barrier(2 * len(IMPORTS)), []
+def use(statement):
+    start.wait()
+    try:
+        exec(statement)
+    except BaseException:
+        errors.append(traceback.format_exc())
+threads = [threading.Thread(target=use, args=(statement,)) for statement in 2 * IMPORTS]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+sys.exit("".join(errors) or 0)
+"""
+
+
+def test_direct_imports_from_several_threads():
+    for _ in range(3):
+        command = [sys.executable, "-c", DIRECT_IMPORTS]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_module_that_another_thread_has_just_imported_is_found(monkeypatch):
     import cygd.sweep
 

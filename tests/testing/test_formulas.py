@@ -34,7 +34,7 @@ def test_correct_formula_passes(component):
 
 
 def test_formula_that_is_nan_in_the_tails_fails():
-    bad = Activation("bad", formula="exp(h) / (3 + exp(h) * h * h)")
+    bad = Activation("bad", formula="maximum(h, exp(h)) / (1 + exp(h))")
     message = fails(check_activation, bad)
     assert message.startswith("activation 'bad': ")
     assert "is nan at h = " in message
