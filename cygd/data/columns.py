@@ -82,6 +82,8 @@ def assign_roles(
         if name in table.columns
         and (name in listed or name in table.categorical or table.columns[name].is_categorical)
     )
+    if len(targets) == 1 and targets[0] in table.columns and table.columns[targets[0]].is_boolean:
+        categorical |= {targets[0]}
     classes = [name for name in targets if name in categorical]
     if classes and len(targets) > 1:
         message = (
