@@ -215,9 +215,7 @@ class Column:
         used = np.unique(codes[codes >= 0]).tolist()
         labels = {i: self.label(cells[i]) for i in used}
         # by its text: a label must be found again in preprocessing.json
-        distinct: dict[str, Label] = {
-            str(label): label for label in labels.values() if isinstance(label, str)
-        }
+        distinct: dict[str, Label] = {label: label for label in labels.values() if isinstance(label, str)}
         distinct |= {str(label): label for label in labels.values() if not isinstance(label, str | None)}
         ordered = sorted(distinct.values(), key=lambda label: (isinstance(label, str), label))
         position = {str(label): i for i, label in enumerate(ordered)}

@@ -128,7 +128,7 @@ def scale_values(
     if not finite.all():
         row, i = divmod(int(np.argmin(finite)), len(columns))
         location = locate(first_row + row, columns[i].column)
-        raise DataError(f"{location}: {values[row, i]:g} is out of range for {dtype.name}")
+        raise DataError(f"{location}: {float(values[row, i])!r} is out of range for {dtype.name}")
     return scaled
 
 

@@ -26,7 +26,7 @@ from cygd.data.encoding import MISSING_HINT, InputColumn, all_finite, encode_col
 from cygd.data.fit import fit_array, fit_categories, fit_classes, fit_numbers, fit_scaling
 from cygd.data.formatting import format_list
 from cygd.data.inplace import convert_in_place
-from cygd.data.numbers import CELL_OPTIONS, list_of_words
+from cygd.data.numbers import CELL_OPTIONS, float_label, list_of_words
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
@@ -387,7 +387,8 @@ class Preparation:
         if invalid.any():
             row = int(np.argmax(invalid))
             location = table.location(row, name or "sample_weight")
-            raise DataError(f"{location}: expected a finite, nonnegative sample weight, got {weights[row]:g}")
+            got = float_label(float(weights[row])) if name is None else table.value_text(row, name)
+            raise DataError(f"{location}: expected a finite, nonnegative sample weight, got {got}")
         return np.ascontiguousarray(weights, self.dtype)
 
     def weight(self, train: Part, classes: Sequence[Label]) -> Part:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cygd.data.column import CellSource, Column, LoadedCells, integer_cells
 from cygd.data.containers import is_declared_categorical, named_columns
 from cygd.data.dataset import Array, Dataset, Label, Rows, as_real_array
-from cygd.data.formatting import format_location, suggest_name
+from cygd.data.formatting import format_location, suggest_delimiter, suggest_name
 from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, as_float
 from cygd.errors import DataError
 
@@ -56,7 +56,8 @@ class Table:
         """Return a column by its name."""
         if name not in self.columns:
             where = f"{self.where}: " if self.where else ""
-            hint = suggest_name(name, list(self.columns), "columns")
+            known = list(self.columns)
+            hint = suggest_delimiter(known) or suggest_name(name, known, "columns")
             raise DataError(f"{where}unknown column {name!r}", hint=hint)
         return self.columns[name]
 
@@ -67,6 +68,14 @@ class Table:
             return format_location(self.where, row, name)
         file = next(file for file in reversed(self.files) if file.first_row <= row)
         return format_location(file.where, row - file.first_row, name, file.line_number)
+
+    def value_text(self, row: int, name: str) -> str:
+        """Return a value as its file writes it, or else as Python does."""
+        codes, cells = self.column(name).cells()
+        if codes[row] < 0:
+            return "a missing value"
+        text, number = cells[codes[row]][:2]
+        return str(number) if text is None else text
 
     def take(self, rows: Rows) -> Table:
         """Return the table restricted to some rows."""

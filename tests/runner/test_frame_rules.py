@@ -71,7 +71,7 @@ def test_a_number_that_is_missing_is_missing_in_an_array_too(here):
     section = {"source": "csv", "path": "n.csv", "missing_values": [-999], "missing": "drop"}
     model = run(section).model
     for data in (np.array([[1, 2], [-999, 5]]), {"a": [1, -999], "b": [2, 5]}):
-        with pytest.raises(DataError, match="row 1 .*column 'a': the value is missing"):
+        with pytest.raises(DataError, match=r"row 1 .*column 'a': the value is missing"):
             model.predict(data)
         assert np.isnan(model.predict(data, strict=False)[:, 0]).tolist() == [False, True]
     assert model.predict(np.array([[2**60, -999 + 2**60]])).shape == (1, 1)
