@@ -2,12 +2,14 @@
 
 import logging
 import re
+import shlex
 from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from cygd.cli.arguments import parse_mapping
+from cygd.cli.commands.predict import quote_characters
 from cygd.cli.option_hints import command_line_hints, for_command_line, hint_for_command_line
 from cygd.data.sources.csv import load_csv
 from cygd.data.sources.svmlight import load_svmlight
@@ -20,10 +22,10 @@ OPTIONS = {*signature(load_csv).parameters, *signature(load_svmlight).parameters
     ("hint", "expected"),
     [
         ("set data.first_index: 0", "set first_index=0"),
-        ("set data.delimiter: ';'", "set \"delimiter=';'\""),
-        ("set data.delimiter: 'tab'", "set \"delimiter='tab'\""),
-        ("close its quote; data.quote: '' ignores quotes", "close its quote; \"quote=''\" ignores quotes"),
-        ('set data.missing_values: ["N/A", "-"] if so', 'set \'missing_values=["N/A", "-"]\' if so'),
+        ("set data.delimiter: ';'", "set delimiter=';'"),
+        ("set data.delimiter: 'tab'", "set delimiter='tab'"),
+        ("close its quote; data.quote: '' ignores quotes", "close its quote; quote='' ignores quotes"),
+        ('set data.missing_values: ["N/A", "-"] if so', """set missing_values='["N/A", "-"]' if so"""),
         ("set data.percent: true if 5% is 0.05", "set percent=true if 5% is 0.05"),
         ("data.skip_footer: 1 leaves it out", "skip_footer=1 leaves it out"),
         ("a text (data.encoding: utf-16-le)", "a text (encoding=utf-16-le)"),
@@ -44,9 +46,9 @@ def test_arguments_of_hints_can_be_parsed():
     for file in folder.rglob("*.py"):
         for name, value in re.findall(r"data\.(\w+): ('[^'{]*'|\w[\w-]*)", file.read_text()):
             if name in OPTIONS:
-                argument = for_command_line(f"data.{name}: {value}", OPTIONS).strip('"')
+                arguments = shlex.split(for_command_line(f"data.{name}: {value}", OPTIONS))
                 expected = value.strip("'")
-                assert str(parse_mapping([argument])[name]).lower() == expected
+                assert str(parse_mapping(quote_characters(arguments))[name]).lower() == expected
                 found += 1
     assert found > 5
 
