@@ -304,6 +304,7 @@ class ColumnReader:
     def __init__(self, cell_format: CellFormat | None = None) -> None:
         self.format = cell_format or CellFormat()
         self.strings: dict[str, int] = {}
+        self.n_characters = 0  # of the chunks that had new strings
 
     def read(self, cells: Sequence[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32] | None]:
         """Return the numbers of the next cells, and the codes of their strings if there are any."""
@@ -321,7 +322,9 @@ class ColumnReader:
         except ValueError:
             pass
         # most columns repeat a few strings: each distinct cell is parsed once
+        n_strings = len(self.strings)
         parsed = {cell: self.read_cell(cell) for cell in dict.fromkeys(cells)}
+        self.n_characters += len(joined) if len(self.strings) > n_strings else 0
         numbers = np.fromiter((parsed[cell][0] for cell in cells), np.float64, len(cells))
         codes = np.fromiter((parsed[cell][1] for cell in cells), np.int32, len(cells))
         return numbers, codes if (codes >= 0).any() else None

@@ -16,6 +16,7 @@ from cygd.data.numbers import parse_number
 from cygd.data.sniff_header import (
     GAPS,
     are_complete_names,
+    has_names_below,
     header_votes,
     heading_size,
     is_rule,
@@ -109,6 +110,8 @@ def leave_out_start(table: TextTable, last: Sequence[Line], guess: TextGuess) ->
         above = [line for line in table.lines if line[0] < header_line[0]]
     else:
         table.records = table.records[first_of_table(table.records, table.width) :]
+        while has_names_below([cells for _, cells in table.records], table.width):
+            del table.records[0]
         leave_out_heading(table, last)
         start = table.records[0][0]
         above = [line for line in table.uncommented if line[0] < start]
