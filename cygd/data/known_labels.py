@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Sequence
 
@@ -29,14 +30,22 @@ def tidy_time(text: str) -> str:
 def time_key(text: str) -> str | None:
     """Return the one spelling of a date or time, a date for its midnight; None for other texts.
 
+    Times with an offset from UTC are instants.
+
     Examples
     --------
-    >>> time_key("2026-01-31T09:05+0000"), time_key("2026-01-31 00:00:00"), time_key("a")
-    ('2026-01-31 09:05:00Z', '2026-01-31', None)
+    >>> time_key("2026-01-31T09:05+0200"), time_key("2026-01-31 00:00:00"), time_key("a")
+    ('2026-01-31 07:05:00Z', '2026-01-31', None)
     """
     if not text[:4].isdecimal() or text[4:5] != "-":
         return None
-    return WITHOUT_SECONDS.sub(r"\1:00", tidy_time(text)).removesuffix(MIDNIGHT)
+    text = WITHOUT_SECONDS.sub(r"\1:00", tidy_time(text))
+    if OFFSET.search(text) and ":" in text:
+        try:
+            text = tidy_time(str(datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)))
+        except (ValueError, OverflowError):
+            return None
+    return text.removesuffix(MIDNIGHT)
 
 
 class KnownLabels:

@@ -134,10 +134,11 @@ def read_column(arrow: Any, pieces: Sequence[Any], cell_format: CellFormat) -> C
 
 
 def is_held_by_float64(arrow: Any, piece: Any) -> bool:
-    """Return True if all numbers of an Arrow column are floats without a loss that a label would show."""
+    """Return True if all numbers of an Arrow column are floats without a loss that a label would show.
+
+    Decimals are not: Arrow casts 4.1 to 4.1000000000000005.
+    """
     types, kind = arrow.types, piece.type
-    if types.is_decimal(kind):
-        return bool(kind.precision <= 15)
     if types.is_integer(kind):
         compute = import_module("pyarrow.compute")
         low, high = compute.min_max(piece).as_py().values() if kind.bit_width == 64 else (0, 0)
