@@ -23,7 +23,7 @@ from cygd.data.sniff_header import (
     is_value,
     sniff_header,
 )
-from cygd.data.sources.csv_header import complete_names
+from cygd.data.sources.csv_header import are_types, complete_names
 from cygd.data.sources.csv_records import (
     DELIMITER_NAMES,
     declared_delimiter,
@@ -142,6 +142,8 @@ def leave_out_heading(table: TextTable, last: Sequence[Line]) -> None:
     is_total = size == 1 and starts_with_total(records)
     size += is_total
     rows = [cells for _, cells in records[size:]]
+    if len(records) > 1 and are_types(records[1][1]):
+        return  # the csv source reports the lines of Orange
     if size == 1 or (is_total and not are_complete_names(records[0][1], rows)):
         return
     names = next((i for i in range(size) if are_complete_names(records[i][1], rows)), size)
