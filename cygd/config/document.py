@@ -21,6 +21,8 @@ from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
+# options of csv and parquet that hold for the texts of a frame too
+CELL_KEYS = ("decimal", "thousands", "percent", "units", "missing_values")
 SAVE_AS_UTF8 = "save the file as UTF-8"
 WIDE_TEXT = re.compile(rb"([^\0]\0){2}|(\0[^\0]){2}")  # two ASCII characters in UTF-16 without its mark
 MAX_BYTES = 2**26  # of an experiment, which may hold its data
@@ -61,7 +63,14 @@ class Document:
         root, mark = self.root.copy(), Mark("data")
         given = root.child("data")
         section = given.value if given is not None and isinstance(given.value, dict) else {}
-        kept = {key: node for key, node in section.items() if key in DataSection.fields and key != "source"}
+        source = section["source"].value if "source" in section else None
+        # a plugin's options of these names may mean something else
+        shared = CELL_KEYS if source in (None, "csv", "parquet", "frame") else ()
+        kept = {
+            key: node
+            for key, node in section.items()
+            if (key in DataSection.fields and key != "source") or key in shared
+        }
         value = {"source": Node("frame", mark), "columns": Node(raw_columns(frame), mark), **kept}
         root.value["data"] = Node(value, mark if given is None else given.mark)
         return replace(self, root=root)

@@ -3,7 +3,8 @@
 The experiment decides whether a column is categorical (`categorical`), and a column that it does not use may
 hold anything. In a categorical column a cell that is a number means its exact value: 01, 1 and 1.0 are
 one label, in every container. In a column of texts only plain digits are numbers, so that 1E2 may be a name.
-Labels sort by value, numbers before strings.
+Labels sort by value, numbers before strings. True and False, in a column without other texts, are the numbers
+1 and 0; the labels of a column that holds nothing else are False and True.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import numpy.typing as npt
 
 from cygd.data.containers import convert_values
 from cygd.data.dataset import Label, Rows
+from cygd.data.known_labels import boolean_word
 from cygd.data.numbers import (
     PLACEHOLDERS,
+    USUAL_CELLS,
     Cell,
     CellFormat,
     as_float,
@@ -69,23 +72,27 @@ class Column:
     position: int = 0  # of the column in its source
     rows: Rows | None = None  # of the source that remain
     of_texts: bool | None = None  # `is_categorical` of the whole column, if only some rows remain
+    has_booleans: bool = False  # True and False are among the numbers, as 1 and 0
+    is_boolean: bool = False  # and there are no other numbers
 
     @classmethod
-    def from_values(cls, values: object) -> Column:
+    def from_values(cls, values: object, cell_format: CellFormat = USUAL_CELLS) -> Column:
         """Return a column of numbers and strings; None and NaN are missing."""
-        converted = convert_values(values)
-        return (
-            cls.from_array(converted) if isinstance(converted, np.ndarray) else cls.from_distinct(*converted)
-        )
+        converted = convert_values(values, cell_format)
+        if isinstance(converted, np.ndarray):
+            return cls.from_array(converted, cell_format.missing_numbers)
+        return cls.from_distinct(*converted)
 
     @classmethod
-    def from_array(cls, array: npt.NDArray[Any]) -> Column:
-        """Return a column of numbers or booleans."""
+    def from_array(cls, array: npt.NDArray[Any], missing: Sequence[float] = ()) -> Column:
+        """Return a column of numbers or booleans; `missing` are numbers for a missing value."""
         numbers = array.astype(np.float64)
         if array.dtype.kind == "b":
-            cells = [Cell(None, value, is_boolean=True) for value in (0, 1)]
-            return cls(numbers, source=LoadedCells(array.astype(np.int64), cells))
-        return cls(numbers, source=integer_cells(array))
+            cells = LoadedCells(array.astype(np.int64), (Cell("False"), Cell("True")))
+            return cls(numbers, source=cells, has_booleans=True, is_boolean=True)
+        if missing:
+            numbers[np.isin(numbers, missing)] = math.nan
+        return cls(numbers, source=integer_cells(array, missing))
 
     @classmethod
     def from_distinct(cls, codes: Rows, cells: Sequence[Cell]) -> Column:
@@ -113,19 +120,27 @@ class Column:
     ) -> Column:
         """Return the column of the cells that a `ColumnReader` read; the numbers are changed in place.
 
-        In a column of numbers the words of pandas' list are missing, and inf is infinite.
+        In a column of numbers the words of pandas' list are missing, inf is infinite, and True and False are
+        1 and 0 if there are no other texts.
         """
         column = cls(numbers, codes, tuple(strings), source, position)
-        if codes is None or column.is_categorical:
+        if codes is None:
             return column
-        values = [infinity_or_nan(word) for word in column.strings]
+        has_booleans = column.has_boolean_words
+        if not has_booleans and column.is_categorical:
+            return column
+        values = [(number_of_word if has_booleans else infinity_or_nan)(word) for word in column.strings]
         is_word = np.array([*(value is not None for value in values), False])[codes]
         if not is_word.any():
             return column
+        if has_booleans and source is None:  # the words are the labels
+            source = LoadedCells(codes.astype(np.int64), [*map(Cell, column.strings)])
+        is_boolean = has_booleans and bool(np.isnan(numbers).all())
         by_code = np.array([0.0 if value is None else value for value in values])
         numbers[is_word] = by_code[codes[is_word]]
         codes = np.where(is_word, np.int32(-1), codes)
-        return cls(numbers, codes if (codes >= 0).any() else None, column.strings, source, position)
+        codes = codes if (codes >= 0).any() else None
+        return cls(numbers, codes, column.strings, source, position, None, None, has_booleans, is_boolean)
 
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
@@ -141,6 +156,12 @@ class Column:
         counts = np.bincount(self.string_codes[self.string_codes >= 0], minlength=len(self.strings))
         return {self.strings[i]: int(counts[i]) for i in np.flatnonzero(counts)}
 
+    @property
+    def has_boolean_words(self) -> bool:
+        """Whether there are strings, and all are True or False, except words for a missing value."""
+        words = [text for text in self.string_counts if is_text(text)]
+        return bool(words) and all(boolean_word(text) is not None for text in words)
+
     @cached_property
     def is_categorical(self) -> bool:
         """Whether more values are texts than numbers; words that may mean a missing value are neither."""
@@ -151,19 +172,16 @@ class Column:
         n_numbers = np.count_nonzero(~np.isnan(self.numbers))
         if not n_numbers:
             return any(infinity_or_nan(text) is None for text in self.strings)
-        n_texts = sum(
-            count
-            for text, count in self.string_counts.items()
-            if text not in PLACEHOLDERS and infinity_or_nan(text) is None
-        )
-        return bool(n_texts > n_numbers)
+        return bool(sum(count for text, count in self.string_counts.items() if is_text(text)) > n_numbers)
 
     @property
     def first_string_row(self) -> int | None:
-        """The first row that holds a string, or None."""
+        """The first row that holds a string, or None; other strings come before True and False."""
         if self.string_codes is None or not (self.string_codes >= 0).any():
             return None
-        return int(np.argmax(self.string_codes >= 0))
+        is_other = np.array([*(boolean_word(text) is None for text in self.strings), False])
+        is_string = is_other[self.string_codes]
+        return int(np.argmax(is_string if is_string.any() else self.string_codes >= 0))
 
     def string_at(self, row: int) -> str:
         """Return the string in a row that holds one."""
@@ -184,13 +202,20 @@ class Column:
             cells += [Cell(text) for text in self.strings]
         return codes, cells
 
+    def label(self, cell: Cell) -> Label | None:
+        """Return the label of one of the column's cells, or None for a missing value."""
+        boolean = boolean_word(cell.text) if self.has_booleans else None
+        if boolean is not None and not cell.is_missing:
+            return str(boolean) if self.is_boolean else int(boolean)
+        return cell.label(among_texts=self.is_categorical)
+
     def factorize(self) -> tuple[Rows, tuple[Label, ...]]:
         """Return a code per row, -1 if missing, and the sorted labels, numbers before strings."""
         codes, cells = self.cells()
         used = np.unique(codes[codes >= 0]).tolist()
-        labels = {i: cells[i].label(among_texts=self.is_categorical) for i in used}
+        labels = {i: self.label(cells[i]) for i in used}
         # by its text: a label must be found again in preprocessing.json
-        distinct = {str(label): label for label in labels.values() if isinstance(label, str)}
+        distinct: dict[str, Label] = {label: label for label in labels.values() if isinstance(label, str)}
         distinct |= {str(label): label for label in labels.values() if not isinstance(label, str | None)}
         ordered = sorted(distinct.values(), key=lambda label: (isinstance(label, str), label))
         position = {str(label): i for i, label in enumerate(ordered)}
@@ -214,7 +239,7 @@ class Column:
         spellings: dict[Label, list[str]] = {}
         for i in np.unique(codes[codes >= 0]).tolist():
             cell = cells[i]
-            label = cell.label(among_texts=self.is_categorical)
+            label = self.label(cell)
             if label is not None and cell.text is not None and cell.text not in spellings.get(label, ()):
                 spellings.setdefault(label, []).append(cell.text)
         return {label: texts for label, texts in spellings.items() if len(texts) > 1}
@@ -239,6 +264,7 @@ class IntegerCells:
     """The cells of an array of integers, one column or several, that float64 cannot hold."""
 
     array: npt.NDArray[np.integer[Any]]
+    missing: Sequence[float] = ()  # numbers for a missing value
 
     def load(self, columns: Iterable[int]) -> None:
         """Do nothing."""
@@ -247,15 +273,29 @@ class IntegerCells:
         """Return codes and cells."""
         values = self.array if self.array.ndim == 1 else self.array[:, column]
         distinct, codes = np.unique(values, return_inverse=True)
-        return codes.reshape(-1), [Cell(None, value) for value in distinct.tolist()]
+        cells = [Cell(None, value, value in self.missing) for value in distinct.tolist()]
+        is_missing = np.array([cell.is_missing for cell in cells], bool)
+        codes = codes.reshape(-1)
+        return np.where(is_missing[codes], -1, codes), cells
 
 
-def integer_cells(array: npt.NDArray[Any]) -> IntegerCells | None:
+def number_of_word(word: str) -> float | None:
+    """Return the number that a word is in a column of numbers, or None: inf, NaN for N/A, 1 for True."""
+    boolean = boolean_word(word)
+    return infinity_or_nan(word) if boolean is None else float(boolean)
+
+
+def is_text(text: str) -> bool:
+    """Return True for a string that is neither a number nor a word that may mean a missing value."""
+    return text not in PLACEHOLDERS and infinity_or_nan(text) is None
+
+
+def integer_cells(array: npt.NDArray[Any], missing: Sequence[float] = ()) -> IntegerCells | None:
     """Return the cells of an array if it holds integers beyond those of float64."""
     if array.dtype.kind not in "iu" or array.itemsize < 8 or not array.size:
         return None
     is_large = max(int(array.max()), -int(array.min())) > 2**53
-    return IntegerCells(array) if is_large else None
+    return IntegerCells(array, missing) if is_large else None
 
 
 class ColumnReader:
@@ -264,6 +304,7 @@ class ColumnReader:
     def __init__(self, cell_format: CellFormat | None = None) -> None:
         self.format = cell_format or CellFormat()
         self.strings: dict[str, int] = {}
+        self.n_characters = 0  # of the chunks that had new strings
 
     def read(self, cells: Sequence[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32] | None]:
         """Return the numbers of the next cells, and the codes of their strings if there are any."""
@@ -281,7 +322,9 @@ class ColumnReader:
         except ValueError:
             pass
         # most columns repeat a few strings: each distinct cell is parsed once
+        n_strings = len(self.strings)
         parsed = {cell: self.read_cell(cell) for cell in dict.fromkeys(cells)}
+        self.n_characters += len(joined) if len(self.strings) > n_strings else 0
         numbers = np.fromiter((parsed[cell][0] for cell in cells), np.float64, len(cells))
         codes = np.fromiter((parsed[cell][1] for cell in cells), np.int32, len(cells))
         return numbers, codes if (codes >= 0).any() else None

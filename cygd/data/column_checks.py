@@ -58,6 +58,14 @@ def warn_about_texts(table: Table, name: str) -> bool:
     return False
 
 
+def warn_about_number_texts(table: Table, used: Collection[str], categorical: Collection[str]) -> None:
+    """Warn about columns whose type is text, and which are numbers because all their values are."""
+    for name in (name for name in used if name in table.number_texts and name not in categorical):
+        message = "%s: column %r holds texts, and is numeric because all of them are numbers"
+        hint = f"list {name!r} under data.categorical if they are categories, such as postal codes"
+        log.warning(message, table.where, name, extra={"hint": hint})
+
+
 def warn_about_placeholders(table: Table, name: str, listed: Collection[str]) -> None:
     """Warn about labels such as N/A, which may mean a missing value."""
     counts = {

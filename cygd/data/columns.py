@@ -22,6 +22,8 @@ log = logging.getLogger("cygd")
 # of pandas, for the index that it stores in Parquet and for a column of CSV without a name
 INDEX_NAME = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)*")
 
+FIRST_ROWS = 5  # that may hold the names of the columns, below a title
+
 MakeError = Callable[[str, str, str | None], CygdError]  # of key, message and hint
 
 
@@ -82,6 +84,8 @@ def assign_roles(
         if name in table.columns
         and (name in listed or name in table.categorical or table.columns[name].is_categorical)
     )
+    if len(targets) == 1 and targets[0] in table.columns and table.columns[targets[0]].is_boolean:
+        categorical |= {targets[0]}
     classes = [name for name in targets if name in categorical]
     if classes and len(targets) > 1:
         message = (
@@ -118,7 +122,7 @@ def resolve_columns(
             name = known[reference]
         else:
             where = f" in {table.where}" if table.where else ""
-            hint = hint_for_unknown(str(reference), known)
+            hint = hint_for_unknown(str(reference), known, table)
             raise make_error(key, f"unknown column {reference!r}{where}", hint)
         if name in names:
             raise make_error(key, f"column {name!r} is listed twice", None)
@@ -126,8 +130,21 @@ def resolve_columns(
     return tuple(names)
 
 
-def hint_for_unknown(name: str, known: list[str]) -> str:
-    """Return a hint for an unknown column, which may be due to a missing header or another delimiter."""
+def line_of_name(name: str, table: Table) -> int | None:
+    """Return the line among the first rows of a text file that holds the name of a column, or None."""
+    line_number = table.files[0].line_number
+    for row in range(min(FIRST_ROWS, len(table))):
+        for column in table.columns.values():
+            is_string = column.string_codes is not None and column.string_codes[row] >= 0
+            if is_string and column.string_at(row) == name and column.string_counts[name] == 1:
+                return None if line_number is None else line_number(row)
+    return None
+
+
+def hint_for_unknown(name: str, known: list[str], table: Table) -> str:
+    """Return a hint for an unknown column: a title above the names, a missing header, another delimiter."""
+    if table.is_text and (line := line_of_name(name, table)):
+        return f"set data.skip_rows: {line - 1} if the table begins on line {line}, which holds {name!r}"
     if 2 * sum(parse_number(column) is not None for column in known) > len(known):
         return "the first line holds numbers; use header: false if the file has no column names"
     return suggest_delimiter(known) or suggest_name(name, known, "columns")

@@ -1,7 +1,7 @@
 """Values of Python containers as columns: data frames, Arrow tables, mappings, arrays and lists.
 
 No library is imported: an object is recognized by the methods of its kind. The same value is the same in all
-of them: None, NaN, NaT and pandas.NA are missing, True and False are 1 and 0, dates are texts (2026-01-31).
+of them: None, NaN, NaT and pandas.NA are missing, True and False are words, dates are texts (2026-01-31).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import numbers
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from types import NoneType
@@ -19,13 +20,12 @@ import numpy.typing as npt
 
 from cygd.core.primitives import is_masked
 from cygd.data.dataset import Label, Rows, reject_sparse
+from cygd.data.known_labels import tidy_time
 from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, exact_number, float_label
 from cygd.errors import DataError
 
 MISSING_TYPES = ("NAType", "NaTType")  # of pandas
 NOT_SCALAR = (complex, tuple, list, dict, set, frozenset, np.complexfloating, np.void, np.ndarray)
-TIME_ZERO = re.compile(r"(\.\d*?)0+(?=$|[+\-Z])")
-OFFSET = re.compile(r"([+-]\d\d):?(\d\d)$")
 
 
 def is_named(data: Any) -> bool:
@@ -43,14 +43,16 @@ def named_columns(data: Any) -> dict[str, Any]:
         names, column = data.schema.names, lambda name: data.column(names.index(name))
     else:
         names, column = list(data.keys()), data.__getitem__
-    texts = [str(name) for name in names]
+    texts = [str(name).strip() for name in names]  # as the header of a text file
     if len(set(texts)) < len(texts):
         repeated = next(name for name in texts if texts.count(name) > 1)
         raise DataError(f"duplicate column name {repeated!r}")
     return {text: column(name) for text, name in zip(texts, names, strict=True)}
 
 
-def convert_values(values: Any) -> npt.NDArray[Any] | tuple[Rows, list[Cell]]:
+def convert_values(
+    values: Any, cell_format: CellFormat = USUAL_CELLS
+) -> npt.NDArray[Any] | tuple[Rows, list[Cell]]:
     """Return the numbers of an array, a list or the column of a data frame, or codes and their cells.
 
     A scalar is one row. A code of -1 is missing.
@@ -75,7 +77,7 @@ def convert_values(values: Any) -> npt.NDArray[Any] | tuple[Rows, list[Cell]]:
     except TypeError:
         kind = next((kind for kind in types if kind.__hash__ is None), tuple)
         raise DataError(f"expected a number or a text, got {kind.__name__}") from None
-    return distinct_cells(codes, [value for _, value in index])
+    return distinct_cells(codes, [value for _, value in index], cell_format)
 
 
 def numeric_array(values: Any) -> npt.NDArray[Any] | None:
@@ -112,10 +114,9 @@ def distinct_cells(
     codes: Rows, values: Sequence[object], cell_format: CellFormat = USUAL_CELLS
 ) -> tuple[Rows, list[Cell]]:
     """Return codes and the cells of distinct Python objects, -1 for those that are missing."""
-    has_texts = any(isinstance(value, str | bytes) for value in values)
     no_value = np.array([*map(is_missing, values), True])
     cells = [
-        Cell(None, is_missing=True) if missing else cell_of(value, cell_format, as_text=has_texts)
+        Cell(None, is_missing=True) if missing else cell_of(value, cell_format)
         for value, missing in zip(values, no_value.tolist(), strict=False)
     ]
     return np.where(no_value[codes], -1, codes), cells
@@ -130,8 +131,8 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, float | np.floating | Decimal) and bool(value != value)
 
 
-def cell_of(value: object, cell_format: CellFormat, *, as_text: bool) -> Cell:
-    """Return what a Python object holds; `as_text` says that there are texts beside it."""
+def cell_of(value: object, cell_format: CellFormat) -> Cell:
+    """Return what a Python object holds."""
     if isinstance(value, bytes):
         try:
             value = value.decode()
@@ -142,7 +143,7 @@ def cell_of(value: object, cell_format: CellFormat, *, as_text: bool) -> Cell:
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64):
         return Cell(tidy_time(str(value)))
     if isinstance(value, bool | np.bool):
-        return Cell(str(bool(value))) if as_text else Cell(None, int(value), is_boolean=True)
+        return Cell(str(bool(value)))
     if isinstance(value, int | np.integer):
         number: Label = int(value) if abs(int(value)) < 2**1024 else exact_number(Decimal(int(value)))
     elif isinstance(value, Decimal):
@@ -156,7 +157,10 @@ def cell_of(value: object, cell_format: CellFormat, *, as_text: bool) -> Cell:
     return Cell(None, number, number in cell_format.missing_numbers)
 
 
-def tidy_time(text: str) -> str:
-    """Return a time as all containers write it: 2026-01-31 09:05:00.5+01:00, and Z for UTC."""
-    text = TIME_ZERO.sub(lambda match: match[1].rstrip("."), text.replace("T", " "))
-    return OFFSET.sub(r"\1:\2", text).replace("+00:00", "Z") if ":" in text else text
+def is_declared_categorical(values: Any) -> bool:
+    """Return True for a column whose type says that it holds categories.
+
+    These are a category of pandas, Categorical and Enum of Polars, and a dictionary of Arrow.
+    """
+    kind = str(getattr(values, "dtype", getattr(values, "type", "")))
+    return kind.startswith(("category", "dictionary<", "Categorical", "Enum"))

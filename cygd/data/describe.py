@@ -27,7 +27,7 @@ class ColumnSummary:
 
     name: str
     role: str  # input, target, weight, time, index, or "" if it is not used
-    kind: str  # number, category, or mixed for a numeric column with strings in it
+    kind: str  # number, boolean, category, or mixed for a numeric column with strings in it
     missing: int  # rows without a value
     values: str  # the range of numbers, or the labels with their counts
 
@@ -104,6 +104,9 @@ def summarize_column(name: str, column: Column, role: str, categorical: bool) ->
         listed = format_list(f"{label} ({count})" for label, count in by_count)
         values = f"{format_count(len(by_count), 'label')}: {listed}"
         return ColumnSummary(name, role, "category", missing, values)
+    if column.is_boolean:
+        listed = format_list(f"{label} ({count})" for label, count in column.count_labels().items())
+        return ColumnSummary(name, role, "boolean", missing, listed)
     values, row = format_range(column), column.first_string_row
     if row is None:
         return ColumnSummary(name, role, "number", missing, values)

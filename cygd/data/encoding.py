@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from cygd.data.dataset import Array, Label, Rows
 from cygd.data.formatting import format_list, format_location
+from cygd.data.known_labels import KnownLabels
 from cygd.data.number_texts import describe_texts
-from cygd.data.numbers import boolean_word, find_label
 from cygd.data.table import Table
 from cygd.errors import DataError
 
@@ -45,11 +45,7 @@ def numeric_column(
     column = table.column(name)
     row = column.first_string_row
     if row is not None:
-        booleans = {text: boolean_word(text) for text in column.string_counts}
-        if None in booleans.values() or np.count_nonzero(~np.isnan(column.numbers)):
-            raise not_a_number_error(table, name, row)
-        values = np.array([*(booleans.get(text) or 0 for text in column.strings), np.nan])
-        column = replace(column, numbers=values[column.string_codes], string_codes=None, source=None)
+        raise not_a_number_error(table, name, row)
     if all_finite(column.numbers):
         return column.numbers
     check_no_infinity(table, name)
@@ -86,17 +82,17 @@ def encode_column(
     """Return the index of each row's label in `categories`; `fill` and `missing_hint` as above."""
     column = table.column(name)
     codes, cells = column.cells()
-    index = {label: i for i, label in enumerate(categories)}
+    labels = KnownLabels(categories)
     used = np.unique(codes[codes >= 0]).tolist()
-    known = {i: find_label(cells[i], index) for i in used}
+    known = {i: labels.find(cells[i]) for i in used}
     # the last entry is for missing values, whose code is -1
     index_of_code = np.full(len(cells) + 1, -1, np.int64)
     is_missing = np.full(len(cells) + 1, False)
     is_missing[-1] = True
-    among_texts = column.is_categorical
     for i, position in known.items():
-        index_of_code[i] = position
-        is_missing[i] = position < 0 and cells[i].label(among_texts=among_texts) is None
+        label = column.label(cells[i]) if position < 0 else None
+        index_of_code[i] = position if label is None else labels.index.get(label, -1)
+        is_missing[i] = position < 0 and label is None
     encoded, missing = index_of_code[codes], is_missing[codes]
     if missing.any():
         if fill is None:
@@ -104,14 +100,13 @@ def encode_column(
                 f"{missing_hint}; in quotes a word such as NA is a label" if table.is_text else missing_hint
             )
             raise missing_value_error(table, name, hint, int(np.argmax(missing)))
-        encoded[missing] = index[fill]
+        encoded[missing] = labels.index[fill]
     if (encoded < 0).any():
         check_no_infinity(table, name)
         row = int(np.argmax(encoded < 0))
-        cell = cells[codes[row]]
-        label = cell.label(among_texts=among_texts)
+        unknown = column.label(cells[codes[row]])
         raise DataError(
-            f"{table.location(row, name)}: unknown label {label!r}",
+            f"{table.location(row, name)}: unknown label {unknown!r}",
             hint=f"the labels of the training rows are {format_list(categories)}",
         )
     return encoded
@@ -133,7 +128,7 @@ def scale_values(
     if not finite.all():
         row, i = divmod(int(np.argmin(finite)), len(columns))
         location = locate(first_row + row, columns[i].column)
-        raise DataError(f"{location}: {values[row, i]:g} is out of range for {dtype.name}")
+        raise DataError(f"{location}: {float(values[row, i])!r} is out of range for {dtype.name}")
     return scaled
 
 

@@ -22,6 +22,17 @@ def format_location(
     return f"{where + ': ' if where else ''}row {row} (from 0), column {column!r}"
 
 
+def command_line_option(name: str, value: str) -> str:
+    """Return an option and its value in YAML as the shell needs them.
+
+    Examples
+    --------
+    >>> print(command_line_option("comment", "'#'"), command_line_option("missing_values", '["-"]'))
+    comment='#' missing_values='["-"]'
+    """
+    return f"{name}='{value}'" if '"' in value else f"{name}={value}"
+
+
 def suggest_delimiter(names: Sequence[str]) -> str | None:
     """Return a hint for a text file of one column whose name holds the delimiter, or None."""
     if len(names) == 1 and any(character in names[0] for character in ";\t|"):

@@ -25,8 +25,6 @@ def convert_in_place(
         return None
     for column in columns:
         numeric_column(table, column.column, column.fill)  # raises before anything is overwritten
-        if table.column(column.column).first_string_row is not None:  # the words True and False
-            return None
     position = {name: i for i, name in enumerate(table.columns)}
     selected = [position[column.column] for column in columns]
     fill = np.array([np.nan if column.fill is None else float(column.fill) for column in columns])

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from cygd.data.formatting import command_line_option
 from cygd.data.numbers import PLACEHOLDERS, CellFormat
 
 MAX_TEXTS = 500  # distinct ones that are looked at
@@ -134,5 +135,5 @@ def format_options(options: dict[str, Any], in_experiment: bool) -> str:
     for name, value in options.items():
         text = "true" if value is True else f"[{value[0]}]" if isinstance(value, list) else repr(value)
         text = text if value != ["$"] else "['$']"
-        words.append(f"data.{name}: {text}" if in_experiment else f"{name}={text}")
+        words.append(f"data.{name}: {text}" if in_experiment else command_line_option(name, text))
     return " and ".join(words)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
@@ -28,8 +27,10 @@ PLACEHOLDERS = MISSING_NUMBERS | {
     "none", "NONE", "nil", "missing", "Missing", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?",
 }  # fmt: skip
 BLANKS = "\u00a0\u202f\u2009\u2007"  # that separate thousands, besides the usual one
-TRUE_WORDS, FALSE_WORDS = ("True", "true", "TRUE"), ("False", "false", "FALSE")
-MIDNIGHT = " 00:00:00"
+# of the sources: how texts write numbers and missing values, with the defaults; None: no words
+CELL_OPTIONS: dict[str, str | bool | None] = {
+    "decimal": ".", "thousands": "", "percent": False, "units": None, "missing_values": None,
+}  # fmt: skip
 MAX_DIGITS = 309  # of an integer label: all that a float64 can hold
 
 
@@ -39,7 +40,6 @@ class Cell(NamedTuple):
     text: str | None  # as the source writes it; None in an array of numbers
     number: Label | None = None  # its exact value, a text if neither an int nor a float holds it
     is_missing: bool = False  # a text that means a missing value, unless it is a known label
-    is_boolean: bool = False
 
     def label(self, *, among_texts: bool) -> Label | None:
         """Return the label; among texts only plain digits are a number, so that 1E2 may be a name."""
@@ -239,28 +239,3 @@ def float_label(value: float) -> Label:
     if value.is_integer() and abs(value) < 2**53:
         return int(value)
     return exact_number(repr(value))  # inf remains a float
-
-
-def boolean_word(text: str | None) -> bool | None:
-    """Return the boolean that a text represents, or None."""
-    return True if text in TRUE_WORDS else False if text in FALSE_WORDS else None
-
-
-def find_label(cell: Cell, index: Mapping[Label, int]) -> int:
-    """Return the position of a cell among known labels, or -1.
-
-    A known text comes first, then the number. A boolean is the label True, true or TRUE, or 1 among 0 and 1;
-    a date is its midnight.
-    """
-    candidates: list[Label] = [] if cell.text is None else [cell.text]
-    if cell.number is not None and not cell.is_missing:
-        candidates.append(cell.number)
-    boolean = bool(cell.number) if cell.is_boolean else boolean_word(cell.text)
-    if boolean is not None:
-        candidates += TRUE_WORDS if boolean else FALSE_WORDS
-        candidates += [int(boolean)] if index.keys() <= {0, 1} else []
-    if cell.text is not None and cell.text.endswith(MIDNIGHT):
-        candidates.append(cell.text.removesuffix(MIDNIGHT))
-    elif cell.text is not None and cell.text[:4].isdecimal():
-        candidates.append(cell.text + MIDNIGHT)
-    return next((index[label] for label in candidates if label in index), -1)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.column import Column
 from cygd.data.containers import is_named
 from cygd.data.dataset import Array, Rows, as_real_array
 from cygd.data.encoding import InputColumn, encode_column
@@ -133,12 +132,11 @@ def as_table(data: Any, preprocessing: Preprocessing, where: str = "") -> Table:
     if isinstance(data, Table):
         return data
     if is_named(data):
-        return Table.from_mapping(data, preprocessing.inputs)
-    is_numeric = all(c.categories is None and c.fill is None for c in preprocessing.columns)
+        return Table.from_mapping(data, preprocessing.inputs, preprocessing.cell_format)
+    is_numeric = preprocessing.takes_numbers
     array = as_real_array(data, where or "the array") if is_numeric else np.asarray(data, dtype=object)
     array = preprocessing.check_shape(array, where)
-    columns = {name: Column.from_values(array[:, i]) for i, name in enumerate(preprocessing.inputs)}
-    return Table(columns, where)
+    return Table(preprocessing.columns_of_array(array), where)
 
 
 def transform_usable_rows(

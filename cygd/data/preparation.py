@@ -12,20 +12,21 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from cygd.components import Components
 from cygd.components.registry import BuiltInComponents
 from cygd.data.class_weights import apply_class_weights
-from cygd.data.column_checks import check_width, warn_about_columns
+from cygd.data.column_checks import check_width, warn_about_columns, warn_about_number_texts
 from cygd.data.columns import ColumnRoles, assign_roles
 from cygd.data.dataset import Array, Dataset, Label, Part, Rows
 from cygd.data.encoding import MISSING_HINT, InputColumn, all_finite, encode_column, numeric_column
 from cygd.data.fit import fit_array, fit_categories, fit_classes, fit_numbers, fit_scaling
 from cygd.data.formatting import format_list
 from cygd.data.inplace import convert_in_place
+from cygd.data.numbers import CELL_OPTIONS, float_label, list_of_words
 from cygd.data.preprocessing import Preprocessing
 from cygd.data.source import KIND, DataSource
 from cygd.data.sources.paths import display_path
@@ -141,6 +142,7 @@ class Preparation:
         preprocessing = self.fit(samples, None if rows is None else rows.train)
         if samples.table.default_names and samples.x is None:
             preprocessing = replace(preprocessing, layout=tuple(samples.table.columns))
+        preprocessing = replace(preprocessing, cells=self.cell_options())
         training = (count_columns(samples), samples.table.where)
         all_rows = self.transform(samples, preprocessing)
         train = all_rows if rows is None else replace(all_rows, rows=rows.train)
@@ -151,6 +153,19 @@ class Preparation:
         for name, part in (("training", train), ("validation", validation), ("test", test)):
             check_weights(name, part)
         return PreparedData(train, validation, test, preprocessing)
+
+    def cell_options(self) -> dict[str, Any]:
+        """Return the options of the source that say how texts write numbers and missing values."""
+        source = data_source(self.section, self.components)
+        if source.tier != "built-in":
+            return {}
+        options = source.options
+        chosen = {key: options.get(key, usual) for key, usual in CELL_OPTIONS.items()}
+        return {
+            key: list_of_words(key, value) if CELL_OPTIONS[key] is None else value
+            for key, value in chosen.items()
+            if value != CELL_OPTIONS[key]
+        }
 
     def held_out(
         self,
@@ -206,6 +221,7 @@ class Preparation:
         self.roles = assign_roles(self.section, table, samples.inputs, self.config_error)
         listed = frozenset(map(str, self.section.categorical))
         warn_about_columns(table, self.roles.categorical, listed)
+        warn_about_number_texts(table, self.roles.used, self.roles.categorical)
         return self.roles
 
     def drop_missing(self, samples: Samples) -> Samples:
@@ -371,7 +387,8 @@ class Preparation:
         if invalid.any():
             row = int(np.argmax(invalid))
             location = table.location(row, name or "sample_weight")
-            raise DataError(f"{location}: expected a finite, nonnegative sample weight, got {weights[row]:g}")
+            got = float_label(float(weights[row])) if name is None else table.value_text(row, name)
+            raise DataError(f"{location}: expected a finite, nonnegative sample weight, got {got}")
         return np.ascontiguousarray(weights, self.dtype)
 
     def weight(self, train: Part, classes: Sequence[Label]) -> Part:

@@ -6,15 +6,18 @@ bits in both. `preprocessing.json` stores what was fitted on the training rows:
     {"version": 1,
      "inputs": [{"column": "body_mass_g", "shift": 4201.7, "scale": 801.9},
                 {"column": "island", "categories": ["Biscoe", "Dream", "Torgersen"]}],
-     "targets": {"columns": ["species"], "classes": ["Adelie", "Chinstrap", "Gentoo"]}}
+     "targets": {"columns": ["species"], "classes": ["Adelie", "Chinstrap", "Gentoo"]},
+     "cells": {"missing_values": ["-999"], "thousands": ","}}
+
+`cells` are the options of the source that say how texts write numbers and missing values, if there are any.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,7 @@ from cygd.data.encoding import (
     scale_values,
 )
 from cygd.data.formatting import format_list, format_location
+from cygd.data.numbers import CELL_OPTIONS, CellFormat
 from cygd.data.table import Table, load_cells
 from cygd.errors import CheckpointError, DataError
 
@@ -58,6 +62,12 @@ class Preprocessing:
     target_shift: tuple[float, ...] = ()  # y = y_hat * scale + shift; empty if targets are not scaled
     target_scale: tuple[float, ...] = ()
     layout: tuple[str, ...] = ()  # all columns of the training data in order, if they have generated names
+    cells: Mapping[str, Any] = field(default_factory=dict, hash=False)  # options of `CellFormat`
+
+    @cached_property
+    def cell_format(self) -> CellFormat:
+        """How texts write numbers and missing values."""
+        return CellFormat.of_options(**self.cells)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -80,12 +90,12 @@ class Preprocessing:
             return self._transform_table(data, dtype)
         reject_sparse(data, where or "the array")
         if is_named(data):
-            return self._transform_table(Table.from_mapping(data, self.inputs), dtype)
-        if any(c.categories is not None or c.fill is not None for c in self.columns):
+            return self._transform_table(Table.from_mapping(data, self.inputs, self.cell_format), dtype)
+        if not self.takes_numbers:
             is_numeric = isinstance(data, np.ndarray) and data.dtype.kind in "biuf"
             # as objects: NumPy would turn 1 and "a" into strings, and large integers beside 0.5 into floats
             array = self.check_shape(data if is_numeric else np.asarray(data, dtype=object), where)
-            columns = {name: Column.from_values(array[:, i]) for i, name in enumerate(self.inputs)}
+            columns = self.columns_of_array(array)
             return self._transform_table(Table(columns, where), dtype)
         array = self.check_shape(as_real_array(data, where or "the array"), where)
         return self._transform_array(array, dtype, where)
@@ -117,6 +127,16 @@ class Preprocessing:
             check_finite(block, self.inputs, where, start)
             x[start : start + BLOCK_ROWS] = scale_values(block, self.columns, x.dtype, locate, start)
         return x
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether an array of numbers needs scaling alone."""
+        is_plain = all(column.categories is None and column.fill is None for column in self.columns)
+        return is_plain and not self.cell_format.missing_numbers
+
+    def columns_of_array(self, array: Array) -> dict[str, Column]:
+        """Return the columns of an array in the order of `inputs`."""
+        return {name: Column.from_values(array[:, i], self.cell_format) for i, name in enumerate(self.inputs)}
 
     def check_shape(self, array: Array, where: str) -> Array:
         """Return an array of two dimensions with a column for each of `inputs`."""
@@ -163,7 +183,8 @@ class Preprocessing:
         if self.target_scale:
             targets |= {"shift": list(self.target_shift), "scale": list(self.target_scale)}
         layout = {"layout": list(self.layout)} if self.layout else {}
-        return {"version": VERSION, "inputs": inputs, "targets": targets, **layout}
+        cells = {"cells": dict(self.cells)} if self.cells else {}
+        return {"version": VERSION, "inputs": inputs, "targets": targets, **layout, **cells}
 
     @classmethod
     def from_json(cls, data: object) -> Preprocessing:
@@ -179,7 +200,13 @@ class Preprocessing:
         shift, scale = targets.floats("shift"), targets.floats("scale")
         is_valid = len(shift) == len(scale) and len(scale) in (0, len(names)) and 0 not in scale
         targets.expect(is_valid, "expected a shift and a nonzero scale for each column")
-        return cls(columns, names, targets.labels("classes") or (), shift, scale, layout)
+        cells = _JsonEntry(top.get("cells", dict, {}), "cells").cells()
+        return cls(columns, names, targets.labels("classes") or (), shift, scale, layout, cells)
+
+
+def is_word(value: object) -> bool:
+    """Return True for a word that an option lists, which may be a number."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 class _JsonEntry:
@@ -227,6 +254,18 @@ class _JsonEntry:
         is_label = isinstance(value, int | float | str) and not isinstance(value, bool)
         self.expect(is_label, f"{key}: expected a label, got {value!r}")
         return value  # type: ignore[no-any-return]
+
+    def cells(self) -> dict[str, Any]:
+        for key, value in self.data.items():
+            self.expect(key in CELL_OPTIONS, f"unknown key {key!r}")
+            kind = list if CELL_OPTIONS[key] is None else type(CELL_OPTIONS[key])
+            is_valid = isinstance(value, kind) and (not isinstance(value, list) or all(map(is_word, value)))
+            self.expect(is_valid, f"{key}: expected {kind.__name__}, got {value!r}")
+        try:
+            CellFormat.of_options(**self.data)
+        except DataError as error:
+            self.expect(False, error.message)
+        return dict(self.data)
 
     def input_column(self) -> InputColumn:
         name, categories, fill = self.get("column", str), self.labels("categories"), self.data.get("fill")

@@ -45,6 +45,7 @@ class ColumnGuess:
     distinct: int  # distinct values
     has_class_numbers: bool = False  # any two numbers, or a few from 0 or 1 upwards
     unusable: str = ""  # why it cannot be an input
+    is_boolean: bool = False  # as a target it is categorical by itself
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,9 @@ def sniff_column(name: str, column: Column) -> ColumnGuess:
     consecutive = distinct <= MAX_CLASS_NUMBERS and np.array_equal([*counts], low + np.arange(distinct))
     has_class_numbers = distinct == 2 or (low in (0, 1) and consecutive)
     unusable = unusable_reason(name, column, present)
-    return ColumnGuess(name, None, low, high, missing, distinct, has_class_numbers, unusable)
+    return ColumnGuess(
+        name, None, low, high, missing, distinct, has_class_numbers, unusable, column.is_boolean
+    )
 
 
 def unusable_reason(name: str, column: Column, present: Array) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cygd.data.numbers import PLACEHOLDERS, parse_number
-from cygd.data.sources.csv_header import are_row_names
+from cygd.data.sources.csv_header import are_names, are_row_names, are_types
 from cygd.data.text_guess import TextGuess
 
 GAPS = {word.lower() for word in PLACEHOLDERS} | {"unknown"}
@@ -80,6 +80,19 @@ def are_complete_names(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> b
     is_wide = any(cell.strip() for row in rows for cell in row[len(names) :])
     is_distinct = len(set(names)) == len(names) > 1 and all(names[1:]) and not all(map(is_value, names[1:]))
     return is_distinct and not is_wide and not is_rule(cells)
+
+
+def has_names_below(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Return True if the second row holds the names rather than the first: texts above all numbers."""
+    if len(rows) < 4 or len(rows[1]) != width or are_types(rows[1]):
+        return False
+    names, values, _ = header_votes(rows[1], rows[2:])
+    votes = header_votes([f"c{i}x" for i in range(width)], rows[2:])  # of texts above all columns
+    if names or values:
+        own = header_votes(rows[0], rows[2:])  # the second row may hold units, below names
+        is_complete = len(rows[0]) == width and own[0] == votes[0] and not own[1]
+        return names == votes[0] and not values and not is_complete
+    return len(rows[0]) != width and are_names(rows[1][1:], [row[1:] for row in rows[2:]])
 
 
 def header_votes(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, int, int]:

@@ -16,13 +16,14 @@ from cygd.data.numbers import parse_number
 from cygd.data.sniff_header import (
     GAPS,
     are_complete_names,
+    has_names_below,
     header_votes,
     heading_size,
     is_rule,
     is_value,
     sniff_header,
 )
-from cygd.data.sources.csv_header import complete_names
+from cygd.data.sources.csv_header import are_types, complete_names
 from cygd.data.sources.csv_records import (
     DELIMITER_NAMES,
     declared_delimiter,
@@ -109,6 +110,8 @@ def leave_out_start(table: TextTable, last: Sequence[Line], guess: TextGuess) ->
         above = [line for line in table.lines if line[0] < header_line[0]]
     else:
         table.records = table.records[first_of_table(table.records, table.width) :]
+        while has_names_below([cells for _, cells in table.records], table.width):
+            del table.records[0]
         leave_out_heading(table, last)
         start = table.records[0][0]
         above = [line for line in table.uncommented if line[0] < start]
@@ -139,6 +142,8 @@ def leave_out_heading(table: TextTable, last: Sequence[Line]) -> None:
     is_total = size == 1 and starts_with_total(records)
     size += is_total
     rows = [cells for _, cells in records[size:]]
+    if len(records) > 1 and are_types(records[1][1]):
+        return  # the csv source reports the lines of Orange
     if size == 1 or (is_total and not are_complete_names(records[0][1], rows)):
         return
     names = next((i for i in range(size) if are_complete_names(records[i][1], rows)), size)

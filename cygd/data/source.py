@@ -12,17 +12,18 @@ from cygd.components import Component
 from cygd.components.base import declared_by
 from cygd.components.registry import Kind
 from cygd.data.dataset import Dataset
+from cygd.data.memory import MEMORY_HINT
 from cygd.data.sources.arrays import load_inline, load_npy, load_npz
 from cygd.data.sources.csv import load_csv
 from cygd.data.sources.frame import load_frame
 from cygd.data.sources.parquet import load_parquet
-from cygd.data.sources.paths import glob_files
+from cygd.data.sources.paths import display_path, format_files, glob_files
 from cygd.data.sources.pipes import STDIN, is_pipe
 from cygd.data.sources.sklearn_datasets import SKLEARN_DATASETS, load_sklearn
 from cygd.data.sources.svmlight import load_svmlight
 from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
 from cygd.data.table import Table
-from cygd.errors import CygdError, PluginError, describe_exception
+from cygd.errors import CygdError, DataError, PluginError, describe_exception
 
 WORD_OPTIONS = ("missing_values", "units")  # lists of words, which are never files
 
@@ -74,6 +75,10 @@ class DataSource(Component):
             data = self.load(folder, **self.parameters)
         except CygdError:
             raise
+        except MemoryError:
+            files = [display_path(file) for file in self.files(folder)]
+            where = format_files(files) if files else f"{self.name} data"
+            raise DataError(f"{where}: the data do not fit into memory", hint=MEMORY_HINT) from None
         except Exception as error:
             raise PluginError(f"{self}: load failed: {describe_exception(error)}") from error
         if not isinstance(data, Dataset | Table):

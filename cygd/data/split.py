@@ -24,6 +24,7 @@ from cygd.core.random import Stream
 from cygd.data.dataset import Label, Rows
 from cygd.data.encoding import check_no_infinity, missing_value_error
 from cygd.data.formatting import format_list
+from cygd.data.numbers import float_label
 from cygd.data.table import Table
 from cygd.data.times import InvalidTime, fitting_formats, parse_times
 from cygd.errors import DataError, format_count
@@ -31,6 +32,7 @@ from cygd.errors import DataError, format_count
 log = logging.getLogger("cygd")
 
 TEXTS_TO_TRY = 1000  # with each of the common formats, for a hint
+MISSING_TIME_HINT = "data.missing: drop removes such rows; a time is never filled"
 ISO_HINT = (
     "a split by time needs numbers, or dates such as 2026-01-31 or 2026-01-31T12:00; "
     "data.split.format declares another format, such as '%d/%m/%Y %I:%M %p'"
@@ -126,7 +128,7 @@ def sort_by_time(table: Table, name: str | None, time_format: str | None = None)
         return np.arange(len(table), dtype=np.uint32)
     column = table.column(name)
     if column.missing.any():
-        raise missing_value_error(table, name)
+        raise missing_value_error(table, name, MISSING_TIME_HINT)
     if time_format is None and (column.string_codes is None or (column.string_codes < 0).all()):
         check_no_infinity(table, name)
         # integers such as nanoseconds since 1970 are not exact in float64, but their labels are
@@ -150,9 +152,16 @@ def distinct_texts(table: Table, name: str, time_format: str | None) -> tuple[li
     if time_format is None and is_number[0] and text_row is not None:
         message = f"expected a number as in the first row, got {column.string_at(text_row)!r}"
         raise DataError(f"{table.location(text_row, name)}: {message}", hint=SAME_FORMAT_HINT)
-    numbers, number_codes = np.unique(column.numbers[is_number], return_inverse=True)
+    numbers, first, number_codes = np.unique(
+        column.numbers[is_number], return_index=True, return_inverse=True
+    )
     codes[is_number] = len(column.strings) + number_codes
-    texts = [*column.strings, *(number_text(value, time_format) for value in numbers.tolist())]
+    texts = [*column.strings]
+    if len(numbers):
+        cell_codes, cells = column.cells()
+        written = [cells[code].text for code in cell_codes[np.flatnonzero(is_number)[first]].tolist()]
+        pairs = zip(written, numbers.tolist(), strict=True)
+        texts += [number_text(value, time_format) if text is None else text for text, value in pairs]
     used, first, codes = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
@@ -163,7 +172,7 @@ def distinct_texts(table: Table, name: str, time_format: str | None) -> tuple[li
 def number_text(value: float, time_format: str | None) -> str:
     """Return the text of a number, such as 20260131, with the zeros in front that its format asks for."""
     if time_format is None or not value.is_integer():
-        return f"{value:g}"
+        return str(float_label(value))
     return f"{value:.0f}".zfill(len(datetime(2000, 11, 11, 11, 11).strftime(time_format)))
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cygd.data.column import CellSource, Column, LoadedCells, integer_cells
-from cygd.data.containers import named_columns
+from cygd.data.containers import is_declared_categorical, named_columns
 from cygd.data.dataset import Array, Dataset, Label, Rows, as_real_array
-from cygd.data.formatting import format_location, suggest_name
-from cygd.data.numbers import Cell, as_float
+from cygd.data.formatting import format_location, suggest_delimiter, suggest_name
+from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, as_float
 from cygd.errors import DataError
 
 
@@ -37,6 +37,7 @@ class Table:
     default_names: bool = False  # names are generated (c0, x0, ...): a column may be given by its position
     targets: tuple[str, ...] = ()  # declared by the source, like `categorical`
     categorical: frozenset[str] = frozenset()
+    number_texts: frozenset[str] = frozenset()  # columns whose type is text, though all values are numbers
     index_columns: tuple[str, ...] = ()  # row names and numbers, which are inputs only if they are named
     sample_weight: Array | None = None  # if the source returns weights apart from the columns
     files: tuple[TableFile, ...] = ()  # in the order of their rows
@@ -55,7 +56,8 @@ class Table:
         """Return a column by its name."""
         if name not in self.columns:
             where = f"{self.where}: " if self.where else ""
-            hint = suggest_name(name, list(self.columns), "columns")
+            known = list(self.columns)
+            hint = suggest_delimiter(known) or suggest_name(name, known, "columns")
             raise DataError(f"{where}unknown column {name!r}", hint=hint)
         return self.columns[name]
 
@@ -66,6 +68,14 @@ class Table:
             return format_location(self.where, row, name)
         file = next(file for file in reversed(self.files) if file.first_row <= row)
         return format_location(file.where, row - file.first_row, name, file.line_number)
+
+    def value_text(self, row: int, name: str) -> str:
+        """Return a value as its file writes it, or else as Python does."""
+        codes, cells = self.column(name).cells()
+        if codes[row] < 0:
+            return "a missing value"
+        text, number = cells[codes[row]][:2]
+        return str(number) if text is None else text
 
     def take(self, rows: Rows) -> Table:
         """Return the table restricted to some rows."""
@@ -107,27 +117,50 @@ class Table:
         )
 
     @classmethod
-    def from_mapping(cls, data: Mapping[str, Any], names: Sequence[str] | None = None) -> Table:
+    def from_mapping(
+        cls,
+        data: Mapping[str, Any],
+        names: Sequence[str] | None = None,
+        cell_format: CellFormat = USUAL_CELLS,
+    ) -> Table:
         """Return the columns of a mapping, a data frame or an Arrow table; scalars become one row.
 
         Columns other than `names` (None: all) are left out, whatever they hold.
         """
         values = named_columns(data)
         for name in names or ():
-            if name not in values:
-                hint = suggest_name(name, list(values), "columns")
-                raise DataError(f"unknown column {name!r}", hint=hint)
-        columns = {
-            name: column_of_values(name, values[name]) for name in (values if names is None else names)
-        }
+            if name.strip() not in values:
+                raise DataError(f"unknown column {name!r}", hint=hint_for_missing(name, values, data))
+        selected = {name: values[name.strip()] for name in (values if names is None else names)}
+        columns = {name: column_of_values(name, column, cell_format) for name, column in selected.items()}
         lengths = {name: len(column.numbers) for name, column in columns.items()}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
             raise DataError(f"the columns differ in length: {counts}")
-        return cls(columns)
+        declared = frozenset(name for name, column in selected.items() if is_declared_categorical(column))
+        texts = (
+            name for name, column in columns.items() if name not in declared and holds_number_texts(column)
+        )
+        return cls(columns, categorical=declared, number_texts=frozenset(texts))
 
 
-def column_of_values(name: str, values: Any) -> Column:
+def hint_for_missing(name: str, values: Mapping[str, Any], data: Any) -> str:
+    """Return a hint for a column that a mapping or a data frame lacks, which may be the index of pandas."""
+    if name in getattr(getattr(data, "index", None), "names", ()):
+        return f"{name!r} is the index of the data frame: call .reset_index()"
+    return suggest_name(name, list(values), "columns")
+
+
+def holds_number_texts(column: Column) -> bool:
+    """Return True for a column of numbers all of which are texts, as in a data frame of strings."""
+    if not isinstance(column.source, LoadedCells) or column.has_booleans or column.is_categorical:
+        return False
+    codes, cells = column.cells()
+    used = np.unique(codes[codes >= 0]).tolist()
+    return bool(used) and all(cells[i].text is not None for i in used)
+
+
+def column_of_values(name: str, values: Any, cell_format: CellFormat = USUAL_CELLS) -> Column:
     """Return the column of an array, a list, or the column of a data frame; a scalar is one row."""
     shape = values.shape if isinstance(values, np.ndarray) else ()
     if isinstance(values, list | tuple) and values and isinstance(values[0], list | tuple):
@@ -135,7 +168,7 @@ def column_of_values(name: str, values: Any) -> Column:
     if len(shape) > 1:
         raise DataError(f"column {name!r}: expected one dimension, got the shape {shape}")
     try:
-        return Column.from_values(values)
+        return Column.from_values(values, cell_format)
     except DataError as error:
         raise DataError(f"column {name!r}: {error.message}", hint=error.hint) from None
 

@@ -18,6 +18,9 @@ from cygd.data.sources.frame import csv_of, load_frame
 from cygd.runner.assembly import LoadedExperiment
 from cygd.tracking.directory import RunDirectory
 
+# of a frame, which still hold for data.csv and new files: its numbers are written as usual
+KEPT_OPTIONS = ("percent", "units", "missing_values")
+
 Reading = TypeVar("Reading", bound=LoadedExperiment)
 
 
@@ -36,6 +39,11 @@ def store_data(reading: Reading, folder: RunDirectory) -> Reading:
         part: _store(section.source, {**section.options, **getattr(section, part)}, part, folder)
         for part in held_out
     }
+    if section.source == "frame":
+        # in a text file they would be numbers
+        declared = load_frame(folder.path, **section.options).categorical
+        names = [name for name in declared if name not in map(str, section.categorical)]
+        section = section.replace(categorical=(*section.categorical, *sorted(names)))
     component = reading.plugins.get("data_source", source).configured(options)
     section = section.replace(source=source, options=options, component=component, **parts)
     return replace(reading, experiment=reading.experiment.replace(data=section))
@@ -49,8 +57,9 @@ def in_memory(value: Any) -> bool:
 def _store(source: str, options: Mapping[str, Any], stem: str, folder: RunDirectory) -> dict[str, Any]:
     """Write the data of one part, and return the options of the source that reads them."""
     if source == "frame":
-        table = load_frame(folder.path, columns=options["columns"])
-        return {"path": str(folder.write_text(f"{stem}.csv", csv_of(table)))}
+        table = load_frame(folder.path, **options)
+        path = folder.write_text(f"{stem}.csv", csv_of(table))
+        return {"path": str(path), **{key: options[key] for key in KEPT_OPTIONS if key in options}}
     data = load_inline(folder.path, **options)
     labels = np.array(data.classes)
     y = labels[data.class_indices()] if data.classes else data.y

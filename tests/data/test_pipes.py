@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +140,17 @@ def test_hash_is_that_of_what_was_read(tmp_path, section, stdin, feed):
     name = feed(b"a\n2\n")
     hashes = data.fingerprint(section(tmp_path, path=name), tmp_path)
     assert hashes == {str(tmp_path / name): hashlib.sha256(b"a\n2\n").hexdigest()}
+
+
+def test_a_pipe_under_two_names_is_read_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("p")
+    writer = threading.Thread(target=lambda: Path("p").write_text("a,y\n1,2\n"))
+    writer.start()
+    try:
+        relative = pipes.content_of(Path("p"))
+        assert pipes.content_of(Path("p").absolute()) == relative
+        assert relative.read_text() == "a,y\n1,2\n"
+    finally:
+        writer.join()
+        pipes.forget_pipes()

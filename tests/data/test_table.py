@@ -13,7 +13,7 @@ from cygd.errors import DataError
         (["b", "a", "b"], ("a", "b"), [1, 0, 1]),
         (["10", "9", "01", "1.0", "x"], (1, 9, 10, "x"), [2, 1, 0, 0, 3]),
         ([0.5, None, 2], (0.5, 2), [0, -1, 1]),
-        (np.array([True, False]), (0, 1), [1, 0]),
+        (np.array([True, False]), ("False", "True"), [1, 0]),
         (["b", None, "?"], ("b",), [0, -1, -1]),
     ],
 )

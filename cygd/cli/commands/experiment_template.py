@@ -140,7 +140,7 @@ def _choose_task(targets: list[ColumnGuess]) -> Task:
     return Task(
         summary=f"classification of {names}",
         classes=True,
-        categorical=categorical,
+        categorical=categorical and not first.is_boolean,
         output_layer=f"{{units: {units}, activation: {activation}}}",
         output_comment=f"the probability of {positive}",
         loss="binary_cross_entropy" if binary else "cross_entropy",
@@ -253,7 +253,9 @@ def _line(text: str, comment: str = "") -> str:
 
 def _describe(column: ColumnGuess) -> str:
     """Return the range or the labels of a column, and how many values are missing."""
-    if column.labels is None:
+    if column.is_boolean:
+        text = "False, True"
+    elif column.labels is None:
         text = f"{column.low:g} to {column.high:g}"
     else:
         labels = [str(label) for label in column.labels]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from cygd.tracking.model import Model
 
 USAGE = "RUN DATA [KEY=VALUE ...] [--proba] [--strict] [--batch N] [-o FILE.csv|.parquet|.jsonl]"
+SIGN_OPTIONS = ("delimiter", "decimal", "thousands", "comment", "quote")  # whose value is one character
+QUOTE = "'"
 REASONS = 3  # of rows that cannot be predicted, in the message
 
 
@@ -84,10 +86,12 @@ def run(options: argparse.Namespace) -> int:
         model, reading = load(folder), read(folder / "config.yaml")
         if options.proba:
             _check_probabilities(model, reading)
-        data = _read_data(path, reading, model, parse_mapping(overrides))
+        with _hints_for(reading, path):
+            data = _read_data(path, reading, model, parse_mapping(quote_characters(overrides)))
     prediction = _Prediction(model, data, path, options)
     if options.strict:
-        prediction.check()
+        with _hints_for(reading, path):
+            prediction.check()
     status = read_result(folder)["status"]
     if status not in ("completed", "stopped"):
         echo(f"warning: the run in {folder} is {status}; using the weights that it kept")
@@ -105,6 +109,29 @@ def run(options: argparse.Namespace) -> int:
         counted = f"{n_empty} of {format_count(len(data), 'row')}"
         echo(f"warning: {path}: {counted} {verb} empty in the output:{reasons}", "--strict refuses such data")
     return FAILED if n_empty and n_empty == len(data) else DONE
+
+
+def quote_characters(overrides: Sequence[str]) -> list[str]:
+    """Return KEY=VALUE arguments with a single sign as value in the quotes that YAML needs.
+
+    Examples
+    --------
+    >>> quote_characters(["delimiter=;", "comment=#", "skip_rows=3", "quote="])
+    ["delimiter=';'", "comment='#'", 'skip_rows=3', "quote=''"]
+    """
+    quoted = []
+    for argument in overrides:
+        key, _, value = argument.partition("=")
+        is_sign = key in SIGN_OPTIONS and len(value) < 2 and not value.isalnum()
+        quoted.append(f"{key}='{value.replace(QUOTE, 2 * QUOTE)}'" if is_sign else argument)
+    return quoted
+
+
+def _hints_for(reading: LoadedExperiment, path: str) -> contextlib.AbstractContextManager[None]:
+    """Return a block whose messages name options as arguments of the command line."""
+    from cygd.cli.option_hints import command_line_hints
+
+    return command_line_hints(_choose_source(path, reading).options)
 
 
 class _Prediction:

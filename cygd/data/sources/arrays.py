@@ -28,10 +28,12 @@ def load_inline(
     x_array = x if isinstance(x, np.ndarray) else inline_array(x, "x")
     if isinstance(y, np.ndarray):
         return make_dataset(x_array, y, classes)
-    has_strings = any(
-        isinstance(value, str) for row in y for value in (row if isinstance(row, list) else [row])
-    )
-    y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
+    values = [value for row in y for value in (row if isinstance(row, list) else [row])]
+    has_strings = any(isinstance(value, str) for value in values)
+    if values and len(values) == len(y) and all(isinstance(value, bool) for value in values):
+        y_array = np.array(values)
+    else:
+        y_array = inline_labels(y) if has_strings or classes else inline_array(y, "y")
     return make_dataset(x_array, y_array, classes or has_strings)
 
 
@@ -85,12 +87,15 @@ def read_member(archive: NpzFile, name: str, file: Path) -> Array:
 def make_dataset(
     x: Array, y: Array, classes: bool, x_name: str = "x", y_name: str = "y", weights: Array | None = None
 ) -> Dataset:
-    """Return x and y as a dataset; class numbers become indices into their sorted labels."""
+    """Return x and y as a dataset; class numbers become indices into their sorted labels.
+
+    One column of booleans is the classes False and True; other booleans are 0 and 1.
+    """
     for name, array in ((x_name, x), (y_name, y)):
         if array.dtype.hasobject:
             raise DataError(f"{name}: expected numbers, got Python objects")
     labels: Sequence[int | float | str] = ()
-    if classes or y.dtype.kind in "US":
+    if classes or y.dtype.kind in "US" or (y.dtype.kind == "b" and y.size == len(np.atleast_1d(y))):
         y, labels = factorize_labels(y, y_name)
     if x.dtype.kind not in "biuf":
         raise DataError(f"{x_name}: expected real numbers, got the type {x.dtype}")
@@ -128,19 +133,25 @@ def array_file_error(file: Path, error: Exception) -> DataError:
 
 
 def inline_array(values: Sequence[object], name: str) -> Array:
-    """Return the array of a list of numbers, or of a list of lists of equal length."""
+    """Return the array of a list of numbers, or of a list of lists of equal length.
+
+    A column of booleans alone is 0 and 1; a boolean among numbers is rather a mistake.
+    """
     nested = [isinstance(row, list | tuple) for row in values]
     if any(nested) and not all(nested):
         row = nested.index(not nested[0])
         expected, got = ("a list", "a number") if nested[0] else ("a number", "a list")
         raise DataError(f"{name}[{row}]: expected {expected} like the rows before, got {got}")
     rows: list[Sequence[object]] = [row if isinstance(row, list | tuple) else [row] for row in values]
+    is_boolean = [all(isinstance(value, bool) for value in column) for column in zip(*rows, strict=False)]
     for i, numbers in enumerate(rows):
         if len(numbers) != len(rows[0]):
             raise DataError(
                 f"{name}[{i}]: expected {len(rows[0])} values as in {name}[0], got {len(numbers)}"
             )
         for j, value in enumerate(numbers):
+            if isinstance(value, bool) and is_boolean[j]:
+                continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 location = f"{name}[{i}][{j}]" if nested[i] else f"{name}[{i}]"
                 raise DataError(f"{location}: expected a number, got {value!r}")

@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cygd.data.column import Column, ColumnReader
+from cygd.data.memory import TooLarge, check_table_size
 from cygd.data.numbers import CellFormat, parse_number
 from cygd.data.sources.csv_cells import CsvCells
-from cygd.data.sources.csv_header import Header, name_hint, read_header, width_hint
+from cygd.data.sources.csv_header import Header, check_types_and_roles, name_hint, read_header, width_hint
 from cygd.data.sources.csv_records import DELIMITER_NAMES, CsvFormat, iterate_records, open_lines
 from cygd.data.sources.csv_warnings import warn_about_skipped, warn_about_totals
 from cygd.data.sources.paths import format_files, resolve_paths
@@ -65,12 +66,14 @@ def load_csv(
     check_format(csv_format)
     paths = resolve_paths(folder, path, "path")
     heads = [read_header(file, csv_format, FIRST_RECORDS) for file in paths]
+    for file, head in zip(paths, heads, strict=True):
+        check_types_and_roles(file, head)
     names = heads[0].names
     values = ColumnValues(len(names), cells)
     files = []
     for file, head in zip(paths, heads, strict=True):
         check_same_names(file, head.names, paths[0], names)
-        first_row = values.n_rows
+        first_row, values.where = values.n_rows, str(file)
         line_number = partial(line_of_row, file.absolute(), csv_format)
         files.append(TableFile(first_row, str(file), line_number))
         if not read_numbers(file, csv_format, head, values):
@@ -170,6 +173,7 @@ class ColumnValues:
         self.format = cell_format
         self.readers = [ColumnReader(cell_format) for _ in range(n_columns)]
         self.codes: dict[int, array[int]] = {}
+        self.where = ""  # the file that is read
 
     @property
     def n_rows(self) -> int:
@@ -186,6 +190,13 @@ class ColumnValues:
             if codes is not None:
                 self.padded_codes(i, start).frombytes(codes.data.cast("B"))
         self.numbers.frombytes(np.ascontiguousarray(chunk).data.cast("B"))
+        check_table_size(self.size, self.where, self.n_rows)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the numbers, the codes and about those of the strings."""
+        n_codes = sum(map(len, self.codes.values()))
+        return 8 * len(self.numbers) + 4 * n_codes + sum(reader.n_characters for reader in self.readers)
 
     def padded_codes(self, column: int, n_rows: int) -> array[int]:
         """Return the codes of a column, padded to `n_rows` with -1 for rows without strings."""
@@ -254,6 +265,8 @@ def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: Column
                 if chunk.shape[1] != values.n_columns or not np.isfinite(chunk[:, numeric]).all():
                     return False
                 values.append(chunk, cells)
+    except TooLarge:
+        raise
     except (DataError, ValueError, OSError, EOFError, zlib.error):
         return False
     return True

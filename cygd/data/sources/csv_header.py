@@ -16,6 +16,10 @@ from cygd.errors import DataError
 
 HINT_RECORDS = 20  # records that a hint looks at
 FIRST_CELLS = 1 << 16  # enough to decide it in a wide file, whose records are long
+ORANGE_TYPES = {
+    "c", "d", "s", "t", "n", "continuous", "discrete", "string", "time", "basket", "numeric", "nominal",
+}  # fmt: skip
+ORANGE_ROLES = {"", "class", "meta", "ignore", "weight", "i", "m", "c", "w", "target", "feature"}
 COMMENT = re.compile(r"\s*(#|%|//|;|!)")
 INDEX_NAME = re.compile(r"Unnamed: \d+(\.\d+)?(_level_\d+)?")  # of pandas, for a nameless column
 
@@ -64,6 +68,26 @@ def read_header(file: Path, csv_format: CsvFormat, count: int) -> Header:
     return Header(names, records[1][0] - 1, first_records, tuple(index), line, len(cells))
 
 
+def check_types_and_roles(file: Path, head: Header) -> None:
+    """Raise an error for the second and third line of an Orange file: types and roles of the columns."""
+    rows = [[cell.strip().lower() for cell in record] for record in head.first_records[:2]]
+    if not head.n_lines or not rows or not are_types(rows[0]):
+        return
+    has_roles = len(rows) > 1 and {cell.partition("=")[0] for cell in rows[1]} <= ORANGE_ROLES
+    if not has_roles and {len(cell) for cell in rows[0]} == {1}:
+        return  # letters, which may be labels
+    line = head.n_lines + 1
+    looks, them = (f"lines {line} and {line + 1} look", "them") if has_roles else (f"line {line} looks", "it")
+    hint = f"delete {them}, or set data.skip_rows: {line + has_roles} and data.header: false"
+    message = f"{file}:{line}: {looks} like the types{' and roles' if has_roles else ''} of the columns"
+    raise DataError(f"{message}, as Orange writes them", hint=f"{hint}; the columns are then c0, c1, ...")
+
+
+def are_types(cells: Sequence[str]) -> bool:
+    """Return True if all cells are types of columns, as Orange writes them."""
+    return {cell.strip().lower() for cell in cells} <= ORANGE_TYPES
+
+
 def read_first_records(file: Path, csv_format: CsvFormat, count: int) -> list[tuple[int, list[str]]]:
     """Return the first `count` records with their lines, fewer of them if they are long."""
     records: list[tuple[int, list[str]]] = []
@@ -98,7 +122,15 @@ def have_row_names(records: Sequence[Sequence[str]]) -> bool:
     if not are_row_names([record[0].strip() for record in records]):
         return False
     first, *others = ([parse_number(cell) is not None for cell in record[1:]] for record in records)
-    return any(first) or not any(map(any, others))
+    cells = [record[1:] for record in records]
+    return any(first) or not (any(map(any, others)) or are_names(cells[0], cells[1:]))
+
+
+def are_names(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return True if texts are rather names than labels: none of them occurs below, where others recur."""
+    columns = [[row[i].strip() for row in rows if i < len(row)] for i in range(len(cells))]
+    recur = any(len(set(column)) < len(column) for column in columns)
+    return recur and not any(cell.strip() in column for cell, column in zip(cells, columns, strict=True))
 
 
 def are_row_names(cells: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,33 @@ import numpy as np
 from cygd.data.column import Column
 from cygd.data.containers import is_named, named_columns
 from cygd.data.dataset import reject_sparse
+from cygd.data.numbers import CellFormat
 from cygd.data.table import Table
 from cygd.errors import DataError
 
 
-def load_frame(folder: Path, *, columns: Mapping[str, Any]) -> Table:
+def load_frame(
+    folder: Path,
+    *,
+    columns: Mapping[str, Any],
+    decimal: str = ".",  # this and the others: how texts write numbers, as for csv
+    thousands: str = "",
+    percent: bool = False,
+    units: Sequence[str] | None = None,
+    missing_values: Sequence[str] | None = None,
+) -> Table:
     """Return the columns of a mapping, a data frame or an Arrow table."""
+    cell_format = CellFormat.of_options(decimal, thousands, percent, units, missing_values)
     check_named_columns(columns)
     try:
         named = named_columns(columns)
-        names = [name.strip() for name in named]  # as the header of a text file
-        for i, name in enumerate(names):
-            if not name or name in names[:i]:
-                raise DataError(f"duplicate column name {name!r}" if name else f"column {i + 1} has no name")
-        if not names:
+        if "" in named:
+            raise DataError(f"column {list(named).index('') + 1} has no name")
+        if not named:
             raise DataError("expected at least one column, got none")
     except DataError as error:
         raise DataError(f"columns: {error.message}", hint=error.hint) from None
-    table = Table.from_mapping(dict(zip(names, named.values(), strict=True)))
+    table = Table.from_mapping(named, cell_format=cell_format)
     if not len(table):
         raise DataError("columns: expected at least one row, got none")
     return replace(table, where="data")

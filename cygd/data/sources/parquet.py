@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from cygd.data.column import Column
-from cygd.data.containers import distinct_cells, tidy_time
+from cygd.data.column import Column, is_text
+from cygd.data.containers import distinct_cells, is_declared_categorical
 from cygd.data.dataset import Array, Rows
 from cygd.data.formatting import format_list
+from cygd.data.known_labels import tidy_time
 from cygd.data.numbers import CellFormat
 from cygd.data.sources.optional_imports import import_optional
 from cygd.data.sources.paths import format_files, resolve_paths
 from cygd.data.sources.pipes import content_of
-from cygd.data.table import Table, TableFile
+from cygd.data.table import Table, TableFile, holds_number_texts
 from cygd.errors import DataError
 
 log = logging.getLogger("cygd")
@@ -53,23 +54,35 @@ def load_parquet(
         raise DataError(f"{paths[0]} has no rows")
     where = format_files(paths)
     columns: dict[str, Column] = {}
-    categorical = set()
-    for name in tables[0].column_names:
-        pieces = [table.column(name) for table in tables]
+    categorical, number_texts = set(), set()
+    for own_name in tables[0].column_names:
+        pieces = [table.column(own_name) for table in tables]
+        name = own_name.strip()  # as the header of a text file
+        if name in columns:
+            raise DataError(f"{where}: duplicate column name {name!r}")
         if unsupported := [piece.type for piece in pieces if not is_supported(arrow, piece.type)]:
             log.warning("%s: ignored column %r of unsupported type %s", where, name, unsupported[0])
             continue
-        columns[name] = read_column(arrow, pieces, cell_format)
-        if any(not is_numeric(arrow, piece.type) for piece in pieces):
+        column = columns[name] = read_column(arrow, pieces, cell_format)
+        if any(map(is_declared_categorical, pieces)) or holds_texts(column):
             categorical.add(name)
+        elif holds_number_texts(column):
+            number_texts.add(name)
     index = index_columns(tables[0].schema.metadata)
     return Table(
         columns,
         where,
         categorical=frozenset(categorical),
+        number_texts=frozenset(number_texts),
         files=tuple(files),
         index_columns=tuple(name for name in columns if name in index),
     )
+
+
+def holds_texts(column: Column) -> bool:
+    """Return True for a column of texts, and in which at least as many values are texts as numbers."""
+    n_texts = sum(count for text, count in column.string_counts.items() if is_text(text))
+    return n_texts > 0 and n_texts >= int(np.count_nonzero(~np.isnan(column.numbers)))
 
 
 def index_columns(metadata: Mapping[bytes, bytes] | None) -> list[str]:
@@ -121,10 +134,11 @@ def read_column(arrow: Any, pieces: Sequence[Any], cell_format: CellFormat) -> C
 
 
 def is_held_by_float64(arrow: Any, piece: Any) -> bool:
-    """Return True if all numbers of an Arrow column are floats without a loss that a label would show."""
+    """Return True if all numbers of an Arrow column are floats without a loss that a label would show.
+
+    Decimals are not: Arrow casts 4.1 to 4.1000000000000005.
+    """
     types, kind = arrow.types, piece.type
-    if types.is_decimal(kind):
-        return bool(kind.precision <= 15)
     if types.is_integer(kind):
         compute = import_module("pyarrow.compute")
         low, high = compute.min_max(piece).as_py().values() if kind.bit_width == 64 else (0, 0)

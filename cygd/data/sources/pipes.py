@@ -25,7 +25,7 @@ STDIN = Path("/dev/stdin")  # also named "-"
 DESCRIPTOR = re.compile(r"/(dev|proc/(self|\d+))/fd/\d+")
 PIPE_HINT = "pipe the data again, or save them to a file and name it: data.path=FILE"
 
-Key: TypeAlias = tuple[Path, int, int]
+Key: TypeAlias = tuple[int, int] | None  # device and inode; None: standard input
 
 _copies: dict[Key, IO[bytes]] = {}
 _lock = threading.Lock()
@@ -48,7 +48,8 @@ def content_of(path: Path) -> Path:
     if not is_pipe(path):
         return path
     identity = None if path == STDIN else path.stat()
-    key = (path, 0, 0) if identity is None else (path, identity.st_dev, identity.st_ino)
+    # a pipe that is named in two ways, relative and absolute, is one
+    key = None if identity is None else (identity.st_dev, identity.st_ino)
     with _lock:
         if key not in _copies:
             _copies[key] = copy_pipe(path)

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from cygd.data.dataset import Dataset
+from cygd.data.memory import check_table_size
 from cygd.data.numbers import parse_number
 from cygd.data.sources.arrays import make_dataset
 from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.text_io import open_text
 from cygd.errors import DataError, format_count
 
+CHECK_ROWS = 4096  # after which the size is checked
 MAX_VALUES = 2**32  # of the dense array: 32 GB
 
 
@@ -45,6 +47,8 @@ def load_svmlight(
             if label is None:
                 raise DataError(f"{where}: expected a number as the label, got {words[0]!r}")
             labels.append(label)
+            if not len(labels) % CHECK_ROWS:
+                check_table_size(24 * len(values) + 8 * len(labels), str(file), len(labels))
     if not labels:
         raise DataError(f"{file} is empty")
     width = features or max(columns, default=0) + 1
@@ -52,6 +56,7 @@ def load_svmlight(
         raise DataError(
             f"{file}: {format_count(len(labels), 'row')} of {width} features do not fit into a dense array"
         )
+    check_table_size(8 * width * len(labels), str(file), len(labels))
     x = np.zeros((len(labels), width))
     x[np.frombuffer(rows, np.int64), np.frombuffer(columns, np.int64)] = np.frombuffer(values)
     data = make_dataset(x, np.array(labels), classes, f"{file}: x", f"{file}: y")

@@ -12,13 +12,42 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from cygd.data.sources.pipes import content_of
 from cygd.data.sources.signatures import GZIP, SIGNATURE_BYTES, check_is_text
 from cygd.errors import DataError, did_you_mean
 
+MAX_LINE = 1 << 26  # bytes; a row of four million numbers of 16 digits
+BUFFER_BYTES = 1 << 16
 COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "shift_jis", "gb18030")
+
+
+class LimitedLines(io.RawIOBase):
+    """An unpacked file with lines of at most `MAX_LINE` bytes: a small file could hold one of any size."""
+
+    def __init__(self, raw: BinaryIO, where: str) -> None:
+        self.raw, self.where = raw, where
+        self.length = 0  # of the line so far
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the next bytes."""
+        chunk = self.raw.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        self.length = len(chunk) - end - 1 if end >= 0 else self.length + len(chunk)
+        if self.length > MAX_LINE:
+            raise DataError(f"{self.where}: expected a text file, got a line of more than {MAX_LINE} bytes")
+        return len(chunk)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.raw.close()
+        super().close()
 
 
 def normalize_encoding(name: str) -> str:
@@ -42,7 +71,8 @@ def open_bytes(file: Path) -> BinaryIO:
     is_compressed = start.startswith(GZIP)
     if file.suffix.lower() == ".gz" or (is_compressed and content != file):
         raw.close()
-        return cast("BinaryIO", gzip.open(content))
+        unpacked = LimitedLines(cast("BinaryIO", gzip.GzipFile(content)), str(file))
+        return cast("BinaryIO", io.BufferedReader(unpacked, BUFFER_BYTES))
     try:
         if is_compressed:
             hint = "the file is gzip-compressed: rename it to end in .gz"
