@@ -74,13 +74,38 @@ def _reject_ambiguous(text: str, found: str, keys: Collection[str] | None) -> No
         )
 
 
+def missing_argument(
+    expected: str, usage: str, overrides: Collection[str], keys: Collection[str]
+) -> UsageError:
+    """Return the error for a missing file or run; an override without a known key was meant as one.
+
+    Examples
+    --------
+    >>> print(missing_argument("an experiment file", "check FILE", ["a=b.yaml"], ["name"]))
+    expected an experiment file, but 'a=b.yaml' does not exist
+    hint: check FILE
+    """
+    names = (text for text in overrides if text.partition("=")[0].split(".")[0] not in keys)
+    meant = next(names, None)
+    return UsageError(f"expected {expected}" + (f", but {meant!r} does not exist" if meant else ""), usage)
+
+
 def one_experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     """Return the one experiment file of a command line, and its overrides."""
     files, overrides = split_overrides(options.arguments)
     if not files:
-        raise UsageError("expected an experiment file", f"{options.prog} FILE [KEY=VALUE ...]")
+        raise missing_experiment(f"{options.prog} FILE [KEY=VALUE ...]", overrides)
     reject_several("experiment file", files)
     return files[0], overrides
+
+
+def missing_experiment(
+    usage: str, overrides: Collection[str], expected: str = "an experiment file"
+) -> UsageError:
+    """Return the error for a command line without an experiment."""
+    from cygd.config.sections import ExperimentSection
+
+    return missing_argument(expected, usage, overrides, ExperimentSection.fields.keys())
 
 
 def reject_several(noun: str, values: Sequence[str], hint: str | None = None) -> None:

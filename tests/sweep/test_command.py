@@ -105,6 +105,9 @@ def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
         (["xor.yaml", "train.epochs=-1,-2"], "at least 0, got -1"),
         (["xor.yaml", "seed=1,2", "train.epochs=-1"], "at least 0, got -1"),
         (["xor.yaml", "seed=1,2", "optimizer={"], "not valid YAML"),
+        (["xor.yaml", "optimizer={"], "not valid YAML"),
+        (["xor.yaml", "data.path=*.csv"], """for the shell: "data.path='*.csv'"\n"""),
+        (["xor.yaml", "data.path=*.csv", "seed=1,2"], """for the shell: "data.path='*.csv'"\n"""),
     ],
 )
 def test_invalid_arguments_exit_2(arguments, message, experiment, capsys):
@@ -116,6 +119,14 @@ def test_invalid_arguments_exit_2(arguments, message, experiment, capsys):
     assert err.startswith("error: ")
     assert "Traceback" not in err
     assert not Path("runs").exists()
+
+
+def test_invalid_experiment_without_a_sweep_reports_both(experiment, capsys):
+    experiment()
+    assert main(["sweep", "xor.yaml", "train.epochs=-1"]) == 2
+    err = capsys.readouterr().err
+    assert "error: command line train.epochs: expected a whole number of at least 0, got -1" in err
+    assert "sweep: expected at least one key to vary" in err
 
 
 def test_single_run_warns_that_it_ignores_the_sweep(experiment, capsys):
