@@ -96,9 +96,13 @@ def test_option_of_a_component_is_never_a_path(command, here):
 def test_file_that_does_not_exist_is_named(command, arguments, missing):
     code, out, err = command(*arguments)
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: expected {missing}, but 'k=w.csv' does not exist\nhint: cygd {arguments[0]}")
+    assert err.startswith(
+        f"error: expected {missing}, but 'k=w.csv' does not exist\nhint: cygd {arguments[0]}"
+    )
 
 
 def test_override_is_not_taken_for_a_missing_file(command):
     assert command("check", "train.epochs=3")[2].startswith("error: expected an experiment file\n")
-    assert command("predict", "mine", "delimiter=;")[2].startswith("error: expected a data file after the run\n")
+    assert command("predict", "mine", "delimiter=;")[2].startswith(
+        "error: expected a data file after the run\n"
+    )

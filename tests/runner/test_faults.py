@@ -131,6 +131,7 @@ def run_with_fault(shim, experiment, out, **fault):
 def test_one_failing_system_call_loses_nothing(shim, uninterrupted, tmp_path):
     experiment, expected, _ = uninterrupted
     assert run_with_fault(shim, experiment, tmp_path / "count", fail_count=tmp_path / "calls").returncode == 0
+    without_loggers = outputs(tmp_path / "count", loggers=False)
     calls = (tmp_path / "calls").stat().st_size
     assert calls > 30
     every = os.environ.get("FAULTS") == "all"
@@ -150,7 +151,12 @@ def test_one_failing_system_call_loses_nothing(shim, uninterrupted, tmp_path):
         process = started("--resume", out, "--quiet")
         assert process.wait() == 0, place + process.stderr.read()
         process.stderr.close()
-        assert outputs(out) == expected, place
+        # hashes.csv and metrics.jsonl are given up with a warning, as the files of all loggers
+        if "it is disabled, the run continues" in done.stderr:
+            assert done.returncode == 0, place
+            assert outputs(out, loggers=False) == without_loggers, place
+        else:
+            assert outputs(out) == expected, place
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -163,11 +169,12 @@ def test_signal_at_any_moment_and_once_more_loses_nothing(uninterrupted, tmp_pat
         for _ in range(2):
             process.send_signal(number)
             time.sleep(0.01)
-        # before Python runs, a signal ends the process
-        assert process.wait() in (0, 130, -number), process.stderr.read()
-        errors = process.stderr.read()
+        status, errors = process.wait(), process.stderr.read()
         process.stderr.close()
-        assert "Traceback" not in errors or not (out / "config.yaml").exists()  # while Python starts
+        # before Python runs, a signal ends the process; while it imports `runpy`, Python exits with 1
+        is_starting = "Traceback" in errors and "cygd/" not in errors and not (out / "config.yaml").exists()
+        assert status in (0, 130, -number) or is_starting, errors
+        assert "Traceback" not in errors or is_starting
         if (out / "config.yaml").exists():
             check_complete(out)
             process = started("--resume", out, "--quiet")
