@@ -1,4 +1,5 @@
 import gzip
+import os
 import re
 
 import numpy as np
@@ -143,6 +144,23 @@ def test_invalid_gzip_files(tmp_path):
         DataError, match=r"not UTF-8 text[^\n]*\nhint: the file is gzip-compressed: rename it to end in \.gz"
     ):
         load_csv(tmp_path, path="named.csv")
+
+
+@pytest.mark.parametrize("content", [b"1,2\n" * 1_000_000, b"a" * 4_000_000], ids=["rows", "one line"])
+def test_gzip_bomb_is_refused_while_it_is_read(tmp_path, monkeypatch, content):
+    packed = gzip.compress(b"a,b\n" + content)
+    (tmp_path / "bomb.csv.gz").write_bytes(packed)
+    assert len(content) > 500 * len(packed)
+    sysconf = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", sysconf.__getitem__)
+    message = f"fits the {len(packed)} bytes of its gzip file, got more than 2048000 bytes when unpacked"
+    with pytest.raises(DataError, match=message):
+        load_csv(tmp_path, path="bomb.csv.gz")
+    # a file of the usual ratio is read, whatever its size
+    rows = b"".join(b"%d,%d\n" % (n * 7919 % 99991, n * 104729 % 99989) for n in range(300_000))
+    (tmp_path / "large.csv.gz").write_bytes(gzip.compress(b"a,b\n" + rows))
+    assert len(rows) > 2_048_000
+    assert len(load_csv(tmp_path, path="large.csv.gz")) == 300_000
 
 
 def test_missing_file_is_an_error(tmp_path):

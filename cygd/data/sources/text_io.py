@@ -12,13 +12,18 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
+from cygd.data.memory import physical_memory
 from cygd.data.sources.pipes import content_of
 from cygd.data.sources.signatures import GZIP, SIGNATURE_BYTES, check_is_text
 from cygd.errors import DataError, did_you_mean
 
 COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "shift_jis", "gb18030")
+
+
+BUFFER_SIZE = 2**17
+USUAL_RATIO = 100  # of the size of a table to that of its gzip file; gzip itself reaches 1000
 
 
 def normalize_encoding(name: str) -> str:
@@ -33,6 +38,35 @@ def normalize_encoding(name: str) -> str:
     return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
+class _Unpacked(io.RawIOBase):
+    """The content of a gzip file, of which a small one cannot fill the memory."""
+
+    def __init__(self, file: Path, content: Path) -> None:
+        self._file, self._size = file, 0
+        self._packed = gzip.open(content)  # noqa: SIM115 (closed below)
+        self._packed_size, memory = content.stat().st_size, physical_memory()
+        self._limit = None if memory is None else max(memory // 2, USUAL_RATIO * self._packed_size)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the next bytes; raise a DataError beyond the limit."""
+        count = self._packed.readinto(buffer)
+        self._size += count
+        if self._limit is not None and self._size > self._limit:
+            expected = f"expected a table that fits the {self._packed_size} bytes of its gzip file"
+            message = f"{self._file}: {expected}, got more than {self._limit} bytes when unpacked"
+            raise DataError(message, hint="if this is no mistake, name the unpacked file")
+        return count
+
+    def close(self) -> None:
+        """Close the gzip file."""
+        self._packed.close()
+        super().close()
+
+
 def open_bytes(file: Path) -> BinaryIO:
     """Open a text file as bytes, decompressed; raise an error if it is not text."""
     content = content_of(file)
@@ -42,7 +76,7 @@ def open_bytes(file: Path) -> BinaryIO:
     is_compressed = start.startswith(GZIP)
     if file.suffix.lower() == ".gz" or (is_compressed and content != file):
         raw.close()
-        return cast("BinaryIO", gzip.open(content))
+        return cast("BinaryIO", io.BufferedReader(_Unpacked(file, content), BUFFER_SIZE))
     try:
         if is_compressed:
             hint = "the file is gzip-compressed: rename it to end in .gz"
