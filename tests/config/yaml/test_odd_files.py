@@ -71,12 +71,13 @@ def test_too_many_values_are_refused_at_their_place(tmp_path, monkeypatch):
     assert len(read(tmp_path / "config.yaml").root.value["x"].value) == 91
 
 
-def test_time_to_read_is_bounded(tmp_path):
+def test_reading_stops_at_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(document, "MAX_VALUES", 10_000)
     (tmp_path / "e.yaml").write_text("x: [" + "1," * 4_000_000 + "]")
     began = time.process_time()
-    with pytest.raises(ConfigError, match="expected at most 500000 values"):
+    with pytest.raises(ConfigError, match="expected at most 10000 values"):
         read(tmp_path / "e.yaml")
-    assert time.process_time() - began < 60  # about 8 s; without a bound, 60 s and more
+    assert time.process_time() - began < 10  # about 0.3 s; all values take a minute
 
 
 def test_many_unknown_keys_are_counted(command, tmp_path):
