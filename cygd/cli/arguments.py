@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cygd.plugins.manager import Plugins
 
 EXPERIMENT_HELP = "an experiment in YAML, and overrides of its values such as train.epochs=5"
+MAX_DIGITS = 18  # of an integer that fits into 64 bits
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
 
 
@@ -127,9 +128,11 @@ def experiment_files(name: str) -> list[str]:
 
 def positive_int(text: str) -> int:
     """Parse an integer of at least 1, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
+    if not (text.isascii() and text.isdecimal() and text.strip("0")):
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
-    return int(text)
+    if len(text.lstrip("0")) > MAX_DIGITS:
+        raise argparse.ArgumentTypeError(f"expected at most {MAX_DIGITS} digits, got {text!r}")
+    return int(text.lstrip("0"))
 
 
 def parse_mapping(overrides: Sequence[str]) -> dict[str, Any]:

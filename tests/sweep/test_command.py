@@ -92,6 +92,7 @@ def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
         (["--dry-run"], "expected an experiment file"),
         (["--resume"], "expected an experiment file"),
         (["a.yaml", "b.yaml"], "expected one experiment file, got 'a.yaml' and 'b.yaml'"),
+        (["a.yaml", "--workers", "9" * 30], "expected at most 18 digits, got '999"),
         (["a.yaml", "--workers", "0"], "expected an integer of at least 1, got '0'"),
         (["a.yaml", "--shard", "3/2"], "expected K/N with K from 1 to N, such as 2/4, got '3/2'"),
         (["a.yaml", "--shard", "two"], "expected K/N"),
