@@ -25,6 +25,9 @@ _HIDDEN = re.compile(
 )
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a formula of a spreadsheet begins
+
+
 class CygdError(Exception):
     """The base class of all errors of cygd.
 
@@ -236,3 +239,14 @@ def escape_controls(text: str, *, one_line: bool = False) -> str:
     return _HIDDEN.sub(
         lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text
     )
+
+
+def escape_formula(text: str) -> str:
+    """Return a text for a cell of a CSV file, with an apostrophe if a spreadsheet would run it as a formula.
+
+    Examples
+    --------
+    >>> escape_formula("=1+1"), escape_formula("a=1")
+    ("'=1+1", 'a=1')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cygd.plugins.manager import Plugins
 
 EXPERIMENT_HELP = "an experiment in YAML, and overrides of its values such as train.epochs=5"
+MAX_DIGITS = 18  # of an integer that fits into 64 bits
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\-]*=")
 
 
@@ -74,13 +75,38 @@ def _reject_ambiguous(text: str, found: str, keys: Collection[str] | None) -> No
         )
 
 
+def missing_argument(
+    expected: str, usage: str, overrides: Collection[str], keys: Collection[str]
+) -> UsageError:
+    """Return the error for a missing file or run; an override without a known key was meant as one.
+
+    Examples
+    --------
+    >>> print(missing_argument("an experiment file", "check FILE", ["a=b.yaml"], ["name"]))
+    expected an experiment file, but 'a=b.yaml' does not exist
+    hint: check FILE
+    """
+    names = (text for text in overrides if text.partition("=")[0].split(".")[0] not in keys)
+    meant = next(names, None)
+    return UsageError(f"expected {expected}" + (f", but {meant!r} does not exist" if meant else ""), usage)
+
+
 def one_experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     """Return the one experiment file of a command line, and its overrides."""
     files, overrides = split_overrides(options.arguments)
     if not files:
-        raise UsageError("expected an experiment file", f"{options.prog} FILE [KEY=VALUE ...]")
+        raise missing_experiment(f"{options.prog} FILE [KEY=VALUE ...]", overrides)
     reject_several("experiment file", files)
     return files[0], overrides
+
+
+def missing_experiment(
+    usage: str, overrides: Collection[str], expected: str = "an experiment file"
+) -> UsageError:
+    """Return the error for a command line without an experiment."""
+    from cygd.config.sections import ExperimentSection
+
+    return missing_argument(expected, usage, overrides, ExperimentSection.fields.keys())
 
 
 def reject_several(noun: str, values: Sequence[str], hint: str | None = None) -> None:
@@ -102,9 +128,11 @@ def experiment_files(name: str) -> list[str]:
 
 def positive_int(text: str) -> int:
     """Parse an integer of at least 1, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
+    if not (text.isascii() and text.isdecimal() and text.strip("0")):
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
-    return int(text)
+    if len(text.lstrip("0")) > MAX_DIGITS:
+        raise argparse.ArgumentTypeError(f"expected at most {MAX_DIGITS} digits, got {text!r}")
+    return int(text.lstrip("0"))
 
 
 def parse_mapping(overrides: Sequence[str]) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from cygd.cli.output import UsageError
+from cygd.errors import escape_formula
 
 if TYPE_CHECKING:
     from cygd.data.dataset import Array, Label
     from cygd.tracking.terminal import DataOutput
 
-FORMULA_CHARACTERS = ("=", "+", "-", "@", "\t", "\r")
 TEXT_SUFFIXES = ("", ".csv", ".txt")
 
 
@@ -45,7 +45,7 @@ def csv_writer(file: IO[str] | DataOutput, names: Sequence[str]) -> Write:
     Text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     table = csv.writer(file, lineterminator="\n")
-    table.writerow(map(_inert, names))
+    table.writerow(map(escape_formula, names))
 
     def write(predictions: Predictions) -> None:
         empty = [""] * len(names)
@@ -97,12 +97,8 @@ def check_suffix(file: Path) -> None:
         raise UsageError(f"expected a .csv, .jsonl or .parquet file, got {str(file)!r}")
 
 
-def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_CHARACTERS) else text
-
-
 def _cell(value: Label | Any) -> str:
-    return _inert(value) if isinstance(value, str) else str(value)
+    return escape_formula(value) if isinstance(value, str) else str(value)
 
 
 def _json_value(value: Label | Any) -> Label | None:

@@ -18,14 +18,15 @@ from cygd.config.overrides import apply_changes, apply_overrides
 from cygd.config.sections import DataSection, ExperimentSection
 from cygd.config.validators import Context, ErrorDetails
 from cygd.config.yaml.nodes import KeyPath, Mark, Node, show_key
-from cygd.config.yaml.reader import read_yaml
+from cygd.config.yaml.reader import DATA_FILE_HINT, MAX_VALUES, read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
 # options of csv and parquet that hold for the texts of a frame too
 CELL_KEYS = ("decimal", "thousands", "percent", "units", "missing_values")
 SAVE_AS_UTF8 = "save the file as UTF-8"
 WIDE_TEXT = re.compile(rb"([^\0]\0){2}|(\0[^\0]){2}")  # two ASCII characters in UTF-16 without its mark
-MAX_BYTES = 2**26  # of an experiment, which may hold its data
+MAX_BYTES = 2**24  # of an experiment, which may hold its data
+RESOLVED = 4  # times as long: a config.yaml, which holds every default and what a program passed
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def read(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) 
 
 def _read_file(path: Path, name: str, problems: list[Problem]) -> Node:
     """Return the root of a file, which must be a mapping."""
-    root = read_yaml(_text(path, Mark(name)), Mark(name, 1, 1), problems)
+    allowance = RESOLVED if path.name == "config.yaml" else 1
+    text = _text(path, Mark(name), allowance * MAX_BYTES)
+    root = read_yaml(text, Mark(name, 1, 1), problems, allowance * MAX_VALUES)
     if root is None or root.value is None:
         hint = "an experiment needs at least the keys 'data' and 'model'"
         raise Mark(name).error("the file is empty", hint)
@@ -121,11 +124,11 @@ def _read_file(path: Path, name: str, problems: list[Problem]) -> Node:
     return root
 
 
-def _text(path: Path, file: Mark) -> str:
+def _text(path: Path, file: Mark, max_bytes: int) -> str:
     """Return the text of a file."""
     try:
         with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(max_bytes + 1)
     except FileNotFoundError:
         raise file.error("no such file", _near(path)) from None
     except IsADirectoryError:
@@ -135,9 +138,8 @@ def _text(path: Path, file: Mark) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise file.error(f"cannot be read: {reason}") from None
-    if len(raw) > MAX_BYTES:
-        message = f"expected at most {MAX_BYTES // 2**20} MB, got a larger file"
-        raise file.error(message, "put the data in a file of its own, such as CSV or .npz")
+    if len(raw) > max_bytes:
+        raise file.error(f"expected at most {max_bytes // 2**20} MB, got a larger file", DATA_FILE_HINT)
     if WIDE_TEXT.match(raw):
         raise file.error("expected UTF-8 text, got UTF-16", SAVE_AS_UTF8)
     try:

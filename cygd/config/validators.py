@@ -171,15 +171,18 @@ class ListOf:
 # -- scalars ----------------------------------------------------------------------------------------
 
 
+MAX_WHOLE = 2**63 - 1  # of a C integer
+
+
 def whole_number(low: int, high: int | None = None) -> PlainValidator:
     """Return a validator of whole numbers in a closed range."""
     limits = {"minimum": low} if high is None else {"minimum": low, "maximum": high}
 
     def check(value: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
-            if value >= low and (high is None or value <= high):
+            if low <= value <= (MAX_WHOLE if high is None else high):
                 return value
-            raise Mismatch
+            raise Mismatch(f"at most {MAX_WHOLE}" if high is None and value > low else None)
         if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
             raise Mismatch(f"write {int(value)}")
         raise Mismatch(_unquoted(value, int | float))
@@ -290,7 +293,7 @@ def _check_name(value: Any) -> str:
     return name
 
 
-SEED = whole_number(0, 2**63 - 1)
+SEED = whole_number(0, MAX_WHOLE)
 BOOLEAN = PlainValidator("true or false", _check_boolean, {"type": "boolean"})
 TEXT = PlainValidator("text", _check_text, {"type": "string", "minLength": 1})
 MEASURED_VALUE = PlainValidator("a measured value", _check_text, TEXT.json_schema)

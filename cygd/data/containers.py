@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import datetime
 import numbers
-import re
-import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from types import NoneType

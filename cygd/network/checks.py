@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_COUNT = 2**63 - 1  # of the integers of the core
 CHUNK = 65536  # numbers that are searched at a time
 
 
@@ -18,6 +19,8 @@ def check_count(name: str, value: object, minimum: int, maximum: int | None = No
     if count < minimum or (maximum is not None and count > maximum):
         limits = f"of at least {minimum}" if maximum is None else f"from {minimum} to {format_limit(maximum)}"
         raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
+    if count > MAX_COUNT:
+        raise ValueError(f"{name} must be less than 2**63, got {value!r}")
     return int(count)
 
 

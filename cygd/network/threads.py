@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cygd.errors import ConfigError
 
+MAX_THREADS = 1024  # as in an experiment
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 
@@ -23,19 +24,30 @@ def choose_threads(asked: int | None, configured: int | str) -> int:
     if asked is not None:
         if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
             raise ConfigError(f"threads must be a whole number of at least 1, got {asked!r}")
-        return asked
+        return _check_maximum("threads", asked)
     variable = os.environ.get("CYGD_THREADS", "").strip()
     if variable:
-        if not variable.isdecimal() or int(variable) < 1:
+        if _parse(variable) < 1:
             raise ConfigError(f"CYGD_THREADS must be a whole number of at least 1, got {variable!r}")
-        return int(variable)
+        return _check_maximum("CYGD_THREADS", _parse(variable))
     if isinstance(configured, int):
         return configured
     # OpenMP allows a list, one number for each level of nesting; this is the outermost
     outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if outermost.isdecimal() and int(outermost) >= 1:
-        return int(outermost)
+    if _parse(outermost) >= 1:
+        return min(_parse(outermost), MAX_THREADS)
     return available_threads()
+
+
+def _parse(text: str) -> int:
+    """Return a count; 0 for another text. More than 20 digits make no difference, and `int` has a limit."""
+    return int(text.lstrip("0")[:20] or "0") if text.isascii() and text.isdecimal() else 0
+
+
+def _check_maximum(name: str, threads: int) -> int:
+    if threads > MAX_THREADS:
+        raise ConfigError(f"{name} must be at most {MAX_THREADS}, got {threads}")
+    return threads
 
 
 def available_threads() -> int:

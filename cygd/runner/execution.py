@@ -12,7 +12,7 @@ from shlex import quote
 from typing import Any, NoReturn
 
 from cygd import config
-from cygd.errors import CheckpointError, CygdError, RunError, RunInterrupted
+from cygd.errors import CheckpointError, ConfigError, CygdError, RunError, RunInterrupted
 from cygd.files import remove_durably
 from cygd.network import History, TrainingState
 from cygd.network.serialization import parameter_arrays
@@ -275,6 +275,19 @@ def disk_errors_as_run_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         message = f"the run failed: {describe_error(error, folder)}"
         raise RunError(message, hint=hint_after_disk_error(folder)) from error
+
+
+@contextmanager
+def fold_errors(folder: Path) -> Iterator[None]:
+    """Name the folder of the cross-validation as the one to resume, after an error of the disk in a fold."""
+    try:
+        yield
+    except CygdError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        message = error.problems[0].message if isinstance(error, ConfigError) else error.message
+        result = getattr(error, "result", None)
+        raise RunError(message, result, hint=hint_after_disk_error(folder)) from error
 
 
 def hint_after_disk_error(folder: Path) -> str:

@@ -1,8 +1,8 @@
-"""Data that a program passes to `cygd.run`: arrays, and data frames.
+"""Data that a program passes to `cygd.run`: arrays, data frames, and long lists.
 
 A run folder must hold what it takes to resume or repeat the run, and YAML is not made for large arrays. So
-arrays become data.npz and frames data.csv in the run folder, and config.yaml names these files. Both are read
-back to the same bits.
+arrays and long lists become data.npz and frames data.csv in the run folder, and config.yaml names these
+files. Both are read back to the same bits.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from cygd.tracking.directory import RunDirectory
 KEPT_OPTIONS = ("percent", "units", "missing_values")
 
 Reading = TypeVar("Reading", bound=LoadedExperiment)
+
+MAX_LISTED = 100_000  # values of a list that config.yaml holds; reading them takes about two seconds
 
 
 def store_data(reading: Reading, folder: RunDirectory) -> Reading:
@@ -50,8 +52,13 @@ def store_data(reading: Reading, folder: RunDirectory) -> Reading:
 
 
 def in_memory(value: Any) -> bool:
-    """Return True for an array or a data frame, which YAML cannot hold."""
-    return not isinstance(value, bool | int | float | str | list | tuple | dict)
+    """Return True for an array or a data frame, which YAML cannot hold, and for a list too long for it."""
+    return not isinstance(value, bool | int | float | str | list | tuple | dict) or _count(value) > MAX_LISTED
+
+
+def _count(value: Any) -> int:
+    """Return the number of values in nested lists."""
+    return sum(map(_count, value)) if isinstance(value, list | tuple) else 1
 
 
 def _store(source: str, options: Mapping[str, Any], stem: str, folder: RunDirectory) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from cygd.runner.relocation import absolute_overrides, restore_paths, without_pa
 from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.environment import changed_files, file_hashes, version
+from cygd.tracking.environment import changed_files, file_hashes, link_change, version
 from cygd.tracking.stored_files import HASHES, NULL, OBJECT, TEXT, read_json
 
 log = logging.getLogger("cygd")
@@ -215,8 +215,7 @@ def _format_value(value: Any) -> str:
 def _changed_files(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Problem]:
     """Yield a problem for each file whose hash has changed."""
     for name, change in changed_files(before, now):
-        when = "when" if change.endswith("had") else "since"
-        yield Problem("", "", f"{kind} file {name} {change} {when} the run began")
+        yield Problem("", "", f"{kind} file {name} {change} {link_change(change)} the run began")
 
 
 def _raise_if_any(problems: Sequence[Problem]) -> None:

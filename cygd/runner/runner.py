@@ -26,7 +26,7 @@ from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
 from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
 from cygd.runner.cross_validation import cross_validate, n_folds
-from cygd.runner.execution import Execution, attach_loggers, disk_errors_as_run_errors
+from cygd.runner.execution import Execution, attach_loggers, disk_errors_as_run_errors, fold_errors
 from cygd.runner.loading import load_result
 from cygd.runner.memory_data import store_data
 from cygd.runner.provenance import custom_components
@@ -198,7 +198,8 @@ def _execute_folds(
         reading = replace(assembly, plugin_copies=copies)
 
         def run_fold(fold: int, path: Path) -> Result:
-            return _execute_fold(reading, fold, path, threads, quiet)
+            with fold_errors(folder.path):
+                return _execute_fold(reading, fold, path, threads, quiet)
 
         return cross_validate(folder, n_folds(assembly), run_fold, quiet)
 
@@ -219,12 +220,15 @@ def _resume_folds(
         folder.write_text("config.yaml", config.dump(content))
     remove_durably(folder.path / "result.json")
 
+    fold_threads = choose_threads(threads, reading.experiment.threads)
+
     def run_fold(fold: int, path: Path) -> Result:
-        if (path / "config.yaml").is_file():
-            return resume(path, overrides, plugins, threads, quiet)
-        if path.exists():  # stopped before its config.yaml was written: nothing to resume
-            shutil.rmtree(path)
-        return _execute_fold(reading, fold, path, choose_threads(threads, reading.experiment.threads), quiet)
+        with fold_errors(folder.path):
+            if (path / "config.yaml").is_file():
+                return resume(path, overrides, plugins, threads, quiet)
+            if path.exists():  # stopped before its config.yaml was written: nothing to resume
+                shutil.rmtree(path)
+            return _execute_fold(reading, fold, path, fold_threads, quiet)
 
     return cross_validate(folder, n_folds(reading), run_fold, quiet)
 

@@ -24,6 +24,9 @@ from cygd.config.yaml.nodes import COMMAND_LINE, KeyPath, Mark, Node, parse_key,
 from cygd.config.yaml.reader import read_yaml
 from cygd.errors import ConfigError, Problem, did_you_mean
 
+MAX_RUNS = 1_000_000
+MAX_LISTED = 20  # folds in a hint
+
 Change = tuple[KeyPath, Node]
 Changes = tuple[Change, ...]
 
@@ -114,6 +117,7 @@ def expand(
     defaults: Mapping[str, Any],  # the base experiment with defaults filled in, for `when`
 ) -> list[Changes]:
     """Return all configurations except those of `optuna`, without duplicates, in the order of the file."""
+    _check_count(document, section, axes)
     replaced = {*fixed, *(axis.path for axis in axes)}
     in_file = [
         tuple(change for change in changes if change[0] not in replaced)
@@ -133,6 +137,22 @@ def expand(
     return list(
         {json.dumps(plain_values(c), sort_keys=True, default=repr): c for c in configurations}.values()
     )
+
+
+def _check_count(document: config.Document, section: SweepSection, axes: Sequence[Axis]) -> None:
+    """Raise a ConfigError for more runs than any sweep can execute, before they fill the memory."""
+    count = len(blocks(document, "random")) * section.samples + len(blocks(document, "list"))
+    for block in blocks(document, "grid"):
+        count += math.prod(len(node.value) for node in block.value.values())
+    for block in blocks(document, "zip"):
+        count += max(len(node.value) for node in block.value.values())
+    count = max(count, 1) * math.prod(len(axis.values) for axis in axes)
+    count = (count + len(blocks(document, "optuna")) * section.samples) * section.repeat
+    if count > MAX_RUNS:
+        where = document.where(("sweep",))
+        hint = "vary fewer keys together, or draw from them: sweep.random, and sweep.samples"
+        message = f"expected at most {MAX_RUNS} runs, got {count}"
+        raise ConfigError([Problem(where, "sweep", message, hint)])
 
 
 def varied_keys(
@@ -297,6 +317,7 @@ def check_single_run(experiment: config.Experiment) -> None:
     split = experiment.data.split
     if split is not None and split.every_fold:
         message = f"expected one run per configuration, got one for each of {split.folds} folds"
-        numbers = ", ".join(map(str, range(1, (split.folds or 0) + 1)))
+        folds = split.folds or 0
+        numbers = ", ".join(map(str, range(1, folds + 1))) if folds <= MAX_LISTED else f"1, 2, ..., {folds}"
         hint = f"vary the fold: grid: {{data.split.fold: [{numbers}]}}"
         raise ConfigError([experiment.problem("data.split.folds", message, hint)])

@@ -233,10 +233,13 @@ def _build_plan(
         base_error = error
         section = _sweep_section_alone(document, base_error)
     in_file = (section.grid, section.zip, section.random, section.list, section.optuna)
+    if document.problems and base_error is not None:  # no configuration repairs a text that cannot be read
+        raise base_error
     if not axes and not any(in_file) and section.repeat == 1:
         hint = "add sweep: {grid: {optimizer.learning_rate: [0.1, 0.5]}}, or optimizer.learning_rate=0.1,0.5"
         where = document.where(("sweep",))
-        raise ConfigError([Problem(where, "sweep", "expected at least one key to vary", hint)])
+        nothing_varies = Problem(where, "sweep", "expected at least one key to vary", hint)
+        raise ConfigError([*(base_error.problems if base_error else ()), nothing_varies])
     defaults = base.experiment.resolved() if base else {}
     configurations = expand(document, section, axes, fixed, defaults)
     if not configurations and base_error is not None:

@@ -28,7 +28,7 @@ from cygd.errors import CheckpointError, ConfigError, abbreviate
 from cygd.files import write_durably
 from cygd.runner.relocation import without_paths
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.environment import MISSING, changed_files
+from cygd.tracking.environment import MISSING, changed_files, link_change
 from cygd.tracking.locking import is_locked, lock
 from cygd.tracking.stored_files import (
     COUNT,
@@ -326,8 +326,8 @@ def check_same_plan(recorded: Mapping[str, Any], current: Mapping[str, Any], pat
             hint = None
             if change == MISSING and kind == "data":
                 hint = f"name the experiment beside the moved data: cygd sweep FILE --resume {path}"
-            when = "when" if change.endswith("had") else "since"
-            raise ConfigError(f"the {noun} {name} {change} {when} the sweep in {path} was started", hint=hint)
+            when = f"{link_change(change)} the sweep in {path} was started"
+            raise ConfigError(f"the {noun} {name} {change} {when}", hint=hint)
     recorded, current = _comparable(recorded), _comparable(current)
     for key in dict.fromkeys([*recorded, *current]):
         expected, got = recorded.get(key), current.get(key)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cygd.errors import CheckpointError
+from cygd.errors import CheckpointError, escape_formula
 from cygd.sweep.store import Record, Store
 from cygd.tracking.statistics import Summary, summarize
 
@@ -145,11 +145,14 @@ def _format_csv(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def format_cell(value: Any) -> str:
-    """Format a value for a table: floats read back to the same bits, NaN is empty, lists are JSON."""
+    """Format a value for a table: floats read back to the same bits, NaN is empty, lists are JSON.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)
     if isinstance(value, str):
-        return value
+        return escape_formula(value)
     if isinstance(value, dict | list) or value is None or isinstance(value, bool):
         return json.dumps(value, ensure_ascii=False)
     return str(value)

@@ -79,8 +79,9 @@ def warn_if_changed(folder: Path, data: Mapping[str, str], plugins: Mapping[str,
     for kind, before, now in kinds:
         for name, change in changed_files(before, now):
             if kind == "data" or change not in (NEW, MISSING):  # a further plugin may change nothing
-                message = "%s file %s %s since the run in %s: the result will not be the same"
-                log.warning(message, kind, name, change, folder)
+                relation = link_change(change, moved="during")
+                message = "%s file %s %s %s the run in %s: the result will not be the same"
+                log.warning(message, kind, name, change, relation, folder)
 
 
 def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -99,6 +100,17 @@ def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator
     for name in sorted({*before, *now}):
         if before.get(name) != now.get(name):
             yield name, NEW if name not in before else MISSING if name not in now else "has changed"
+
+
+def link_change(change: str, *, moved: str = "when") -> str:
+    """Return the word between a change of `changed_files` and the time of the earlier result.
+
+    Examples
+    --------
+    >>> f"has changed {link_change('has changed')} the run began"
+    'has changed since the run began'
+    """
+    return moved if change.endswith("had") else "since"
 
 
 def _platform() -> str:

@@ -76,3 +76,33 @@ def test_option_of_a_component_is_never_a_path(command, here):
     code, out, _ = command("plugins", "leaky_relu", "slope=0.3")
     assert code == 0
     assert "slope = 0.3" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        (["predict", "mine", "k=w.csv"], "a data file after the run"),
+        (["predict", "k=w.csv", "new.csv"], "a data file after the run"),
+        (["predict", "k=w.csv"], "a run and a data file"),
+        (["check", "k=w.csv"], "an experiment file"),
+        (["run", "train.epochs=3", "k=w.csv"], "an experiment file"),
+        (["trace", "k=w.csv"], "an experiment file"),
+        (["data", "k=w.csv"], "an experiment file"),
+        (["sweep", "k=w.csv"], "an experiment file"),
+        (["bowl", "k=w.csv", "-w", "b0[0]"], "one experiment or run"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_file_that_does_not_exist_is_named(command, arguments, missing):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        f"error: expected {missing}, but 'k=w.csv' does not exist\nhint: cygd {arguments[0]}"
+    )
+
+
+def test_override_is_not_taken_for_a_missing_file(command):
+    assert command("check", "train.epochs=3")[2].startswith("error: expected an experiment file\n")
+    assert command("predict", "mine", "delimiter=;")[2].startswith(
+        "error: expected a data file after the run\n"
+    )

@@ -39,6 +39,8 @@ def with_key(small, key, value):
         ("train", "{epochs: -1}", "xor.yaml:4:17 train.epochs: expected a whole number of at least 0, got -1"),
         ("train", "{epochs: null}", "train.epochs: expected a whole number of at least 0, got null"),
         ("train", "{batch_size: 0}", "train.batch_size: expected a whole number of at least 1, or full, got 0"),
+        ("train", f"{{batch_size: {2**63}}}", "got 9223372036854775808\n  hint: at most 9223372036854775807"),
+        ("train", f"{{epochs: {2**63}}}", "got 9223372036854775808\n  hint: at most 9223372036854775807"),
         ("train", "{batch_size: ful}", "got 'ful'\n  hint: did you mean 'full'?"),
         ("train", "{shuffle: no}", "train.shuffle: expected true or false, got 'no'\n  hint: write false"),
         ("train", "{shuffle: 1}", "train.shuffle: expected true or false, got 1"),

@@ -170,6 +170,8 @@ def test_the_last_layer_is_identity_and_the_others_tanh_by_default():
     ("arguments", "message"),
     [
         ({"n_inputs": 0}, "n_inputs must be a whole number of at least 1, got 0"),
+        ({"n_inputs": 2**63}, r"n_inputs must be less than 2\*\*63, got 9223372036854775808"),
+        ({"layers": [2**70]}, r"layers\[0\]: units must be less than 2\*\*63, got 1180591620717411303424"),
         ({"n_inputs": True}, "n_inputs must be a whole number of at least 1, got True"),
         ({"layers": []}, r"layers must be a list of at least one layer, got \[\]"),
         ({"layers": "tanh"}, "layers must be a list of at least one layer, got 'tanh'"),

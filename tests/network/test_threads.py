@@ -22,6 +22,8 @@ def no_settings(monkeypatch):
         (None, "", "auto", "4,2", 4),
         (None, None, "auto", "many", 7),
         (None, None, "auto", None, 7),
+        (None, None, "auto", "9" * 5000, 1024),
+        (None, "0" * 5000 + "3", "auto", None, 3),
     ],
 )
 def test_precedence_of_thread_settings(monkeypatch, asked, own, configured, openmp, expected):
@@ -38,7 +40,15 @@ def test_invalid_threads_are_an_error(asked):
         choose_threads(asked, "auto")
 
 
-@pytest.mark.parametrize("own", ["0", "-2", "two", "1.5"])
+def test_more_threads_than_an_experiment_may_have_are_an_error(monkeypatch):
+    with pytest.raises(ConfigError, match="threads must be at most 1024, got 1025"):
+        choose_threads(1025, "auto")
+    monkeypatch.setenv("CYGD_THREADS", "9" * 5000)
+    with pytest.raises(ConfigError, match="CYGD_THREADS must be at most 1024, got 9"):
+        choose_threads(None, "auto")
+
+
+@pytest.mark.parametrize("own", ["0", "-2", "two", "1.5", "\u0663"])
 def test_invalid_cygd_threads_is_an_error(monkeypatch, own):
     monkeypatch.setenv("CYGD_THREADS", own)
     with pytest.raises(ConfigError, match=f"CYGD_THREADS must be a whole number of at least 1, got '{own}'"):

@@ -217,6 +217,8 @@ def test_invalid_stop_is_an_error(stop, message):
         ({"batch_size": 0}, 'batch_size must be a whole number of at least 1, or "full", got 0'),
         ({"batch_size": "all"}, "batch_size must be a whole number of at least 1, or \"full\", got 'all'"),
         ({"evaluate_every": -2}, "evaluate_every must be a whole number of at least 0, got -2"),
+        ({"batch_size": 2**63}, r"batch_size must be less than 2\*\*63, or \"full\", got 9223"),
+        ({"threads": 2**63}, "threads must be at most 1024, got 9223372036854775808"),
         ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
         (
             {"learning_rate": -0.1},

@@ -53,15 +53,16 @@ def started(*arguments):
     )
 
 
-def outputs(directory):
-    """Return the outputs of a run, without times."""
+def outputs(directory, *, loggers=True):
+    """Return the outputs of a run, without times; `loggers` are those that may be disabled."""
     with (directory / "metrics.csv").open(newline="") as file:
         rows = [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    text = (directory / "metrics.jsonl").read_text() if loggers else ""
+    lines = [json.loads(line) for line in text.splitlines()]
     result = json.loads((directory / "result.json").read_text())
     for line in (*lines, result):
         del line["seconds"]
-    files = ("weights.npz", "preprocessing.json", "config.yaml", "hashes.csv")
+    files = ["weights.npz", "preprocessing.json", "config.yaml", *(["hashes.csv"] if loggers else [])]
     return rows, lines, result, [(directory / name).read_bytes() for name in files]
 
 

@@ -9,6 +9,7 @@ import cygd
 from cygd.data.sources.csv import load_csv
 from cygd.data.sources.frame import csv_of, load_frame
 from cygd.errors import ConfigError, DataError
+from cygd.runner import memory_data
 
 X = np.random.default_rng(0).normal(size=(40, 2))
 Y = X @ [1.0, 2.0]
@@ -32,6 +33,24 @@ def check_run_folder(result, content, **keys):
     longer = cygd.run(content, overrides=["train.epochs=5"], **keys)
     resumed = cygd.resume(result.directory, overrides=["train.epochs=5"])
     assert weights(resumed) == weights(longer) != weights(result)
+
+
+@pytest.mark.parametrize("labels", [None, ["no", "yes"], [3, 7]], ids=["numbers", "texts", "classes"])
+def test_long_lists_are_stored_as_arrays(monkeypatch, labels):
+    monkeypatch.setattr(memory_data, "MAX_LISTED", 50)
+    y = Y.tolist() if labels is None else [labels[int(value > 0)] for value in Y]
+    data = {"source": "inline", "x": X.tolist(), "y": y, "classes": labels is not None}
+    last = 1 if labels is None else {"units": 1, "activation": "sigmoid"}
+    content = {**REST, "data": {**data, "split": {"validation": 0.2}}, "model": {"layers": [last]}}
+    result = cygd.run(content)
+    assert (result.directory / "data.npz").is_file()
+    assert "data.npz" in (result.directory / "config.yaml").read_text()
+    assert list(result.model.classes) == (labels or [])
+    check_run_folder(result, content)
+    monkeypatch.setattr(memory_data, "MAX_LISTED", 1000)
+    listed = cygd.run(content)
+    assert not (listed.directory / "data.npz").exists()
+    assert (weights(listed), listed.metrics) == (weights(result), result.metrics)
 
 
 def frames():

@@ -92,6 +92,7 @@ def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
         (["--dry-run"], "expected an experiment file"),
         (["--resume"], "expected an experiment file"),
         (["a.yaml", "b.yaml"], "expected one experiment file, got 'a.yaml' and 'b.yaml'"),
+        (["a.yaml", "--workers", "9" * 30], "expected at most 18 digits, got '999"),
         (["a.yaml", "--workers", "0"], "expected an integer of at least 1, got '0'"),
         (["a.yaml", "--shard", "3/2"], "expected K/N with K from 1 to N, such as 2/4, got '3/2'"),
         (["a.yaml", "--shard", "two"], "expected K/N"),
@@ -105,6 +106,9 @@ def test_override_after_a_bare_resume_is_an_override(experiment, cygd_sweep):
         (["xor.yaml", "train.epochs=-1,-2"], "at least 0, got -1"),
         (["xor.yaml", "seed=1,2", "train.epochs=-1"], "at least 0, got -1"),
         (["xor.yaml", "seed=1,2", "optimizer={"], "not valid YAML"),
+        (["xor.yaml", "optimizer={"], "not valid YAML"),
+        (["xor.yaml", "data.path=*.csv"], """for the shell: "data.path='*.csv'"\n"""),
+        (["xor.yaml", "data.path=*.csv", "seed=1,2"], """for the shell: "data.path='*.csv'"\n"""),
     ],
 )
 def test_invalid_arguments_exit_2(arguments, message, experiment, capsys):
@@ -116,6 +120,14 @@ def test_invalid_arguments_exit_2(arguments, message, experiment, capsys):
     assert err.startswith("error: ")
     assert "Traceback" not in err
     assert not Path("runs").exists()
+
+
+def test_invalid_experiment_without_a_sweep_reports_both(experiment, capsys):
+    experiment()
+    assert main(["sweep", "xor.yaml", "train.epochs=-1"]) == 2
+    err = capsys.readouterr().err
+    assert "error: command line train.epochs: expected a whole number of at least 0, got -1" in err
+    assert "sweep: expected at least one key to vary" in err
 
 
 def test_single_run_warns_that_it_ignores_the_sweep(experiment, capsys):

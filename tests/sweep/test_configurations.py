@@ -317,3 +317,34 @@ def test_objective_and_direction():
     assert validated.objective == "validation_loss"
     test = plan({**grid, "objective": "test_r2"}, "metrics=[r2]", "data.test={x: [[2]], y: [[5]]}")
     assert test.greater_is_better
+
+
+MANY = list(range(1, 101))
+
+
+@pytest.mark.parametrize(
+    ("sweep", "overrides", "count"),
+    [
+        (
+            {"grid": dict.fromkeys(("seed", "train.epochs", "train.batch_size", "stop.patience"), MANY)},
+            [],
+            100**4,
+        ),
+        ({"repeat": 2**62}, [], 2**62),
+        ({"random": {"seed": {"integers": [0, 9]}}, "samples": 10**15, "repeat": 3}, [], 3 * 10**15),
+        ({"grid": {"seed": MANY}, "repeat": 10_001}, [], 1_000_100),
+        ({"zip": {"seed": MANY}, "list": [{"seed": 1}], "repeat": 10**6}, [], 101 * 10**6),
+        (None, [f"{key}={','.join(map(str, MANY))}" for key in ("a", "b", "c", "d")], 100**4),
+    ],
+    ids=["grid", "repeat", "samples", "product", "zip", "axes"],
+)
+def test_too_many_runs_are_refused_before_they_fill_the_memory(sweep, overrides, count):
+    [problem] = problems(sweep, *overrides)
+    assert problem.key == "sweep"
+    assert problem.message == f"expected at most 1000000 runs, got {count}"
+
+
+def test_hint_of_many_folds_is_short():
+    base = {**BASE, "data": {"source": "synthetic", "kind": "moons", "split": {"folds": 2**62}}}
+    with pytest.raises(ConfigError, match=r"data\.split\.fold: \[1, 2, \.\.\., 4611686018427387904\]"):
+        plan({"grid": {"seed": [1, 2]}}, base=base)

@@ -71,3 +71,18 @@ def test_format_cell():
     assert [format_cell(value) for value in (0.1, 3, NAN, math.inf, "a", None, True)] == [
         *("0.1", "3", "", "inf", "a", "null", "true")
     ]
+
+
+def test_texts_are_not_formulas_of_a_spreadsheet(tmp_path):
+    store = Store(tmp_path)
+    writer = store.writer(Shard())
+    values = {"data.path": "=cmd|' /c'!A0", "optimizer.learning_rate": -0.5}
+    writer.add(record(0, -1.0, values=values, status="failed", error="@sum(a)"))
+    writer.close()
+    keys = list(values)
+    write_tables(store, Ranking("loss", False), keys, repeated=True)
+    [row] = csv.DictReader((tmp_path / "summary.csv").read_text().splitlines())
+    assert (row["data.path"], row["error"]) == ("'=cmd|' /c'!A0", "'@sum(a)")
+    assert (row["loss"], row["optimizer.learning_rate"]) == ("-1.0", "-0.5")
+    [row] = csv.DictReader((tmp_path / "groups.csv").read_text().splitlines())
+    assert row["data.path"] == "'=cmd|' /c'!A0"

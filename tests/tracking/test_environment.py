@@ -3,9 +3,11 @@ import json
 import logging
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+import cygd
 from cygd.tracking.environment import describe_environment, file_hashes, versions, warn_if_changed
 
 
@@ -84,3 +86,20 @@ def test_commit_of_a_worktree(git, tmp_path, monkeypatch):
 
 def commit():
     return describe_environment(1, {})["git_commit"]
+
+
+def test_environment_variables_and_the_command_line_are_not_recorded(tmp_path, monkeypatch, unset):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MY_PASSWORD", "hunter-in-the-environment")
+    monkeypatch.setattr("sys.argv", ["cygd", "run", "hunter-in-the-arguments"])
+    experiment = {
+        "data": {"source": "inline", "x": [0, 1], "y": [0, 1]},
+        "model": {"layers": [1]},
+        "train": {"epochs": 1},
+    }
+    folder = cygd.run(experiment, out="run").directory
+    with pytest.raises(cygd.CygdError):
+        cygd.run(experiment, ["train.password=hunter-in-an-override"], out="refused")
+    assert not Path("refused").exists()
+    for file in folder.rglob("*"):
+        assert not file.is_file() or b"hunter" not in file.read_bytes(), file

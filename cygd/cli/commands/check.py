@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from cygd.cli.arguments import EXPERIMENT_HELP, experiment_files, split_overrides
+from cygd.cli.arguments import EXPERIMENT_HELP, experiment_files, missing_experiment, split_overrides
 from cygd.cli.error_report import report_error
-from cygd.cli.output import DONE, UsageError, echo, flush_stdout, print_text, redirect_stdout
+from cygd.cli.output import DONE, echo, flush_stdout, print_text, redirect_stdout
 from cygd.errors import escape_controls
 
 USAGE = "FILE ... [KEY=VALUE ...]"
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     """Validate experiments without training."""
     named, overrides = split_overrides(options.arguments)
     if not named:
-        raise UsageError("expected an experiment file", f"cygd check {USAGE}")
+        raise missing_experiment(f"cygd check {USAGE}", overrides)
     from cygd.runner.assembly import assemble
 
     files = [file for name in named for file in experiment_files(name)]

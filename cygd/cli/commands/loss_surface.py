@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cygd.cli.arguments import positive_int, reject_several, split_overrides
+from cygd.cli.arguments import missing_experiment, positive_int, reject_several, split_overrides
 from cygd.cli.output import DONE, UsageError, data_output, echo, print_paths, redirect_stdout
 from cygd.cli.run_lookup import announce_plugins, find_run
 from cygd.errors import CygdError, format_count
@@ -86,7 +86,7 @@ def _experiment(options: argparse.Namespace) -> tuple[str, list[str]]:
     names, overrides = split_overrides(options.arguments, runs=True)
     usage = f"{options.prog} {USAGE}"
     if not names:
-        raise UsageError("expected one experiment or run", usage)
+        raise missing_experiment(usage, overrides, "one experiment or run")
     reject_several("experiment or run", names, usage)
     [name] = names
     if Path(name).is_file() or Path(name).suffix in {".yaml", ".yml"}:

@@ -10,7 +10,13 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from cygd.cli.arguments import parse_mapping, positive_int, reject_several, split_overrides
+from cygd.cli.arguments import (
+    missing_argument,
+    parse_mapping,
+    positive_int,
+    reject_several,
+    split_overrides,
+)
 from cygd.cli.new_files import open_new_file
 from cygd.cli.output import DONE, FAILED, UsageError, data_output, echo, redirect_stdout
 from cygd.cli.predictions import (
@@ -70,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     usage = f"cygd predict {USAGE}"
     if len(names) < 2:
         expected = "a data file after the run" if names else "a run and a data file"
-        raise UsageError(f"expected {expected}", usage)
+        raise missing_argument(expected, usage, overrides, source_options)
     reject_several("data file", names[1:], usage)
     folder, path = find_run(names[0]), names[1]
     out = None if options.out in (None, "-") else Path(options.out)

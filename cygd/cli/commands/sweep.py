@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cygd.cli.arguments import positive_int, reject_several, split_overrides
+from cygd.cli.arguments import missing_experiment, positive_int, reject_several, split_overrides
 from cygd.cli.output import (
     DONE,
     FAILED,
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     reject_several("experiment file", files)
     resuming = directory is not None
     if not files and (options.dry_run or not (directory or (resuming and options.out))):
-        raise UsageError("expected an experiment file", f"{options.prog} FILE [KEY=V1,V2 ...]")
+        raise missing_experiment(f"{options.prog} FILE [KEY=V1,V2 ...]", overrides)
     if options.dry_run:
         return _print_configurations(files[0], overrides, options.plugin)
     from cygd.sweep import resume, sweep

@@ -21,9 +21,11 @@ from cygd.config.yaml.scalars import Scalar, read_scalar
 from cygd.errors import ConfigError, Problem
 
 MAX_DEPTH = 64  # an experiment has about six levels
-MAX_REPEATED = 100_000  # values that aliases may add
+MAX_VALUES = 500_000  # PyYAML takes about 15 us for each
+MAX_REPEATED = 100_000  # values that aliases may add, and characters of their texts, in units of 64
 MAX_PROBLEMS = 100  # duplicate keys, after which reading stops
 MAX_LINE = 1000  # characters of a line that are looked at for a hint
+DATA_FILE_HINT = "put the data in a file of its own, such as CSV or .npz"
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _ALIKE = "indent the keys of one mapping alike"
 _QUOTE = "put the text in quotes"
@@ -53,13 +55,13 @@ _PROBLEMS = (  # a problem of PyYAML's, what to say instead, a hint
 )
 
 
-def read_yaml(text: str, mark: Mark, problems: list[Problem]) -> Node | None:
+def read_yaml(text: str, mark: Mark, problems: list[Problem], max_values: int = MAX_VALUES) -> Node | None:
     """Parse one YAML document; return None if the text has none.
 
     If the mark has a line, every value is marked with its own line and column; a mark without one (the
     command line) is given to all values. Duplicate keys are added to `problems`, and reading continues.
     """
-    return _Composer(text, mark, problems).document()
+    return _Composer(text, mark, problems, max_values).document()
 
 
 def check_depth(path: KeyPath, mark: Mark) -> None:
@@ -71,12 +73,13 @@ def check_depth(path: KeyPath, mark: Mark) -> None:
 class _Composer:
     """Builds the nodes of one text from its events."""
 
-    def __init__(self, text: str, mark: Mark, problems: list[Problem]) -> None:
+    def __init__(self, text: str, mark: Mark, problems: list[Problem], max_values: int) -> None:
         self.source = mark
         self.text = text
         self.problems = problems
         self.anchors: dict[str, Node | None] = {}  # None: not yet complete
         self.repeated = 0
+        self.values, self.max_values = 0, max_values
         try:
             self.events = yaml.SafeLoader(text)
         except yaml.reader.ReaderError as error:
@@ -114,6 +117,9 @@ class _Composer:
         """Return the node that an event begins."""
         mark = self.mark(event.start_mark)
         check_depth(path, mark)
+        self.values += 1
+        if self.values > self.max_values:
+            raise mark.error(f"expected at most {self.max_values} values, got more", DATA_FILE_HINT)
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, path, mark)
         is_scalar = isinstance(event, yaml.ScalarEvent)
@@ -195,10 +201,10 @@ class _Composer:
     def copy(self, node: Node, path: KeyPath, alias: Mark) -> Node:
         """Copy a tree, within the limits on depth and size."""
         check_depth(path, alias)
-        self.repeated += 1
-        if self.repeated > MAX_REPEATED:
-            raise alias.error(f"aliases repeat more than {MAX_REPEATED} values")
         value = node.value
+        self.repeated += 1 + (len(value) // 64 if isinstance(value, str) else 0)
+        if self.repeated > MAX_REPEATED:
+            raise alias.error(f"aliases repeat more than {MAX_REPEATED} values, or as many long texts")
         if isinstance(value, dict):
             value = {key: self.copy(child, (*path, key), alias) for key, child in value.items()}
         elif isinstance(value, list):

@@ -1,10 +1,11 @@
 """Files that are no experiments: one error in bounded time, that names the file."""
 
+import time
 from itertools import pairwise
 
 import pytest
 
-from cygd.config import read
+from cygd.config import document, read
 from cygd.config.document import MAX_BYTES
 from cygd.errors import ConfigError
 from cygd.runner.assembly import assemble
@@ -50,9 +51,33 @@ def test_odd_file_is_one_clear_error(tmp_path, monkeypatch, content, message):
 
 def test_huge_file_is_refused_before_it_is_parsed(tmp_path):
     with (tmp_path / "e.yaml").open("wb") as file:
-        file.truncate(MAX_BYTES * 4)
-    with pytest.raises(ConfigError, match="expected at most 64 MB, got a larger file\n  hint: put the data"):
+        file.truncate(MAX_BYTES * 5)
+    with pytest.raises(ConfigError, match="expected at most 16 MB, got a larger file\n  hint: put the data"):
         read(tmp_path / "e.yaml")
+    (tmp_path / "e.yaml").rename(tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match="expected at most 64 MB"):
+        read(tmp_path / "config.yaml")
+
+
+def test_too_many_values_are_refused_at_their_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(document, "MAX_VALUES", 100)
+    text = "x: [" + "1, " * 90 + "1]\ny: 2\nz: {\n" + "".join(f"  a{n}: 1,\n" for n in range(20)) + "}\n"
+    (tmp_path / "e.yaml").write_text(text)
+    place = "e.yaml:9:7: expected at most 100 values, got more\n  hint: put the data in a file of its own"
+    with pytest.raises(ConfigError, match=place):
+        read(tmp_path / "e.yaml")
+    # the defaults that a config.yaml holds make no difference
+    (tmp_path / "e.yaml").rename(tmp_path / "config.yaml")
+    assert len(read(tmp_path / "config.yaml").root.value["x"].value) == 91
+
+
+def test_reading_stops_at_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(document, "MAX_VALUES", 10_000)
+    (tmp_path / "e.yaml").write_text("x: [" + "1," * 4_000_000 + "]")
+    began = time.process_time()
+    with pytest.raises(ConfigError, match="expected at most 10000 values"):
+        read(tmp_path / "e.yaml")
+    assert time.process_time() - began < 10  # about 0.3 s; all values take a minute
 
 
 def test_many_unknown_keys_are_counted(command, tmp_path):

@@ -84,6 +84,7 @@ def test_alias_bomb_is_rejected(write):
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     assert "aliases repeat more than 100000 values" in failure(write("\n".join(lines)))
+    assert "aliases repeat more than" in failure(write(f"y: [&a {'x' * 100_000}, {', '.join(['*a'] * 100)}]"))
 
 
 def test_aliases_count_towards_the_depth_limit(write):
