@@ -134,7 +134,10 @@ def test_values_and_derivatives(text):
                 or any(abs(f0 - f) > 1e-9 * (1 + abs(f0)) for f in around)
             ):
                 continue  # a jump, or too steep to compare
-            y_hat, derivative = exact(programs.value_and_derivative, [h])
+            try:
+                y_hat, derivative = exact(programs.value_and_derivative, [h])
+            except ZeroDivisionError:
+                continue  # a pole of the derivative
             # constants are rounded to float64, which an ill-conditioned formula amplifies
             assert abs(y_hat - f0) <= 1e-9 * (1 + abs(f0)), f"{text} at {h}"
             wide, narrow = (around[3] - around[0]) / (4 * step), (around[2] - around[1]) / (2 * step)
