@@ -112,6 +112,7 @@ HEAVY = {
 def test_ctrl_c_raises_and_leaves_a_complete_epoch(case, dtype, threads, interrupt):
     layers, options = HEAVY[case]
     net, expected = network(layers, dtype=dtype), network(layers, dtype=dtype)
+    net._engine.force_parallel = True  # also on busy cores, so that the other thread is interrupted too
     with pytest.raises(KeyboardInterrupt):
         net.fit(MANY_X, MANY_Y, "sgd", 1e-4, epochs=MANY_EPOCHS, threads=threads, **options)
     assert net.epochs < MANY_EPOCHS

@@ -17,6 +17,10 @@ cdef extern from "simd/vec.h" nogil:
         pass
     void barrier_wait(barrier_t *barrier, int threads)
     int fetch_add(int *count)        # count++, atomically
+    int load_int(const int *p)       # these four: atomically, in no order with other variables
+    void store_int(int *p, int value)
+    double load_double(const double *p)
+    void store_double(double *p, double value)
     void prefetch_read "PREFETCH_READ"(const real *p, bint near)
 
 cdef enum:
@@ -167,9 +171,10 @@ cdef class Engine:
     cdef readonly list chunks_per_thread        # computed in the last call
     cdef Py_ssize_t span_panels         # panels that go through the layers together
     cdef double row_flops               # forward and backward
-    cdef double single_threaded_until   # no thread team before this time, in milliseconds of the clock
     cdef public bint force_parallel     # never fall back to one thread: for tests of the threads
-    cdef double backoff                 # milliseconds on one thread after the next slowdown
+    # in milliseconds; concurrent calls share them, so they are read and written atomically
+    cdef double single_threaded_until   # no thread team before this time of the clock
+    cdef double backoff                 # on one thread after the next slowdown
 
     def __cinit__(self, Py_ssize_t n_inputs, list layers, loss):
         self.kernels = current()
@@ -359,7 +364,8 @@ cdef class Engine:
         """Return how many of the given threads are worth using for a batch; no result depends on it."""
         if threads == 1 or self.has_python_components or forked or self.row_flops * batch.n_rows < 3e5:
             return 1
-        if self.single_threaded_until and now() < self.single_threaded_until:
+        cdef double until = load_double(&self.single_threaded_until)
+        if until and now() < until:
             return 1
         return max(1, min(threads, batch.n_accumulators))
 

@@ -188,12 +188,14 @@ cdef void begin_batch(Engine engine, job_t *job, Py_ssize_t first,
     job.batch.scale = engine.loss_scale(&job.batch)
     job.n_claimed = 0
     job.chunks_due += job.batch.n_chunks
+    if job.n_threads > 1:           # both stay False: a late thread may still read them
+        return
     # on one thread, an accumulator of a single chunk can do the first step of the tree as it goes; the
     # gradients of trainable activation parameters come span by span, so they cannot
-    job.paired = (job.n_threads == 1 and job.batch.n_chunks == job.batch.n_accumulators
+    job.paired = (job.batch.n_chunks == job.batch.n_accumulators
                   and not engine.single_layer and not engine.has_trainable)
     # a single chunk has the complete gradient; but a Python component may fail halfway
-    job.fused_update = (job.n_threads == 1 and job.batch.n_chunks == 1 and not needs_complete_gradient
+    job.fused_update = (job.batch.n_chunks == 1 and not needs_complete_gradient
                         and not engine.single_layer and not engine.has_trainable
                         and not engine.has_python_components
                         and engine.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_UPDATE_BYTES)
@@ -275,6 +277,7 @@ cdef void run_epoch(Engine engine, Optimizer optimizer, job_t *job) noexcept nog
         run_per_sample_epoch(engine, optimizer, job)
         return
     start_clock(job)
+    job.paired = job.fused_update = False
     if n_threads == 1:
         epoch_worker(engine, optimizer, job, 0)
         return

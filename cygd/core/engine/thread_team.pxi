@@ -66,7 +66,7 @@ cdef struct job_t:
     double loss, weight                             # sums over the epoch's batches
     double polled                                   # when signals were last polled
     double flops_since_poll
-    int status
+    int status                                      # atomic while the accumulators are computed
     int n_claimed                                   # accumulators of the batch claimed beyond one per thread
     # the calling thread in this epoch, in milliseconds: when it began, how long it waited for the others, and
     # when it finished its part; chunks it had computed before, and chunks of the epoch so far
@@ -113,7 +113,7 @@ cdef void poll(Engine engine, job_t *job) noexcept nogil:
             PyErr_CheckSignals()
         except BaseException as error:
             signal_errors.append(error)
-            job.status = INTERRUPTED
+            store_int(&job.status, INTERRUPTED)
 
 
 signal_errors = []      # what a signal handler raised, until the call ends and raises it
@@ -147,8 +147,8 @@ cdef void run_accumulators(Engine engine, Optimizer optimizer, job_t *job, int t
             if thread == 0:
                 poll(engine, job)
             if engine.has_python_components and engine.errors.raised():
-                job.status = FAILED
-            if job.status != RUNNING:
+                store_int(&job.status, FAILED)
+            if load_int(&job.status) != RUNNING:
                 accumulator.gradient = own_gradient
                 return
         accumulator.gradient = own_gradient
@@ -167,11 +167,12 @@ cdef void start_clock(job_t *job) noexcept nogil:
 
 cdef void update_backoff(Engine engine, bint slowed_down) noexcept nogil:
     """After a slowdown, use one thread for a while, twice as long each time."""
+    cdef double backoff = load_double(&engine.backoff)
     if not slowed_down or engine.force_parallel:
-        engine.backoff = MIN_BACKOFF_MILLISECONDS
+        store_double(&engine.backoff, MIN_BACKOFF_MILLISECONDS)
     else:
-        engine.single_threaded_until = now() + engine.backoff
-        engine.backoff = min(2 * engine.backoff, MAX_BACKOFF_MILLISECONDS)
+        store_double(&engine.single_threaded_until, now() + backoff)
+        store_double(&engine.backoff, min(2 * backoff, MAX_BACKOFF_MILLISECONDS))
 
 
 cdef void run_parallel(Engine engine, job_t *job) noexcept nogil:

@@ -1,4 +1,4 @@
-/* Thread synchronization that Cython cannot express: an atomic counter and a barrier. Part of vec.h.
+/* Thread synchronization that Cython cannot express: atomic variables and a barrier. Part of vec.h.
  *
  * OpenMP's own barrier is not used: it spins for milliseconds, which on a core shared with another process
  * delays the very thread that the others wait for. This one spins for a few microseconds, then yields.
@@ -11,6 +11,42 @@ INLINE int fetch_add(int *count) {
     return __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 #else
     return (*count)++;
+#endif
+}
+
+/* Read and write a variable that another thread may write at the same time; nothing else is ordered by it. */
+INLINE int load_int(const int *p) {
+#if defined(__GNUC__) || defined(__clang__)
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+#else
+    return *p;
+#endif
+}
+
+INLINE void store_int(int *p, int value) {
+#if defined(__GNUC__) || defined(__clang__)
+    __atomic_store_n(p, value, __ATOMIC_RELAXED);
+#else
+    *p = value;
+#endif
+}
+
+/* Where 8 bytes take a lock, a torn time only uses one thread too many or too few. */
+INLINE double load_double(const double *p) {
+#if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) && __GCC_ATOMIC_LLONG_LOCK_FREE == 2
+    double value;
+    __atomic_load(p, &value, __ATOMIC_RELAXED);
+    return value;
+#else
+    return *p;
+#endif
+}
+
+INLINE void store_double(double *p, double value) {
+#if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) && __GCC_ATOMIC_LLONG_LOCK_FREE == 2
+    __atomic_store(p, &value, __ATOMIC_RELAXED);
+#else
+    *p = value;
 #endif
 }
 
