@@ -2,7 +2,8 @@
 
 The kernels are compiled once per dtype and CPU level from the same source. Environment variables for
 developers: CYGD_CHECKED=1 builds with Cython's bounds and initialization checks, for the tests of the
-core; CYGD_BUILD_JOBS sets the number of extensions that are built in parallel.
+core; CYGD_BUILD_JOBS sets the number of extensions that are built in parallel; CYGD_OPTIMIZE replaces the
+flags "-O3 -g0", as tools/sanitize does.
 """
 
 import os
@@ -20,11 +21,12 @@ JOBS = int(os.environ.get("CYGD_BUILD_JOBS") or os.cpu_count() or 1)
 MSVC = sysconfig.get_platform().startswith("win")
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
 
+# -g0: Python's own flags include -g, which is most of the size
+OPTIMIZE = os.environ.get("CYGD_OPTIMIZE") or ("-O3" if CHECKED else "-O3 -g0")
 # No -ffast-math: it breaks NaN, and turns off subnormals for the whole process. No contraction: what the
 # compiler fuses differs between CPU levels, so the kernels write fused multiply-adds explicitly (fma_)
-FLAGS = [] if MSVC else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
-if not MSVC and not CHECKED:
-    FLAGS.append("-g0")  # Python's own flags include -g, which is most of the size
+FLAGS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi", *OPTIMIZE.split()]
+FLAGS = [] if MSVC else FLAGS
 LEVELS = {"base": (16, [])}
 if X86 and not MSVC:
     LEVELS = {
