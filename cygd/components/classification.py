@@ -14,8 +14,6 @@ weights (macro), of classes those that occur; accuracy of labels is the share of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import isnan, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +40,11 @@ class Targets(NamedTuple):
     signs: bool = False  # -1 and 1 instead of 0 and 1
     soft: bool = False  # probabilities
     example: str = ""  # of a number that is not a class, for messages
+
+    @property
+    def threshold(self) -> float:
+        """Above which an output is positive."""
+        return 0.0 if self.signs else 0.5
 
     @classmethod
     def of(cls, y: Array, loss: Loss | None = None) -> Targets:
@@ -77,18 +80,7 @@ class Targets(NamedTuple):
 
     def indicator(self, a: Array) -> Indicator:
         """Return which labels, or which positive class, targets or outputs have."""
-        return np.asarray(a > (0 if self.signs else 0.5))
-
-    def decide(self, a: Array) -> Array:
-        """Return which class or which labels each row has: an indicator, or class numbers."""
-        if self.kind == "numbers":
-            return np.rint(a)
-        if self.kind != "classes":
-            return self.indicator(a)
-        decided = np.zeros(a.shape, np.bool_)
-        if len(a):
-            decided[np.arange(len(a)), np.argmax(a, axis=1)] = True
-        return decided
+        return np.asarray(a > self.threshold)
 
     def check(self, name: str, y: Array) -> None:
         """Raise a DataError unless a metric of classes can be measured on targets."""
@@ -123,74 +115,3 @@ def as_indicator(y: Array, n_classes: int) -> Array:
     if y.shape[1] != 1 or not ((numbers % 1 == 0) & (numbers >= 0) & (numbers < n_classes)).all():
         return y
     return np.asarray(np.eye(n_classes)[numbers.astype(int)])
-
-
-def accuracy(y: Array, y_hat: Array, targets: Targets) -> float:
-    """Return the share of rows whose class, or all of whose labels, are predicted."""
-    right = (targets.decide(y) == targets.decide(y_hat)).all(axis=1)
-    return int(right.sum()) / len(y) if len(y) else nan
-
-
-def precision(y: Array, y_hat: Array, targets: Targets) -> float:
-    """Return true positives over predicted positives."""
-    return mean(_ratio(hits, predicted) for hits, predicted, _ in _counts(y, y_hat, targets))
-
-
-def recall(y: Array, y_hat: Array, targets: Targets) -> float:
-    """Return true positives over actual positives."""
-    return mean(_ratio(hits, actual) for hits, _, actual in _counts(y, y_hat, targets))
-
-
-def f1(y: Array, y_hat: Array, targets: Targets) -> float:
-    """Return the harmonic mean of precision and recall."""
-    counts = _counts(y, y_hat, targets)
-    return mean(_ratio(2 * hits, predicted + actual) for hits, predicted, actual in counts)
-
-
-def roc_auc(y: Array, y_hat: Array, targets: Targets) -> float:
-    """Return how often a positive row has a larger output than a negative one (ROC AUC); ties count half.
-
-    Several classes or labels are averaged one against the rest, without those that all rows or no row have.
-    """
-    areas = (_auc(truth, score) for truth, score in zip(targets.decide(y).T, y_hat.T, strict=True))
-    return mean(area for area in areas if not isnan(area))
-
-
-def _auc(positive: Indicator, score: Array) -> float:
-    """Return the area from ranks: the rank sum of the positives less its minimum (Mann & Whitney)."""
-    n_positive = int(positive.sum())
-    n_negative = len(positive) - n_positive
-    if not n_positive or not n_negative:
-        return nan
-    _, index, count = np.unique(score, return_inverse=True, return_counts=True)
-    # twice the mean rank (from 1) of equal scores is an integer: first rank + last rank
-    last = np.cumsum(count)
-    twice_rank = (2 * last - count + 1)[index]
-    twice_sum = int(twice_rank[positive].sum())
-    return (twice_sum - n_positive * (n_positive + 1)) / (2 * n_positive * n_negative)
-
-
-def _counts(y: Array, y_hat: Array, targets: Targets) -> list[tuple[int, int, int]]:
-    """Return (hits, predicted, actual) of the positive class, of each class that occurs, or of each label."""
-    if not len(y):
-        return []
-    truth, predicted = targets.decide(y), targets.decide(y_hat)
-    if targets.kind == "numbers":
-        classes = np.union1d(truth, predicted)
-        truth, predicted = truth == classes, predicted == classes
-    columns = zip((truth & predicted).T, predicted.T, truth.T, strict=True)
-    counts = [(int(hits.sum()), int(p.sum()), int(t.sum())) for hits, p, t in columns]
-    return [c for c in counts if c[1] or c[2]] if targets.kind in ("classes", "numbers") else counts
-
-
-def _ratio(part: int, total: int) -> float:
-    return part / total if total else 0.0
-
-
-def mean(values: Iterable[float]) -> float:
-    """Return the mean in the order of the values; NaN for none."""
-    listed = list(values)
-    total = 0.0  # sum() rounds differently from Python 3.12 on
-    for value in listed:
-        total += value
-    return total / len(listed) if listed else nan

@@ -2,35 +2,24 @@
 
 The definitions and the edge cases are scikit-learn's: r2 of constant targets is 1 for perfect predictions
 and else 0. A metric without any value (no rows, r2 of one row, roc_auc of one class) is NaN. Those of classes
-are in `classification`.
-
-A metric may decide when training stops, so its bits must not depend on the machine: counts are integers, and
-`cygd.core.deterministic` averages.
+are in `classification`; `cygd.core.metrics` computes the built-in ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan, nan, sqrt
+from functools import partial
+from math import isnan, nan
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cygd.components.base import Component, Function, declared_by
-from cygd.components.classification import (
-    Targets,
-    accuracy,
-    as_indicator,
-    f1,
-    mean,
-    precision,
-    recall,
-    roc_auc,
-)
+from cygd.components.classification import Targets, as_indicator
 from cygd.components.evaluation import Array, as_float_array, read_only
-from cygd.core import deterministic
+from cygd.core.metrics import Scorer
 from cygd.errors import DataError, PluginError
 
 
@@ -53,6 +42,8 @@ class Metric(Component):
         with their defaults are the options.
     greater_is_better : bool
         Whether early stopping maximizes it.
+    kernel : str, optional
+        For built-ins: the name in `cygd.core.metrics`.
     classification : bool
         For built-ins: the function takes (y, y_hat, targets), with the kind of the targets.
     needs : str
@@ -69,6 +60,7 @@ class Metric(Component):
 
     function: Function
     greater_is_better: bool = True
+    kernel: str | None = field(default=None, kw_only=True)
     classification: bool = field(default=False, kw_only=True)
     needs: str = field(default="rows", kw_only=True)
     parameters: Mapping[str, Any] = field(init=False)
@@ -107,7 +99,7 @@ class Metric(Component):
         if not self.classification or targets is None:
             return
         targets.check(str(self), y)
-        if targets.kind == "numbers" and self.function is roc_auc:
+        if targets.kind == "numbers" and self.kernel == "roc_auc":
             raise DataError(
                 f"{self} needs an output for each class, got class numbers in one column",
                 hint="give one column of 0 and 1 for each class",
@@ -118,54 +110,34 @@ class Metric(Component):
         return self.tier != "built-in" or not isnan(self.measure(y, y, targets))
 
 
-def rmse(y: Array, y_hat: Array) -> float:
-    """Return the root mean squared error of each column, averaged over the columns."""
-    return mean(sqrt(square) for square in _column_means(_errors(y, y_hat) ** 2))
+def build_scorer(kernels: Sequence[str], y: Array, targets: Targets | None) -> Scorer:
+    """Return the compiled built-in metrics of some targets, whose kind `targets` says."""
+    if targets is None:
+        return Scorer(kernels, y)
+    return Scorer(kernels, y, targets.kind, targets.threshold)
 
 
-def mae(y: Array, y_hat: Array) -> float:
-    """Return the mean absolute error."""
-    return mean(_column_means(np.abs(_errors(y, y_hat))))
+def _measure(name: str, y: Array, y_hat: Array, targets: Targets | None = None) -> float:
+    return build_scorer([name], y, targets)(y_hat)[0]
 
 
-def r2(y: Array, y_hat: Array) -> float:
-    """Return the coefficient of determination, averaged over the columns."""
-    if len(y) < 2:
-        return nan
-    _, std, low, high = deterministic.column_statistics(y)
-    # rounding could give constant targets a tiny standard deviation
-    variance = np.where(low == high, 0.0, std**2)
-    residual = _column_means(_errors(y, y_hat) ** 2)
-    return mean(_explained(e, v) for e, v in zip(residual, variance.tolist(), strict=True))
+def _built_in(name: str, summary: str, **attributes: Any) -> Metric:
+    return Metric(name, partial(_measure, name), kernel=name, summary=summary, **attributes)
 
 
-def _explained(residual: float, variance: float) -> float:
-    if variance:
-        return 1 - residual / variance
-    return 0.0 if residual else 1.0
-
-
-def _errors(y: Array, y_hat: Array) -> NDArray[np.float64]:
-    return np.subtract(y, y_hat, dtype=np.float64)
-
-
-def _column_means(a: Array) -> list[float]:
-    """Return the mean of each column, summed in the order of the rows."""
-    return deterministic.column_statistics(a)[0].tolist() if len(a) else [nan] * a.shape[1]
-
-
-def _of_classes(name: str, function: Function, summary: str, needs: str = "rows") -> Metric:
-    return Metric(name, function, summary=summary, needs=needs, classification=True)
+def _of_classes(name: str, summary: str, needs: str = "rows") -> Metric:
+    return _built_in(name, summary, needs=needs, classification=True)
 
 
 METRICS: tuple[Metric, ...] = (
-    _of_classes("accuracy", accuracy, "share of rows whose class is predicted"),
-    Metric("rmse", rmse, greater_is_better=False, summary="root of the mean squared error"),
-    Metric("mae", mae, greater_is_better=False, summary="mean absolute error"),
-    Metric("r2", r2, summary="share of the variance that is explained", needs="two rows"),
-    _of_classes("precision", precision, "share of the rows predicted positive that are"),
-    _of_classes("recall", recall, "share of the positive rows that are predicted"),
-    _of_classes("f1", f1, "harmonic mean of precision and recall"),
-    _of_classes("roc_auc", roc_auc, "how often a positive row gets a larger output than a negative",
-                needs="rows of two classes"),
-)  # fmt: skip
+    _of_classes("accuracy", "share of rows whose class is predicted"),
+    _built_in("rmse", "root of the mean squared error", greater_is_better=False),
+    _built_in("mae", "mean absolute error", greater_is_better=False),
+    _built_in("r2", "share of the variance that is explained", needs="two rows"),
+    _of_classes("precision", "share of the rows predicted positive that are"),
+    _of_classes("recall", "share of the positive rows that are predicted"),
+    _of_classes("f1", "harmonic mean of precision and recall"),
+    _of_classes(
+        "roc_auc", "how often a positive row gets a larger output than a negative", "rows of two classes"
+    ),
+)

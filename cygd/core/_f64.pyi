@@ -6,12 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
+from cygd.core.early_stopping import StopRule
+from cygd.core.metrics import Scorer
+
 _Real = np.float64
 _Array = NDArray[_Real]
 _Options = Sequence[float] | None
 
 OPENMP: bool
 signal_errors: list[BaseException]
+polling_threads: set[int]
 
 class ComponentError(Exception):
     where: str
@@ -92,7 +96,52 @@ class Trainer:
     def updates(self) -> int: ...
     @property
     def running_losses(self) -> list[float]: ...
-    def run(self, learning_rates: list[float]) -> tuple[list[float], bool]: ...
+    def run(
+        self, learning_rates: list[float], recorder: Recorder | None = None
+    ) -> tuple[list[float], bool]: ...
+
+@disjoint_base
+class Evaluation:
+    def __init__(
+        self,
+        engine: Engine,
+        dataset: ArrayDataset,
+        threads: int,
+        *,
+        scorer: Scorer | None = None,
+        counted: NDArray[np.int64] | None = None,
+        scale: NDArray[np.float64] | None = None,
+        shift: NDArray[np.float64] | None = None,
+        predict: bool = False,
+    ) -> None: ...
+    @property
+    def predictions(self) -> _Array | None: ...
+    def measure(self) -> list[float]: ...
+
+@disjoint_base
+class Recorder:
+    def __init__(
+        self,
+        engine: Engine,
+        parameters: _Array,
+        evaluations: list[Evaluation],
+        columns: list[list[int]],
+        *,
+        penalty: int,
+        n_columns: int,
+        every: int,
+        epochs: int,
+        milliseconds: float = ...,
+        stop: StopRule | None = None,
+        monitored: int = 0,
+    ) -> None: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def stopped(self) -> bool: ...
+    def begin(self, epoch: int, seconds: float) -> None: ...
+    def take(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.uint32]]: ...
+    def current(self, measured: bool) -> tuple[NDArray[np.float64], int]: ...
 
 def forward_backward(
     engine: Engine,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Metric
+from cygd.core.early_stopping import StopRule
 from cygd.errors import did_you_mean
 from cygd.network.checks import is_finite
 from cygd.network.compiled import CompiledNetwork
@@ -69,7 +70,9 @@ class EarlyStoppingState(NamedTuple):
 class EarlyStoppingMonitor:
     """Early stopping during one training, with or without (`validated`) validation rows."""
 
-    def __init__(self, stop: EarlyStopping, metrics: Sequence[Metric], validated: bool) -> None:
+    def __init__(
+        self, stop: EarlyStopping, metrics: Sequence[Metric], validated: bool, network: CompiledNetwork
+    ) -> None:
         self.stop = stop
         self.name = stop.monitor or ("validation_loss" if validated else "loss")
         known = ["loss", *(metric.name for metric in metrics)]
@@ -79,23 +82,27 @@ class EarlyStoppingMonitor:
             raise ValueError(f"stop: monitor {self.name!r} is not measured: {hint}")
         metric_name = self.name.removeprefix("validation_")
         higher = any(metric.name == metric_name and metric.greater_is_better for metric in metrics)
-        self.sign = -1.0 if stop.mode == "max" or (stop.mode == "auto" and higher) else 1.0
-        self.state = EarlyStoppingState()
+        self.rule = StopRule(
+            -1.0 if stop.mode == "max" or (stop.mode == "auto" and higher) else 1.0,
+            stop.min_delta,
+            stop.patience,
+            stop.loss_below,
+            stop.restore_best,
+            network.parameters,
+        )
 
-    def update(self, epoch: int, values: Mapping[str, float], network: CompiledNetwork) -> bool:
-        """Add a measurement; return whether to stop."""
-        stop, last = self.stop, self.state
-        if stop.patience is not None or stop.restore_best:
-            value = self.sign * values[self.name]
-            # the first value that is not NaN is an improvement, even if it is infinite
-            if value < last.best - stop.min_delta or (last.best_epoch is None and value == value):
-                best_parameters = network.parameters.copy() if stop.restore_best else None
-                self.state = EarlyStoppingState(value, epoch, 0, best_parameters)
-            else:
-                self.state = last._replace(wait=last.wait + 1)
-        if stop.loss_below is not None and values["loss"] < stop.loss_below:
-            return True
-        return stop.patience is not None and self.state.wait >= stop.patience
+    @property
+    def state(self) -> EarlyStoppingState:
+        """The state after the last measurement."""
+        return EarlyStoppingState(*self.rule.state())
+
+    @state.setter
+    def state(self, state: EarlyStoppingState) -> None:
+        self.rule.restore(*state)
+
+    def state_before(self, epoch: int) -> EarlyStoppingState:
+        """Return the state before the measurement of an epoch, the last one or one to come."""
+        return EarlyStoppingState(*self.rule.state(epoch))
 
     def restore(self, network: CompiledNetwork) -> None:
         """Restore the best weights, if they were kept."""

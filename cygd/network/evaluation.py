@@ -1,16 +1,20 @@
-"""Evaluation: the loss and the metrics of some rows at the current weights."""
+"""Evaluation: the loss and the metrics of some rows at the current weights.
+
+The engine measures the loss and the built-in metrics; metrics in Python get the predictions of its pass.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cygd.components import Loss, Metric, Targets
+from cygd.components.metrics import build_scorer
 from cygd.network.compiled import CompiledNetwork
 
 Array = NDArray[Any]
@@ -39,10 +43,18 @@ class Rows:
     rows: NDArray[np.integer[Any]] | None = None
 
 
-Unscale = Callable[[Array], Array]  # from targets of the network to original units
+class Units(NamedTuple):
+    """The original units of the targets, in which metrics are measured: scale * y + shift."""
+
+    scale: NDArray[np.float64]  # (n_outputs,)
+    shift: NDArray[np.float64]
+
+    def restore(self, y: Array) -> Array:
+        """Return targets or outputs in original units, in their dtype."""
+        return (y.astype(np.float64) * self.scale + self.shift).astype(y.dtype, copy=False)
 
 
-def counted_targets(part: Part, unscale: Unscale | None) -> tuple[Array, Array | None]:
+def counted_targets(part: Part, units: Units | None) -> tuple[Array, NDArray[np.int64] | None]:
     """Return the targets that metrics compare, in original units, and the rows of the part that they are.
 
     A row of weight 0 takes no part; None means all rows of the part.
@@ -50,18 +62,16 @@ def counted_targets(part: Part, unscale: Unscale | None) -> tuple[Array, Array |
     y, weight = part.y, part.sample_weight
     if part.rows is not None:
         y, weight = y[part.rows], None if weight is None else weight[part.rows]
-    counted = None if weight is None or weight.all() else np.flatnonzero(weight)
+    counted = None if weight is None or weight.all() else np.flatnonzero(weight).astype(np.int64, copy=False)
     y = y if counted is None else y[counted]
-    return y if unscale is None else unscale(y), counted
+    return y if units is None else units.restore(y), counted
 
 
-def find_targets(
-    metrics: Sequence[Metric], loss: Loss, train: Part, unscale: Unscale | None
-) -> Targets | None:
+def find_targets(metrics: Sequence[Metric], loss: Loss, train: Part, units: Units | None) -> Targets | None:
     """Return the kind of the training targets, if a metric depends on it."""
     if not any(metric.classification for metric in metrics):
         return None
-    return Targets.of(counted_targets(train, unscale)[0], loss)
+    return Targets.of(counted_targets(train, units)[0], loss)
 
 
 def evaluate(
@@ -69,7 +79,7 @@ def evaluate(
     part: Part,
     metrics: Sequence[Metric] = (),
     *,
-    unscale: Unscale | None = None,
+    units: Units | None = None,
     targets: Targets | None = None,
     threads: int = 1,
 ) -> dict[str, float]:
@@ -77,51 +87,79 @@ def evaluate(
 
     `targets` is the kind of the training targets, by default that of these rows.
     """
-    evaluator = Evaluator(network, part, metrics, unscale, threads, targets=targets)
+    evaluator = Evaluator(network, part, metrics, units, threads, targets=targets)
     return evaluator.evaluate() | dict.fromkeys(evaluator.undefined, math.nan)
 
 
 class Evaluator:
-    """Evaluates the same rows repeatedly; what does not change is prepared once."""
+    """Evaluates the same rows repeatedly; what does not change is prepared once.
+
+    Attributes
+    ----------
+    names : list of str
+        Of all values: the loss, and the metrics that have a value.
+    compiled : list of str
+        Those that the engine measures, in its order.
+    undefined : dict of str to str
+        Metrics without a value on these rows, and what they need.
+    evaluation : Evaluation
+        The engine's.
+    """
 
     def __init__(
         self,
         network: CompiledNetwork,
         part: Part,
         metrics: Sequence[Metric],
-        unscale: Unscale | None,  # to original units, in which metrics are measured
+        units: Units | None,
         threads: int,
         prefix: str = "",
         targets: Targets | None = None,
     ) -> None:
-        self.network, self.unscale, self.threads = network, unscale, threads
-        self.dataset = network._dataset(part.x, part.y, part.sample_weight, part.rows)
-        self.n_rows = len(part.y) if part.rows is None else len(part.rows)
-        self.loss_name = f"{prefix}loss"
-        self.metrics: dict[str, Metric] = {}
-        self.undefined: dict[str, str] = {}  # the names of metrics without a value: what they need
-        if not metrics:
-            return
-        self.targets = targets or find_targets(metrics, network.loss_function, part, unscale)
-        self.y, self.counted = counted_targets(part, unscale)
+        self.network, self.units = network, units
+        self.names = [f"{prefix}loss"]
+        self.undefined: dict[str, str] = {}
+        self.in_python: dict[str, Metric] = {}
+        built_in: dict[str, str] = {}  # name: kernel
+        self.targets = targets or find_targets(metrics, network.loss_function, part, units)
+        self.y, self.counted = counted_targets(part, units)
         for metric in metrics:
+            name = prefix + metric.name
             metric.check_targets(self.y, self.targets)
-            if metric.is_defined(self.y, self.targets):
-                self.metrics[prefix + metric.name] = metric
+            if not metric.is_defined(self.y, self.targets):
+                self.undefined[name] = metric.needs
+                continue
+            self.names.append(name)
+            if metric.kernel is None:
+                self.in_python[name] = metric
             else:
-                self.undefined[prefix + metric.name] = metric.needs
+                built_in[name] = metric.kernel
+        self.compiled = [self.names[0], *built_in]
+        self.dataset = network._dataset(part.x, part.y, part.sample_weight, part.rows)
+        self.evaluation = network._kernels.Evaluation(
+            network._engine,
+            self.dataset,
+            threads,
+            scorer=build_scorer(list(built_in.values()), self.y, self.targets) if built_in else None,
+            counted=self.counted,
+            scale=None if units is None else units.scale,
+            shift=None if units is None else units.shift,
+            predict=bool(self.in_python),
+        )
 
     def evaluate(self) -> dict[str, float]:
         """Return the loss and the metrics at the current weights, by name."""
-        network = self.network
-        if not self.metrics:
-            return {self.loss_name: network._pass(self.dataset, threads=self.threads)}
+        measured = self.network._call_engine(self.evaluation.measure)
+        values = dict(zip(self.compiled, measured, strict=True)) | self.measure_in_python()
+        return {name: values[name] for name in self.names}
+
+    def measure_in_python(self) -> dict[str, float]:
+        """Return the metrics in Python of the last predictions of the engine."""
+        if not self.in_python:
+            return {}
         # a new array each time: a metric may keep the one that it was given
-        out = np.empty((self.n_rows, network.n_outputs), network.dtype)
-        values = {self.loss_name: network._pass(self.dataset, out=out, threads=self.threads)}
+        out = self.evaluation.predictions.copy()
         out = out if self.counted is None else out[self.counted]
-        if self.unscale is not None:
-            out = self.unscale(out)
-        for name, metric in self.metrics.items():
-            values[name] = metric.measure(self.y, out, self.targets)
-        return values
+        if self.units is not None:
+            out = self.units.restore(out)
+        return {name: metric.measure(self.y, out, self.targets) for name, metric in self.in_python.items()}

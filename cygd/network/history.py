@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from math import nan
 from typing import Any, Self, TypeVar
 
+import numpy as np
+
+from cygd.network.epoch_rows import EpochRows
 from cygd.network.training_state import TrainingState
 
 AnyHistory = TypeVar("AnyHistory", bound="History")
@@ -60,14 +63,25 @@ class History(dict[str, list[float]]):
         history._add_rows(rows)
         return history
 
-    def append(self, values: Mapping[str, float]) -> None:
-        """Append one row of measurements; what it lacks is NaN."""
-        count = len(self.get("epoch", []))
-        for name in values:
-            self.setdefault(name, [nan] * count)
+    def extend(self, rows: EpochRows, undefined: Collection[str] = ()) -> None:
+        """Append the measured rows; `undefined` metrics, which have no column, are NaN."""
+        count = int(rows.measured.sum())
+        if not count:
+            return
+        epochs = (np.flatnonzero(rows.measured) + rows.first).tolist()
+        seconds = rows.values[rows.measured, rows.names.index("seconds")].tolist()
+        columns = {"epoch": epochs, "seconds": seconds}
+        columns |= {name: rows.column(name) for name in rows.names[: rows.n_measured]}
+        self._extend(columns | {name: [nan] * count for name in undefined}, count)
+
+    def _extend(self, columns: Mapping[str, list[float]], count: int) -> None:
+        """Append the columns of measured rows; what one lacks is NaN."""
+        earlier = len(self.get("epoch", []))
+        for name in columns:
+            self.setdefault(name, [nan] * earlier)
         for name in dict.keys(self):
             if name not in UNMEASURED:
-                self[name].append(values.get(name, nan))
+                self[name] += columns.get(name) or [nan] * count
 
     def restore(self, state: TrainingState) -> None:
         """Restore the rows before the epoch of a state, and the updates of that epoch."""
@@ -80,7 +94,7 @@ class History(dict[str, list[float]]):
         for epoch, row in enumerate(rows):
             if "loss" in row:
                 measured = {name: row[name] for name in row if name not in UNMEASURED}
-                self.append({"epoch": epoch, **measured})
+                self._extend({"epoch": [epoch], **{name: [value] for name, value in measured.items()}}, 1)
         for name in UNMEASURED:
             self[name] = [row[name] for row in rows if name in row]
 

@@ -28,7 +28,7 @@ from cygd.network.evaluation import Rows
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import History
 from cygd.network.last_optimizer import LastOptimizer
-from cygd.network.training import OnEpoch, TrainingLoop
+from cygd.network.training import CallbackListener, OnEpoch, TrainingLoop
 from cygd.network.updates import Update
 
 Array = NDArray[Any]
@@ -358,7 +358,7 @@ class Network(CompiledNetwork):
             data=data,
             options=options,
             validation=validation and self._part("validation ", *validation, None, check_finite),
-            on_epoch=callback,
+            listener=callback and CallbackListener(callback),
         )
 
     def _part(

@@ -1,6 +1,6 @@
 """The training loop: schedule, measurements, early stopping, callbacks.
 
-Epochs run in the engine, as many in one call as possible: up to the next measurement, unless a callback
+Epochs run in the engine, which measures them, as many in one call as fit into about 20 ms, unless a callback
 or a schedule that watches the loss needs each one. A row of measurements belongs to the weights after its
 epoch; row 0 to the weights before the first update.
 """
@@ -13,24 +13,59 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import Any, Protocol
 
 from cygd.errors import DataError
 from cygd.network.compiled import CompiledNetwork
-from cygd.network.early_stopping import EarlyStoppingMonitor, EarlyStoppingState
-from cygd.network.evaluation import Evaluator, Part, find_targets
+from cygd.network.early_stopping import EarlyStoppingMonitor
+from cygd.network.epoch_rows import EpochRows
+from cygd.network.evaluation import Part, Units
 from cygd.network.fit_options import FitOptions
-from cygd.network.history import UNMEASURED, History
+from cygd.network.history import History
 from cygd.network.last_optimizer import LastOptimizer
+from cygd.network.recording import Recording
 from cygd.network.training_state import TrainingState
 from cygd.network.updates import Update, UpdateRunner, build_trainer
 
 log = logging.getLogger("cygd")
 
-Array = NDArray[Any]
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
+MAX_EPOCHS_PER_CALL = 1024
+CALL_MILLISECONDS = 20.0  # after which rows are reported to a listener
+
+
+class EpochListener(Protocol):
+    """Follows a training from row 0 on."""
+
+    @property
+    def every_epoch(self) -> bool:
+        """Whether a call of the engine must end after each epoch."""
+
+    def next_pause(self, epoch: int) -> int | None:
+        """Return the next epoch after which a call of the engine must end, if there is one."""
+
+    def on_rows(self, rows: EpochRows) -> bool:
+        """Follow consecutive epochs; return True to stop."""
+
+
+class CallbackListener:
+    """Calls a function with every epoch and its values."""
+
+    every_epoch = True
+
+    def __init__(self, callback: OnEpoch) -> None:
+        self.callback = callback
+
+    def next_pause(self, epoch: int) -> int | None:
+        """Return None: every epoch is one."""
+        return None
+
+    def on_rows(self, rows: EpochRows) -> bool:
+        """Call the function; return True to stop."""
+        stopped = False
+        for epoch, values in rows:
+            stopped = bool(self.callback(epoch, values)) or stopped
+        return stopped
 
 
 @dataclass
@@ -41,10 +76,10 @@ class TrainingLoop:
     data: Part  # to train on; x, y and row numbers of dtype uint32 are never copied
     options: FitOptions
     validation: Part | None = None  # to measure on too
-    unscale: Callable[[Array], Array] | None = None  # to original units, in which metrics are measured
-    on_epoch: OnEpoch | None = None  # on_epoch(epoch, values), from epoch 0 on; a true value stops
+    units: Units | None = None  # the original units of the targets, in which metrics are measured
+    listener: EpochListener | None = None
     # continue a training with the same options from this state, with the same bits; the row of its epoch is
-    # measured, and passed to on_epoch, once more
+    # measured, and reported, once more
     start: TrainingState | None = None
     # is given a function that returns the current state at any time; None after the end
     on_start: Callable[[Callable[[], TrainingState | None]], None] | None = None
@@ -54,7 +89,8 @@ class TrainingLoop:
         options = self.options
         self.stop: EarlyStoppingMonitor | None = None
         if options.stop is not None:
-            self.stop = EarlyStoppingMonitor(options.stop, options.metrics, self.validation is not None)
+            validated = self.validation is not None
+            self.stop = EarlyStoppingMonitor(options.stop, options.metrics, validated, self.network)
         # what is never measured can neither stop the training nor reduce its rate
         watched = self.stop is not None or options.schedule.watcher is not None
         self.evaluate_every = options.evaluate_every or (1 if watched else 0)
@@ -62,7 +98,6 @@ class TrainingLoop:
         self.finished = False
         self.pending_rates: list[float] = []  # of the current call of the engine
         self.monitored: float | None = None  # for a schedule that watches the loss
-        self.stop_state: tuple[int, EarlyStoppingState] | None = None  # before the row of an epoch
 
     def run(self) -> History:
         """Train to the end and return the history.
@@ -76,7 +111,7 @@ class TrainingLoop:
             if options.epochs:
                 self.trainer = build_trainer(
                     self.network,
-                    self.evaluators[0].dataset,
+                    self.recording.evaluators[0].dataset,
                     self.updater,
                     options,
                     options.rows_per_batch(len(self.data.x)),
@@ -84,7 +119,7 @@ class TrainingLoop:
                 )
             running = self._begin()
             while running:
-                running = self.advance(self._next_rates()) and self._end_epoch()
+                running = self.advance(self._next_rates())
             return self._finish()
 
     def steps(self) -> Generator[Update, None, History]:
@@ -99,8 +134,11 @@ class TrainingLoop:
             while running:
                 [rate] = self._next_rates(most=1)
                 loss = yield from runner.run_epoch(self.history.epochs + 1, rate)
-                self._append_epochs([] if loss is None else [loss], [rate], diverged=loss is None)
-                running = loss is not None and self._end_epoch()
+                if loss is None:
+                    self.history.status = "diverged"
+                    break
+                self._append_epoch(loss, rate)
+                running = self._report_current()
             return self._finish()
 
     # before the first update ----------------------------------------------------------------------
@@ -123,21 +161,22 @@ class TrainingLoop:
         if self.start is not None:
             self._restore(self.start)
         self.earlier_epochs = network.epochs - self.history.epochs  # of earlier fits
-        self.penalized = any(layer.l1 or layer.l2 for layer in network.layers)
-        shared = (options.metrics, self.unscale, options.threads or 1)
-        targets = find_targets(options.metrics, network.loss_function, self.data, self.unscale)
-        parts = {"": self.data, "validation_": self.validation}
-        self.evaluators = [
-            Evaluator(network, part, *shared, prefix=prefix, targets=targets)
-            for prefix, part in parts.items()
-            if part is not None
-        ]
-        self.undefined = {name: needs for each in self.evaluators for name, needs in each.undefined.items()}
+        self.recording = Recording(
+            network,
+            self.data,
+            self.validation,
+            options.metrics,
+            self.units,
+            options.threads or 1,
+            self.stop,
+        )
         self._report_undefined()
+        limit = math.inf if self.listener is None else CALL_MILLISECONDS
+        self.recording.prepare(self.evaluate_every, options.epochs, limit)
 
     def _report_undefined(self) -> None:
         """Warn of metrics without a value; raise a DataError if early stopping monitors one."""
-        for name, needs in self.undefined.items():
+        for name, needs in self.recording.undefined.items():
             if self.stop is not None and name == self.stop.name:
                 raise DataError(f"stop: monitor {name!r} cannot be computed: it needs {needs}")
             log.warning("%s cannot be computed and stays empty: it needs %s", name, needs)
@@ -157,18 +196,22 @@ class TrainingLoop:
         """Measure row 0, or the row of the state to continue from; return whether to train."""
         if self.on_start is not None:
             self.on_start(self.state)
-        return self._end_epoch()
+        return self._report_current()
 
     # epochs -----------------------------------------------------------------------------------------
 
     def _next_rates(self, most: int | None = None) -> list[float]:
         """Return the learning rates of the epochs up to the next one that Python must see."""
         epoch, epochs = self.history.epochs, self.options.epochs
-        count = min(epochs - epoch, most or epochs)
-        if self.evaluate_every:
+        count = min(epochs - epoch, most or MAX_EPOCHS_PER_CALL)
+        listener = self.listener
+        if self.evaluate_every and self.recording.in_python:
             count = min(count, self.evaluate_every - epoch % self.evaluate_every)
-        if self.on_epoch is not None or self.schedule.watches:
+        if self.schedule.watches or (listener is not None and listener.every_epoch):
             count = 1
+        pause = None if listener is None else listener.next_pause(epoch)
+        if pause is not None:
+            count = min(count, pause - epoch)
         rate = float(self.options.optimizer.learning_rate)
         if self.schedule.steady:
             return [rate] * count
@@ -178,28 +221,31 @@ class TrainingLoop:
         ]
 
     def advance(self, rates: list[float]) -> bool:
-        """Run epochs in the engine; return False if one diverged."""
+        """Run epochs in the engine and report them; return whether to continue."""
         self.pending_rates = rates
+        recorder = self.recording.recorder
+        recorder.begin(self.history.epochs, self._seconds())
         try:
-            losses, diverged = self.network._call_engine(self.trainer.run, rates)
+            _, diverged = self.network._call_engine(self.trainer.run, rates, recorder)
+            self._sync_from_engine()
         except BaseException:
             self._sync_from_engine()  # with the epochs before the one that failed
+            self._report(self.recording.take())
             raise
-        self.network.epochs, self.network.updates = self.trainer.epochs, self.trainer.updates
-        self._append_epochs(losses, rates, diverged)
-        return not diverged
-
-    def _append_epochs(self, losses: list[float], rates: list[float], diverged: bool) -> None:
-        """Append completed epochs to the history."""
-        history = self.history
-        history["running_loss"] += losses
-        history["learning_rate"] += rates[: len(losses)]
-        history.epochs += len(losses)
         if diverged:
-            history.status = "diverged"
+            self.history.status = "diverged"
+        rows = self.recording.take()
+        stopped = recorder.stopped or (self.recording.stops_here and self.recording.stops_after(rows))
+        return self._continues(self._report(rows) or stopped) and not diverged
+
+    def _append_epoch(self, loss: float, rate: float) -> None:
+        """Append a completed epoch to the history."""
+        self.history["running_loss"].append(loss)
+        self.history["learning_rate"].append(rate)
+        self.history.epochs += 1
 
     def _sync_from_engine(self) -> None:
-        """Append epochs that the engine has completed and the history lacks because of an interrupt."""
+        """Append the epochs that the engine has completed, all or those that an interrupt left out."""
         trainer, network, history = self.trainer, self.network, self.history
         if trainer is None:
             return
@@ -210,45 +256,35 @@ class TrainingLoop:
             missing = history.epochs - len(history[name])
             history[name] += values[-missing:] if missing else []
 
-    def _end_epoch(self) -> bool:
-        """Measure if it is time to, call the callback, and return whether to continue."""
-        history, last = self.history, self._last_update()
-        epoch, is_last = history.epochs, history.epochs == self.options.epochs
-        measured = is_last or (self.evaluate_every > 0 and epoch % self.evaluate_every == 0)
-        values = self.measure() | last if measured else last
-        values["seconds"] = time.perf_counter() - self.began
-        stopped = False
-        if measured:
-            self._append_row(epoch, values)
-            self.monitored = _monitored(values)
-            if self.stop is not None:
-                self.stop_state = (epoch, self.stop.state)
-                stopped = self.stop.update(epoch, values, self.network)
-        if self.on_epoch is not None:
-            stopped = bool(self.on_epoch(epoch, dict(values))) or stopped
-        if stopped and not is_last:
-            history.status = "stopped"
-        return not stopped and epoch < self.options.epochs
+    def _report_current(self) -> bool:
+        """Measure the current weights if it is time to, report them, and return whether to continue."""
+        rows = self.recording.current(self.history.epochs, self._last_update(), self._seconds())
+        stopped = self.recording.stops_after(rows)
+        return self._continues(self._report(rows) or stopped)
+
+    def _report(self, rows: EpochRows) -> bool:
+        """Add rows to the history and show them to the listener; return whether it stops the training."""
+        if not len(rows):
+            return False
+        self.history.extend(rows, self.recording.undefined)
+        if rows.measured[-1] and self.schedule.watches:
+            self.monitored = _monitored(dict(zip(rows.names, rows.values[-1].tolist(), strict=True)))
+        return self.listener is not None and self.listener.on_rows(rows)
+
+    def _continues(self, stopped: bool) -> bool:
+        """Return whether another epoch follows."""
+        last = self.history.epochs == self.options.epochs
+        if stopped and not last:
+            self.history.status = "stopped"
+        return not stopped and not last
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.began
 
     def _last_update(self) -> dict[str, float]:
         """Return the running loss and the learning rate of the last epoch; nothing before the first."""
         losses, rates = self.history["running_loss"], self.history["learning_rate"]
         return {"running_loss": losses[-1], "learning_rate": rates[-1]} if losses else {}
-
-    def _append_row(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Append the measurements of an epoch to the history."""
-        row = {"epoch": epoch, "seconds": time.perf_counter() - self.began, **values}
-        row |= dict.fromkeys(self.undefined, math.nan)
-        self.history.append({name: row[name] for name in row if name not in UNMEASURED})
-
-    def measure(self) -> dict[str, float]:
-        """Return loss, metrics and penalty at the current weights, for training and validation rows."""
-        values: dict[str, float] = {}
-        for evaluator in self.evaluators:
-            values |= evaluator.evaluate()
-        if self.penalized:
-            values["penalty"] = self.network.penalty()
-        return values
 
     # the end ----------------------------------------------------------------------------------------
 
@@ -256,12 +292,14 @@ class TrainingLoop:
         """Measure the last epoch if it was not measured, restore the best weights, return the history."""
         history = self.history
         if history.epochs not in history.get("epoch", [])[-1:]:
-            self._append_row(history.epochs, self.measure())
+            last, seconds = self._last_update(), self._seconds()
+            rows = self.recording.current(history.epochs, last, seconds, due=True)
+            history.extend(rows, self.recording.undefined)
         if self.stop is not None:
             history.best_epoch = self.stop.state.best_epoch
             self.finished = True
             self.stop.restore(self.network)
-        history.seconds = time.perf_counter() - self.began
+        history.seconds = self._seconds()
         return history
 
     def state(self) -> TrainingState | None:
@@ -269,14 +307,12 @@ class TrainingLoop:
         if self.finished:
             return None
         self._sync_from_engine()  # an interrupt may have come before the history was updated
-        early_stopping = None if self.stop is None else self.stop.state
-        if self.stop_state is not None and self.stop_state[0] == self.history.epochs:
-            early_stopping = self.stop_state[1]
+        early_stopping = None if self.stop is None else self.stop.state_before(self.history.epochs)
         return TrainingState.of(
             self.network,
             self.updater,
             last=self._last_update(),
-            seconds=time.perf_counter() - self.began,
+            seconds=self._seconds(),
             early_stopping=early_stopping,
         )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cygd.components import Activation, Initializer, Loss, Metric, Optimizer, Schedule
     from cygd.components.loggers import Logger
     from cygd.data import DataSource
+    from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
 
 hookspec = pluggy.HookspecMarker("cygd")
@@ -70,6 +71,14 @@ def cygd_run_start(run: Run) -> None:
 @hookspec
 def cygd_epoch_end(run: Run, epoch: int, metrics: dict[str, float]) -> Literal["stop"] | None:
     """Called with the metrics of an epoch (0: before the first update); return "stop" to end the run."""
+
+
+@hookspec
+def cygd_epochs_end(run: Run, rows: EpochRows) -> Literal["stop"] | None:
+    """Called with consecutive epochs, about every 20 ms; return "stop" to end the run after them.
+
+    Unlike `cygd_epoch_end` it lets many short epochs run in one call of the core.
+    """
 
 
 @hookspec

@@ -45,11 +45,13 @@ from cygd.plugins.registration import (
 )
 
 if TYPE_CHECKING:
+    from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
 
 log = logging.getLogger("cygd")
 
 BUILT_IN = "cygd"
+MAY_STOP = ("cygd_epoch_end", "cygd_epochs_end")  # hooks that may return "stop"
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,25 @@ class Plugins:
 
     @property
     def listens(self) -> bool:
+        """Whether any plugin or logger follows the epochs."""
+        return bool(self.needs_every_epoch or self._calls("cygd_epochs_end"))
+
+    @property
+    def needs_every_epoch(self) -> bool:
         """Whether any plugin or logger implements `cygd_epoch_end`."""
         return bool(self._calls("cygd_epoch_end"))
 
     def run_start(self, run: Run) -> None:
         """Call `cygd_run_start`."""
         self._call_all("cygd_run_start", lambda: {"run": run})
+
+    def epochs_end(self, run: Run, rows: EpochRows) -> bool:
+        """Call `cygd_epochs_end`, then `cygd_epoch_end` for each epoch; return True if a listener stops."""
+        stops = "stop" in self._call_all("cygd_epochs_end", lambda: {"run": run, "rows": rows})
+        if self.needs_every_epoch:
+            for epoch, metrics in rows:
+                stops = self.epoch_end(run, epoch, metrics) or stops
+        return stops
 
     def epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Call `cygd_epoch_end`; return True if a listener returns "stop"."""
@@ -329,7 +344,7 @@ class Plugins:
                 self._disable(loaded, hook, error, function)
                 continue
             results.append(result)
-            if result is not None and not (hook == "cygd_epoch_end" and result == "stop"):
+            if result is not None and not (hook in MAY_STOP and result == "stop"):
                 self._warn_ignored(loaded, hook, result)
         return results
 
@@ -350,7 +365,7 @@ class Plugins:
         """Warn once about a return value without a meaning."""
         if (loaded.name, hook) not in self._warned:
             self._warned.add((loaded.name, hook))
-            expected = 'None or "stop"' if hook == "cygd_epoch_end" else "None"
+            expected = 'None or "stop"' if hook in MAY_STOP else "None"
             log.warning("%s, hook %s: expected %s, got %.100r; it is ignored", loaded, hook, expected, result)
 
 

@@ -23,7 +23,7 @@ COMPONENT_HOOKS: dict[str, type[Component]] = {kind.hook: kind.component for kin
 # hook -> the arguments of its specification
 RUN_HOOKS: dict[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(getattr(hookspecs, name)).parameters)
-    for name in ("cygd_run_start", "cygd_epoch_end", "cygd_run_end", "cygd_run_error")
+    for name in ("cygd_run_start", "cygd_epoch_end", "cygd_epochs_end", "cygd_run_end", "cygd_run_error")
 }
 HOOKS = [*COMPONENT_HOOKS, *RUN_HOOKS]
 

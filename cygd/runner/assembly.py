@@ -20,7 +20,7 @@ import numpy as np
 
 from cygd import config
 from cygd.components import Component
-from cygd.data import PreparedData, prepare
+from cygd.data import PreparedData, Preprocessing, prepare
 from cygd.data.sources.frame import check_named_columns
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
@@ -306,11 +306,18 @@ def _data_problems(experiment: config.Experiment, prepared: PreparedData) -> Ite
             return
 
 
+def target_units(preprocessing: Preprocessing) -> evaluation.Units | None:
+    """Return the original units of the targets, if preprocessing scales them."""
+    if not preprocessing.target_scale:
+        return None
+    return evaluation.Units(np.array(preprocessing.target_scale), np.array(preprocessing.target_shift))
+
+
 def _metric_problems(experiment: config.Experiment, prepared: PreparedData) -> Iterator[Problem]:
     """Yield the metrics that the targets do not fit, and a monitor or objective without a value."""
     metrics = [spec.component for spec in experiment.metrics]
-    unscale = prepared.preprocessing.inverse_targets
-    targets = evaluation.find_targets(metrics, experiment.loss.component, prepared.train, unscale)
+    units = target_units(prepared.preprocessing)
+    targets = evaluation.find_targets(metrics, experiment.loss.component, prepared.train, units)
     parts = {"": prepared.train, "validation_": prepared.validation, "test_": prepared.test}
     watching = {
         "stop.monitor": experiment.stop and experiment.stop.monitor,
@@ -319,7 +326,7 @@ def _metric_problems(experiment: config.Experiment, prepared: PreparedData) -> I
     for prefix, part in parts.items():
         if part is None or not metrics:
             continue
-        y, _ = evaluation.counted_targets(part, unscale)
+        y, _ = evaluation.counted_targets(part, units)
         for index, metric in enumerate(metrics):
             name = prefix + metric.name
             try:

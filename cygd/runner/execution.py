@@ -15,6 +15,7 @@ from cygd import config
 from cygd.errors import CheckpointError, ConfigError, CygdError, RunError, RunInterrupted
 from cygd.files import remove_durably
 from cygd.network import History, TrainingState
+from cygd.network.epoch_rows import UNMEASURED, EpochRows
 from cygd.network.serialization import parameter_arrays
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import evaluate, fit_options, training_loop
@@ -26,7 +27,7 @@ from cygd.tracking.environment import describe_environment, file_hashes, warn_if
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
-from cygd.tracking.signals import ignore_signals
+from cygd.tracking.signals import DeferredSignals, ignore_signals
 
 log = logging.getLogger("cygd")
 
@@ -66,8 +67,9 @@ class Execution:
         self.state = None if resume_point is None else resume_point.state
         self.checkpoints: CheckpointWriter | None = None
         self.get_state: Callable[[], TrainingState | None] | None = None
-        # one row per completed epoch, beginning with row 0
-        self.rows = [] if self.state is None else [dict(row) for row in self.state.rows]
+        self.history = History.of_rows([] if self.state is None else self.state.rows)
+        self.last_row: Mapping[str, float] = {}
+        self.signals = DeferredSignals()
         self.start_time = time.perf_counter() - (0.0 if self.state is None else self.state.seconds)
         self.model = Model(assembly.network, assembly.data.preprocessing)
         self.run_context: Run | None = None
@@ -151,22 +153,36 @@ class Execution:
         loop = training_loop(
             self.assembly,
             fit_options(self.experiment, self.threads),
-            on_epoch=self.on_epoch,
+            listener=self,
             start=self.state,
             on_start=self.on_start,
         )
-        return loop.run()
+        self.history = loop.history
+        if self.every_epoch:
+            return loop.run()
+        with self.signals:
+            return loop.run()
 
     def on_start(self, get_state: Callable[[], TrainingState | None]) -> None:
         """Keep the function that returns the current training state."""
         self.get_state = get_state
 
-    def on_epoch(self, epoch: int, values: dict[str, float]) -> bool:
-        """Record the row of an epoch, and return True if a listener stops the run."""
+    @property
+    def every_epoch(self) -> bool:
+        """Whether Python code must see each epoch, or may be interrupted in the middle of one."""
+        has_python_code: bool = self.assembly.network._engine.has_python_components
+        return has_python_code or self.assembly.plugins.needs_every_epoch
+
+    def next_pause(self, epoch: int) -> int | None:
+        """Return the next epoch with a checkpoint."""
+        return None if self.checkpoints is None else self.checkpoints.next_epoch(epoch)
+
+    def on_rows(self, rows: EpochRows) -> bool:
+        """Record consecutive epochs, and return True if a listener stops the run."""
         assert self.run_context is not None
         assert self.checkpoints is not None
-        self.rows.append(values)  # not copied: listeners get copies
-        stop = self.assembly.plugins.epoch_end(self.run_context, epoch, values)
+        *_, (epoch, self.last_row) = rows
+        stop = self.assembly.plugins.epochs_end(self.run_context, rows)
         self.csv.check()
         if self.checkpoints.should_save(epoch, last=epoch == self.experiment.train.epochs):
             try:
@@ -174,6 +190,7 @@ class Execution:
             except CheckpointError as error:  # training can continue without checkpoints
                 log.warning("%s", error.message, extra={"hint": error.hint})
                 self.checkpoints.disable()
+        self.signals.deliver()
         return stop
 
     def save_checkpoint(self) -> None:
@@ -237,16 +254,14 @@ class Execution:
     @property
     def epochs(self) -> int:
         """The number of completed epochs."""
-        return max(0, len(self.rows) - 1)
+        return self.history.epochs
 
     def partial_result(self, status: str) -> Result:
         """Return the result of a run that did not finish; its metrics are those of the last row."""
-        last_row = self.rows[-1] if self.rows else {}
-        not_metrics = {"running_loss", "learning_rate", "seconds"}
         return Result(
             status=status,
-            metrics={name: value for name, value in last_row.items() if name not in not_metrics},
-            history=History.of_rows(self.rows),
+            metrics={name: value for name, value in self.last_row.items() if name not in UNMEASURED},
+            history=self.history,
             model=self.model,
             directory=self.directory.path,
             epochs=self.epochs,

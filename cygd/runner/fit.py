@@ -8,7 +8,7 @@ from typing import Any
 from cygd import config
 from cygd.network import EarlyStopping, FitOptions, History, evaluation
 from cygd.network.training import TrainingLoop
-from cygd.runner.assembly import Assembly
+from cygd.runner.assembly import Assembly, target_units
 
 
 def fit(assembly: Assembly, threads: int, **options: Any) -> History:
@@ -23,7 +23,7 @@ def training_loop(assembly: Assembly, options: FitOptions, **callbacks: Any) -> 
         data=assembly.data.train,
         options=options,
         validation=assembly.data.validation,
-        unscale=assembly.data.preprocessing.inverse_targets,
+        units=target_units(assembly.data.preprocessing),
         **callbacks,
     )
 
@@ -45,8 +45,8 @@ def evaluate(assembly: Assembly, threads: int) -> dict[str, float]:
     """Return the loss and the metrics of all parts of the data at the current weights."""
     data = assembly.data
     metrics = [spec.component for spec in assembly.experiment.metrics]
-    unscale = data.preprocessing.inverse_targets
-    targets = evaluation.find_targets(metrics, assembly.network.loss_function, data.train, unscale)
+    units = target_units(data.preprocessing)
+    targets = evaluation.find_targets(metrics, assembly.network.loss_function, data.train, units)
     values: dict[str, float] = {}
     for prefix, part in (("", data.train), ("validation_", data.validation), ("test_", data.test)):
         if part is not None:
@@ -54,7 +54,7 @@ def evaluate(assembly: Assembly, threads: int) -> dict[str, float]:
                 assembly.network,
                 part,
                 metrics,
-                unscale=unscale,
+                units=units,
                 targets=targets,
                 threads=threads,
             )

@@ -16,8 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cygd.components.loggers import Logger
+from cygd.network.epoch_rows import EpochRows
 from cygd.plugins.component_checks import ComponentCheckError, failing_as
 from cygd.plugins.discovery import LoadedPlugin
+from cygd.plugins.manager import MAY_STOP
 from cygd.plugins.registration import collect_run_hooks
 from cygd.testing.arrays import guarded
 
@@ -74,12 +76,14 @@ def check_logger(logger: Logger | Callable[[], object]) -> None:
 def _completed(call: _Caller) -> None:
     call("cygd_run_start")
     for epoch, metrics in enumerate(EPOCHS):
+        call("cygd_epochs_end", rows=EpochRows.of_epoch(epoch, metrics))
         call("cygd_epoch_end", epoch=epoch, metrics=metrics)
     call("cygd_run_end", result=_result(call.run))
 
 
 def _failed(call: _Caller) -> None:
     call("cygd_run_start")
+    call("cygd_epochs_end", rows=EpochRows.of_epoch(0, EPOCHS[0]))
     call("cygd_epoch_end", epoch=0, metrics=EPOCHS[0])
     call("cygd_run_error", error=RuntimeError("the test run failed"))
 
@@ -140,8 +144,8 @@ class _Caller:
         if metrics is not None:
             arguments["metrics"] = dict(metrics)
         result = self._call(hook, arguments)
-        if result is not None and not (hook == "cygd_epoch_end" and result == "stop"):
-            expected = 'None or "stop"' if hook == "cygd_epoch_end" else "None"
+        if result is not None and not (hook in MAY_STOP and result == "stop"):
+            expected = 'None or "stop"' if hook in MAY_STOP else "None"
             raise ComponentCheckError(f"{self.what}: {hook}: expected {expected}, got {result!r}")
         # compared as text, in which NaN equals NaN
         if metrics is not None and repr(arguments["metrics"]) != repr(metrics):

@@ -236,6 +236,10 @@ class CheckpointWriter:
             return True
         return self.seconds is not None and time.monotonic() - self._last_time >= self.seconds
 
+    def next_epoch(self, epoch: int) -> int | None:
+        """Return the next epoch that is due by its number, if there is one."""
+        return epoch - epoch % self.every + self.every if self.every else None
+
     def disable(self) -> None:
         """Save no more checkpoints."""
         self.every, self.seconds, self._has_files = 0, None, False

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from cygd.errors import CheckpointError
+from cygd.network.epoch_rows import EpochRows
 from cygd.tracking.stored_files import read_bytes
 
 
@@ -45,14 +46,21 @@ def format_header(columns: Sequence[str]) -> bytes:
     return (",".join(columns) + "\n").encode()
 
 
-def format_row(columns: Sequence[str], epoch: int, values: Mapping[str, float]) -> bytes:
-    r"""Return the line of one epoch.
-
-    >>> format_row(["epoch", "loss", "running_loss"], 3, {"running_loss": 0.5})
-    b'3,,0.5\n'
-    """
-    numbers = [repr(float(values[name])) if name in values else "" for name in columns[1:]]
-    return f"{epoch},{','.join(numbers)}\n".encode()
+def format_rows(columns: Sequence[str], rows: EpochRows) -> list[bytes]:
+    """Return the lines of consecutive epochs."""
+    n_measured = rows.n_measured
+    # where the cells of a row are in its values and an empty text; of a row that was measured or not
+    where = {name: index for index, name in enumerate(rows.names)}
+    empty = len(rows.names)
+    measured = [where.get(name, empty) for name in columns[1:]]
+    unmeasured = [index if index >= n_measured else empty for index in measured]
+    lines = []
+    flags = rows.measured.tolist()
+    for index, values in enumerate(rows.values.tolist()):
+        texts = [*map(repr, values), ""]
+        cells = [texts[k] for k in (measured if flags[index] else unmeasured)]
+        lines.append(f"{rows.first + index},{','.join(cells)}\n".encode())
+    return lines
 
 
 def extent_before(file: IO[bytes], epoch: int) -> Extent:

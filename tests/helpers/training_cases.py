@@ -6,7 +6,7 @@ from cygd import Network
 from cygd.components.optimizers import OPTIMIZERS
 from cygd.network import FitOptions
 from cygd.network.evaluation import Rows
-from cygd.network.training import TrainingLoop
+from cygd.network.training import CallbackListener, TrainingLoop
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(50, 3)), rng.normal(size=(50, 2))
@@ -36,7 +36,7 @@ def train(net, x, y, *, rows=None, validation=None, on_epoch=None, start=None, o
         data=Rows(x, y, rows=rows),
         options=FitOptions(**{"evaluate_every": 1, **options}),
         validation=validation,
-        on_epoch=on_epoch,
+        listener=on_epoch and CallbackListener(on_epoch),
         start=start,
         on_start=on_start,
     ).run()

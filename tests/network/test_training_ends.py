@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from cygd import Network
+from cygd import Metric, Network
 from cygd.components.optimizers import OPTIMIZERS
 from cygd.core import _f32, _f64
 from tests.helpers.training_cases import PLAIN, WITH_EVERYTHING, X, Y, network, optimizer, train
@@ -60,9 +60,9 @@ def engine_calls(monkeypatch):
     for module in (_f32, _f64):
 
         class Counted(module.Trainer):
-            def run(self, rates):
+            def run(self, rates, recorder):
                 calls.append(rates)
-                return super().run(rates)
+                return super().run(rates, recorder)
 
         monkeypatch.setattr(module, "Trainer", Counted)
     return calls
@@ -81,9 +81,9 @@ def interrupt(monkeypatch):
     for module in (_f32, _f64):
 
         class Announced(module.Trainer):
-            def run(self, rates):
+            def run(self, rates, recorder):
                 entered.set()
-                return super().run(rates)
+                return super().run(rates, recorder)
 
         monkeypatch.setattr(module, "Trainer", Announced)
     # no thread switch on time: the sender runs only if the engine releases the GIL
@@ -143,11 +143,14 @@ def test_unobserved_epochs_are_one_engine_call(name, case, dtype, engine_calls):
     assert net.epochs == 7
 
 
-def test_measurements_and_callbacks_return_to_python(engine_calls):
+def test_python_metrics_and_callbacks_return_to_python(engine_calls):
     network().fit(X, Y, epochs=7, evaluate_every=3)
-    assert len(engine_calls) == 3
+    assert len(engine_calls) == 1
+    worst = Metric("worst", lambda y, y_hat: abs(y - y_hat).max(), greater_is_better=False)
+    network().fit(X, Y, epochs=7, evaluate_every=3, metrics=[worst])
+    assert len(engine_calls) == 1 + 3
     network().fit(X, Y, epochs=7, callback=lambda epoch, values: None)
-    assert len(engine_calls) == 3 + 7
+    assert len(engine_calls) == 1 + 3 + 7
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

@@ -10,6 +10,7 @@ import pytest
 from cygd.components import OptionError
 from cygd.components.loggers import Logger
 from cygd.errors import PluginError
+from cygd.network.epoch_rows import EpochRows
 from cygd.testing import check_logger
 from cygd.tracking.loggers import LOGGERS, ConsoleLogger, CsvLogger, JsonlLogger
 from cygd.tracking.loggers.console import format_number
@@ -47,7 +48,7 @@ ROWS = [
 def feed(logger, run, rows):
     logger.cygd_run_start(run)
     for epoch, row in enumerate(rows):
-        logger.cygd_epoch_end(run, epoch, row)
+        logger.cygd_epochs_end(run, EpochRows.of_epoch(epoch, row))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ import math
 import pytest
 
 from cygd.errors import CheckpointError
-from cygd.tracking.metrics_file import Extent, extent_before, format_header, format_row, history_of, read_rows
+from cygd.network.epoch_rows import EpochRows
+from cygd.tracking.metrics_file import (
+    Extent,
+    extent_before,
+    format_header,
+    format_rows,
+    history_of,
+    read_rows,
+)
 
 COLUMNS = ["epoch", "loss", "running_loss"]
 ROWS = [{"loss": 1 / 3}, {"running_loss": math.inf}, {"loss": 0.25, "running_loss": 0.5}]
@@ -13,7 +21,7 @@ ROWS = [{"loss": 1 / 3}, {"running_loss": math.inf}, {"loss": 0.25, "running_los
 
 @pytest.fixture
 def file(tmp_path):
-    lines = [format_row(COLUMNS, epoch, row) for epoch, row in enumerate(ROWS)]
+    lines = [format_rows(COLUMNS, EpochRows.of_epoch(epoch, row))[0] for epoch, row in enumerate(ROWS)]
     path = tmp_path / "metrics.csv"
     path.write_bytes(format_header(COLUMNS) + b"".join(lines))
     return path

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from cygd import __main__
-from cygd.tracking.signals import TERMINATION_SIGNALS, ignore_signals, sigterm_as_interrupt
+from cygd.core import _f64
+from cygd.tracking.signals import TERMINATION_SIGNALS, DeferredSignals, ignore_signals, sigterm_as_interrupt
 
 
 def test_ctrl_c_is_ignored_and_the_handler_restored():
@@ -84,3 +85,49 @@ def test_sigterm_as_interrupt_does_nothing_in_other_threads():
     thread.start()
     thread.join()
     assert handlers == [signal.SIG_DFL]
+
+
+def test_deferred_signals_are_delivered_when_asked_for():
+    with DeferredSignals() as signals:
+        signals.deliver()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signals.deliver()
+        signals.deliver()  # once
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *TERMINATION_SIGNALS])
+@pytest.mark.usefixtures("default")
+def test_deferred_signals_are_delivered_at_the_end(number):
+    reached = []
+
+    def work():
+        with sigterm_as_interrupt(), DeferredSignals():
+            signal.raise_signal(number)
+            reached.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == [number]
+
+
+def test_deferred_signals_leave_other_handlers_alone():
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        with DeferredSignals():
+            signal.raise_signal(signal.SIGINT)
+            assert seen == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_deferred_signals_end_a_call_of_the_engine():
+    with DeferredSignals():
+        _f64.polling_threads.add(threading.get_ident())
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        finally:
+            _f64.polling_threads.discard(threading.get_ident())

@@ -3,10 +3,10 @@
 import zlib
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 import cygd
+from cygd.network.epoch_rows import EpochRows
 from cygd.tracking.loggers import WeightHashLogger, read_weight_hashes
 
 EXPERIMENT = {
@@ -41,22 +41,20 @@ def test_equal_runs_have_equal_hashes(tmp_path):
 
 def test_resumed_run_keeps_earlier_rows(tmp_path):
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
-    network = SimpleNamespace(parameters=np.zeros(3))
-    run = SimpleNamespace(directory=tmp_path, network=network, resumed=1)
+    run = SimpleNamespace(directory=tmp_path, resumed=1)
     logger = WeightHashLogger()
     logger.cygd_run_start(run)
-    logger.cygd_epoch_end(run, 1, {})
+    logger.cygd_epochs_end(run, EpochRows.of_epoch(1, {"seconds": 0.0}, 7))
     logger.cygd_run_end(run, None)
-    assert read_weight_hashes(tmp_path) == {0: "00000001", 1: f"{zlib.crc32(bytes(24)):08x}"}
+    assert read_weight_hashes(tmp_path) == {0: "00000001", 1: "00000007"}
 
 
 @pytest.mark.parametrize(("resumed", "kept"), [(0, []), (1, [0]), (2, [0, 1]), (7, [0, 1])])
 def test_kept_rows_are_not_rewritten(tmp_path, resumed, kept):
     (tmp_path / "hashes.csv").write_text("epoch,weights\n0,00000001\n1,00000002\n2,0000")
-    network = SimpleNamespace(parameters=np.zeros(3))
     # as if the process was killed before its first flush
     logger = WeightHashLogger()
-    logger.cygd_run_start(SimpleNamespace(directory=tmp_path, network=network, resumed=resumed))
+    logger.cygd_run_start(SimpleNamespace(directory=tmp_path, resumed=resumed))
     assert list(read_weight_hashes(tmp_path)) == kept
     logger.cygd_run_error(None, None)
 
@@ -65,12 +63,10 @@ def test_kept_rows_are_not_rewritten(tmp_path, resumed, kept):
 def test_file_without_a_header_is_rewritten(tmp_path, text):
     (tmp_path / "hashes.csv").write_text(text)
     logger = WeightHashLogger()
-    logger.cygd_run_start(
-        SimpleNamespace(directory=tmp_path, network=SimpleNamespace(parameters=np.zeros(3)), resumed=1)
-    )
-    logger.cygd_epoch_end(None, 1, {})
+    logger.cygd_run_start(SimpleNamespace(directory=tmp_path, resumed=1))
+    logger.cygd_epochs_end(None, EpochRows.of_epoch(1, {"seconds": 0.0}, 7))
     logger.cygd_run_end(None, None)
-    assert (tmp_path / "hashes.csv").read_text() == f"epoch,weights\n1,{zlib.crc32(bytes(24)):08x}\n"
+    assert (tmp_path / "hashes.csv").read_text() == "epoch,weights\n1,00000007\n"
 
 
 def test_truncated_rows_are_ignored(tmp_path):

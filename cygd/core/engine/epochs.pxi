@@ -4,7 +4,7 @@
 # accumulators of a batch, then their sum and the update, each thread on its own range of the parameters. Only
 # the calling thread, number 0, calls Python.
 
-from libc.math cimport INFINITY, sqrt
+from libc.math cimport INFINITY, NAN, sqrt
 
 include "thread_team.pxi"
 
@@ -373,13 +373,19 @@ def forward_backward(Engine engine, ArrayDataset dataset, int threads, out=None,
     return loss
 
 
-def penalty(Engine engine, const real[::1] parameters):
+cdef double total_penalty(Engine engine, const real *parameters) noexcept nogil:
     """Return sum over weights of l1 |w| + l2 w^2 / 2."""
     cdef layer_t *layer
     cdef double total = 0
+    cdef Py_ssize_t index
     for index in range(engine.n_layers):
         layer = &engine.layers[index]
         if layer.l1 or layer.l2:
-            total += engine.kernels.penalty(&parameters[layer.w], layer.l1, layer.l2,
+            total += engine.kernels.penalty(parameters + layer.w, layer.l1, layer.l2,
                                             layer.n_in * layer.n_out)
     return total
+
+
+def penalty(Engine engine, const real[::1] parameters):
+    """Return sum over weights of l1 |w| + l2 w^2 / 2."""
+    return total_penalty(engine, &parameters[0])

@@ -123,13 +123,15 @@ cdef class Trainer:
             memcpy(job.parameters, &self.saved[0], size)
             self.optimizer.restore()
 
-    def run(self, list learning_rates):
+    def run(self, list learning_rates, Recorder recorder=None):
         """Run epochs without the GIL.
 
         Parameters
         ----------
         learning_rates : list of float
             The rate of each epoch.
+        recorder : Recorder, optional
+            Records each epoch; it may end the call.
 
         Returns
         -------
@@ -140,24 +142,34 @@ cdef class Trainer:
         cdef job_t job = self.job
         cdef Accumulators accumulators
         cdef Py_ssize_t k, n = len(learning_rates)
+        cdef int n_accumulators = self.max_accumulators
+        cdef Py_ssize_t chunk_rows = self.max_chunk_rows
+        cdef double rate, began
         cdef Py_ssize_t steps = (job.n_rows + job.batch_size - 1) // job.batch_size
         if self.losses.shape[0] < n:
             self.losses = np.empty(n)
         self.n_complete = 0
         for k in range(n):
             self.losses[k] = learning_rates[k]      # each epoch replaces its rate by its loss
-        job.polled = now()
-        accumulators = self.engine.acquire(self.max_accumulators, self.max_chunk_rows)
+        if recorder is not None:
+            n_accumulators = max(n_accumulators, recorder.max_accumulators)
+            chunk_rows = max(chunk_rows, recorder.max_chunk_rows)
+        began = job.polled = now()
+        accumulators = self.engine.acquire(n_accumulators, chunk_rows)
         job.accumulators = accumulators.items
         with nogil:
             for k in range(n):
                 job.batch.step = self.updates
-                self.train_epoch(&job, self.losses[k], &self.losses[k])
+                rate = self.losses[k]
+                self.train_epoch(&job, rate, &self.losses[k])
                 if job.status != RUNNING:
                     break
                 self.epochs += 1
                 self.updates += steps
                 self.n_complete += 1
+                if recorder is not None and (recorder.record(&job, self.losses[k], rate)
+                                             or now() - began > recorder.milliseconds):
+                    break
         self.engine.release(accumulators, job.chunks)
         raise_errors(&job, self.optimizer.errors if self.optimizer.errors.raised() else self.engine.errors)
         return self.running_losses, job.status == DIVERGED

@@ -19,6 +19,7 @@ from cygd.tracking.terminal import echo, encodable, is_interactive
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
 
 # maximum number of metrics on a line, and beside the progress bar
@@ -65,13 +66,17 @@ class ConsoleLogger:
         if is_interactive() and threading.current_thread() is threading.main_thread():
             self._progress = _progress_bar(self._epochs)
 
-    def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
+    def cygd_epochs_end(self, run: Run, rows: EpochRows) -> None:
         """Update the progress bar, or print a line at regular intervals."""
         if self._progress is not None:
-            self._update(self._progress, epoch, metrics)
-        elif epoch % self._stride == 0 or epoch == self._epochs:
-            width = len(str(self._epochs))
-            echo(f"epoch {epoch:>{width}}/{self._epochs}  {format_metrics(metrics)}".rstrip())
+            self._update(self._progress, rows)
+            return
+        shown = {*range(-(-rows.first // self._stride) * self._stride, rows.last + 1, self._stride)}
+        shown |= {self._epochs} & {rows.last}
+        width = len(str(self._epochs))
+        for epoch, metrics in rows if shown else ():
+            if epoch in shown:
+                echo(f"epoch {epoch:>{width}}/{self._epochs}  {format_metrics(metrics)}".rstrip())
 
     def cygd_run_end(self, run: Run, result: Result) -> None:
         """Print the result; on a terminal, draw the loss curves."""
@@ -89,10 +94,11 @@ class ConsoleLogger:
         """Remove the progress bar, so that it does not overlap the error message."""
         self._stop()
 
-    def _update(self, progress: Progress, epoch: int, metrics: dict[str, float]) -> None:
+    def _update(self, progress: Progress, rows: EpochRows) -> None:
         # there may be thousands of epochs per second
         now = time.monotonic()
-        if now - self._last_update >= UPDATE_INTERVAL or epoch == self._epochs:
+        if now - self._last_update >= UPDATE_INTERVAL or rows.last == self._epochs:
+            *_, (epoch, metrics) = rows
             text = encodable(escape_controls(format_metrics(metrics, MAX_ON_BAR)), sys.stderr)
             progress.update(progress.task_ids[0], completed=epoch, text=text)
             self._last_update = now

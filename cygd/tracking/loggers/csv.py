@@ -10,9 +10,10 @@ import time
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from cygd import files
-from cygd.tracking.metrics_file import Extent, column_names, extent_before, format_header, format_row
+from cygd.tracking.metrics_file import Extent, column_names, extent_before, format_header, format_rows
 
 if TYPE_CHECKING:
+    from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
 
 # seconds between flushes: short epochs must not wait for the disk, and readers must not wait long for rows
@@ -61,21 +62,21 @@ class CsvLogger:
             self._file.truncate()
         self._last = _LastRow((resumed or 0) - 1, Extent(), extent)
 
-    def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write the row of an epoch."""
+    def cygd_epochs_end(self, run: Run, rows: EpochRows) -> None:
+        """Write the rows of consecutive epochs."""
         if self._file is None:
             return
-        row = format_row(self._columns, epoch, metrics)
-        before = self._last.after
+        *earlier, last = format_rows(self._columns, rows)
+        before = self._last.after.extend(b"".join(earlier))
         try:
-            self._file.write(row)
+            self._file.writelines([*earlier, last])
             now = time.monotonic()
             if now - self._flush_time > FLUSH_INTERVAL:
                 self._file.flush()
                 self._flush_time = now
         except OSError as error:
             self._error = error
-        self._last = _LastRow(epoch, before, before.extend(row))
+        self._last = _LastRow(rows.last, before, before.extend(last))
         self._needs_sync = True
 
     def check(self) -> None:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 from cygd.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
 
 
@@ -40,12 +41,12 @@ class JsonlLogger:
         self._stream.seek(self._stream.tell())
         self._stream.truncate()
 
-    def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write and flush the line of an epoch."""
+    def cygd_epochs_end(self, run: Run, rows: EpochRows) -> None:
+        """Write and flush the lines of consecutive epochs."""
         if self._stream is not None:
-            values = {name: float(value) for name, value in metrics.items()}
-            line = {name: value if math.isfinite(value) else None for name, value in values.items()}
-            self._stream.write(json.dumps({"epoch": epoch, **line}) + "\n")
+            for epoch, values in rows:
+                line = {name: value if math.isfinite(value) else None for name, value in values.items()}
+                self._stream.write(json.dumps({"epoch": epoch, **line}) + "\n")
             self._stream.flush()
 
     def cygd_run_end(self, run: Run, result: Result) -> None:

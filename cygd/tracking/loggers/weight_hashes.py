@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
 
 NAME = "hashes.csv"
@@ -31,7 +31,6 @@ class WeightHashLogger:
         """Write the header; a resumed run keeps the rows before its first epoch."""
         path = run.directory / NAME
         kept = _rows_before(path, getattr(run, "resumed", None))
-        self._parameters = run.network.parameters.data
         if not kept:
             self._file = path.open("wb")
             self._file.write(HEADER)
@@ -41,11 +40,11 @@ class WeightHashLogger:
         self._file.seek(kept)
         self._file.truncate()
 
-    def cygd_epoch_end(self, run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        """Write the row of an epoch."""
-        if self._file is None:
-            return
-        self._file.write(b"%d,%08x\n" % (epoch, zlib.crc32(self._parameters)))
+    def cygd_epochs_end(self, run: Run, rows: EpochRows) -> None:
+        """Write the rows of consecutive epochs."""
+        if self._file is not None:
+            hashes = enumerate(rows.hashes.tolist(), rows.first)
+            self._file.writelines([b"%d,%08x\n" % row for row in hashes])
 
     def flush(self) -> None:
         """Flush the rows written so far, so that a killed run keeps them."""

@@ -1,0 +1,86 @@
+"""Rows of consecutive epochs: what training reports of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+# values of every epoch, measured or not: the last columns
+UNMEASURED = ("running_loss", "learning_rate", "seconds")
+
+
+@dataclass(frozen=True, eq=False)
+class EpochRows:
+    """What training reports of consecutive epochs.
+
+    Parameters
+    ----------
+    first : int
+        The epoch of the first row.
+    names : tuple of str
+        Of the columns. The last are running_loss, learning_rate and seconds; in a row before the first
+        update only seconds.
+    values : array of shape (n_rows, n_columns)
+    measured : array of bool, shape (n_rows,)
+        Whether more than the last columns was measured; else these are NaN.
+    hashes : array of uint32, shape (n_rows,)
+        The CRC-32 of the parameters after each epoch.
+
+    Examples
+    --------
+    >>> table, always = np.array([[0.5, 0.1], [np.nan, 0.2]]), np.array([True, False])
+    >>> rows = EpochRows(3, ("loss", "seconds"), table, always, np.zeros(2, np.uint32))
+    >>> list(rows)
+    [(3, {'loss': 0.5, 'seconds': 0.1}), (4, {'seconds': 0.2})]
+    """
+
+    first: int
+    names: tuple[str, ...]
+    values: NDArray[np.float64] = field(repr=False)
+    measured: NDArray[np.bool_] = field(repr=False)
+    hashes: NDArray[np.uint32] = field(repr=False)
+
+    @classmethod
+    def of_epoch(cls, epoch: int, values: Mapping[str, float], crc: int = 0) -> Self:
+        """Return the row of one epoch; without a `loss` it was not measured.
+
+        Examples
+        --------
+        >>> list(EpochRows.of_epoch(1, {"loss": 0.5, "running_loss": 0.6, "seconds": 0.1}))
+        [(1, {'loss': 0.5, 'running_loss': 0.6, 'seconds': 0.1})]
+        """
+        last = [name for name in UNMEASURED if name in values]
+        names = (*(name for name in values if name not in UNMEASURED), *last)
+        row = np.array([[values[name] for name in names]])
+        return cls(epoch, names, row, np.array(["loss" in values]), np.array([crc], np.uint32))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def last(self) -> int:
+        """The epoch of the last row."""
+        return self.first + len(self) - 1
+
+    @property
+    def n_measured(self) -> int:
+        """The number of columns that are measured: all but the last ones."""
+        return sum(name not in UNMEASURED for name in self.names)
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yield the epoch and the values of each row by name."""
+        always = self.names[self.n_measured :]
+        measured = self.measured.tolist()
+        for index, values in enumerate(self.values.tolist()):
+            names = self.names if measured[index] else always
+            yield self.first + index, dict(zip(names, values[-len(names) :], strict=True))
+
+    def column(self, name: str) -> list[float]:
+        """Return the values of a column in all rows, or in the measured ones if it is measured."""
+        values = self.values[:, self.names.index(name)]
+        selected: list[Any] = (values if name in UNMEASURED else values[self.measured]).tolist()
+        return selected
