@@ -132,6 +132,7 @@ class Recorder:
         every: int,
         epochs: int,
         milliseconds: float = ...,
+        hashed: bool = True,
         stop: StopRule | None = None,
         monitored: int = 0,
     ) -> None: ...

@@ -71,6 +71,11 @@ class EpochRows:
         """The number of columns that are measured: all but the last ones."""
         return sum(name not in UNMEASURED for name in self.names)
 
+    def last_values(self) -> dict[str, float]:
+        """Return the values of the last row by name."""
+        names = self.names if self.measured[-1] else self.names[self.n_measured :]
+        return dict(zip(names, self.values[-1].tolist()[-len(names) :], strict=True))
+
     def __iter__(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yield the epoch and the values of each row by name."""
         always = self.names[self.n_measured :]

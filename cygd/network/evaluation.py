@@ -117,6 +117,7 @@ class Evaluator:
         targets: Targets | None = None,
     ) -> None:
         self.network, self.units = network, units
+        self.dataset = network._dataset(part.x, part.y, part.sample_weight, part.rows)
         self.names = [f"{prefix}loss"]
         self.undefined: dict[str, str] = {}
         self.in_python: dict[str, Metric] = {}
@@ -135,7 +136,6 @@ class Evaluator:
             else:
                 built_in[name] = metric.kernel
         self.compiled = [self.names[0], *built_in]
-        self.dataset = network._dataset(part.x, part.y, part.sample_weight, part.rows)
         self.evaluation = network._kernels.Evaluation(
             network._engine,
             self.dataset,

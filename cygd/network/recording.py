@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,8 +49,11 @@ class Recording:
         self.stops_here = stop is not None and self.in_python
         self.recorder: Any = None  # the engine's
 
-    def prepare(self, evaluate_every: int, epochs: int, milliseconds: float) -> None:
-        """Create the engine's recorder for a training up to so many epochs, in calls of so long."""
+    def prepare(self, evaluate_every: int, epochs: int, milliseconds: float | None) -> None:
+        """Create the engine's recorder for a training up to so many epochs, in calls of so long.
+
+        With None nobody follows the training: a call takes as long as it needs.
+        """
         network, stop, column = self.network, self.stop, self.names.index
         self.evaluate_every, self.epochs = evaluate_every, epochs
         compiled = stop is not None and not self.stops_here
@@ -62,7 +66,8 @@ class Recording:
             n_columns=len(self.names),
             every=evaluate_every,
             epochs=epochs,
-            milliseconds=milliseconds,
+            milliseconds=math.inf if milliseconds is None else milliseconds,
+            hashed=milliseconds is not None,
             stop=stop.rule if compiled and stop is not None else None,
             monitored=column(stop.name) if compiled and stop is not None else 0,
         )

@@ -8,7 +8,6 @@ epoch; row 0 to the weights before the first update.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,15 +30,14 @@ log = logging.getLogger("cygd")
 
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
 MAX_EPOCHS_PER_CALL = 1024
-CALL_MILLISECONDS = 20.0  # after which rows are reported to a listener
 
 
 class EpochListener(Protocol):
     """Follows a training from row 0 on."""
 
     @property
-    def every_epoch(self) -> bool:
-        """Whether a call of the engine must end after each epoch."""
+    def milliseconds(self) -> float:
+        """After which a call of the engine ends; 0: after each epoch."""
 
     def next_pause(self, epoch: int) -> int | None:
         """Return the next epoch after which a call of the engine must end, if there is one."""
@@ -51,7 +49,7 @@ class EpochListener(Protocol):
 class CallbackListener:
     """Calls a function with every epoch and its values."""
 
-    every_epoch = True
+    milliseconds = 0.0
 
     def __init__(self, callback: OnEpoch) -> None:
         self.callback = callback
@@ -171,7 +169,7 @@ class TrainingLoop:
             self.stop,
         )
         self._report_undefined()
-        limit = math.inf if self.listener is None else CALL_MILLISECONDS
+        limit = None if self.listener is None else self.listener.milliseconds
         self.recording.prepare(self.evaluate_every, options.epochs, limit)
 
     def _report_undefined(self) -> None:
@@ -207,7 +205,7 @@ class TrainingLoop:
         listener = self.listener
         if self.evaluate_every and self.recording.in_python:
             count = min(count, self.evaluate_every - epoch % self.evaluate_every)
-        if self.schedule.watches or (listener is not None and listener.every_epoch):
+        if self.schedule.watches or (listener is not None and not listener.milliseconds):
             count = 1
         pause = None if listener is None else listener.next_pause(epoch)
         if pause is not None:
@@ -268,7 +266,7 @@ class TrainingLoop:
             return False
         self.history.extend(rows, self.recording.undefined)
         if rows.measured[-1] and self.schedule.watches:
-            self.monitored = _monitored(dict(zip(rows.names, rows.values[-1].tolist(), strict=True)))
+            self.monitored = _monitored(rows.last_values())
         return self.listener is not None and self.listener.on_rows(rows)
 
     def _continues(self, stopped: bool) -> bool:

@@ -31,6 +31,7 @@ from cygd.tracking.signals import DeferredSignals, ignore_signals
 
 log = logging.getLogger("cygd")
 
+CALL_MILLISECONDS = 20.0  # of a call of the engine, after which its rows are written
 INCOMPLETE = "the run folder could not be completed"
 
 
@@ -158,7 +159,7 @@ class Execution:
             on_start=self.on_start,
         )
         self.history = loop.history
-        if self.every_epoch:
+        if not self.milliseconds:
             return loop.run()
         with self.signals:
             return loop.run()
@@ -168,10 +169,12 @@ class Execution:
         self.get_state = get_state
 
     @property
-    def every_epoch(self) -> bool:
-        """Whether Python code must see each epoch, or may be interrupted in the middle of one."""
-        has_python_code: bool = self.assembly.network._engine.has_python_components
-        return has_python_code or self.assembly.plugins.needs_every_epoch
+    def milliseconds(self) -> float:
+        """After which a call of the engine ends; 0 if Python code must see or may end each epoch."""
+        if self.assembly.plugins.needs_every_epoch or self.assembly.network._engine.has_python_components:
+            return 0.0
+        seconds = self.experiment.checkpoint.seconds
+        return CALL_MILLISECONDS if seconds is None else min(CALL_MILLISECONDS, 1e3 * seconds)
 
     def next_pause(self, epoch: int) -> int | None:
         """Return the next epoch with a checkpoint."""
@@ -181,7 +184,7 @@ class Execution:
         """Record consecutive epochs, and return True if a listener stops the run."""
         assert self.run_context is not None
         assert self.checkpoints is not None
-        *_, (epoch, self.last_row) = rows
+        epoch, self.last_row = rows.last, rows.last_values()
         stop = self.assembly.plugins.epochs_end(self.run_context, rows)
         self.csv.check()
         if self.checkpoints.should_save(epoch, last=epoch == self.experiment.train.epochs):

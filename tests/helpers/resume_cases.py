@@ -69,17 +69,28 @@ def moons():
 
 def interrupt_at(monkeypatch, epoch, *, after=True, error=KeyboardInterrupt):
     """Raise an error in the next run at an epoch, before or after its hooks are called."""
-    epoch_end = Plugins.epoch_end
 
-    def interrupt(self, run, current, metrics):
+    def interrupt(run, current, call_hooks):
         if current == epoch and not after:
             raise error
-        stop = epoch_end(self, run, current, metrics)
+        stop = call_hooks()
         if current == epoch:
             raise error
         return stop
 
-    monkeypatch.setattr(Plugins, "epoch_end", interrupt)
+    at_each_epoch(monkeypatch, interrupt)
+
+
+def at_each_epoch(monkeypatch, follow):
+    """Call follow(run, epoch, call_hooks) after each epoch of the next runs, instead of their hooks."""
+    epochs_end = Plugins.epochs_end
+
+    def follow_row(self, run, rows):
+        assert len(rows) == 1
+        return follow(run, rows.last, lambda: epochs_end(self, run, rows))
+
+    monkeypatch.setattr(Plugins, "needs_every_epoch", True)
+    monkeypatch.setattr(Plugins, "epochs_end", follow_row)
 
 
 def outputs(directory):

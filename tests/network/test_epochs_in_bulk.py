@@ -22,7 +22,8 @@ COUNTS = ["accuracy", "precision", "recall", "f1", "roc_auc"]
 
 class Listener:
     def __init__(self, every_epoch):
-        self.every_epoch, self.rows, self.calls, self.hashes = every_epoch, [], 0, []
+        self.milliseconds = 0.0 if every_epoch else 20.0
+        self.rows, self.calls, self.hashes = [], 0, []
 
     def next_pause(self, epoch):
         return None

@@ -16,7 +16,7 @@ from cygd.cli.main import main
 from cygd.errors import ConfigError, RunError
 from cygd.plugins.manager import Plugins
 from tests.helpers import resume_cases
-from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN, assert_same, interrupt_at
+from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN, assert_same, at_each_epoch, interrupt_at
 
 here, moons = resume_cases.here, resume_cases.moons  # fixtures
 
@@ -278,15 +278,15 @@ def folded(moons):
 @pytest.mark.parametrize(("fold", "begun"), [(1, True), (2, True), (2, False), (3, True)])
 def test_interrupted_cross_validation_resumes(folded, monkeypatch, here, fold, begun):
     uninterrupted = cygd.run(folded, out="uninterrupted", plugins=["bent.py"])
-    epoch_end, interrupted_fold = Plugins.epoch_end, f"fold-{fold}"
+    interrupted_fold = f"fold-{fold}"
 
-    def interrupt(self, run, epoch, metrics):
+    def interrupt(run, epoch, call_hooks):
         if run.directory.name == interrupted_fold and epoch == 2:
             raise KeyboardInterrupt
-        return epoch_end(self, run, epoch, metrics)
+        return call_hooks()
 
     with monkeypatch.context() as patch:
-        patch.setattr(Plugins, "epoch_end", interrupt)
+        at_each_epoch(patch, interrupt)
         with pytest.raises(KeyboardInterrupt) as caught:
             cygd.run(folded, out="mine", plugins=["bent.py"])
     assert caught.value.directory == here / "mine"

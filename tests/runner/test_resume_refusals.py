@@ -9,12 +9,11 @@ import pytest
 import cygd
 from cygd.cli.main import main
 from cygd.errors import CheckpointError, ConfigError, CygdError, DataError
-from cygd.plugins.manager import Plugins
 from cygd.runner.provenance import config_hash
 from cygd.tracking import checkpoints
 from cygd.tracking.loggers.console import format_epochs
 from tests.helpers import resume_cases
-from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN
+from tests.helpers.resume_cases import EXPERIMENTS, PLUGIN, at_each_epoch
 
 here, moons = resume_cases.here, resume_cases.moons  # fixtures
 
@@ -85,13 +84,13 @@ def test_data_of_a_plugin_source_are_compared(moons, here):
 def test_folder_in_use_is_rejected(moons, monkeypatch, here):
     messages = []
 
-    def resume(self, run, epoch, metrics):
+    def resume(run, epoch, call_hooks):
         try:
             cygd.resume(run.directory)
         except ConfigError as error:
             messages.append(error.problems[0].message)
 
-    monkeypatch.setattr(Plugins, "epoch_end", resume)
+    at_each_epoch(monkeypatch, resume)
     cygd.run(moons, out="mine", overrides=["train.epochs=1", "stop=null"])
     assert len(messages) == 2
     assert messages[0].startswith(f"the run folder '{here / 'mine'}' is in use by ")

@@ -12,8 +12,7 @@ import pytest
 
 import cygd
 from cygd.errors import ConfigError, RunError
-from cygd.plugins.manager import Plugins
-from tests.helpers.resume_cases import outputs
+from tests.helpers.resume_cases import at_each_epoch, outputs
 
 PLUGIN = """\
 import logging
@@ -122,17 +121,17 @@ def test_failing_runs_do_not_disturb_those_of_other_threads(here, eager_switches
 
 def test_interrupt_of_the_main_thread_leaves_the_runs_of_threads(here, monkeypatch):
     """Ctrl-C reaches the main thread only; the run of another thread completes its folder."""
-    epoch_end, waiting, release = Plugins.epoch_end, threading.Event(), threading.Event()
+    waiting, release = threading.Event(), threading.Event()
 
-    def hook(self, run, epoch, metrics):
+    def hook(run, epoch, call_hooks):
         if run.name == "run0" and epoch == 1:
             raise KeyboardInterrupt
         if run.name == "run1" and epoch == 1:
             waiting.set()
             assert release.wait(timeout=60)
-        return epoch_end(self, run, epoch, metrics)
+        return call_hooks()
 
-    monkeypatch.setattr(Plugins, "epoch_end", hook)
+    at_each_epoch(monkeypatch, hook)
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(cygd.run, experiment(1), out="other")
         assert waiting.wait(timeout=60)

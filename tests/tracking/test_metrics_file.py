@@ -21,9 +21,10 @@ ROWS = [{"loss": 1 / 3}, {"running_loss": math.inf}, {"loss": 0.25, "running_los
 
 @pytest.fixture
 def file(tmp_path):
-    lines = [format_rows(COLUMNS, EpochRows.of_epoch(epoch, row))[0] for epoch, row in enumerate(ROWS)]
+    rows = [EpochRows.of_epoch(epoch, row) for epoch, row in enumerate(ROWS)]
+    lines = [line for row in rows for line in format_rows(COLUMNS, row)]
     path = tmp_path / "metrics.csv"
-    path.write_bytes(format_header(COLUMNS) + b"".join(lines))
+    path.write_bytes(format_header(COLUMNS) + "".join(lines).encode())
     return path
 
 

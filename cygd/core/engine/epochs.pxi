@@ -4,7 +4,7 @@
 # accumulators of a batch, then their sum and the update, each thread on its own range of the parameters. Only
 # the calling thread, number 0, calls Python.
 
-from libc.math cimport INFINITY, NAN, sqrt
+from libc.math cimport INFINITY, NAN, rint, sqrt
 
 include "thread_team.pxi"
 

@@ -68,6 +68,8 @@ cdef class Recorder:
         The number of the last epoch.
     milliseconds : float
         After which a call ends, so that its rows can be reported.
+    hashed : bool
+        Whether to hash the parameters after each epoch.
     stop : StopRule, optional
     monitored : int
         The column that the rule monitors.
@@ -93,19 +95,21 @@ cdef class Recorder:
     cdef readonly bint stopped
     cdef long long epochs
     cdef StopRule stop
-    cdef double began                   # milliseconds of the clock
+    cdef double began, called           # milliseconds of the clock: of the training, and of the call
     cdef double milliseconds
+    cdef bint hashed
     cdef int max_accumulators
     cdef Py_ssize_t max_chunk_rows
 
     def __init__(self, Engine engine, real[::1] parameters, list evaluations, list columns, *,
                  Py_ssize_t penalty, Py_ssize_t n_columns, Py_ssize_t every, long long epochs,
-                 double milliseconds=INFINITY, StopRule stop=None, Py_ssize_t monitored=0):
+                 double milliseconds=INFINITY, bint hashed=True,
+                 StopRule stop=None, Py_ssize_t monitored=0):
         cdef Evaluation evaluation
         if not 1 <= len(evaluations) <= MAX_EVALUATIONS:
             raise ValueError(f"expected 1 to {MAX_EVALUATIONS} evaluations, got {len(evaluations)}")
         self.engine, self.parameters, self.stop = engine, parameters, stop
-        self.milliseconds = milliseconds
+        self.milliseconds, self.hashed = milliseconds, hashed
         self.first = evaluations[0]
         self.first_columns = np.array(columns[0], np.intp)
         if len(evaluations) > 1:
@@ -128,7 +132,8 @@ cdef class Recorder:
         self.epoch = epoch
         self.n_rows = 0
         self.stopped = False
-        self.began = now() - 1e3 * seconds
+        self.called = now()
+        self.began = self.called - 1e3 * seconds
 
     cdef int measure(self, accumulator_t *accumulators, double *polled, double *row) noexcept nogil:
         """Write the measurements into a row; return the status."""
@@ -149,6 +154,7 @@ cdef class Recorder:
         cdef long long epoch = self.epoch + 1
         cdef Py_ssize_t k, n = self.table.shape[1]
         cdef double *row = &self.table[self.n_rows, 0]
+        cdef double t
         cdef bint measured = epoch == self.epochs or self.every > 0 and epoch % self.every == 0
         for k in range(n):
             row[k] = NAN
@@ -156,16 +162,18 @@ cdef class Recorder:
             job.status = self.measure(job.accumulators, &job.polled, row)
             if job.status != RUNNING:
                 return True
+        t = now()
         row[n - 3], row[n - 2] = loss, learning_rate
-        row[n - 1] = (now() - self.began) * 1e-3
+        row[n - 1] = rint((t - self.began) * 1e3) * 1e-6        # whole microseconds are shorter in files
         self.measured[self.n_rows] = measured
-        self.hashes[self.n_rows] = self.hash_parameters()
+        if self.hashed:
+            self.hashes[self.n_rows] = self.hash_parameters()
         self.epoch = epoch
         self.n_rows += 1
         if measured and self.stop is not None:
             self.stopped = self.stop.update(epoch, row[self.monitored], row[0],
                                             <const char *> &self.parameters[0])
-        return self.stopped or self.n_rows == self.table.shape[0]
+        return self.stopped or self.n_rows == self.table.shape[0] or t - self.called > self.milliseconds
 
     cdef uint32_t hash_parameters(self) noexcept nogil:
         return crc32(<const unsigned char *> &self.parameters[0],

@@ -144,7 +144,7 @@ cdef class Trainer:
         cdef Py_ssize_t k, n = len(learning_rates)
         cdef int n_accumulators = self.max_accumulators
         cdef Py_ssize_t chunk_rows = self.max_chunk_rows
-        cdef double rate, began
+        cdef double rate
         cdef Py_ssize_t steps = (job.n_rows + job.batch_size - 1) // job.batch_size
         if self.losses.shape[0] < n:
             self.losses = np.empty(n)
@@ -154,7 +154,7 @@ cdef class Trainer:
         if recorder is not None:
             n_accumulators = max(n_accumulators, recorder.max_accumulators)
             chunk_rows = max(chunk_rows, recorder.max_chunk_rows)
-        began = job.polled = now()
+        job.polled = now()
         accumulators = self.engine.acquire(n_accumulators, chunk_rows)
         job.accumulators = accumulators.items
         with nogil:
@@ -167,8 +167,7 @@ cdef class Trainer:
                 self.epochs += 1
                 self.updates += steps
                 self.n_complete += 1
-                if recorder is not None and (recorder.record(&job, self.losses[k], rate)
-                                             or now() - began > recorder.milliseconds):
+                if recorder is not None and recorder.record(&job, self.losses[k], rate):
                     break
         self.engine.release(accumulators, job.chunks)
         raise_errors(&job, self.optimizer.errors if self.optimizer.errors.raised() else self.engine.errors)

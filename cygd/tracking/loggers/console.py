@@ -98,9 +98,9 @@ class ConsoleLogger:
         # there may be thousands of epochs per second
         now = time.monotonic()
         if now - self._last_update >= UPDATE_INTERVAL or rows.last == self._epochs:
-            *_, (epoch, metrics) = rows
-            text = encodable(escape_controls(format_metrics(metrics, MAX_ON_BAR)), sys.stderr)
-            progress.update(progress.task_ids[0], completed=epoch, text=text)
+            shown = format_metrics(rows.last_values(), MAX_ON_BAR)
+            text = encodable(escape_controls(shown), sys.stderr)
+            progress.update(progress.task_ids[0], completed=rows.last, text=text)
             self._last_update = now
 
     def _stop(self) -> None:

@@ -66,10 +66,11 @@ class CsvLogger:
         """Write the rows of consecutive epochs."""
         if self._file is None:
             return
-        *earlier, last = format_rows(self._columns, rows)
-        before = self._last.after.extend(b"".join(earlier))
+        *lines, line = format_rows(self._columns, rows)
+        earlier, last = "".join(lines).encode(), line.encode()
+        before = self._last.after.extend(earlier)
         try:
-            self._file.writelines([*earlier, last])
+            self._file.write(earlier + last)
             now = time.monotonic()
             if now - self._flush_time > FLUSH_INTERVAL:
                 self._file.flush()

@@ -44,7 +44,7 @@ class WeightHashLogger:
         """Write the rows of consecutive epochs."""
         if self._file is not None:
             hashes = enumerate(rows.hashes.tolist(), rows.first)
-            self._file.writelines([b"%d,%08x\n" % row for row in hashes])
+            self._file.write(b"".join([b"%d,%08x\n" % row for row in hashes]))
 
     def flush(self) -> None:
         """Flush the rows written so far, so that a killed run keeps them."""
