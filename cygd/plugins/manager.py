@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pluggy
 
@@ -37,7 +37,6 @@ from cygd.plugins.discovery import (
     module_files,
 )
 from cygd.plugins.registration import (
-    RUN_HOOKS,
     argument_names,
     collect_components,
     collect_hooks,
@@ -90,10 +89,10 @@ class Plugins:
         self.files: list[Path] = []  # the requested .py files, in order
         self.modules: list[str] = []  # the modules and entry points requested by name
         self.blocked: list[str] = []  # the names of `no:NAME`
-        self._manager = _Manager("cygd")
+        self._manager = pluggy.PluginManager("cygd")
         self._manager.add_hookspecs(hookspecs)
         self._loaded: dict[str, LoadedPlugin] = {}
-        self._first: set[str] = set()  # names of listeners called before all others
+        self._listeners: list[_Listener] = []  # of the current run
         self._disabled: set[str] = set()
         self._warned: set[tuple[str, str]] = set()  # plugin and hook of ignored return values
         self._calls_by_hook: dict[str, list[_Call]] = {}  # cache, cleared when plugins change
@@ -185,25 +184,19 @@ class Plugins:
         Those in `first` are called before everything else, so that what they write exists when a later
         listener fails; the others after the plugins. A disabled listener is enabled again after the block.
         """
-        added: list[_Listener] = []
         try:
             for index, thing in enumerate([*first, *objects]):
                 name, module = type(thing).__name__, type(thing).__module__
                 origin = getattr(sys.modules.get(module), "__file__", None) or f"module {module}"
                 loaded = LoadedPlugin(self._unique_name(name), origin, thing, role="logger")
-                listener = _Listener(collect_run_hooks(loaded))
+                self._listeners.append(_Listener(loaded, collect_run_hooks(loaded), index < len(first)))
                 self._loaded[loaded.name] = loaded
-                self._manager.register(listener, loaded.name)
-                added.append(listener)
-                if index < len(first):
-                    self._first.add(loaded.name)
             self._calls_by_hook.clear()
             yield self
         finally:
-            for listener in added:
-                del self._loaded[str(self._manager.get_name(listener))]
-                self._manager.unregister(listener)
-            self._first.clear()
+            for listener in self._listeners:
+                del self._loaded[listener.loaded.name]
+            self._listeners.clear()
             self._disabled.clear()
             self._warned.clear()
             self._calls_by_hook.clear()
@@ -315,21 +308,20 @@ class Plugins:
     def _calls(self, hook: str) -> list[_Call]:
         """Return the enabled implementations of a hook: tryfirst, then in load order, then trylast."""
         if hook not in self._calls_by_hook:
-            implementations = [
-                each
-                for each in getattr(self._manager.hook, hook).get_hookimpls()
-                if each.plugin_name not in self._disabled
-            ]
-            implementations.sort(
-                key=lambda each: (each.plugin_name not in self._first, not each.tryfirst, each.trylast)
-            )
+            calls = []
+            for each in getattr(self._manager.hook, hook).get_hookimpls():
+                order = (True, not each.tryfirst, bool(each.trylast))
+                calls.append((order, self._loaded[each.plugin_name], each.function))
+            for loaded, functions, first in self._listeners:
+                if hook in functions:
+                    marks = getattr(functions[hook], "cygd_impl", {})
+                    order = (not first, not marks.get("tryfirst"), bool(marks.get("trylast")))
+                    calls.append((order, loaded, functions[hook]))
+            calls.sort(key=lambda call: call[0])
             self._calls_by_hook[hook] = [
-                _Call(
-                    self._loaded[each.plugin_name],
-                    each.function,
-                    argument_names(hook, each.function),
-                )
-                for each in implementations
+                _Call(loaded, function, argument_names(hook, function))
+                for _, loaded, function in calls
+                if loaded.name not in self._disabled
             ]
         return self._calls_by_hook[hook]
 
@@ -377,27 +369,12 @@ class _Call(NamedTuple):
     names: list[str]
 
 
-class _Listener:
-    """The run hooks of one object.
+class _Listener(NamedTuple):
+    """The run hooks of an object that a logger built."""
 
-    pluggy requires hashable plugins and treats equal ones as the same; a logger may be a dataclass that is
-    unhashable and equal to another.
-    """
-
-    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
-        for name, function in functions.items():
-            setattr(self, name, function)
-
-
-class _Manager(pluggy.PluginManager):
-    """A PluginManager that accepts the methods of a `_Listener` as hooks even without `@hookimpl`."""
-
-    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        """Return the options of a hook implementation, or None for any other attribute."""
-        options = super().parse_hookimpl_opts(plugin, name)
-        if options is None and isinstance(plugin, _Listener) and name in RUN_HOOKS:
-            return {}
-        return options
+    loaded: LoadedPlugin
+    functions: Mapping[str, Callable[..., object]]
+    first: bool  # called before everything else
 
 
 def _check(request: Request) -> None:

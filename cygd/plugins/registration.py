@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from types import FunctionType, MethodType
 from typing import Any
 
 from cygd.components import Component
@@ -53,8 +55,7 @@ def collect_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
 
 def collect_run_hooks(loaded: LoadedPlugin) -> dict[str, Function]:
     """Return the run hooks of an object that a logger built; `@hookimpl` is optional here."""
-    functions = _functions(loaded.plugin)
-    implemented = {name: function for name, function in functions.items() if name.startswith("cygd_")}
+    implemented = _functions(loaded.plugin, "cygd_")
     for name, function in implemented.items():
         if name not in RUN_HOOKS:
             raise loaded.error(f"unknown run hook {name!r}", did_you_mean(name, list(RUN_HOOKS)))
@@ -80,9 +81,9 @@ def collect_components(loaded: LoadedPlugin, implemented: Mapping[str, Function]
     return components
 
 
-def _functions(plugin: object) -> dict[str, Function]:
+def _functions(plugin: object, prefix: str = "") -> dict[str, Function]:
     """Return the functions and methods of a plugin by name, without evaluating properties."""
-    names = [name for name in dir(plugin) if not name.startswith("__")]
+    names = [name for name in dir(plugin) if name.startswith(prefix) and not name.startswith("__")]
     static = {name: inspect.getattr_static(plugin, name, None) for name in names}
     return {
         name: getattr(plugin, name)
@@ -98,11 +99,7 @@ def _list_hooks(names: Iterable[str]) -> str:
 def _check_signature(loaded: LoadedPlugin, hook: str, function: Function) -> None:
     """Raise a PluginError if a hook requires an argument that its specification does not have."""
     known = RUN_HOOKS.get(hook, ())
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # a compiled function without a signature fails when it is called
-        return
-    for parameter in parameters:
+    for parameter in _parameters(function):
         required = parameter.default is parameter.empty
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if required and not variadic and parameter.name not in known:
@@ -113,12 +110,25 @@ def _check_signature(loaded: LoadedPlugin, hook: str, function: Function) -> Non
 
 def argument_names(hook: str, function: Function) -> list[str]:
     """Return the arguments of a run hook that an implementation accepts; all of them if it has `**kwargs`."""
+    parameters = _parameters(function)
+    variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    names = {parameter.name for parameter in parameters}
+    return [name for name in RUN_HOOKS[hook] if variadic or name in names]
+
+
+def _parameters(function: Function) -> tuple[inspect.Parameter, ...]:
+    """Return the parameters of a function; none for a compiled one, which fails when it is called."""
+    if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
+        return _method_parameters(function.__func__)
     try:
-        parameters = inspect.signature(function).parameters
+        return tuple(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return []
-    variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    return [name for name in RUN_HOOKS[hook] if variadic or name in parameters]
+        return ()
+
+
+@lru_cache(128)  # the loggers of every run have the same methods
+def _method_parameters(function: FunctionType) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(MethodType(function, object())).parameters.values())
 
 
 def _call(loaded: LoadedPlugin, hook: str, function: Function, cls: type[Component]) -> list[Component]:
