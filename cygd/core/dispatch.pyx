@@ -16,16 +16,19 @@ cdef extern from "simd/vec.h":
     int cpu_level()
 
 LEVELS = {"base": 2, "v3": 3, "v4": 4}
+_levels = []        # that this machine and this build support
 _loaded = []        # the name of the level in use and its modules, which own the tables
 
 
 def levels():
     """Return the names of the CPU levels that this machine and this build support, lowest first."""
-    highest = cpu_level()
-    return [
-        name for name, number in LEVELS.items()
-        if number <= highest and find_spec(f"cygd.core.kernels.f64_{name}") is not None
-    ]
+    if not _levels:
+        highest = cpu_level()
+        _levels.extend(
+            name for name, number in LEVELS.items()
+            if number <= highest and find_spec(f"cygd.core.kernels.f64_{name}") is not None
+        )
+    return list(_levels)
 
 
 def level():

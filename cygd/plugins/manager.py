@@ -85,6 +85,7 @@ class Plugins:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []  # the components, in the order of loading
+        self._by_name: dict[str, list[Entry]] = {}
         self.broken: list[BrokenPlugin] = []
         self.files: list[Path] = []  # the requested .py files, in order
         self.modules: list[str] = []  # the modules and entry points requested by name
@@ -155,9 +156,7 @@ class Plugins:
 
     def _named(self, name: str, plugin: str) -> list[Entry]:
         """Return the components of a name, of one plugin or (plugin "") of all."""
-        return [
-            entry for entry in self.entries if entry.component.name == name and plugin in ("", entry.plugin)
-        ]
+        return [entry for entry in self._by_name.get(name, ()) if plugin in ("", entry.plugin)]
 
     def from_formula(self, kind: str, spec: Mapping[str, object]) -> Component:
         """Return the component that a mapping with a formula describes."""
@@ -273,7 +272,9 @@ class Plugins:
         for component in components:
             if loaded.name != BUILT_IN:
                 component._set(plugin=loaded.name, origin=loaded.origin)  # for files that name their source
-            self.entries.append(Entry(component, loaded.name, loaded.origin))
+            entry = Entry(component, loaded.name, loaded.origin)
+            self.entries.append(entry)
+            self._by_name.setdefault(component.name, []).append(entry)
 
     def _unique_name(self, name: str) -> str:
         """Return the first of NAME, NAME-2, NAME-3, ... that no plugin has."""
