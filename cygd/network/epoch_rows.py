@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # values of every epoch, measured or not: the last columns
 UNMEASURED = ("running_loss", "learning_rate", "seconds")
@@ -24,22 +24,25 @@ class EpochRows:
     names : tuple of str
         Of the columns. The last are running_loss, learning_rate and seconds; in a row before the first
         update only seconds.
+    n_measured : int
+        The number of columns before these, which are measured.
     values : array of shape (n_rows, n_columns)
     measured : array of bool, shape (n_rows,)
-        Whether more than the last columns was measured; else these are NaN.
+        Whether a row was measured; else its first columns are NaN.
     hashes : array of uint32, shape (n_rows,)
         The CRC-32 of the parameters after each epoch.
 
     Examples
     --------
     >>> table, always = np.array([[0.5, 0.1], [np.nan, 0.2]]), np.array([True, False])
-    >>> rows = EpochRows(3, ("loss", "seconds"), table, always, np.zeros(2, np.uint32))
+    >>> rows = EpochRows(3, ("loss", "seconds"), 1, table, always, np.zeros(2, np.uint32))
     >>> list(rows)
     [(3, {'loss': 0.5, 'seconds': 0.1}), (4, {'seconds': 0.2})]
     """
 
     first: int
     names: tuple[str, ...]
+    n_measured: int
     values: NDArray[np.float64] = field(repr=False)
     measured: NDArray[np.bool_] = field(repr=False)
     hashes: NDArray[np.uint32] = field(repr=False)
@@ -55,8 +58,16 @@ class EpochRows:
         """
         last = [name for name in UNMEASURED if name in values]
         names = (*(name for name in values if name not in UNMEASURED), *last)
-        row = np.array([[values[name] for name in names]])
-        return cls(epoch, names, row, np.array(["loss" in values]), np.array([crc], np.uint32))
+        row = [values[name] for name in names]
+        return cls.of_row(epoch, names, len(names) - len(last), row, measured="loss" in values, crc=crc)
+
+    @classmethod
+    def of_row(
+        cls, epoch: int, names: tuple[str, ...], n_measured: int, row: ArrayLike, *, measured: bool, crc: int
+    ) -> Self:
+        """Return one row, from the values of its columns."""
+        values, hashes = np.array([row], np.float64), np.array([crc], np.uint32)
+        return cls(epoch, names, n_measured, values, np.array([measured]), hashes)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -65,11 +76,6 @@ class EpochRows:
     def last(self) -> int:
         """The epoch of the last row."""
         return self.first + len(self) - 1
-
-    @property
-    def n_measured(self) -> int:
-        """The number of columns that are measured: all but the last ones."""
-        return sum(name not in UNMEASURED for name in self.names)
 
     def last_values(self) -> dict[str, float]:
         """Return the values of the last row by name."""
@@ -83,9 +89,3 @@ class EpochRows:
         for index, values in enumerate(self.values.tolist()):
             names = self.names if measured[index] else always
             yield self.first + index, dict(zip(names, values[-len(names) :], strict=True))
-
-    def column(self, name: str) -> list[float]:
-        """Return the values of a column in all rows, or in the measured ones if it is measured."""
-        values = self.values[:, self.names.index(name)]
-        selected: list[Any] = (values if name in UNMEASURED else values[self.measured]).tolist()
-        return selected

@@ -64,37 +64,45 @@ class History(dict[str, list[float]]):
         return history
 
     def extend(self, rows: EpochRows, undefined: Collection[str] = ()) -> None:
-        """Append the measured rows; `undefined` metrics, which have no column, are NaN."""
-        count = int(rows.measured.sum())
-        if not count:
-            return
-        epochs = (np.flatnonzero(rows.measured) + rows.first).tolist()
-        seconds = rows.values[rows.measured, rows.names.index("seconds")].tolist()
-        columns = {"epoch": epochs, "seconds": seconds}
-        columns |= {name: rows.column(name) for name in rows.names[: rows.n_measured]}
-        self._extend(columns | {name: [nan] * count for name in undefined}, count)
+        """Append rows; `undefined` metrics, which have no column, are NaN."""
+        self.extend_measured(rows, undefined)
+        for name in UNMEASURED:
+            if name in rows.names:
+                self[name].extend(rows.values[:, rows.names.index(name)].tolist())
+        self.epochs = rows.last
 
-    def _extend(self, columns: Mapping[str, list[float]], count: int) -> None:
+    def extend_measured(self, rows: EpochRows, undefined: Collection[str] = ()) -> None:
+        """Append what was measured, without the running losses and the learning rates."""
+        epochs: list[Any] = list(range(rows.first, rows.last + 1))
+        values = rows.values
+        if not rows.measured.all():
+            epochs, values = (np.flatnonzero(rows.measured) + rows.first).tolist(), values[rows.measured]
+        if epochs:
+            columns = dict(zip(rows.names, values.T.tolist(), strict=True))
+            measured = {name: columns[name] for name in rows.names[: rows.n_measured]}
+            gaps = {name: [nan] * len(epochs) for name in undefined}
+            self._extend({"epoch": epochs} | {"seconds": columns["seconds"]} | measured | gaps)
+
+    def _extend(self, columns: Mapping[str, list[float]]) -> None:
         """Append the columns of measured rows; what one lacks is NaN."""
-        earlier = len(self.get("epoch", []))
+        earlier, count = len(self.get("epoch", [])), len(columns["epoch"])
         for name in columns:
-            self.setdefault(name, [nan] * earlier)
+            if name not in self:
+                self[name] = [nan] * earlier
         for name in dict.keys(self):
             if name not in UNMEASURED:
-                self[name] += columns.get(name) or [nan] * count
+                self[name].extend(columns.get(name) or [nan] * count)
 
     def restore(self, state: TrainingState) -> None:
-        """Restore the rows before the epoch of a state, and the updates of that epoch."""
+        """Restore the rows before the epoch of a state."""
         self.epochs = state.epoch
         self._add_rows(state.rows)
-        for name in UNMEASURED:
-            self[name] += [state.last[name]] if name in state.last else []
 
     def _add_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
         for epoch, row in enumerate(rows):
             if "loss" in row:
                 measured = {name: row[name] for name in row if name not in UNMEASURED}
-                self._extend({"epoch": [epoch], **{name: [value] for name, value in measured.items()}}, 1)
+                self._extend({"epoch": [epoch], **{name: [value] for name, value in measured.items()}})
         for name in UNMEASURED:
             self[name] = [row[name] for row in rows if name in row]
 

@@ -14,6 +14,8 @@ from cygd.network.early_stopping import EarlyStoppingMonitor
 from cygd.network.epoch_rows import UNMEASURED, EpochRows
 from cygd.network.evaluation import Evaluator, Part, Units, find_targets
 
+MAX_ROWS = 1024  # that the engine records before they are taken
+
 
 class Recording:
     """Measures training and validation rows, and early stopping, after each epoch.
@@ -44,6 +46,7 @@ class Recording:
         self.penalized = any(layer.l1 or layer.l2 for layer in network.layers)
         if self.penalized:
             self.names += ("penalty",)
+        self.n_measured = len(self.names)
         self.names += UNMEASURED
         self.in_python = any(each.in_python for each in self.evaluators)
         self.stops_here = stop is not None and self.in_python
@@ -56,6 +59,7 @@ class Recording:
         """
         network, stop, column = self.network, self.stop, self.names.index
         self.evaluate_every, self.epochs = evaluate_every, epochs
+        self.capacity = max(1, min(epochs, MAX_ROWS))
         compiled = stop is not None and not self.stops_here
         self.recorder = network._kernels.Recorder(
             network._engine,
@@ -66,6 +70,7 @@ class Recording:
             n_columns=len(self.names),
             every=evaluate_every,
             epochs=epochs,
+            capacity=self.capacity,
             milliseconds=math.inf if milliseconds is None else milliseconds,
             hashed=milliseconds is not None,
             stop=stop.rule if compiled and stop is not None else None,
@@ -76,12 +81,26 @@ class Recording:
         """Return whether an epoch is to be measured."""
         return epoch == self.epochs or (self.evaluate_every > 0 and epoch % self.evaluate_every == 0)
 
-    def take(self) -> EpochRows:
-        """Return the rows of the last call of the engine."""
+    @property
+    def is_full(self) -> bool:
+        """Whether the engine can record no further epoch before its rows are taken."""
+        return bool(self.recorder.n_rows == self.capacity)
+
+    def complete(self) -> dict[str, float]:
+        """Complete the last row of the engine with the metrics in Python; return its values by name."""
+        row, measured = self.recorder.last()
+        if measured and self.in_python:
+            self._measure_in_python(row)
+        names = self.names if measured else UNMEASURED
+        return dict(zip(names, row.tolist()[-len(names) :], strict=True))
+
+    def take(self) -> EpochRows | None:
+        """Return the rows that the engine has recorded since they were last taken."""
         values, measured, hashes = self.recorder.take()
-        if self.in_python and len(measured) and measured[-1]:
-            self._measure_in_python(values[-1])
-        return EpochRows(self.recorder.epoch - len(values) + 1, self.names, values, measured, hashes)
+        if not len(values):
+            return None
+        first = self.recorder.epoch - len(values) + 1
+        return EpochRows(first, self.names, self.n_measured, values, measured, hashes)
 
     def current(
         self, epoch: int, last: Mapping[str, float], seconds: float, *, due: bool | None = None
@@ -92,18 +111,17 @@ class Recording:
         if due and self.in_python:
             self._measure_in_python(row)
         updates = [name for name in UNMEASURED if name in last or name == "seconds"]
-        measured = row[: len(self.names) - len(UNMEASURED)]
+        measured = row[: self.n_measured]
         row = np.append(measured, [{**last, "seconds": seconds}[name] for name in updates])
-        names = (*self.names[: len(measured)], *updates)
-        return EpochRows(epoch, names, row[None, :], np.array([due]), np.array([crc], np.uint32))
+        names = (*self.names[: self.n_measured], *updates)
+        return EpochRows.of_row(epoch, names, self.n_measured, row, measured=due, crc=crc)
 
-    def stops_after(self, rows: EpochRows) -> bool:
-        """Show the last row to early stopping, unless the engine has; return whether it ends the training."""
-        if self.stop is None or not rows.measured[-1:].any():
+    def stops_after(self, epoch: int, values: Mapping[str, float]) -> bool:
+        """Show the values of an epoch to early stopping, unless the engine has; return whether it stops."""
+        if self.stop is None or "loss" not in values:
             return False
-        values = rows.values[-1].tolist()
-        monitored, loss = values[rows.names.index(self.stop.name)], values[0]
-        return self.stop.rule.add(rows.last, monitored, loss, self.network.parameters)
+        monitored, loss = values[self.stop.name], values["loss"]
+        return self.stop.rule.add(epoch, monitored, loss, self.network.parameters)
 
     def _measure_in_python(self, row: Any) -> None:
         """Add the metrics in Python to a row that the engine has measured."""

@@ -8,9 +8,10 @@ epoch; row 0 to the weights before the first update.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -29,18 +30,24 @@ from cygd.network.updates import Update, UpdateRunner, build_trainer
 log = logging.getLogger("cygd")
 
 OnEpoch = Callable[[int, dict[str, float]], bool | str | None]
-MAX_EPOCHS_PER_CALL = 1024
 
 
 class EpochListener(Protocol):
     """Follows a training from row 0 on."""
 
     @property
+    def every_epoch(self) -> bool:
+        """Whether `on_epoch` is to be called with each epoch, which then is one call of the engine."""
+
+    @property
     def milliseconds(self) -> float:
-        """After which a call of the engine ends; 0: after each epoch."""
+        """How often `on_rows` is to be called with the rows that have come together."""
 
     def next_pause(self, epoch: int) -> int | None:
-        """Return the next epoch after which a call of the engine must end, if there is one."""
+        """Return the next epoch at which `on_rows` must be called, if there is one."""
+
+    def on_epoch(self, epoch: int, values: dict[str, float]) -> bool:
+        """Follow one epoch; return True to stop."""
 
     def on_rows(self, rows: EpochRows) -> bool:
         """Follow consecutive epochs; return True to stop."""
@@ -49,21 +56,23 @@ class EpochListener(Protocol):
 class CallbackListener:
     """Calls a function with every epoch and its values."""
 
-    milliseconds = 0.0
+    every_epoch = True
+    milliseconds = math.inf
 
     def __init__(self, callback: OnEpoch) -> None:
         self.callback = callback
 
     def next_pause(self, epoch: int) -> int | None:
-        """Return None: every epoch is one."""
+        """Return None: there is nothing to do but for the callback."""
         return None
 
-    def on_rows(self, rows: EpochRows) -> bool:
+    def on_epoch(self, epoch: int, values: dict[str, float]) -> bool:
         """Call the function; return True to stop."""
-        stopped = False
-        for epoch, values in rows:
-            stopped = bool(self.callback(epoch, values)) or stopped
-        return stopped
+        return bool(self.callback(epoch, values))
+
+    def on_rows(self, rows: EpochRows) -> bool:
+        """Return False: the callback has seen them."""
+        return False
 
 
 @dataclass
@@ -76,6 +85,7 @@ class TrainingLoop:
     validation: Part | None = None  # to measure on too
     units: Units | None = None  # the original units of the targets, in which metrics are measured
     listener: EpochListener | None = None
+    critical: Callable[[], AbstractContextManager[None]] = nullcontext  # must not be interrupted halfway
     # continue a training with the same options from this state, with the same bits; the row of its epoch is
     # measured, and reported, once more
     start: TrainingState | None = None
@@ -93,8 +103,9 @@ class TrainingLoop:
         watched = self.stop is not None or options.schedule.watcher is not None
         self.evaluate_every = options.evaluate_every or (1 if watched else 0)
         self.trainer: Any = None  # the engine's
+        self.recording: Recording  # from `_prepare` on
         self.finished = False
-        self.pending_rates: list[float] = []  # of the current call of the engine
+        self.last: Mapping[str, float] = {}  # running loss and learning rate of the last epoch
         self.monitored: float | None = None  # for a schedule that watches the loss
 
     def run(self) -> History:
@@ -106,6 +117,7 @@ class TrainingLoop:
         with self._exclusive():
             self._prepare()
             options = self.options
+            self.recording.recorder.start(self.history.epochs, self._seconds())
             if options.epochs:
                 self.trainer = build_trainer(
                     self.network,
@@ -131,11 +143,12 @@ class TrainingLoop:
             running = self._begin()
             while running:
                 [rate] = self._next_rates(most=1)
-                loss = yield from runner.run_epoch(self.history.epochs + 1, rate)
+                loss = yield from runner.run_epoch(self.epoch + 1, rate)
                 if loss is None:
                     self.history.status = "diverged"
                     break
-                self._append_epoch(loss, rate)
+                self.epoch += 1
+                self.last = {"running_loss": loss, "learning_rate": rate}
                 running = self._report_current()
             return self._finish()
 
@@ -158,7 +171,9 @@ class TrainingLoop:
         self.schedule = options.schedule.start()
         if self.start is not None:
             self._restore(self.start)
-        self.earlier_epochs = network.epochs - self.history.epochs  # of earlier fits
+        self.epoch = self.history.epochs  # completed in this training
+        self.earlier_epochs = network.epochs - self.epoch  # of earlier fits
+        self.reported = self.began  # when rows were last reported
         self.recording = Recording(
             network,
             self.data,
@@ -183,6 +198,7 @@ class TrainingLoop:
         """Set everything to the state of another training."""
         state.load_into(self.network, self.updater)
         self.history.restore(state)
+        self.last = state.last
         self.began -= state.seconds
         if self.stop is not None and state.early_stopping is not None:
             self.stop.state = state.early_stopping
@@ -200,12 +216,12 @@ class TrainingLoop:
 
     def _next_rates(self, most: int | None = None) -> list[float]:
         """Return the learning rates of the epochs up to the next one that Python must see."""
-        epoch, epochs = self.history.epochs, self.options.epochs
-        count = min(epochs - epoch, most or MAX_EPOCHS_PER_CALL)
+        epoch, epochs = self.epoch, self.options.epochs
+        count = min(epochs - epoch, most or self.recording.capacity)
         listener = self.listener
         if self.evaluate_every and self.recording.in_python:
             count = min(count, self.evaluate_every - epoch % self.evaluate_every)
-        if self.schedule.watches or (listener is not None and not listener.milliseconds):
+        if self.schedule.watches or (listener is not None and listener.every_epoch):
             count = 1
         pause = None if listener is None else listener.next_pause(epoch)
         if pause is not None:
@@ -220,58 +236,82 @@ class TrainingLoop:
 
     def advance(self, rates: list[float]) -> bool:
         """Run epochs in the engine and report them; return whether to continue."""
-        self.pending_rates = rates
         recorder = self.recording.recorder
-        recorder.begin(self.history.epochs, self._seconds())
         try:
             _, diverged = self.network._call_engine(self.trainer.run, rates, recorder)
-            self._sync_from_engine()
         except BaseException:
-            self._sync_from_engine()  # with the epochs before the one that failed
-            self._report(self.recording.take())
+            self.flush()
             raise
+        finally:
+            self._sync()
         if diverged:
             self.history.status = "diverged"
-        rows = self.recording.take()
-        stopped = recorder.stopped or (self.recording.stops_here and self.recording.stops_after(rows))
-        return self._continues(self._report(rows) or stopped) and not diverged
+        stopped = self._follow_last() if recorder.n_rows and not diverged else False
+        if self._reports_now(stopped or diverged):
+            stopped = self.flush() or stopped
+        return self._continues(stopped) and not diverged
 
-    def _append_epoch(self, loss: float, rate: float) -> None:
-        """Append a completed epoch to the history."""
-        self.history["running_loss"].append(loss)
-        self.history["learning_rate"].append(rate)
-        self.history.epochs += 1
+    def _sync(self) -> None:
+        """Take over what the engine has counted."""
+        if self.trainer is not None:
+            network, trainer = self.network, self.trainer
+            network.epochs, network.updates = trainer.epochs, trainer.updates
+            self.epoch = trainer.epochs - self.earlier_epochs
+            if trainer.last_loss == trainer.last_loss:
+                self.last = {"running_loss": trainer.last_loss, "learning_rate": trainer.last_rate}
 
-    def _sync_from_engine(self) -> None:
-        """Append the epochs that the engine has completed, all or those that an interrupt left out."""
-        trainer, network, history = self.trainer, self.network, self.history
-        if trainer is None:
-            return
-        network.epochs, network.updates = trainer.epochs, trainer.updates
-        history.epochs = network.epochs - self.earlier_epochs
-        losses = trainer.running_losses
-        for name, values in (("running_loss", losses), ("learning_rate", self.pending_rates[: len(losses)])):
-            missing = history.epochs - len(history[name])
-            history[name] += values[-missing:] if missing else []
+    def _follow_last(self) -> bool:
+        """Show the last epoch to all that follow each one; return whether it ends the training."""
+        recording, listener = self.recording, self.listener
+        stopped = bool(recording.recorder.stopped)
+        every_epoch = listener is not None and listener.every_epoch
+        if not (recording.in_python or self.schedule.watches or every_epoch):
+            return stopped
+        values = recording.complete()
+        if recording.stops_here:
+            stopped = recording.stops_after(self.epoch, values)
+        self.monitored = _monitored(values)
+        if every_epoch and listener is not None:
+            stopped = listener.on_epoch(self.epoch, values) or stopped
+        return stopped
+
+    def _reports_now(self, ends: bool) -> bool:
+        """Return whether it is time to report the rows that have come together."""
+        now, last = time.perf_counter(), self.epoch == self.options.epochs
+        waited = math.inf if self.listener is None else 1e3 * (now - self.reported)
+        due = self.listener is not None and waited >= self.listener.milliseconds
+        pauses = self.listener is not None and self.listener.next_pause(self.epoch - 1) == self.epoch
+        if ends or last or due or pauses or self.recording.is_full:
+            self.reported = now
+            return True
+        return False
+
+    def flush(self) -> bool:
+        """Report the rows that have come together; return whether the listener stops the training."""
+        with self.critical():
+            rows = self.recording.take()
+            return rows is not None and self._report(rows)
 
     def _report_current(self) -> bool:
         """Measure the current weights if it is time to, report them, and return whether to continue."""
-        rows = self.recording.current(self.history.epochs, self._last_update(), self._seconds())
-        stopped = self.recording.stops_after(rows)
-        return self._continues(self._report(rows) or stopped)
+        rows = self.recording.current(self.epoch, self.last, self._seconds())
+        values = rows.last_values()
+        self.monitored = _monitored(values)
+        stopped = self.recording.stops_after(self.epoch, values)
+        if self.listener is not None and self.listener.every_epoch:
+            stopped = self.listener.on_epoch(self.epoch, values) or stopped
+        with self.critical():
+            stopped = self._report(rows) or stopped
+        return self._continues(stopped)
 
     def _report(self, rows: EpochRows) -> bool:
         """Add rows to the history and show them to the listener; return whether it stops the training."""
-        if not len(rows):
-            return False
         self.history.extend(rows, self.recording.undefined)
-        if rows.measured[-1] and self.schedule.watches:
-            self.monitored = _monitored(rows.last_values())
         return self.listener is not None and self.listener.on_rows(rows)
 
     def _continues(self, stopped: bool) -> bool:
         """Return whether another epoch follows."""
-        last = self.history.epochs == self.options.epochs
+        last = self.epoch == self.options.epochs
         if stopped and not last:
             self.history.status = "stopped"
         return not stopped and not last
@@ -279,20 +319,14 @@ class TrainingLoop:
     def _seconds(self) -> float:
         return time.perf_counter() - self.began
 
-    def _last_update(self) -> dict[str, float]:
-        """Return the running loss and the learning rate of the last epoch; nothing before the first."""
-        losses, rates = self.history["running_loss"], self.history["learning_rate"]
-        return {"running_loss": losses[-1], "learning_rate": rates[-1]} if losses else {}
-
     # the end ----------------------------------------------------------------------------------------
 
     def _finish(self) -> History:
         """Measure the last epoch if it was not measured, restore the best weights, return the history."""
         history = self.history
-        if history.epochs not in history.get("epoch", [])[-1:]:
-            last, seconds = self._last_update(), self._seconds()
-            rows = self.recording.current(history.epochs, last, seconds, due=True)
-            history.extend(rows, self.recording.undefined)
+        if self.epoch not in history.get("epoch", [])[-1:]:
+            rows = self.recording.current(self.epoch, self.last, self._seconds(), due=True)
+            history.extend_measured(rows, self.recording.undefined)
         if self.stop is not None:
             history.best_epoch = self.stop.state.best_epoch
             self.finished = True
@@ -304,12 +338,12 @@ class TrainingLoop:
         """Return the state before the row of the last completed epoch; None once weights are restored."""
         if self.finished:
             return None
-        self._sync_from_engine()  # an interrupt may have come before the history was updated
-        early_stopping = None if self.stop is None else self.stop.state_before(self.history.epochs)
+        self._sync()  # an interrupt may have come before
+        early_stopping = None if self.stop is None else self.stop.state_before(self.epoch)
         return TrainingState.of(
             self.network,
             self.updater,
-            last=self._last_update(),
+            last=self.last,
             seconds=self._seconds(),
             early_stopping=early_stopping,
         )

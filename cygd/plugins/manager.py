@@ -215,12 +215,8 @@ class Plugins:
         self._call_all("cygd_run_start", lambda: {"run": run})
 
     def epochs_end(self, run: Run, rows: EpochRows) -> bool:
-        """Call `cygd_epochs_end`, then `cygd_epoch_end` for each epoch; return True if a listener stops."""
-        stops = "stop" in self._call_all("cygd_epochs_end", lambda: {"run": run, "rows": rows})
-        if self.needs_every_epoch:
-            for epoch, metrics in rows:
-                stops = self.epoch_end(run, epoch, metrics) or stops
-        return stops
+        """Call `cygd_epochs_end`; return True if a listener returns "stop"."""
+        return "stop" in self._call_all("cygd_epochs_end", lambda: {"run": run, "rows": rows})
 
     def epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Call `cygd_epoch_end`; return True if a listener returns "stop"."""

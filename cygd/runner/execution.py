@@ -17,6 +17,7 @@ from cygd.files import remove_durably
 from cygd.network import History, TrainingState
 from cygd.network.epoch_rows import UNMEASURED, EpochRows
 from cygd.network.serialization import parameter_arrays
+from cygd.network.training import TrainingLoop
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import evaluate, fit_options, training_loop
 from cygd.runner.provenance import config_hash, data_hash, plugin_hashes
@@ -27,11 +28,11 @@ from cygd.tracking.environment import describe_environment, file_hashes, warn_if
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
-from cygd.tracking.signals import DeferredSignals, ignore_signals
+from cygd.tracking.signals import deferred_signals, ignore_signals
 
 log = logging.getLogger("cygd")
 
-CALL_MILLISECONDS = 20.0  # of a call of the engine, after which its rows are written
+MAX_MILLISECONDS = 20.0  # for which rows are kept before they are written
 INCOMPLETE = "the run folder could not be completed"
 
 
@@ -70,7 +71,7 @@ class Execution:
         self.get_state: Callable[[], TrainingState | None] | None = None
         self.history = History.of_rows([] if self.state is None else self.state.rows)
         self.last_row: Mapping[str, float] = {}
-        self.signals = DeferredSignals()
+        self.loop: TrainingLoop | None = None
         self.start_time = time.perf_counter() - (0.0 if self.state is None else self.state.seconds)
         self.model = Model(assembly.network, assembly.data.preprocessing)
         self.run_context: Run | None = None
@@ -155,30 +156,36 @@ class Execution:
             self.assembly,
             fit_options(self.experiment, self.threads),
             listener=self,
+            critical=deferred_signals,
             start=self.state,
             on_start=self.on_start,
         )
-        self.history = loop.history
-        if not self.milliseconds:
-            return loop.run()
-        with self.signals:
-            return loop.run()
+        self.history, self.loop = loop.history, loop
+        return loop.run()
 
     def on_start(self, get_state: Callable[[], TrainingState | None]) -> None:
         """Keep the function that returns the current training state."""
         self.get_state = get_state
 
     @property
+    def every_epoch(self) -> bool:
+        """Whether a plugin follows each epoch."""
+        return self.assembly.plugins.needs_every_epoch
+
+    @property
     def milliseconds(self) -> float:
-        """After which a call of the engine ends; 0 if Python code must see or may end each epoch."""
-        if self.assembly.plugins.needs_every_epoch or self.assembly.network._engine.has_python_components:
-            return 0.0
+        """How often rows are written."""
         seconds = self.experiment.checkpoint.seconds
-        return CALL_MILLISECONDS if seconds is None else min(CALL_MILLISECONDS, 1e3 * seconds)
+        return MAX_MILLISECONDS if seconds is None else min(MAX_MILLISECONDS, 1e3 * seconds)
 
     def next_pause(self, epoch: int) -> int | None:
         """Return the next epoch with a checkpoint."""
         return None if self.checkpoints is None else self.checkpoints.next_epoch(epoch)
+
+    def on_epoch(self, epoch: int, values: dict[str, float]) -> bool:
+        """Call the hooks that follow each epoch; return True if one stops the run."""
+        assert self.run_context is not None
+        return self.assembly.plugins.epoch_end(self.run_context, epoch, values)
 
     def on_rows(self, rows: EpochRows) -> bool:
         """Record consecutive epochs, and return True if a listener stops the run."""
@@ -193,7 +200,6 @@ class Execution:
             except CheckpointError as error:  # training can continue without checkpoints
                 log.warning("%s", error.message, extra={"hint": error.hint})
                 self.checkpoints.disable()
-        self.signals.deliver()
         return stop
 
     def save_checkpoint(self) -> None:
@@ -224,6 +230,8 @@ class Execution:
 
     def on_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         """Save the completed epochs and tell the listeners."""
+        for error in self.try_all(self.flush):
+            log.warning("%s: %s", INCOMPLETE, describe_error(error, self.directory.path))
         log.info("interrupted after %d epochs", self.epochs)
         result = self.partial_result("interrupted")
         for error in self.try_all(self.save_checkpoint, lambda: self.write(result)):
@@ -234,6 +242,8 @@ class Execution:
     def on_error(self, error: BaseException) -> NoReturn:
         """Save the last good weights, tell the listeners, and raise a RunError."""
         log.info("the run failed", exc_info=error)
+        for second in self.try_all(self.flush):
+            log.info(INCOMPLETE, exc_info=second)
         result = self.partial_result("failed")
         message = describe_error(error, self.directory.path)
         for second in self.try_all(self.save_checkpoint, lambda: self.write(result, error=message)):
@@ -245,6 +255,11 @@ class Execution:
             hint = hint_after_disk_error(self.directory.path)
         hint = hint or f"the traceback is in {self.directory.path / 'log.txt'}"
         raise RunError(f"the run failed: {message}", result, hint=hint) from error
+
+    def flush(self) -> None:
+        """Report the rows that the training has kept back."""
+        if self.loop is not None and self.get_state is not None:  # it has begun
+            self.loop.flush()
 
     def try_all(self, *steps: Callable[[], object]) -> Iterator[Exception]:
         """Run every step, also after one has failed, and yield the errors."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
-
-from cygd.core import _f32, _f64
 
 # sent by batch systems, and when a terminal is closed
 TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -53,43 +51,34 @@ def sigterm_as_interrupt() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-class DeferredSignals:
-    """Holds Ctrl-C and the signals of `sigterm_as_interrupt` back, within a `with` block.
+@contextmanager
+def deferred_signals() -> Iterator[None]:
+    """Hold Ctrl-C and the signals of `sigterm_as_interrupt` back until the end of a `with` block.
 
-    They end a call of the engine as ever; otherwise they are delivered by `deliver` or at the end of the
-    block, so that the rows of a call cannot be lost between the engine and the files.
+    A second one is delivered at once, in case that the block hangs. Handlers of the user stay as they are.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    known = (signal.default_int_handler, _raise_interrupt)
+    numbers = (signal.SIGINT, *TERMINATION_SIGNALS)
+    handlers: dict[int, Any] = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) in known}
+    pending: list[int] = []
 
-    def __init__(self) -> None:
-        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
-        self._pending: int | None = None
+    def hold(number: int, frame: FrameType | None) -> None:
+        if pending:
+            handlers[number](number, frame)
+        pending.append(number)
 
-    def __enter__(self) -> DeferredSignals:
-        if threading.current_thread() is threading.main_thread():
-            known = (signal.default_int_handler, _raise_interrupt)
-            for number in (signal.SIGINT, *TERMINATION_SIGNALS):
-                handler = signal.getsignal(number)
-                if handler in known and callable(handler):
-                    self._handlers[number] = handler
-                    signal.signal(number, self._hold)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._handlers.items():
+    try:
+        for number in handlers:
+            signal.signal(number, hold)
+        yield
+    finally:
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        if exception[0] is None:
-            self.deliver()
-
-    def deliver(self) -> None:
-        """Raise what a signal that was held back raises."""
-        number, self._pending = self._pending, None
-        if number is not None:
-            self._handlers[number](number, None)
-
-    def _hold(self, number: int, frame: FrameType | None) -> None:
-        if threading.get_ident() in _f32.polling_threads | _f64.polling_threads:
-            self._handlers[number](number, frame)
-        self._pending = number
+        if pending:
+            handlers[pending[0]](pending[0], None)
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:

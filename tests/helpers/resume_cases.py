@@ -83,14 +83,13 @@ def interrupt_at(monkeypatch, epoch, *, after=True, error=KeyboardInterrupt):
 
 def at_each_epoch(monkeypatch, follow):
     """Call follow(run, epoch, call_hooks) after each epoch of the next runs, instead of their hooks."""
-    epochs_end = Plugins.epochs_end
+    epoch_end = Plugins.epoch_end
 
-    def follow_row(self, run, rows):
-        assert len(rows) == 1
-        return follow(run, rows.last, lambda: epochs_end(self, run, rows))
+    def follow_epoch(self, run, epoch, metrics):
+        return follow(run, epoch, lambda: epoch_end(self, run, epoch, metrics))
 
     monkeypatch.setattr(Plugins, "needs_every_epoch", True)
-    monkeypatch.setattr(Plugins, "epochs_end", follow_row)
+    monkeypatch.setattr(Plugins, "epoch_end", follow_epoch)
 
 
 def outputs(directory):

@@ -21,12 +21,16 @@ COUNTS = ["accuracy", "precision", "recall", "f1", "roc_auc"]
 
 
 class Listener:
+    milliseconds = 20.0
+
     def __init__(self, every_epoch):
-        self.milliseconds = 0.0 if every_epoch else 20.0
-        self.rows, self.calls, self.hashes = [], 0, []
+        self.every_epoch, self.rows, self.calls, self.hashes, self.epochs = every_epoch, [], 0, [], []
 
     def next_pause(self, epoch):
         return None
+
+    def on_epoch(self, epoch, values):
+        self.epochs.append((epoch, {name: values[name] for name in values if name != "seconds"}))
 
     def on_rows(self, rows):
         self.calls += 1
@@ -104,7 +108,8 @@ def test_rows_and_weights_are_those_of_single_epochs(case, dtype):
     for name in ("status", "epochs", "best_epoch"):
         assert getattr(history, name) == getattr(history_again, name)
     assert repr({**history, "seconds": 0}) == repr({**history_again, "seconds": 0})
-    assert single.calls == len(single.rows)
+    assert repr(single.epochs) == repr(single.rows)
+    assert not bulk.epochs
 
 
 @pytest.mark.parametrize("threads", [1, 2])

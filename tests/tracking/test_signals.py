@@ -6,8 +6,7 @@ import threading
 import pytest
 
 from cygd import __main__
-from cygd.core import _f64
-from cygd.tracking.signals import TERMINATION_SIGNALS, DeferredSignals, ignore_signals, sigterm_as_interrupt
+from cygd.tracking.signals import TERMINATION_SIGNALS, deferred_signals, ignore_signals, sigterm_as_interrupt
 
 
 def test_ctrl_c_is_ignored_and_the_handler_restored():
@@ -87,47 +86,55 @@ def test_sigterm_as_interrupt_does_nothing_in_other_threads():
     assert handlers == [signal.SIG_DFL]
 
 
-def test_deferred_signals_are_delivered_when_asked_for():
-    with DeferredSignals() as signals:
-        signals.deliver()
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            signals.deliver()
-        signals.deliver()  # once
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, *TERMINATION_SIGNALS])
 @pytest.mark.usefixtures("default")
 def test_deferred_signals_are_delivered_at_the_end(number):
     reached = []
 
     def work():
-        with sigterm_as_interrupt(), DeferredSignals():
+        with sigterm_as_interrupt(), deferred_signals():
             signal.raise_signal(number)
             reached.append(number)
 
     with pytest.raises(KeyboardInterrupt):
         work()
     assert reached == [number]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_second_deferred_signal_is_delivered_at_once():
+    reached = []
+
+    def work():
+        with deferred_signals():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            reached.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert not reached
 
 
 def test_deferred_signals_leave_other_handlers_alone():
     seen = []
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
     try:
-        with DeferredSignals():
+        with deferred_signals():
             signal.raise_signal(signal.SIGINT)
             assert seen == [signal.SIGINT]
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def test_deferred_signals_end_a_call_of_the_engine():
-    with DeferredSignals():
-        _f64.polling_threads.add(threading.get_ident())
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-        finally:
-            _f64.polling_threads.discard(threading.get_ident())
+def test_deferred_signals_do_nothing_in_other_threads():
+    handlers = []
+
+    def append_handler():
+        with deferred_signals():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=append_handler)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.getsignal(signal.SIGINT)]

@@ -4,7 +4,6 @@
 from cygd.core.early_stopping cimport StopRule
 
 cdef enum:
-    MAX_ROWS = 1024                     # of epochs in one call
     MAX_EVALUATIONS = 2                 # of training and of validation rows
 
 cdef uint32_t crc_table[8][256]
@@ -66,6 +65,8 @@ cdef class Recorder:
         Measure after each so many epochs; 0: only after the last.
     epochs : int
         The number of the last epoch.
+    capacity : int
+        Rows that can be recorded before they are taken.
     milliseconds : float
         After which a call ends, so that its rows can be reported.
     hashed : bool
@@ -78,8 +79,10 @@ cdef class Recorder:
     ----------
     epoch : int
         The last recorded epoch.
+    n_rows : int
+        Rows that were not taken.
     stopped : bool
-        Whether the rule stopped the training after it.
+        Whether the rule stopped the training after the last epoch.
     """
     cdef Engine engine
     cdef real[::1] parameters
@@ -90,7 +93,9 @@ cdef class Recorder:
     cdef double[:, ::1] table           # a row per epoch
     cdef unsigned char[::1] measured    # whether an epoch was
     cdef uint32_t[::1] hashes
-    cdef Py_ssize_t n_rows, penalty, monitored, every
+    cdef object rows, flags, crcs       # the arrays of these three
+    cdef readonly Py_ssize_t n_rows
+    cdef Py_ssize_t penalty, monitored, every
     cdef readonly long long epoch
     cdef readonly bint stopped
     cdef long long epochs
@@ -102,7 +107,7 @@ cdef class Recorder:
     cdef Py_ssize_t max_chunk_rows
 
     def __init__(self, Engine engine, real[::1] parameters, list evaluations, list columns, *,
-                 Py_ssize_t penalty, Py_ssize_t n_columns, Py_ssize_t every, long long epochs,
+                 Py_ssize_t penalty, Py_ssize_t n_columns, Py_ssize_t every, long long epochs, Py_ssize_t capacity,
                  double milliseconds=INFINITY, bint hashed=True,
                  StopRule stop=None, Py_ssize_t monitored=0):
         cdef Evaluation evaluation
@@ -122,18 +127,19 @@ cdef class Recorder:
             self.max_chunk_rows = max(self.max_chunk_rows, evaluation.job.batch.chunk_rows)
         self.measured_values = np.empty(max(len(indices) for indices in columns))
         self.penalty, self.monitored, self.every, self.epochs = penalty, monitored, every, epochs
-        n = max(1, min(epochs, MAX_ROWS))
-        self.table = np.empty((n, n_columns))
-        self.measured = np.empty(n, np.uint8)
-        self.hashes = np.empty(n, np.uint32)
+        self.table = self.rows = np.empty((capacity, n_columns))
+        self.measured = self.flags = np.empty(capacity, np.uint8)
+        self.hashes = self.crcs = np.empty(capacity, np.uint32)
 
-    def begin(self, long long epoch, double seconds):
+    def start(self, long long epoch, double seconds):
         """Start to record after an epoch, so many seconds after the start of the training."""
         self.epoch = epoch
         self.n_rows = 0
+        self.began = now() - 1e3 * seconds
+
+    cdef void begin_call(self) noexcept nogil:
         self.stopped = False
         self.called = now()
-        self.began = self.called - 1e3 * seconds
 
     cdef int measure(self, accumulator_t *accumulators, double *polled, double *row) noexcept nogil:
         """Write the measurements into a row; return the status."""
@@ -180,11 +186,17 @@ cdef class Recorder:
                      self.engine.n_parameters * <Py_ssize_t> sizeof(real))
 
     def take(self):
-        """Return the rows since the last call, whether each was measured, and hashes of the parameters."""
+        """Return the rows since they were last taken, whether each was measured, and the hashes."""
         cdef Py_ssize_t n = self.n_rows
+        taken = self.rows[:n].copy(), self.flags[:n].astype(np.bool_), self.crcs[:n].copy()
         self.n_rows = 0
-        return (np.array(self.table[:n]), np.array(self.measured[:n]).view(np.bool_),
-                np.array(self.hashes[:n]))
+        return taken
+
+    def last(self):
+        """Return the last row, which may be completed in place, and whether it was measured."""
+        if not self.n_rows:
+            raise IndexError("no row was recorded")
+        return self.rows[self.n_rows - 1], self.measured[self.n_rows - 1] != 0
 
     def current(self, bint measured):
         """Return a row of the current parameters, without an epoch, and their hash; NaN if not measured."""

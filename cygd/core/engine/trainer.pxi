@@ -34,6 +34,8 @@ cdef class Trainer:
         Complete epochs and their updates, including those made before; up to date after `run` has raised.
     running_losses : list of float
         Of the complete epochs of the last call; up to date after `run` has raised.
+    last_loss, last_rate : float
+        The running loss and the learning rate of the last complete epoch; NaN before the first.
     """
     cdef Engine engine
     cdef ArrayDataset dataset, whole
@@ -47,6 +49,7 @@ cdef class Trainer:
     cdef int max_threads, max_accumulators
     cdef Py_ssize_t max_chunk_rows
     cdef readonly long long epochs, updates
+    cdef readonly double last_loss, last_rate
     cdef Py_ssize_t n_complete              # epochs of the last call
 
     def __init__(self, Engine engine, ArrayDataset dataset, real[::1] parameters, Optimizer optimizer, *,
@@ -63,6 +66,7 @@ cdef class Trainer:
         self.saved = np.array(parameters)
         self.losses = np.empty(1)
         self.epochs, self.updates = epochs, updates
+        self.last_loss = self.last_rate = NAN
         self.max_threads = threads
         memset(job, 0, sizeof(job_t))
         job.batch = dataset.batch
@@ -152,6 +156,9 @@ cdef class Trainer:
         for k in range(n):
             self.losses[k] = learning_rates[k]      # each epoch replaces its rate by its loss
         if recorder is not None:
+            if recorder.n_rows == recorder.table.shape[0]:
+                raise ValueError("the recorder is full: take its rows first")
+            recorder.begin_call()
             n_accumulators = max(n_accumulators, recorder.max_accumulators)
             chunk_rows = max(chunk_rows, recorder.max_chunk_rows)
         job.polled = now()
@@ -167,6 +174,7 @@ cdef class Trainer:
                 self.epochs += 1
                 self.updates += steps
                 self.n_complete += 1
+                self.last_loss, self.last_rate = self.losses[k], rate
                 if recorder is not None and recorder.record(&job, self.losses[k], rate):
                     break
         self.engine.release(accumulators, job.chunks)
