@@ -36,6 +36,8 @@ def dump(content: Mapping[str, Any]) -> str:
 
 def _entry(key: str, value: Any) -> str:
     """Return the lines of one top-level key; the runs of a sweep share them through a cache."""
+    if type(value) is int:  # the seed, which they do not share
+        return f"{key}: {value}\n"
     with suppress(TypeError, ValueError):  # an array, which may be large
         text = json.dumps({key: value})
         if len(text) <= MAX_CACHED_LENGTH:
