@@ -17,4 +17,5 @@ cdef class StopRule:
     cdef long long last_epoch       # of the last measurement
     cdef char *addresses[2]
     cdef Py_ssize_t size
-    cdef bint update(self, long long epoch, double monitored, double loss, const char *parameters) noexcept nogil
+    cdef bint update(self, long long epoch, double monitored, double loss,
+                     const char *parameters) noexcept nogil

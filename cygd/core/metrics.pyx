@@ -186,13 +186,13 @@ cdef void add_row(counts_t *counts, bint actual, bint predicted) noexcept nogil:
 
 cdef void count(Scorer scorer, const double *y_hat) noexcept nogil:
     """Count the rows of each class or label."""
-    cdef Py_ssize_t i, j, k = scorer.n_columns
+    cdef Py_ssize_t _row, j, k = scorer.n_columns
     cdef const double *y = &scorer.y[0, 0]
     memset(scorer.counts, 0, scorer.n_counts * sizeof(counts_t))
     if scorer.kind == NUMBERS:
         count_numbers(scorer, y, y_hat)
         return
-    for i in range(scorer.n_rows):
+    for _row in range(scorer.n_rows):
         if scorer.kind == CLASSES:
             j = largest(y, k)
             scorer.counts[j].actual += 1
@@ -290,7 +290,7 @@ cdef double area(output_t *outputs, Py_ssize_t n) noexcept nogil:
 
     Equal outputs have their mean rank, twice of which is a whole number: first + last.
     """
-    cdef Py_ssize_t first = 0, last, i
+    cdef Py_ssize_t first = 0, last
     cdef int64_t positives, n_positive = 0, twice_sum = 0, n_negative
     qsort(outputs, n, sizeof(output_t), compare_outputs)
     while first < n:

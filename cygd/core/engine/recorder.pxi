@@ -107,9 +107,9 @@ cdef class Recorder:
     cdef Py_ssize_t max_chunk_rows
 
     def __init__(self, Engine engine, real[::1] parameters, list evaluations, list columns, *,
-                 Py_ssize_t penalty, Py_ssize_t n_columns, Py_ssize_t every, long long epochs, Py_ssize_t capacity,
-                 double milliseconds=INFINITY, bint hashed=True,
-                 StopRule stop=None, Py_ssize_t monitored=0):
+                 Py_ssize_t penalty, Py_ssize_t n_columns, Py_ssize_t every, long long epochs,
+                 Py_ssize_t capacity, double milliseconds=INFINITY, bint hashed=True, StopRule stop=None,
+                 Py_ssize_t monitored=0):
         cdef Evaluation evaluation
         if not 1 <= len(evaluations) <= MAX_EVALUATIONS:
             raise ValueError(f"expected 1 to {MAX_EVALUATIONS} evaluations, got {len(evaluations)}")
@@ -122,7 +122,8 @@ cdef class Recorder:
             self.second_columns = np.array(columns[1], np.intp)
         for evaluation, indices in zip(evaluations, columns, strict=True):
             if evaluation.n_values != len(indices) or max(indices) >= n_columns - 3:
-                raise ValueError(f"expected {evaluation.n_values} columns below {n_columns - 3}, got {indices}")
+                expected = f"{evaluation.n_values} columns below {n_columns - 3}"
+                raise ValueError(f"expected {expected}, got {indices}")
             self.max_accumulators = max(self.max_accumulators, evaluation.job.batch.n_accumulators)
             self.max_chunk_rows = max(self.max_chunk_rows, evaluation.job.batch.chunk_rows)
         self.measured_values = np.empty(max(len(indices) for indices in columns))
