@@ -8,7 +8,7 @@ import pytest
 from cygd import Network
 from cygd.core.metrics import Scorer
 
-OPTIONS = {"penalty": -1, "n_columns": 4, "every": 1, "epochs": 3}
+OPTIONS = {"penalty": -1, "n_columns": 4, "every": 1, "epochs": 3, "capacity": 4}
 
 
 def recorder(net, columns=((0,),), **options):
