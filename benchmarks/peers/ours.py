@@ -45,5 +45,5 @@ class Training:
 def build(case: Case, threads: int) -> Training:
     """Return the training of a case."""
     # fit evaluates the loss over all rows at its end, which the peers do not
-    training.TrainingLoop.measure = lambda loop: {"loss": 0.0}  # type: ignore[assignment,method-assign]
+    training.TrainingLoop._finish = lambda loop: loop.history  # type: ignore[method-assign]
     return Training(case, threads)

@@ -117,23 +117,28 @@ def build_scorer(kernels: Sequence[str], y: Array, targets: Targets | None) -> S
     return Scorer(kernels, y, targets.kind, targets.threshold)
 
 
-def _measure(name: str, y: Array, y_hat: Array, targets: Targets | None = None) -> float:
+def _measure_numbers(name: str, y: Array, y_hat: Array) -> float:
+    return build_scorer([name], y, None)(y_hat)[0]
+
+
+def _measure_classes(name: str, y: Array, y_hat: Array, targets: Targets) -> float:
     return build_scorer([name], y, targets)(y_hat)[0]
 
 
-def _built_in(name: str, summary: str, **attributes: Any) -> Metric:
-    return Metric(name, partial(_measure, name), kernel=name, summary=summary, **attributes)
+def _of_numbers(name: str, summary: str, **attributes: Any) -> Metric:
+    return Metric(name, partial(_measure_numbers, name), kernel=name, summary=summary, **attributes)
 
 
 def _of_classes(name: str, summary: str, needs: str = "rows") -> Metric:
-    return _built_in(name, summary, needs=needs, classification=True)
+    function = partial(_measure_classes, name)
+    return Metric(name, function, kernel=name, summary=summary, needs=needs, classification=True)
 
 
 METRICS: tuple[Metric, ...] = (
     _of_classes("accuracy", "share of rows whose class is predicted"),
-    _built_in("rmse", "root of the mean squared error", greater_is_better=False),
-    _built_in("mae", "mean absolute error", greater_is_better=False),
-    _built_in("r2", "share of the variance that is explained", needs="two rows"),
+    _of_numbers("rmse", "root of the mean squared error", greater_is_better=False),
+    _of_numbers("mae", "mean absolute error", greater_is_better=False),
+    _of_numbers("r2", "share of the variance that is explained", needs="two rows"),
     _of_classes("precision", "share of the rows predicted positive that are"),
     _of_classes("recall", "share of the positive rows that are predicted"),
     _of_classes("f1", "harmonic mean of precision and recall"),

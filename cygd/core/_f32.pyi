@@ -12,6 +12,7 @@ from cygd.core.metrics import Scorer
 _Real = np.float32
 _Array = NDArray[_Real]
 _Options = Sequence[float] | None
+_Table = NDArray[np.double]
 
 OPENMP: bool
 signal_errors: list[BaseException]
@@ -113,8 +114,8 @@ class Evaluation:
         *,
         scorer: Scorer | None = None,
         counted: NDArray[np.int64] | None = None,
-        scale: NDArray[np.float64] | None = None,
-        shift: NDArray[np.float64] | None = None,
+        scale: _Table | None = None,
+        shift: _Table | None = None,
         predict: bool = False,
     ) -> None: ...
     @property
@@ -147,9 +148,9 @@ class Recorder:
     @property
     def n_rows(self) -> int: ...
     def start(self, epoch: int, seconds: float) -> None: ...
-    def last(self) -> tuple[NDArray[np.float64], bool]: ...
-    def take(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.uint32]]: ...
-    def current(self, measured: bool) -> tuple[NDArray[np.float64], int]: ...
+    def last(self) -> tuple[_Table, bool]: ...
+    def take(self) -> tuple[_Table, NDArray[np.bool_], NDArray[np.uint32]]: ...
+    def current(self, measured: bool) -> tuple[_Table, int]: ...
 
 def forward_backward(
     engine: Engine,

@@ -36,7 +36,7 @@ def dump(content: Mapping[str, Any]) -> str:
 
 def _entry(key: str, value: Any) -> str:
     """Return the lines of one top-level key; the runs of a sweep share them through a cache."""
-    if type(value) is int:  # the seed, which they do not share
+    if key == "seed" and type(value) is int:  # they do not share it
         return f"{key}: {value}\n"
     with suppress(TypeError, ValueError):  # an array, which may be large
         text = json.dumps({key: value})
