@@ -83,3 +83,14 @@ def test_types_and_roles_of_orange_are_an_error(here, second, third, skip):
 def test_letters_may_be_labels(here):
     (here / "t.csv").write_text("a,b\nc,d\nd,s\nc,c\n")
     assert load_csv(here, path="t.csv").columns["a"].factorize()[1] == ("c", "d")
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_decimal_commas_under_another_delimiter_are_no_title(tmp_path, mark):
+    text = "n;y\n1.299,99;1\n2.450,00;2\n1.299,99;3\n".replace(";", mark)
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DataError) as caught:
+        load_csv(tmp_path, path="t.csv")
+    assert caught.value.hint == (
+        f"the only column is {f'n{mark}y'!r}; set data.delimiter if cells are separated otherwise"
+    )

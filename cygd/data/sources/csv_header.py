@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -174,6 +174,19 @@ def name_hint(file: Path, csv_format: CsvFormat) -> str:
     return f"{hint}; data.header: false and data.skip_rows: {records[0][0]} name all columns c0, c1, ..."
 
 
+def _fits_another_delimiter(
+    file: Path, csv_format: CsvFormat, records: Sequence[tuple[int, list[str]]]
+) -> bool:
+    """Return whether a delimiter within the only name gives all records the same cells."""
+    if len(records[0][1]) != 1:
+        return False
+    for delimiter in {*";\t|"} & {*records[0][1][0]}:
+        found = read_first_records(file, replace(csv_format, delimiter=delimiter), HINT_RECORDS)
+        if len({len(cells) for _, cells in found}) == 1:
+            return True
+    return False
+
+
 def width_hint(
     file: Path, csv_format: CsvFormat, n_columns: int, line: int, cells: Sequence[str], n_after: int
 ) -> str | None:
@@ -182,7 +195,8 @@ def width_hint(
     for start_line, record in [*records[:2], (line, list(cells))]:
         if record and (comment := COMMENT.match(record[0])):
             return f"set data.comment: {comment[1]!r} if line {start_line} is a comment"
-    if csv_format.delimiter == csv_format.decimal and (hint := suggest_delimiter(records[0][1])):
+    other = csv_format.delimiter == csv_format.decimal or _fits_another_delimiter(file, csv_format, records)
+    if other and (hint := suggest_delimiter(records[0][1])):
         return hint
     usual, count = Counter(len(record) for _, record in records).most_common(1)[0]
     if usual != n_columns and count > 1 and usual > 1:
