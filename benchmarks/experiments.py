@@ -174,7 +174,7 @@ class Bench:
         usage = json.loads(done.stdout) if done.returncode == 0 else {"code": done.returncode}
         if usage["code"]:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise JobError(f"{' '.join(command[5:9])} ended with exit code {usage['code']}: {last}")
+            raise JobError(f"{' '.join(command[:2])} ended with exit code {usage['code']}: {last}")
         return dict(usage)
 
 

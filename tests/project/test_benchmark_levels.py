@@ -163,7 +163,7 @@ def test_level_runs_in_a_process_of_its_own(benchmarks):
     level = dispatch.levels()[0]
     found = benchmarks.side_by_side.run("products", [level], True)
     assert (found.name, found.levels, list(found.load)) == ("products", [level], [level])
-    assert [row[:2] for row in found.tables[0].rows][0] == ["float32", "64"]
+    assert found.tables[0].rows[0][:2] == ["float32", "64"]
     with pytest.raises(benchmarks.side_by_side.LevelError, match=f"nothing at CPU level {level} ended with"):
         benchmarks.side_by_side.run("nothing", [level], True)
 
