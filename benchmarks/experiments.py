@@ -40,7 +40,9 @@ scikit-learn has no dropout, so that it trains digits without, and not the loss 
 
 Times are medians; a ratio is a peer's time divided by cygd's, the median over interleaved rounds with the
 interquartile range in brackets. CPU time is that of user and kernel together. Peak memory is the largest
-resident set of the process (ru_maxrss). Each process is pinned to as many cores as it has threads.
+resident set of the process (ru_maxrss). Each process is pinned to as many cores as it has threads. On a busy
+machine, the threads of OpenBLAS and OpenMP spin while they wait for each other, so that the rows with two
+threads overstate the times of scikit-learn and PyTorch.
 """
 LUDWIG = """
 Ludwig was not compared. It takes neither initial weights nor an order of the rows, so that equal losses,
@@ -202,7 +204,7 @@ def run(quick: bool = False, jobs: Sequence[Job] | None = None) -> Section:
             if job.threads <= (1 if quick else len(cores())):
                 progress(f"{job.label}, threads: {job.threads}")
                 results.append((job, measure(bench, job, peers, 1 if quick else 7)))
-    text = TEXT.strip() + LUDWIG + f"\nPeers: {versions('scikit-learn', 'torch', 'jax', 'optax')}."
+    text = TEXT + LUDWIG + f"\nPeers: {versions('scikit-learn', 'torch', 'jax', 'optax')}."
     if absent:
         text += "\n\nSkipped: " + "; ".join(absent) + "."
     tables = [_table(results)]

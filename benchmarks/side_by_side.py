@@ -47,7 +47,9 @@ def merge(sections: Mapping[str, Section]) -> Section:
     levels = list(sections)
     last = sections[levels[-1]]
     if len(levels) == 1:
-        return replace(last, levels=levels)
+        alone = replace(last, levels=levels)
+        suffix = alone.block.removeprefix(alone.name)
+        return replace(alone, charts=[replace(chart, name=chart.name + suffix) for chart in last.charts])
     paragraphs = dict.fromkeys(
         part for level in reversed(levels) for part in sections[level].text.strip().split("\n\n")
     )

@@ -120,8 +120,9 @@ def test_section_of_a_job_with_an_absent_peer(benchmarks, monkeypatch):
 
 def test_script_that_fails_is_an_error(benchmarks, tmp_path):
     bench = benchmarks.experiments.Bench(tmp_path, 10)
-    with pytest.raises(benchmarks.experiments.JobError, match=r"sklearn_job ended with exit code 1: .*plan.json"):
-        bench.theirs(benchmarks.experiments.PEERS[0], tmp_path / "absent", 1)
+    experiments = benchmarks.experiments
+    with pytest.raises(experiments.JobError, match=r"sklearn_job ended with exit code 1: .*plan.json"):
+        bench.theirs(experiments.PEERS[0], tmp_path / "absent", 1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs wait4")

@@ -128,6 +128,8 @@ def test_tables_that_differ_stay_apart(benchmarks):
 
 
 def test_one_level_needs_no_column(benchmarks):
+    # beside the chart of another machine
+    assert benchmarks.side_by_side.merge({"v3": section(benchmarks, "v3")}).charts[0].name == "chart-v3"
     merged = benchmarks.side_by_side.merge({"v4": replace(section(benchmarks, "v4"), load={"v4": 0.01})})
     assert merged.tables[0].head == ["case", "us"]
     assert merged.charts[0].name == "chart"
