@@ -17,6 +17,7 @@ OURS = "#c8102e"
 COLORS = {
     "cygd": OURS,
     "JAX": "#3b6fb6",
+    "JAX (cached)": "#9dbde6",
     "PyTorch": "#e08a2e",
     "torch.compile": "#f0c05a",
     "scikit-learn": "#6a9f58",
