@@ -75,7 +75,7 @@ def torch_compiled() -> Work:
     import torch
     from torch._inductor.cpu_vec_isa import pick_vec_isa
 
-    f = torch.compile(lambda a: (torch.tanh(a) * a + 1, a.sum(dim=0)))
+    f = torch.compile(lambda a: torch.tanh(a) * a + 1)
     a = torch.from_numpy(_operands()[0])
     return lambda: f(a), f"vectors of {pick_vec_isa()}"
 
