@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Chart", "bars", "curves", "drawable", "panels", "roofline"]
+__all__ = ["Chart", "DrawnChart", "bars", "curves", "drawable", "panels", "roofline"]
 
 OURS = "#c8102e"
 COLORS = {
     "cygd": OURS,
     "JAX": "#3b6fb6",
+    "JAX (cached)": "#9dbde6",
     "PyTorch": "#e08a2e",
     "torch.compile": "#f0c05a",
     "scikit-learn": "#6a9f58",
@@ -70,6 +71,31 @@ class Chart:
         figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
         # matplotlib writes trailing spaces
         path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
+        return path
+
+
+@dataclass(frozen=True)
+class DrawnChart:
+    """A chart that another process has drawn.
+
+    Attributes
+    ----------
+    name : str
+        Name of the file, without its suffix.
+    caption : str
+    svg : str
+        The content of the file.
+    """
+
+    name: str
+    caption: str
+    svg: str
+
+    def write(self, folder: Path) -> Path:
+        """Write the chart to `folder` and return the path."""
+        path = folder / f"{self.name}.svg"
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.svg)
         return path
 
 

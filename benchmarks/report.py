@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 
 import cygd
 from benchmarks import CHECKOUT
-from benchmarks.charts import Chart, drawable
+from benchmarks.charts import Chart, DrawnChart, drawable
 from benchmarks.measure import Comparison
 from cygd import core
 
@@ -48,33 +48,54 @@ class Table:
 
 @dataclass
 class Section:
-    """The results of one benchmark."""
+    """The results of one benchmark.
+
+    Attributes
+    ----------
+    name, title, text : str
+    tables : list of Table
+    charts : list of Chart
+    levels : list of str
+        The CPU levels at which it was measured; by default the one of this process.
+    load : dict of str to float
+        The share of the cores that other processes used meanwhile, by level.
+    """
 
     name: str
     title: str
     text: str
     tables: list[Table] = field(default_factory=list)
-    charts: list[Chart] = field(default_factory=list)
+    charts: list[Chart | DrawnChart] = field(default_factory=list)
+    levels: list[str] = field(default_factory=lambda: [core.dispatch.level()])
+    load: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def block(self) -> str:
+        """The name of its place in the document.
+
+        Results at v3 alone do not replace those at v4, which may be of another machine.
+        """
+        return f"{self.name}-v3" if self.levels == ["v3"] else self.name
 
     def lines(self, charts: bool = False) -> list[str]:
         """Return the section in Markdown, between marks that the next run replaces."""
         body = [line for chart in self.charts if charts for line in (_image(chart), "")]
         body += [line for table in self.tables for line in table.lines()]
         return [
-            f"<!-- begin {self.name} -->",
-            f"## {self.title}",
+            f"<!-- begin {self.block} -->",
+            f"## {self.title}{', CPU level v3' if self.block != self.name else ''}",
             "",
             self.text.strip(),
             "",
-            f"Measured on {machine()}.",
+            f"Measured on {machine(self.levels)}.{busy(self.load)}",
             "",
             *body,
-            f"<!-- end {self.name} -->",
+            f"<!-- end {self.block} -->",
         ]
 
 
-def machine() -> str:
-    """Describe the machine: CPU, cores, CPU level, versions."""
+def machine(levels: Sequence[str]) -> str:
+    """Describe the machine: CPU, cores, CPU levels, versions."""
     name = platform.processor() or platform.machine()
     try:
         match = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
@@ -83,7 +104,19 @@ def machine() -> str:
         pass
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = f"cygd {cygd.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
-    return f"{name}, {cores} cores, CPU level {core.dispatch.level()}, {versions}"
+    used = f"CPU level{'s' * (len(levels) > 1)} {' and '.join(levels)}"
+    return f"{name}, {cores} cores, {used}, {versions}"
+
+
+def busy(load: Mapping[str, float]) -> str:
+    """Return a sentence about the other processes of the machine, or nothing if it was idle besides."""
+    shares = [f"{100 * share:.0f} %" for share in load.values()]
+    if not shares or max(load.values()) < 0.05:
+        return ""
+    where = f" ({' and '.join(load)})" if len(load) > 1 else ""
+    return (
+        f" The machine was busy: other processes used {' and '.join(shares)}{where} of its cores meanwhile."
+    )
 
 
 def progress(text: str) -> None:
@@ -114,7 +147,7 @@ def ratio_cell(comparison: Comparison, side: str) -> str:
     return f"{comparison.ratios[side]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _image(chart: Chart) -> str:
+def _image(chart: Chart | DrawnChart) -> str:
     return f"![{chart.caption}](charts/{chart.name}.svg)"
 
 
@@ -127,6 +160,16 @@ def write(section: Section, document: Path = DOCUMENT) -> None:
     text = document.read_text() if document.exists() else "# Benchmarks\n"
     # without matplotlib, charts of an earlier run would not match these numbers
     new = "\n".join(section.lines(charts=drawable()))
-    marks = re.compile(f"<!-- begin {section.name} -->.*?<!-- end {section.name} -->", re.DOTALL)
-    text = marks.sub(lambda _: new, text) if marks.search(text) else f"{text.rstrip()}\n\n{new}\n"
+    if section.block == section.name:  # then it has v3 as well
+        text = re.sub(f"\n*{_marks(section.name + '-v3')}", "", text, flags=re.DOTALL)
+    if re.search(_marks(section.block), text, re.DOTALL):
+        text = re.sub(_marks(section.block), lambda _: new, text, flags=re.DOTALL)
+    elif (end := f"<!-- end {section.name} -->") in text:
+        text = text.replace(end, f"{end}\n\n{new}")
+    else:
+        text = f"{text.rstrip()}\n\n{new}\n"
     document.write_text(text)
+
+
+def _marks(block: str) -> str:
+    return f"<!-- begin {block} -->.*?<!-- end {block} -->"

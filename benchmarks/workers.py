@@ -20,13 +20,14 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from benchmarks import CHECKOUT
 
-__all__ = ["PeerError", "Worker", "cores", "present"]
+__all__ = ["PeerError", "Worker", "cores", "present", "xla_flags"]
 
 TIMEOUT = 600  # seconds for one answer of a peer, compilation included
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -40,6 +41,11 @@ class PeerError(RuntimeError):
 def present(package: str) -> bool:
     """Return whether a package is installed."""
     return importlib.util.find_spec(package) is not None
+
+
+def xla_flags(flags: str, environment: Mapping[str, str]) -> str:
+    """Return the flags of an environment for XLA, and `flags` after them."""
+    return f"{environment.get('XLA_FLAGS', '')} {flags}".strip()
 
 
 def cores() -> list[int]:
@@ -74,7 +80,7 @@ class Worker:
     def __init__(self, peer: str, threads: int = 1, cpus: list[int] | None = None) -> None:
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
         if threads == 1:
-            environment["XLA_FLAGS"] = ONE_THREAD_OF_XLA
+            environment["XLA_FLAGS"] = xla_flags(ONE_THREAD_OF_XLA, environment)
         affinity = ",".join(map(str, cores()[-threads:] if cpus is None else cpus))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.workers", peer, str(threads), affinity],
