@@ -94,9 +94,7 @@ class CompiledNetwork:
         if n * self.dtype.itemsize > _MAX_BYTES:
             widest = max(range(len(sizes)), key=sizes.__getitem__)
             name = f"layers[{widest - 1}]: units" if widest else "n_inputs"
-            size = sizes[widest]
-            value = str(size) if size < 2**64 else f"about 2**{size.bit_length() - 1}"
-            raise ValueError(f"{name} = {value} is too large: no array can hold so many parameters")
+            raise ValueError(f"{name} = {sizes[widest]} is too large: no array can hold so many parameters")
 
     @property
     def parameters(self) -> Array:

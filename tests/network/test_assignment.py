@@ -153,7 +153,7 @@ def test_counts_can_be_set():
             [2**31, 2**31],
             r"layers\[0\]: units = 2147483648 is too large: no array can hold so many parameters",
         ),
-        (2, [10**400, 1], r"layers\[0\]: units = about 2\*\*1328 is too large"),
+        (2, [10**400, 1], r"layers\[0\]: units must be less than 2\*\*63, got about 2\*\*1328"),
         (2**62, [1], "n_inputs = 4611686018427387904 is too large"),
     ],
 )
