@@ -129,6 +129,29 @@ def components(dtype):
     exercise("narrow", loss, dtype=dtype, activation=python)
 
 
+def recording(dtype):
+    """Every metric of every kind of targets, early stopping, and rows that are taken epoch by epoch."""
+    rows = 33
+    numbers, classes = RNG.normal(size=(rows, 3)), np.eye(3)[RNG.integers(0, 3, rows)]
+    counts = ["accuracy", "precision", "recall", "f1"]
+    cases = [
+        (numbers, "identity", "mse", ["rmse", "mae", "r2"]),
+        (classes, "softmax", "cross_entropy", [*counts, "roc_auc"]),
+        (RNG.integers(0, 2, (rows, 3)), "sigmoid", "binary_cross_entropy", [*counts, "roc_auc"]),
+        (RNG.integers(0, 2, (rows, 1)), "sigmoid", "binary_cross_entropy", [*counts, "roc_auc"]),
+        (RNG.integers(0, 3, (rows, 1)), "identity", "mse", counts),
+    ]
+    weight = RNG.exponential(size=rows)
+    weight[::4] = 0
+    stop = {"patience": 2, "monitor": "validation_loss"}
+    for y, activation, loss, metrics in cases:
+        x = RNG.normal(size=(rows, 5))
+        for callback in (None, lambda epoch, values: False):
+            net = Network(5, [4, {"units": y.shape[1], "activation": activation, "l2": 0.1}], loss, dtype)
+            options = {"metrics": metrics, "validation": (x[:9], y[:9]), "stop": stop, "callback": callback}
+            net.fit(x, y, "adam", epochs=9, evaluate_every=2, sample_weight=weight, **options)
+
+
 def numbers():
     """Random numbers and statistics, which have no dtype or level."""
     stream = Stream(1)
@@ -148,7 +171,7 @@ def main():
     for level in [arguments.level] if arguments.level else dispatch.levels():
         dispatch.select(level)
         for dtype in [arguments.dtype] if arguments.dtype else ["float32", "float64"]:
-            for part in (primitives, kernels, engine, components):
+            for part in (primitives, kernels, engine, components, recording):
                 part(dtype)
                 print(level, dtype, part.__name__, flush=True)
 

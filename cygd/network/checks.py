@@ -20,7 +20,7 @@ def check_count(name: str, value: object, minimum: int, maximum: int | None = No
         limits = f"of at least {minimum}" if maximum is None else f"from {minimum} to {format_limit(maximum)}"
         raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
     if count > MAX_COUNT:
-        got = str(count) if count < 2**64 else f"about 2**{count.bit_length() - 1}"
+        got = str(count) if count < 2**128 else f"about 2**{count.bit_length() - 1}"
         raise ValueError(f"{name} must be less than 2**63, got {got}")
     return int(count)
 

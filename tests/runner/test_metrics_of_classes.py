@@ -87,7 +87,7 @@ def test_labels(loss):
 
 
 def test_scaled_targets_are_judged_in_original_units():
-    result = run(arrays(NUMBERS > 0, scale={"targets": "standard"}), 1, "sse")
+    result = run(arrays((NUMBERS > 0).astype(float), scale={"targets": "standard"}), 1, "sse")
     y = np.where(NUMBERS[parts(NUMBERS)[0]] > 0, 1, 0)
     mean, std = y.mean(), y.std()
     check(result, NUMBERS > 0, lambda output: output[:, 0] * std + mean > 0.5, "binary")
