@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         PluginError,
         RunError,
     )
-    from cygd.network import Network
+    from cygd.network import Network, fit_many
     from cygd.plugins.hookspecs import hookimpl
     from cygd.runner.loading import load
     from cygd.runner.runner import resume, run
@@ -64,6 +64,7 @@ __all__ = [
     "Schedule",
     "__version__",
     "core",
+    "fit_many",
     "hookimpl",
     "load",
     "loss_surface",
@@ -86,7 +87,7 @@ _HOMES = {
     ),
     # not imported above: inspection is in the same layer
     "cygd.inspection": ("loss_surface", "trace"),
-    "cygd.network": ("Network",),
+    "cygd.network": ("Network", "fit_many"),
     "cygd.plugins.hookspecs": ("hookimpl",),
     "cygd.runner.loading": ("load",),
     "cygd.runner.runner": ("resume", "run"),

@@ -105,6 +105,17 @@ class Trainer:
     ) -> tuple[list[float], bool]: ...
 
 @disjoint_base
+class ManyLanes:
+    def __init__(self, trainers: list[Trainer]) -> None: ...
+
+class ManyBatches(ManyLanes): ...
+
+class ManyTrainer(ManyBatches):
+    def run(
+        self, indices: list[int], learning_rates: list[list[float]], recorders: list[Recorder | None]
+    ) -> list[bool]: ...
+
+@disjoint_base
 class Evaluation:
     def __init__(
         self,
@@ -152,6 +163,8 @@ class Recorder:
     def take(self) -> tuple[_Table, NDArray[np.bool_], NDArray[np.uint32]]: ...
     def current(self, measured: bool) -> tuple[_Table, int]: ...
 
+def many_bytes(engine: Engine, n_rows: int, batch_size: int) -> int: ...
+def optimizer_form(component: Any) -> tuple[str, bool] | None: ...
 def forward_backward(
     engine: Engine,
     dataset: ArrayDataset,

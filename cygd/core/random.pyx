@@ -7,6 +7,7 @@ deviates are computed here: the same with every version, and available without t
 from cygd.core cimport dispatch, f64
 
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -44,11 +45,41 @@ cdef uint32_t below(stream *s, uint32_t n) noexcept nogil:
     return <uint32_t> (product >> 32)
 
 
+cdef enum:
+    WORDS_AHEAD = 64                    # of a call of the kernel
+
+
+cdef Py_ssize_t permute_ahead(stream *s, uint32_t *order, Py_ssize_t n) noexcept nogil:
+    """Do the first steps of `permute`, with its numbers but many words at once; return the elements left."""
+    cdef uint32_t words[WORDS_AHEAD]
+    cdef uint64_t product
+    cdef Py_ssize_t k, i = n - 1, j
+    cdef uint32_t swapped
+    while i >= WORDS_AHEAD // 2 and s.position % 4 == 0:
+        dispatch.kernels_f64.philox_words(s.seed, s.index, s.place, s.position // 4, words)
+        k = 0
+        while k < WORDS_AHEAD and i > 0:
+            product = <uint64_t> words[k] * (<uint32_t> i + 1)
+            k += 1
+            if <uint32_t> product <= <uint32_t> i:      # rarely: `below` may draw again
+                if <uint32_t> product < (<uint32_t> 0 - (<uint32_t> i + 1)) % (<uint32_t> i + 1):
+                    continue
+            j = product >> 32
+            swapped = order[i]
+            order[i] = order[j]
+            order[j] = swapped
+            i -= 1
+        s.position += k
+        if k % 4:                       # the rest of a block is next_word's
+            memcpy(s.words, words + k // 4 * 4, sizeof(s.words))
+    return i + 1
+
+
 cdef void permute(stream *s, uint32_t *order, Py_ssize_t n) noexcept nogil:
     """Shuffle n elements (Fisher and Yates)."""
     cdef Py_ssize_t i, j
     cdef uint32_t swapped
-    for i in range(n - 1, 0, -1):
+    for i in range(permute_ahead(s, order, n) - 1, 0, -1):
         j = below(s, <uint32_t> (i + 1))
         swapped = order[i]
         order[i] = order[j]

@@ -9,6 +9,8 @@
 # pads and gives the padding the weight 0, so that it adds nothing. Elementwise kernels see a block as a flat
 # array.
 
+from libc.stdint cimport uint32_t, uint64_t
+
 cdef enum:
     MAX_PARAMETERS = 4      # of one activation or loss
     MAX_ENTRIES = 64        # of one table
@@ -96,6 +98,9 @@ ctypedef void (*update_t)(real *w, const real *g, real **state, Py_ssize_t n,
                           const double *s) noexcept nogil
 ctypedef void (*step_scalars_t)(const double *parameters, double learning_rate, long long step,
                                 double *carried, double *s) noexcept nogil
+# the same update of many networks: w, g and state (n, networks), s (8, networks)
+ctypedef void (*many_update_t)(real *w, const real *g, real **state, Py_ssize_t n, Py_ssize_t networks,
+                               const real *s) noexcept nogil
 
 cdef enum:
     MAX_OPTIMIZER_PARAMETERS = 8
@@ -105,6 +110,9 @@ cdef struct optimizer_entry:
     const char *name
     update_t f
     step_scalars_t scalars
+    many_update_t many
+    int selector                        # the scalar that selects the form of the update by being 0, or -1
+    bint steady                         # the scalars are those of the step before, from the third step on
     int n_state
     const char *state[MAX_STATE]
     int n_parameters
@@ -258,3 +266,32 @@ cdef struct kernels:
     # w_i = [w_i +] rate a_i v
     void (*rank_1_update)(const real *v, const real *a, real rate, bint accumulate, real *w, Py_ssize_t m,
                           Py_ssize_t n) noexcept nogil
+
+    # many networks side by side: blocks (rows, units, networks), networks a multiple of WIDTH, and the bits
+    # of the kernels of one network (kernels/many_networks.pxi)
+    # c (rows, m) = b (rows, k) a^T [+ bias (m)], a (m, k) with strides in elements of one network
+    void (*many_matmul)(const real *a, Py_ssize_t a_row, Py_ssize_t a_step, const real *b, const real *bias,
+                        real *c, Py_ssize_t rows, Py_ssize_t m, Py_ssize_t k,
+                        Py_ssize_t networks) noexcept nogil
+    # out (m, n) = [out +] x^T d, x (rows, m), d (rows, n), in the order of panel_outer, which `accumulate`
+    # continues; and panel_outer_ones
+    void (*many_outer)(const real *x, const real *d, bint accumulate, real *out, Py_ssize_t rows,
+                       Py_ssize_t m, Py_ssize_t n, Py_ssize_t networks) noexcept nogil
+    void (*many_outer_ones)(const real *d, bint accumulate, real *out, Py_ssize_t rows, Py_ssize_t n,
+                            Py_ssize_t networks) noexcept nogil
+    # out (m, n) = x^T d in the order of panel_dots; x NULL, m 1: the sums of d. More than WIDTH rows are a
+    # multiple of WIDTH
+    void (*many_dots)(const real *x, const real *d, real *out, Py_ssize_t rows, Py_ssize_t m, Py_ssize_t n,
+                      Py_ssize_t networks) noexcept nogil
+    # out (networks) += weighted_sum of a (rows, units), at most PANEL rows
+    void (*many_weighted_sums)(const real *a, const real *weight, double *out, Py_ssize_t units,
+                               Py_ssize_t rows, Py_ssize_t networks) noexcept nogil
+    # penalty_gradient with l1, l2 and whether to penalize (networks)
+    void (*many_penalty_gradient)(const real *w, const real *l1, const real *l2, const real *penalized,
+                                  real *g, Py_ssize_t n, Py_ssize_t networks) noexcept nogil
+    # out (networks) += 0 if all n numbers of a network are finite, else NaN
+    void (*many_infinite)(const real *a, real *out, Py_ssize_t n, Py_ssize_t networks) noexcept nogil
+
+    # out (64): the random words of sixteen blocks of a stream, from `block` on (kernels/philox.pxi)
+    void (*philox_words)(uint64_t seed, uint64_t index, uint32_t place, uint64_t block,
+                         uint32_t *out) noexcept nogil

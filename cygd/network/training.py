@@ -114,35 +114,23 @@ class TrainingLoop:
         After a PluginError of a component, as after a KeyboardInterrupt, the weights are those after the
         last completed epoch.
         """
-        with self._exclusive():
-            self._prepare()
-            options = self.options
-            self.recording.recorder.start(self.history.epochs, self._seconds())
-            if options.epochs:
-                self.trainer = build_trainer(
-                    self.network,
-                    self.recording.evaluators[0].dataset,
-                    self.updater,
-                    options,
-                    options.rows_per_batch(len(self.data.x)),
-                    shuffle=options.shuffle,
-                )
-            running = self._begin()
+        with self.exclusive():
+            running = self.start_training()
             while running:
-                running = self.advance(self._next_rates())
-            return self._finish()
+                running = self.advance(self.next_rates())
+            return self.finish()
 
     def steps(self) -> Generator[Update, None, History]:
         """Train like `run`, with the same bits, but yield each update; the generator returns the history.
 
         A generator that is closed early leaves the weights after the last update that it yielded.
         """
-        with self._exclusive():
+        with self.exclusive():
             self._prepare()
             runner = UpdateRunner(self.network, self.data, self.updater, self.options)
             running = self._begin()
             while running:
-                [rate] = self._next_rates(most=1)
+                [rate] = self.next_rates(most=1)
                 loss = yield from runner.run_epoch(self.epoch + 1, rate)
                 if loss is None:
                     self.history.status = "diverged"
@@ -150,18 +138,35 @@ class TrainingLoop:
                 self.epoch += 1
                 self.last = {"running_loss": loss, "learning_rate": rate}
                 running = self._report_current()
-            return self._finish()
+            return self.finish()
 
     # before the first update ----------------------------------------------------------------------
 
     @contextmanager
-    def _exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
+        """Hold the lock of the network; raise a RuntimeError if another fit does."""
         if not self.network._fit_lock.acquire(blocking=False):
             raise RuntimeError("another fit of this network is running")
         try:
             yield
         finally:
             self.network._fit_lock.release()
+
+    def start_training(self) -> bool:
+        """Prepare everything and measure row 0; return whether to train."""
+        self._prepare()
+        options = self.options
+        self.recording.recorder.start(self.history.epochs, self._seconds())
+        if options.epochs:
+            self.trainer = build_trainer(
+                self.network,
+                self.recording.evaluators[0].dataset,
+                self.updater,
+                options,
+                options.rows_per_batch(len(self.data.x)),
+                shuffle=options.shuffle,
+            )
+        return self._begin()
 
     def _prepare(self) -> None:
         """Create what lasts for the whole training, so that an epoch costs no more than its work."""
@@ -214,7 +219,7 @@ class TrainingLoop:
 
     # epochs -----------------------------------------------------------------------------------------
 
-    def _next_rates(self, most: int | None = None) -> list[float]:
+    def next_rates(self, most: int | None = None) -> list[float]:
         """Return the learning rates of the epochs up to the next one that Python must see."""
         epoch, epochs = self.epoch, self.options.epochs
         count = min(epochs - epoch, most or self.recording.capacity)
@@ -236,14 +241,18 @@ class TrainingLoop:
 
     def advance(self, rates: list[float]) -> bool:
         """Run epochs in the engine and report them; return whether to continue."""
-        recorder = self.recording.recorder
         try:
-            _, diverged = self.network._call_engine(self.trainer.run, rates, recorder)
+            _, diverged = self.network._call_engine(self.trainer.run, rates, self.recording.recorder)
         except BaseException:
             self.flush()
             raise
         finally:
-            self._sync()
+            self.sync()
+        return self.end_call(diverged)
+
+    def end_call(self, diverged: bool) -> bool:
+        """Follow the epochs of a call of the engine; return whether to continue."""
+        recorder = self.recording.recorder
         if diverged:
             self.history.status = "diverged"
         stopped = self._follow_last() if recorder.n_rows and not diverged else False
@@ -251,7 +260,7 @@ class TrainingLoop:
             stopped = self.flush() or stopped
         return self._continues(stopped) and not diverged
 
-    def _sync(self) -> None:
+    def sync(self) -> None:
         """Take over what the engine has counted."""
         if self.trainer is not None:
             network, trainer = self.network, self.trainer
@@ -321,7 +330,7 @@ class TrainingLoop:
 
     # the end ----------------------------------------------------------------------------------------
 
-    def _finish(self) -> History:
+    def finish(self) -> History:
         """Measure the last epoch if it was not measured, restore the best weights, return the history."""
         history = self.history
         if self.epoch not in history.get("epoch", [])[-1:]:
@@ -338,7 +347,7 @@ class TrainingLoop:
         """Return the state before the row of the last completed epoch; None once weights are restored."""
         if self.finished:
             return None
-        self._sync()  # an interrupt may have come before
+        self.sync()  # an interrupt may have come before
         early_stopping = None if self.stop is None else self.stop.state_before(self.epoch)
         return TrainingState.of(
             self.network,

@@ -139,6 +139,39 @@ def test_an_order_is_the_permutation_in_half_the_memory(n):
     assert order.tolist() == Stream(7, "split").permutation(n).tolist()
 
 
+def shuffled(words, n):
+    """Return n numbers shuffled by Fisher and Yates with Lemire's integers, and how many words it took."""
+    order, used = list(range(n)), 0
+    for i in range(n - 1, 0, -1):
+        while True:
+            product = words[used] * (i + 1)
+            used += 1
+            if product % 2**32 >= (2**32 - (i + 1)) % (i + 1):
+                break
+        j = product >> 32
+        order[i], order[j] = order[j], order[i]
+    return order, used
+
+
+# many words are drawn at once, but for the last steps
+@pytest.mark.parametrize("n", [*range(1, 140), 1000, 300_000])
+def test_an_order_is_the_one_of_words_drawn_one_by_one(n):
+    seed, index = 2**63 - n, 2**40 + n
+    words = Stream(seed, "shuffle", index).words(n + 100).tolist()
+    expected, used = shuffled(words, n)
+    assert epoch_order(seed, index, n).tolist() == expected
+    rng = Stream(seed, "shuffle", index)
+    assert rng.order(n).tolist() == expected
+    assert rng.words(9).tolist() == words[used : used + 9]
+    assert n < 300_000 or used > n  # some numbers were drawn again
+
+
+def test_an_order_begins_within_a_block():
+    rng = Stream(5, "data")
+    words = rng.words(3).tolist() + Stream(5, "data").words(300)[3:].tolist()
+    assert rng.order(200).tolist() == shuffled(words[3:], 200)[0]
+
+
 def test_every_permutation_is_equally_likely():
     rng, n = Stream(8), 12_000
     counts = {}

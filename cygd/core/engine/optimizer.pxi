@@ -1,6 +1,12 @@
 # An optimizer during training: its flat state arrays, its step count, and a saved copy of both to restore the
 # last complete epoch.
 
+cdef read_parameters(const optimizer_entry *entry, component, double *parameters):
+    """Write the parameters of an optimizer, in the order of its kernel."""
+    for k in range(entry.n_parameters):
+        parameters[k] = component.parameters.get((<bytes> entry.parameters[k]).decode(), entry.defaults[k])
+
+
 cdef class Optimizer:
     """The state and the step count of an optimizer.
 
@@ -54,9 +60,7 @@ cdef class Optimizer:
             entry = find_optimizer(engine.kernels, component.kernel)
             self.f = entry.f
             self.compute_scalars = entry.scalars
-            for k in range(entry.n_parameters):
-                self.parameters[k] = component.parameters.get((<bytes> entry.parameters[k]).decode(),
-                                                              entry.defaults[k])
+            read_parameters(entry, component, self.parameters)
             names = [(<bytes> entry.state[k]).decode() for k in range(entry.n_state)]
         elif component.formula is not None:
             self.program = Program(component.program)

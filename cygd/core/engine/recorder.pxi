@@ -156,13 +156,21 @@ cdef class Recorder:
             row[self.penalty] = total_penalty(self.engine, &self.parameters[0])
         return status
 
+    cdef bint is_due(self, long long epoch) noexcept nogil:
+        """Return whether to measure an epoch."""
+        return epoch == self.epochs or self.every > 0 and epoch % self.every == 0
+
+    cdef bint reads_next(self) noexcept nogil:
+        """Return whether recording the next epoch reads the parameters."""
+        return self.hashed or self.is_due(self.epoch + 1)
+
     cdef bint record(self, job_t *job, double loss, double learning_rate) noexcept nogil:
         """Add the row of the epoch that is complete; return whether to end the call."""
         cdef long long epoch = self.epoch + 1
         cdef Py_ssize_t k, n = self.table.shape[1]
         cdef double *row = &self.table[self.n_rows, 0]
         cdef double t
-        cdef bint measured = epoch == self.epochs or self.every > 0 and epoch % self.every == 0
+        cdef bint measured = self.is_due(epoch)
         for k in range(n):
             row[k] = NAN
         if measured:

@@ -127,6 +127,13 @@ cdef class Trainer:
             memcpy(job.parameters, &self.saved[0], size)
             self.optimizer.restore()
 
+    cdef void complete_epoch(self, long long steps, double loss, double learning_rate) noexcept nogil:
+        """Count an epoch of so many updates."""
+        self.epochs += 1
+        self.updates += steps
+        self.n_complete += 1
+        self.last_loss, self.last_rate = loss, learning_rate
+
     def run(self, list learning_rates, Recorder recorder=None):
         """Run epochs without the GIL.
 
@@ -171,10 +178,7 @@ cdef class Trainer:
                 self.train_epoch(&job, rate, &self.losses[k])
                 if job.status != RUNNING:
                     break
-                self.epochs += 1
-                self.updates += steps
-                self.n_complete += 1
-                self.last_loss, self.last_rate = self.losses[k], rate
+                self.complete_epoch(steps, self.losses[k], rate)
                 if recorder is not None and recorder.record(&job, self.losses[k], rate):
                     break
         self.engine.release(accumulators, job.chunks)

@@ -24,6 +24,9 @@ include "single_layer.pxi"
 include "per_sample_unit.pxi"
 include "per_sample_epoch.pxi"
 include "gemv.pxi"
+include "many_networks.pxi"
+include "many_optimizers.pxi"
+include "philox.pxi"
 
 cdef kernels table
 
@@ -42,5 +45,8 @@ fill_peak_fma(&table)
 fill_single_layer(&table)
 fill_per_sample(&table)
 fill_gemv(&table)
+fill_many_networks(&table)
+fill_many_optimizers(&table)
+fill_philox(&table)
 
 capsule = PyCapsule_New(&table, "cygd.kernels.v1", NULL)
