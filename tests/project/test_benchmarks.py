@@ -46,7 +46,7 @@ def benchmarks():
 @pytest.fixture
 def restore_final_evaluation(monkeypatch):
     """Undo the patch by which `peers.ours` skips the evaluation of the loss at the end of `fit`."""
-    monkeypatch.setattr(training.TrainingLoop, "_finish", training.TrainingLoop._finish)
+    monkeypatch.setattr(training.TrainingLoop, "finish", training.TrainingLoop.finish)
 
 
 def check_section(section, tables):
