@@ -45,5 +45,5 @@ class Training:
 def build(case: Case, threads: int) -> Training:
     """Return the training of a case."""
     # fit evaluates the loss over all rows at its end, which the peers do not
-    training.TrainingLoop._finish = lambda loop: loop.history  # type: ignore[method-assign]
+    training.TrainingLoop.finish = lambda loop: loop.history  # type: ignore[method-assign]
     return Training(case, threads)

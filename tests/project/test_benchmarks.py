@@ -13,7 +13,7 @@ from cygd.network import training
 @pytest.fixture
 def restore_final_evaluation(monkeypatch):
     """Undo the patch by which `peers.ours` skips the evaluation of the loss at the end of `fit`."""
-    monkeypatch.setattr(training.TrainingLoop, "_finish", training.TrainingLoop._finish)
+    monkeypatch.setattr(training.TrainingLoop, "finish", training.TrainingLoop.finish)
 
 
 def check_section(section, tables):

@@ -20,7 +20,7 @@ def many_bytes(Engine engine, Py_ssize_t n_rows, Py_ssize_t batch_size):
     cdef batch_t batch
     cdef layer_t *layer
     cdef Py_ssize_t index, n = min(batch_size, n_rows)
-    if (batch_size == 1 or n < 1 or engine.single_layer or engine.has_trainable
+    if (batch_size == 1 or n < 1 or n_rows > 2**32 or engine.single_layer or engine.has_trainable
             or engine.has_python_components
             or engine.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_UPDATE_BYTES):
         return 0
