@@ -1,6 +1,7 @@
 # What is recorded of each epoch inside a call without the GIL: measurements, a hash of the parameters, and
 # whether training stops.
 
+cimport cython
 from cygd.core.early_stopping cimport StopRule
 
 cdef enum:
@@ -46,6 +47,7 @@ cdef uint32_t crc32(const unsigned char *data, Py_ssize_t n) noexcept nogil:
     return crc ^ 0xFFFFFFFFu
 
 
+@cython.auto_pickle(False)          # it holds the arrays of one training
 cdef class Recorder:
     """Records the epochs of a training, and stops it.
 
