@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import CHECKOUT
+from benchmarks import BUILT, CHECKOUT
 from benchmarks.charts import Chart, bars
 from benchmarks.measure import summarize
 from benchmarks.plans import read_metrics, write_plan
@@ -144,7 +144,8 @@ class Bench:
     def ours(self, job: Job, overrides: Sequence[str]) -> tuple[Path, dict[str, Any]]:
         """Run cygd; return the run folder, and times and memory."""
         out = self.new_folder("cygd")
-        command = ["-m", "cygd", "run", str(self.experiment(job)), *overrides]
+        path = [] if BUILT else ["-P"]  # not the sources in the current folder
+        command = [*path, "-m", "cygd", "run", str(self.experiment(job)), *overrides]
         command += ["--quiet", "--threads", str(job.threads), "--out", str(out)]
         return out, self.launch(command, job.threads)
 

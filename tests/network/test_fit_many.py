@@ -181,7 +181,7 @@ print("equal")
 @pytest.mark.parametrize("level", dispatch.levels())
 def test_random_networks_on_every_cpu_level(level):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(Path(__file__).parent)],
+        [sys.executable, "-P", "-c", SCRIPT, str(Path(__file__).parent)],
         env={**os.environ, "CYGD_CPU": level},
         capture_output=True,
         text=True,
