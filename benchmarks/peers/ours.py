@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.cases import Case
 from cygd import Network
 from cygd.components import Optimizer, resolve
-from cygd.network import training
+from cygd.network import recording, training
 
 
 class Training:
@@ -28,7 +28,7 @@ class Training:
         self.optimizer = optimizer  # reused, so that its state continues
 
     def epochs(self, n: int) -> None:
-        self.network.fit(
+        history = self.network.fit(
             self.x,
             self.y,
             optimizer=self.optimizer,
@@ -37,6 +37,7 @@ class Training:
             shuffle=False,
             threads=self.threads,
         )
+        assert not history.get("loss"), "fit has evaluated the loss, which the peers do not"
 
     def loss(self) -> float:
         return self.network.loss(self.x, self.y)
@@ -44,6 +45,17 @@ class Training:
 
 def build(case: Case, threads: int) -> Training:
     """Return the training of a case."""
-    # fit evaluates the loss over all rows at its end, which the peers do not
+    # fit evaluates the loss over all rows after its last epoch, which the peers do not
+    recording.Recording.prepare = _prepare_without_last  # type: ignore[method-assign]
     training.TrainingLoop.finish = lambda loop: loop.history  # type: ignore[method-assign]
     return Training(case, threads)
+
+
+_prepare = recording.Recording.prepare
+
+
+def _prepare_without_last(
+    self: recording.Recording, evaluate_every: int, epochs: int, milliseconds: float | None
+) -> None:
+    """Prepare for one epoch more, so that the last one is not evaluated."""
+    _prepare(self, evaluate_every, epochs + 1, milliseconds)
