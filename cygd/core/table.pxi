@@ -129,6 +129,13 @@ cdef struct panel_block:
     const real *p
     Py_ssize_t units, first
 
+# A panel of rows in the sum of the gradient of a wide layer: x (units, width) and the error terms in blocks
+# (width, WIDTH units), as `transpose_rows` writes them. Rows from `filled` on are padding.
+cdef struct gradient_panel:
+    const real *x
+    const real *delta
+    Py_ssize_t width, filled
+
 # A single unit trained row by row (kernels/per_sample_epoch.pxi).
 cdef enum:
     UNIT_IDENTITY                       # identity with a squared error
@@ -179,12 +186,11 @@ cdef struct kernels:
     void (*panel_matmul)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const panels *q,
                          const panel_block *b, const real *bias, real *c, Py_ssize_t m,
                          Py_ssize_t k) noexcept nogil
-    # c (m, n) = [c +] x d^T over the rows of a chunk: x is a block (units, rows), d has blocks (rows, PANEL
-    # units) as `transpose_rows` writes them
-    void (*panel_outer)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
-                        Py_ssize_t m, Py_ssize_t n) noexcept nogil
-    # the same with x a single row of ones: c (n) = [c +] sum_r d_r
-    void (*panel_outer_ones)(const panels *q, const panel_block *d, bint accumulate, real *c,
+    # c (m, n) = [c +] x delta^T over the rows of some panels
+    void (*panel_outer)(const gradient_panel *q, Py_ssize_t panels, bint accumulate, real *c, Py_ssize_t m,
+                        Py_ssize_t n) noexcept nogil
+    # the same with x a single row of ones: c (n) = [c +] sum_r delta_r
+    void (*panel_outer_ones)(const gradient_panel *q, Py_ssize_t panels, bint accumulate, real *c,
                              Py_ssize_t n) noexcept nogil
     # panel_outer for few units: d is a block (units, rows) like x. With d NULL and n = 1: the row sums of x
     void (*panel_dots)(const panels *q, const panel_block *x, const panel_block *d, bint accumulate, real *c,
@@ -197,9 +203,14 @@ cdef struct kernels:
     # c (rows, n) = x^T w + bias, x (k, WIDTH), w (k, n); c has room for WIDTH rows
     void (*small_batch_net_inputs)(const real *x, Py_ssize_t rows, const real *w, const real *bias, real *c,
                                    Py_ssize_t n, Py_ssize_t k) noexcept nogil
-    # g (m, WIDTH) = w d, as panel_matmul writes it; w (m, n), d in blocks (WIDTH rows, PANEL units)
+    # g (m, WIDTH) = w d, as panel_matmul writes it; w (m, n), d in blocks (WIDTH rows, WIDTH units)
     void (*small_batch_errors)(const real *w, const real *d, Py_ssize_t rows, real *g, Py_ssize_t m,
                                Py_ssize_t n) noexcept nogil
+
+    # a wide layer over m rows of k elements, each at its own address and read in place
+    # (kernels/row_net_inputs.pxi): h (m, n) = x w [+ bias], w (k, n)
+    void (*row_net_inputs)(const real **x, Py_ssize_t m, const real *w, const real *bias, real *h,
+                           Py_ssize_t n, Py_ssize_t k) noexcept nogil
 
     # one layer with few outputs over n rows of d elements, each at its own address and read in place
     # (kernels/single_layer.pxi). w and g are packed: (outputs, inputs), ld a multiple of WIDTH. The rows of

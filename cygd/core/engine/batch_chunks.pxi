@@ -43,34 +43,46 @@ cdef inline panels split_panels(Py_ssize_t rows, Py_ssize_t padding) noexcept no
 
 cdef inline bint is_small_batch(const layer_t *layer, const span_t *span) noexcept nogil:
     """Return True if vectors should run along the units of a wide layer: most rows would be padding."""
-    return (span.chunk_rows == WIDTH and span.n <= SMALL_BATCH_ROWS and layer.wide
+    return (span.chunk_rows == WIDTH and span.n <= SMALL_BATCH_ROWS and layer.wide and not layer.reads_rows
             and layer.n_in * layer.n_out >= SMALL_BATCH_WEIGHTS)
+
+
+cdef inline bint uses_filler(const batch_t *batch, Py_ssize_t row) noexcept nogil:
+    """Return True if the filler takes the place of a row: for a gradient, where the row's weight is 0.
+
+    An error term of 0 times a NaN from below would be NaN.
+    """
+    return batch.backward and batch.weight != NULL and batch.weight[row] == 0
+
+
+cdef inline const real *input_row(Engine engine, const batch_t *batch, Py_ssize_t position) noexcept nogil:
+    """Return the row of x at a position of the batch, or the filler."""
+    cdef Py_ssize_t row = row_index(batch, position)
+    return batch.filler_x if uses_filler(batch, row) else batch.x + row * engine.n_inputs
 
 
 cdef void pack_rows(Engine engine, const batch_t *batch, const span_t *span) noexcept nogil:
     """Transpose rows of x and y into blocks (units, rows); the padding repeats the last row.
 
-    Padding has the weight 0, so it adds nothing to a sum. For a gradient, the filler takes the place of rows
-    of weight 0: an error term of 0 times a NaN from below would be NaN.
+    Padding has the weight 0, so it adds nothing to a sum.
     """
     cdef const real *x[PANEL]
     cdef const real *y[PANEL]
     cdef real *x_block = block_at(span, engine.x, engine.n_inputs)
     cdef real *y_block = block_at(span, engine.y, engine.n_outputs)
     cdef real *weight = block_at(span, engine.weight, 1)
-    cdef bint filled = batch.backward and batch.weight != NULL
-    cdef Py_ssize_t r, i, row, rows
+    cdef Py_ssize_t r, i, position, row, rows
     for r from 0 <= r < span.rows by span.panel:
         rows = panel_rows(span, r)
         for i in range(rows):
-            row = row_index(batch, span.start + min(r + i, span.n - 1))
-            x[i] = batch.x + row * engine.n_inputs
+            position = span.start + min(r + i, span.n - 1)
+            row = row_index(batch, position)
+            x[i] = input_row(engine, batch, position)
             if batch.y != NULL:
-                y[i] = batch.y + row * engine.n_outputs
-            if filled and batch.weight[row] == 0:
-                x[i], y[i] = batch.filler_x, batch.filler_y
+                y[i] = batch.filler_y if uses_filler(batch, row) else batch.y + row * engine.n_outputs
             weight[r + i] = 0 if r + i >= span.n else batch.weight[row] if batch.weight != NULL else 1
-        engine.kernels.transpose_rows(x, rows, engine.n_inputs, x_block + r * engine.n_inputs, rows)
+        if not engine.layers[0].reads_rows:
+            engine.kernels.transpose_rows(x, rows, engine.n_inputs, x_block + r * engine.n_inputs, rows)
         if batch.y != NULL:
             engine.kernels.transpose_rows(y, rows, engine.n_outputs, y_block + r * engine.n_outputs, rows)
 
@@ -121,7 +133,9 @@ cdef void forward(Engine engine, const batch_t *batch, const span_t *span) noexc
         h, y_hat = block_at(span, layer.h, layer.n_out), block_at(span, layer.y_hat, layer.n_out)
         bias = batch.parameters + layer.b if layer.b >= 0 else NULL
         x.p, x.units, x.first = below, layer.n_in, 0
-        if is_small_batch(layer, span):
+        if layer.reads_rows:
+            row_net_inputs(engine, batch, span, bias)
+        elif is_small_batch(layer, span):
             small_batch_net_inputs(engine, layer, span, below, batch.parameters + layer.w, bias)
         else:
             engine.kernels.panel_matmul(batch.parameters + layer.w, 1, layer.n_out, &p, &x, bias, h,
@@ -131,6 +145,26 @@ cdef void forward(Engine engine, const batch_t *batch, const span_t *span) noexc
         if batch.training and layer.keep_rate < 1:
             apply_dropout(engine, batch, layer, <int> index, span)
             below = block_at(span, layer.out, layer.n_out)
+
+
+cdef void row_net_inputs(Engine engine, const batch_t *batch, const span_t *span,
+                         const real *bias) noexcept nogil:
+    """Compute h of the first layer from rows of x in place, then transpose it into its block."""
+    cdef layer_t *layer = &engine.layers[0]
+    cdef real *h_rows = scratch_at(span, engine.g)          # (span.n, n_out)
+    cdef real *h = block_at(span, layer.h, layer.n_out)
+    cdef const real *x[MAX_CHUNK]
+    cdef const real *rows[PANEL]
+    cdef Py_ssize_t r, i, n
+    for r in range(span.n):
+        x[r] = input_row(engine, batch, span.start + r)
+    engine.kernels.row_net_inputs(x, span.n, batch.parameters + layer.w, bias, h_rows, layer.n_out,
+                                  layer.n_in)
+    for r from 0 <= r < span.rows by span.panel:
+        n = panel_rows(span, r)
+        for i in range(n):
+            rows[i] = h_rows + min(r + i, span.n - 1) * layer.n_out
+        engine.kernels.transpose_rows(rows, n, layer.n_out, h + r * layer.n_out, n)
 
 
 cdef void small_batch_net_inputs(Engine engine, const layer_t *layer, const span_t *span, const real *x,
@@ -305,20 +339,20 @@ cdef void backward(Engine engine, Optimizer optimizer, const batch_t *batch,
 
 cdef void transpose_delta(Engine engine, const layer_t *layer, const span_t *span,
                           const real *delta) noexcept nogil:
-    """Transpose the delta of a wide layer into blocks (rows, PANEL units), for its weight gradient."""
-    cdef const real *units[PANEL]
+    """Transpose the delta of a wide layer into blocks (rows, WIDTH units), for its weight gradient."""
+    cdef const real *units[WIDTH]
     cdef real *out = block_at(span, layer.transposed_delta, padded(layer.n_out))
     cdef Py_ssize_t r, i, j, rows, n_units
     if not layer.wide:
         return
     for r from 0 <= r < span.rows by span.panel:
         rows = panel_rows(span, r)
-        for j from 0 <= j < layer.n_out by PANEL:
-            n_units = min(layer.n_out - j, <Py_ssize_t> PANEL)
+        for j from 0 <= j < layer.n_out by WIDTH:
+            n_units = min(layer.n_out - j, <Py_ssize_t> WIDTH)
             for i in range(n_units):
                 units[i] = delta + r * layer.n_out + (j + i) * rows
             engine.kernels.transpose_rows(units, n_units, rows, out + r * padded(layer.n_out) + j * rows,
-                                          padded(n_units))
+                                          WIDTH)
 
 
 # the whole chunk ------------------------------------------------------------------------------------
@@ -357,5 +391,6 @@ cdef void run_chunk(Engine engine, Optimizer optimizer, const batch_t *batch, ac
         if batch.out != NULL:
             store_predictions(engine, batch, &span)
         span.first += span.rows
-    if batch.backward:
-        weight_gradients(engine, optimizer, batch, &span, start, n)
+    if batch.backward and not engine.by_strips:
+        span.first, span.start, span.n = 0, start, n
+        weight_gradients(engine, batch, &span)

@@ -33,7 +33,7 @@ cdef enum:
     WIDE_SPAN_PANELS = 2
     SMALL_BATCH_ROWS = WIDTH * 3 // 4   # at most; vectors then run along the units, in layers of
     SMALL_BATCH_WEIGHTS = 4 * 1024      # weights or more
-    STRIP_INPUTS = 64                   # inputs whose gradient is computed between two prefetches
+    STRIP_INPUTS = 48                   # inputs whose gradient is computed between two prefetches
     PREFETCH_BYTES = 512 * 1024         # of the next rows, at most: they share the cache with the blocks
     STRIP_BYTES = 16 * 1024             # of weights that are read and then updated while in L1
     FUSED_UPDATE_BYTES = 128 * 1024     # of parameters; from here on a gradient should not leave the cache
@@ -53,6 +53,7 @@ cdef struct layer_t:
     void *data
     double keep_rate, l1, l2            # 1 - dropout rate; penalties on the weights
     bint wide                           # its weight gradient uses the units as the vector axis, not the rows
+    bint reads_rows                     # it reads rows of x in place: there is no block of x
     # offsets of a chunk's blocks in the accumulator's memory, in elements per row
     Py_ssize_t h, y_hat, out, mask, delta, transposed_delta
 
@@ -62,7 +63,7 @@ cdef struct accumulator_t:
     real *memory                        # the blocks of a chunk
     real *gradient                      # n_parameters
     bint has_gradient                   # False: the first chunk overwrites the gradient
-    # the parameters, if each range is updated as soon as its gradient is complete; else NULL
+    # the parameters, if the backward pass of a small batch updates them as it goes; else NULL
     real *fused_parameters
     double loss                         # sum of weight * loss over the rows so far
 
@@ -162,6 +163,9 @@ cdef class Engine:
     cdef fused_delta_t fused_delta
     cdef void *loss_data
     cdef bint has_trainable             # some activation has trainable parameters
+    # gradients are summed strip by strip (weight_gradients.pxi): accumulator k has the chunks k,
+    # k + n_accumulators, ..., else a range of them
+    cdef bint by_strips
     cdef bint single_layer              # one layer that reads the rows of x in place (single_layer.pxi)
     cdef Py_ssize_t packed_elements     # of its packed weights and their gradient, after the flat gradient
     cdef list owners                    # of what the data pointers point to
@@ -311,7 +315,13 @@ cdef class Engine:
         self.x = end
         if self.single_layer:
             self.packed_elements = WIDTH + 2 * self.n_outputs * padded(self.n_inputs)
-        else:
+        self.by_strips = (self.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_UPDATE_BYTES
+                          and not self.single_layer and not self.has_trainable)
+        # then its net inputs are transposed instead, which must be fewer
+        self.layers[0].reads_rows = self.by_strips and WIDTH <= self.layers[0].n_out < self.n_inputs
+        if self.layers[0].reads_rows:
+            widest = STRIP_INPUTS       # transposed for the gradient, in the blocks g and derivative
+        elif not self.single_layer:
             end += self.n_inputs
         for index in range(self.n_layers):
             layer = &self.layers[index]
@@ -357,8 +367,10 @@ cdef class Engine:
         batch.n_rows = n_rows
         batch.chunk_rows = padded((n_rows + n - 1) // n) if n else WIDTH
         batch.n_chunks = (n_rows + batch.chunk_rows - 1) // batch.chunk_rows
-        most = GRADIENT_BYTES // max(self.n_parameters * <Py_ssize_t> sizeof(real), 1)
-        batch.n_accumulators = <int> min(batch.n_chunks, MAX_ACCUMULATORS, max(most, 2))
+        most = MAX_ACCUMULATORS
+        if not self.by_strips:
+            most = max(GRADIENT_BYTES // max(self.n_parameters * <Py_ssize_t> sizeof(real), 1), 2)
+        batch.n_accumulators = <int> min(batch.n_chunks, MAX_ACCUMULATORS, most)
 
     cdef int n_threads(self, const batch_t *batch, int threads) noexcept nogil:
         """Return how many of the given threads are worth using for a batch; no result depends on it."""

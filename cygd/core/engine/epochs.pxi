@@ -101,7 +101,7 @@ cdef row_indices(rows, Py_ssize_t n):
 cdef void reduce_gradients(Engine engine, job_t *job, int n, Py_ssize_t start,
                            Py_ssize_t stop) noexcept nogil:
     """Add the gradients of n accumulators into the first, in a fixed tree."""
-    cdef int k, step = 2 if job.paired else 1
+    cdef int k, step = 1
     while step < n:
         for k from 0 <= k < n - step by 2 * step:
             engine.kernels.add(job.accumulators[k].gradient + start,
@@ -188,17 +188,7 @@ cdef void begin_batch(Engine engine, job_t *job, Py_ssize_t first,
     job.batch.scale = engine.loss_scale(&job.batch)
     job.n_claimed = 0
     job.chunks_due += job.batch.n_chunks
-    if job.n_threads > 1:           # both stay False: a late thread may still read them
-        return
-    # on one thread, an accumulator of a single chunk can do the first step of the tree as it goes; the
-    # gradients of trainable activation parameters come span by span, so they cannot
-    job.paired = (job.batch.n_chunks == job.batch.n_accumulators
-                  and not engine.single_layer and not engine.has_trainable)
-    # a single chunk has the complete gradient; but a Python component may fail halfway
-    job.fused_update = (job.batch.n_chunks == 1 and not needs_complete_gradient
-                        and not engine.single_layer and not engine.has_trainable
-                        and not engine.has_python_components
-                        and engine.n_parameters * <Py_ssize_t> sizeof(real) >= FUSED_UPDATE_BYTES)
+    job.fused_update = engine.by_strips and not needs_complete_gradient
 
 
 cdef void update_range(Engine engine, Optimizer optimizer, job_t *job, int n_accumulators, Py_ssize_t start,
@@ -237,6 +227,7 @@ cdef void epoch_worker(Engine engine, Optimizer optimizer, job_t *job, int threa
     cdef Py_ssize_t first, start, stop, n = engine.n_parameters
     cdef Py_ssize_t blocks = (n + PARAMETER_BLOCK - 1) // PARAMETER_BLOCK
     cdef int n_accumulators
+    cdef bint is_updated
     cdef bint needs_complete_gradient = job.clip_value > 0 or job.clip_norm > 0 or optimizer.python
     for first from 0 <= first < job.n_rows by job.batch_size:
         if thread == 0:
@@ -250,18 +241,20 @@ cdef void epoch_worker(Engine engine, Optimizer optimizer, job_t *job, int threa
             job.n_threads = 1
         if thread == 0:                 # after the barrier: until then others may still be updating
             optimizer.begin_step(job.learning_rate)
-        # this thread's range of the parameters. Read n_accumulators now: the next batch may begin before a
-        # late thread gets to it
+        # this thread's range of the parameters. Read what belongs to the batch now: the next one may begin
+        # before a late thread gets to it
         start = min(n, blocks * thread // job.n_threads * PARAMETER_BLOCK)
         stop = min(n, blocks * (thread + 1) // job.n_threads * PARAMETER_BLOCK)
-        n_accumulators = job.batch.n_accumulators
-        run_accumulators(engine, optimizer, job, thread)
-        wait_for_team(job, thread)
+        n_accumulators = 1 if engine.by_strips else job.batch.n_accumulators    # with a gradient
+        is_updated = job.fused_update
+        run_batch(engine, optimizer, job, thread)
+        if not engine.by_strips:
+            wait_for_team(job, thread)
         if job.status != RUNNING:
             return
         if needs_complete_gradient:
             update_all(engine, optimizer, job, thread, n_accumulators, start, stop)
-        elif not job.fused_update:
+        elif not is_updated:
             update_range(engine, optimizer, job, n_accumulators, start, stop)
         if job.status != RUNNING:
             return
@@ -277,7 +270,7 @@ cdef void run_epoch(Engine engine, Optimizer optimizer, job_t *job) noexcept nog
         run_per_sample_epoch(engine, optimizer, job)
         return
     start_clock(job)
-    job.paired = job.fused_update = False
+    job.fused_update = False
     if n_threads == 1:
         epoch_worker(engine, optimizer, job, 0)
         return
@@ -359,7 +352,8 @@ def forward_backward(Engine engine, ArrayDataset dataset, int threads, out=None,
     with nogil:
         run_parallel(engine, &job)
         if job.batch.backward and job.batch.n_accumulators and job.status == RUNNING:
-            reduce_gradients(engine, &job, job.batch.n_accumulators, 0, engine.n_parameters)
+            reduce_gradients(engine, &job, 1 if engine.by_strips else job.batch.n_accumulators, 0,
+                             engine.n_parameters)
     if gradient is not None:
         flat = gradient
         if job.batch.n_accumulators:

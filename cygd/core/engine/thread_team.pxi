@@ -72,8 +72,8 @@ cdef struct job_t:
     # when it finished its part; chunks it had computed before, and chunks of the epoch so far
     double began, waited, left
     Py_ssize_t chunks_before, chunks_due
-    bint paired                                     # odd accumulators add to the gradient of the one before
-    bint fused_update                               # the only chunk updates the parameters as it goes
+    int n_claimed_strips                            # of the gradient, by all threads
+    bint fused_update                               # each strip is updated when its gradient is complete
     bint single_threaded                            # after a slowdown: only the calling thread continues
     Py_ssize_t chunks[MAX_ACCUMULATORS]             # computed, by thread
     layout_t *layout                                # of batches of one row, or NULL
@@ -119,26 +119,32 @@ cdef void poll(Engine engine, job_t *job) noexcept nogil:
 signal_errors = []      # what a signal handler raised, until the call ends and raises it
 
 
-cdef void run_accumulators(Engine engine, Optimizer optimizer, job_t *job, int thread) noexcept nogil:
-    """Compute the chunks of accumulators, in order: the thread's own one first, then the next unclaimed."""
+cdef void run_accumulators(Engine engine, Optimizer optimizer, job_t *job, int thread,
+                           Py_ssize_t first_chunk) noexcept nogil:
+    """Compute the chunks of accumulators, in order: the thread's own one first, then the next unclaimed.
+
+    For gradients by strips, one chunk of each accumulator, from first_chunk on.
+    """
     cdef batch_t *batch = &job.batch
     cdef accumulator_t *accumulator
-    cdef real *own_gradient
-    cdef Py_ssize_t index
+    cdef Py_ssize_t index, start, stop, step
     cdef int k = thread
     while k < batch.n_accumulators:
         accumulator = &job.accumulators[k]
-        accumulator.loss = 0
-        accumulator.has_gradient = False
-        accumulator.fused_parameters = job.parameters if job.fused_update else NULL
-        own_gradient = accumulator.gradient
-        if job.paired and k % 2:
-            accumulator.gradient = job.accumulators[k - 1].gradient
-            accumulator.has_gradient = True
+        start, step = k * batch.n_chunks // batch.n_accumulators, 1
+        stop = (k + 1) * batch.n_chunks // batch.n_accumulators
+        if engine.by_strips:
+            start, step = first_chunk + k, batch.n_accumulators
+            stop = min(batch.n_chunks, first_chunk + step) if batch.backward else batch.n_chunks
+        if not first_chunk:
+            accumulator.loss = 0
+            accumulator.has_gradient = False
+        accumulator.fused_parameters = NULL
+        if job.fused_update and batch.n_chunks == 1 and not engine.has_python_components:
+            accumulator.fused_parameters = job.parameters
         if engine.single_layer:
             pack_layer(engine, batch, accumulator)
-        for index in range(k * batch.n_chunks // batch.n_accumulators,
-                           (k + 1) * batch.n_chunks // batch.n_accumulators):
+        for index from start <= index < stop by step:
             if engine.single_layer:
                 run_single_layer_chunk(engine, batch, accumulator, index)
             else:
@@ -149,12 +155,35 @@ cdef void run_accumulators(Engine engine, Optimizer optimizer, job_t *job, int t
             if engine.has_python_components and engine.errors.raised():
                 store_int(&job.status, FAILED)
             if load_int(&job.status) != RUNNING:
-                accumulator.gradient = own_gradient
                 return
-        accumulator.gradient = own_gradient
         if engine.single_layer:
             unpack_gradient(engine, batch, accumulator)
         k = job.n_threads + fetch_add(&job.n_claimed)
+
+
+cdef void run_batch(Engine engine, Optimizer optimizer, job_t *job, int thread) noexcept nogil:
+    """Compute the accumulators of a batch; for gradients by strips, the whole gradient, or the update.
+
+    The threads compute the chunks whose blocks the accumulators can keep, then share the strips of their
+    gradient, until no chunk is left. They leave together; if an error ends the job, perhaps one by one.
+    """
+    cdef Py_ssize_t first_chunk = 0, n_chunks = job.batch.n_chunks
+    cdef int step = job.batch.n_accumulators
+    if not engine.by_strips or not job.batch.backward:
+        run_accumulators(engine, optimizer, job, thread, 0)
+        return
+    while first_chunk < n_chunks:
+        run_accumulators(engine, optimizer, job, thread, first_chunk)
+        wait_for_team(job, thread)
+        if job.status != RUNNING:
+            return
+        if thread == 0:                 # no one claims accumulators before the next wait
+            job.n_claimed = 0
+        run_strips(engine, optimizer, job, thread, first_chunk)
+        wait_for_team(job, thread)
+        if thread == 0:
+            job.n_claimed_strips = 0
+        first_chunk += step
 
 
 cdef void start_clock(job_t *job) noexcept nogil:
@@ -178,13 +207,13 @@ cdef void update_backoff(Engine engine, bint slowed_down) noexcept nogil:
 cdef void run_parallel(Engine engine, job_t *job) noexcept nogil:
     """Compute all accumulators of one batch; the calling thread shares the work and waits for the rest."""
     if job.n_threads == 1:
-        run_accumulators(engine, None, job, 0)
+        run_batch(engine, None, job, 0)
         return
     start_clock(job)
     job.chunks_due = job.batch.n_chunks
     with parallel(num_threads=job.n_threads):
-        run_accumulators(engine, None, job, threadid())
+        run_batch(engine, None, job, threadid())
         if threadid() == 0:
             job.left = now()
-    job.waited = now() - job.left
+    job.waited += now() - job.left
     update_backoff(engine, is_slowed_down(job, MAX_JOIN_MILLISECONDS))

@@ -19,6 +19,7 @@ include "optimizers.pxi"
 include "matmul.pxi"
 include "outer_product.pxi"
 include "small_batch.pxi"
+include "row_net_inputs.pxi"
 include "peak_fma.pxi"
 include "single_layer.pxi"
 include "per_sample_unit.pxi"
@@ -41,6 +42,7 @@ fill_optimizers(&table)
 fill_matmul(&table)
 fill_outer_product(&table)
 fill_small_batch(&table)
+fill_row_net_inputs(&table)
 fill_peak_fma(&table)
 fill_single_layer(&table)
 fill_per_sample(&table)

@@ -22,18 +22,22 @@ cdef extern from *:
     #define MR_4 6
     #define HAS_MR_4 (VBYTES == 64)
     #define KC 128              /* of k: KC rows of PANEL elements of b fit in L1 */
+    #define STRIP (96 / (int) sizeof(real))  /* rows of a in a packed strip */
+    #define STRIPS 4                    /* packed at once, because their rows of a lie on a page each */
     typedef struct { real data[KC * 256 / sizeof(real)]; } CACHE_ALIGNED packed_b;
+    typedef struct { real data[STRIPS][KC * STRIP]; } CACHE_ALIGNED packed_a;
     """
-    enum: MR_2, MR_4, HAS_MR_4, KC
+    enum: MR_2, MR_4, HAS_MR_4, KC, STRIP, STRIPS
     ctypedef struct packed_b:
         real *data
+    ctypedef struct packed_a:
+        real **data
 
 cdef enum:
     MC = 192                    # rows of c per pass over b
     PACK_MIN_ROWS = 24          # rows of c from which packing columns of b pays
     PACK_MIN_PANELS = 2         # panels from which packing strips of a pays,
     PACK_MIN_STRIDE = 32        # if columns of a are at least this far apart
-    STRIP = 96 // sizeof(real)  # rows of a in a packed strip
 
 
 cdef inline void matmul_tile(int rows, int vectors, Py_ssize_t tail, const real *a, Py_ssize_t a_row,
@@ -201,25 +205,57 @@ cdef void packed_matmul(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, co
 
     c is a block of panels if ldc and n are 0, else a matrix (m, n) with rows ldc apart.
     """
-    cdef real strip[KC * STRIP]
-    cdef Py_ssize_t i, p = 0, depth, rows, s, width, j, r
-    while p < k:
-        depth = min(k - p, KC)
+    cdef packed_a packed
+    cdef Py_ssize_t i, p, depth, rows, s, width
+    for p from 0 <= p < k by KC:
+        depth = min(k - p, <Py_ssize_t> KC)
         for i from 0 <= i < m by STRIP:
             rows = min(m - i, <Py_ssize_t> STRIP)
-            for j in range(depth):
-                if a_row == 1 and rows == STRIP:      # a literal size compiles to a few loads and stores
-                    memcpy(strip + j * STRIP, a + (p + j) * a_column + i, STRIP * sizeof(real))
-                else:
-                    for r in range(rows):
-                        strip[j * STRIP + r] = a[(i + r) * a_row + (p + j) * a_column]
+            if i // STRIP % STRIPS == 0:
+                pack_strips(a + i * a_row + p * a_column, a_row, a_column, &packed, m - i, depth)
+            if a_row == 1:
+                prefetch_strips(a, a_column, p, i, m, k)
             for s in range(chunk.n):
                 width = chunk.last if s == chunk.n - 1 else chunk.width
-                matmul_blocked(strip, 1, STRIP, b.p + s * k * chunk.width + p * width, width,
+                matmul_blocked(packed.data[i // STRIP % STRIPS], 1, STRIP,
+                               b.p + s * k * chunk.width + p * width, width,
                                bias + i if bias != NULL and not p else NULL, accumulate or p > 0,
                                c + s * m * chunk.width + i * (ldc if ldc else width), ldc if ldc else width,
                                rows, n if n else width, depth)
-        p += depth
+
+
+cdef inline void prefetch_strips(const real *a, Py_ssize_t a_column, Py_ssize_t p, Py_ssize_t i, Py_ssize_t m,
+                                 Py_ssize_t k) noexcept nogil:
+    """Prefetch a part of the strips that are packed next, while a strip of those packed last is used.
+
+    a (m, k) has columns a_column apart; the strip in use begins at row i and column p.
+    """
+    cdef Py_ssize_t part = i // STRIP % STRIPS, start = i // STRIP // STRIPS * STRIPS * STRIP + STRIPS * STRIP
+    cdef Py_ssize_t j, r, end
+    if start >= m:                      # the next columns
+        start = 0
+        p += KC
+    end = min(k - p, <Py_ssize_t> KC)
+    for j from end * part // STRIPS <= j < end * (part + 1) // STRIPS:
+        for r from start <= r < min(start + STRIPS * STRIP, m) by WIDTH:
+            prefetch_read(a + (p + j) * a_column + r, False)
+
+
+cdef inline void pack_strips(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, packed_a *packed,
+                             Py_ssize_t m, Py_ssize_t depth) noexcept nogil:
+    """Copy up to STRIPS strips of the first m rows of a (m, depth)."""
+    cdef const real *column
+    cdef real *strip
+    cdef Py_ssize_t p, s, r
+    for p in range(depth):
+        column = a + p * a_column
+        for s in range(min((m + STRIP - 1) // STRIP, <Py_ssize_t> STRIPS)):
+            strip = packed.data[s] + p * STRIP
+            if a_row == 1 and m - s * STRIP >= STRIP:   # a literal size compiles to a few loads and stores
+                memcpy(strip, column + s * STRIP, STRIP * sizeof(real))
+            else:
+                for r in range(min(m - s * STRIP, <Py_ssize_t> STRIP)):
+                    strip[r] = column[(s * STRIP + r) * a_row]
 
 
 cdef void dot(const real *a, const real *b, bint accumulate, real *c, Py_ssize_t n) noexcept nogil:

@@ -12,107 +12,99 @@ cdef enum:
     TRANSPOSE_MIN_COLUMNS = 6   # fewer columns are copied element by element
 
 
-cdef inline void outer_tile(int rows, int vectors, Py_ssize_t tail, const panels *chunk, const panel_block *x,
-                            Py_ssize_t i0, const panel_block *d, Py_ssize_t j0, Py_ssize_t offset,
-                            Py_ssize_t ldb, bint accumulate, real *c, Py_ssize_t ldc) noexcept nogil:
-    """c (rows, vectors * LANES) = [c +] x d^T over all panels; the last vector of c has `tail` elements.
+cdef inline const real *delta_vector(const gradient_panel *q, Py_ssize_t j) noexcept nogil:
+    """Return where the units j ... j + LANES of a panel's error terms begin; the next row is WIDTH away."""
+    return q.delta + j // WIDTH * WIDTH * q.width + j % WIDTH
 
-    x: units i0, i0 + 1, ... of a block of units x rows; d: units from j0 + offset on, of rows x units.
+
+cdef inline void outer_tile(int rows, int vectors, Py_ssize_t tail, const gradient_panel *q,
+                            Py_ssize_t panels, Py_ssize_t i0, Py_ssize_t j0, bint accumulate, real *c,
+                            Py_ssize_t ldc) noexcept nogil:
+    """c (rows, vectors * LANES) = [c +] x delta^T; the last vector of c has `tail` elements.
+
+    x: from unit i0 on; delta: from unit j0 on.
     """
     cdef vec acc[8][4]
     cdef vec y[4]
     cdef vec w
     cdef const real *a
-    cdef const real *b
+    cdef const real *b[4]
     cdef Py_ssize_t p, r, width
     cdef int i, v
     for i in range(rows):
         for v in range(vectors):
             prefetch_write(c + i * ldc + v * LANES)
             acc[i][v] = splat(0)
-    for p in range(chunk.n):
-        width = chunk.last if p == chunk.n - 1 else chunk.width
-        a = x.p + p * x.units * chunk.width + (x.first + i0) * width
-        b = d.p + p * d.units * chunk.width + j0 * width + offset
-        r = chunk.filled if p == chunk.n - 1 else width
+    for p in range(panels):
+        width, r = q[p].width, q[p].filled
+        a = q[p].x + i0 * width
+        for v in range(vectors):
+            b[v] = delta_vector(q + p, j0 + v * LANES)
         while True:
             for v in range(vectors):
-                y[v] = load(b + v * LANES)
+                y[v] = load(b[v])
+                b[v] += WIDTH
             for i in range(rows):
                 w = splat(a[i * width])
                 for v in range(vectors):
                     acc[i][v] = fma_(w, y[v], acc[i][v])
             a += 1
-            b += ldb
             r -= 1
             if r == 0:
                 break
     store_tile(rows, vectors, tail, acc, accumulate, c, ldc)
 
 
-cdef inline void outer_rows(int max_rows, int vectors, Py_ssize_t tail, const panels *chunk,
-                            const panel_block *x, const panel_block *d, Py_ssize_t j0, Py_ssize_t offset,
-                            Py_ssize_t ldb, bint accumulate, real *c, Py_ssize_t ldc,
+cdef inline void outer_rows(int max_rows, int vectors, Py_ssize_t tail, const gradient_panel *q,
+                            Py_ssize_t panels, Py_ssize_t j0, bint accumulate, real *c, Py_ssize_t ldc,
                             Py_ssize_t m) noexcept nogil:
-    """c (m, vectors * LANES) = [c +] x d^T, in tiles of at most `max_rows` rows."""
+    """c (m, vectors * LANES) = [c +] x delta^T, in tiles of at most `max_rows` rows."""
     cdef Py_ssize_t i = 0
     while m - i >= max_rows:
-        outer_tile(max_rows, vectors, tail, chunk, x, i, d, j0, offset, ldb, accumulate, c + i * ldc, ldc)
+        outer_tile(max_rows, vectors, tail, q, panels, i, j0, accumulate, c + i * ldc, ldc)
         i += max_rows
     if m - i >= 4:
-        outer_tile(4, vectors, tail, chunk, x, i, d, j0, offset, ldb, accumulate, c + i * ldc, ldc)
+        outer_tile(4, vectors, tail, q, panels, i, j0, accumulate, c + i * ldc, ldc)
         i += 4
     if m - i >= 2:
-        outer_tile(2, vectors, tail, chunk, x, i, d, j0, offset, ldb, accumulate, c + i * ldc, ldc)
+        outer_tile(2, vectors, tail, q, panels, i, j0, accumulate, c + i * ldc, ldc)
         i += 2
     if m > i:
-        outer_tile(1, vectors, tail, chunk, x, i, d, j0, offset, ldb, accumulate, c + i * ldc, ldc)
+        outer_tile(1, vectors, tail, q, panels, i, j0, accumulate, c + i * ldc, ldc)
 
 
-cdef void outer(const panels *chunk, const panel_block *x, const panel_block *d, bint accumulate, real *c,
-                Py_ssize_t m, Py_ssize_t n) noexcept nogil:
-    # c_ij = [c_ij +] sum_r x_ir d_rj, x (m, rows), d (rows, n) in blocks of rows x PANEL units, c (m, n)
-    cdef Py_ssize_t j = 0, offset, columns, ldb, left
+cdef void outer(const gradient_panel *q, Py_ssize_t panels, bint accumulate, real *c, Py_ssize_t m,
+                Py_ssize_t n) noexcept nogil:
+    # c_ij = [c_ij +] sum_r x_ir delta_jr, x (m, rows), delta in blocks of rows x WIDTH units, c (m, n)
+    cdef Py_ssize_t j = 0, left
     while j < n:
-        columns = min(n - j, PANEL)
-        ldb = (columns + WIDTH - 1) // WIDTH * WIDTH
-        offset = 0
-        while offset < columns:
-            left = columns - offset
-            if HAS_MR_4 and left > 3 * LANES:
-                outer_rows(MR_4, 4, min(left - 3 * LANES, LANES), chunk, x, d, j, offset, ldb, accumulate,
-                           c + j + offset, n, m)
-                offset += 4 * LANES
-            elif left > LANES:
-                outer_rows(MR_2, 2, min(left - LANES, LANES), chunk, x, d, j, offset, ldb, accumulate,
-                           c + j + offset, n, m)
-                offset += 2 * LANES
-            else:
-                outer_rows(MR_2, 1, left, chunk, x, d, j, offset, ldb, accumulate, c + j + offset, n, m)
-                offset += LANES
-        j += PANEL
+        left = n - j
+        if HAS_MR_4 and left > 3 * LANES:
+            outer_rows(MR_4, 4, min(left - 3 * LANES, LANES), q, panels, j, accumulate, c + j, n, m)
+            j += 4 * LANES
+        elif left > LANES:
+            outer_rows(MR_2, 2, min(left - LANES, LANES), q, panels, j, accumulate, c + j, n, m)
+            j += 2 * LANES
+        else:
+            outer_rows(MR_2, 1, left, q, panels, j, accumulate, c + j, n, m)
+            j += LANES
 
 
-cdef void outer_ones(const panels *chunk, const panel_block *d, bint accumulate, real *c,
+cdef void outer_ones(const gradient_panel *q, Py_ssize_t panels, bint accumulate, real *c,
                      Py_ssize_t n) noexcept nogil:
-    # c_j = [c_j +] sum_r d_rj, d as in `outer`
-    cdef Py_ssize_t j = 0, v, r, p, columns, ldb, width
+    # c_j = [c_j +] sum_r delta_jr, delta as in `outer`
+    cdef Py_ssize_t j, r, p
     cdef const real *b
     cdef vec acc
-    while j < n:
-        columns = min(n - j, PANEL)
-        ldb = (columns + WIDTH - 1) // WIDTH * WIDTH
-        for v from 0 <= v < columns by LANES:
-            acc = splat(0)
-            for p in range(chunk.n):
-                width = chunk.last if p == chunk.n - 1 else chunk.width
-                b = d.p + p * d.units * chunk.width + j * width + v
-                for r in range(chunk.filled if p == chunk.n - 1 else width):
-                    acc = acc + load(b + r * ldb)
-            if accumulate:
-                acc = acc + load_n(c + j + v, columns - v)
-            store_n(c + j + v, acc, columns - v)
-        j += PANEL
+    for j from 0 <= j < n by LANES:
+        acc = splat(0)
+        for p in range(panels):
+            b = delta_vector(q + p, j)
+            for r in range(q[p].filled):
+                acc = acc + load(b + r * WIDTH)
+        if accumulate:
+            acc = acc + load_n(c + j, min(n - j, <Py_ssize_t> LANES))
+        store_n(c + j, acc, min(n - j, <Py_ssize_t> LANES))
 
 
 cdef inline vec tree_sum_lanes(int rows, vec (*acc)[VECS]) noexcept nogil:

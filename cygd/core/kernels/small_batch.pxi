@@ -96,14 +96,14 @@ cdef void small_batch_net_inputs(const real *x, Py_ssize_t rows, const real *w, 
 
 
 cdef inline void errors_step(int units, int rows, const real *w, Py_ssize_t ldw, const real *d,
-                             Py_ssize_t ldd, Py_ssize_t n, vec (*acc)[VECS]) noexcept nogil:
+                             Py_ssize_t n, vec (*acc)[VECS]) noexcept nogil:
     """acc (units, rows) += w d over n <= WIDTH elements; n is a literal if it is WIDTH. d is 0 after n."""
     cdef vec y[LANES]
     cdef vec x
     cdef int i, r, v
     for v in range(VECS):
         for r in range(rows):
-            y[r] = load(d + r * ldd + v * LANES)
+            y[r] = load(d + r * WIDTH + v * LANES)
         for i in range(units):
             x = load_clamped(w + i * ldw + v * LANES, n - v * LANES)
             for r in range(rows):
@@ -113,24 +113,19 @@ cdef inline void errors_step(int units, int rows, const real *w, Py_ssize_t ldw,
 cdef inline void errors_tile(int units, int rows, const real *w, const real *d, Py_ssize_t r0, real *g,
                              Py_ssize_t n) noexcept nogil:
     """g (units, rows) = w (units, n) d^T (n, rows), rows from r0 on; units * rows <= LANES."""
-    cdef const real *block
+    cdef const real *block = d + r0 * WIDTH
     cdef vec acc[LANES][VECS]
     cdef real sums[LANES]
-    cdef Py_ssize_t j, k, columns, ldd
+    cdef Py_ssize_t j = 0
     cdef int i, r, v
     for i in range(units * rows):
         for v in range(VECS):
             acc[i][v] = splat(0)
-    for j from 0 <= j < n by PANEL:
-        columns = min(n - j, <Py_ssize_t> PANEL)
-        ldd = (columns + WIDTH - 1) // WIDTH * WIDTH
-        block = d + j * WIDTH + r0 * ldd
-        k = 0
-        while columns - k >= WIDTH:
-            errors_step(units, rows, w + j + k, n, block + k, ldd, WIDTH, acc)
-            k += WIDTH
-        if columns > k:
-            errors_step(units, rows, w + j + k, n, block + k, ldd, columns - k, acc)
+    while n - j >= WIDTH:
+        errors_step(units, rows, w + j, n, block + j * WIDTH, WIDTH, acc)
+        j += WIDTH
+    if n > j:
+        errors_step(units, rows, w + j, n, block + j * WIDTH, n - j, acc)
     store(sums, tree_sum_lanes(units * rows, acc))
     for i in range(units):
         for r in range(rows):
