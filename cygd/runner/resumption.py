@@ -30,7 +30,8 @@ from cygd.runner.relocation import absolute_overrides, restore_paths, without_pa
 from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.environment import changed_files, file_hashes, link_change, version
+from cygd.tracking.distributions import version
+from cygd.tracking.environment import changed_files, file_hashes, link_change
 from cygd.tracking.stored_files import HASHES, NULL, OBJECT, TEXT, read_json
 
 log = logging.getLogger("cygd")

@@ -6,7 +6,6 @@ to explain differences between two runs.
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import platform
@@ -18,6 +17,7 @@ from typing import Any
 from cygd import core
 from cygd.data.sources.pipes import content_hash
 from cygd.errors import CheckpointError
+from cygd.tracking.distributions import version
 from cygd.tracking.stored_files import HASHES, read_json
 
 log = logging.getLogger("cygd")
@@ -44,15 +44,6 @@ def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) 
 def versions() -> dict[str, str | None]:
     """Return the versions of Python, cygd and its required packages."""
     return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
-
-
-@cache
-def version(package: str) -> str | None:
-    """Return the version of a package, or None if it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, str]:
