@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError, ConfigError
-from cygd.files import fsync_folder, npz_bytes, to_jsonable, write_durably
+from cygd.files import fsync_folder, json_text, npz_bytes, write_durably
 from cygd.tracking.locking import FolderLock
 
 RUNS = Path("runs")  # default run folders are runs/<name>/<time>-<hex>
@@ -86,7 +84,7 @@ class RunDirectory:
 
     def check_writable(self) -> None:
         """Raise a ConfigError if nothing can be written into the folder."""
-        probe = self.path / f".probe.{secrets.token_hex(4)}.part"
+        probe = self.path / f".probe.{os.urandom(4).hex()}.part"
         try:
             with probe.open("xb") as file:
                 file.write(b"1")
@@ -114,7 +112,7 @@ class RunDirectory:
 
     def write_json(self, name: str, value: object) -> Path:
         """Write a value as JSON durably; non-finite numbers become null."""
-        return self.write_text(name, json.dumps(to_jsonable(value), indent=2, ensure_ascii=False) + "\n")
+        return self.write_text(name, json_text(value) + "\n")
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
         """Write arrays as an .npz file durably and without pickle; equal arrays give equal bytes."""
@@ -158,7 +156,7 @@ def _create_default(name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for _ in range(MAX_ATTEMPTS):
-        path = folder / f"{stamp}-{secrets.token_hex(2)}"
+        path = folder / f"{stamp}-{os.urandom(2).hex()}"
         with contextlib.suppress(FileExistsError):
             path.mkdir()
             return path
