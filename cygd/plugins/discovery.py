@@ -19,7 +19,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cygd.components.plugin_file import run_plugin_file
 from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
 from cygd.tracking.distributions import may_have_entry_points
 
@@ -200,6 +199,8 @@ def _load_file(path: Path, request: Request) -> LoadedPlugin:
     if not os.path.isfile(path):  # noqa: PTH113
         near = did_you_mean(path.name, sorted(file.name for file in path.parent.glob("*.py")))
         raise request.error(f"no such file: {path}", near)
+    from cygd.components.plugin_file import run_plugin_file  # imported here: few runs have plugin files
+
     loaded = LoadedPlugin(path.stem, str(path), None, request.source)
     try:
         module = run_plugin_file(path)

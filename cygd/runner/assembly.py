@@ -206,6 +206,12 @@ def _pointer_problems(experiment: config.Experiment, plugins: Plugins) -> Iterat
             )
 
 
+def n_folds(reading: LoadedExperiment) -> int:
+    """Return the number of folds to run, or 0 if the experiment is a single run."""
+    split = reading.experiment.data.split
+    return split.folds or 0 if split is not None and split.every_fold else 0
+
+
 # -- build ------------------------------------------------------------------------------------------
 
 

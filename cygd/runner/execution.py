@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, ConfigError, CygdError, RunError, RunInterrupted
@@ -21,7 +21,6 @@ from cygd.network.training import TrainingLoop
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import evaluate, fit_options, training_loop
 from cygd.runner.provenance import config_hash, data_hash, plugin_hashes
-from cygd.runner.resumption import ResumePoint
 from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
@@ -29,6 +28,9 @@ from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
 from cygd.tracking.signals import deferred_signals, ignore_signals
+
+if TYPE_CHECKING:
+    from cygd.runner.resumption import ResumePoint
 
 log = logging.getLogger("cygd")
 
