@@ -39,6 +39,8 @@ class Field(NamedTuple):
 
     def read(self, given: Mapping[str, Any], key: str, context: Context) -> Any:
         """Return the valid value of a key: the given one, or else the default."""
+        if key in context.known and not context.path:
+            return context.known[key]
         below = context.below(key)
         try:
             if key in given:

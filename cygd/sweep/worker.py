@@ -80,6 +80,7 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.data = SharedData(setup.shared)
+        self.valid_sections = config.ValidSections()
         self._registries: dict[tuple[str, ...], Plugins] = {}
 
     def execute(self, task: Task) -> Outcome:
@@ -98,7 +99,9 @@ class Worker:
     def _start(self, task: Task) -> Outcome:
         with LogFile() as log_file:
             document = self.setup.document.changed(task.changes)
-            reading = read_document(document, self.setup.plugins, load=self._load_plugins)
+            reading = read_document(
+                document, self.setup.plugins, load=self._load_plugins, valid_sections=self.valid_sections
+            )
             check_single_run(reading.experiment)
             assembly = build(reading, prepare=self.data.prepare)
             configured = assembly.experiment.threads
