@@ -105,8 +105,8 @@ class Experiment(ExperimentSection):
 class ValidSections:
     """The valid values of the last document, for another one that shares some of its nodes.
 
-    The runs of a sweep differ in one or two keys, and reading the others takes most of the time of validation.
-    A value is known if the node is the same object, the components are the same, and no option of it may be
+    The runs of a sweep differ in one or two keys, and most of the validation would read the others again. A
+    value is known if the node is the same object, the components are the same, and no option of it may be
     dropped. Values at the top level do not depend on each other: `check_together` compares them, for every
     document.
     """
