@@ -62,20 +62,23 @@ class Experiment(ExperimentSection):
 
         Read back, they are the same experiment.
         """
-        content = super().resolved()
+        plugins = [self._plugin(name) for name in self.plugins]
+        content = self.resolved_with(plugins=plugins, data=self.resolved_data(), sweep=None)
         del content["sweep"]  # a run is one experiment of it
-        content["plugins"] = [self._plugin(name) for name in self.plugins]
-        data = content["data"]
+        return content
+
+    def resolved_data(self) -> dict[str, Any]:
+        """Return the data section of `resolved`."""
+        data = self.data.resolved()
         for part in ("validation", "test"):
             if part in data:
                 data[part] = self._absolute_files(data[part])
         options = self._absolute_files(self.data.options)
-        content["data"] = {
+        return {
             "source": data.pop("source"),
             **options,
             **{k: v for k, v in data.items() if k not in options},
         }
-        return content
 
     def _plugin(self, name: str) -> str:
         """Return the absolute path of a plugin's file, or the name of a module."""

@@ -164,8 +164,12 @@ class Section:
 
     def resolved(self) -> dict[str, Any]:
         """Return plain values as config.yaml holds them."""
+        return self.resolved_with()
+
+    def resolved_with(self, **values: Any) -> dict[str, Any]:
+        """Return plain values as config.yaml holds them, with the given ones in place of some."""
         return {
-            key: _plain(getattr(self, key))
+            key: values[key] if key in values else _plain(getattr(self, key))
             for key, field in self.fields.items()
             if not (field.rare and getattr(self, key) in (field.default, None, (), {}))
         }

@@ -41,7 +41,7 @@ def dump(content: Mapping[str, Any]) -> str:
 def _entry(key: str, value: Any) -> str:
     """Return the lines of one top-level key; the runs of a sweep share those of PyYAML through a cache."""
     with suppress(_NotSimpleError):
-        return _simple_entry(key, value)
+        return f"{_simple_block({key: value})}\n"
     with suppress(TypeError, ValueError):  # an array, which may be large
         text = json.dumps({key: value})
         if len(text) <= MAX_CACHED_LENGTH:
@@ -50,52 +50,64 @@ def _entry(key: str, value: Any) -> str:
 
 
 class _NotSimpleError(Exception):
-    """A value that needs quotes, a line break or a conversion, which are left to PyYAML."""
+    """A value that needs quotes or a conversion, which are left to PyYAML."""
 
 
-def _simple_entry(key: str, value: Any) -> str:
-    """Return the lines of one top-level key as PyYAML writes them, if all values are numbers and words."""
-    text = _simple_block({key: value}, "")
-    if any(len(line) > WIDTH for line in text.split("\n")):
-        raise _NotSimpleError
-    return f"{text}\n"
+def _simple_block(value: dict[str, Any] | list[Any] | tuple[Any, ...], indent: str = "") -> str:
+    """Return a collection of numbers and words with one line for each item, as PyYAML writes it.
 
-
-def _simple_block(value: dict[str, Any] | list[Any], indent: str) -> str:
-    """Return a collection with one line for each item; the first line is not indented."""
+    The first line is not indented.
+    """
     lines = []
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not _is_block(item):
-                lines.append(f"{_simple_key(key)}: {_simple_line(item)}")
-                continue
+    in_list = not isinstance(value, dict)
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        start = "- " if in_list else f"{_simple_key(key)}: "
+        if not _is_block(item):
+            lines.append(_simple_line(start, item, indent))
+        elif in_list:
+            lines.append(start + _simple_block(item, f"{indent}  "))
+        else:
             inner = f"{indent}  " if isinstance(item, dict) else indent  # dashes stand below the key
-            lines.append(f"{_simple_key(key)}:\n{inner}{_simple_block(item, inner)}")
-    else:
-        for item in value:
-            lines.append(f"- {_simple_block(item, f'{indent}  ') if _is_block(item) else _simple_line(item)}")
+            lines.append(f"{start.rstrip()}\n{inner}{_simple_block(item, inner)}")
     return f"\n{indent}".join(lines)
 
 
 def _is_block(value: Any) -> bool:
-    """Return True for a collection that holds another one; PyYAML writes all others on one line."""
+    """Return True for a collection that holds another one; PyYAML writes all others in brackets."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return any(isinstance(item, dict | list | tuple) for item in items)
 
 
-def _simple_line(value: Any) -> str:
-    """Return a scalar, or a collection of scalars on one line."""
+def _simple_line(start: str, value: Any, indent: str) -> str:
+    """Return the start of a line and a scalar, or a collection of scalars in brackets.
+
+    PyYAML breaks the line before an item if the text so far is longer than `WIDTH`.
+    """
     if isinstance(value, dict):
         items = [f"{_simple_key(key)}: {_simple_scalar(item)}" for key, item in value.items()]
-        return f"{{{', '.join(items)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_simple_scalar, value))}]"
-    return _simple_scalar(value)
+        left, right = "{}"
+    elif isinstance(value, list | tuple):
+        items = list(map(_simple_scalar, value))
+        left, right = "[]"
+    else:
+        return start + _simple_scalar(value)
+    one_line = f"{start}{left}{', '.join(items)}{right}"
+    if len(indent) + len(one_line) <= WIDTH:
+        return one_line
+    lines, line = [], f"{start}{left}"
+    for index, item in enumerate(items):
+        line += "," if index else ""
+        if len(indent) + len(line) > WIDTH:
+            lines.append(line)
+            line = f"  {item}"
+        else:
+            line += f" {item}" if index else item
+    return f"\n{indent}".join([*lines, line + right])
 
 
 def _simple_key(key: Any) -> str:
-    """Return a key, which must be a word."""
-    if type(key) is not str:
+    """Return a key, which must be a word; PyYAML writes a long one in another way."""
+    if type(key) is not str or len(key) > WIDTH:
         raise _NotSimpleError
     return _simple_scalar(key)
 

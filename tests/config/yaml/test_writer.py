@@ -100,6 +100,7 @@ def test_cached_text_equals_first_text(value):
 
 # -- the text is that of PyYAML ---------------------------------------------------------------------
 
+long_words = st.sampled_from([10**18, 0.1, True, "learning_rate", "w" * 30])
 words = st.sampled_from(
     ["sgd", "learning_rate", "a/b-c.csv", "/x/y", "_", "Yes", "null", "nan", "y", "e5", "w" * 30]
 )
@@ -117,7 +118,14 @@ def dump_with_pyyaml(content):
         return dump(content)
 
 
-@given(st.dictionaries(words | st.text(), simple_contents | contents))
+long_lines = st.recursive(
+    st.lists(long_words, max_size=30) | st.dictionaries(words | st.text("abc", min_size=9), long_words),
+    lambda inner: st.lists(inner) | st.dictionaries(words, inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(words | st.text(), simple_contents | contents | long_lines))
 def test_text_is_that_of_pyyaml(content):
     content["list"] = [1, ["a"]]  # so that the content is not written on one line
     assert dump(content) == dump_with_pyyaml(content)
@@ -130,6 +138,8 @@ def test_text_is_that_of_pyyaml(content):
         {"a": {"b": {"c": [1, {"d": {"e": 2}}]}}},
         [{"units": 4, "activation": {"name": "elu", "alpha": 1.0}}, 5],
         list(range(34)), list(range(35)), list(range(36)), list(range(37)), ["word"] * 17, ["word"] * 18,
+        ["word"] * 60, {"- ": [[1]], "-": {"a": [1]}},
+        [["word"] * 50, {"a": ["word"] * 50}], {"a": {"b": {"c": list(range(90)), "d": [list(range(70))]}}},
         {f"key{n}": n for n in range(12)}, "w" * 104, "w" * 105, "w" * 106, "w" * 200,
         {"k" * 120: 1}, {"k" * 130: [1, [2]]},
         1e-05, 1e16, 1e22, -1e-300, 0.1, -0.0, math.inf, -math.inf, math.nan, 2**80, -7, True, None,
