@@ -245,10 +245,11 @@ def open_durably(path: Path, *, new: bool = False, create_folder: bool = False) 
     A symbolic link is replaced, not followed. With `new`, a file that exists raises a FileExistsError.
     """
     stem = os.fsencode(path.name)[:MAX_STEM].decode(errors="ignore")
-    temporary = path.with_name(f".{stem}.{os.urandom(4).hex()}.part")
+    folder = path.parent
+    temporary = folder / f".{stem}.{os.urandom(4).hex()}.part"
     try:
-        if create_folder and not path.parent.is_dir():
-            _create_folder(path.parent)
+        if create_folder and not folder.is_dir():
+            _create_folder(folder)
         with temporary.open("xb") as file:
             yield file
             file.flush()
@@ -257,7 +258,7 @@ def open_durably(path: Path, *, new: bool = False, create_folder: bool = False) 
             _rename_exclusively(temporary, path)
         else:
             temporary.replace(path)
-        fsync_folder(path.parent)
+        fsync_folder(folder)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

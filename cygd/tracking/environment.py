@@ -6,6 +6,7 @@ to explain differences between two runs.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import platform
@@ -124,11 +125,12 @@ def _cpu_model() -> str:
 
 def _git_commit() -> str | None:
     """Return the commit checked out in the current folder; reads git's files, as the command is slow."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        try:
-            return _head(folder / ".git")
-        except OSError:
-            continue
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        repository = folder / ".git"
+        if os.path.exists(repository):  # noqa: PTH110 (False for a folder that may not be read)
+            with contextlib.suppress(OSError):
+                return _head(repository)
     return None
 
 
