@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # What a terminal would execute, reorder or hide: controls, bidirectional controls, line separators, lone
 # surrogates, and the invisible characters of Unicode (Default_Ignorable_Code_Point, without those that choose
@@ -63,8 +62,7 @@ def _restore(
     return error
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One error in an experiment: `where key: message`, and a hint.
 
     `where` is `file:line:column` or `command line`; `key` is the dotted path of the value.
