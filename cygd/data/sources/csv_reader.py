@@ -1,4 +1,4 @@
-"""The csv source: text files of columns, plain or gzip-compressed.
+"""Reading of text files of columns, plain or gzip-compressed.
 
 All numbers go into one array that grows in place, so that reading a large file takes little more memory than
 the result. `numpy.loadtxt` parses the lines chunk by chunk and returns the cells of columns that begin with
@@ -26,10 +26,9 @@ from cygd.data.memory import TooLarge, check_table_size
 from cygd.data.numbers import CellFormat, parse_number
 from cygd.data.sources.csv_cells import CsvCells
 from cygd.data.sources.csv_header import Header, check_types_and_roles, name_hint, read_header, width_hint
-from cygd.data.sources.csv_records import DELIMITER_NAMES, CsvFormat, iterate_records, open_lines
+from cygd.data.sources.csv_records import CsvFormat, iterate_records, open_lines
 from cygd.data.sources.csv_warnings import warn_about_skipped, warn_about_totals
 from cygd.data.sources.paths import format_files, resolve_paths
-from cygd.data.sources.text_io import normalize_encoding
 from cygd.data.table import Table, TableFile
 from cygd.errors import DataError, format_count
 
@@ -39,30 +38,9 @@ CHUNK = 4096  # records per chunk, so that a chunk stays in cache
 FIRST_RECORDS = 100  # records that decide which columns hold strings
 
 
-def load_csv(
-    folder: Path,
-    *,
-    path: str,  # a file, or a pattern such as `part-*.csv`
-    header: bool = True,  # without a header the columns are c0, c1, ...
-    delimiter: str = ",",  # a character, or tab, or whitespace for any number of blanks
-    decimal: str = ".",  # "." or ","
-    quote: str = '"',  # around cells that contain a delimiter; "" for none
-    encoding: str = "utf-8",
-    comment: str = "",  # lines that begin with it are left out
-    skip_rows: int = 0,  # lines to leave out at the start of a file
-    skip_footer: int = 0,  # lines to leave out at the end, not counting empty ones
-    thousands: str = "",  # between groups of three digits, as "," in 1,200,000
-    percent: bool = False,  # whether 5% is 0.05
-    units: Sequence[str] | None = None,  # texts before or after numbers, such as [$, kg]
-    missing_values: Sequence[str] | None = None,  # words for a missing value, besides the usual ones
-) -> Table:
-    """Read CSV files, in the order of their names, as named columns."""
-    delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
-    encoding = normalize_encoding(encoding)
-    cells = CellFormat.of_options(decimal, thousands, percent, units, missing_values)
-    csv_format = CsvFormat(
-        header, delimiter, decimal, quote, encoding, comment, skip_rows, skip_footer, cells
-    )
+def read_csv(folder: Path, path: str, csv_format: CsvFormat) -> Table:
+    """Return the columns of CSV files, in the order of their names."""
+    cells, header = csv_format.cells, csv_format.header
     check_format(csv_format)
     paths = resolve_paths(folder, path, "path")
     heads = [read_header(file, csv_format, FIRST_RECORDS) for file in paths]
