@@ -229,9 +229,16 @@ def write_user_file(path: Path, data: bytes) -> Path:
     return path
 
 
-def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: int | None = None) -> Path:
+def write_durably(
+    path: Path,
+    data: bytes,
+    *,
+    new: bool = False,
+    permissions: int | None = None,
+    sync_folder: bool = True,
+) -> Path:
     """Write a file atomically, as `open_durably`, and create its folder."""
-    with open_durably(path, new=new, create_folder=True) as file:
+    with open_durably(path, new=new, create_folder=True, sync_folder=sync_folder) as file:
         if permissions is not None:
             os.fchmod(file.fileno(), permissions)
         file.write(data)
@@ -239,10 +246,13 @@ def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: in
 
 
 @contextmanager
-def open_durably(path: Path, *, new: bool = False, create_folder: bool = False) -> Iterator[IO[bytes]]:
+def open_durably(
+    path: Path, *, new: bool = False, create_folder: bool = False, sync_folder: bool = True
+) -> Iterator[IO[bytes]]:
     """Open a file for writing: after a crash or an error it has its old or its new content, never a part.
 
     A symbolic link is replaced, not followed. With `new`, a file that exists raises a FileExistsError.
+    Without `sync_folder`, the name of the file survives a crash from the next sync of its folder on.
     """
     stem = os.fsencode(path.name)[:MAX_STEM].decode(errors="ignore")
     folder = path.parent
@@ -258,7 +268,8 @@ def open_durably(path: Path, *, new: bool = False, create_folder: bool = False) 
             _rename_exclusively(temporary, path)
         else:
             temporary.replace(path)
-        fsync_folder(folder)
+        if sync_folder:
+            fsync_folder(folder)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

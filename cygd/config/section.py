@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
-from cygd.config.component_spec import Components, suggest
+from cygd.config.component_spec import Components, ComponentSpec, suggest
 from cygd.config.validators import (
     Context,
     ErrorDetails,
@@ -185,6 +185,6 @@ def walk(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[t
 
 def _plain(value: Any) -> Any:
     """Return a valid value as plain values."""
-    if hasattr(value, "resolved"):
+    if isinstance(value, Section | ComponentSpec):
         return value.resolved()
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -128,7 +128,8 @@ class Execution:
         """
         experiment, folder = self.experiment, self.directory.path
         content = self.assembly.resolved(self.directory.copy_plugin)
-        self.directory.write_json("preprocessing.json", self.model.preprocessing.to_json())
+        preprocessing = self.model.preprocessing.to_json()
+        self.directory.write_json("preprocessing.json", preprocessing, sync_folder=False)
         data_files = file_hashes(experiment.data_files())
         hashes = {"data": data_files, "plugins": plugin_hashes(self.assembly, content, folder)}
         environment = describe_environment(self.threads, hashes)

@@ -42,8 +42,7 @@ class RunDirectory:
             # exclusive creation: of two runs that find the same empty folder, only one gets it
             with (path / "log.txt").open("x"):
                 pass
-            fsync_folder(path)
-            fsync_folder(path.parent)
+            fsync_folder(path.parent)  # the first file of the run syncs the folder itself
         except FileExistsError as error:
             raise _occupied_error(Path(error.filename)) from error
         except OSError as error:
@@ -102,17 +101,17 @@ class RunDirectory:
         for part in self.path.rglob(".*.????????.part"):
             part.unlink(missing_ok=True)
 
-    def write_text(self, name: str, text: str) -> Path:
-        """Write a text file durably."""
-        return write_durably(self.path / name, text.encode())
+    def write_text(self, name: str, text: str, *, sync_folder: bool = True) -> Path:
+        """Write a text file durably; without `sync_folder`, the next file written makes its name durable."""
+        return write_durably(self.path / name, text.encode(), sync_folder=sync_folder)
 
     def write_bytes(self, name: str, data: bytes) -> Path:
         """Write a file durably."""
         return write_durably(self.path / name, data)
 
-    def write_json(self, name: str, value: object) -> Path:
-        """Write a value as JSON durably; non-finite numbers become null."""
-        return self.write_text(name, json_text(value) + "\n")
+    def write_json(self, name: str, value: object, *, sync_folder: bool = True) -> Path:
+        """Write a value as JSON durably, as `write_text`; non-finite numbers become null."""
+        return self.write_text(name, json_text(value) + "\n", sync_folder=sync_folder)
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
         """Write arrays as an .npz file durably and without pickle; equal arrays give equal bytes."""
