@@ -18,7 +18,7 @@ from cygd.errors import escape_controls
 MAX_CACHED_LENGTH = 5000
 WIDTH = 110  # characters of a line, after which PyYAML breaks it
 WORD = re.compile(r"[A-Za-z_/][\w/.-]*", re.ASCII)  # a text that needs no quotes, unless a reader knows it
-KNOWN_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+KNOWN_WORDS = ("yes", "no", "on", "off", "true", "false", "null")
 
 
 def dump(content: Mapping[str, Any]) -> str:

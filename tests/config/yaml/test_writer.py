@@ -144,7 +144,7 @@ def test_text_is_that_of_pyyaml(content):
         {"k" * 120: 1}, {"k" * 130: [1, [2]]},
         1e-05, 1e16, 1e22, -1e-300, 0.1, -0.0, math.inf, -math.inf, math.nan, 2**80, -7, True, None,
         {1: 2}, {None: [1, [2]]}, {"a": np.float64(1.5)}, {"a": np.ones((2, 2))}, np.arange(3.0),
-        "y", "off", "NULL", "x:", "-", "a b", "\u00e4", "/", "a//b", "1a", ".5", "e-5", "0x1F",
+        "y", "N", "off", "NULL", "x:", "-", "a b", "\u00e4", "/", "a//b", "1a", ".5", "e-5", "0x1F",
         "_1", "inf", "a#b", "a,b",
     ],
 )  # fmt: skip
