@@ -8,6 +8,7 @@ is returned for errors of any kind; if the worker is killed, only its current ru
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -180,6 +181,7 @@ def main(connection: Connection, setup: Setup) -> None:
     logging.getLogger("cygd").addHandler(logging.NullHandler())  # warnings are in the log.txt of each run
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     worker = Worker(setup)
+    gc.freeze()  # the modules, which live as long as the process; each collection would look at them again
     connection.send(None)  # ready
     while True:
         try:
