@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # What a terminal would execute, reorder or hide: controls, bidirectional controls, line separators, lone
 # surrogates, and the invisible characters of Unicode (Default_Ignorable_Code_Point, without those that choose
 # the form of an emoji). Joiners are letters of some scripts and parts of emoji, but hidden in Latin text.
-_HIDDEN = re.compile(
+_HIDDEN = (
     r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb"
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -63,8 +62,7 @@ def _restore(
     return error
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One error in an experiment: `where key: message`, and a hint.
 
     `where` is `file:line:column` or `command line`; `key` is the dotted path of the value.
@@ -156,6 +154,8 @@ def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     >>> did_you_mean("H", ["h", "beta"])
     "did you mean 'h'?"
     """
+    from difflib import get_close_matches  # imported here because only errors need it
+
     close = [name for name in known if name.lower() == word.lower() != ""]
     close = close or get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None
@@ -233,12 +233,17 @@ def escape_controls(text: str, *, one_line: bool = False) -> str:
     >>> print(escape_controls("a\nb", one_line=True))
     a\nb
     """
-    if text.isascii() and text.isprintable():
-        return text
     keep = "" if one_line else "\n\t"
-    return _HIDDEN.sub(
+    if text.isascii() and (text if one_line else text.replace("\n", "").replace("\t", "")).isprintable():
+        return text
+    return _hidden_pattern().sub(
         lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text
     )
+
+
+@cache
+def _hidden_pattern() -> re.Pattern[str]:
+    return re.compile(_HIDDEN)  # slow, and a text of ASCII does not need it
 
 
 def escape_formula(text: str) -> str:

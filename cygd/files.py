@@ -12,21 +12,25 @@ import errno
 import io
 import math
 import os
-import secrets
 import stat
+import struct
 import sys
 import time
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-# zip files cannot hold an earlier date; a fixed one makes equal arrays equal bytes
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+# the entries of a zip file: version 4.5 of the format, whose sizes have 64 bits; the time 0:00 of 1980-01-01,
+# as a fixed date makes equal arrays equal bytes; written by Unix, as a file that its owner may read and write
+ZIP_VERSION, ZIP_STAMP, ZIP_UNIX, ZIP_MODE = 45, (0, 0x21), 3, 0o600 << 16
+ZIP_UTF8 = 0x800  # the flag of a name that is not ASCII
+ZIP_LIMIT, ZIP_ENTRIES = 2**31 - 2**20, 2**16 - 2  # bytes and entries that need no further records
 
 MAX_STEM = 200  # bytes of a file name that its temporary name repeats
 
@@ -52,6 +56,8 @@ def fsync(descriptor: int) -> None:
 
 def fsync_folder(path: Path) -> None:
     """Sync a folder to the disk, so that files created or renamed in it survive a crash."""
+    if time.monotonic() < _deferred_until:
+        return
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -95,19 +101,73 @@ def sync_filesystem(folder: Path) -> None:
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], comment: bytes = b"") -> bytes:
-    """Return the bytes of an .npz file without pickle; the comment becomes its last bytes."""
+    """Return the bytes of an .npz file without pickle; the comment becomes its last bytes.
+
+    `zipfile` writes the same bytes, but takes longer than the training of a small network.
+    """
+    contents = {f"{key}.npy": _npy_bytes(np.asanyarray(array)) for key, array in arrays.items()}
+    if sum(map(len, contents.values())) > ZIP_LIMIT or len(contents) > ZIP_ENTRIES:
+        return _large_zip_bytes(contents, comment)
+    parts: list[bytes] = []  # name and content of each entry, each with what precedes it
+    directory: list[bytes] = []
+    size = 0
+    for name, content in contents.items():
+        encoded, flags = name.encode(), 0 if name.isascii() else ZIP_UTF8
+        entry = struct.pack("<5HL", ZIP_VERSION, flags, 0, *ZIP_STAMP, zlib.crc32(content))
+        sizes, lengths = (len(content), len(content)), struct.pack("<2H", len(encoded), 20)
+        local = [
+            b"PK\3\4",
+            entry,
+            b"\xff" * 8,
+            lengths,
+            encoded,
+            struct.pack("<2H2Q", 1, 16, *sizes),
+            content,
+        ]
+        version = struct.pack("<4s2B", b"PK\1\2", ZIP_VERSION, ZIP_UNIX)
+        tail = struct.pack("<2L5H2L", *sizes, len(encoded), 0, 0, 0, 0, ZIP_MODE, size)
+        directory += [version, entry, tail, encoded]
+        parts += local
+        size += sum(map(len, local))
+    count, length = len(contents), sum(map(len, directory))
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, length, size, len(comment))
+    return b"".join([*parts, *directory, end, comment])
+
+
+def _large_zip_bytes(contents: Mapping[str, bytes], comment: bytes) -> bytes:
+    """Return the bytes of a zip file that needs further records for its size."""
+    import zipfile  # imported here because it is slow
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.comment = comment
-        for key, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{key}.npy", ZIP_DATE)
-            with archive.open(entry, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+        for name, content in contents.items():
+            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as file:
+                file.write(content)
+    return buffer.getvalue()
+
+
+def _npy_bytes(array: np.ndarray[Any, Any]) -> bytes:
+    """Return the bytes of an .npy file without pickle."""
+    if array.dtype.hasobject:
+        raise ValueError("Object arrays cannot be saved when allow_pickle=False")
+    in_columns = array.flags.f_contiguous and not array.flags.c_contiguous
+    return _npy_header(array.dtype, in_columns, array.shape) + (array.T if in_columns else array).tobytes()
+
+
+@lru_cache(256)  # the runs of a sweep have the same arrays
+def _npy_header(dtype: np.dtype[Any], in_columns: bool, shape: tuple[int, ...]) -> bytes:
+    """Return what precedes the numbers in an .npy file."""
+    buffer = io.BytesIO()
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": in_columns, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, header)
     return buffer.getvalue()
 
 
 def read_npz(data: bytes, kinds: str = NUMERIC) -> dict[str, np.ndarray[Any, Any]]:
     """Return the arrays of an .npz file, or raise a ValueError; a small file takes no great memory."""
+    import zipfile  # imported here because it is slow, and a new run reads none
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
@@ -169,9 +229,16 @@ def write_user_file(path: Path, data: bytes) -> Path:
     return path
 
 
-def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: int | None = None) -> Path:
+def write_durably(
+    path: Path,
+    data: bytes,
+    *,
+    new: bool = False,
+    permissions: int | None = None,
+    sync_folder: bool = True,
+) -> Path:
     """Write a file atomically, as `open_durably`, and create its folder."""
-    with open_durably(path, new=new, create_folder=True) as file:
+    with open_durably(path, new=new, create_folder=True, sync_folder=sync_folder) as file:
         if permissions is not None:
             os.fchmod(file.fileno(), permissions)
         file.write(data)
@@ -179,16 +246,20 @@ def write_durably(path: Path, data: bytes, *, new: bool = False, permissions: in
 
 
 @contextmanager
-def open_durably(path: Path, *, new: bool = False, create_folder: bool = False) -> Iterator[IO[bytes]]:
+def open_durably(
+    path: Path, *, new: bool = False, create_folder: bool = False, sync_folder: bool = True
+) -> Iterator[IO[bytes]]:
     """Open a file for writing: after a crash or an error it has its old or its new content, never a part.
 
     A symbolic link is replaced, not followed. With `new`, a file that exists raises a FileExistsError.
+    Without `sync_folder`, the name of the file survives a crash from the next sync of its folder on.
     """
     stem = os.fsencode(path.name)[:MAX_STEM].decode(errors="ignore")
-    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.part")
+    folder = path.parent
+    temporary = folder / f".{stem}.{os.urandom(4).hex()}.part"
     try:
-        if create_folder and not path.parent.is_dir():
-            _create_folder(path.parent)
+        if create_folder and not folder.is_dir():
+            _create_folder(folder)
         with temporary.open("xb") as file:
             yield file
             file.flush()
@@ -197,7 +268,8 @@ def open_durably(path: Path, *, new: bool = False, create_folder: bool = False) 
             _rename_exclusively(temporary, path)
         else:
             temporary.replace(path)
-        fsync_folder(path.parent)
+        if sync_folder:
+            fsync_folder(folder)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -228,6 +300,8 @@ def remove_durably(path: Path) -> None:
 
 def to_jsonable(value: object) -> Any:
     """Convert a value to JSON types: NumPy values to Python, paths to text, NaN and infinity to None."""
+    if value is None or type(value) in (str, int, bool):  # most values
+        return value
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -239,6 +313,51 @@ def to_jsonable(value: object) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     return str(value)
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON with an indent of 2, after the conversions of `to_jsonable`.
+
+    `json.dumps(to_jsonable(value), indent=2, ensure_ascii=False)` returns the same text; with an indent it
+    runs in Python, and slower.
+
+    Examples
+    --------
+    >>> print(json_text({"loss": 0.5, "rows": [1, None]}))
+    {
+      "loss": 0.5,
+      "rows": [
+        1,
+        null
+      ]
+    }
+    """
+    return _format_json(to_jsonable(value), "\n")
+
+
+def _format_json(value: Any, line: str) -> str:
+    """Return the JSON of a value of JSON types; `line` is the line break before its closing bracket."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, dict):
+        items = [
+            f"{encode_basestring(key)}: {_format_json(item, line + '  ')}" for key, item in value.items()
+        ]
+        left, right = "{}"
+    else:
+        items = [_format_json(item, line + "  ") for item in value]
+        left, right = "[]"
+    if not items:
+        return left + right
+    return f"{left}{line}  {f',{line}  '.join(items)}{line}{right}"
 
 
 def _create_folder(path: Path) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import shutil
 import traceback
-from dataclasses import replace
 from pathlib import Path
 
 from cygd.cli.output import FAILED, USAGE, echo, echo_message
@@ -34,7 +33,7 @@ def report_error(error: Exception, *, show_traceback: bool = False) -> int:
         echo("".join(traceback.format_exception(error)).rstrip("\n"))
     if isinstance(error, ConfigError):
         for problem in error.problems[:MAX_PROBLEMS]:
-            print_error(str(replace(problem, hint=None)), problem.hint, problem.where)
+            print_error(str(problem._replace(hint=None)), problem.hint, problem.where)
         if len(error.problems) > MAX_PROBLEMS:
             echo(f"... and {format_count(len(error.problems) - MAX_PROBLEMS, 'more error')}")
         return error.exit_code

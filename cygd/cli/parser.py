@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -32,6 +33,30 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, f"{self.prog} --help")
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Lays out the help for the terminal.
+
+    argparse builds one for every argument that it is given, and would import shutil to ask for the width.
+    """
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": _terminal_width() - 2, **options})
+
+
+def _terminal_width() -> int:
+    """Return the width that `shutil.get_terminal_size` returns."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        columns = 0
+    if columns <= 0:
+        try:
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
+        except (AttributeError, ValueError, OSError):  # closed, or not a terminal
+            columns = 0
+    return columns if columns > 0 else 80
+
+
 def build_parser(name: str) -> _Parser:
     """Return the parser of one command."""
     module = load_command(name)
@@ -39,7 +64,7 @@ def build_parser(name: str) -> _Parser:
         prog=f"cygd {name}",
         usage=f"cygd {name} {module.USAGE} [-p PLUGIN] [--no-plugins] [--traceback]",
         description=module.run.__doc__.split("\n")[0],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     module.declare(parser)
@@ -52,7 +77,7 @@ def build_top_parser() -> _Parser:
     parser = _TopParser(
         prog="cygd",
         usage="cygd [-p PLUGIN] [--no-plugins] [--traceback] COMMAND ...",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     _declare_common(parser)

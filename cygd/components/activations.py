@@ -26,12 +26,12 @@ from cygd.components.evaluation import (
     run_program,
     warn_numerical_derivative,
 )
-from cygd.components.function_pointers import Pointers
 from cygd.components.options import Declared, OptionError, check_call, signature_of
 from cygd.errors import FormulaError, did_you_mean
 
 if TYPE_CHECKING:
     from cygd.components.formula import ActivationPrograms
+    from cygd.components.function_pointers import Pointers
 
 MAX_TRAINABLE = 7  # the capacity of the core for one activation
 TYPICAL_H = np.array([0.0, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 8.0, -8.0])
@@ -151,6 +151,8 @@ class Activation(Component):
     def _read_pointers(self) -> None:
         if self.surrogate and self.derivative_pointer is None:
             raise TypeError(f"{self}: surrogate=True needs a derivative")
+        from cygd.components.function_pointers import Pointers  # imported here: few activations have one
+
         pointers = Pointers(str(self), self.pointer, self.derivative_pointer, self.dtype, self.signature)
         if pointers.scalar and self.parameters:
             raise TypeError(

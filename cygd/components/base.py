@@ -18,7 +18,6 @@ from cygd.components.options import (
     check_option,
     unknown_option,
 )
-from cygd.components.pickling import pickled_state, restored_state
 from cygd.errors import did_you_mean
 
 Function = Callable[..., Any]
@@ -155,9 +154,13 @@ class Component:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
+        from cygd.components.pickling import pickled_state  # imported here: few components are pickled
+
         return pickled_state(self)
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
+        from cygd.components.pickling import restored_state
+
         self._set(name=state["name"])  # for the message of an error
         self.__dict__.update(restored_state(self, state))
 

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cygd import core
 from cygd.components.base import Component, Function
-from cygd.components.function_pointers import Pointers
 from cygd.errors import PluginError
 
 if TYPE_CHECKING:
     from cygd.components.formula import Program
+    from cygd.components.function_pointers import Pointers
 
 log = logging.getLogger("cygd")
 

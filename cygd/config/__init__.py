@@ -6,7 +6,7 @@ writes a resolved experiment as YAML. README.md in this folder shows the way fro
 
 from cygd.config.component_spec import ComponentSpec
 from cygd.config.document import Document, read
-from cygd.config.experiment import Experiment, validate
+from cygd.config.experiment import Experiment, ValidSections, validate
 from cygd.config.sections import DataSection
 from cygd.config.yaml.writer import dump
 
@@ -15,6 +15,7 @@ __all__ = [
     "DataSection",
     "Document",
     "Experiment",
+    "ValidSections",
     "dump",
     "read",
     "validate",

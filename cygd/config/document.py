@@ -54,9 +54,15 @@ class Document:
         return Problem(where, show_key(error.path), error.message, error.hint)
 
     def changed(self, changes: Iterable[tuple[KeyPath, Node]]) -> Document:
-        """Return a document with other values at some paths; the values keep their places."""
-        root, problems = self.root.copy(), list(self.problems)
-        kept = apply_changes(root, [(path, value.copy()) for path, value in changes], problems)
+        """Return a document with other values at some paths; the values keep their places.
+
+        The two share the nodes of the keys at the top level that do not change; see `ValidSections`.
+        """
+        new = [(path, value.copy()) for path, value in changes]
+        changing = {str(path[0]) for path, _ in new}
+        values = {key: node.copy() if key in changing else node for key, node in self.root.value.items()}
+        root, problems = Node(values, self.root.mark, self.root.key_mark), list(self.problems)
+        kept = apply_changes(root, new, problems)
         return replace(self, root=root, kept=self.kept | kept, problems=tuple(problems))
 
     def with_frame(self, frame: object) -> Document:

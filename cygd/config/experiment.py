@@ -16,7 +16,7 @@ from cygd.config.section import InvalidDefaultError
 from cygd.config.sections import ExperimentSection
 from cygd.config.validation import Diagnostics
 from cygd.config.validators import Context, safe_name
-from cygd.config.yaml.nodes import parse_key, show_key
+from cygd.config.yaml.nodes import Node, parse_key, show_key
 from cygd.errors import ConfigError, Problem
 
 FILE_OPTIONS = ("path", "file", "x", "y")  # options of a data source that name a file if they are text
@@ -62,20 +62,23 @@ class Experiment(ExperimentSection):
 
         Read back, they are the same experiment.
         """
-        content = super().resolved()
+        plugins = [self._plugin(name) for name in self.plugins]
+        content = self.resolved_with(plugins=plugins, data=self.resolved_data(), sweep=None)
         del content["sweep"]  # a run is one experiment of it
-        content["plugins"] = [self._plugin(name) for name in self.plugins]
-        data = content["data"]
+        return content
+
+    def resolved_data(self) -> dict[str, Any]:
+        """Return the data section of `resolved`."""
+        data = self.data.resolved()
         for part in ("validation", "test"):
             if part in data:
                 data[part] = self._absolute_files(data[part])
         options = self._absolute_files(self.data.options)
-        content["data"] = {
+        return {
             "source": data.pop("source"),
             **options,
             **{k: v for k, v in data.items() if k not in options},
         }
-        return content
 
     def _plugin(self, name: str) -> str:
         """Return the absolute path of a plugin's file, or the name of a module."""
@@ -102,19 +105,57 @@ class Experiment(ExperimentSection):
         return {key: absolute(key, value) for key, value in (options or {}).items()}
 
 
-def validate(document: Document, components: Components) -> Experiment:
+class ValidSections:
+    """The valid values of the last document, for another one that shares some of its nodes.
+
+    The runs of a sweep differ in one or two keys, and most of the validation would read the others again. A
+    value is known if the node is the same object, the components are the same, and no option of it may be
+    dropped. Values at the top level do not depend on each other: `check_together` compares them, for every
+    document.
+    """
+
+    def __init__(self) -> None:
+        self._components: Components | None = None
+        self._nodes: Mapping[str, Node] = {}
+        self._values: Mapping[str, Any] = {}
+
+    def of(self, document: Document, components: Components) -> dict[str, Any]:
+        """Return the values that need not be read again, by key."""
+        if components is not self._components:
+            return {}
+        nodes, open_keys = document.root.value, {path[0] for path in document.kept}
+        return {
+            key: value
+            for key, value in self._values.items()
+            if key not in open_keys and nodes.get(key) is self._nodes.get(key)
+        }
+
+    def store(self, document: Document, components: Components, sections: ExperimentSection) -> None:
+        """Keep the values of a valid document."""
+        open_keys = {path[0] for path in document.kept}
+        self._components, self._nodes = components, document.root.value
+        self._values = {key: value for key, value in vars(sections).items() if key not in open_keys}
+
+
+def validate(
+    document: Document, components: Components, valid_sections: ValidSections | None = None
+) -> Experiment:
     """Validate a document; raise ConfigError with all problems at once."""
     diagnostics = Diagnostics(document)
-    context = Context(components, [], root=ExperimentSection, droppable=document.kept)
+    known = {} if valid_sections is None else valid_sections.of(document, components)
+    plain = {key: node.plain() for key, node in document.root.value.items() if key not in known}
+    context = Context(components, [], root=ExperimentSection, droppable=document.kept, known=known)
     sections: ExperimentSection | None = None
     with suppress(InvalidDefaultError):
-        sections = ExperimentSection.validate(document.root.plain(), context)
+        sections = ExperimentSection.validate(plain, context)
     for error in context.errors:
         diagnostics.add(error)
     if sections is not None:
         check_together(sections, diagnostics)
     if sections is None or diagnostics.problems:
         raise ConfigError(diagnostics.problems)
+    if valid_sections is not None:
+        valid_sections.store(document, components, sections)
     stop = sections.stop
     if stop is not None and not stop.monitor:
         stop = stop.replace(monitor="validation_loss" if sections.data.has_validation else "loss")

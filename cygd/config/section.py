@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
-from cygd.config.component_spec import Components, suggest
+from cygd.config.component_spec import Components, ComponentSpec, suggest
 from cygd.config.validators import (
     Context,
     ErrorDetails,
@@ -39,6 +39,8 @@ class Field(NamedTuple):
 
     def read(self, given: Mapping[str, Any], key: str, context: Context) -> Any:
         """Return the valid value of a key: the given one, or else the default."""
+        if key in context.known and not context.path:
+            return context.known[key]
         below = context.below(key)
         try:
             if key in given:
@@ -162,8 +164,12 @@ class Section:
 
     def resolved(self) -> dict[str, Any]:
         """Return plain values as config.yaml holds them."""
+        return self.resolved_with()
+
+    def resolved_with(self, **values: Any) -> dict[str, Any]:
+        """Return plain values as config.yaml holds them, with the given ones in place of some."""
         return {
-            key: _plain(getattr(self, key))
+            key: values[key] if key in values else _plain(getattr(self, key))
             for key, field in self.fields.items()
             if not (field.rare and getattr(self, key) in (field.default, None, (), {}))
         }
@@ -179,6 +185,6 @@ def walk(section: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[t
 
 def _plain(value: Any) -> Any:
     """Return a valid value as plain values."""
-    if hasattr(value, "resolved"):
+    if isinstance(value, Section | ComponentSpec):
         return value.resolved()
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

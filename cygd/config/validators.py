@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -56,6 +57,7 @@ class Context(NamedTuple):
     path: KeyPath = ()
     root: Any = None  # the section at the root, in which an unknown key may be known elsewhere
     droppable: frozenset[KeyPath] = frozenset()  # options that are dropped without an error if invalid
+    known: Mapping[str, Any] = MappingProxyType({})  # valid values at the top level, which are not read again
 
     def below(self, step: str | int) -> Context:
         """Return the context of a part of the value."""

@@ -10,7 +10,6 @@ import numpy as np
 from cygd.data.encoding import InputColumn
 from cygd.data.formatting import format_list
 from cygd.data.memory import physical_memory
-from cygd.data.number_texts import describe_texts
 from cygd.data.numbers import PLACEHOLDERS
 from cygd.data.table import Table, load_cells
 from cygd.errors import DataError, format_count
@@ -39,6 +38,10 @@ def warn_about_texts(table: Table, name: str) -> bool:
     """Warn about texts that look like numbers, and about a mixture of both; return True if there was one."""
     column = table.columns[name]
     texts = list(column.string_counts)
+    if not texts:
+        return False
+    from cygd.data.number_texts import describe_texts  # imported here: only texts need it
+
     remedy = describe_texts(texts, text_file=table.is_text)
     if remedy is not None:
         example = next(text for text in texts if any(map(str.isdigit, text)))

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from cygd.data.dataset import Array, Label, Rows
 from cygd.data.formatting import format_list, format_location
 from cygd.data.known_labels import KnownLabels
-from cygd.data.number_texts import describe_texts
 from cygd.data.table import Table
 from cygd.errors import DataError
 
@@ -59,6 +58,8 @@ def not_a_number_error(table: Table, name: str, row: int) -> DataError:
     column = table.column(name)
     string, hint = column.string_at(row), None
     if table.where:
+        from cygd.data.number_texts import describe_texts  # imported here: only this error needs it
+
         hint = describe_texts(
             list(column.string_counts),
             text_file=table.is_text,

@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,10 @@ from cygd.data.encoding import check_no_infinity, missing_value_error
 from cygd.data.formatting import format_list
 from cygd.data.numbers import float_label
 from cygd.data.table import Table
-from cygd.data.times import InvalidTime, fitting_formats, parse_times
 from cygd.errors import DataError, format_count
+
+if TYPE_CHECKING:
+    from cygd.data.times import InvalidTime
 
 log = logging.getLogger("cygd")
 
@@ -136,6 +139,8 @@ def sort_by_time(table: Table, name: str | None, time_format: str | None = None)
         keys = column.numbers if is_exact else column.factorize()[0]
         return np.argsort(keys, kind="stable").astype(np.uint32)
     texts, first_rows, codes = distinct_texts(table, name, time_format)
+    from cygd.data.times import parse_times  # imported here: only times written as text need it
+
     times = parse_times(texts, time_format)
     if times.invalid is not None:
         row = int(first_rows[times.invalid.position])
@@ -189,6 +194,8 @@ def invalid_time_error(
         expected += f" written like {texts[0]!r} in the first row"
         hint = SAME_OFFSET_HINT if reason == "offset" else SAME_FORMAT_HINT
     elif time_format is None:
+        from cygd.data.times import fitting_formats
+
         formats = [f"'{name}'" for name in fitting_formats(texts[:TEXTS_TO_TRY])]
         hint = ISO_HINT
         if formats:

@@ -15,12 +15,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from cygd.components.plugin_file import run_plugin_file
 from cygd.errors import PluginError, describe_exception, did_you_mean, hint_of
+from cygd.tracking.distributions import may_have_entry_points
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "cygd"
 COMPILED = (".so", ".pyd")
@@ -98,6 +101,10 @@ def option_requests(plugins: Sequence[str]) -> list[Request]:
 
 def installed_entry_points() -> list[EntryPoint]:
     """Return the entry points of all installed distributions, sorted by name."""
+    if not may_have_entry_points(GROUP):
+        return []
+    from importlib.metadata import entry_points  # imported here because it is slow
+
     return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 
@@ -129,7 +136,7 @@ def _normalized(distribution: str) -> str:
 
 def load(request: Request | EntryPoint, points: Mapping[str, EntryPoint] | None = None) -> LoadedPlugin:
     """Import a plugin; a request may name one of the given entry points. Raise a PluginError on failure."""
-    if isinstance(request, EntryPoint):
+    if not isinstance(request, Request):
         return _load_entry_point(request)
     if request.target.endswith(COMPILED):
         path = request.path or (request.folder or Path.cwd()) / request.target
@@ -192,6 +199,8 @@ def _load_file(path: Path, request: Request) -> LoadedPlugin:
     if not os.path.isfile(path):  # noqa: PTH113
         near = did_you_mean(path.name, sorted(file.name for file in path.parent.glob("*.py")))
         raise request.error(f"no such file: {path}", near)
+    from cygd.components.plugin_file import run_plugin_file  # imported here: few runs have plugin files
+
     loaded = LoadedPlugin(path.stem, str(path), None, request.source)
     try:
         module = run_plugin_file(path)

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,6 +43,8 @@ from cygd.plugins.registration import (
 )
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
 

@@ -125,6 +125,7 @@ def read_document(
     plugins: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     load: Callable[[Sequence[Request]], Plugins] | None = None,  # None: Plugins.load
+    valid_sections: config.ValidSections | None = None,  # of an earlier document of the same sweep
 ) -> LoadedExperiment:
     """Load the plugins of a document and validate it; the error lists every problem."""
     environment = os.environ if environment is None else environment
@@ -136,7 +137,7 @@ def read_document(
     except PluginError as error:
         raise _with_config_problems(error, document) from error
     try:
-        experiment = config.validate(document, registry)
+        experiment = config.validate(document, registry, valid_sections)
     except ConfigError as error:
         if forbidden:
             raise ConfigError([*error.problems, *map(_forbidden_problem, forbidden)]) from error
@@ -204,6 +205,12 @@ def _pointer_problems(experiment: config.Experiment, plugins: Plugins) -> Iterat
                 f"plugin {entry.plugin!r} ({entry.origin}): {problem.message}",
                 problem.hint,
             )
+
+
+def n_folds(reading: LoadedExperiment) -> int:
+    """Return the number of folds to run, or 0 if the experiment is a single run."""
+    split = reading.experiment.data.split
+    return split.folds or 0 if split is not None and split.every_fold else 0
 
 
 # -- build ------------------------------------------------------------------------------------------

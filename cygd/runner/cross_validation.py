@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from cygd.errors import RunInterrupted
-from cygd.runner.assembly import LoadedExperiment
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.results import Result
 from cygd.tracking.statistics import mean, standard_deviation
@@ -28,12 +27,6 @@ from cygd.tracking.terminal import echo
 log = logging.getLogger("cygd")
 
 STATUSES = ("diverged", "stopped", "completed")  # the first that occurs is the status of all folds
-
-
-def n_folds(reading: LoadedExperiment) -> int:
-    """Return the number of folds to run, or 0 if the experiment is a single run."""
-    split = reading.experiment.data.split
-    return split.folds or 0 if split is not None and split.every_fold else 0
 
 
 def cross_validate(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cygd import config
 from cygd.errors import CheckpointError, ConfigError, CygdError, RunError, RunInterrupted
@@ -21,7 +21,6 @@ from cygd.network.training import TrainingLoop
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import evaluate, fit_options, training_loop
 from cygd.runner.provenance import config_hash, data_hash, plugin_hashes
-from cygd.runner.resumption import ResumePoint
 from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
@@ -29,6 +28,9 @@ from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
 from cygd.tracking.signals import deferred_signals, ignore_signals
+
+if TYPE_CHECKING:
+    from cygd.runner.resumption import ResumePoint
 
 log = logging.getLogger("cygd")
 
@@ -126,7 +128,8 @@ class Execution:
         """
         experiment, folder = self.experiment, self.directory.path
         content = self.assembly.resolved(self.directory.copy_plugin)
-        self.directory.write_json("preprocessing.json", self.model.preprocessing.to_json())
+        preprocessing = self.model.preprocessing.to_json()
+        self.directory.write_json("preprocessing.json", preprocessing, sync_folder=False)
         data_files = file_hashes(experiment.data_files())
         hashes = {"data": data_files, "plugins": plugin_hashes(self.assembly, content, folder)}
         environment = describe_environment(self.threads, hashes)

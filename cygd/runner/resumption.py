@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from cygd.runner.relocation import absolute_overrides, restore_paths, without_pa
 from cygd.runner.run_plugins import check_plugin_paths
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.environment import changed_files, file_hashes, link_change, version
+from cygd.tracking.distributions import version
+from cygd.tracking.environment import changed_files, file_hashes, link_change
 from cygd.tracking.stored_files import HASHES, NULL, OBJECT, TEXT, read_json
 
 log = logging.getLogger("cygd")
@@ -222,7 +223,7 @@ def _raise_if_any(problems: Sequence[Problem]) -> None:
     """Raise a ConfigError if there are problems; the last one gets the hint."""
     if problems:
         hint = "only train.epochs may be raised when resuming; for other changes start a new run"
-        raise ConfigError([*problems[:-1], replace(problems[-1], hint=hint)])
+        raise ConfigError([*problems[:-1], problems[-1]._replace(hint=hint)])
 
 
 def _check_state(assembly: Assembly, state: TrainingState, folder: Path) -> None:

@@ -11,32 +11,32 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cygd import config
 from cygd.data.sources.pipes import pipe_copies
 from cygd.errors import CygdError
 from cygd.files import remove_durably
 from cygd.network.threads import choose_threads
-from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build
-from cygd.runner.cross_validation import cross_validate, n_folds
+from cygd.runner.assembly import Assembly, LoadedExperiment, Source, assemble, build, n_folds
 from cygd.runner.execution import Execution, attach_loggers, disk_errors_as_run_errors, fold_errors
 from cygd.runner.loading import load_result
 from cygd.runner.memory_data import store_data
 from cygd.runner.provenance import custom_components
 from cygd.runner.relocation import restore_paths
-from cygd.runner.resumption import ResumePoint, load_cross_validation, load_resume_point
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.loggers.console import format_epochs
 from cygd.tracking.results import Result
 from cygd.tracking.terminal import echo
+
+if TYPE_CHECKING:
+    from cygd.runner.resumption import ResumePoint
 
 log = logging.getLogger("cygd")
 
@@ -144,6 +144,8 @@ def resume(
     RunError, KeyboardInterrupt
         As in `run`.
     """
+    from cygd.runner.resumption import load_cross_validation, load_resume_point  # a new run needs neither
+
     with LogFile() as log_file:
         folder = RunDirectory.open(directory)
         with folder.locked():
@@ -185,6 +187,8 @@ def _execute_folds(
     assembly: Assembly, log_file: LogFile, out: str | os.PathLike[str] | None, threads: int, quiet: bool
 ) -> Result:
     """Cross-validate an assembled experiment in a new folder with one run folder per fold."""
+    from cygd.runner.cross_validation import cross_validate  # imported here: a single run does not need it
+
     with _new_folder(assembly, log_file, out) as folder, disk_errors_as_run_errors(folder.path):
         assembly = store_data(assembly, folder)
         copies: dict[Path, Path] = {}
@@ -213,6 +217,10 @@ def _resume_folds(
     quiet: bool,
 ) -> Result:
     """Resume the folds that have begun and run the others."""
+    import shutil
+
+    from cygd.runner.cross_validation import cross_validate
+
     folder.check_writable()
     folder.remove_temporary_files()
     if overrides:

@@ -53,7 +53,7 @@ class SharedData:
 def _cache_key(experiment: Experiment) -> str:
     """Return a hash of everything that the prepared data depend on."""
     content = {
-        "data": experiment.resolved()["data"],
+        "data": experiment.resolved_data(),
         "plugins": [*experiment.plugins, str(experiment.folder)],
         "dtype": experiment.model.dtype,
         "units": experiment.model.layers[-1].units,

@@ -8,6 +8,7 @@ is returned for errors of any kind; if the worker is killed, only its current ru
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -80,6 +81,7 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.data = SharedData(setup.shared)
+        self.valid_sections = config.ValidSections()
         self._registries: dict[tuple[str, ...], Plugins] = {}
 
     def execute(self, task: Task) -> Outcome:
@@ -98,7 +100,9 @@ class Worker:
     def _start(self, task: Task) -> Outcome:
         with LogFile() as log_file:
             document = self.setup.document.changed(task.changes)
-            reading = read_document(document, self.setup.plugins, load=self._load_plugins)
+            reading = read_document(
+                document, self.setup.plugins, load=self._load_plugins, valid_sections=self.valid_sections
+            )
             check_single_run(reading.experiment)
             assembly = build(reading, prepare=self.data.prepare)
             configured = assembly.experiment.threads
@@ -177,6 +181,7 @@ def main(connection: Connection, setup: Setup) -> None:
     logging.getLogger("cygd").addHandler(logging.NullHandler())  # warnings are in the log.txt of each run
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     worker = Worker(setup)
+    gc.freeze()  # the modules, which live as long as the process; each collection would look at them again
     connection.send(None)  # ready
     while True:
         try:

@@ -43,7 +43,7 @@ log = logging.getLogger("cygd")
 
 FOLDER = "checkpoints"
 VERSION = 1
-FOOTER = re.compile(rb"cygd checkpoint (\d+) sha256 ([0-9a-f]{64})\Z")
+FOOTER = rb"cygd checkpoint (\d+) sha256 ([0-9a-f]{64})\Z"
 HASH_SIZE = 64  # hexadecimal digits of a SHA-256
 DESCRIPTION = {
     "epoch": COUNT,
@@ -118,7 +118,7 @@ def read(path: Path) -> Checkpoint:
         data = read_bytes(path)
     except CheckpointError as error:
         raise DamagedError(error.message) from None
-    footer = FOOTER.search(data[-200:])
+    footer = re.search(FOOTER, data[-200:])
     if not footer or hashlib.sha256(data[:-HASH_SIZE]).hexdigest().encode() != footer[2]:
         raise DamagedError(f"{path} is damaged: its SHA-256 does not match")
     if int(footer[1]) != VERSION:

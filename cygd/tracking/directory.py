@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from cygd.errors import CheckpointError, ConfigError
-from cygd.files import fsync_folder, npz_bytes, to_jsonable, write_durably
+from cygd.files import fsync_folder, json_text, npz_bytes, write_durably
 from cygd.tracking.locking import FolderLock
 
 RUNS = Path("runs")  # default run folders are runs/<name>/<time>-<hex>
@@ -44,8 +42,7 @@ class RunDirectory:
             # exclusive creation: of two runs that find the same empty folder, only one gets it
             with (path / "log.txt").open("x"):
                 pass
-            fsync_folder(path)
-            fsync_folder(path.parent)
+            fsync_folder(path.parent)  # the first file of the run syncs the folder itself
         except FileExistsError as error:
             raise _occupied_error(Path(error.filename)) from error
         except OSError as error:
@@ -86,7 +83,7 @@ class RunDirectory:
 
     def check_writable(self) -> None:
         """Raise a ConfigError if nothing can be written into the folder."""
-        probe = self.path / f".probe.{secrets.token_hex(4)}.part"
+        probe = self.path / f".probe.{os.urandom(4).hex()}.part"
         try:
             with probe.open("xb") as file:
                 file.write(b"1")
@@ -104,17 +101,17 @@ class RunDirectory:
         for part in self.path.rglob(".*.????????.part"):
             part.unlink(missing_ok=True)
 
-    def write_text(self, name: str, text: str) -> Path:
-        """Write a text file durably."""
-        return write_durably(self.path / name, text.encode())
+    def write_text(self, name: str, text: str, *, sync_folder: bool = True) -> Path:
+        """Write a text file durably; without `sync_folder`, the next file written makes its name durable."""
+        return write_durably(self.path / name, text.encode(), sync_folder=sync_folder)
 
     def write_bytes(self, name: str, data: bytes) -> Path:
         """Write a file durably."""
         return write_durably(self.path / name, data)
 
-    def write_json(self, name: str, value: object) -> Path:
-        """Write a value as JSON durably; non-finite numbers become null."""
-        return self.write_text(name, json.dumps(to_jsonable(value), indent=2, ensure_ascii=False) + "\n")
+    def write_json(self, name: str, value: object, *, sync_folder: bool = True) -> Path:
+        """Write a value as JSON durably, as `write_text`; non-finite numbers become null."""
+        return self.write_text(name, json_text(value) + "\n", sync_folder=sync_folder)
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
         """Write arrays as an .npz file durably and without pickle; equal arrays give equal bytes."""
@@ -158,7 +155,7 @@ def _create_default(name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for _ in range(MAX_ATTEMPTS):
-        path = folder / f"{stamp}-{secrets.token_hex(2)}"
+        path = folder / f"{stamp}-{os.urandom(2).hex()}"
         with contextlib.suppress(FileExistsError):
             path.mkdir()
             return path

@@ -6,7 +6,7 @@ to explain differences between two runs.
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
 import logging
 import os
 import platform
@@ -18,6 +18,7 @@ from typing import Any
 from cygd import core
 from cygd.data.sources.pipes import content_hash
 from cygd.errors import CheckpointError
+from cygd.tracking.distributions import version
 from cygd.tracking.stored_files import HASHES, read_json
 
 log = logging.getLogger("cygd")
@@ -44,15 +45,6 @@ def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) 
 def versions() -> dict[str, str | None]:
     """Return the versions of Python, cygd and its required packages."""
     return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
-
-
-@cache
-def version(package: str) -> str | None:
-    """Return the version of a package, or None if it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, str]:
@@ -133,11 +125,12 @@ def _cpu_model() -> str:
 
 def _git_commit() -> str | None:
     """Return the commit checked out in the current folder; reads git's files, as the command is slow."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        try:
-            return _head(folder / ".git")
-        except OSError:
-            continue
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        repository = folder / ".git"
+        if os.path.exists(repository):  # noqa: PTH110 (False for a folder that may not be read)
+            with contextlib.suppress(OSError):
+                return _head(repository)
     return None
 
 

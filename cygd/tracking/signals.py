@@ -62,7 +62,7 @@ def deferred_signals() -> Iterator[None]:
         return
     known = (signal.default_int_handler, _raise_interrupt)
     numbers = (signal.SIGINT, *TERMINATION_SIGNALS)
-    handlers: dict[int, Any] = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) in known}
+    handlers: dict[int, Any] = {n: found for n in numbers if (found := signal.getsignal(n)) in known}
     pending: list[int] = []
 
     def hold(number: int, frame: FrameType | None) -> None:

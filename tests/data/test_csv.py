@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from cygd.data.sources import csv
+from cygd.data.sources import csv_reader
 from cygd.data.sources.csv import load_csv
 from cygd.errors import DataError
 
@@ -45,7 +45,7 @@ def test_plain_and_gzipped_files(read, name):
 @pytest.mark.parametrize("fast", [True, False])
 def test_equivalent_files_give_the_same_table(read, text, fast, monkeypatch):
     if not fast:
-        monkeypatch.setattr(csv, "read_numbers", lambda *arguments: None)
+        monkeypatch.setattr(csv_reader, "read_numbers", lambda *arguments: None)
     assert numbers(read(text)) == {"a": [1, 3], "b": [2, 4]}
 
 
@@ -53,9 +53,9 @@ def test_numbers_take_the_fast_path_and_have_the_same_bits(read, monkeypatch):
     values = np.random.default_rng(0).normal(size=(100, 3)) * 10.0 ** np.arange(-100, 200, 100)
     text = "a,b,c\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist())
     with monkeypatch.context() as context:
-        context.setattr(csv, "read_records", None)
+        context.setattr(csv_reader, "read_records", None)
         fast = read(text)
-    monkeypatch.setattr(csv, "read_numbers", lambda *arguments: None)
+    monkeypatch.setattr(csv_reader, "read_numbers", lambda *arguments: None)
     assert numbers(fast) == numbers(read(text))
     assert np.array_equal(np.stack([fast.columns[name].numbers for name in "abc"], axis=1), values)
 
@@ -72,7 +72,7 @@ def test_other_delimiters(read):
 
 
 def test_columns_are_read_chunk_by_chunk(read, monkeypatch):
-    monkeypatch.setattr(csv, "CHUNK", 2)
+    monkeypatch.setattr(csv_reader, "CHUNK", 2)
     column = read("a\n1\n2\nx\n01\nx\ny\n").columns["a"]
     codes, labels = column.factorize()
     assert labels == (1, 2, "x", "y")

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from cygd.data.sources import csv
+from cygd.data.sources import csv_reader
 from cygd.data.sources.csv import load_csv
 from cygd.errors import DataError
 
@@ -27,7 +27,7 @@ def numbers(table):
 @pytest.fixture(params=["fast", "slow"])
 def path(request, monkeypatch):
     if request.param == "slow":
-        monkeypatch.setattr(csv, "read_numbers", lambda *arguments: False)
+        monkeypatch.setattr(csv_reader, "read_numbers", lambda *arguments: False)
 
 
 @pytest.mark.parametrize(
@@ -218,19 +218,19 @@ CELLS = {
 @pytest.mark.parametrize("last", list(CELLS))
 @pytest.mark.parametrize("seed", range(3))
 def test_fast_and_slow_path_read_the_same_table(read, monkeypatch, chunk, last, seed):
-    monkeypatch.setattr(csv, "CHUNK", chunk)
-    monkeypatch.setattr(csv, "FIRST_RECORDS", 4)  # so that strings may follow in a column of numbers
+    monkeypatch.setattr(csv_reader, "CHUNK", chunk)
+    monkeypatch.setattr(csv_reader, "FIRST_RECORDS", 4)  # so that strings may follow in a column of numbers
     draw = np.random.default_rng(seed)
     rows = [[draw.choice(CELLS[kind]) for kind in ("numbers", "gaps", "texts", last)] for _ in range(20)]
     text = "a,b,c,d\n" + "\n".join(",".join(row) for row in rows) + "\n"
     fast = read(text)
-    monkeypatch.setattr(csv, "read_numbers", lambda *arguments: False)
+    monkeypatch.setattr(csv_reader, "read_numbers", lambda *arguments: False)
     assert_same(fast, read(text))
 
 
 def test_string_columns_use_the_fast_path(read, monkeypatch):
-    monkeypatch.setattr(csv, "CHUNK", 2)
-    monkeypatch.setattr(csv, "read_records", None)
+    monkeypatch.setattr(csv_reader, "CHUNK", 2)
+    monkeypatch.setattr(csv_reader, "read_records", None)
     column = read("a,b\n1,u\n2,v\n3,\n4,u\n5,7\n").columns["b"]
     assert column.factorize()[1] == (7, "u", "v")
     assert column.factorize()[0].tolist() == [1, 2, -1, 1, 0]

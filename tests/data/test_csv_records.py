@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cygd.data.sources import csv
+from cygd.data.sources import csv_reader
 from cygd.data.sources.csv import load_csv
 from cygd.errors import DataError
 
@@ -36,7 +36,7 @@ def values(table):
 @pytest.fixture(params=["fast", "slow"])
 def path(request, monkeypatch):
     if request.param == "slow":
-        monkeypatch.setattr(csv, "read_numbers", lambda *arguments: False)
+        monkeypatch.setattr(csv_reader, "read_numbers", lambda *arguments: False)
 
 
 # -- quotes -----------------------------------------------------------------------------------------

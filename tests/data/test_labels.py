@@ -141,11 +141,11 @@ def test_labels_remain_after_rows_are_dropped(column):
 
 
 def test_cells_of_several_columns_are_read_in_one_pass(table, monkeypatch):
-    from cygd.data.sources import csv
+    from cygd.data.sources import csv_reader
 
     passes = []
-    iterate = csv.iterate_cells
-    monkeypatch.setattr(csv, "iterate_cells", lambda *given: passes.append(1) or iterate(*given))
+    iterate = csv_reader.iterate_cells
+    monkeypatch.setattr(csv_reader, "iterate_cells", lambda *given: passes.append(1) or iterate(*given))
     table("a,b,c,y\n1,2,x,0\n2,1,y,1\n", categorical=("a", "b"))
     assert len(passes) == 1
 

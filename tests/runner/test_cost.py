@@ -194,4 +194,17 @@ def test_run_starts_no_process_and_imports_only_what_it_needs(tmp_path):
             "cygd.sklearn",
             "subprocess",
         ),
+        *(
+            "cygd.components.function_pointers",
+            "cygd.components.pickling",
+            "cygd.components.plugin_file",
+            "cygd.data.number_texts",
+            "cygd.data.sources.csv_reader",
+            "cygd.data.sources.text_io",
+            "cygd.data.times",
+            "cygd.runner.cross_validation",
+            "cygd.runner.resumption",
+            "cygd.tracking.statistics",
+        ),
+        *("csv", "difflib", "email", "gzip", "importlib.metadata", "random", "shutil", "tempfile", "zipfile"),
     }

@@ -30,8 +30,8 @@ def test_default_folder_name_has_time_and_random_hex(here):
 
 
 def test_existing_folder_name_is_not_reused(monkeypatch):
-    drawn = iter(["aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr(directory.secrets, "token_hex", lambda n: next(drawn))
+    drawn = iter([b"\xaa\xaa", b"\xaa\xaa", b"\xbb\xbb"])
+    monkeypatch.setattr(directory.os, "urandom", lambda n: next(drawn))
     monkeypatch.setattr(directory.time, "strftime", lambda pattern: "20260101-000000")
     first, second = RunDirectory.create("xor"), RunDirectory.create("xor")
     assert first.path.name == "20260101-000000-aaaa"

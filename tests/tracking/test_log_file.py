@@ -154,6 +154,8 @@ def test_nothing_is_written_after_the_block(tmp_path):
         ('{"api_key": "abc", "epochs": 5}', '{"api_key": ***, "epochs": 5}'),
         ("cannot open mysql://ann:tiger@host/db?token=xyz&a=1", "mysql://ann:***@host/db?token=***&a=1"),
         ("SECRET_TOKEN=abc next", "SECRET_TOKEN=*** next"),
+        ("Pa\u017f\u017fWord: abc, to\u212aen=xyz", "Pa\u017f\u017fWord: ***, to\u212aen=***"),
+        ("FTP://ann:tiger@host", "FTP://ann:***@host"),
     ],
 )
 def test_secrets_are_redacted(tmp_path, text, expected):

@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
     from cygd import core
     from cygd.network.threads import choose_threads
     from cygd.tracking import environment
+    from cygd.tracking.distributions import version
 
     if options.plugin:
         load_plugins(options.plugin)  # every command validates the plugins that it is given
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     versions, threads = environment.versions(), choose_threads(None, "auto")
     optional = {
         "OpenMP": built["openmp"],
-        **{name: environment.version(name) for name in environment.OPTIONAL},
+        **{name: version(name) for name in environment.OPTIONAL},
     }
     if options.json:
         cpu = {"level": built["level"], "levels": built["levels"]}
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(report)
         return DONE
     own = versions.pop("cygd")
-    print_text(f"cygd       {own} ({', '.join(f'{name} {version}' for name, version in versions.items())})")
+    print_text(f"cygd       {own} ({', '.join(f'{name} {number}' for name, number in versions.items())})")
     print_text(f"CPU level  {built['level']} (of {', '.join(built['levels'])}; CYGD_CPU forces one)")
     print_text(f"threads    {threads}")
     present = {name: "yes" if value is True else value or "no" for name, value in optional.items()}

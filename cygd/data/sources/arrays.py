@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,6 @@ from cygd.data.sources.paths import resolve_path
 from cygd.data.sources.pipes import content_of
 from cygd.data.table import factorize_labels
 from cygd.errors import DataError, format_count
-
-READ_ERRORS = (ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def load_inline(
@@ -67,7 +64,7 @@ def open_npz(file: Path, hint: str = "use source: npy") -> Iterator[NpzFile]:
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{file}: expected an .npz file, got an .npy file", hint=hint)
             yield archive
-    except READ_ERRORS as error:
+    except _read_errors() as error:
         raise array_file_error(file, error) from None
 
 
@@ -114,8 +111,15 @@ def map_array(file: Path) -> Array:
         if not content.stat().st_size:
             raise DataError(f"{file} is empty")
         return np.load(content, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except READ_ERRORS as error:
+    except _read_errors() as error:
         raise array_file_error(file, error) from None
+
+
+def _read_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of NumPy for a file that it cannot read."""
+    from zipfile import BadZipFile  # imported here because it is slow, and few runs read arrays
+
+    return (ValueError, EOFError, OSError, MemoryError, BadZipFile, zlib.error)
 
 
 def array_file_error(file: Path, error: Exception) -> DataError:

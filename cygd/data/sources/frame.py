@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -57,6 +56,8 @@ def check_named_columns(data: Any) -> None:
 def csv_of(table: Table) -> str:
     """Return the text of a CSV file that is read as the same table."""
     text = io.StringIO()
+    import csv  # imported here: few runs get a frame
+
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
     writer.writerows(zip(*map(cells_of, table.columns.values()), strict=True))

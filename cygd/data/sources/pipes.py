@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +88,8 @@ def _remove_copies() -> None:
 
 def copy_pipe(path: Path) -> IO[bytes]:
     """Return a temporary file with everything that a pipe holds."""
+    import tempfile  # imported here: only pipes need it
+
     copy = tempfile.NamedTemporaryFile(prefix="cygd-pipe-")  # noqa: SIM115 (closed by `forget_pipes`)
     try:
         if path == STDIN:
@@ -98,7 +98,7 @@ def copy_pipe(path: Path) -> IO[bytes]:
             raise DataError(f"{path}: expected a file or a pipe, got a device or a socket")
         else:
             with path.open("rb") as pipe:
-                shutil.copyfileobj(pipe, copy)
+                _copy_stream(pipe, copy)
         copy.flush()
         if not copy.tell():
             raise DataError(f"{path} is empty", hint=f"a pipe is read once: {PIPE_HINT}")
@@ -122,4 +122,10 @@ def copy_stdin(copy: IO[bytes]) -> None:
     if binary is None:  # replaced by text in memory
         copy.write(sys.stdin.read().encode())
     else:
-        shutil.copyfileobj(binary, copy)
+        _copy_stream(binary, copy)
+
+
+def _copy_stream(source: IO[bytes], target: IO[bytes]) -> None:
+    import shutil
+
+    shutil.copyfileobj(source, target)

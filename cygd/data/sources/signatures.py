@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 from cygd.errors import DataError
@@ -65,6 +64,8 @@ def is_text(start: bytes) -> bool:
 
 def describe_zip(content: Path) -> tuple[str, str]:
     """Return the format of a zip archive, and the remedy."""
+    import zipfile  # imported here: only this error needs it
+
     try:
         with zipfile.ZipFile(content) as archive:
             names = archive.namelist()

@@ -12,7 +12,6 @@ from cygd.data.memory import check_table_size
 from cygd.data.numbers import parse_number
 from cygd.data.sources.arrays import make_dataset
 from cygd.data.sources.paths import resolve_path
-from cygd.data.sources.text_io import open_text
 from cygd.errors import DataError, format_count
 
 CHECK_ROWS = 4096  # after which the size is checked
@@ -28,6 +27,8 @@ def load_svmlight(
     classes: bool = False,  # whether the labels are class numbers
 ) -> Dataset:
     """Read a file of sparse rows as a dense array."""
+    from cygd.data.sources.text_io import open_text  # imported here: few runs read texts
+
     file = resolve_path(folder, path, "path")
     labels, rows, columns, values = array("d"), array("q"), array("q"), array("d")
     with open_text(file) as text:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "hashes.csv"
 HEADER = b"epoch,weights\n"
-ROW = re.compile(rb"(\d{1,18}),([0-9a-f]{8})\n")
+ROW = rb"(\d{1,18}),([0-9a-f]{8})\n"
 
 
 class WeightHashLogger:
@@ -74,7 +74,7 @@ def _rows_before(path: Path, epoch: int | None) -> int:
         return 0
     size = len(HEADER)
     for line in lines[1:]:
-        row = ROW.fullmatch(line)
+        row = re.fullmatch(ROW, line)
         if row is None or int(row[1]) >= epoch:
             break
         size += len(line)
@@ -90,5 +90,5 @@ def _lines(path: Path) -> list[bytes]:
 
 def read_weight_hashes(folder: Path) -> dict[int, str]:
     """Return the hashes of a run by epoch; empty if the run folder has no hashes.csv."""
-    rows = [ROW.fullmatch(line) for line in _lines(folder / NAME)[1:]]
+    rows = [re.fullmatch(ROW, line) for line in _lines(folder / NAME)[1:]]
     return {int(row[1]): row[2].decode() for row in rows if row is not None}
