@@ -210,7 +210,10 @@ cdef class Recorder:
         return self.rows[self.n_rows - 1], self.measured[self.n_rows - 1] != 0
 
     def current(self, bint measured):
-        """Return a row of the current parameters, without an epoch, and their hash; NaN if not measured."""
+        """Return a row of the current parameters, without an epoch, and their hash, or 0 if nobody reads it.
+
+        The row is NaN unless measured.
+        """
         cdef double polled = now()
         cdef job_t job
         cdef Accumulators accumulators
@@ -223,4 +226,4 @@ cdef class Recorder:
                 job.status = self.measure(accumulators.items, &polled, &view[0])
             self.engine.release(accumulators, NULL)
             raise_errors(&job, self.engine.errors)
-        return row, self.hash_parameters()
+        return row, self.hash_parameters() if self.hashed else 0
