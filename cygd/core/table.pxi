@@ -214,16 +214,16 @@ cdef struct kernels:
 
     # one layer with few outputs over n rows of d elements, each at its own address and read in place
     # (kernels/single_layer.pxi). w and g are packed: (outputs, inputs), ld a multiple of WIDTH. The rows of
-    # the next chunk, `next`, are prefetched: their elements before `fetch` by the first kernel, the rest by
-    # the second
+    # the next chunk, `next`, are prefetched: 1 / share of every WIDTH rows by the first kernel, the second
+    # half of them by the second
     # h (m, n) = w x^T [+ bias], n a multiple of WIDTH
-    void (*single_layer_net_inputs)(const real *const *x, const real *const *next, Py_ssize_t fetch,
+    void (*single_layer_net_inputs)(const real *const *x, const real *const *next, Py_ssize_t share,
                                     Py_ssize_t n, Py_ssize_t d, const real *w, Py_ssize_t ldw,
                                     const real *bias, real *h, Py_ssize_t m) noexcept nogil
     # g (m, ldg) = [g +] delta x
-    void (*single_layer_gradient)(const real *const *x, const real *const *next, Py_ssize_t fetch,
-                                  Py_ssize_t n, Py_ssize_t d, const real *delta, Py_ssize_t ldd, Py_ssize_t m,
-                                  bint accumulate, real *g, Py_ssize_t ldg) noexcept nogil
+    void (*single_layer_gradient)(const real *const *x, const real *const *next, Py_ssize_t n, Py_ssize_t d,
+                                  const real *delta, Py_ssize_t ldd, Py_ssize_t m, bint accumulate, real *g,
+                                  Py_ssize_t ldg) noexcept nogil
     # out (m, ldo) = a (d, m) transposed and padded with zeros; and the way back: out (d, m) from a (m, lda)
     void (*pack_weights)(const real *a, Py_ssize_t d, Py_ssize_t m, real *out, Py_ssize_t ldo) noexcept nogil
     void (*unpack_weights)(const real *a, Py_ssize_t lda, Py_ssize_t d, Py_ssize_t m,

@@ -9,7 +9,7 @@
 
 cdef enum:
     MAX_SINGLE_LAYER_OUTPUTS = 16           # beyond, a register tile over (units, rows) is as fast
-    SINGLE_LAYER_CHUNK_BYTES = 48 * 1024    # of a chunk's rows of x
+    SINGLE_LAYER_CHUNK_BYTES = 20 * 1024    # of a chunk's rows of x: two thirds of a small L1
 
 
 cdef bint uses_single_layer_path(Engine engine):
@@ -24,7 +24,7 @@ cdef bint uses_single_layer_path(Engine engine):
 cdef Py_ssize_t single_layer_chunk_rows(Engine engine) noexcept nogil:
     """Return how many rows of x stay in cache."""
     cdef Py_ssize_t most = SINGLE_LAYER_CHUNK_BYTES // (engine.n_inputs * <Py_ssize_t> sizeof(real))
-    return min(max(most // WIDTH * WIDTH, MIN_CHUNK), MAX_CHUNK)
+    return min(max(most // WIDTH * WIDTH, <Py_ssize_t> WIDTH), MAX_CHUNK)
 
 
 cdef inline real *packed_weights(Engine engine, const accumulator_t *accumulator) noexcept nogil:
@@ -88,13 +88,20 @@ cdef void pack_targets(Engine engine, const batch_t *batch, const span_t *span) 
     cdef real *weight = block_at(span, engine.weight, 1)
     cdef real *y = block_at(span, engine.y, engine.n_outputs)
     cdef Py_ssize_t r
-    if batch.weight != NULL:
-        find_rows(batch, span.start, span.n, span.rows, batch.weight, 1, rows)
-    for r in range(span.n):
-        weight[r] = rows[r][0] if batch.weight != NULL else 1
+    if batch.weight == NULL:
+        for r in range(span.n):
+            weight[r] = 1
+    else:
+        for r in range(span.n):
+            weight[r] = batch.weight[row_index(batch, span.start + r)]
     for r in range(span.n, span.rows):
         weight[r] = 0
     if batch.y == NULL:
+        return
+    if engine.n_outputs == 1 and batch.rows == NULL and batch.weight == NULL:
+        memcpy(y, batch.y + batch.first + span.start, span.n * sizeof(real))
+        for r in range(span.n, span.rows):
+            y[r] = y[span.n - 1]
         return
     find_rows(batch, span.start, span.n, span.rows, batch.y, engine.n_outputs, rows)
     fill_rows(batch, span, batch.filler_y, rows)
@@ -115,8 +122,8 @@ cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulato
     cdef const real *w = batch.parameters + layer.w
     cdef const real *bias = batch.parameters + layer.b if layer.b >= 0 else NULL
     cdef real *delta
-    # half of each of the next chunk's rows is prefetched on the way forward, half on the way back
-    cdef Py_ssize_t after, d = engine.n_inputs, fetch = d // 2 if batch.backward else d
+    # half of the next chunk's rows are prefetched on the way forward, half on the way back
+    cdef Py_ssize_t after, d = engine.n_inputs, share = 2 if batch.backward else 1
     if engine.n_outputs > 1:
         w = packed_weights(engine, accumulator)
     span.accumulator = accumulator
@@ -129,7 +136,7 @@ cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulato
     fill_rows(batch, &span, batch.filler_x, x)
     find_rows(batch, after, min(span.n, batch.n_rows - after), span.rows, batch.x, d, next)
     pack_targets(engine, batch, &span)
-    engine.kernels.single_layer_net_inputs(x, next, fetch, span.rows, d, w, padded(d), bias,
+    engine.kernels.single_layer_net_inputs(x, next, share, span.rows, d, w, padded(d), bias,
                                            block_at(&span, layer.h, layer.n_out), layer.n_out)
     activate(engine, batch, layer, &span)
     if batch.y != NULL:
@@ -137,7 +144,7 @@ cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulato
     if batch.backward:
         output_error(engine, batch, &span)
         delta = block_at(&span, layer.delta, layer.n_out)
-        engine.kernels.single_layer_gradient(x, next, fetch, span.n, d, delta, span.rows, layer.n_out,
+        engine.kernels.single_layer_gradient(x, next, span.n, d, delta, span.rows, layer.n_out,
                                              accumulator.has_gradient, packed_gradient(engine, accumulator),
                                              padded(d))
         if layer.b >= 0:

@@ -97,61 +97,97 @@ cdef inline void train_narrow(int kind, int lines, const unit_rows *u) noexcept 
 
 # wide rows ----------------------------------------------------------------------------------------
 
-cdef inline void wide_dots_and_gram(bint near, const real *const *x, const real *w, Py_ssize_t d,
-                                    real *out) noexcept nogil:
-    """out = w . x_j (4), then x_i . x_j for i < j (6), of WIDE_BLOCK rows; x and w are read once."""
-    cdef vec acc[16 * VECS]
+# One pass computes the products of a block, and one updates w. Each prefetches two rows of the block after
+# the next, a line at a time: only a few dozen lines can be on their way at once.
+
+cdef enum:
+    SEGMENT = 32 * WIDTH                # columns that stay in L1 where a vector is only a part of a line
+
+
+cdef inline void prefetch_pair(const real *const *x, Py_ssize_t p) noexcept nogil:
+    """Prefetch a line of two rows."""
+    prefetch_read(x[0] + p, False)
+    prefetch_read(x[1] + p, False)
+
+
+cdef inline void wide_products(const real *const *x, const real *w, Py_ssize_t p, Py_ssize_t stop,
+                               Py_ssize_t d, bint fetch, vec *acc, Py_ssize_t lda) noexcept nogil:
+    """acc (10) += w . x_j and x_i . x_j of WIDE_BLOCK rows, over the vectors at p, p + WIDTH, ... < stop."""
     cdef vec a0, a1, a2, a3, b
-    cdef vec s0, s1, s2, s3, s4, s5, s6, s7, s8, s9
+    cdef vec s0 = acc[0], s1 = acc[lda], s2 = acc[2 * lda], s3 = acc[3 * lda], s4 = acc[4 * lda]
+    cdef vec s5 = acc[5 * lda], s6 = acc[6 * lda], s7 = acc[7 * lda], s8 = acc[8 * lda], s9 = acc[9 * lda]
     cdef const real *x0 = x[0]
     cdef const real *x1 = x[1]
     cdef const real *x2 = x[2]
     cdef const real *x3 = x[3]
-    cdef Py_ssize_t p, left
+    cdef Py_ssize_t left
+    while p < stop:
+        left = d - p
+        if fetch:
+            prefetch_pair(x + 2 * WIDE_BLOCK, p)
+        if left >= LANES:
+            b, a0, a1, a2, a3 = load(w + p), load(x0 + p), load(x1 + p), load(x2 + p), load(x3 + p)
+        else:
+            b, a0, a1 = load_clamped(w + p, left), load_clamped(x0 + p, left), load_clamped(x1 + p, left)
+            a2, a3 = load_clamped(x2 + p, left), load_clamped(x3 + p, left)
+        s0, s1, s2, s3 = fma_(b, a0, s0), fma_(b, a1, s1), fma_(b, a2, s2), fma_(b, a3, s3)
+        s4, s5, s6 = fma_(a0, a1, s4), fma_(a0, a2, s5), fma_(a1, a2, s6)
+        s7, s8, s9 = fma_(a0, a3, s7), fma_(a1, a3, s8), fma_(a2, a3, s9)
+        p += WIDTH
+    acc[0], acc[lda], acc[2 * lda], acc[3 * lda], acc[4 * lda] = s0, s1, s2, s3, s4
+    acc[5 * lda], acc[6 * lda], acc[7 * lda], acc[8 * lda], acc[9 * lda] = s5, s6, s7, s8, s9
+
+
+cdef inline void wide_dots_and_gram(const real *const *x, const real *w, Py_ssize_t d,
+                                    real *out) noexcept nogil:
+    """out = w . x_j (4), then x_i . x_j for i < j (6), of WIDE_BLOCK rows; x and w are read once."""
+    cdef vec acc[16 * VECS]
+    cdef Py_ssize_t start, step = SEGMENT if VECS > 1 else d
     cdef int v, k
-    for v in range(VECS):
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = splat(0)
-        p = v * LANES
-        while p < d + v * LANES:
-            left = d - p
-            prefetch_read(x[8] + p, near)      # two blocks ahead
-            prefetch_read(x[9] + p, near)
-            prefetch_read(x[10] + p, near)
-            prefetch_read(x[11] + p, near)
-            if left >= LANES:
-                b, a0, a1, a2, a3 = load(w + p), load(x0 + p), load(x1 + p), load(x2 + p), load(x3 + p)
-            else:
-                b, a0, a1 = load_clamped(w + p, left), load_clamped(x0 + p, left), load_clamped(x1 + p, left)
-                a2, a3 = load_clamped(x2 + p, left), load_clamped(x3 + p, left)
-            s0, s1, s2, s3 = fma_(b, a0, s0), fma_(b, a1, s1), fma_(b, a2, s2), fma_(b, a3, s3)
-            s4, s5, s6 = fma_(a0, a1, s4), fma_(a0, a2, s5), fma_(a1, a2, s6)
-            s7, s8, s9 = fma_(a0, a3, s7), fma_(a1, a3, s8), fma_(a2, a3, s9)
-            p += WIDTH
-        acc[v], acc[VECS + v], acc[2 * VECS + v], acc[3 * VECS + v] = s0, s1, s2, s3
-        acc[4 * VECS + v], acc[5 * VECS + v], acc[6 * VECS + v] = s4, s5, s6
-        acc[7 * VECS + v], acc[8 * VECS + v], acc[9 * VECS + v] = s7, s8, s9
-        for k in range(10, 16):
-            acc[k * VECS + v] = splat(0)
+    for k in range(16 * VECS):
+        acc[k] = splat(0)
+    for start from 0 <= start < d by step:
+        for v in range(VECS):
+            wide_products(x, w, start + v * LANES, min(start + step, d), d, v == 0, acc + v, VECS)
+    prefetch_pair(x + 2 * WIDE_BLOCK, d - 1)        # a row that is not aligned ends in a line of its own
     for k from 0 <= k < 10 by HALF_WIDTH:
         tree_sum_half(acc + k * VECS, out + k)
 
 
-cdef inline void wide_update(int rows, const real *const *x, const real *c, real *w,
+cdef inline vec updated(int rows, const real *const *x, const vec *c, vec s, Py_ssize_t p) noexcept nogil:
+    """Return s + sum_j c_j x_jp for a vector of columns from p on."""
+    cdef int j
+    for j in range(rows):
+        s = fma_(c[j], load(x[j] + p), s)
+    return s
+
+
+cdef inline void wide_update(int rows, const real *const *rows_of_x, const real *delta, real *w,
                              Py_ssize_t d) noexcept nogil:
-    # w = w + sum_j c_j x_j over `rows` rows
+    # w = w + sum_j delta_j x_j over `rows` rows
+    cdef const real *x[WIDE_BLOCK]      # a copy: a store to w might change the addresses themselves
+    cdef vec c[WIDE_BLOCK]
     cdef vec s
     cdef Py_ssize_t p = 0
-    cdef int j
+    cdef int j, v
+    for j in range(rows):
+        x[j], c[j] = rows_of_x[j], splat(delta[j])
+    while p + WIDTH <= d:
+        if rows == WIDE_BLOCK:
+            prefetch_pair(rows_of_x + 2 * WIDE_BLOCK + 2, p)
+        for v in range(VECS):
+            store(w + p, updated(rows, x, c, load(w + p), p))
+            p += LANES
+    if rows == WIDE_BLOCK:
+        prefetch_pair(rows_of_x + 2 * WIDE_BLOCK + 2, min(p, d - 1))
+        prefetch_pair(rows_of_x + 2 * WIDE_BLOCK + 2, d - 1)
     while p + LANES <= d:
-        s = load(w + p)
-        for j in range(rows):
-            s = fma_(splat(c[j]), load(x[j] + p), s)
-        store(w + p, s)
+        store(w + p, updated(rows, x, c, load(w + p), p))
         p += LANES
     if p < d:
         s = load_partial(w + p, d - p)
         for j in range(rows):
-            s = fma_(splat(c[j]), load_partial(x[j] + p, d - p), s)
+            s = fma_(c[j], load_partial(x[j] + p, d - p), s)
         store_partial(w + p, s, d - p)
 
 
@@ -177,11 +213,7 @@ cdef inline bint train_wide_block(int kind, int rows, const unit_rows *u, Py_ssi
     if rows == 1:
         dots[0] = wide_dot(u.x[first], u.w, u.d) + b
     else:
-        # three blocks take half of a typical L1; longer rows are prefetched into L2
-        if u.d <= 24 * WIDTH:
-            wide_dots_and_gram(True, u.x + first, u.w, u.d, products)
-        else:
-            wide_dots_and_gram(False, u.x + first, u.w, u.d, products)
+        wide_dots_and_gram(u.x + first, u.w, u.d, products)
         for j in range(rows):
             dots[j] = products[j] + b
             for i in range(j):
