@@ -13,7 +13,7 @@ import cygd
 from cygd import Activation, Network, Optimizer, fit_many
 from cygd.components.optimizers import OPTIMIZERS
 from cygd.core import dispatch
-from cygd.network import many_networks
+from cygd.network import side_by_side as together
 
 RNG = np.random.default_rng(0)
 ROWS = 150
@@ -44,13 +44,10 @@ CASES = {
 @pytest.fixture
 def side_by_side(monkeypatch):
     """Train networks of any size side by side where it is supported; return the sizes of their blocks."""
-    monkeypatch.setattr(many_networks, "MOST_BYTES", 2**40)
-    monkeypatch.setattr(many_networks, "SMALL_BYTES", 2**40)
-    sizes = []
-    run = many_networks._run_side_by_side
-    monkeypatch.setattr(
-        many_networks, "_run_side_by_side", lambda loops: sizes.append(len(loops)) or run(loops)
-    )
+    monkeypatch.setattr(together, "MOST_BYTES", 2**40)
+    monkeypatch.setattr(together, "SMALL_BYTES", 2**40)
+    sizes, train = [], together.train
+    monkeypatch.setattr(together, "train", lambda members: sizes.append(len(members)) or train(members))
     return sizes
 
 
@@ -170,7 +167,7 @@ import sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 import test_fit_many as tests
-tests.many_networks.SMALL_BYTES = tests.many_networks.MOST_BYTES = 2**40
+tests.together.SMALL_BYTES = tests.together.MOST_BYTES = 2**40
 for seed in range(100, 112):
     make, x, y, options = tests.random_case(np.random.default_rng(seed))
     tests.assert_as_alone(make, x, y, **options)
@@ -291,7 +288,7 @@ def test_networks_of_several_kinds(side_by_side):
 
 
 def test_large_networks_are_trained_one_after_the_other(monkeypatch):
-    monkeypatch.setattr(many_networks, "_run_side_by_side", lambda loops: pytest.fail("side by side"))
+    monkeypatch.setattr(together, "train", lambda members: pytest.fail("side by side"))
     assert_as_alone(lambda: networks([(64, "tanh"), (64, "tanh"), 2], count=16), X, NUMBERS, batch_size=64)
 
 
