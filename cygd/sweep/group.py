@@ -141,7 +141,7 @@ class GroupedRun(side_by_side.Member):
         raise error
 
     def _attempt(self, step: Callable[..., Outcome | None], *arguments: object) -> bool:
-        """Take a step in the context of the run; its outcome or error ends the run. Return whether none does."""
+        """Take a step of the run, which its outcome or an error ends; return whether it is still open."""
         try:
             outcome = self.call(step, *arguments)
         except (Exception, SystemExit) as error:
