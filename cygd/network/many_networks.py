@@ -14,7 +14,8 @@ from cygd.network.early_stopping import EarlyStopping
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import History
 from cygd.network.network import Network
-from cygd.network.training import OnEpoch, TrainingLoop
+from cygd.network.evaluation import counted_targets
+from cygd.network.training import CallbackListener, OnEpoch, TrainingLoop
 
 OptimizerSpec = str | Mapping[str, object] | Optimizer
 
@@ -172,16 +173,23 @@ def _training_loops(
         networks, optimizers, learning_rates, callbacks, strict=True
     ):
         built = FitOptions.build(optimizer=optimizer, learning_rate=rate, **options)
-        key = (network.dtype, network.n_inputs, network.n_outputs)
+        key = (network.dtype, network.n_inputs, network.n_outputs, network.loss_function.name)
         first = converted.get(key)
         if first is None:
             loop = network._training_loop(x, y, built, validation, sample_weight, callback, check_finite)
             converted[key] = loop
-        else:  # checked already, except by this network's loss
-            data, measured = first.data, first.validation
-            pair = None if measured is None else (measured.x, measured.y)
-            loop = network._training_loop(
-                data.x, data.y, built, pair, data.sample_weight, callback, check_finite=False
-            )
+        else:
+            loop = _loop_on_the_rows_of(first, network, built, callback)
         loops.append(loop)
     return loops
+
+
+def _loop_on_the_rows_of(
+    first: TrainingLoop, network: Network, options: FitOptions, callback: OnEpoch | None
+) -> TrainingLoop:
+    """Return the training of a network on the rows of another one of its shape, dtype and kind of loss."""
+    if network.loss_function is not first.network.loss_function:
+        for part in filter(None, (first.data, first.validation)):
+            network.loss_function.check_targets(counted_targets(part, None)[0])
+    listener = CallbackListener.of(callback)
+    return TrainingLoop(network, first.data, options, first.validation, listener=listener)

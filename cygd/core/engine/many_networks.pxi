@@ -85,7 +85,7 @@ cdef class ManyTrainer(ManyBatches):
         for k in range(self.n_states):
             self.engine.kernels.many_infinite(self.state[self.states[k]], self.infinite, n, self.networks)
 
-    cdef bint finish_epoch(self, Py_ssize_t k, long long steps, job_t *job) noexcept nogil:
+    cdef bint finish_epoch(self, Py_ssize_t k, long long steps, job_t *job, double at) noexcept nogil:
         """Complete or undo the epoch of a lane and record it; return whether the network goes on."""
         cdef member_t *member = &self.members[self.lanes[k]]
         cdef double loss = self.epoch_loss[k]
@@ -101,13 +101,14 @@ cdef class ManyTrainer(ManyBatches):
             return True
         if (<Recorder> member.recorder).reads_next():
             self.scatter_parameters(k)
-        return not (<Recorder> member.recorder).record(job, loss, member.rate)
+        return not (<Recorder> member.recorder).record(job, loss, member.rate, at)
 
     cdef void run_epochs(self, Py_ssize_t n, job_t *job) noexcept nogil:
         """Run at most n epochs of every network, then copy all of them back."""
         cdef Py_ssize_t epoch, k, n_ended
         cdef long long steps = (self.job.n_rows + self.job.batch_size - 1) // self.job.batch_size
         cdef member_t *member
+        cdef double at
         self.gather()
         for epoch in range(n):
             self.train_epoch()
@@ -117,12 +118,13 @@ cdef class ManyTrainer(ManyBatches):
                 return
             self.find_infinite()
             n_ended = 0
+            at = now()                                  # one clock for all of them
             for k in range(self.n_lanes):
                 member = &self.members[self.lanes[k]]
                 if job.status != RUNNING:               # a measurement was interrupted
                     self.restore(k)
                     member.running = False
-                elif not self.finish_epoch(k, steps, job):
+                elif not self.finish_epoch(k, steps, job, at):
                     if member.status == RUNNING:
                         self.scatter(k)
                     member.running = False
