@@ -115,6 +115,12 @@ class ManyTrainer(ManyBatches):
         self, indices: list[int], learning_rates: list[list[float]], recorders: list[Recorder | None]
     ) -> list[bool]: ...
 
+def run_many(
+    trainers: list[ManyTrainer],
+    calls: list[tuple[list[int], list[list[float]], list[Recorder | None]]],
+    threads: int = 1,
+) -> list[list[bool]]: ...
+
 @disjoint_base
 class Evaluation:
     def __init__(

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from cygd.components import Metric, Optimizer, Schedule
 from cygd.network import checks, side_by_side
 from cygd.network.early_stopping import EarlyStopping
+from cygd.network.evaluation import counted_targets
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import History
 from cygd.network.network import Network
-from cygd.network.evaluation import counted_targets
 from cygd.network.training import CallbackListener, OnEpoch, TrainingLoop
 
 OptimizerSpec = str | Mapping[str, object] | Optimizer
@@ -58,9 +58,11 @@ def fit_many(
         One for all networks, or one for each; None is the optimizer's own.
     callback : callable, optional, or a sequence of callables
         One for all networks, or one for each.
-    epochs, batch_size, shuffle, validation, sample_weight, schedule, clip, stop, evaluate_every, threads, \
-metrics, check_finite
+    epochs, batch_size, shuffle, validation, sample_weight, schedule, clip, stop, evaluate_every, metrics, \
+check_finite
         The parameters of `Network.fit`, for all networks.
+    threads : int, optional
+        The maximum; each thread trains networks of its own. Never changes the results.
 
     Returns
     -------
@@ -110,11 +112,18 @@ metrics, check_finite
         threads=threads,
         metrics=metrics,
     )
-    for block in side_by_side.blocks(loops):
+    n_threads = loops[0].options.threads or 1 if loops else 1
+    together: list[list[side_by_side.Member]] = []
+    for block in side_by_side.blocks(loops, n_threads):
         if len(block) == 1:
             block[0].run()
         else:
-            side_by_side.train([side_by_side.Member(loop) for loop in block])
+            together.append([side_by_side.Member(loop) for loop in block])
+    if n_threads > 1 and len(together) > 1:
+        side_by_side.train(together, n_threads)
+    else:
+        for members in together:  # one after the other, each in cache
+            side_by_side.train([members])
     return [loop.history for loop in loops]
 
 

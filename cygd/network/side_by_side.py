@@ -57,15 +57,15 @@ def limits(network: CompiledNetwork, data: Part, options: FitOptions) -> Limits:
     return Limits(width, least, max(width, min(L1_BYTES // each // width * width, MOST_NETWORKS)))
 
 
-def blocks(loops: Sequence[TrainingLoop]) -> Iterator[list[TrainingLoop]]:
-    """Yield the trainings that go side by side, and the others one by one."""
+def blocks(loops: Sequence[TrainingLoop], threads: int = 1) -> Iterator[list[TrainingLoop]]:
+    """Yield the trainings that go side by side, if possible a block for each thread, and the others alone."""
     groups: dict[object, list[TrainingLoop]] = {}
     for loop in loops:
         groups.setdefault(form(loop.network, loop.data, loop.options) or loop.network, []).append(loop)
     for group in groups.values():
         width, least, most = limits(group[0].network, group[0].data, group[0].options)
         # blocks of about equal size, in whole vectors
-        count = -(-len(group) // most)
+        count = max(-(-len(group) // most), min(threads, len(group) // width))
         size = min(most, -(-len(group) // (count * width)) * width)
         for start in range(0, len(group), size):
             block = group[start : start + size]
@@ -109,21 +109,33 @@ class Member:
         raise error
 
 
-def train(members: Sequence[Member]) -> None:
-    """Run trainings of one form in lockstep, to the end of each.
+class _Block:
+    """Trainings of one form."""
+
+    def __init__(self, running: Sequence[Member]) -> None:
+        self.running = list(running)
+        self.kernels: Any = running[0].loop.network._kernels
+        self.trainer: Any = self.kernels.ManyTrainer([member.loop.trainer for member in running])
+        self.indices = {id(member): index for index, member in enumerate(running)}
+
+
+def train(blocks: Sequence[Sequence[Member]], threads: int = 1) -> None:
+    """Run trainings in lockstep, to the end of each; those of a block have one form.
 
     An exception of the engine, or an interrupt, ends all of them.
     """
     with ExitStack() as stack:
-        for member in members:
-            stack.enter_context(member.loop.exclusive())
-        running = [member for member in members if _continues(member, member.loop.start_training)]
-        if running:
-            loops = [member.loop for member in running]
-            trainer = loops[0].network._kernels.ManyTrainer([loop.trainer for loop in loops])
-            indices = {id(member): index for index, member in enumerate(running)}
+        for members in blocks:
+            for member in members:
+                stack.enter_context(member.loop.exclusive())
+        started = [
+            [member for member in members if _continues(member, member.loop.start_training)]
+            for members in blocks
+        ]
+        running = [_Block(members) for members in started if members]
         while running:
-            running = _advance(trainer, indices, running)
+            _advance(running, threads)
+            running = [block for block in running if block.running]
 
 
 def _continues(member: Member, step: Callable[..., bool], *arguments: object) -> bool:
@@ -139,32 +151,48 @@ def _continues(member: Member, step: Callable[..., bool], *arguments: object) ->
     return False
 
 
-def _advance(trainer: Any, indices: dict[int, int], running: Sequence[Member]) -> list[Member]:
-    """Run the next epochs of the running trainings in one call; return those that continue."""
-    rates: list[list[float]] = []
-    active: list[Member] = []
-    for member in running:
-        try:
-            rates.append(member.call(member.loop.next_rates))
-            active.append(member)
-        except (Exception, SystemExit) as error:
-            member.failed(error)
+def _advance(blocks: Sequence[_Block], threads: int) -> None:
+    """Run the next epochs of the running trainings in one call; keep those that continue."""
+    rates: dict[int, list[float]] = {}
+    for block in blocks:
+        for member in block.running:
+            try:
+                rates[id(member)] = member.call(member.loop.next_rates)
+            except (Exception, SystemExit) as error:
+                member.failed(error)
+        block.running = [member for member in block.running if id(member) in rates]
+    active = [member for block in blocks for member in block.running]
     if not active:
-        return []
-    recorders = [member.loop.recording.recorder for member in active]
+        return
     # all of them end the call where Python must see one of them
     count = min(
-        min(len(each), member.loop.recording.capacity - recorder.n_rows)
-        for member, each, recorder in zip(active, rates, recorders, strict=True)
+        min(len(rates[id(member)]), member.loop.recording.capacity - member.loop.recording.recorder.n_rows)
+        for member in active
     )
-    arguments = [indices[id(member)] for member in active], [each[:count] for each in rates], recorders
+    diverged: dict[int, bool] = {}
     try:
-        diverged = active[0].loop.network._call_engine(trainer.run, *arguments)
+        for kernels in {id(block.kernels): block.kernels for block in blocks}.values():  # float32, float64
+            own = [block for block in blocks if block.kernels is kernels and block.running]
+            calls = [
+                (
+                    [block.indices[id(member)] for member in block.running],
+                    [rates[id(member)][:count] for member in block.running],
+                    [member.loop.recording.recorder for member in block.running],
+                )
+                for block in own
+            ]
+            trainers = [block.trainer for block in own]
+            network = active[0].loop.network
+            for block, results in zip(
+                own, network._call_engine(kernels.run_many, trainers, calls, threads), strict=True
+            ):
+                diverged |= {id(m): each for m, each in zip(block.running, results, strict=True)}
     finally:
         for member in active:
             member.loop.sync()
-    return [
-        member
-        for member, each in zip(active, diverged, strict=True)
-        if _continues(member, member.loop.end_call, each)
-    ]
+    for block in blocks:
+        block.running = [
+            member
+            for member in block.running
+            if _continues(member, member.loop.end_call, diverged[id(member)])
+        ]

@@ -216,7 +216,7 @@ class Group:
         """Train runs side by side, each to its end."""
         started = [run for run in runs if run.begin()]
         try:
-            side_by_side.train(started)
+            side_by_side.train([started])
         except BaseException as error:
             for run in started:
                 if run.is_open:

@@ -47,7 +47,9 @@ def side_by_side(monkeypatch):
     monkeypatch.setattr(together, "MOST_BYTES", 2**40)
     monkeypatch.setattr(together, "SMALL_BYTES", 2**40)
     sizes, train = [], together.train
-    monkeypatch.setattr(together, "train", lambda members: sizes.append(len(members)) or train(members))
+    monkeypatch.setattr(
+        together, "train", lambda blocks, *threads: sizes.extend(map(len, blocks)) or train(blocks, *threads)
+    )
     return sizes
 
 
@@ -251,6 +253,38 @@ def test_schedules_that_watch_the_loss():
     assert_as_alone(lambda: networks(NARROW), X, NUMBERS, **options)
 
 
+# threads ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_threads_change_no_bit(threads, side_by_side):
+    def make():
+        return networks(WIDE, "mse", count=40) + networks(WIDE, "mse", "float32", count=40)
+
+    rates = [1e30 if k % 13 == 5 else 0.001 * (1 + k % 40) for k in range(80)]
+    options = {"stop": {"patience": 2}, "validation": (X[:20], NUMBERS[:20]), "epochs": 30}
+    histories = assert_as_alone(make, X, NUMBERS, rates=rates, threads=threads, **options)
+    assert {history.status for history in histories} == {"diverged", "stopped", "completed"}
+    assert sum(side_by_side) == 80
+    assert len(side_by_side) >= 2 * min(threads, 2)
+
+
+def test_an_interrupt_ends_all_threads(side_by_side):
+    many, alone = networks(WIDE, count=48), networks(WIDE, count=48)
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            fit_many(many, X, NUMBERS, "adam", epochs=10**6, threads=3)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert len(side_by_side) > 2
+    for net, other in zip(many, alone, strict=True):
+        other.fit(X, NUMBERS, "adam", epochs=net.epochs)
+        assert net.parameters.tobytes() == other.parameters.tobytes()
+
+
 # networks that go alone ---------------------------------------------------------------------------
 
 
@@ -288,7 +322,7 @@ def test_networks_of_several_kinds(side_by_side):
 
 
 def test_large_networks_are_trained_one_after_the_other(monkeypatch):
-    monkeypatch.setattr(together, "train", lambda members: pytest.fail("side by side"))
+    monkeypatch.setattr(together, "train", lambda *arguments: pytest.fail("side by side"))
     assert_as_alone(lambda: networks([(64, "tanh"), (64, "tanh"), 2], count=16), X, NUMBERS, batch_size=64)
 
 

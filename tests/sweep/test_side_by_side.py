@@ -49,7 +49,7 @@ EIGHT = "seed=0,1,2,3,4,5,6,7"
 def sizes(monkeypatch):
     """The sizes of the groups that this process trains."""
     sizes, train = [], side_by_side.train
-    monkeypatch.setattr(side_by_side, "train", lambda members: sizes.append(len(members)) or train(members))
+    monkeypatch.setattr(side_by_side, "train", lambda blocks: sizes.extend(map(len, blocks)) or train(blocks))
     return sizes
 
 
