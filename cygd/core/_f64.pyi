@@ -110,6 +110,7 @@ class ManyLanes:
 
 class ManyBatches(ManyLanes): ...
 
+@disjoint_base
 class ManyTrainer(ManyBatches):
     def run(
         self, indices: list[int], learning_rates: list[list[float]], recorders: list[Recorder | None]
