@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MAX_RUNS = 64  # of a group
 DESCRIPTORS = 8  # of a run: its folder, log.txt, metrics.csv, hashes.csv, and files of other loggers
-HISTORY_BYTES = 2**29  # of all runs of a group
+MEMORY = 2**29  # bytes of the histories and the orders of rows of a group
 VALUE_BYTES = 32  # of a number in a history
 
 Value = TypeVar("Value")
@@ -90,14 +90,15 @@ class GroupedRun(side_by_side.Member):
 
     def limits(self) -> Limits:
         """Return how many runs of this form go side by side, at least and at most."""
-        assembly = self.assembly
-        options = fit_options(assembly.experiment, self.threads)
-        limits = side_by_side.limits(assembly.network, assembly.data.train, options)
-        parts = 1 if assembly.data.validation is None else 2
-        row = (4 + parts * (1 + len(options.metrics))) * VALUE_BYTES
-        in_memory = HISTORY_BYTES // ((options.epochs + 1) * row)
-        open_files = max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS) // DESCRIPTORS)
-        return limits._replace(most=min(limits.most, in_memory, open_files, MAX_RUNS))
+        data, network = self.assembly.data, self.assembly.network
+        options = fit_options(self.assembly.experiment, self.threads)
+        limits = side_by_side.limits(network, data.train, options)
+        parts = [part for part in (data.train, data.validation) if part is not None]
+        history = (options.epochs + 1) * (4 + len(parts) * (1 + len(options.metrics))) * VALUE_BYTES
+        rows = sum(map(len, parts)) * (4 + network.n_outputs * network.dtype.itemsize)
+        open_files = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS) // DESCRIPTORS
+        most = min(limits.most, MEMORY // (history + rows), open_files, MAX_RUNS)
+        return limits._replace(most=max(1, most))
 
     def _read(self) -> None:
         self.log_file = self._stack.enter_context(LogFile())

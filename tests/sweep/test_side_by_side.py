@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cygd
-from cygd.network import side_by_side
+from cygd.network import evaluation, side_by_side
 from cygd.sweep import resume, sweep
 from cygd.sweep.plan import make_plan
 from cygd.sweep.pool import TaskQueue
@@ -210,6 +210,15 @@ def test_the_sweep_itself(n_workers, execute, experiment, table, tmp_path):
     assert {record.attempts for record in result.records} == {1}
 
 
+def test_targets_in_original_units_are_shared(execute, experiment, sizes, table, monkeypatch):
+    copies, restore = [], evaluation.Units.restore
+    monkeypatch.setattr(evaluation.Units, "restore", lambda *a: copies.append(a) or restore(*a))
+    path = experiment(text=ROWS.replace("scale: standard", "scale: {inputs: standard, targets: standard}"))
+    execute(path, [EIGHT])
+    assert sizes == [8]
+    assert len(copies) == 2  # of the training and the validation rows
+
+
 # -- what happens to one of them -----------------------------------------------------------------------
 
 
@@ -374,7 +383,7 @@ def test_a_group_has_a_largest_size(execute, experiment, sizes, monkeypatch):
     _, outcomes, [returned] = execute(experiment(text=XOR), [SEEDS])
     assert (list(outcomes), returned) == (list(range(8)), Returned((8, 9, 10, 11), 8))
     sizes.clear()
-    monkeypatch.setattr("cygd.sweep.group.HISTORY_BYTES", 20_000)  # 21 epochs of 6 numbers
+    monkeypatch.setattr("cygd.sweep.group.MEMORY", 20_000)  # 21 epochs of 6 numbers
     _, outcomes, [returned] = execute(experiment(text=XOR), [SEEDS])
     assert (list(outcomes), returned.most) == (list(range(4)), 4)
 
