@@ -190,6 +190,7 @@ def format_rows(long long first, const double[:, ::1] values, const unsigned cha
 
     Examples
     --------
+    >>> import numpy as np
     >>> table, flags = np.array([[0.5, 1e-5], [np.nan, 2.0]]), np.array([1, 0], np.uint8)
     >>> format_rows(3, table, flags, np.array([0, -1, 1], np.int32), 1)
     (b'3,0.5,,1e-05\\n4,,,2.0\\n', 13)
@@ -228,6 +229,7 @@ def format_hashes(long long first, const uint32_t[::1] hashes):
 
     Examples
     --------
+    >>> import numpy as np
     >>> format_hashes(9, np.array([255, 1], np.uint32))
     b'9,000000ff\\n10,00000001\\n'
     """

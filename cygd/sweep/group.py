@@ -8,11 +8,12 @@ What happens to one of them, an error or the end of its training, does not reach
 from __future__ import annotations
 
 import resource
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from cygd.network import side_by_side
 from cygd.network.side_by_side import Limits
@@ -21,18 +22,19 @@ from cygd.runner.execution import Execution
 from cygd.runner.fit import fit_options
 from cygd.runner.runner import execute, new_execution
 from cygd.sweep.in_memory import loop_in_memory, outcome_in_memory
-from cygd.sweep.tasks import Message, Outcome, Returned, Task, outcome_of, outcome_of_error
+from cygd.sweep.tasks import Message, Outcome, Returned, Setup, Task, outcome_of, outcome_of_error
 from cygd.tracking.log_file import LogFile
-
-if TYPE_CHECKING:
-    from cygd.sweep.worker import Worker
 
 MAX_RUNS = 64  # of a group
 DESCRIPTORS = 8  # of a run: its folder, log.txt, metrics.csv, hashes.csv, and files of other loggers
+OTHER_DESCRIPTORS = 64  # of the process
 MEMORY = 2**29  # bytes of the histories and the orders of rows of a group
 VALUE_BYTES = 32  # of a number in a history
 
 Value = TypeVar("Value")
+
+Assemble = Callable[[Task], tuple[Assembly, int]]  # read an experiment: with its data, network, and threads
+Send = Callable[[Message], None]
 
 
 class GroupedRun(side_by_side.Member):
@@ -42,8 +44,8 @@ class GroupedRun(side_by_side.Member):
     assembly: Assembly
     threads: int
 
-    def __init__(self, task: Task, worker: Worker, send: Callable[[Message], None]) -> None:
-        self.task, self._worker, self._send = task, worker, send
+    def __init__(self, task: Task, setup: Setup, assemble: Assemble, send: Send) -> None:
+        self.task, self._setup, self._assemble, self._send = task, setup, assemble, send
         self._context = copy_context()  # a log file belongs to one
         self._stack = ExitStack()
         self._execution: Execution | None = None
@@ -96,16 +98,15 @@ class GroupedRun(side_by_side.Member):
         parts = [part for part in (data.train, data.validation) if part is not None]
         history = (options.epochs + 1) * (4 + len(parts) * (1 + len(options.metrics))) * VALUE_BYTES
         rows = sum(map(len, parts)) * (4 + network.n_outputs * network.dtype.itemsize)
-        open_files = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS) // DESCRIPTORS
-        most = min(limits.most, MEMORY // (history + rows), open_files, MAX_RUNS)
+        most = min(limits.most, MEMORY // (history + rows), _open_files() // DESCRIPTORS, MAX_RUNS)
         return limits._replace(most=max(1, most))
 
     def _read(self) -> None:
         self.log_file = self._stack.enter_context(LogFile())
-        self.assembly, self.threads = self._worker.assemble(self.task)
+        self.assembly, self.threads = self._assemble(self.task)
 
     def _begin(self) -> None:
-        setup = self._worker.setup
+        setup = self._setup
         if not setup.folders:
             self.loop = loop_in_memory(self.assembly, self.threads)
             return
@@ -118,7 +119,7 @@ class GroupedRun(side_by_side.Member):
             self._execution.fail(error)
 
     def _train_alone(self) -> Outcome:
-        setup = self._worker.setup
+        setup = self._setup
         if not setup.folders:
             history = loop_in_memory(self.assembly, self.threads).run()
             return outcome_in_memory(self.assembly, history, self.threads)
@@ -161,11 +162,17 @@ class GroupedRun(side_by_side.Member):
         self._send((self.task.number, outcome))
 
 
+def _open_files() -> int:
+    """Return how many files the runs of a group may open."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit - OTHER_DESCRIPTORS
+
+
 class Group:
     """Executes as many tasks side by side as go together, and returns the others."""
 
-    def __init__(self, worker: Worker, send: Callable[[Message], None]) -> None:
-        self._worker, self._send = worker, send
+    def __init__(self, setup: Setup, assemble: Assemble, send: Send) -> None:
+        self._setup, self._assemble, self._send = setup, assemble, send
 
     def execute(self, tasks: Sequence[Task]) -> None:
         """Execute tasks, at least the first one, and send their outcomes."""
@@ -195,7 +202,7 @@ class Group:
 
     def _read(self, task: Task) -> GroupedRun | None:
         """Read the experiment of a task; return None if that ended the run."""
-        run = GroupedRun(task, self._worker, self._send)
+        run = GroupedRun(task, self._setup, self._assemble, self._send)
         return run if run.read() else None
 
     def _read_others(self, waiting: deque[Task], form: tuple[object, ...], count: int) -> list[GroupedRun]:

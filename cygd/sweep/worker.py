@@ -42,7 +42,7 @@ class Worker:
                 for task in tasks:
                     send((task.number, self._resume(task)))
             else:
-                Group(self, send).execute(tasks)
+                Group(self.setup, self.assemble, send).execute(tasks)
 
     def assemble(self, task: Task) -> tuple[Assembly, int]:
         """Return the experiment of a task, with its data and network, and its number of threads."""
