@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from typing import TypeVar
 
+from cygd import files
 from cygd.network import side_by_side
 from cygd.network.side_by_side import Limits
 from cygd.runner.assembly import Assembly
@@ -182,23 +183,31 @@ class Group:
             first = self._read(waiting.popleft())
         if first is None:
             return
-        runs, most = [first], 1
-        if waiting and (form := first.form()) is not None:
-            _, least, most = first.limits()
-            if min(len(tasks), most) >= least:
-                runs += self._read_others(waiting, form, most - 1)
-            if len(runs) < least:
-                waiting.extend(run.task for run in runs[1:])
-                for run in runs[1:]:
-                    run.abandon()
-                runs = [first]
+        runs, most = self._gather(first, waiting)
         if waiting:
             numbers = {task.number for task in waiting}
             self._send(Returned(tuple(task.number for task in tasks if task.number in numbers), most))
-        if len(runs) == 1:
-            first.train_alone()
-        else:
-            self._train(runs)
+        with files.deferred_fsync(seconds=float(len(runs))):
+            if len(runs) == 1:
+                first.train_alone()
+            else:
+                self._train(runs)
+
+    def _gather(self, first: GroupedRun, waiting: deque[Task]) -> tuple[list[GroupedRun], int]:
+        """Take the tasks that go with the first run out of those that wait; return the runs, and the most."""
+        form = first.form() if waiting else None
+        if form is None:
+            return [first], 1
+        _, least, most = first.limits()
+        if min(1 + len(waiting), most) < least:
+            return [first], most
+        runs = [first, *self._read_others(waiting, form, most - 1)]
+        if len(runs) >= least:
+            return runs, most
+        for run in runs[1:]:
+            waiting.append(run.task)
+            run.abandon()
+        return [first], 1  # so that the others are not read again for each one that is executed
 
     def _read(self, task: Task) -> GroupedRun | None:
         """Read the experiment of a task; return None if that ended the run."""
@@ -222,8 +231,9 @@ class Group:
 
     def _train(self, runs: Sequence[GroupedRun]) -> None:
         """Train runs side by side, each to its end."""
-        started = [run for run in runs if run.begin()]
+        started: list[GroupedRun] = []
         try:
+            started.extend(run for run in runs if run.begin())
             side_by_side.train([started])
         except BaseException as error:
             for run in started:

@@ -37,12 +37,11 @@ class Worker:
 
     def execute(self, tasks: Sequence[Task], send: Callable[[Message], None]) -> None:
         """Execute tasks and send their outcomes; those that do not go side by side are returned."""
-        with files.deferred_fsync(seconds=float(len(tasks))):
-            if tasks[0].resumes:
-                for task in tasks:
-                    send((task.number, self._resume(task)))
-            else:
-                Group(self.setup, self.assemble, send).execute(tasks)
+        if tasks[0].resumes:
+            [task] = tasks
+            send((task.number, self._resume(task)))
+        else:
+            Group(self.setup, self.assemble, send).execute(tasks)
 
     def assemble(self, task: Task) -> tuple[Assembly, int]:
         """Return the experiment of a task, with its data and network, and its number of threads."""
@@ -57,7 +56,8 @@ class Worker:
         overrides = [f"train.epochs={task.epochs}"] if task.epochs else []
         folder = self.setup.directory / task.folder
         try:
-            return outcome_of(runner.resume(folder, overrides, threads=self.setup.threads))
+            with files.deferred_fsync():
+                return outcome_of(runner.resume(folder, overrides, threads=self.setup.threads))
         except (Exception, SystemExit) as error:
             return outcome_of_error(error)
 

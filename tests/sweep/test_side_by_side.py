@@ -378,6 +378,12 @@ def test_runs_of_another_form_are_returned(execute, experiment, sizes):
     assert sizes == [5]
 
 
+def test_runs_of_many_forms_are_read_once(execute, experiment, sizes):
+    units = ["model.layers.0.units=3,4,5,6,7", "seed=0,1"]
+    _, outcomes, [returned] = execute(experiment(text=XOR), units)
+    assert (list(outcomes), returned, sizes) == ([0], Returned(tuple(range(1, 10)), 1), [])
+
+
 def test_a_group_has_a_largest_size(execute, experiment, sizes, monkeypatch):
     monkeypatch.setattr("cygd.sweep.group.MAX_RUNS", 8)
     _, outcomes, [returned] = execute(experiment(text=XOR), [SEEDS])
