@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeVar
 
@@ -153,7 +153,7 @@ def _continues(member: Member, step: Callable[..., bool], *arguments: object) ->
 
 def _advance(blocks: Sequence[_Block], threads: int) -> None:
     """Run the next epochs of the running trainings in one call; keep those that continue."""
-    rates: dict[int, list[float]] = {}
+    rates: dict[int, list[float]] = {}  # by the id of a member, like what follows
     for block in blocks:
         for member in block.running:
             try:
@@ -161,34 +161,13 @@ def _advance(blocks: Sequence[_Block], threads: int) -> None:
             except (Exception, SystemExit) as error:
                 member.failed(error)
         block.running = [member for member in block.running if id(member) in rates]
-    active = [member for block in blocks for member in block.running]
-    if not active:
-        return
-    # all of them end the call where Python must see one of them
-    count = min(
-        min(len(rates[id(member)]), member.loop.recording.capacity - member.loop.recording.recorder.n_rows)
-        for member in active
-    )
     diverged: dict[int, bool] = {}
     try:
         for kernels in {id(block.kernels): block.kernels for block in blocks}.values():  # float32, float64
             own = [block for block in blocks if block.kernels is kernels and block.running]
-            calls = [
-                (
-                    [block.indices[id(member)] for member in block.running],
-                    [rates[id(member)][:count] for member in block.running],
-                    [member.loop.recording.recorder for member in block.running],
-                )
-                for block in own
-            ]
-            trainers = [block.trainer for block in own]
-            network = active[0].loop.network
-            for block, results in zip(
-                own, network._call_engine(kernels.run_many, trainers, calls, threads), strict=True
-            ):
-                diverged |= {id(m): each for m, each in zip(block.running, results, strict=True)}
+            diverged |= _run_epochs(own, rates, threads)
     finally:
-        for member in active:
+        for member in _running(blocks):
             member.loop.sync()
     for block in blocks:
         block.running = [
@@ -196,3 +175,32 @@ def _advance(blocks: Sequence[_Block], threads: int) -> None:
             for member in block.running
             if _continues(member, member.loop.end_call, diverged[id(member)])
         ]
+
+
+def _run_epochs(blocks: Sequence[_Block], rates: Mapping[int, list[float]], threads: int) -> dict[int, bool]:
+    """Call the engine; return which trainings diverged."""
+    members = _running(blocks)
+    if not members:
+        return {}
+    # all of them end the call where Python must see one of them
+    count = min(
+        min(len(rates[id(member)]), member.loop.recording.capacity - member.loop.recording.recorder.n_rows)
+        for member in members
+    )
+    calls = [
+        (
+            [block.indices[id(member)] for member in block.running],
+            [rates[id(member)][:count] for member in block.running],
+            [member.loop.recording.recorder for member in block.running],
+        )
+        for block in blocks
+    ]
+    trainers = [block.trainer for block in blocks]
+    network = members[0].loop.network
+    results = network._call_engine(blocks[0].kernels.run_many, trainers, calls, threads)
+    ends = [diverged for block_results in results for diverged in block_results]
+    return {id(member): diverged for member, diverged in zip(members, ends, strict=True)}
+
+
+def _running(blocks: Sequence[_Block]) -> list[Member]:
+    return [member for block in blocks for member in block.running]
