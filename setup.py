@@ -101,7 +101,15 @@ def extensions() -> list[Extension]:
         for level, (vbytes, march) in cpu_levels.items():
             source = CORE / "kernels" / f"{dtype}_{level}.pyx"
             modules.append(extension(source, march, {**macros, "VBYTES": vbytes}))
-    for name in ("dispatch", "primitives", "random", "deterministic", "metrics", "early_stopping"):
+    for name in (
+        "dispatch",
+        "primitives",
+        "random",
+        "deterministic",
+        "metrics",
+        "early_stopping",
+        "csv_rows",
+    ):
         modules.append(extension(CORE / f"{name}.pyx"))
     # Cython's helper functions, shared by all extensions
     modules.append(Extension("cygd.core._cyutility", [str(CORE / "_cyutility.c")], extra_compile_args=FLAGS))

@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from cygd import Activation, Loss, Network, Optimizer, core
+from cygd import Activation, Loss, Network, Optimizer, core, fit_many
 from cygd.components.activations import ACTIVATIONS
 from cygd.components.formula import FUNCTIONS
 from cygd.components.losses import LOSSES
@@ -152,6 +152,22 @@ def recording(dtype):
             net.fit(x, y, "adam", epochs=9, evaluate_every=2, sample_weight=weight, **options)
 
 
+def side_by_side(dtype):
+    """Networks trained together: every optimizer, weights, penalties, dropout, early ends, threads."""
+    x, numbers, weight = RNG.normal(size=(37, 5)), RNG.normal(size=(37, 2)), RNG.exponential(size=37)
+    weight[::5] = 0
+    narrow = [{"units": 4, "activation": "tanh", "dropout": 0.2, "l2": 0.1}, 2]
+    wide = [{"units": 40, "activation": "gelu"}, {"units": 9, "bias": False, "l1": 0.1}, 2]
+    cases = [(option, narrow, 1) for option in OPTIONS] + [("sgd", wide, 1), ("adam", wide, 3)]
+    for (optimizer, layers, threads), batch_size in product(cases, (3, 16, "full")):
+        networks = [Network(5, layers, loss="mse", dtype=dtype, seed=seed) for seed in range(37)]
+        rates = [1e30 if seed == 7 else 1e-3 for seed in range(37)]
+        options = {"sample_weight": weight, "stop": {"patience": 2}, "metrics": ["rmse"], "threads": threads}
+        fit_many(networks, x, numbers, optimizer, rates, epochs=5, batch_size=batch_size, **options)
+        if not all(np.isfinite(network.parameters).all() for network in networks):
+            raise SystemExit(f"not finite: {layers}, {optimizer}, {batch_size}")
+
+
 def numbers():
     """Random numbers and statistics, which have no dtype or level."""
     stream = Stream(1)
@@ -171,7 +187,7 @@ def main():
     for level in [arguments.level] if arguments.level else dispatch.levels():
         dispatch.select(level)
         for dtype in [arguments.dtype] if arguments.dtype else ["float32", "float64"]:
-            for part in (primitives, kernels, engine, components, recording):
+            for part in (primitives, kernels, engine, components, recording, side_by_side):
                 part(dtype)
                 print(level, dtype, part.__name__, flush=True)
 

@@ -43,7 +43,7 @@ VARIANTS = (
     "schedule: {name: reduce_on_plateau, patience: 1, warmup: 2}\n",
     "optimizer: {name: sgd, momentum: 0.9}\ncheckpoint: {every: 3, keep: all}\nseed: 5\n",
 )
-SWEEP = "sweep: {grid: {optimizer.learning_rate: [0.01, 0.02, 0.05], seed: [0, 1]}}\n"
+SWEEP = "sweep: {grid: {optimizer.learning_rate: [0.01, 0.02, 0.05], seed: [0, 1, 2, 3]}}\n"
 TIMED = ("seconds", "attempts")
 
 

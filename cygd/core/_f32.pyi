@@ -110,10 +110,17 @@ class ManyLanes:
 
 class ManyBatches(ManyLanes): ...
 
+@disjoint_base
 class ManyTrainer(ManyBatches):
     def run(
         self, indices: list[int], learning_rates: list[list[float]], recorders: list[Recorder | None]
     ) -> list[bool]: ...
+
+def run_many(
+    trainers: list[ManyTrainer],
+    calls: list[tuple[list[int], list[list[float]], list[Recorder | None]]],
+    threads: int = 1,
+) -> list[list[bool]]: ...
 
 @disjoint_base
 class Evaluation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -107,6 +107,8 @@ class Part:
     y: Array
     sample_weight: Array | None = None
     rows: Rows | None = None
+    # what runs on the same data compute from these arrays, which never change
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.x) if self.rows is None else len(self.rows)

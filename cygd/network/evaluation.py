@@ -57,8 +57,18 @@ class Units(NamedTuple):
 def counted_targets(part: Part, units: Units | None) -> tuple[Array, NDArray[np.int64] | None]:
     """Return the targets that metrics compare, in original units, and the rows of the part that they are.
 
-    A row of weight 0 takes no part; None means all rows of the part.
+    A row of weight 0 takes no part; None means all rows of the part. A part with a `memo` keeps them for the
+    other networks that are evaluated on it.
     """
+    memo: dict[Any, Any] = getattr(part, "memo", {})
+    key = "counted", units and (units.scale.tobytes(), units.shift.tobytes())
+    if key not in memo:
+        memo[key] = _count_targets(part, units)
+    counted: tuple[Array, NDArray[np.int64] | None] = memo[key]
+    return counted
+
+
+def _count_targets(part: Part, units: Units | None) -> tuple[Array, NDArray[np.int64] | None]:
     y, weight = part.y, part.sample_weight
     if part.rows is not None:
         y, weight = y[part.rows], None if weight is None else weight[part.rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from cygd.components import Component, Metric, Optimizer, Schedule, constant, resolve
@@ -13,6 +13,8 @@ from cygd.network.early_stopping import EarlyStopping
 from cygd.network.threads import choose_threads
 
 AnyComponent = TypeVar("AnyComponent", bound=Component)
+
+CONSTANT = Schedule("constant", constant)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +26,7 @@ class FitOptions:
     batch_size: int | str = 32  # or "full"
     shuffle: bool = True
     evaluate_every: int = 0  # measure at epoch 0, N, 2 N, ... and at the end; 0: only at the end
-    schedule: Schedule = field(default_factory=lambda: Schedule("constant", constant))
+    schedule: Schedule = CONSTANT
     clip: Mapping[str, float] | None = None  # {"norm": limit} or {"value": limit}
     stop: EarlyStopping | None = None
     metrics: Sequence[Metric] = ()

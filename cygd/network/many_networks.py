@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cygd.components import Component, Metric, Optimizer, Schedule
-from cygd.network import checks
+from cygd.components import Metric, Optimizer, Schedule
+from cygd.network import checks, side_by_side
 from cygd.network.early_stopping import EarlyStopping
+from cygd.network.evaluation import counted_targets
 from cygd.network.fit_options import FitOptions
 from cygd.network.history import History
 from cygd.network.network import Network
-from cygd.network.training import OnEpoch, TrainingLoop
-
-VECTOR_BYTES = 64  # of the core, at every CPU level
-# of the blocks of networks side by side:
-L1_BYTES = 48 * 1024  # more networks than that do not go together,
-SMALL_BYTES = 96 * 1024  # half a vector of networks is faster than each alone up to here,
-MOST_BYTES = 320 * 1024  # and three quarters of a vector up to here
-MOST_NETWORKS = 128
+from cygd.network.training import CallbackListener, OnEpoch, TrainingLoop
 
 OptimizerSpec = str | Mapping[str, object] | Optimizer
 
@@ -65,9 +58,11 @@ def fit_many(
         One for all networks, or one for each; None is the optimizer's own.
     callback : callable, optional, or a sequence of callables
         One for all networks, or one for each.
-    epochs, batch_size, shuffle, validation, sample_weight, schedule, clip, stop, evaluate_every, threads, \
-metrics, check_finite
+    epochs, batch_size, shuffle, validation, sample_weight, schedule, clip, stop, evaluate_every, metrics, \
+check_finite
         The parameters of `Network.fit`, for all networks.
+    threads : int, optional
+        The maximum; each thread trains networks of its own. Never changes the results.
 
     Returns
     -------
@@ -117,11 +112,18 @@ metrics, check_finite
         threads=threads,
         metrics=metrics,
     )
-    for block in _blocks(loops):
+    n_threads = loops[0].options.threads or 1 if loops else 1
+    together: list[list[side_by_side.Member]] = []
+    for block in side_by_side.blocks(loops, n_threads):
         if len(block) == 1:
             block[0].run()
         else:
-            _run_side_by_side(block)
+            together.append([side_by_side.Member(loop) for loop in block])
+    if n_threads > 1 and len(together) > 1:
+        side_by_side.train(together, n_threads)
+    else:
+        for members in together:  # one after the other, each in cache
+            side_by_side.train([members])
     return [loop.history for loop in loops]
 
 
@@ -180,109 +182,23 @@ def _training_loops(
         networks, optimizers, learning_rates, callbacks, strict=True
     ):
         built = FitOptions.build(optimizer=optimizer, learning_rate=rate, **options)
-        key = (network.dtype, network.n_inputs, network.n_outputs)
+        key = (network.dtype, network.n_inputs, network.n_outputs, network.loss_function.name)
         first = converted.get(key)
         if first is None:
             loop = network._training_loop(x, y, built, validation, sample_weight, callback, check_finite)
             converted[key] = loop
-        else:  # checked already, except by this network's loss
-            data, measured = first.data, first.validation
-            pair = None if measured is None else (measured.x, measured.y)
-            loop = network._training_loop(
-                data.x, data.y, built, pair, data.sample_weight, callback, check_finite=False
-            )
+        else:
+            loop = _loop_on_the_rows_of(first, network, built, callback)
         loops.append(loop)
     return loops
 
 
-# side by side -------------------------------------------------------------------------------------
-
-
-def _blocks(loops: Sequence[TrainingLoop]) -> Iterator[list[TrainingLoop]]:
-    """Yield the trainings that go side by side, and the others one by one."""
-    groups: dict[object, list[TrainingLoop]] = {}
-    for loop in loops:
-        groups.setdefault(_shared(loop) or loop.network, []).append(loop)
-    for group in groups.values():
-        width = VECTOR_BYTES // group[0].network.dtype.itemsize
-        least, most = _limits(group[0], width)
-        # blocks of about equal size, in whole vectors
-        count = -(-len(group) // most)
-        size = min(most, -(-len(group) // (count * width)) * width)
-        for start in range(0, len(group), size):
-            block = group[start : start + size]
-            if len(block) >= least:
-                yield block
-            else:
-                yield from ([loop] for loop in block)
-
-
-def _limits(loop: TrainingLoop, width: int) -> tuple[int, int]:
-    """Return how many trainings like this one go side by side, at least and at most.
-
-    A vector has `width` networks; one that is not full takes as long.
-    """
-    network, n_rows = loop.network, len(loop.data.x)
-    batch_size = loop.options.rows_per_batch(n_rows)
-    each = int(network._kernels.many_bytes(network._engine, n_rows, batch_size))
-    if not 0 < each * width <= MOST_BYTES:
-        return 1, 1
-    least = width // 2 if each * width <= SMALL_BYTES else width * 3 // 4
-    return least, max(width, min(L1_BYTES // each // width * width, MOST_NETWORKS))
-
-
-def _shared(loop: TrainingLoop) -> tuple[object, ...] | None:
-    """Return what trainings that go side by side have in common; None if a training must go alone."""
-    network, options = loop.network, loop.options
-    layers = network.layers
-    functions = [_function(part) for part in (*(layer.activation for layer in layers), network.loss_function)]
-    form = network._kernels.optimizer_form(options.optimizer)
-    if options.clip is not None or form is None or None in functions:
-        return None
-    shapes = tuple((layer.units, layer.has_bias, layer.dropout > 0) for layer in layers)
-    return (network.dtype, network.n_inputs, shapes, *functions, form)
-
-
-def _function(part: Component) -> tuple[object, ...] | None:
-    """Return what decides which function an activation or a loss is; None if it is not the core's own."""
-    kernel, formula = getattr(part, "kernel", None), getattr(part, "formula", None)
-    if kernel is None and formula is None:
-        return None
-    return kernel, formula, getattr(part, "reduction", None), tuple(sorted(part.parameters.items()))
-
-
-def _run_side_by_side(loops: Sequence[TrainingLoop]) -> None:
-    """Run trainings in lockstep, to the end of each."""
-    with ExitStack() as stack:
-        for loop in loops:
-            stack.enter_context(loop.exclusive())
-        running = [k for k, loop in enumerate(loops) if loop.start_training()]
-        if running:
-            trainer = loops[0].network._kernels.ManyTrainer([loop.trainer for loop in loops])
-        while running:
-            running = _advance(trainer.run, loops, running)
-        for loop in loops:
-            loop.finish()
-
-
-def _advance(run: Callable[..., Any], loops: Sequence[TrainingLoop], running: list[int]) -> list[int]:
-    """Run the next epochs of the running trainings in one call; return those that continue."""
-    active = [loops[k] for k in running]
-    rates = [loop.next_rates() for loop in active]
-    recorders = [loop.recording.recorder for loop in active]
-    # all of them end the call where Python must see one of them
-    count = min(
-        min(len(each), loop.recording.capacity - recorder.n_rows)
-        for loop, each, recorder in zip(active, rates, recorders, strict=True)
-    )
-    rates = [each[:count] for each in rates]
-    try:
-        diverged = active[0].network._call_engine(run, running, rates, recorders)
-    except BaseException:
-        for loop in active:
-            loop.flush()
-        raise
-    finally:
-        for loop in active:
-            loop.sync()
-    return [k for k, each in zip(running, diverged, strict=True) if loops[k].end_call(each)]
+def _loop_on_the_rows_of(
+    first: TrainingLoop, network: Network, options: FitOptions, callback: OnEpoch | None
+) -> TrainingLoop:
+    """Return the training of a network on the rows of another one of its shape, dtype and kind of loss."""
+    if network.loss_function is not first.network.loss_function:
+        for part in filter(None, (first.data, first.validation)):
+            network.loss_function.check_targets(counted_targets(part, None)[0])
+    listener = CallbackListener.of(callback)
+    return TrainingLoop(network, first.data, options, first.validation, listener=listener)

@@ -348,8 +348,6 @@ class Network(CompiledNetwork):
         """Check the data and return the training of this network on it."""
         if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
             raise TypeError("validation must be a pair (x, y)")
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be a function, got {callback!r}")
         checks.check_flag("check_finite", check_finite)
         checks.check_finite("parameters", self.parameters, hint="; assign finite ones before training")
         data = self._part("", x, y, sample_weight, check_finite)
@@ -358,7 +356,7 @@ class Network(CompiledNetwork):
             data=data,
             options=options,
             validation=validation and self._part("validation ", *validation, None, check_finite),
-            listener=callback and CallbackListener(callback),
+            listener=CallbackListener.of(callback),
         )
 
     def _part(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from cygd.errors import DataError
 from cygd.network.compiled import CompiledNetwork
@@ -61,6 +61,13 @@ class CallbackListener:
 
     def __init__(self, callback: OnEpoch) -> None:
         self.callback = callback
+
+    @classmethod
+    def of(cls, callback: OnEpoch | None) -> Self | None:
+        """Return a listener for a function, if there is one."""
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be a function, got {callback!r}")
+        return None if callback is None else cls(callback)
 
     def next_pause(self, epoch: int) -> int | None:
         """Return None: there is nothing to do but for the callback."""

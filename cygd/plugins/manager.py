@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,6 +37,7 @@ from cygd.plugins.discovery import (
     module_files,
 )
 from cygd.plugins.registration import (
+    RUN_HOOKS,
     argument_names,
     collect_components,
     collect_hooks,
@@ -128,6 +130,14 @@ class Plugins:
                 log.warning("%s: no:%s blocks nothing: no plugin is named %r", block.source, name, name)
         return plugins
 
+    def for_run(self) -> Plugins:
+        """Return the same plugins with listeners of their own, for a run beside others of this process."""
+        plugins = copy(self)
+        plugins._loaded = dict(self._loaded)
+        plugins._listeners, plugins._disabled, plugins._warned = [], set(), set()
+        plugins._calls_by_hook = {}
+        return plugins
+
     def get(self, kind: str, name: str) -> Component:
         """Return a component by name, or by `plugin:name` if several plugins register the name."""
         return self.entry(kind, name).component
@@ -200,6 +210,16 @@ class Plugins:
             self._disabled.clear()
             self._warned.clear()
             self._calls_by_hook.clear()
+
+    @property
+    def shared_listeners(self) -> bool:
+        """Whether modules, which all runs of a process share, implement hooks of a run."""
+        files = set(map(str, self.files))  # executed anew whenever plugins are loaded
+        return any(
+            self._loaded[each.plugin_name].origin not in files
+            for hook in RUN_HOOKS
+            for each in getattr(self._manager.hook, hook).get_hookimpls()
+        )
 
     @property
     def listens(self) -> bool:

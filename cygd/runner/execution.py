@@ -82,24 +82,31 @@ class Execution:
 
     def run(self) -> Result:
         """Train the network and complete the run folder."""
-        plugins = self.assembly.plugins
         try:
-            self.run_context = self.prepare()
-            plugins.run_start(self.run_context)
-            self.csv.check()
-            history = self.train()
+            history = self.begin().run()
             result = self.finish(history)
-        except KeyboardInterrupt as interrupt:
-            with ignore_signals():
-                self.on_interrupt(interrupt)
-            raise RunInterrupted(self.directory.path) from interrupt
-        except (Exception, SystemExit) as error:
-            self.on_error(error)
-        plugins.run_end(self.run_context, result)
-        log.info("%s after %d epochs", result.status, result.epochs)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            self.fail(error)
+        self.end(result)
         return result
 
     # -- before, during and after training ----------------------------------------------------------
+
+    def begin(self) -> TrainingLoop:
+        """Write what precedes the first update, tell the listeners, and return the training."""
+        self.run_context = self.prepare()
+        self.assembly.plugins.run_start(self.run_context)
+        self.csv.check()
+        self.loop = training_loop(
+            self.assembly,
+            fit_options(self.experiment, self.threads),
+            listener=self,
+            critical=deferred_signals,
+            start=self.state,
+            on_start=self.on_start,
+        )
+        self.history = self.loop.history
+        return self.loop
 
     def prepare(self) -> Run:
         """Write the files that precede the first update, and return the run for the hooks."""
@@ -152,19 +159,6 @@ class Execution:
         epoch = 0 if self.state is None else self.state.epoch
         log.info("run %s resumes from epoch %d", self.experiment.name, epoch)
         return resume_point.content
-
-    def train(self) -> History:
-        """Run all epochs."""
-        loop = training_loop(
-            self.assembly,
-            fit_options(self.experiment, self.threads),
-            listener=self,
-            critical=deferred_signals,
-            start=self.state,
-            on_start=self.on_start,
-        )
-        self.history, self.loop = loop.history, loop
-        return loop.run()
 
     def on_start(self, get_state: Callable[[], TrainingState | None]) -> None:
         """Keep the function that returns the current training state."""
@@ -229,7 +223,21 @@ class Execution:
         self.write(result)
         return result
 
+    def end(self, result: Result) -> None:
+        """Tell the listeners the result."""
+        assert self.run_context is not None
+        self.assembly.plugins.run_end(self.run_context, result)
+        log.info("%s after %d epochs", result.status, result.epochs)
+
     # -- interrupts and errors ----------------------------------------------------------------------
+
+    def fail(self, error: BaseException) -> NoReturn:
+        """Complete the run folder after an exception, and raise the one to report."""
+        if not isinstance(error, KeyboardInterrupt):
+            self.on_error(error)
+        with ignore_signals():
+            self.on_interrupt(error)
+        raise RunInterrupted(self.directory.path) from error
 
     def on_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         """Save the completed epochs and tell the listeners."""

@@ -177,10 +177,23 @@ def execute(
     quiet: bool = True,
 ) -> Result:
     """Train an assembled experiment in a new run folder, and continue the log of its reading there."""
+    with new_execution(assembly, log_file, out, threads, quiet) as execution:
+        return execution.run()
+
+
+@contextmanager
+def new_execution(
+    assembly: Assembly,
+    log_file: LogFile,
+    out: str | os.PathLike[str] | None,
+    threads: int,
+    quiet: bool = True,
+) -> Iterator[Execution]:
+    """Create and lock the run folder of an assembled experiment within a `with` block."""
     # loggers first: an error of their factories must not leave a folder
     with attach_loggers(assembly, quiet) as loggers, _new_folder(assembly, log_file, out) as folder:
         _log_custom_components(assembly, quiet)
-        return Execution(store_data(assembly, folder), folder, threads, loggers).run()
+        yield Execution(store_data(assembly, folder), folder, threads, loggers)
 
 
 def _execute_folds(

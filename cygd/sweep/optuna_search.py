@@ -20,7 +20,7 @@ from cygd.sweep.configurations import Changes, WhenConditions, parents_first
 from cygd.sweep.plan import Plan
 from cygd.sweep.store import Record, Store
 from cygd.sweep.summary import Ranking
-from cygd.sweep.worker import Task
+from cygd.sweep.tasks import Task
 
 JOURNAL = "optuna.log"
 ROUND_SIZE = 8  # configurations per round

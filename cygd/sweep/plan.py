@@ -38,7 +38,7 @@ from cygd.sweep.configurations import (
     varied_keys,
 )
 from cygd.sweep.store import VERSION
-from cygd.sweep.worker import Task
+from cygd.sweep.tasks import Task
 from cygd.tracking.environment import file_hashes
 
 SEED: KeyPath = ("seed",)

@@ -1,7 +1,8 @@
 """The worker processes of a sweep on this machine.
 
-The pool executes submitted tasks in any order and reports each outcome once. If a worker dies during a task,
-the pool reports that; the caller decides whether to submit the task again.
+The pool executes submitted tasks in any order and reports each outcome once. A worker gets several tasks at
+once if they may be trained side by side, and returns those that it does not. If a worker dies, the pool
+reports its tasks; the caller decides whether to submit them again.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from cygd.errors import CygdError
 from cygd.sweep import worker
+from cygd.sweep.group import MAX_RUNS
 from cygd.sweep.main_guard import EXIT_CODE, WORKER_NAME, missing_guard
-from cygd.sweep.worker import Outcome, Setup, Task
+from cygd.sweep.tasks import Outcome, Returned, Setup, Task, kind_of
 from cygd.tracking.signals import ignore_signals
 
 MAX_FAILED_STARTS = 3  # in a row
+SMALL_GROUP = 16  # tasks: two vectors of float64, one of float32
 # environment variables that limit the threads of other libraries in a worker
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -34,8 +37,47 @@ _environment_lock = threading.Lock()
 class _WorkerProcess:
     process: SpawnProcess
     connection: Connection
-    task: Task | None = None
+    tasks: dict[int, Task] = field(default_factory=dict)  # that it has not finished, by number
     is_ready: bool = False
+
+
+class TaskQueue:
+    """The tasks that wait for a worker, by what those that may go side by side have in common."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str | None, deque[Task]] = {}
+        self._most: dict[str | None, int] = {}  # tasks of a kind that go side by side, as far as known
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tasks.values()))
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Add tasks at the end."""
+        for task in tasks:
+            self._tasks.setdefault(kind_of(task), deque()).append(task)
+
+    def put_back(self, tasks: Sequence[Task], most: int | None = None) -> None:
+        """Put tasks of a kind back in front, of which so many go side by side."""
+        kind = kind_of(tasks[0])
+        self._tasks.setdefault(kind, deque()).extendleft(reversed(tasks))
+        if most is not None:
+            self._most[kind] = most
+
+    def take(self, free: int, busy: int) -> list[Task]:
+        """Return the next tasks for one of the workers that are free, beside those that are busy.
+
+        Every free worker gets an equal share. A busy one is left a share too, unless that would make a small
+        group.
+        """
+        kind, queue = next(iter(self._tasks.items()))
+        share = -(-len(self) // (free + busy))
+        if busy and free == 1:
+            share = max(share, SMALL_GROUP)
+        most = 1 if kind is None else self._most.get(kind, MAX_RUNS)
+        tasks = [queue.popleft() for _ in range(min(share, most, len(queue)))]
+        if not queue:
+            del self._tasks[kind]
+        return tasks
 
 
 class Pool:
@@ -44,13 +86,13 @@ class Pool:
     def __init__(self, size: int, setup: Setup) -> None:
         self._size = size
         self._setup = setup
-        self._queue: deque[Task] = deque()
+        self._queue = TaskQueue()
         self._workers: list[_WorkerProcess] = []
         self._failed_starts = 0
 
     def submit(self, task: Task) -> None:
         """Queue a task."""
-        self._queue.append(task)
+        self._queue.add([task])
 
     def wait(self, timeout: float) -> list[tuple[Task, Outcome]]:
         """Wait until a worker reports or dies, or for a timeout in seconds; return finished tasks."""
@@ -63,9 +105,9 @@ class Pool:
 
     def close(self) -> None:
         """Drop the queued tasks, kill the workers that execute one, and end the others."""
-        self._queue.clear()
+        self._queue = TaskQueue()
         for member in self._workers:
-            if member.task is not None:
+            if member.tasks:
                 member.process.kill()
             member.connection.close()  # an idle worker exits
         for member in self._workers:
@@ -74,12 +116,16 @@ class Pool:
 
     def _assign_tasks(self) -> None:
         """Send the queued tasks to idle workers, and start workers for the others up to the size."""
-        idle = [member for member in self._workers if member.task is None]
-        while self._queue and (idle or len(self._workers) < self._size):
+        idle = [member for member in self._workers if not member.tasks]
+        free = len(idle) + self._size - len(self._workers)
+        busy = self._size - free
+        while self._queue and free:
             member = idle.pop() if idle else self._start_worker()
-            member.task = self._queue.popleft()
+            tasks = self._queue.take(free, busy)
+            member.tasks = {task.number: task for task in tasks}
+            free -= 1
             with contextlib.suppress(OSError):  # it has died, which `wait` reports
-                member.connection.send(member.task)
+                member.connection.send(tasks)
 
     def _start_worker(self) -> _WorkerProcess:
         context = multiprocessing.get_context("spawn")
@@ -101,11 +147,12 @@ class Pool:
                 if message is None:
                     member.is_ready, self._failed_starts = True, 0
                     continue
+                if isinstance(message, Returned):
+                    returned = [member.tasks.pop(number) for number in message.numbers]
+                    self._queue.put_back(returned, message.most)
+                    continue
                 number, outcome = message
-                task, member.task = member.task, None
-                assert task is not None
-                assert task.number == number
-                yield task, outcome
+                yield member.tasks.pop(number), outcome
         except (EOFError, OSError):
             yield from self._remove(member)
 
@@ -116,17 +163,17 @@ class Pool:
         self._workers.remove(member)
         code = member.process.exitcode
         if member.is_ready:
-            if member.task is not None:
-                reason = f"was killed by signal {-code}" if code and code < 0 else f"exited with code {code}"
-                yield member.task, Outcome("killed", error=f"the worker {reason}", worker_died=True)
+            reason = f"was killed by signal {-code}" if code and code < 0 else f"exited with code {code}"
+            for task in member.tasks.values():
+                yield task, Outcome("killed", error=f"the worker {reason}", worker_died=True)
             return
         if code == EXIT_CODE:
             raise missing_guard() from None
         self._failed_starts += 1
         if self._failed_starts >= MAX_FAILED_STARTS:
             raise CygdError(f"cannot start the workers of the sweep: they exit with code {code}") from None
-        if member.task is not None:
-            self._queue.appendleft(member.task)
+        if member.tasks:
+            self._queue.put_back(list(member.tasks.values()))
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from cygd.sweep.pool import Pool
 from cygd.sweep.progress import Progress, SweepStatus, make_progress
 from cygd.sweep.store import PLAN_FILE, SUCCEEDED, Record, RecordWriter, Shard, Store, check_same_plan
 from cygd.sweep.summary import Ranking
-from cygd.sweep.worker import Outcome, Setup, Task
+from cygd.sweep.tasks import Outcome, Setup, Task
 from cygd.tracking.log_file import LogFile
 from cygd.tracking.signals import ignore_signals, sigterm_as_interrupt
 
@@ -297,7 +297,7 @@ class _Execution:
                 self.deaths[task.number] += outcome.worker_died
                 if outcome.worker_died and self.deaths[task.number] < MAX_ATTEMPTS:
                     log.warning("run %d: %s; executing it again", task.number, outcome.error)
-                    pool.submit(self.prepare(task))
+                    pool.submit(self.prepare(replace(task, alone=True)))
                 else:
                     self.record(task, outcome)
                     remaining -= 1

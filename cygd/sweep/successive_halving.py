@@ -17,7 +17,7 @@ from cygd.config.yaml.nodes import COMMAND_LINE, Node
 from cygd.sweep.plan import EPOCHS, Plan
 from cygd.sweep.store import Record
 from cygd.sweep.summary import Ranking
-from cygd.sweep.worker import Task
+from cygd.sweep.tasks import Task
 
 
 def rungs(plan: Plan, ranking: Ranking, records: Mapping[tuple[int, int], Record]) -> Iterator[list[Task]]:

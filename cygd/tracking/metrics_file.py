@@ -8,14 +8,17 @@ shortest text that reads back to the same bits.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cygd.core import csv_rows
 from cygd.errors import CheckpointError
-from cygd.network.epoch_rows import UNMEASURED, EpochRows
+from cygd.network.epoch_rows import EpochRows
 from cygd.tracking.stored_files import read_bytes
 
 
@@ -48,33 +51,22 @@ def format_header(columns: Sequence[str]) -> bytes:
     return (",".join(columns) + "\n").encode()
 
 
-def format_rows(columns: Sequence[str], rows: EpochRows) -> list[str]:
-    r"""Return the lines of consecutive epochs.
+def format_rows(columns: Sequence[str], rows: EpochRows) -> tuple[bytes, bytes]:
+    r"""Return the lines of consecutive epochs: those before the last one, and the last one.
 
     >>> format_rows(["epoch", "loss", "running_loss"], EpochRows.of_epoch(3, {"running_loss": 0.5}))
-    ['3,,0.5\n']
+    (b'', b'3,,0.5\n')
     """
-    # formatting numbers takes most of the time of a short epoch: one template formats a whole line
-    formats = [_line_format(tuple(columns), rows.names, measured) for measured in (False, True)]
-    lines, flags = [], rows.measured.tolist()
-    for index, values in enumerate(rows.values.tolist()):
-        values.append(rows.first + index)
-        template, select = formats[flags[index]]
-        lines.append(template % select(values))
-    return lines
+    indices = _value_indices(tuple(columns), rows.names)
+    flags = rows.measured.view(np.uint8)
+    lines, last = csv_rows.format_rows(rows.first, rows.values, flags, indices, rows.n_measured)
+    return lines[:last], lines[last:]
 
 
 @lru_cache(64)
-def _line_format(
-    columns: tuple[str, ...], names: tuple[str, ...], measured: bool
-) -> tuple[str, Callable[[list[float]], Any]]:
-    """Return the template of a line, and a function that selects what it takes of [*values, epoch]."""
-    cells, indices = [], [-1]
-    for name in columns[1:]:
-        present = name in names and (measured or name in UNMEASURED)
-        cells.append("%r" if present else "")
-        indices += [names.index(name)] if present else []
-    return f"%d,{','.join(cells)}\n", itemgetter(*indices)
+def _value_indices(columns: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int32]:
+    """Return which value of a row each column after the epoch has; -1 for none."""
+    return np.array([names.index(name) if name in names else -1 for name in columns[1:]], np.int32)
 
 
 def extent_before(file: IO[bytes], epoch: int) -> Extent:

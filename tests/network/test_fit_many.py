@@ -13,7 +13,7 @@ import cygd
 from cygd import Activation, Network, Optimizer, fit_many
 from cygd.components.optimizers import OPTIMIZERS
 from cygd.core import dispatch
-from cygd.network import many_networks
+from cygd.network import side_by_side as together
 
 RNG = np.random.default_rng(0)
 ROWS = 150
@@ -44,12 +44,11 @@ CASES = {
 @pytest.fixture
 def side_by_side(monkeypatch):
     """Train networks of any size side by side where it is supported; return the sizes of their blocks."""
-    monkeypatch.setattr(many_networks, "MOST_BYTES", 2**40)
-    monkeypatch.setattr(many_networks, "SMALL_BYTES", 2**40)
-    sizes = []
-    run = many_networks._run_side_by_side
+    monkeypatch.setattr(together, "MOST_BYTES", 2**40)
+    monkeypatch.setattr(together, "SMALL_BYTES", 2**40)
+    sizes, train = [], together.train
     monkeypatch.setattr(
-        many_networks, "_run_side_by_side", lambda loops: sizes.append(len(loops)) or run(loops)
+        together, "train", lambda blocks, *threads: sizes.extend(map(len, blocks)) or train(blocks, *threads)
     )
     return sizes
 
@@ -170,7 +169,7 @@ import sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 import test_fit_many as tests
-tests.many_networks.SMALL_BYTES = tests.many_networks.MOST_BYTES = 2**40
+tests.together.SMALL_BYTES = tests.together.MOST_BYTES = 2**40
 for seed in range(100, 112):
     make, x, y, options = tests.random_case(np.random.default_rng(seed))
     tests.assert_as_alone(make, x, y, **options)
@@ -254,6 +253,38 @@ def test_schedules_that_watch_the_loss():
     assert_as_alone(lambda: networks(NARROW), X, NUMBERS, **options)
 
 
+# threads ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_threads_change_no_bit(threads, side_by_side):
+    def make():
+        return networks(WIDE, "mse", count=40) + networks(WIDE, "mse", "float32", count=40)
+
+    rates = [1e30 if k % 13 == 5 else 0.001 * (1 + k % 40) for k in range(80)]
+    options = {"stop": {"patience": 2}, "validation": (X[:20], NUMBERS[:20]), "epochs": 30}
+    histories = assert_as_alone(make, X, NUMBERS, rates=rates, threads=threads, **options)
+    assert {history.status for history in histories} == {"diverged", "stopped", "completed"}
+    assert sum(side_by_side) == 80
+    assert len(side_by_side) >= 2 * min(threads, 2)
+
+
+def test_an_interrupt_ends_all_threads(side_by_side):
+    many, alone = networks(WIDE, count=48), networks(WIDE, count=48)
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            fit_many(many, X, NUMBERS, "adam", epochs=10**6, threads=3)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert len(side_by_side) > 2
+    for net, other in zip(many, alone, strict=True):
+        other.fit(X, NUMBERS, "adam", epochs=net.epochs)
+        assert net.parameters.tobytes() == other.parameters.tobytes()
+
+
 # networks that go alone ---------------------------------------------------------------------------
 
 
@@ -291,7 +322,7 @@ def test_networks_of_several_kinds(side_by_side):
 
 
 def test_large_networks_are_trained_one_after_the_other(monkeypatch):
-    monkeypatch.setattr(many_networks, "_run_side_by_side", lambda loops: pytest.fail("side by side"))
+    monkeypatch.setattr(together, "train", lambda *arguments: pytest.fail("side by side"))
     assert_as_alone(lambda: networks([(64, "tanh"), (64, "tanh"), 2], count=16), X, NUMBERS, batch_size=64)
 
 

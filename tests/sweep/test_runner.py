@@ -1,10 +1,8 @@
 """Sweeps from experiment to tables: the same bits in any execution, and no failure loses finished runs."""
 
-import csv
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +11,7 @@ import pytest
 import cygd
 from cygd.errors import CheckpointError, ConfigError
 from cygd.sweep import resume, sweep
-
-
-def rows(directory, name="summary.csv"):
-    with (directory / name).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def bits(directory):
-    """Return the weights and metrics of all runs by folder."""
-    return {
-        folder.name: (
-            (folder / "weights.npz").read_bytes(),
-            [line.rpartition(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()],
-        )
-        for folder in sorted(directory.glob("[0-9]" * 4))
-    }
+from tests.helpers.sweeps import alive, bits, rows, wait_for, workers
 
 
 def test_each_run_has_the_files_and_bits_of_a_single_run(experiment):
@@ -371,35 +354,3 @@ def test_shard_of_another_sweep_is_rejected(experiment):
     Path("full/other.txt").touch()
     with pytest.raises(ConfigError, match="is not empty and not a sweep folder"):
         sweep(path, out="full", shard=(1, 2))
-
-
-# -- helpers ------------------------------------------------------------------------------------------
-
-
-def wait_for(condition, process=None):
-    """Wait until a condition holds, for at most a minute."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        assert process is None or process.poll() is None, process.communicate()
-        time.sleep(0.01)
-
-
-def workers(parent):
-    """Return the worker processes of a sweep."""
-    pids = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            status, words = (folder / "status").read_text(), (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if f"PPid:\t{parent}\n" in status and b"spawn_main" in words:
-            pids.append(int(folder.name))
-    return pids
-
-
-def alive(pid):
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False

@@ -24,7 +24,7 @@ def file(tmp_path):
     rows = [EpochRows.of_epoch(epoch, row) for epoch, row in enumerate(ROWS)]
     lines = [line for row in rows for line in format_rows(COLUMNS, row)]
     path = tmp_path / "metrics.csv"
-    path.write_bytes(format_header(COLUMNS) + "".join(lines).encode())
+    path.write_bytes(format_header(COLUMNS) + b"".join(lines))
     return path
 
 

@@ -9,7 +9,7 @@ from cpython.buffer cimport PyBUF_ND, PyBuffer_FillInfo, PyBuffer_Release, PyObj
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from threading import get_ident
 

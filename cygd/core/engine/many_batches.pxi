@@ -13,6 +13,14 @@ cdef inline void interleave(const real **rows, Py_ssize_t n, Py_ssize_t networks
             out[i * networks + k] = rows[k][i]
 
 
+cdef inline bint same_step(const member_t *a, const double *carried, const member_t *b) noexcept nogil:
+    """Return whether the scalars of b's step are those of a, which carried these numbers."""
+    return (a.rate == b.rate and a.step[0] == b.step[0]
+            and memcmp(a.optimizer_parameters, b.optimizer_parameters,
+                       MAX_OPTIMIZER_PARAMETERS * sizeof(double)) == 0
+            and memcmp(carried, b.carried, 4 * sizeof(double)) == 0)
+
+
 cdef class ManyBatches(ManyLanes):
     """Trains many networks on a batch of each."""
 
@@ -199,10 +207,15 @@ cdef class ManyBatches(ManyLanes):
                 self.penalizes + index * networks, self.g + start, layer.n_in * layer.n_out, networks)
 
     cdef void compute_scalars(self) noexcept nogil:
-        """Begin the step of every optimizer: count it and compute its scalars."""
+        """Begin the step of every optimizer: count it and compute its scalars.
+
+        They cost powers, and neighbors with the same numbers share them.
+        """
         cdef double s[8]
+        cdef double carried[4]                          # by the network of `s`, before this step
         cdef Py_ssize_t k, networks = self.networks
         cdef member_t *member
+        cdef member_t *last = NULL
         cdef int i
         if self.steady and self.batches > 1:    # not the first step of an optimizer
             self.steady_steps += 1
@@ -212,8 +225,13 @@ cdef class ManyBatches(ManyLanes):
             if k < self.n_lanes:
                 member = &self.members[self.lanes[k]]
                 member.step[0] += 1
-                self.optimizer.compute_scalars(member.optimizer_parameters, member.rate, member.step[0],
-                                               member.carried, s)
+                if last != NULL and same_step(last, carried, member):
+                    memcpy(member.carried, last.carried, sizeof(carried))
+                else:
+                    last = member
+                    memcpy(carried, member.carried, sizeof(carried))
+                    self.optimizer.compute_scalars(member.optimizer_parameters, member.rate, member.step[0],
+                                                   member.carried, s)
             for i in range(8):
                 self.scalars[i * networks + k] = <real> s[i]
 

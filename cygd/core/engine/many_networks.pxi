@@ -4,6 +4,8 @@
 # Parameters and optimizer states are interleaved for the time of a call (many_lanes.pxi), and copied back to
 # a network when it is measured or ends. A batch of all networks is one pass (many_batches.pxi).
 #
+# Blocks of networks, each of which has a ManyTrainer, run in threads of their own (`run_many`).
+#
 # Whatever a network alone computes in another way than as one chunk of `run_chunk` is not supported here:
 # `many_bytes` says so, and the caller trains these networks one after the other.
 
@@ -53,8 +55,15 @@ def optimizer_form(component):
     return component.kernel, entry.selector < 0 or <real> s[entry.selector] == 0
 
 
+cdef enum:
+    THREADS_FLOPS = 4000000             # of a call: about a millisecond, for which a second thread pays
+
+
 cdef class ManyTrainer(ManyBatches):
     """Run epochs of updates of many networks side by side, each with the bits of its own `Trainer`."""
+    cdef job_t recording                # in which recorders measure
+    cdef Accumulators accumulators      # of a call
+    cdef Py_ssize_t n_epochs            # of a call
 
     cdef void train_epoch(self) noexcept nogil:
         """Run one epoch of the networks in the lanes."""
@@ -85,7 +94,7 @@ cdef class ManyTrainer(ManyBatches):
         for k in range(self.n_states):
             self.engine.kernels.many_infinite(self.state[self.states[k]], self.infinite, n, self.networks)
 
-    cdef bint finish_epoch(self, Py_ssize_t k, long long steps, job_t *job) noexcept nogil:
+    cdef bint finish_epoch(self, Py_ssize_t k, long long steps, job_t *job, double at) noexcept nogil:
         """Complete or undo the epoch of a lane and record it; return whether the network goes on."""
         cdef member_t *member = &self.members[self.lanes[k]]
         cdef double loss = self.epoch_loss[k]
@@ -101,34 +110,45 @@ cdef class ManyTrainer(ManyBatches):
             return True
         if (<Recorder> member.recorder).reads_next():
             self.scatter_parameters(k)
-        return not (<Recorder> member.recorder).record(job, loss, member.rate)
+        return not (<Recorder> member.recorder).record(job, loss, member.rate, at)
 
-    cdef void run_epochs(self, Py_ssize_t n, job_t *job) noexcept nogil:
-        """Run at most n epochs of every network, then copy all of them back."""
+    cdef void run_epochs(self, int *stopped) noexcept nogil:
+        """Run the epochs of a call for every network, then copy all of them back.
+
+        `stopped` is shared with other trainers, which end after an epoch if one of them was interrupted.
+        """
+        cdef job_t *job = &self.recording
         cdef Py_ssize_t epoch, k, n_ended
         cdef long long steps = (self.job.n_rows + self.job.batch_size - 1) // self.job.batch_size
         cdef member_t *member
+        cdef double at
         self.gather()
-        for epoch in range(n):
+        for epoch in range(self.n_epochs):
+            if load_int(stopped):
+                break
             self.train_epoch()
             if self.job.status != RUNNING:
+                store_int(stopped, 1)
                 for k in range(self.n_lanes):
                     self.restore(k)
                 return
             self.find_infinite()
             n_ended = 0
+            at = now()                                  # one clock for all of them
             for k in range(self.n_lanes):
                 member = &self.members[self.lanes[k]]
                 if job.status != RUNNING:               # a measurement was interrupted
                     self.restore(k)
                     member.running = False
-                elif not self.finish_epoch(k, steps, job):
+                elif not self.finish_epoch(k, steps, job, at):
                     if member.status == RUNNING:
                         self.scatter(k)
                     member.running = False
                     n_ended += 1
                 member.losses += 1
             self.job.status = job.status
+            if job.status != RUNNING:
+                store_int(stopped, 1)
             if n_ended:
                 self.close_ranks()
             if self.n_lanes == 0 or self.job.status != RUNNING:
@@ -148,32 +168,18 @@ cdef class ManyTrainer(ManyBatches):
         else:
             self.n_lanes = 0
 
-    def run(self, list indices, list learning_rates, list recorders):
-        """Run epochs of some of the networks without the GIL.
+    cdef double flops(self):
+        """Return about how many operations the epochs of a call take."""
+        return self.engine.row_flops * self.job.n_rows * self.n_members * self.n_epochs
 
-        Parameters
-        ----------
-        indices : list of int
-            Which of the networks.
-        learning_rates : list of list of float
-            The rate of each epoch, for each of them; equally many.
-        recorders : list of Recorder or None
-            Each records the epochs of its network and may end them.
-
-        Returns
-        -------
-        list of bool
-            Whether the next epoch of each network diverged. The parameters are those after the last
-            complete, finite epoch, even if an exception is raised; so are the attributes of the trainers.
-        """
-        cdef Py_ssize_t n = len(learning_rates[0]), k, e
+    cdef begin(self, list indices, list learning_rates, list recorders):
+        """Prepare a call."""
+        cdef Py_ssize_t n = len(learning_rates[0]) if learning_rates else 0, k, e
         cdef int n_accumulators = 1
         cdef Py_ssize_t chunk_rows = WIDTH
         cdef Trainer trainer
         cdef Recorder recorder
-        cdef Accumulators accumulators
         cdef member_t *member
-        cdef job_t job = self.job       # in which recorders measure
         for k in range(self.n_members):
             self.members[k].running = False
         for index, rates, recorder in zip(indices, learning_rates, recorders, strict=True):
@@ -197,13 +203,74 @@ cdef class ManyTrainer(ManyBatches):
                 recorder.begin_call()
                 n_accumulators = max(n_accumulators, recorder.max_accumulators)
                 chunk_rows = max(chunk_rows, recorder.max_chunk_rows)
-        accumulators = self.engine.acquire(n_accumulators, chunk_rows)
-        job.accumulators = accumulators.items
-        self.job.status = job.status = RUNNING
+        self.n_epochs = n
+        self.accumulators = self.engine.acquire(n_accumulators, chunk_rows)
+        self.recording = self.job
+        self.recording.accumulators = self.accumulators.items
+        self.job.status = self.recording.status = RUNNING
         self.job.flops_since_poll = 0
-        self.job.polled = job.polled = now()
+        self.job.polled = self.recording.polled = now()
+
+    cdef end(self):
+        """Release what `begin` has acquired."""
+        self.engine.release(self.accumulators, NULL)
+        self.accumulators = None
+
+    def run(self, list indices, list learning_rates, list recorders):
+        """Run epochs of some of the networks: `run_many` of this trainer alone."""
+        return run_many([self], [(indices, learning_rates, recorders)])[0]
+
+
+cdef void run_epochs_of(void *trainer, int *stopped) noexcept nogil:
+    (<ManyTrainer> trainer).run_epochs(stopped)
+
+
+def run_many(list trainers, list calls, int threads=1):
+    """Run epochs of several blocks of networks without the GIL.
+
+    Parameters
+    ----------
+    trainers : list of ManyTrainer
+    calls : list of tuple
+        For each of them, (indices, learning_rates, recorders): which of its networks run; for each of them
+        the rate of each epoch, equally many; and for each a Recorder, or None, which records the epochs of
+        its network and may end them.
+    threads : int
+        The maximum number of threads; results do not depend on it.
+
+    Returns
+    -------
+    list of list of bool
+        For each trainer, whether the next epoch of each network diverged. The parameters are those after the
+        last complete, finite epoch, even if an exception is raised; so are the attributes of the trainers.
+    """
+    cdef Py_ssize_t k, n = len(trainers)
+    cdef int stopped = 0
+    cdef double flops = 0
+    cdef ManyTrainer trainer
+    cdef list begun = []
+    cdef AlignedBuffer memory = AlignedBuffer(n * <Py_ssize_t> sizeof(void *))
+    cdef void **pointers = <void **> memory.start
+    try:
+        for k, (trainer, (indices, rates, recorders)) in enumerate(zip(trainers, calls, strict=True)):
+            pointers[k] = <void *> trainer              # kept alive by the list
+            trainer.begin(indices, rates, recorders)
+            begun.append(trainer)
+            flops += trainer.flops()
+        threads = 1 if forked or flops < THREADS_FLOPS else min(threads, <int> n)
         with nogil:
-            self.run_epochs(n, &job)
-        self.engine.release(accumulators, NULL)
-        raise_errors(&self.job, self.engine.errors)
-        return [self.members[<Py_ssize_t> index].status == DIVERGED for index in indices]
+            if threads == 1:
+                for k in range(n):
+                    run_epochs_of(pointers[k], &stopped)
+            else:
+                for k in prange(n, num_threads=threads, schedule="dynamic", chunksize=1):
+                    run_epochs_of(pointers[k], &stopped)
+    finally:
+        for trainer in begun:
+            trainer.end()
+    for trainer in trainers:
+        raise_errors(&trainer.job, trainer.engine.errors)
+    return [
+        [(<ManyTrainer> trainer).members[<Py_ssize_t> index].status == DIVERGED for index in call[0]]
+        for trainer, call in zip(trainers, calls)
+    ]

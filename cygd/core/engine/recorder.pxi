@@ -166,8 +166,8 @@ cdef class Recorder:
         """Return whether recording the next epoch reads the parameters."""
         return self.hashed or self.is_due(self.epoch + 1)
 
-    cdef bint record(self, job_t *job, double loss, double learning_rate) noexcept nogil:
-        """Add the row of the epoch that is complete; return whether to end the call."""
+    cdef bint record(self, job_t *job, double loss, double learning_rate, double at=0) noexcept nogil:
+        """Add the row of the epoch that is complete, now or at a time; return whether to end the call."""
         cdef long long epoch = self.epoch + 1
         cdef Py_ssize_t k, n = self.table.shape[1]
         cdef double *row = &self.table[self.n_rows, 0]
@@ -179,7 +179,7 @@ cdef class Recorder:
             job.status = self.measure(job.accumulators, &job.polled, row)
             if job.status != RUNNING:
                 return True
-        t = now()
+        t = at if at > 0 else now()
         row[n - 3], row[n - 2] = loss, learning_rate
         row[n - 1] = rint((t - self.began) * 1e3) * 1e-6        # whole microseconds are shorter in files
         self.measured[self.n_rows] = measured

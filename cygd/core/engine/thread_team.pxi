@@ -5,7 +5,7 @@
 # single-threaded and retries the team with exponential backoff. Results are unaffected, to the bit.
 
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport parallel, threadid
+from cython.parallel cimport parallel, prange, threadid
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 import os

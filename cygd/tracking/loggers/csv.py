@@ -66,8 +66,7 @@ class CsvLogger:
         """Write the rows of consecutive epochs."""
         if self._file is None:
             return
-        *lines, line = format_rows(self._columns, rows)
-        earlier, last = "".join(lines).encode(), line.encode()
+        earlier, last = format_rows(self._columns, rows)
         before = self._last.after.extend(earlier)
         try:
             self._file.write(earlier + last)

@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from cygd.core import csv_rows
+
 if TYPE_CHECKING:
     from cygd.network.epoch_rows import EpochRows
     from cygd.tracking.results import Result, Run
@@ -43,8 +45,7 @@ class WeightHashLogger:
     def cygd_epochs_end(self, run: Run, rows: EpochRows) -> None:
         """Write the rows of consecutive epochs."""
         if self._file is not None:
-            hashes = enumerate(rows.hashes.tolist(), rows.first)
-            self._file.write(b"".join([b"%d,%08x\n" % row for row in hashes]))
+            self._file.write(csv_rows.format_hashes(rows.first, rows.hashes))
 
     def flush(self) -> None:
         """Flush the rows written so far, so that a killed run keeps them."""
