@@ -14,6 +14,8 @@ NAMES = (
     "instructions",
     "experiments",
     "networks",
+    "many_networks",
+    "epochs",
     "regression",
     "samples",
     "products",

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Case"]
+__all__ = ["MANY", "Case"]
+
+MANY = 64  # networks that are trained at once in `benchmarks.many_networks`
 
 Array = NDArray[Any]
 
@@ -71,9 +73,9 @@ class Case:
         y = np.tanh(x[:, :1] + 0.1 * rng.normal(size=(self.rows, self.widths[-1])))
         return x, y.astype(np.float32)
 
-    def parameters(self) -> list[tuple[Array, Array]]:
-        """Return the weights (inputs, units) and biases (units,) of each layer."""
-        rng = np.random.default_rng(2)
+    def parameters(self, network: int = 0) -> list[tuple[Array, Array]]:
+        """Return the weights (inputs, units) and biases (units,) of each layer, for one of many networks."""
+        rng = np.random.default_rng(2 + network)
         parameters = []
         for n_in, n_out in zip(self.widths, self.widths[1:], strict=False):
             w = rng.normal(size=(n_in, n_out)) * np.sqrt((2 if self.activation == "relu" else 1) / n_in)

@@ -8,19 +8,23 @@ from cygd.components import Optimizer, resolve
 from cygd.network import recording, training
 
 
+def build_network(case: Case, number: int = 0) -> Network:
+    """Return the network of a case, one of many, with its initial weights."""
+    hidden = [(units, case.activation) for units in case.widths[1:-1]]
+    last = (case.widths[-1], "softmax" if case.softmax else "identity")
+    loss = "cross_entropy" if case.softmax else "mse"
+    network = Network(case.widths[0], [*hidden, last], loss=loss, dtype="float32")
+    for w, b, (given, shift) in zip(network.weights, network.biases, case.parameters(number), strict=True):
+        assert b is not None
+        w[...], b[...] = given, shift
+    return network
+
+
 class Training:
     """A network in training."""
 
     def __init__(self, case: Case, threads: int) -> None:
-        hidden = [(units, case.activation) for units in case.widths[1:-1]]
-        last = (case.widths[-1], "softmax" if case.softmax else "identity")
-        loss = "cross_entropy" if case.softmax else "mse"
-        self.network = Network(case.widths[0], [*hidden, last], loss=loss, dtype="float32")
-        for w, b, (given, shift) in zip(
-            self.network.weights, self.network.biases, case.parameters(), strict=True
-        ):
-            assert b is not None
-            w[...], b[...] = given, shift
+        self.network = build_network(case)
         self.x, self.y = case.data()
         self.case, self.threads = case, threads
         optimizer = resolve("optimizer", {"name": case.optimizer, "learning_rate": case.learning_rate})
@@ -45,10 +49,14 @@ class Training:
 
 def build(case: Case, threads: int) -> Training:
     """Return the training of a case."""
-    # fit evaluates the loss over all rows after its last epoch, which the peers do not
+    skip_last_evaluation()
+    return Training(case, threads)
+
+
+def skip_last_evaluation() -> None:
+    """Keep `fit` from evaluating the loss over all rows after its last epoch, as the peers do not."""
     recording.Recording.prepare = _prepare_without_last  # type: ignore[method-assign]
     training.TrainingLoop.finish = lambda loop: loop.history  # type: ignore[method-assign]
-    return Training(case, threads)
 
 
 _prepare = recording.Recording.prepare

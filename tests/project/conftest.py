@@ -11,11 +11,13 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 NAMES = [
     "cases",
     "charts",
+    "epochs",
     "experiments",
     "instructions",
     "jobs.common",
     "levels",
     "load",
+    "many_networks",
     "measure",
     "networks",
     "peaks",

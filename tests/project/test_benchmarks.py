@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cygd.network import training
+from cygd.network import recording, training
 
 
 @pytest.fixture
 def restore_final_evaluation(monkeypatch):
-    """Undo the patch by which `peers.ours` skips the evaluation of the loss at the end of `fit`."""
+    """Undo the patches by which `peers.ours` skips the evaluation of the loss at the end of `fit`."""
     monkeypatch.setattr(training.TrainingLoop, "finish", training.TrainingLoop.finish)
+    monkeypatch.setattr(recording.Recording, "prepare", recording.Recording.prepare)
 
 
 def check_section(section, tables):
@@ -162,6 +163,31 @@ def test_products_section(benchmarks):
     section = benchmarks.products.run(quick=True, sizes=(32,))
     check_section(section, 1)
     assert [row[1] for row in section.tables[0].rows] == ["32"] * len(section.tables[0].rows)
+
+
+@pytest.mark.parametrize("peer", ["ours_many:alone", "jax_vmap"])
+def test_many_networks_reach_the_same_loss(peer, benchmarks, restore_final_evaluation):
+    if peer.startswith("jax"):
+        pytest.importorskip("jax")
+    name, _, form = peer.partition(":")
+    case, options = small(benchmarks, learning_rate=0.05), {"form": form} if form else {}
+    together = importlib.import_module("benchmarks.peers.ours_many").build(case, 1)
+    other = importlib.import_module(f"benchmarks.peers.{name}").build(case, 1, **options)
+    for epochs in (0, 1, 3):
+        for side in (together, other):
+            if epochs:
+                side.epochs(epochs)
+        assert other.loss() == pytest.approx(together.loss(), rel=1e-4)
+
+
+def test_many_networks_section(benchmarks):
+    check_section(benchmarks.many_networks.run(quick=True), 1)
+
+
+def test_epochs_section(benchmarks):
+    section = benchmarks.epochs.run(quick=True, runs=2)
+    check_section(section, 2)
+    assert [row[1] for row in section.tables[1].rows] == ["1", "2"] * 2
 
 
 def test_scaling_section(benchmarks):
