@@ -61,7 +61,8 @@ def run(quick: bool = False, runs: int = 0) -> Section:
     with tempfile.TemporaryDirectory() as folder:
         for name, count, most, side in EXPERIMENTS[:1] if quick else EXPERIMENTS:
             progress(name)
-            comparison = _epochs(Path(folder), name, count // 20 if quick else count, 2 if quick else 9)
+            count = count // 20 if quick else count
+            comparison = _epochs(Path(folder), name, count, 2 if quick else 9)
             ratio = comparison[side].ratios[SHIPPED]
             cells = [ratio_cell(comparison[other], SHIPPED) for other in (BARE, PLAIN)]
             cells += [ratio_cell(comparison[SHIPPED], other) for other in (LOGGER, METRIC)]
