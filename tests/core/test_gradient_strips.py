@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from cygd import Network
+from cygd import Activation, Network
 from tests.helpers.reference import Reference
 from tests.helpers.ulp import needs_both_fused_levels, same_at_both_levels
 
@@ -131,6 +131,38 @@ def test_rows_without_weight_take_no_part_whatever_they_hold(dtype, threads):
         other.fit(x[kept], y[kept], epochs=2, batch_size="full", shuffle=False, threads=threads)
         tolerance = 1e-12 if dtype == "float64" else 1e-5
         np.testing.assert_allclose(net.parameters, other.parameters, rtol=tolerance, atol=tolerance)
+
+
+@both_types
+def test_every_layer_is_updated_where_the_last_chunk_has_few_rows(dtype):
+    """More chunks than are kept at once, and the last one is a small batch by itself."""
+    layers = [(256, "tanh"), (256, "tanh"), (3, "identity")]
+    rng = np.random.default_rng(0)
+    for rows in (9 * 64, 9 * 128):
+        for n in range(rows - 127, rows + 1, 7):
+            net = Network(300, layers, loss="mse", dtype=dtype, seed=3)
+            x, y = rng.normal(size=(n, 300)) / 4, rng.normal(size=(n, 3))
+            _, gradient = net.gradient(x, y)
+            expected = net.parameters - net.parameters.dtype.type(0.5) * gradient
+            net.fit(x, y, optimizer="sgd", learning_rate=0.5, epochs=1, batch_size="full", shuffle=False)
+            _, reference = Reference(Network(300, layers, loss="mse", dtype=dtype, seed=3)).gradient(x, y)
+            np.testing.assert_allclose(gradient, reference, rtol=2e-5, atol=2e-5 * np.abs(reference).max())
+            np.testing.assert_allclose(net.parameters, expected, rtol=1e-5, atol=1e-6)
+
+
+@both_types
+def test_every_layer_is_updated_in_small_batches_with_functions_in_python(dtype):
+    tanh = Activation("own", function=np.tanh, derivative=lambda h: 1 - np.tanh(h) ** 2)
+    built_in, own = (
+        Network(400, [(100, f), (90, f), (3, "identity")], loss="mse", dtype=dtype, seed=3)
+        for f in ("tanh", tanh)
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 400)) / 4, rng.normal(size=(5, 3))
+    for net in (built_in, own):
+        net.fit(x, y, optimizer="sgd", learning_rate=0.5, epochs=2, batch_size="full", shuffle=False)
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(own.parameters, built_in.parameters, rtol=tolerance, atol=tolerance)
 
 
 def test_a_diverging_batch_leaves_the_epoch_before():

@@ -147,6 +147,7 @@ cdef void run_strips(Engine engine, Optimizer optimizer, job_t *job, int thread,
     cdef span_t span = whole_chunk(job, first_chunk)
     cdef layer_t *layer
     cdef Py_ssize_t index = 0, first = 0, n_strips, strip, own = 0
+    cdef bint is_updated = span.accumulator.fused_parameters != NULL       # by small_batch_errors
     cdef Py_ssize_t k = fetch_add(&job.n_claimed_strips)
     while index < engine.n_layers:
         layer = &engine.layers[index]
@@ -156,7 +157,7 @@ cdef void run_strips(Engine engine, Optimizer optimizer, job_t *job, int thread,
             first += n_strips
             index += 1
             continue
-        if not (job.fused_update and index and is_small_batch(layer, &span)):     # else it is updated already
+        if not (is_updated and index and is_small_batch(layer, &span)):
             run_strip(engine, optimizer, job, thread, first_chunk, index, (k - first) * strip, strip)
         if not index and job.batch.training:        # rows of the thread's own chunk, in its own strips
             prefetch_next_batch(engine, &job.batch, thread * job.batch.chunk_rows, job.batch.chunk_rows,
