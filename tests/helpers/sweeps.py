@@ -4,6 +4,16 @@ import csv
 import time
 from pathlib import Path
 
+# runs of this experiment are trained side by side
+TWO_AT_A_TIME = """\
+name: xor
+data: {source: inline, x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [[0], [1], [1], [0]]}
+model: {layers: [4, {units: 1, activation: sigmoid}]}
+optimizer: {name: sgd, learning_rate: 0.5}
+train: {epochs: 20, batch_size: 2}
+metrics: [accuracy]
+"""
+
 
 def rows(directory, name="summary.csv"):
     with (directory / name).open(newline="") as file:

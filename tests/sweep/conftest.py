@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import cygd
+from cygd.sweep.plan import make_plan
+from cygd.sweep.tasks import Returned, Setup
+from cygd.sweep.worker import Worker
 
 XOR = """\
 name: xor
@@ -109,3 +112,24 @@ def start():
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def execute(tmp_path):
+    """Execute the runs of a sweep in this process, in one group or alone; return folder, outcomes, others."""
+
+    def run(path, overrides, *, alone=False, plugins=()):
+        name = f"sweep-{len(list(tmp_path.glob('sweep-*')))}"
+        plan = make_plan(path, overrides, plugins)
+        folder, shared = tmp_path / name, tmp_path / name / ".data"
+        shared.mkdir(parents=True)
+        folders = plan.section.runs == "folders"
+        worker = Worker(Setup(plan.base, plan.plugins, folder, shared, None, folders))
+        messages = []
+        tasks = plan.tasks()
+        for group in [[task] for task in tasks] if alone else [tasks]:
+            worker.execute(group, messages.append)
+        returned = [message for message in messages if isinstance(message, Returned)]
+        return folder, dict(sorted(m for m in messages if not isinstance(m, Returned))), returned
+
+    return run

@@ -3,33 +3,21 @@
 import errno
 import json
 import os
-import signal
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cygd
 from cygd.network import evaluation, side_by_side
-from cygd.sweep import resume, sweep
-from cygd.sweep.plan import make_plan
-from cygd.sweep.pool import TaskQueue
-from cygd.sweep.tasks import Returned, Setup, Task, kind_of
-from cygd.sweep.worker import Worker
+from cygd.sweep import sweep
+from cygd.sweep.tasks import Returned
 from cygd.tracking import checkpoints
 from cygd.tracking.directory import RunDirectory
 from cygd.tracking.loggers import CsvLogger
-from tests.helpers.sweeps import bits, rows, wait_for, workers
+from tests.helpers.sweeps import TWO_AT_A_TIME as XOR
+from tests.helpers.sweeps import bits, rows
 
-XOR = """\
-name: xor
-data: {source: inline, x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [[0], [1], [1], [0]]}
-model: {layers: [4, {units: 1, activation: sigmoid}]}
-optimizer: {name: sgd, learning_rate: 0.5}
-train: {epochs: 20, batch_size: 2}
-metrics: [accuracy]
-"""
 ROWS = """\
 name: rows
 data: {source: csv, path: rows.csv, targets: [y], scale: standard, split: {validation: 0.3}}
@@ -51,27 +39,6 @@ def sizes(monkeypatch):
     sizes, train = [], side_by_side.train
     monkeypatch.setattr(side_by_side, "train", lambda blocks: sizes.extend(map(len, blocks)) or train(blocks))
     return sizes
-
-
-@pytest.fixture
-def execute(tmp_path):
-    """Execute the runs of a sweep in this process, in one group or alone; return folder, outcomes, others."""
-
-    def run(path, overrides, *, alone=False, plugins=()):
-        name = f"sweep-{len(list(tmp_path.glob('sweep-*')))}"
-        plan = make_plan(path, overrides, plugins)
-        folder, shared = tmp_path / name, tmp_path / name / ".data"
-        shared.mkdir(parents=True)
-        folders = plan.section.runs == "folders"
-        worker = Worker(Setup(plan.base, plan.plugins, folder, shared, None, folders))
-        messages = []
-        tasks = plan.tasks()
-        for group in [[task] for task in tasks] if alone else [tasks]:
-            worker.execute(group, messages.append)
-        returned = [message for message in messages if isinstance(message, Returned)]
-        return folder, dict(sorted(m for m in messages if not isinstance(m, Returned))), returned
-
-    return run
 
 
 @pytest.fixture
@@ -392,146 +359,3 @@ def test_a_group_has_a_largest_size(execute, experiment, sizes, monkeypatch):
     monkeypatch.setattr("cygd.sweep.group.MEMORY", 20_000)  # 21 epochs of 6 numbers
     _, outcomes, [returned] = execute(experiment(text=XOR), [SEEDS])
     assert (list(outcomes), returned.most) == (list(range(4)), 4)
-
-
-# -- the queue ------------------------------------------------------------------------------------------
-
-
-def tasks_of(experiment, overrides):
-    return make_plan(experiment(text=XOR), overrides).tasks()
-
-
-def take_all(queue, n_workers):
-    """Return the sizes of groups if the workers take tasks at first together, then in turns."""
-    sizes = [len(queue.take(free, 0)) for free in range(n_workers, 0, -1) if len(queue)]
-    while len(queue):
-        sizes.append(len(queue.take(1, n_workers - 1)))
-    return sizes
-
-
-@pytest.mark.parametrize(
-    ("count", "n_workers", "sizes"),
-    [
-        (20, 2, [10, 10]),
-        (20, 3, [7, 7, 6]),
-        (20, 1, [20]),
-        (3, 8, [1, 1, 1]),
-        (150, 2, [64, 64, 16, 6]),
-        (200, 1, [64, 64, 64, 8]),
-    ],
-)
-def test_groups_leave_no_worker_without_tasks(count, n_workers, sizes, experiment):
-    queue = TaskQueue()
-    for task in tasks_of(experiment, [f"seed={','.join(map(str, range(count)))}"]):
-        queue.add([task])
-    assert take_all(queue, n_workers) == sizes
-
-
-def test_a_returned_task_comes_next(experiment):
-    queue = TaskQueue()
-    queue.add(tasks_of(experiment, ["seed=0,1,2,3,4,5"]))
-    tasks = queue.take(1, 0)
-    queue.put_back(tasks[1:], most=2)
-    assert [[task.number for task in queue.take(1, 0)] for _ in range(3)] == [[1, 2], [3, 4], [5]]
-    assert len(queue) == 0
-
-
-@pytest.mark.parametrize(
-    ("overrides", "kinds"),
-    [
-        (["seed=0,1", "optimizer.learning_rate=0.1,1"], 1),
-        (["optimizer={name: sgd, learning_rate: 0.1},{name: sgd, learning_rate: 1}"], 1),
-        (["optimizer.momentum=0,0.5,0.9"], 2),
-        (["model.layers.0.dropout=0,0.1,0.2"], 2),
-        (["model.layers.0.l1=0,0.1", "model.layers.1.l2=0,1", "train.epochs=3,4"], 1),
-        (["model.layers.0.units=3,4"], 2),
-        (["optimizer=sgd,adam", "train.batch_size=2,4"], 4),
-        (["optimizer.nesterov=true,false"], 2),
-        (["loss=mse,mae"], 2),
-        (["stop=null,{patience: 3}", "train.evaluate_every=1,2"], 1),
-    ],
-)
-def test_kinds(overrides, kinds, experiment):
-    assert len({kind_of(task) for task in tasks_of(experiment, overrides)}) == kinds
-
-
-def test_a_run_to_resume_has_no_kind():
-    assert kind_of(Task(0, 0, (), {}, "0000", resumes=True)) is None
-    assert kind_of(Task(0, 0, (), {}, "0000", alone=True)) is None
-
-
-# -- kills ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def slow(slow_experiment):
-    """Write an experiment of 8 slow runs that are trained side by side."""
-
-    def write(more="", epochs=20):
-        path = slow_experiment(f"{more}\nsweep: {{grid: {{seed: [0, 1, 2, 3, 4, 5, 6, 7]}}}}\n")
-        text = path.read_text().replace("batch_size: 1", "batch_size: 4")
-        path.write_text(text.replace("epochs: 20", f"epochs: {epochs}"))
-        return path
-
-    return write
-
-
-def has_begun(folder, checkpoint):
-    """Return whether all runs have begun; with checkpoints, whether one was written."""
-    begun = all((folder / f"{number:04d}" / "hashes.csv").exists() for number in range(8))
-    return begun and (not checkpoint or any(folder.glob("0*/checkpoints/*.npz")))
-
-
-def assert_bits_of_one_after_the_other(folder, path, tmp_path, execute):
-    (tmp_path / "fast").touch()
-    other, _, _ = execute(path, [], alone=True)
-    assert bits(folder) == bits(other)
-
-
-@pytest.mark.parametrize("checkpoint", ["", "checkpoint: {every: 2}"])
-def test_a_killed_worker(checkpoint, slow, tmp_path, start, execute):
-    path = slow(checkpoint)
-    process = start(path, "--out", "s", "--workers", 1)
-    wait_for(lambda: has_begun(tmp_path / "s", checkpoint), process)
-    for pid in workers(process.pid):
-        os.kill(pid, signal.SIGKILL)
-    (tmp_path / "fast").touch()
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert err.count("was killed by signal 9; executing it again") == 8
-    lines = [json.loads(line) for line in Path("s/runs.jsonl").read_text().splitlines()]
-    assert [line["attempts"] for line in lines] == [2] * 8
-    resumed = [
-        "resumes from epoch" in (tmp_path / "s" / f"{k:04d}" / "log.txt").read_text() for k in range(8)
-    ]
-    assert any(resumed) == bool(checkpoint)
-    assert_bits_of_one_after_the_other(tmp_path / "s", path, tmp_path, execute)
-
-
-@pytest.mark.parametrize("checkpoint", ["", "checkpoint: {every: 2}"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_sweep(number, checkpoint, slow, tmp_path, start, execute):
-    path = slow(checkpoint)
-    process = start(path, "--out", "s", "--workers", 2)
-    wait_for(lambda: has_begun(tmp_path / "s", checkpoint), process)
-    os.killpg(process.pid, number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == (130 if number == signal.SIGINT else -number)
-    assert "Traceback" not in err
-    (tmp_path / "fast").touch()
-    result = resume("s", workers=2)
-    assert [record.status for record in result.records] == ["completed"] * 8
-    assert_bits_of_one_after_the_other(tmp_path / "s", path, tmp_path, execute)
-
-
-def test_a_run_that_kills_its_worker_takes_no_other_with_it(experiment, tmp_path):
-    (tmp_path / "killer.py").write_text(
-        "import os, signal\nfrom cygd import hookimpl\n\n"
-        "@hookimpl\ndef cygd_epoch_end(run, epoch, metrics):\n"
-        "    if run.seed == 3 and epoch == 5:\n        os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    path = experiment("plugins: [killer.py]\n", XOR)
-    result = sweep(path, ["seed=0,1,2,3,4,5,6,7"], out="s", workers=1)
-    statuses = {record.run: record.status for record in result.records}
-    assert statuses == {run: "killed" if run == 3 else "completed" for run in range(8)}
-    assert {record.run: record.attempts for record in result.records} == dict.fromkeys(range(8), 2)
