@@ -14,6 +14,7 @@ import cygd
 from benchmarks import BUILT, CHECKOUT
 from benchmarks.measure import Comparison, summarize
 from benchmarks.report import Section, Table, progress, ratio_cell, verdict
+from benchmarks.startup import LOGGER
 from cygd.runner.assembly import assemble
 from cygd.runner.fit import fit_options
 
@@ -24,22 +25,10 @@ sees each epoch; and by `Network.fit` alone. The last table runs `cygd sweep` ov
 for each run. Times are medians over interleaved rounds, ratios medians over the rounds with the interquartile
 range.
 """
-PLUGIN = """
+PLUGIN = f"""{LOGGER}
+
 import numpy as np
-from cygd import Logger, Metric, hookimpl
-
-
-class Counter:
-    def __init__(self):
-        self.epochs = 0
-
-    def cygd_epoch_end(self, run, epoch, metrics):
-        self.epochs += 1
-
-
-@hookimpl
-def cygd_loggers():
-    return Logger("counter", Counter)
+from cygd import Metric
 
 
 @hookimpl
