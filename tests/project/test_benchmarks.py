@@ -114,7 +114,7 @@ def test_disturbed_peak_counts_as_share_0(benchmarks):
     case = small(benchmarks)
     for two, expected in ((1.9, ("90 %", 0.9)), (1.0, ("peak disturbed", 0.0))):
         second = case.operations / 0.9 / two  # seconds with which the share is 0.9 of two cores' peak
-        result = benchmarks.networks.Result(case, {}, {("cygd", 2): [second]}, peak={1: 1.0, 2: two})
+        result = benchmarks.networks.Result(case, None, {("cygd", 2): [second]}, peak={1: 1.0, 2: two})
         cell, share = result.share(("cygd", 2), 2)
         assert (cell, share) == (expected[0], pytest.approx(expected[1]))
 
@@ -130,13 +130,24 @@ def test_networks_list_skipped_peers(one_core, benchmarks, monkeypatch):
     monkeypatch.setattr(networks, "PEERS", peers)
     cores = benchmarks.workers.cores()[:1].copy if one_core else lambda: [0, 0]
     monkeypatch.setattr(networks, "cores", cores)
-    section = networks.run(quick=True, chosen=[(small(benchmarks), {"NumPy": 0.001, "JAX": 2})])
+    section = networks.run(quick=True, chosen=[(small(benchmarks), networks.Target(0.001, 2.0))])
     text = check_section(section, 1 if one_core else 3)
     assert "Fast: not installed" in text
     assert "Broken with 1 threads on 3-5-4-3: ModuleNotFoundError" in text
     [row] = section.tables[0].rows
     assert row[:3] == ["3-5-4-3, 8", "tanh", "sgd"]
     assert section.tables[0].head[5:] == ["NumPy", "target"]
+    assert row[-1] == "0.001 x fastest peer, 200 %: missed"
+
+
+def test_the_target_is_a_speedup_over_the_fastest_peer(benchmarks, monkeypatch):
+    networks = benchmarks.networks
+    monkeypatch.setattr(networks, "PEERS", [networks.Peer(name, name, name) for name in ("Slow", "Fast")])
+    times = {("cygd", 1): [1.0] * 3, ("Slow", 1): [9.0] * 3, ("Fast", 1): [1.2] * 3}
+    for factor, expected in ((1.15, "1.15 x fastest peer"), (1.5, "1.5 x fastest peer: missed")):
+        result = networks.Result(small(benchmarks), networks.Target(factor), times, peak={1: 1e12})
+        [row] = networks._speedup_table([result], ["Slow", "Fast"], 1).rows
+        assert row[-1] == expected
 
 
 def test_networks_require_equal_losses_and_drop_slow_peers(benchmarks, monkeypatch):
