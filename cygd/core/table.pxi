@@ -153,6 +153,7 @@ ctypedef real (*error_term_t)(void *data, Py_ssize_t row, real h, real *y_hat) n
 
 cdef struct unit_rows:
     Py_ssize_t n, d
+    bint exceeds_cache                  # all rows of the epoch together
     const real **x                      # (n + UNIT_PREFETCH_ROWS) rows of d elements; past n only prefetched
     const real *y                       # (n)
     const real *step                    # (n): the factor of -dl/dh in the update
@@ -215,7 +216,7 @@ cdef struct kernels:
     # one layer with few outputs over n rows of d elements, each at its own address and read in place
     # (kernels/single_layer.pxi). w and g are packed: (outputs, inputs), ld a multiple of WIDTH. The rows of
     # the next chunk, `next`, are prefetched: 1 / share of every WIDTH rows by the first kernel, the second
-    # half of them by the second
+    # half of them by the second; unless `next` is NULL
     # h (m, n) = w x^T [+ bias], n a multiple of WIDTH
     void (*single_layer_net_inputs)(const real *const *x, const real *const *next, Py_ssize_t share,
                                     Py_ssize_t n, Py_ssize_t d, const real *w, Py_ssize_t ldw,

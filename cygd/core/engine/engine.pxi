@@ -34,6 +34,7 @@ cdef enum:
     SMALL_BATCH_ROWS = WIDTH * 3 // 4   # at most; vectors then run along the units, in layers of
     SMALL_BATCH_WEIGHTS = 4 * 1024      # weights or more
     STRIP_INPUTS = 48                   # inputs whose gradient is computed between two prefetches
+    CACHED_BYTES = 1024 * 1024          # rows of at most this size are taken to stay in L2, not prefetched
     PREFETCH_BYTES = 512 * 1024         # of the next rows, at most: they share the cache with the blocks
     STRIP_BYTES = 16 * 1024             # of weights that are read and then updated while in L1
     FUSED_UPDATE_BYTES = 128 * 1024     # of parameters; from here on a gradient should not leave the cache
@@ -122,6 +123,11 @@ cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
 cdef inline Py_ssize_t row_index(const batch_t *batch, Py_ssize_t position) noexcept nogil:
     """Return the row of x at a position of the batch."""
     return batch.rows[batch.first + position] if batch.rows != NULL else batch.first + position
+
+
+cdef inline bint exceeds_cache(Engine engine, Py_ssize_t n_rows) noexcept nogil:
+    """Return whether so many rows of x are worth prefetching."""
+    return n_rows * engine.n_inputs * <Py_ssize_t> sizeof(real) > CACHED_BYTES
 
 
 cdef inline double mean_weight(const batch_t *batch) noexcept nogil:

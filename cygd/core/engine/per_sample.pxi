@@ -75,6 +75,7 @@ cdef void train_single_unit(Engine engine, job_t *job) noexcept nogil:
     data.layout, data.layer, data.y = layout, engine.layers, y
     data.loss_derivative, data.fused_delta = engine.loss_derivative, engine.fused_delta
     data.loss_data = engine.loss_data
+    unit.exceeds_cache = exceeds_cache(engine, job.n_rows)
     unit.d, unit.x, unit.y, unit.step, unit.h, unit.y_hat = engine.n_inputs, x, y, step, h, y_hat
     unit.w = job.parameters + engine.layers[0].w
     unit.b = job.parameters + engine.layers[0].b if engine.layers[0].b >= 0 else NULL

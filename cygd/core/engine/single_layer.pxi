@@ -116,7 +116,8 @@ cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulato
                                  Py_ssize_t index) noexcept nogil:
     """Compute chunk `index` of a batch: h = W^T x + b, y_hat = f(h), the loss, dE/dw = x delta^T."""
     cdef const real *x[MAX_CHUNK]
-    cdef const real *next[MAX_CHUNK]
+    cdef const real *following[MAX_CHUNK]
+    cdef const real **next = following if exceeds_cache(engine, batch.total_rows) else NULL
     cdef span_t span
     cdef layer_t *layer = &engine.layers[0]
     cdef const real *w = batch.parameters + layer.w
@@ -134,7 +135,8 @@ cdef void run_single_layer_chunk(Engine engine, const batch_t *batch, accumulato
     after = min(span.start + span.n, batch.n_rows - 1)
     find_rows(batch, span.start, span.n, span.rows, batch.x, d, x)
     fill_rows(batch, &span, batch.filler_x, x)
-    find_rows(batch, after, min(span.n, batch.n_rows - after), span.rows, batch.x, d, next)
+    if next != NULL:
+        find_rows(batch, after, min(span.n, batch.n_rows - after), span.rows, batch.x, d, next)
     pack_targets(engine, batch, &span)
     engine.kernels.single_layer_net_inputs(x, next, share, span.rows, d, w, padded(d), bias,
                                            block_at(&span, layer.h, layer.n_out), layer.n_out)

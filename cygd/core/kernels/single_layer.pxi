@@ -122,11 +122,13 @@ cdef void single_layer_net_inputs(const real *const *x, const real *const *next,
         while j < m:
             outputs = even_part(m - j, DOT_OUTPUTS)
             out = h + j * n + r
-            part = share if j == 0 else 0
-            if m == 1 and share == 2:
+            part = share if j == 0 and next != NULL else 0
+            if m == 1 and part == 2:
                 dot_tile(1, x + r, next + r, 2, w, ldw, d, out, n)
-            elif m == 1 and share == 1:
+            elif m == 1 and part == 1:
                 dot_tile(1, x + r, next + r, 1, w, ldw, d, out, n)
+            elif m == 1:
+                dot_tile(1, x + r, NULL, 0, w, ldw, d, out, n)
             elif outputs == 1:
                 dot_tile(1, x + r, next + r, part, w + j * ldw, ldw, d, out, n)
             elif outputs == 2:
@@ -247,15 +249,19 @@ cdef void single_layer_gradient(const real *const *x, const real *const *next, P
     cdef Py_ssize_t j, i, r = 0, outputs
     if m == 1:
         while r + GROUP <= n:
-            add_weighted_rows(GROUP, x + r, next + second_half(r), GROUP // 2, d, delta + r,
-                              accumulate or r > 0, g)
+            if next != NULL:
+                add_weighted_rows(GROUP, x + r, next + second_half(r), GROUP // 2, d, delta + r,
+                                  accumulate or r > 0, g)
+            else:
+                add_weighted_rows(GROUP, x + r, NULL, 0, d, delta + r, accumulate or r > 0, g)
             r += GROUP
         while r < n:
             add_weighted_rows(1, x + r, NULL, 0, d, delta + r, accumulate or r > 0, g)
             r += 1
         return
-    for r from 0 <= r < n by 2:
-        prefetch_read(next[second_half(r)] + d - 1, False)
+    if next != NULL:
+        for r from 0 <= r < n by 2:
+            prefetch_read(next[second_half(r)] + d - 1, False)
     for i from 0 <= i < d by GRADIENT_VECTORS * LANES:
         j = 0
         while j < m:
