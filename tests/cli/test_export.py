@@ -1,0 +1,135 @@
+"""`cygd export`: files, messages and exit codes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cygd
+from cygd.cli.main import main
+
+ROWS = "a;b;y\n1,5;u;no\n2;v;yes\n-3;u;no\n4,25;v;yes\n;u;yes\n2;;no\n"
+DATA = (
+    "{source: csv, path: t.csv, delimiter: ';', decimal: ',', targets: [y], scale: standard, missing: mean}"
+)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text(ROWS)
+    return tmp_path
+
+
+@pytest.fixture
+def train(here):
+    def run(data=DATA, layers="[3, {units: 1, activation: sigmoid}]", **options):
+        text = f"name: mine\ndata: {data}\nmodel: {{layers: {layers}}}\ntrain: {{epochs: 3}}\n"
+        (here / "e.yaml").write_text(text)
+        return cygd.run("e.yaml", **options)
+
+    return run
+
+
+@pytest.fixture
+def export(here, capsys):
+    def run(*arguments):
+        code = main(["export", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_files_are_printed_and_checked(train, export, here):
+    train()
+    assert export("mine", "-o", "m.json", "--check") == (
+        0,
+        "m.json\n",
+        "checked 6 training rows: the same bits, the same classes\n",
+    )
+    assert json.loads((here / "m.json").read_text())["targets"]["classes"] == ["no", "yes"]
+
+
+def test_format_of_the_option(train, export):
+    result = train()
+    assert export(result.directory, "-o", "weights", "--format", "npz")[:2] == (0, "weights\n")
+    np.testing.assert_array_equal(np.load("weights")["w0"], result.model.network.weights[0])
+
+
+def test_held_out_rows_are_checked(train, export, here):
+    (here / "t.csv").write_text(ROWS + "1;u;no\n2;v;yes\n0;u;no\n1;v;yes\n" * 5)
+    train(DATA.replace("targets", "split: {test: 0.3, validation: 0.2}, targets"))
+    assert "checked 8 test rows" in export("mine", "-o", "test.npz", "--check")[2]
+    train(DATA.replace("targets", "split: {validation: 0.2}, targets"))
+    assert "checked 5 validation rows" in export("mine", "-o", "validation.npz", "--check")[2]
+    (here / "v.csv").write_text("a;b;y\n7;v;no\n")
+    train(DATA.replace("targets", "test: {path: v.csv}, targets"))
+    assert "checked 1 test row:" in export("mine", "-o", "file.npz", "--check")[2]
+
+
+def test_difference_fails_the_check(train, export, monkeypatch):
+    from cygd.export import weights
+
+    train()
+    read = weights.read
+    monkeypatch.setattr(weights, "read", lambda path: {**read(path), "b1": np.array([1e3])})
+    code, out, err = export("mine", "-o", "m.npz", "--check")
+    assert (code, out) == (1, "m.npz\n")
+    assert err.startswith("error: checked 6 training rows: the largest difference is 0.")
+    assert ", in y=yes, another class in " in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "error: expected one run, got 0\nhint: cygd export RUN -o FILE"),
+        (("mine", "mine", "-o", "m.npz"), "error: expected one run, got 2"),
+        (("mine",), "error: expected a file after -o"),
+        (("nobody", "-o", "m.npz"), "error: unknown run 'nobody'\nhint: runs/ contains mine\n"),
+        (("mine", "-o", "m.text"), "error: cannot tell a format from the name 'm.text'"),
+        (("mine", "-o", "m.npz", "--format", "jsn"), "error: unknown format 'jsn'\nhint: did you mean"),
+        (("mine", "-o", "t.csv", "--format", "npz"), "error: t.csv already exists and is not overwritten"),
+        (("mine", "-o", "no/m.npz"), "error: cannot write no/m.npz: No such file or directory"),
+        (("mine", "-o", "m.npz", "--matrix"), "error: matrix: the format npz has one form of its inputs"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(train, export, here, arguments, message):
+    train()
+    code, out, err = export(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(message)
+    assert not Path("m.npz").exists()
+
+
+def test_folder_that_is_no_run(export, here):
+    (here / "folder").mkdir()
+    code, _, err = export("folder", "-o", "m.npz")
+    assert (code, err) == (
+        2,
+        "error: unknown run 'folder'\nhint: name the folder that `cygd run` printed\n",
+    )
+
+
+def test_diverged_run_is_refused(train, export):
+    result = train()
+    file = result.directory / "result.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "status": "diverged"}))
+    code, _, err = export("mine", "-o", "m.npz")
+    assert code == 2
+    assert "diverged, so its weights predict nothing\nhint: train it again with a smaller" in err
+    file.write_text(json.dumps({**json.loads(file.read_text()), "status": "interrupted"}))
+    code, _, err = export("mine", "-o", "m.npz")
+    assert code == 0
+    assert err.startswith("warning: the run in ")
+
+
+def test_no_usable_row_to_check(train, export, here):
+    result = train(DATA.replace(", missing: mean", ", missing: drop"))
+    config = result.directory / "config.yaml"
+    (here / "v.csv").write_text("a;b;y\n7;w;no\n")
+    config.write_text(config.read_text().replace("data:\n", f"data:\n  test: {{path: {here / 'v.csv'}}}\n"))
+    code, out, err = export("mine", "-o", "m.npz", "--check")
+    assert (code, out) == (2, "m.npz\n")
+    assert err.startswith("error: no row of the data can be predicted")
