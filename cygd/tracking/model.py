@@ -96,7 +96,8 @@ class Model:
         path : path
             The file; an existing one is replaced.
         format : str, optional
-            The name of the format, by default the one of the suffix: .npz, .safetensors, .json.
+            The name of the format, by default the one of the suffix: .c,
+            .npz, .safetensors, .json.
         matrix : bool
             For ONNX: take one matrix of all columns instead of one input per column.
 

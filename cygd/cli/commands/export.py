@@ -26,7 +26,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--out",
         metavar="FILE",
-        help="the new file: .npz, .safetensors or .json",
+        help="the new file: .c, .npz, .safetensors or .json",
     )
     parser.add_argument("--format", metavar="F", help="the format, if the suffix does not say it")
     parser.add_argument(
