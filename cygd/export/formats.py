@@ -41,6 +41,7 @@ class ExportFormat:
 
 
 FORMATS = (
+    ExportFormat("onnx", (".onnx",), "cygd.export.onnx", "a graph for onnxruntime", takes_matrix=True),
     ExportFormat("c", (".c", ".h"), "cygd.export.c99", "source and header in C99"),
     ExportFormat("npz", (".npz",), "cygd.export.weights", "NumPy arrays w0, b0, ... and metadata"),
     ExportFormat("safetensors", (".safetensors",), "cygd.export.safetensors", "the same as safetensors"),

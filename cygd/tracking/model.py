@@ -96,10 +96,10 @@ class Model:
         path : path
             The file; an existing one is replaced.
         format : str, optional
-            The name of the format, by default the one of the suffix: .c,
+            The name of the format, by default the one of the suffix: .onnx, .c,
             .npz, .safetensors, .json.
         matrix : bool
-            For ONNX: take one matrix of all columns instead of one input per column.
+            For .onnx: take one matrix of all columns instead of one input per column.
 
         Raises
         ------

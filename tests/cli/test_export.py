@@ -1,6 +1,7 @@
 """`cygd export`: files, messages and exit codes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import cygd
 from cygd.cli.main import main
+from cygd.core import dispatch
 
 ROWS = "a;b;y\n1,5;u;no\n2;v;yes\n-3;u;no\n4,25;v;yes\n;u;yes\n2;;no\n"
 DATA = (
@@ -50,6 +52,56 @@ def test_files_are_printed_and_checked(train, export, here):
         "checked 6 training rows: the same bits, the same classes\n",
     )
     assert json.loads((here / "m.json").read_text())["targets"]["classes"] == ["no", "yes"]
+
+
+@pytest.mark.parametrize("options", [[], ["model.dtype=float32"]], ids=["float64", "float32"])
+def test_c_is_compiled_to_be_checked(train, export, options, here):
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        pytest.skip("no C compiler is installed")
+    train(overrides=options)
+    code, out, err = export("mine", "-o", "m.c", "--check")
+    assert (code, out) == (0, "m.c\nm.h\n")
+    assert err.startswith("checked 6 training rows: ")
+    if {"v3", "v4"} & {dispatch.level()}:
+        assert err == "checked 6 training rows: the same bits, the same classes\n"
+    (here / "m.c").unlink()
+    assert export("mine", "-o", "m.c")[2].startswith("error: m.h already exists and is not overwritten")
+
+
+def test_compiler_that_fails_is_quoted(train, export, monkeypatch):
+    train()
+    monkeypatch.setenv("CC", "false")
+    code, out, err = export("mine", "-o", "m.c", "--check")
+    assert (code, out) == (2, "m.c\nm.h\n")
+    assert err.startswith("error: false -std=c99 -O2 -fPIC -shared m.c -o ")
+
+
+def test_onnx_is_run_to_be_checked(train, export):
+    pytest.importorskip("onnxruntime")
+    train()
+    code, out, err = export("mine", "-o", "m.onnx", "--check")
+    assert (code, out) == (0, "m.onnx\n")
+    assert err.startswith("checked 6 training rows: ")
+    assert err.endswith("the same classes\n")
+    code, _, err = export("mine", "-o", "x.onnx", "--matrix")
+    assert code == 2
+    assert err.startswith("error: matrix: the column 'b' holds texts, and a matrix holds numbers\nhint: ")
+
+
+def test_activation_of_a_plugin_is_refused_by_name(train, export, here):
+    (here / "mine.py").write_text(
+        "from cygd import Activation, hookimpl\n\n@hookimpl\ndef cygd_activations():\n"
+        "    yield Activation('square', lambda h: h * h, lambda h: 2 * h)\n"
+    )
+    train(layers="[{units: 3, activation: square}, {units: 1, activation: sigmoid}]", plugins=["mine.py"])
+    for name, format in (("m.c", "C"), ("m.onnx", "ONNX")):
+        code, out, err = export("mine", "-o", name)
+        assert (code, out) == (2, "")
+        message = (
+            f"error: the activation 'square' of plugin 'mine' is a Python function, which {format} cannot"
+        )
+        assert message in err
+    assert export("mine", "-o", "m.npz", "--check")[0] == 0
 
 
 def test_format_of_the_option(train, export):

@@ -26,13 +26,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--out",
         metavar="FILE",
-        help="the new file: .c, .npz, .safetensors or .json",
+        help="the new file: .onnx, .c, .npz, .safetensors or .json",
     )
     parser.add_argument("--format", metavar="F", help="the format, if the suffix does not say it")
     parser.add_argument(
         "--matrix",
         action="store_true",
-        help="for ONNX: one matrix of all columns instead of one input per column",
+        help="for .onnx: one matrix of all columns instead of one input per column",
     )
     parser.add_argument(
         "--check", action="store_true", help="run the file on the test rows of the run, and compare"
