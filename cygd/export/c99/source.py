@@ -130,7 +130,7 @@ class CModel:
 
     def _stack_bytes(self) -> int:
         widest = max(layer.units for layer in self.network.layers)
-        size = self.dtype.itemsize * (len(self.preprocessing.features) + 2 * widest + 16)
+        size = self.dtype.itemsize * (len(self.preprocessing.features) + 2 * widest + 64)
         return size + 256  # of the registers and local variables of the functions
 
     # -- source ---------------------------------------------------------------------------------------
