@@ -68,6 +68,19 @@ def test_c_is_compiled_to_be_checked(train, export, options, here):
     assert export("mine", "-o", "m.c")[2].startswith("error: m.h already exists and is not overwritten")
 
 
+def test_pair_is_written_as_a_whole_or_not_at_all(train, export, here, monkeypatch):
+    from cygd.cli.commands import export as command
+
+    train()
+    monkeypatch.setattr(command, "check_not_existing", lambda files: None)
+    (here / "m.h").write_text("mine")
+    code, out, err = export("mine", "-o", "m.c")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: cannot write m.h: File exists")
+    assert not (here / "m.c").exists()
+    assert (here / "m.h").read_text() == "mine"
+
+
 def test_compiler_that_fails_is_quoted(train, export, monkeypatch):
     train()
     monkeypatch.setenv("CC", "false")
@@ -139,6 +152,7 @@ def test_difference_fails_the_check(train, export, monkeypatch):
         ((), "error: expected one run, got 0\nhint: cygd export RUN -o FILE"),
         (("mine", "mine", "-o", "m.npz"), "error: expected one run, got 2"),
         (("mine",), "error: expected a file after -o"),
+        (("mine", "-o", "-", "--format", "json"), "error: expected a file after -o"),
         (("nobody", "-o", "m.npz"), "error: unknown run 'nobody'\nhint: runs/ contains mine\n"),
         (("mine", "-o", "m.text"), "error: cannot tell a format from the name 'm.text'"),
         (("mine", "-o", "m.npz", "--format", "jsn"), "error: unknown format 'jsn'\nhint: did you mean"),

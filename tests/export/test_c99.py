@@ -349,6 +349,11 @@ def test_functions_are_named_like_the_file(name, function, tmp_path):
     run_checked("gcc", "-std=c99", "-c", files[0], "-o", tmp_path / "m.o")
 
 
+def test_name_that_c_cannot_include_is_refused(tmp_path):
+    with pytest.raises(ExportError, match="expected a file name that C can include, without quotes"):
+        model_of(random_network([1, 1], "float64")).export(tmp_path / 'a"b.c')
+
+
 @pytest.mark.parametrize("flag", ["-ffast-math", "-mfpmath=387"])
 def test_flags_that_change_results_are_refused_by_the_compiler(flag, tmp_path):
     source, _ = model_of(random_network([1, 1], "float64")).export(tmp_path / "m.c")

@@ -238,9 +238,26 @@ def test_matrix_of_texts_is_refused(tmp_path):
         mixed_model().export(tmp_path / "m.onnx", matrix=True)
 
 
-def test_column_with_the_name_of_an_output_is_refused(tmp_path):
-    model = Model(random_network([1, 1], "float64"), Preprocessing((InputColumn("label"),), ("y",)))
-    with pytest.raises(ExportError, match="the column 'label' has the name of an output"):
+def test_columns_may_have_any_name(tmp_path):
+    names = ["sub", "div", "cast", "constant", "w0", "X", " ", "a/b:c", "ü", "gemm", "labelencoder"]
+    parts = [
+        InputColumn(name, shift=1.0, scale=2.0) if i % 2 else InputColumn(name, categories=("u", "v"))
+        for i, name in enumerate(names)
+    ]
+    model = Model(Network(17, [2], seed=0), Preprocessing(tuple(parts), ("y", "z")))
+    rows = {name: ["u", "v"] if i % 2 == 0 else [0.5, 3.0] for i, name in enumerate(names)}
+    file = tmp_path / "m.onnx"
+    found = check_export(model, find_format(file), model.export(file), Table.from_mapping(rows, names))
+    assert found.agrees
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("label", "a column has the name of an output: 'label'"), ("", "a column has no name")],
+)
+def test_column_that_cannot_be_an_input_is_refused(name, message, tmp_path):
+    model = Model(random_network([1, 1], "float64"), Preprocessing((InputColumn(name),), ("y",)))
+    with pytest.raises(ExportError, match=f"{message}\nhint: --matrix takes all columns as one input"):
         model.export(tmp_path / "m.onnx")
     assert session_of(model, tmp_path, matrix=True).get_inputs()[0].name == "X"
 

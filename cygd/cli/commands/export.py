@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cygd.cli.new_files import check_not_existing, write_output
+from cygd.cli.new_files import check_not_existing, open_new_file
 from cygd.cli.output import DONE, FAILED, UsageError, echo, print_paths, redirect_stdout
 from cygd.cli.run_lookup import announce_plugins, find_run, read_result
 from cygd.errors import format_count
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     usage = f"cygd export {USAGE}"
     if len(options.arguments) != 1:
         raise UsageError(f"expected one run, got {len(options.arguments)}", usage)
-    if options.out is None:
+    if options.out in (None, "-"):
         raise UsageError("expected a file after -o", usage)
     from cygd.export import export_files, find_format
 
@@ -58,10 +59,23 @@ def run(options: argparse.Namespace) -> int:
     announce_plugins(folder)
     with redirect_stdout():
         model = load(folder)
-    for file, content in export_files(model, path, form.name, matrix=options.matrix).items():
-        write_output(file, content)
+    _write(export_files(model, path, form.name, matrix=options.matrix))
     print_paths(*files)
     return _check(model, folder, form, files, options.matrix) if options.check else DONE
+
+
+def _write(contents: Mapping[Path, bytes]) -> None:
+    """Write new files, all of them or none."""
+    written: list[Path] = []
+    try:
+        for file, content in contents.items():
+            with open_new_file(file) as opened:
+                opened.write(content)
+            written.append(file)
+    except UsageError:
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise
 
 
 def _check_status(folder: Path) -> None:

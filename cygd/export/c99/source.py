@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cygd.errors import ExportError
 from cygd.export.c99.activations import activation_code
 from cygd.export.c99.library import WORD, needed
 from cygd.export.c99.literals import comment_text, identifier, number_rows, real_literal, text_literal
@@ -271,4 +272,6 @@ def _text(name: str) -> str:
 def c_model(model: TrainedModel, path: Path) -> CModel:
     """Return the texts of a model whose files have the name of a path."""
     stem = path.stem if path.suffix.lower() in (".c", ".h") else path.name
+    if re.search(r'["\\\x00-\x1f]', stem):
+        raise ExportError(f"expected a file name that C can include, without quotes, got {stem!r}")
     return CModel(model, stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -78,9 +79,11 @@ class Graph:
     ----------
     dtype : numpy.dtype
         Of numbers that are written as Python floats.
+    names : iterable of str
+        Of the inputs and outputs, which no other value gets.
     """
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    def __init__(self, dtype: np.dtype[Any], names: Iterable[str]) -> None:
         self.dtype = np.dtype(dtype)
         self.helper = onnx_library("onnx.helper")
         self.numpy_helper = onnx_library("onnx.numpy_helper")
@@ -90,7 +93,7 @@ class Graph:
         self.outputs: list[Any] = []
         self._constants: dict[tuple[Any, ...], str] = {}
         self._results: dict[tuple[Any, ...], list[str]] = {}
-        self._names: set[str] = set()
+        self._names = set(names)
 
     def unique(self, name: str) -> str:
         """Return a name that no other value has."""
@@ -110,14 +113,13 @@ class Graph:
 
     def input(self, name: str, dtype: npt.DTypeLike, columns: int) -> Value:
         """Return a new input (rows, columns)."""
-        self._names.add(name)
         info = self.helper.make_tensor_value_info(name, self.tensor_type(dtype), ["rows", columns])
         self.inputs.append(info)
         return Value(self, name)
 
     def output(self, value: Value, name: str, dtype: npt.DTypeLike, columns: int | None) -> None:
         """Declare a value as an output (rows, columns), or (rows) if columns is None."""
-        self.nodes.append(self.helper.make_node("Identity", [value.name], [self.unique(name)]))
+        self.nodes.append(self.helper.make_node("Identity", [value.name], [name]))
         shape = ["rows"] if columns is None else ["rows", columns]
         self.outputs.append(self.helper.make_tensor_value_info(name, self.tensor_type(dtype), shape))
 

@@ -12,7 +12,7 @@ from cygd.errors import ExportError
 from cygd.export.description import metadata
 from cygd.export.onnx.activations import activate
 from cygd.export.onnx.graph import Graph, Value
-from cygd.export.onnx.preprocessing import InputGraph
+from cygd.export.onnx.preprocessing import MATRIX, InputGraph
 from cygd.export.protocols import TrainedModel
 from cygd.export.raw_rows import are_numbers
 
@@ -27,13 +27,12 @@ def onnx_model(model: TrainedModel, *, matrix: bool = False) -> Any:
         raise ExportError(
             f"an .onnx file holds at most 2 GB, got {network.parameters.nbytes} bytes of weights"
         )
-    graph = Graph(network.dtype)
-    for name in (LABEL, PROBABILITIES, SCORES, VARIABLE):
-        if name in preprocessing.inputs and not matrix:
-            raise ExportError(
-                f"the column {name!r} has the name of an output",
-                hint="--matrix takes all columns as one input",
-            )
+    outputs = (LABEL, PROBABILITIES, SCORES, VARIABLE)
+    graph = Graph(network.dtype, (MATRIX, *outputs, *preprocessing.inputs))
+    taken = [name for name in ("", *outputs) if name in preprocessing.inputs]
+    if taken and not matrix:
+        reason = f"has the name of an output: {taken[0]!r}" if taken[0] else "has no name"
+        raise ExportError(f"a column {reason}", hint="--matrix takes all columns as one input")
     inputs = InputGraph(graph, preprocessing, matrix=matrix)
     h = inputs.x
     parameters = zip(network.weights, network.biases, network.activations, strict=True)
