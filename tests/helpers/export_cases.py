@@ -126,3 +126,22 @@ def run_checked(*words, **options):
     done = subprocess.run([str(word) for word in words], capture_output=True, check=False, **options)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
+
+
+# columns of every kind, with names that C must escape
+MIXED = Preprocessing(
+    (
+        InputColumn("length, mm", shift=4.5, scale=0.25),
+        InputColumn("gap", fill=2.5, shift=1.0, scale=3.0),
+        InputColumn('kind "*/ ??=', categories=("a\\", "b?", "ü"), fill="b?"),
+        InputColumn("cylinders", categories=(4, 6, 8)),
+        InputColumn("either", categories=(1, "one")),
+    ),
+    ("class",),
+    ('no "', "@P@\n", "ü"),
+    cells={"missing_values": ["-999"]},
+)
+
+
+def mixed_model(dtype="float64"):
+    return Model(Network(10, [(5, "tanh"), (3, "softmax")], dtype=dtype, seed=2), MIXED)
