@@ -152,7 +152,7 @@ def test_raw_columns_are_prepared_as_in_training(dtype, tmp_path):
     rows = {
         "length, mm": [4.5, 6.25, 0.1, 1e6],
         "gap": [None, 1.5, -999, 0],
-        'kind "*/ ??=': ["a\\", "", "ü", "b?"],
+        'kind "*//*/ ??=': ["a\\", "", "ü", "b?"],
         "cylinders": [4, 6, 8, 4],
         "either": [1, "one", 1, "one"],
     }

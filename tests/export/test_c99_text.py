@@ -184,4 +184,6 @@ def test_header_describes_a_row(tmp_path):
     assert "#define M_CLASSES 3" in header
     assert " *   1   gap: a number; 2.5 in place of NaN" in header
     assert " *   3   cylinders: one of the numbers 4, 6, 8" in header
+    assert " * where -999.0 is read as NaN." in header
+    assert " * y gets the outputs of the classes, in their order.\n" in header
     assert header.count("*/") == header.count("/*")

@@ -133,7 +133,7 @@ MIXED = Preprocessing(
     (
         InputColumn("length, mm", shift=4.5, scale=0.25),
         InputColumn("gap", fill=2.5, shift=1.0, scale=3.0),
-        InputColumn('kind "*/ ??=', categories=("a\\", "b?", "ü"), fill="b?"),
+        InputColumn('kind "*//*/ ??=', categories=("a\\", "b?", "ü"), fill="b?"),
         InputColumn("cylinders", categories=(4, 6, 8)),
         InputColumn("either", categories=(1, "one")),
     ),

@@ -55,15 +55,16 @@ def text_literal(text: str) -> str:
 
 
 def comment_text(text: str) -> str:
-    r"""Return a text that cannot end a comment, in ASCII on one line.
+    r"""Return a text that neither begins nor ends a comment, in ASCII on one line.
 
     Examples
     --------
-    >>> comment_text("a*/b\n")
-    'a* /b '
+    >>> comment_text("a*/b/*\n")
+    'a* /b/ * '
     """
     plain = text.encode("ascii", "backslashreplace").decode()
-    return re.sub(r"[\x00-\x1f\x7f]", " ", plain).replace("*/", "* /").replace("??", "? ?").rstrip("\\")
+    plain = re.sub(r"[\x00-\x1f\x7f]", " ", plain).rstrip("\\")
+    return re.sub(r"(?<=[*?/])(?=[*?/])", " ", plain)
 
 
 def identifier(text: str) -> str:

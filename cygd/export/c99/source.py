@@ -86,6 +86,7 @@ class CModel:
                 else ""
             ),
             "LABEL": self._label_declaration(),
+            "MEANING": comment_text(self._outputs()),
             "RETURNS": self._returns(),
             "REAL": self.real,
             "STACK": str(self._stack_bytes()),
@@ -103,7 +104,7 @@ class CModel:
         return "\n".join(f" * {comment_text(line)}" for line in lines)
 
     def _column_comments(self) -> list[str]:
-        comments = []
+        comments, missing = [], self.preprocessing.cell_format.missing_numbers
         for index, column in enumerate(self.preprocessing.columns):
             if column.categories is None:
                 meaning = "a number"
@@ -115,12 +116,22 @@ class CModel:
                 meaning = f"one of the numbers {', '.join(map(str, column.categories))}"
             gap = "" if column.fill is None else f"; {column.fill!r} in place of NaN"
             comments.append(f" *   {index:<3} {comment_text(f'{column.column}: {meaning}{gap}')}")
+        if missing:
+            comments.append(f" * where {', '.join(map(real_literal, missing))} is read as NaN.")
         return comments
 
     def _label_declaration(self) -> str:
         if not self.preparation.label_function:
             return ""
         return LABEL_DECLARATION
+
+    def _outputs(self) -> str:
+        classes = self.preprocessing.classes
+        if not classes:
+            return f"the targets {', '.join(map(repr, self.preprocessing.targets))}"
+        if self.network.n_outputs > 1:
+            return "the outputs of the classes, in their order"
+        return f"the output of the class {classes[1]!r}"
 
     def _returns(self) -> str:
         if not self.preprocessing.classes:
