@@ -48,8 +48,13 @@ def versions() -> dict[str, str | None]:
 
 
 def provenance(name: str, folder: Path, config_sha256: str) -> dict[str, str]:
-    """Return what an exported model says about its run; the name of the folder alone, as it may move."""
-    return {"experiment": name, "run": folder.absolute().name, "config_sha256": config_sha256}
+    """Return what an exported model says about its run.
+
+    The run is the name of its folder, which may move; of a fold, after that of the cross-validation.
+    """
+    folder = folder.absolute()
+    run = f"{folder.parent.name}/{folder.name}" if folder.name.startswith("fold-") else folder.name
+    return {"experiment": name, "run": run, "config_sha256": config_sha256}
 
 
 def read_provenance(name: str, folder: Path) -> dict[str, str]:

@@ -176,3 +176,15 @@ def test_model_of_a_run_knows_its_run(tmp_path, monkeypatch):
     assert cygd.load(result.directory).provenance == expected
     (result.directory / "environment.json").unlink()
     assert cygd.load(result.directory).provenance == {}
+
+
+def test_fold_is_named_with_its_cross_validation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = {
+        "source": "inline",
+        "x": [[0.0], [1.0], [2.0], [3.0]],
+        "y": [0.0, 1.0, 2.0, 3.0],
+        "split": {"folds": 2},
+    }
+    cygd.run({"data": data, "model": {"layers": [1]}, "train": {"epochs": 1}}, out="folds")
+    assert cygd.load("folds/fold-2").provenance["run"] == "folds/fold-2"
