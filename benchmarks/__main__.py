@@ -23,6 +23,7 @@ NAMES = (
     "startup",
     "activations",
     "formulas",
+    "one_row",
 )
 
 

@@ -112,6 +112,10 @@ class CheckpointError(CygdError):
     """A saved network or run that cannot be loaded."""
 
 
+class ExportError(CygdError, ValueError):
+    """A model that cannot be exported."""
+
+
 class RunError(CygdError):
     """A run that failed; `result` is its partial result, `__cause__` the error."""
 

@@ -41,6 +41,7 @@ WHEEL = [
     ),
     *("cygd/core/_f32.pyi", "cygd/core/_f64.pyi", "cygd/cli/main.py", "cygd/core/kernels/__init__.py"),
     *("cygd/cli/templates/experiment.yaml.txt", "cygd/cli/templates/activation.py.txt"),
+    "cygd/export/c99/elementary.c.txt",
 ]
 EXTENSIONS = [
     *("primitives", "dispatch", "random", "deterministic", "_f32", "_f64", "_cyutility"),
@@ -57,6 +58,7 @@ def wheel_faults(names: Iterable[str]) -> list[str]:
             faults.append(f"missing: extension cygd/core/{name}")
     allowed = re.compile(
         r".*\.(py|pyi|pxd|so|pyd)|cygd/py\.typed|cygd/core/table\.pxi|cygd/cli/templates/.*\.txt"
+        r"|cygd/export/c99/.*\.c\.txt"
     )
     return faults + [f"unexpected: {name}" for name in found if not allowed.fullmatch(name)]
 

@@ -39,6 +39,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("cygd predict penguins new.csv", "print predictions of the newest penguins run"),
         ("cygd predict runs/xor/20260101-120000-ab12 new.csv -o out.csv", "write them to a file"),
     ),
+    "export": (
+        ("cygd export penguins -o penguins.onnx --check", "write the newest penguins run for onnxruntime"),
+        ("cygd export penguins -o penguins.c --check", "write C, compile it and compare its predictions"),
+        ("cygd export penguins -o penguins.npz", "write the weights of the newest penguins run"),
+        ("cygd export penguins -o penguins.json --check", "write everything as text, and check it"),
+    ),
     "list": (
         ("cygd list", "list all runs below runs/"),
         ("cygd list penguins --json", "list the runs of one experiment as JSON"),

@@ -23,7 +23,13 @@ from cygd.runner.fit import evaluate, fit_options, training_loop
 from cygd.runner.provenance import config_hash, data_hash, plugin_hashes
 from cygd.tracking.checkpoints import CheckpointWriter
 from cygd.tracking.directory import RunDirectory
-from cygd.tracking.environment import describe_environment, file_hashes, warn_if_changed
+from cygd.tracking.environment import (
+    describe_environment,
+    file_hashes,
+    provenance,
+    read_provenance,
+    warn_if_changed,
+)
 from cygd.tracking.loggers import ConsoleLogger, CsvLogger, WeightHashLogger
 from cygd.tracking.model import Model
 from cygd.tracking.results import Result, Run
@@ -142,6 +148,7 @@ class Execution:
         environment = describe_environment(self.threads, hashes)
         directory = os.fsencode(folder).decode(errors="replace")  # a name may be other bytes than UTF-8
         environment |= {"directory": directory, "config_sha256": config_hash(content)}
+        self.model.provenance = provenance(experiment.name, folder, environment["config_sha256"])
         self.directory.write_json("environment.json", environment)
         self.directory.write_text("config.yaml", config.dump(content))
         plugin_files = file_hashes(self.assembly.plugins.files, experiment.folder.resolve())
@@ -153,6 +160,7 @@ class Execution:
         """Prepare the folder of a stopped run to resume it, and return the content of config.yaml."""
         folder = self.directory
         folder.remove_temporary_files()
+        self.model.provenance = read_provenance(self.experiment.name, folder.path)
         if resume_point.is_changed:
             folder.write_text("config.yaml", config.dump(resume_point.recorded_content))
         remove_durably(folder.path / "result.json")

@@ -12,6 +12,7 @@ from cygd.network import History
 from cygd.plugins.discovery import FORBID, forbids_plugins
 from cygd.runner.assembly import Assembly, build_network, read_document
 from cygd.runner.run_plugins import check_plugin_paths
+from cygd.tracking.environment import read_provenance
 from cygd.tracking.metrics_file import read_rows
 from cygd.tracking.model import (
     Model,
@@ -72,7 +73,7 @@ def load(directory: str | os.PathLike[str], *, plugins: bool = True) -> Model:
     network = build_network(reading.experiment, len(weights["w0"]), reading.plugins)
     set_weights(network, weights, weights_file)
     check_preprocessing(network, preprocessing, folder / "preprocessing.json")
-    return Model(network, preprocessing)
+    return Model(network, preprocessing, read_provenance(reading.experiment.name, folder))
 
 
 def load_result(assembly: Assembly, folder: Path) -> Result | None:
@@ -90,7 +91,11 @@ def load_result(assembly: Assembly, folder: Path) -> Result | None:
         status=status,
         metrics={name: _not_null(value) for name, value in content["metrics"].items()},
         history=History.of_rows(read_rows(folder / "metrics.csv")),
-        model=Model(assembly.network, assembly.data.preprocessing),
+        model=Model(
+            assembly.network,
+            assembly.data.preprocessing,
+            read_provenance(assembly.experiment.name, folder),
+        ),
         directory=folder,
         epochs=epochs,
         best_epoch=content.get("best_epoch"),

@@ -19,7 +19,7 @@ from cygd import core
 from cygd.data.sources.pipes import content_hash
 from cygd.errors import CheckpointError
 from cygd.tracking.distributions import version
-from cygd.tracking.stored_files import HASHES, read_json
+from cygd.tracking.stored_files import HASHES, TEXT, read_json
 
 log = logging.getLogger("cygd")
 
@@ -45,6 +45,25 @@ def describe_environment(threads: int, hashes: Mapping[str, Mapping[str, str]]) 
 def versions() -> dict[str, str | None]:
     """Return the versions of Python, cygd and its required packages."""
     return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+
+
+def provenance(name: str, folder: Path, config_sha256: str) -> dict[str, str]:
+    """Return what an exported model says about its run.
+
+    The run is the name of its folder, which may move; of a fold, after that of the cross-validation.
+    """
+    folder = folder.absolute()
+    run = f"{folder.parent.name}/{folder.name}" if folder.name.startswith("fold-") else folder.name
+    return {"experiment": name, "run": run, "config_sha256": config_sha256}
+
+
+def read_provenance(name: str, folder: Path) -> dict[str, str]:
+    """Return the provenance of a run in a folder, or nothing if environment.json is missing or damaged."""
+    try:
+        content = read_json(folder / "environment.json", {"config_sha256": TEXT})
+    except CheckpointError:
+        return {}
+    return provenance(name, folder, content["config_sha256"])
 
 
 def file_hashes(paths: Iterable[Path], base: Path | None = None) -> dict[str, str]:

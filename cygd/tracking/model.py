@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -30,6 +31,8 @@ class Model:
         The network, which takes preprocessed arrays.
     preprocessing : Preprocessing
         Column order, categories and scaling, as fitted on the training rows.
+    provenance : mapping of str to str, optional
+        The experiment, the run and the hash of its configuration, which exported files repeat.
 
     Attributes
     ----------
@@ -40,9 +43,12 @@ class Model:
         column, which predicts the second; for numeric targets the tuple is empty.
     """
 
-    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, network: Network, preprocessing: Preprocessing, provenance: Mapping[str, str] | None = None
+    ) -> None:
         self.network = network
         self.preprocessing = preprocessing
+        self.provenance: Mapping[str, str] = dict(provenance or {})
 
     @property
     def inputs(self) -> tuple[str, ...]:  # noqa: D102
@@ -79,6 +85,43 @@ class Model:
         padded = np.full((len(usable), y.shape[1]), np.nan, y.dtype)
         padded[usable] = y
         return padded
+
+    def export(
+        self, path: str | os.PathLike[str], format: str | None = None, *, matrix: bool = False
+    ) -> tuple[Path, ...]:
+        """Write the model for other programs, and return the files that were written.
+
+        Parameters
+        ----------
+        path : path
+            The file; an existing one is replaced.
+        format : str, optional
+            The name of the format, by default the one of the suffix: .onnx, .c,
+            .npz, .safetensors, .json.
+        matrix : bool
+            For .onnx: take one matrix of all columns instead of one input per column.
+
+        Raises
+        ------
+        ExportError
+            If the format is unknown, a parameter is not finite, an activation cannot be expressed in the
+            format, or a library that the format needs is not installed.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> model = Model(Network(2, [3, 1]), Preprocessing.from_json({
+        ...     "version": 1, "inputs": [{"column": "a"}, {"column": "b"}], "targets": {"columns": ["y"]}}))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [file] = model.export(f"{folder}/model.npz")
+        ...     sorted(np.load(file))
+        ['b0', 'b1', 'metadata', 'w0', 'w1']
+        """
+        from cygd.export import export_model  # imported here: few programs export
+
+        return export_model(self, path, format, matrix=matrix)
 
     def __copy__(self) -> Self:
         """Return a model with a network of its own; the preprocessing never changes."""

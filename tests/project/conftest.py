@@ -20,6 +20,7 @@ NAMES = [
     "many_networks",
     "measure",
     "networks",
+    "one_row",
     "peaks",
     "plans",
     "products",

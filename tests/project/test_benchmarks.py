@@ -195,6 +195,11 @@ def test_many_networks_section(benchmarks):
     check_section(benchmarks.many_networks.run(quick=True), 1)
 
 
+def test_one_row_section(benchmarks):
+    text = check_section(benchmarks.one_row.run(quick=True), 1)
+    assert "| 2-16-1, float32 |" in text
+
+
 def test_epochs_section(benchmarks):
     section = benchmarks.epochs.run(quick=True, runs=2)
     check_section(section, 2)

@@ -20,6 +20,7 @@ COMMANDS = {
     "bowl": "loss_surface",
     "data": "data",
     "predict": "predict",
+    "export": "export",
     "list": "list_runs",
     "compare": "compare",
     "plugins": "plugins",
