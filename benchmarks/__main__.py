@@ -15,6 +15,7 @@ NAMES = (
     "experiments",
     "networks",
     "many_networks",
+    "estimators",
     "epochs",
     "regression",
     "samples",

@@ -63,7 +63,7 @@ _prepare = recording.Recording.prepare
 
 
 def _prepare_without_last(
-    self: recording.Recording, evaluate_every: int, epochs: int, milliseconds: float | None
+    self: recording.Recording, evaluate_every: int, epochs: int, milliseconds: float, hashed: bool
 ) -> None:
     """Prepare for one epoch more, so that the last one is not evaluated."""
-    _prepare(self, evaluate_every, epochs + 1, milliseconds)
+    _prepare(self, evaluate_every, epochs + 1, milliseconds, hashed)

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -79,6 +79,13 @@ class Pointers:
                     f"got {' and '.join(functions)}, but {' and '.join(derivatives)}"
                 )
         self.pairs = {name: Pair(function, derivatives.get(name)) for name, function in functions.items()}
+
+    @classmethod
+    def of_pairs(cls, owner: str, pairs: Mapping[str, Pair]) -> Self:
+        """Return checked pairs by dtype as the pointers of an activation."""
+        pointers = cls.__new__(cls)
+        pointers.owner, pointers.pairs = owner, dict(pairs)
+        return pointers
 
     @property
     def scalar(self) -> bool:
@@ -155,6 +162,11 @@ def _read_pointer(expected: _Expected, pointer: object) -> Pointer:
             )
     _check_address(expected.what, address)
     return Pointer(address, dtype, signature == "scalar", context, pointer)
+
+
+def read_again(what: str, pointer: object, derivative: bool, dtype: str, scalar: bool) -> Pointer:
+    """Return a pointer that must have a signature, after the checks of `Pointers`."""
+    return _read_pointer(_Expected(what, derivative, dtype, "scalar" if scalar else "block"), pointer)
 
 
 # -- front ends -----------------------------------------------------------------------------------
@@ -263,7 +275,7 @@ def _check_address(what: str, address: int) -> None:
         raise ValueError(f"{what}: expected the address of a function, got NULL")
     if address < 0 or address >= 1 << 8 * ctypes.sizeof(ctypes.c_void_p):
         raise ValueError(f"{what}: expected the address of a function, got {format_value(address)}")
-    executable, file = _memory_at(address)
+    executable, file = memory_at(address)
     if address < FIRST_PAGE or not executable:
         raise ValueError(
             f"{what}: no code at address {address:#x}; an address is valid only in the process that "
@@ -275,7 +287,7 @@ def _check_address(what: str, address: int) -> None:
             ctypes.CDLL(file, mode=os.RTLD_NOLOAD)
 
 
-def _memory_at(address: int) -> tuple[bool, str]:
+def memory_at(address: int) -> tuple[bool, str]:
     """Return whether the memory at an address is executable, and the file that it maps, if any.
 
     Where the system does not report it, the address is trusted.

@@ -6,10 +6,12 @@ import hashlib
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 DIGEST = "__cygd_sha256__"  # the name in the module of the SHA-256 of its file
 
@@ -41,8 +43,8 @@ def run_plugin_file(path: Path) -> ModuleType:
 
 
 @dataclass(frozen=True)
-class PluginFunction:
-    """The place of a function in a plugin file, for a process that may not have loaded the plugin."""
+class PluginVariable:
+    """The place of a variable of a plugin file, for a process that may not have loaded the plugin."""
 
     path: Path
     digest: str  # the SHA-256 of the file that was executed
@@ -50,17 +52,26 @@ class PluginFunction:
     name: str
 
     @classmethod
-    def of(cls, function: object) -> PluginFunction | None:
+    def of(cls, module: ModuleType, name: str) -> PluginVariable | None:
+        """Return the place of a variable; None if the module is not that of a plugin file."""
+        return cls._in(module.__dict__, name)
+
+    @classmethod
+    def of_function(cls, function: object) -> PluginVariable | None:
         """Return the place of a function; None if no plugin file defines it at its top level."""
-        if not isinstance(function, FunctionType) or DIGEST not in function.__globals__:
+        if not isinstance(function, FunctionType):
             return None
         variables, name = function.__globals__, function.__name__
-        if variables.get(name) is not function:
+        return cls._in(variables, name) if variables.get(name) is function else None
+
+    @classmethod
+    def _in(cls, variables: Mapping[str, Any], name: str) -> PluginVariable | None:
+        if DIGEST not in variables:
             return None
         return cls(Path(variables["__file__"]), variables[DIGEST], variables["__name__"], name)
 
     def load(self) -> object:
-        """Return the function; execute the file unless this process has done so."""
+        """Return the variable; execute the file unless this process has done so."""
         module = sys.modules.get(self.module)
         if module is None or module.__dict__.get(DIGEST) != self.digest:
             if not self.path.is_file():

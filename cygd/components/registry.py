@@ -84,6 +84,9 @@ class BuiltInComponents:
         return component_from_formula(kind, spec)
 
 
+_BUILT_INS = BuiltInComponents()
+
+
 def resolve(
     kind: str, spec: Component | str | Mapping[str, object], components: Components | None = None
 ) -> Component:
@@ -111,4 +114,4 @@ def resolve(
         name, options = spec["name"], {key: value for key, value in spec.items() if key != "name"}
     if not isinstance(name, str):
         raise TypeError(f"{kind_label(kind)}: expected a name or a mapping with a name, got {name!r}")
-    return (components or BuiltInComponents()).get(kind, name).configured(options)
+    return (components or _BUILT_INS).get(kind, name).configured(options)

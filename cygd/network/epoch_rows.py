@@ -30,7 +30,7 @@ class EpochRows:
     measured : array of bool, shape (n_rows,)
         Whether a row was measured; else its first columns are NaN.
     hashes : array of uint32, shape (n_rows,)
-        The CRC-32 of the parameters after each epoch.
+        The CRC-32 of the parameters after each epoch; of no meaning unless the listener reads them.
 
     Examples
     --------

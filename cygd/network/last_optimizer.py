@@ -27,13 +27,13 @@ class LastOptimizer(NamedTuple):
         """
         if given is self.optimizer:
             return True
-        if self.from_file and not _is_equal(self.optimizer, optimizer):
+        if self.from_file and not computes_same_updates(self.optimizer, optimizer):
             log.warning(
                 "the state of %s that was saved with the network is not used",
                 self.optimizer,
                 extra={"hint": f"pass the same optimizer to continue with it: {self.optimizer!r}"},
             )
-        return self.from_file and _is_equal(self.optimizer, optimizer)
+        return self.from_file and computes_same_updates(self.optimizer, optimizer)
 
     def pack(self) -> dict[str, Any]:
         """Return optimizer and state as plain values and copies of the arrays."""
@@ -66,7 +66,7 @@ class LastOptimizer(NamedTuple):
         return cls(packed.get("optimizer", component), updater, packed.get("from_file", True))
 
 
-def _is_equal(a: Optimizer, b: Optimizer) -> bool:
+def computes_same_updates(a: Optimizer, b: Optimizer) -> bool:
     """Return whether two optimizers compute the same updates, at any learning rate."""
     names = ("name", "kernel", "formula", "update", "parameters")
     return all(getattr(a, name) == getattr(b, name) for name in names)

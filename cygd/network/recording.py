@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,10 +51,10 @@ class Recording:
         self.stops_here = stop is not None and self.in_python
         self.recorder: Any = None  # the engine's
 
-    def prepare(self, evaluate_every: int, epochs: int, milliseconds: float | None) -> None:
-        """Create the engine's recorder for a training up to so many epochs, in calls of so long.
+    def prepare(self, evaluate_every: int, epochs: int, milliseconds: float, hashed: bool) -> None:
+        """Create the engine's recorder for a training up to so many epochs, in calls of at most so long.
 
-        With None nobody follows the training: a call takes as long as it needs.
+        `hashed` adds the hash of the parameters after each epoch.
         """
         network, stop, column = self.network, self.stop, self.names.index
         self.evaluate_every, self.epochs = evaluate_every, epochs
@@ -71,8 +70,8 @@ class Recording:
             every=evaluate_every,
             epochs=epochs,
             capacity=self.capacity,
-            milliseconds=math.inf if milliseconds is None else milliseconds,
-            hashed=milliseconds is not None,
+            milliseconds=milliseconds,
+            hashed=hashed,
             stop=stop.rule if compiled and stop is not None else None,
             monitored=column(stop.name) if compiled and stop is not None else 0,
         )

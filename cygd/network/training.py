@@ -43,6 +43,10 @@ class EpochListener(Protocol):
     def milliseconds(self) -> float:
         """How often `on_rows` is to be called with the rows that have come together."""
 
+    @property
+    def reads_hashes(self) -> bool:
+        """Whether `on_rows` reads the hashes of the parameters."""
+
     def next_pause(self, epoch: int) -> int | None:
         """Return the next epoch at which `on_rows` must be called, if there is one."""
 
@@ -58,6 +62,7 @@ class CallbackListener:
 
     every_epoch = True
     milliseconds = math.inf
+    reads_hashes = False
 
     def __init__(self, callback: OnEpoch) -> None:
         self.callback = callback
@@ -196,8 +201,9 @@ class TrainingLoop:
             self.stop,
         )
         self._report_undefined()
-        limit = None if self.listener is None else self.listener.milliseconds
-        self.recording.prepare(self.evaluate_every, options.epochs, limit)
+        limit = math.inf if self.listener is None else self.listener.milliseconds
+        hashed = self.listener is not None and self.listener.reads_hashes
+        self.recording.prepare(self.evaluate_every, options.epochs, limit, hashed)
 
     def _report_undefined(self) -> None:
         """Warn of metrics without a value; raise a DataError if early stopping monitors one."""

@@ -183,6 +183,8 @@ class Execution:
         seconds = self.experiment.checkpoint.seconds
         return MAX_MILLISECONDS if seconds is None else min(MAX_MILLISECONDS, 1e3 * seconds)
 
+    reads_hashes = True  # for hashes.csv
+
     def next_pause(self, epoch: int) -> int | None:
         """Return the next epoch with a checkpoint."""
         return None if self.checkpoints is None else self.checkpoints.next_epoch(epoch)

@@ -47,6 +47,13 @@ def load(directory: str | os.PathLike[str], *, plugins: bool = True) -> Model:
     PluginError
         If a required plugin cannot be loaded.
     """
+    return load_with_experiment(directory, plugins=plugins)[0]
+
+
+def load_with_experiment(
+    directory: str | os.PathLike[str], *, plugins: bool = True
+) -> tuple[Model, config.Experiment]:
+    """Load the model of a run folder, as `load` does, and the experiment that it was trained by."""
     folder = Path(directory).expanduser()
     if not (folder / "config.yaml").is_file():
         raise CheckpointError(
@@ -73,7 +80,8 @@ def load(directory: str | os.PathLike[str], *, plugins: bool = True) -> Model:
     network = build_network(reading.experiment, len(weights["w0"]), reading.plugins)
     set_weights(network, weights, weights_file)
     check_preprocessing(network, preprocessing, folder / "preprocessing.json")
-    return Model(network, preprocessing, read_provenance(reading.experiment.name, folder))
+    provenance = read_provenance(reading.experiment.name, folder)
+    return Model(network, preprocessing, provenance), reading.experiment
 
 
 def load_result(assembly: Assembly, folder: Path) -> Result | None:

@@ -22,6 +22,7 @@ COUNTS = ["accuracy", "precision", "recall", "f1", "roc_auc"]
 
 class Listener:
     milliseconds = 20.0
+    reads_hashes = True
 
     def __init__(self, every_epoch):
         self.every_epoch, self.rows, self.calls, self.hashes, self.epochs = every_epoch, [], 0, [], []

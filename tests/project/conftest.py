@@ -12,6 +12,7 @@ NAMES = [
     "cases",
     "charts",
     "epochs",
+    "estimators",
     "experiments",
     "instructions",
     "jobs.common",

@@ -200,6 +200,30 @@ def test_one_row_section(benchmarks):
     assert "| 2-16-1, float32 |" in text
 
 
+def test_estimators_section(benchmarks, monkeypatch):
+    pytest.importorskip("sklearn")
+    estimators = benchmarks.estimators
+    monkeypatch.setattr(estimators, "CASES", [estimators.FitCase("digits", 300, (8,), 50, 3, 0.01)])
+    section = estimators.run(quick=True)
+    check_section(section, 2)
+    [row] = section.tables[0].rows
+    assert row[:2] == ["digits, 250 x 64, 8-10", "50, 3"]
+    blobs = estimators.FitCase("blobs", 60, (8,), 10, 1)
+    assert [part.shape for part in blobs.data()] == [(50, 784), (50,), (10, 784), (10,)]
+    np.testing.assert_array_equal(blobs.data()[0], blobs.data()[0])
+
+
+def test_estimators_targets(benchmarks):
+    estimators, measure = benchmarks.estimators, benchmarks.measure
+    case = estimators.FitCase("digits", 300, (8,), 50, 3)
+    comparison = measure.summarize({"cygd": [1.0, 1.0], "MLPClassifier": [2.0, 2.0]})
+    row = estimators._row(case, comparison, {"cygd": 0.9, "MLPClassifier": 0.95})
+    assert row[-1] == "3: missed, scores within 0.01: missed"
+    comparison = measure.summarize({"cygd": [1.0, 1.0], "MLPClassifier": [3.0, 4.0]})
+    row = estimators._row(case, comparison, {"cygd": 0.95, "MLPClassifier": 0.95})
+    assert row[-1] == "3, scores within 0.01"
+
+
 def test_epochs_section(benchmarks):
     section = benchmarks.epochs.run(quick=True, runs=2)
     check_section(section, 2)

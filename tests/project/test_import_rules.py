@@ -28,7 +28,7 @@ LAYERS = [
     {"tracking"},
     {"plugins"},
     {"runner"},
-    {"inspection", "sweep", "testing", ""},
+    {"inspection", "sweep", "testing", "sklearn", ""},
     {"cli"},
     {"__main__"},
 ]
@@ -87,7 +87,7 @@ def test_package_root_contains_only_folders_and_five_files():
     files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
     assert files == {"__init__.py", "__main__.py", "errors.py", "files.py", "py.typed"}
     folders = [path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"]
-    assert len(folders) <= 14
+    assert len(folders) <= 15
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
@@ -164,6 +164,7 @@ def loaded_by(statement):
         ("from cygd import core", {"rich", "yaml", "pluggy", "cygd.network"}),
         ("from cygd import Network", {"rich", "yaml", "cygd.runner"}),
         ("import cygd; cygd.run", {"rich"}),
+        ("import cygd.sklearn", {"rich", "yaml", "pluggy", "cygd.components", "cygd.network"}),
     ],
 )
 def test_import_does_not_load_unneeded_modules(statement, absent):

@@ -7,6 +7,7 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
@@ -24,6 +25,7 @@ from cygd.errors import (
     RunError,
     RunInterrupted,
 )
+from cygd.network.threads import choose_threads
 from tests.helpers.resume_cases import PLUGIN
 
 X = np.linspace(-1, 1, 10).reshape(5, 2)
@@ -75,6 +77,32 @@ def test_results_of_a_process_pool_travel(here, method):
         assert result.history["loss"] == expected.history["loss"]
         assert result.directory == here / f"pool-{kind}"
         np.testing.assert_array_equal(result.model.predict(X), expected.model.predict(X))
+
+
+def trained(net, x, y):
+    """Return a network after a fit, and the number of threads that it may have used."""
+    net.fit(x, y, epochs=2)
+    return net, choose_threads(None, "auto")
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_networks_models_and_results_travel_through_joblib(here, monkeypatch, backend):
+    for name in ("OMP_NUM_THREADS", "CYGD_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    result = cygd.run(experiment("bent_identity"), plugins=["plugin.py"])
+    before = result.model.predict(X)
+    net, x, y = result.model.network, np.ones((8, 2)), np.ones((8, 1))
+    with joblib.Parallel(n_jobs=2, backend=backend) as parallel:
+        made = parallel(joblib.delayed(trained)(copy.copy(net), x, y) for _ in range(2))
+        predicted = parallel(joblib.delayed(result.model.predict)(X) for _ in range(2))
+        again = parallel(joblib.delayed(copy.copy)(result) for _ in range(2))
+    net.fit(x, y, epochs=2)
+    for other, threads in made:
+        np.testing.assert_array_equal(other.parameters, net.parameters)
+        assert backend == "threading" or threads == max(1, joblib.cpu_count() // 2)
+    for found, other in zip(predicted, again, strict=True):
+        np.testing.assert_array_equal(found, before)
+        assert (other.metrics, other.directory) == (result.metrics, result.directory)
 
 
 def test_models_and_errors_travel_to_and_from_a_process(here):
