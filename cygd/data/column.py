@@ -85,8 +85,11 @@ class Column:
 
     @classmethod
     def from_array(cls, array: npt.NDArray[Any], missing: Sequence[float] = ()) -> Column:
-        """Return a column of numbers or booleans; `missing` are numbers for a missing value."""
-        numbers = array.astype(np.float64)
+        """Return a column of numbers or booleans; `missing` are numbers for a missing value.
+
+        Numbers in float64 are not copied, and must not change.
+        """
+        numbers = array.astype(np.float64, copy=bool(missing))
         if array.dtype.kind == "b":
             cells = LoadedCells(array.astype(np.int64), (Cell("False"), Cell("True")))
             return cls(numbers, source=cells, has_booleans=True, is_boolean=True)

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from cygd.core.primitives import is_masked
 from cygd.data.dataset import Label, Rows, reject_sparse
-from cygd.data.known_labels import tidy_time
+from cygd.data.known_labels import duration_text, tidy_time
 from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, exact_number, float_label
+from cygd.data.sources.optional_imports import import_optional
 from cygd.errors import DataError
 
 MISSING_TYPES = ("NAType", "NaTType")  # of pandas
@@ -27,20 +28,54 @@ NOT_SCALAR = (complex, tuple, list, dict, set, frozenset, np.complexfloating, np
 
 
 def is_named(data: Any) -> bool:
-    """Return True for a mapping, a data frame or an Arrow table."""
+    """Return True for a mapping, a data frame, an Arrow table or another object with an Arrow C stream."""
     if hasattr(data, "collect_schema") and hasattr(data, "collect"):
         raise DataError("expected a data frame, got a query that has not run", hint="call its .collect()")
-    return hasattr(data, "keys") or hasattr(data, "get_column") or hasattr(data, "schema")
+    if hasattr(data, "keys") or hasattr(data, "get_column") or hasattr(data, "schema"):
+        return True
+    is_column = hasattr(data, "dtype") or hasattr(data, "num_chunks")  # a series, a chunked array
+    return hasattr(data, "__arrow_c_stream__") and not is_column
+
+
+def read_stream(data: Any) -> Any:
+    """Return data that can be read again: the Arrow table of an object that is only an Arrow C stream.
+
+    Mappings, the data frames of pandas and Polars, and tables of pyarrow are returned as they are. The
+    buffers of a stream are not copied.
+
+    Raises
+    ------
+    DataError
+        If pyarrow is not installed, or the stream has no columns or cannot be read.
+    """
+    is_readable = hasattr(data, "keys") or hasattr(data, "get_column") or _is_arrow_table(data)
+    if is_readable or not hasattr(data, "__arrow_c_stream__"):
+        return data
+    kind = type(data).__name__
+    arrow = import_optional("pyarrow", "parquet", "pyarrow", f"an Arrow stream ({kind})")
+    try:
+        return arrow.table(data)
+    except Exception as error:  # of the library that produces the stream
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "some streams can be read once: make a table of it, such as pyarrow.table(...)"
+        raise DataError(f"cannot read the Arrow stream of {kind}: {reason}", hint=hint) from error
+
+
+def _is_arrow_table(data: Any) -> bool:
+    return hasattr(data, "column") and hasattr(getattr(data, "schema", None), "names")
 
 
 def named_columns(data: Any) -> dict[str, Any]:
-    """Return the columns of a mapping, a data frame or an Arrow table by their names."""
+    """Return the columns of what `is_named` accepts by their names."""
+    data = read_stream(data)
     if hasattr(data, "get_column"):  # of Polars
         names, column = data.columns, data.get_column
-    elif hasattr(data, "schema") and hasattr(data, "column"):  # of Arrow
+    elif _is_arrow_table(data):
         names, column = data.schema.names, lambda name: data.column(names.index(name))
-    else:
+    elif hasattr(data, "keys"):
         names, column = list(data.keys()), data.__getitem__
+    else:
+        raise DataError(f"expected a mapping or a data frame, got {type(data).__name__}")
     texts = [str(name).strip() for name in names]  # as the header of a text file
     if len(set(texts)) < len(texts):
         repeated = next(name for name in texts if texts.count(name) > 1)
@@ -138,7 +173,9 @@ def cell_of(value: object, cell_format: CellFormat) -> Cell:
             raise DataError(f"expected UTF-8 text, got {value!r}") from None
     if isinstance(value, str):
         return cell_format.cell(value.strip())
-    if isinstance(value, datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64):
+    if isinstance(value, datetime.timedelta | np.timedelta64):
+        return Cell(duration_text(value))
+    if isinstance(value, datetime.date | datetime.time | np.datetime64):
         return Cell(tidy_time(str(value)))
     if isinstance(value, bool | np.bool):
         return Cell(str(bool(value)))

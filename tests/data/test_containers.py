@@ -132,7 +132,7 @@ def test_a_date_is_its_midnight():
         ([None, float("nan"), decimal.Decimal("NaN")], ()),
         (np.array(["2026-01-01", "NaT"], "M8[ns]"), ("2026-01-01 00:00:00",)),
         ([10**400, 1], (1, "1E+400")),
-        ([datetime.timedelta(1), datetime.time(9, 5)], ("09:05:00", "1 day, 0:00:00")),
+        ([datetime.timedelta(1), datetime.time(9, 5)], ("09:05:00", "1 days 00:00:00")),
     ],
 )
 def test_labels_of_unusual_values(values, labels):

@@ -152,11 +152,7 @@ class _Prediction:
     @property
     def names(self) -> list[str]:
         """The names of the columns of the output."""
-        names, classes = list(self.model.preprocessing.targets), self.model.classes
-        if classes:
-            has_all = self.proba or self.model.network.n_outputs > 1
-            names += [f"{names[0]}={label}" for label in (classes if has_all else classes[1:])]
-        return names
+        return self.model.preprocessing.output_names(self.model.network.n_outputs, all_classes=self.proba)
 
     def inputs(self) -> Iterator[Table | Array]:
         """Yield the data in blocks."""
@@ -187,7 +183,7 @@ class _Prediction:
             y = preprocessing.inverse_targets(network.predict(x))
             if self.proba and y.shape[1] == 1:
                 y = np.concatenate([1 - y, y], axis=1)
-            labels = self.labels(y)
+            labels = preprocessing.labels(y)
             if table is not None:
                 unusable = np.flatnonzero(~usable)
                 self.n_empty += len(unusable)
@@ -201,14 +197,6 @@ class _Prediction:
                     else [labels[i] if labels else self.model.classes[0] for i in position]
                 )
             yield Predictions(labels, y, usable)
-
-    def labels(self, outputs: Array) -> list[int | float | str] | None:
-        """Return the predicted class of each row, or None for numeric targets."""
-        classes = self.model.classes
-        if not classes:
-            return None
-        predicted = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
-        return [classes[int(i)] for i in predicted]
 
 
 def _check_probabilities(model: Model, reading: LoadedExperiment) -> None:

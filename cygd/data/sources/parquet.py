@@ -63,7 +63,11 @@ def load_parquet(
         if unsupported := [piece.type for piece in pieces if not is_supported(arrow, piece.type)]:
             log.warning("%s: ignored column %r of unsupported type %s", where, name, unsupported[0])
             continue
-        column = columns[name] = read_column(arrow, pieces, cell_format)
+        try:
+            column = columns[name] = read_column(arrow, pieces, cell_format)
+        except DataError as error:  # bytes that are not text
+            log.warning("%s: ignored column %r: %s", where, name, error.message)
+            continue
         if any(map(is_declared_categorical, pieces)) or holds_texts(column):
             categorical.add(name)
         elif holds_number_texts(column):
@@ -107,8 +111,14 @@ def is_supported(arrow: Any, kind: Any) -> bool:
     types = arrow.types
     if types.is_dictionary(kind):
         return is_supported(arrow, kind.value_type)
-    tests = (types.is_string, types.is_large_string, types.is_temporal, types.is_null)
-    return is_numeric(arrow, kind) or any(test(kind) for test in tests)
+    tests = (types.is_string, types.is_large_string, types.is_temporal, types.is_null, types.is_binary)
+    is_text = any(test(kind) for test in (*tests, types.is_large_binary)) or is_view(kind)
+    return is_text or is_numeric(arrow, kind)
+
+
+def is_view(kind: Any) -> bool:
+    """Return True for strings in views, a type that older versions of pyarrow do not know."""
+    return str(kind) == "string_view"
 
 
 def read_column(arrow: Any, pieces: Sequence[Any], cell_format: CellFormat) -> Column:
@@ -123,6 +133,8 @@ def read_column(arrow: Any, pieces: Sequence[Any], cell_format: CellFormat) -> C
     for piece in pieces:
         if arrow.types.is_dictionary(piece.type):
             piece = piece.cast(piece.type.value_type)
+        if is_view(piece.type):
+            piece = piece.cast(arrow.large_string())
         if arrow.types.is_null(piece.type):
             codes.append(np.full(len(piece), -1))
             continue
@@ -155,6 +167,8 @@ def read_numbers(arrow: Any, piece: Any) -> Array:
 
 def read_values(arrow: Any, values: Any) -> list[object]:
     """Return the distinct values of an Arrow column as Python objects, times as texts."""
+    if arrow.types.is_duration(values.type):
+        return [np.timedelta64(count, values.type.unit) for count in values.cast(arrow.int64()).to_pylist()]
     if arrow.types.is_temporal(values.type):
         try:
             return [tidy_time(text) for text in values.cast(arrow.string()).to_pylist()]
