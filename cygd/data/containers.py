@@ -51,8 +51,7 @@ def read_stream(data: Any) -> Any:
     is_readable = hasattr(data, "keys") or hasattr(data, "get_column") or _is_arrow_table(data)
     if is_readable or not hasattr(data, "__arrow_c_stream__"):
         return data
-    kind = type(data).__name__
-    arrow = import_optional("pyarrow", "parquet", "pyarrow", f"an Arrow stream ({kind})")
+    kind, arrow = type(data).__name__, _import_arrow(data)
     try:
         return arrow.table(data)
     except Exception as error:  # of the library that produces the stream
@@ -61,8 +60,13 @@ def read_stream(data: Any) -> Any:
         raise DataError(f"cannot read the Arrow stream of {kind}: {reason}", hint=hint) from error
 
 
+def _import_arrow(data: Any) -> Any:
+    """Return pyarrow, which reads the stream of an object."""
+    return import_optional("pyarrow", "parquet", "pyarrow", f"an Arrow stream ({type(data).__name__})")
+
+
 def _is_arrow_table(data: Any) -> bool:
-    return hasattr(data, "column") and hasattr(getattr(data, "schema", None), "names")
+    return hasattr(data, "column") and hasattr(data, "to_pydict")  # of pyarrow
 
 
 def named_columns(data: Any) -> dict[str, Any]:
@@ -91,6 +95,9 @@ def convert_values(
     A scalar is one row. A code of -1 is missing.
     """
     reject_sparse(values)
+    is_known = hasattr(values, "to_pylist") or hasattr(values, "to_list")
+    if hasattr(values, "__arrow_c_stream__") and not is_known:
+        values = _import_arrow(values).chunked_array(values)
     array = numeric_array(values)
     if array is not None:
         return array
@@ -130,10 +137,10 @@ def numeric_array(values: Any) -> npt.NDArray[Any] | None:
 
 def objects_of(values: Any) -> list[Any]:
     """Return values as Python objects."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        return [values]
     if hasattr(values, "to_pylist"):  # of Arrow
         return list(values.to_pylist())
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return [values]
     if isinstance(values, np.ndarray):
         if values.dtype.kind in "mM":
             return list(np.atleast_1d(values))  # tolist() would return the integers of nanoseconds

@@ -73,7 +73,11 @@ def test_columns_of_streams_are_no_frames(arrow):
             cygd.run({**REST, "data": {"targets": ["y"]}}, data=column)
     one = Preprocessing((InputColumn("a"),), ("y",))
     assert one.transform_inputs(polars.Series("a", [1.0, 2.0])).tolist() == [[1], [2]]
-    assert one.transform_inputs({"a": arrow.chunked_array([[1.0], [2.0]])}).tolist() == [[1], [2]]
+    column = arrow.chunked_array([[1.0], [2.0]])
+    for values in (column, Stream(column)):
+        assert one.transform_inputs({"a": values}).tolist() == [[1], [2]]
+    texts = Table.from_mapping({"a": Stream(arrow.chunked_array([["u"], [None, "v"]]))})
+    assert texts.columns["a"].factorize()[1] == ("u", "v")
 
 
 def test_a_stream_without_columns_is_an_error(arrow):
