@@ -125,6 +125,11 @@ class Dataset:
         dataset: Dataset = of_frame(frame, targets, inputs, categorical, sample_weight)
         return dataset
 
+    def _repr_html_(self) -> str:
+        # by name, as above
+        html: str = import_module("cygd.data.notebook").describe_dataset(self)
+        return html
+
     def class_indices(self) -> Rows:
         """Return the index of each row's class, read from one column of indices or from one-hot columns."""
         n_classes = len(self.classes)

@@ -117,6 +117,11 @@ class Model:
         vars(made).update(vars(self), network=copy.copy(self.network))
         return made
 
+    def _repr_html_(self) -> str:
+        from cygd.tracking.notebook import describe_model  # imported here: predictions do not need it
+
+        return describe_model(self.network, self.preprocessing)
+
     def __repr__(self) -> str:
         classes = f", classes={list(self.classes)}" if self.classes else ""
         return f"Model(inputs={list(self.inputs)}{classes})"

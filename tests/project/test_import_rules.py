@@ -22,7 +22,7 @@ PACKAGE = CHECKOUT / "cygd"
 # from the bottom up; "" is cygd/__init__.py
 LAYERS = [
     {"core", "errors", "files"},
-    {"components", "config"},
+    {"components", "config", "display"},
     {"network", "data"},
     {"tracking"},
     {"plugins"},
@@ -86,7 +86,7 @@ def test_package_root_contains_only_folders_and_five_files():
     files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
     assert files == {"__init__.py", "__main__.py", "errors.py", "files.py", "py.typed"}
     folders = [path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"]
-    assert len(folders) <= 12
+    assert len(folders) <= 13
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
@@ -161,8 +161,8 @@ def loaded_by(statement):
         ("import cygd.cli.main", {"rich", "yaml", "pluggy", "numpy", "argcomplete", "shlex"}),
         ("from cygd import Activation, hookimpl", {"rich", "yaml", "cygd.runner"}),
         ("from cygd import core", {"rich", "yaml", "pluggy", "cygd.network"}),
-        ("from cygd import Network", {"rich", "yaml", "cygd.runner"}),
-        ("import cygd; cygd.run", {"rich"}),
+        ("from cygd import Network", {"rich", "yaml", "cygd.runner", "cygd.display"}),
+        ("import cygd; cygd.run", {"rich", "html", "cygd.display", "narwhals", "pandas", "pyarrow"}),
     ],
 )
 def test_import_does_not_load_unneeded_modules(statement, absent):
