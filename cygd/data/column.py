@@ -120,6 +120,8 @@ class Column:
         of_texts = None if kind is None else kind.is_categorical
         column = cls(numbers, codes, tuple(strings), source, position, of_texts=of_texts)
         if kind is None:
+            if codes is None:
+                return column
             counter = KindCounter()
             counter.add(numbers, codes, strings)
             kind = counter.kind

@@ -95,6 +95,8 @@ class Preprocessing:
             data = read_stream(data)
             if self.takes_numbers and not self.is_scaled:
                 named = named_columns(data)
+                # taken from the frame once; without one of them, the error says more of the frame itself
+                data = named if named.keys() >= set(self.inputs) else data
                 arrays = typed_columns([named.get(name) for name in self.inputs], np.dtype(dtype))
                 x = None if arrays is None else adjacent_columns(arrays)
                 if x is not None and all_finite(x):
