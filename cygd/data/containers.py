@@ -103,6 +103,10 @@ def convert_values(
         return array
     objects = objects_of(values)
     types = set(map(type, objects))
+    gaps = {kind for kind in types if kind.__name__ in MISSING_TYPES}
+    if gaps and types - gaps <= {int, float, NoneType}:  # a nullable column of numbers
+        objects = [None if type(value) in gaps else value for value in objects]
+        types = (types - gaps) | {NoneType}
     if types <= {int, float, NoneType}:
         try:
             array = np.array(objects, np.float64)
