@@ -278,6 +278,37 @@ def open_durably(
         raise
 
 
+@contextmanager
+def open_unnamed(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that has no name before it is complete: if the process is killed, nothing remains.
+
+    Where the system has no such files, it has a temporary name, as in `open_durably`. A file that exists
+    raises a FileExistsError.
+    """
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o666)
+        is_linkable = Path(f"/proc/self/fd/{descriptor}").exists()
+    except (AttributeError, OSError):
+        is_linkable, descriptor = False, -1
+    if not is_linkable:
+        if descriptor >= 0:
+            os.close(descriptor)
+        with open_durably(path, new=True) as file:
+            yield file
+        return
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            fsync(descriptor)
+            # only with a folder does Python follow the link in /proc; it is not used for an absolute path
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+        fsync_folder(path.parent)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
 def _rename_exclusively(source: Path, target: Path) -> None:
     """Rename a file, or raise a FileExistsError if the other name exists."""
     try:

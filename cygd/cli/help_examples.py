@@ -38,6 +38,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "predict": (
         ("cygd predict penguins new.csv", "print predictions of the newest penguins run"),
         ("cygd predict runs/xor/20260101-120000-ab12 new.csv -o out.csv", "write them to a file"),
+        ("cygd predict penguins large.parquet --batch 65536 -o out.parquet", "in the memory of a batch"),
     ),
     "export": (
         ("cygd export penguins -o penguins.onnx --check", "write the newest penguins run for onnxruntime"),

@@ -53,10 +53,10 @@ def write_output(file: Path, data: bytes) -> None:
 @contextlib.contextmanager
 def open_new_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that is written block by block, and gets its name when it is complete."""
-    from cygd.files import open_durably
+    from cygd.files import open_unnamed
 
     try:
-        with open_durably(path, new=True) as file:
+        with open_unnamed(path) as file:
             yield file
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}", "choose another file") from error

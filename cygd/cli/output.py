@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO, TypeVar
 
 from cygd.errors import CygdError, escape_controls
+from cygd.tracking.terminal import binary_output as binary_output
 from cygd.tracking.terminal import data_output as data_output
 from cygd.tracking.terminal import display_width, shorten
 from cygd.tracking.terminal import echo as echo

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from cygd.data.dataset import Array, Label
     from cygd.tracking.terminal import DataOutput
 
-TEXT_SUFFIXES = ("", ".csv", ".txt")
+FORMATS = ("csv", "jsonl", "parquet")
+SUFFIXES = {"": "csv", ".csv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+GROUP_ROWS = 1 << 16  # of a row group of Parquet
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,12 @@ def parquet_writer(
     kinds += [arrow.from_numpy_dtype(dtype)] * (len(names) - len(kinds))
     schema = arrow.schema(list(zip(names, kinds, strict=True)))
     with parquet.ParquetWriter(file, schema) as table:
+        pending: list[Any] = []  # tables of a row group
+
+        def flush() -> None:
+            if pending:
+                table.write_table(arrow.concat_tables(pending), GROUP_ROWS)
+            pending.clear()
 
         def write(predictions: Predictions) -> None:
             columns: list[Any] = list(predictions.outputs.T)
@@ -86,15 +94,25 @@ def parquet_writer(
                 columns.insert(0, [str(label) if is_text else label for label in predictions.labels])
             empty = ~predictions.usable
             arrays = [arrow.array(c, kind, mask=empty) for c, kind in zip(columns, kinds, strict=True)]
-            table.write_table(arrow.table(arrays, schema=schema))
+            pending.append(arrow.table(arrays, schema=schema))
+            if sum(map(len, pending)) >= GROUP_ROWS:
+                flush()
 
         yield write
+        flush()
 
 
-def check_suffix(file: Path) -> None:
-    """Raise an error for a file whose suffix names a format that is not written."""
-    if file.suffix.lower() not in (*TEXT_SUFFIXES, ".jsonl", ".parquet"):
-        raise UsageError(f"expected a .csv, .jsonl or .parquet file, got {str(file)!r}")
+def format_of(file: Path | None) -> str:
+    """Return the format that the suffix of a file names; CSV for stdout.
+
+    >>> format_of(Path("a.jsonl")), format_of(None)
+    ('jsonl', 'csv')
+    """
+    suffix = "" if file is None else file.suffix.lower()
+    if suffix not in SUFFIXES:
+        message = f"expected a .csv, .jsonl or .parquet file, got {str(file)!r}"
+        raise UsageError(message, "--format names the format of a file with another suffix")
+    return SUFFIXES[suffix]
 
 
 def _cell(value: Label | Any) -> str:

@@ -51,7 +51,8 @@ def _is_plain(value: Any) -> bool:
     """Return True for a mapping of lists, and for what is neither columns nor a data frame."""
     if isinstance(value, Mapping):
         return all(isinstance(item, list | tuple | str | int | float | None) for item in value.values())
-    return not (hasattr(value, "__array__") or hasattr(value, "columns") or hasattr(value, "column_names"))
+    attributes = ("__array__", "__arrow_c_stream__", "columns", "column_names")
+    return not any(hasattr(value, name) for name in attributes)
 
 
 def _key(key: Any, path: KeyPath, mark: Mark) -> str:

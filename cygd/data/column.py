@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cygd.data.column_kind import ColumnKind, KindCounter, is_text
 from cygd.data.containers import convert_values
 from cygd.data.dataset import Label, Rows
 from cygd.data.known_labels import boolean_word
 from cygd.data.numbers import (
-    PLACEHOLDERS,
     USUAL_CELLS,
     Cell,
     CellFormat,
@@ -85,8 +85,11 @@ class Column:
 
     @classmethod
     def from_array(cls, array: npt.NDArray[Any], missing: Sequence[float] = ()) -> Column:
-        """Return a column of numbers or booleans; `missing` are numbers for a missing value."""
-        numbers = array.astype(np.float64)
+        """Return a column of numbers or booleans; `missing` are numbers for a missing value.
+
+        Numbers in float64 are not copied, and must not change.
+        """
+        numbers = array.astype(np.float64, copy=bool(missing))
         if array.dtype.kind == "b":
             cells = LoadedCells(array.astype(np.int64), (Cell("False"), Cell("True")))
             return cls(numbers, source=cells, has_booleans=True, is_boolean=True)
@@ -95,19 +98,9 @@ class Column:
         return cls(numbers, source=integer_cells(array, missing))
 
     @classmethod
-    def from_distinct(cls, codes: Rows, cells: Sequence[Cell]) -> Column:
-        """Return the column of some cells; a code of -1 is missing."""
-        strings: dict[str, int] = {}
-        numbers, string_codes = np.full(len(cells) + 1, np.nan), np.full(len(cells) + 1, -1, np.int32)
-        for i, cell in enumerate(cells):
-            if cell.is_missing:
-                continue
-            if cell.number is not None:
-                numbers[i] = as_float(cell.number)
-            elif cell.text is not None:
-                string_codes[i] = strings.setdefault(cell.text, len(strings))
-        text_codes = string_codes[codes] if strings else None
-        return cls.from_cells(numbers[codes], text_codes, tuple(strings), LoadedCells(codes, cells))
+    def from_distinct(cls, codes: Rows, cells: Sequence[Cell], kind: ColumnKind | None = None) -> Column:
+        """Return the column of some cells; a code of -1 is missing. `kind` is as for `from_cells`."""
+        return cls.from_cells(*separate_strings(codes, cells), LoadedCells(codes, cells), kind=kind)
 
     @classmethod
     def from_cells(
@@ -117,30 +110,37 @@ class Column:
         strings: Sequence[str],
         source: CellSource | None = None,
         position: int = 0,
+        kind: ColumnKind | None = None,
     ) -> Column:
         """Return the column of the cells that a `ColumnReader` read; the numbers are changed in place.
 
         In a column of numbers the words of pandas' list are missing, inf is infinite, and True and False are
-        1 and 0 if there are no other texts.
+        1 and 0 if there are no other texts. For some rows of a column `kind` is that of the whole one.
         """
-        column = cls(numbers, codes, tuple(strings), source, position)
+        of_texts = None if kind is None else kind.is_categorical
+        column = cls(numbers, codes, tuple(strings), source, position, of_texts=of_texts)
+        if kind is None:
+            if codes is None:
+                return column
+            counter = KindCounter()
+            counter.add(numbers, codes, strings)
+            kind = counter.kind
+        has_booleans, is_boolean = kind.has_booleans, kind.is_boolean
         if codes is None:
-            return column
-        has_booleans = column.has_boolean_words
-        if not has_booleans and column.is_categorical:
+            return replace(column, has_booleans=has_booleans, is_boolean=is_boolean)
+        if not has_booleans and kind.is_categorical:
             return column
         values = [(number_of_word if has_booleans else infinity_or_nan)(word) for word in column.strings]
         is_word = np.array([*(value is not None for value in values), False])[codes]
         if not is_word.any():
-            return column
+            return replace(column, has_booleans=has_booleans, is_boolean=is_boolean)
         if has_booleans and source is None:  # the words are the labels
             source = LoadedCells(codes.astype(np.int64), [*map(Cell, column.strings)])
-        is_boolean = has_booleans and bool(np.isnan(numbers).all())
         by_code = np.array([0.0 if value is None else value for value in values])
         numbers[is_word] = by_code[codes[is_word]]
         codes = np.where(is_word, np.int32(-1), codes)
         codes = codes if (codes >= 0).any() else None
-        return cls(numbers, codes, column.strings, source, position, None, None, has_booleans, is_boolean)
+        return cls(numbers, codes, column.strings, source, position, None, of_texts, has_booleans, is_boolean)
 
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
@@ -155,12 +155,6 @@ class Column:
             return {}
         counts = np.bincount(self.string_codes[self.string_codes >= 0], minlength=len(self.strings))
         return {self.strings[i]: int(counts[i]) for i in np.flatnonzero(counts)}
-
-    @property
-    def has_boolean_words(self) -> bool:
-        """Whether there are strings, and all are True or False, except words for a missing value."""
-        words = [text for text in self.string_counts if is_text(text)]
-        return bool(words) and all(boolean_word(text) is not None for text in words)
 
     @cached_property
     def is_categorical(self) -> bool:
@@ -186,6 +180,14 @@ class Column:
     def string_at(self, row: int) -> str:
         """Return the string in a row that holds one."""
         return "" if self.string_codes is None else self.strings[self.string_codes[row]]
+
+    def string_of_row(self, row: int) -> str:
+        """Return the string in a row, or "" if it holds none."""
+        return self.string_at(row) if self.string_codes is not None and self.string_codes[row] >= 0 else ""
+
+    def count_string(self, text: str) -> int:
+        """Return the number of rows that hold a string."""
+        return self.string_counts.get(text, 0)
 
     def cells(self) -> tuple[Rows, Sequence[Cell]]:
         """Return a code for each row, -1 if missing, and the cell of each code; some may not occur."""
@@ -279,15 +281,26 @@ class IntegerCells:
         return np.where(is_missing[codes], -1, codes), cells
 
 
+def separate_strings(
+    codes: Rows, cells: Sequence[Cell]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32] | None, tuple[str, ...]]:
+    """Return the numbers, the codes of the strings and the strings of some cells."""
+    strings: dict[str, int] = {}
+    numbers, string_codes = np.full(len(cells) + 1, np.nan), np.full(len(cells) + 1, -1, np.int32)
+    for i, cell in enumerate(cells):
+        if cell.is_missing:
+            continue
+        if cell.number is not None:
+            numbers[i] = as_float(cell.number)
+        elif cell.text is not None:
+            string_codes[i] = strings.setdefault(cell.text, len(strings))
+    return numbers[codes], string_codes[codes] if strings else None, tuple(strings)
+
+
 def number_of_word(word: str) -> float | None:
     """Return the number that a word is in a column of numbers, or None: inf, NaN for N/A, 1 for True."""
     boolean = boolean_word(word)
     return infinity_or_nan(word) if boolean is None else float(boolean)
-
-
-def is_text(text: str) -> bool:
-    """Return True for a string that is neither a number nor a word that may mean a missing value."""
-    return text not in PLACEHOLDERS and infinity_or_nan(text) is None
 
 
 def integer_cells(array: npt.NDArray[Any], missing: Sequence[float] = ()) -> IntegerCells | None:

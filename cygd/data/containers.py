@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from cygd.core.primitives import is_masked
 from cygd.data.dataset import Label, Rows, reject_sparse
-from cygd.data.known_labels import tidy_time
+from cygd.data.known_labels import duration_text, tidy_time
 from cygd.data.numbers import USUAL_CELLS, Cell, CellFormat, exact_number, float_label
+from cygd.data.sources.optional_imports import import_optional
 from cygd.errors import DataError
 
 MISSING_TYPES = ("NAType", "NaTType")  # of pandas
@@ -27,20 +28,58 @@ NOT_SCALAR = (complex, tuple, list, dict, set, frozenset, np.complexfloating, np
 
 
 def is_named(data: Any) -> bool:
-    """Return True for a mapping, a data frame or an Arrow table."""
+    """Return True for a mapping, a data frame, an Arrow table or another object with an Arrow C stream."""
     if hasattr(data, "collect_schema") and hasattr(data, "collect"):
         raise DataError("expected a data frame, got a query that has not run", hint="call its .collect()")
-    return hasattr(data, "keys") or hasattr(data, "get_column") or hasattr(data, "schema")
+    if hasattr(data, "keys") or hasattr(data, "get_column") or hasattr(data, "schema"):
+        return True
+    is_column = hasattr(data, "dtype") or hasattr(data, "num_chunks")  # a series, a chunked array
+    return hasattr(data, "__arrow_c_stream__") and not is_column
+
+
+def read_stream(data: Any) -> Any:
+    """Return data that can be read again: the Arrow table of an object that is only an Arrow C stream.
+
+    Mappings, the data frames of pandas and Polars, and tables of pyarrow are returned as they are. The
+    buffers of a stream are not copied.
+
+    Raises
+    ------
+    DataError
+        If pyarrow is not installed, or the stream has no columns or cannot be read.
+    """
+    is_readable = hasattr(data, "keys") or hasattr(data, "get_column") or _is_arrow_table(data)
+    if is_readable or not hasattr(data, "__arrow_c_stream__"):
+        return data
+    kind, arrow = type(data).__name__, _import_arrow(data)
+    try:
+        return arrow.table(data)
+    except Exception as error:  # of the library that produces the stream
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "some streams can be read once: make a table of it, such as pyarrow.table(...)"
+        raise DataError(f"cannot read the Arrow stream of {kind}: {reason}", hint=hint) from error
+
+
+def _import_arrow(data: Any) -> Any:
+    """Return pyarrow, which reads the stream of an object."""
+    return import_optional("pyarrow", "parquet", "pyarrow", f"an Arrow stream ({type(data).__name__})")
+
+
+def _is_arrow_table(data: Any) -> bool:
+    return hasattr(data, "column") and hasattr(data, "to_pydict")  # of pyarrow
 
 
 def named_columns(data: Any) -> dict[str, Any]:
-    """Return the columns of a mapping, a data frame or an Arrow table by their names."""
+    """Return the columns of what `is_named` accepts by their names."""
+    data = read_stream(data)
     if hasattr(data, "get_column"):  # of Polars
         names, column = data.columns, data.get_column
-    elif hasattr(data, "schema") and hasattr(data, "column"):  # of Arrow
+    elif _is_arrow_table(data):
         names, column = data.schema.names, lambda name: data.column(names.index(name))
-    else:
+    elif hasattr(data, "keys"):
         names, column = list(data.keys()), data.__getitem__
+    else:
+        raise DataError(f"expected a mapping or a data frame, got {type(data).__name__}")
     texts = [str(name).strip() for name in names]  # as the header of a text file
     if len(set(texts)) < len(texts):
         repeated = next(name for name in texts if texts.count(name) > 1)
@@ -56,11 +95,18 @@ def convert_values(
     A scalar is one row. A code of -1 is missing.
     """
     reject_sparse(values)
+    is_known = hasattr(values, "to_pylist") or hasattr(values, "to_list")
+    if hasattr(values, "__arrow_c_stream__") and not is_known:
+        values = _import_arrow(values).chunked_array(values)
     array = numeric_array(values)
     if array is not None:
         return array
     objects = objects_of(values)
     types = set(map(type, objects))
+    gaps = {kind for kind in types if kind.__name__ in MISSING_TYPES}
+    if gaps and types - gaps <= {int, float, NoneType}:  # a nullable column of numbers
+        objects = [None if type(value) in gaps else value for value in objects]
+        types = (types - gaps) | {NoneType}
     if types <= {int, float, NoneType}:
         try:
             array = np.array(objects, np.float64)
@@ -95,10 +141,10 @@ def numeric_array(values: Any) -> npt.NDArray[Any] | None:
 
 def objects_of(values: Any) -> list[Any]:
     """Return values as Python objects."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        return [values]
     if hasattr(values, "to_pylist"):  # of Arrow
         return list(values.to_pylist())
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return [values]
     if isinstance(values, np.ndarray):
         if values.dtype.kind in "mM":
             return list(np.atleast_1d(values))  # tolist() would return the integers of nanoseconds
@@ -138,7 +184,9 @@ def cell_of(value: object, cell_format: CellFormat) -> Cell:
             raise DataError(f"expected UTF-8 text, got {value!r}") from None
     if isinstance(value, str):
         return cell_format.cell(value.strip())
-    if isinstance(value, datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64):
+    if isinstance(value, datetime.timedelta | np.timedelta64):
+        return Cell(duration_text(value))
+    if isinstance(value, datetime.date | datetime.time | np.datetime64):
         return Cell(tidy_time(str(value)))
     if isinstance(value, bool | np.bool):
         return Cell(str(bool(value)))

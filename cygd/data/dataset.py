@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -74,6 +75,60 @@ class Dataset:
             fields["sample_weight"] = weights.reshape(-1)
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        targets: str | Sequence[str],
+        *,
+        inputs: Sequence[str] | None = None,
+        categorical: Sequence[str] = (),
+        sample_weight: str | None = None,
+    ) -> Dataset:
+        """Return the columns of a data frame as a dataset.
+
+        A categorical input becomes one column of 0 and 1 for each label, in sorted order; a categorical
+        target, or a boolean one, becomes class indices. A missing number is NaN.
+
+        Parameters
+        ----------
+        frame : data frame, Arrow table or stream, or mapping
+            Of pandas, Polars, pyarrow, or any object with `__arrow_c_stream__`. Columns of float32 or float64
+            that are views of one array in C order are not copied.
+        targets : str or sequence of str
+            The columns to predict.
+        inputs : sequence of str, optional
+            By default all columns but the targets and the sample weight.
+        categorical : sequence of str
+            Columns of numbers that are categories; columns of texts and of categorical types are.
+        sample_weight : str, optional
+            The column of the weights of the rows.
+
+        Raises
+        ------
+        DataError
+            If a column does not exist, has two roles, mixes numbers and texts, or is categorical and has a
+            missing value.
+
+        Examples
+        --------
+        >>> frame = {"island": ["Dream", "Biscoe", "Dream"], "mass": [3750, 5000, 4200], "sex": list("mff")}
+        >>> data = Dataset.from_frame(frame, "sex")
+        >>> data.inputs, data.classes
+        (('island=Biscoe', 'island=Dream', 'mass'), ('f', 'm'))
+        >>> data.x[0].tolist(), data.y[:, 0].tolist()
+        ([0.0, 1.0, 3750.0], [1, 0, 0])
+        """
+        # by name: this module knows arrays only, and the tables of that one are made of datasets too
+        of_frame = import_module("cygd.data.frames").dataset_of_frame
+        dataset: Dataset = of_frame(frame, targets, inputs, categorical, sample_weight)
+        return dataset
+
+    def _repr_html_(self) -> str:
+        # by name, as above
+        html: str = import_module("cygd.data.notebook").describe_dataset(self)
+        return html
 
     def class_indices(self) -> Rows:
         """Return the index of each row's class, read from one column of indices or from one-hot columns."""

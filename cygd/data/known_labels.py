@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from cygd.data.dataset import Label
 from cygd.data.numbers import Cell
@@ -12,6 +15,8 @@ from cygd.data.numbers import Cell
 TRUE_WORDS, FALSE_WORDS = ("True", "true", "TRUE"), ("False", "false", "FALSE")
 MIDNIGHT = " 00:00:00"
 TIME_ZERO = re.compile(r"(\.\d*?)0+(?=$|[+\-Z])")
+NANOSECONDS = {"W": 604_800 * 10**9, "D": 86_400 * 10**9, "h": 3600 * 10**9, "m": 60 * 10**9,
+               "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}  # fmt: skip
 OFFSET = re.compile(r"([+-]\d\d):?(\d\d)$")
 WITHOUT_SECONDS = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)(?=$|[+\-Z])")
 
@@ -25,6 +30,29 @@ def tidy_time(text: str) -> str:
     """Return a time as all containers write it: 2026-01-31 09:05:00.5+01:00, and Z for UTC."""
     text = TIME_ZERO.sub(lambda match: match[1].rstrip("."), text.replace("T", " "))
     return OFFSET.sub(r"\1:\2", text).replace("+00:00", "Z") if ":" in text else text
+
+
+def duration_text(value: Any) -> str:
+    """Return a timedelta of Python, NumPy or pandas as pandas writes it to a text file.
+
+    Examples
+    --------
+    >>> duration_text(datetime.timedelta(1, 60)), duration_text(np.timedelta64(-1500, "ms"))
+    ('1 days 00:01:00', '-1 days +23:59:58.500000')
+    """
+    if isinstance(value, np.timedelta64):
+        unit, count = np.datetime_data(value.dtype)
+        if unit not in NANOSECONDS:  # a number of months, or of attoseconds
+            return str(value)
+        time = int(value.astype(np.int64)) * count * NANOSECONDS[unit]
+    else:
+        whole = (value.days * 86_400 + value.seconds) * 10**6 + value.microseconds
+        time = whole * 1000 + getattr(value, "nanoseconds", 0)
+    days, time = divmod(time, NANOSECONDS["D"])
+    seconds, rest = divmod(time, 10**9)
+    fraction = "" if not rest else f".{rest:09d}" if rest % 1000 else f".{rest // 1000:06d}"
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+    return f"{days} days {'+' if days < 0 else ''}{clock}"
 
 
 def time_key(text: str) -> str | None:

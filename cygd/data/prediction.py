@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cygd.data.containers import is_named
+from cygd.data.containers import is_named, read_stream
 from cygd.data.dataset import Array, Rows, as_real_array
 from cygd.data.encoding import InputColumn, encode_column
 from cygd.data.formatting import format_list
@@ -146,6 +146,7 @@ def transform_usable_rows(
 
     The table is None if all rows are usable; otherwise it says what is wrong with the others.
     """
+    data = read_stream(data)  # a stream is read once, and the table may be needed
     # without its files: an error that is not shown would look up its line
     attempt = replace(data, files=()) if isinstance(data, Table) else data
     try:

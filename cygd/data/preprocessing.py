@@ -24,17 +24,19 @@ import numpy as np
 import numpy.typing as npt
 
 from cygd.data.column import Column
-from cygd.data.containers import is_named
+from cygd.data.containers import is_named, named_columns, read_stream
 from cygd.data.dataset import Array, Label, as_real_array, reject_sparse
 from cygd.data.encoding import (
     BLOCK_ROWS,
     InputColumn,
+    all_finite,
     check_finite,
     encode_column,
     numeric_column,
     scale_values,
 )
 from cygd.data.formatting import format_list, format_location
+from cygd.data.matrix_views import adjacent_columns, typed_columns
 from cygd.data.numbers import CELL_OPTIONS, CellFormat
 from cygd.data.table import Table, load_cells
 from cygd.errors import CheckpointError, DataError
@@ -82,14 +84,23 @@ class Preprocessing:
     def transform_inputs(self, data: Any, dtype: npt.DTypeLike = np.float64, where: str = "") -> Array:
         """Return the inputs of the network for raw data, which messages call `where`.
 
-        The data are a Table, a mapping of column names to values, a data frame or an Arrow table (other
-        columns are ignored), or an array of shape (n_samples, n_columns) in the order of `inputs`. An array
-        of the given dtype that needs no scaling is returned as it is.
+        The data are a Table, a mapping of column names to values, a data frame, an Arrow table or stream
+        (other columns are ignored), or an array of shape (n_samples, n_columns) in the order of `inputs`. An
+        array of the given dtype that needs no scaling is returned as it is, and so are columns of it.
         """
         if isinstance(data, Table):
             return self._transform_table(data, dtype)
         reject_sparse(data, where or "the array")
         if is_named(data):
+            data = read_stream(data)
+            if self.takes_numbers and not self.is_scaled:
+                named = named_columns(data)
+                # taken from the frame once; without one of them, the error says more of the frame itself
+                data = named if named.keys() >= set(self.inputs) else data
+                arrays = typed_columns([named.get(name) for name in self.inputs], np.dtype(dtype))
+                x = None if arrays is None else adjacent_columns(arrays)
+                if x is not None and all_finite(x):
+                    return x
             return self._transform_table(Table.from_mapping(data, self.inputs, self.cell_format), dtype)
         if not self.takes_numbers:
             is_numeric = isinstance(data, np.ndarray) and data.dtype.kind in "biuf"
@@ -101,6 +112,12 @@ class Preprocessing:
         return self._transform_array(array, dtype, where)
 
     def _transform_table(self, table: Table, dtype: npt.DTypeLike) -> Array:
+        if self.takes_numbers and not self.is_scaled and np.dtype(dtype) == np.float64:
+            columns = [table.column(name) for name in self.inputs]
+            if all(column.string_codes is None for column in columns):
+                matrix = adjacent_columns([column.numbers for column in columns])
+                if matrix is not None and matrix.dtype == dtype and all_finite(matrix):
+                    return matrix
         x = np.empty((len(table), len(self.features)), dtype)
         load_cells(table, [spec.column for spec in self.columns if spec.categories is not None])
         first = 0
@@ -116,8 +133,7 @@ class Preprocessing:
         return x
 
     def _transform_array(self, array: Array, dtype: npt.DTypeLike, where: str) -> Array:
-        is_scaled = any((column.shift, column.scale) != (0, 1) for column in self.columns)
-        if not is_scaled and array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        if not self.is_scaled and array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
             check_finite(array, self.inputs, where)
             return array
         x = np.empty(array.shape, dtype)
@@ -133,6 +149,11 @@ class Preprocessing:
         """Whether an array of numbers needs scaling alone."""
         is_plain = all(column.categories is None and column.fill is None for column in self.columns)
         return is_plain and not self.cell_format.missing_numbers
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether a numeric column is shifted or scaled."""
+        return any((column.shift, column.scale) != (0, 1) for column in self.columns)
 
     def columns_of_array(self, array: Array) -> dict[str, Column]:
         """Return the columns of an array in the order of `inputs`."""
@@ -162,6 +183,23 @@ class Preprocessing:
             return y_hat
         y: Array = np.asarray(y_hat, np.float64) * np.array(self.target_scale) + np.array(self.target_shift)
         return y.astype(np.asarray(y_hat).dtype, copy=False)
+
+    def output_names(self, n_outputs: int, *, all_classes: bool = False) -> list[str]:
+        """Return the names of the columns of a prediction: for classes the label, then an output each.
+
+        One output of two classes is that of the second one, unless `all_classes`.
+        """
+        if not self.classes:
+            return list(self.targets)
+        name, classes = self.targets[0], self.classes[0 if all_classes or n_outputs > 1 else 1 :]
+        return [name, *(f"{name}={label}" for label in classes)]
+
+    def labels(self, outputs: Array) -> list[Label] | None:
+        """Return the predicted class of each row of outputs, or None for numeric targets."""
+        if not self.classes:
+            return None
+        predicted = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
+        return [self.classes[int(i)] for i in predicted]
 
     # -- JSON ---------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from cygd.data.sources.pipes import STDIN, is_pipe
 from cygd.data.sources.sklearn_datasets import SKLEARN_DATASETS, load_sklearn
 from cygd.data.sources.svmlight import load_svmlight
 from cygd.data.sources.synthetic import SYNTHETIC_KINDS, load_synthetic
+from cygd.data.sources.table_blocks import TableBlocks
 from cygd.data.table import Table
 from cygd.errors import CygdError, DataError, PluginError, describe_exception
 
@@ -87,6 +88,11 @@ class DataSource(Component):
             raise PluginError(f"{self}: expected a cygd.Dataset from load, got {kind}", hint=hint)
         return data
 
+    def read_blocks(self, folder: Path) -> TableBlocks | None:
+        """Return the rows of the files in blocks, or None if the source can only read them at once."""
+        readers = BLOCK_READERS.get(self.name) if self.tier == "built-in" else None
+        return None if readers is None else readers()(folder, **self.parameters)
+
     def files(self, folder: Path) -> list[Path]:
         """Return the files that the options name."""
         files = []
@@ -144,6 +150,22 @@ DATA_SOURCES: tuple[DataSource, ...] = (
         },
     ),
 )
+
+
+def _csv_blocks() -> Callable[..., TableBlocks]:
+    from cygd.data.sources.csv_blocks import csv_blocks
+
+    return csv_blocks
+
+
+def _parquet_blocks() -> Callable[..., TableBlocks]:
+    from cygd.data.sources.parquet_blocks import parquet_blocks
+
+    return parquet_blocks
+
+
+# imported on first use: a run reads its data at once
+BLOCK_READERS = {"csv": _csv_blocks, "parquet": _parquet_blocks}
 
 # of files that are not text files of columns
 SUFFIXES = {

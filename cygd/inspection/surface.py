@@ -10,16 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cygd.errors import CygdError
+from cygd.errors import CygdError, format_count
 from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
 from cygd.network import Network
 from cygd.runner.assembly import Assembly
 from cygd.runner.fit import fit_options, training_loop
+
+if TYPE_CHECKING:
+    from cygd.display.plot import Plot
 
 Array = NDArray[Any]
 
@@ -53,6 +56,31 @@ class LossSurface:
     axes: tuple[Array, ...]  # the values of each weight at which the surface was evaluated
     surface: Array  # E there: [i] or [i, j] at axes[0][i] and axes[1][j]
     complete: bool  # whether the path ends at the end of the run
+
+    def plot(self) -> Plot:
+        """Return a curve over one weight, or colors over two, with the path of the updates."""
+        from cygd.display.charts import Series, line_chart  # imported here: the command `bowl` needs none
+        from cygd.display.heat_map import heat_map
+        from cygd.display.plot import Plot
+
+        updates = format_count(len(self.path) - 1, "update")
+        title = f"E over {' and '.join(weight.name for weight in self.weights)}, {updates}"
+        first = self.weights[0].name
+        if len(self.weights) == 2:
+            names, axes = (first, self.weights[1].name), (self.axes[0], self.axes[1])
+            return Plot(title, (heat_map("E", names, axes, self.surface, self.path),))
+        finite = self.surface[np.isfinite(self.surface)]
+        on_path = self.errors[np.isfinite(self.errors)]
+        highest = max(np.median(finite), on_path.max()) if finite.size and on_path.size else np.inf
+        limits = [value for value in [*finite.tolist(), *on_path.tolist()] if value <= 1.5 * abs(highest)]
+        lines = [
+            Series("E", self.axes[0].tolist(), self.surface.tolist()),
+            Series(updates, self.path[:, 0].tolist(), self.errors.tolist(), dots=len(self.path) <= 200),
+        ]
+        return Plot(title, (line_chart("E", lines, x_label=first, log=False, limits=limits),))
+
+    def _repr_html_(self) -> str:
+        return self.plot()._repr_html_()
 
 
 def loss_surface(

@@ -57,14 +57,18 @@ def write_csv(steps: Iterable[Step], out: Output) -> None:
 # -- text -------------------------------------------------------------------------------------------
 
 
-def _step_lines(step: Step) -> Iterator[str]:
+def step_title(step: Step) -> str:
+    """Return the number of a step, its epoch, samples and learning rate."""
     count = len(step.samples)
     samples = "sample" if count == 1 else f"{count} samples" if count > MAX_SAMPLES else "samples"
     listed = ", ".join(str(int(sample)) for sample in step.samples[:MAX_SAMPLES])
     more = ", ..." if count > MAX_SAMPLES else ""
     title = f"step {step.number}: epoch {step.epoch}, {samples} {listed}{more}"
-    title += f", learning rate {format_number(step.learning_rate)}"
-    yield title
+    return f"{title}, learning rate {format_number(step.learning_rate)}"
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    yield (title := step_title(step))
     yield "=" * len(title)
     for k, layer in enumerate(step.layers):
         n_inputs, n_units = layer.w.value.shape
@@ -73,9 +77,9 @@ def _step_lines(step: Step) -> Iterator[str]:
         equation = _equation(layer, k == len(step.layers) - 1)
         yield f"layer {k}: {shape}, f = {layer.activation.name}, {equation}"
         yield ""
-        yield from _table(*_unit_table(step, k))
+        yield from _table(*unit_table(step, k))
         yield ""
-        yield from _table(*_weight_table(layer, k))
+        yield from _table(*weight_table(layer, k))
     yield ""
     yield f"E = {format_number(step.loss)}"
 
@@ -87,7 +91,7 @@ def _equation(layer: LayerStep, last: bool) -> str:
     return "delta = -dE/dy_hat f'(h)" if last else "delta_i = f'(h_i) sum_j w_ij delta_j"
 
 
-def _unit_table(step: Step, k: int) -> tuple[list[str], list[list[str]], int]:
+def unit_table(step: Step, k: int) -> tuple[list[str], list[list[str]], int]:
     """Return head, first rows and number of rows of the table of a layer's units."""
     layer, last = step.layers[k], k == len(step.layers) - 1
     head = ["sample", "x", "unit", "h", "y_hat"]
@@ -112,7 +116,7 @@ def _unit_table(step: Step, k: int) -> tuple[list[str], list[list[str]], int]:
     return head, rows, layer.h.size
 
 
-def _weight_table(layer: LayerStep, k: int) -> tuple[list[str], list[list[str]], int]:
+def weight_table(layer: LayerStep, k: int) -> tuple[list[str], list[list[str]], int]:
     """Return head, first rows and number of rows of the table of a layer's weights, then biases."""
     head = ["weight", "w", "dE/dw", "dE/dw (limit)", "Delta w", "w after"]
     rows = [

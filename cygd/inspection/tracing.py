@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cygd import core
 from cygd.components import Activation
 from cygd.core import _f64
-from cygd.inspection.experiment import ExperimentOrRun, assemble_experiment, check_no_dropout
+from cygd.inspection.experiment import check_no_dropout
 from cygd.network import Network, Update
 from cygd.network.updates import mean_weight
 from cygd.runner.assembly import Assembly, build_network
@@ -79,30 +79,8 @@ class Step:
     layers: tuple[LayerStep, ...]
 
 
-def trace(
-    experiment: ExperimentOrRun, steps: int = 1, overrides: Sequence[str] = (), plugins: Sequence[str] = ()
-) -> list[Step]:
-    """Return the first updates of an experiment with every quantity in them.
-
-    Parameters
-    ----------
-    experiment : path, mapping or Result
-        An experiment, or a run, which is traced from its beginning.
-    steps : int
-        The maximum number of updates.
-    overrides, plugins : sequence of str
-        As for `cygd.run`.
-
-    Raises
-    ------
-    ConfigError
-        If a layer has dropout.
-    """
-    return list(trace_steps(assemble_experiment(experiment, overrides, plugins), steps))
-
-
 def trace_steps(assembly: Assembly, count: int) -> Iterator[Step]:
-    """Yield the first updates of an experiment, as `trace` returns them; its network is trained."""
+    """Yield the first updates of an experiment; its network is trained."""
     check_no_dropout(assembly, "dropout cannot be traced: its masks change from step to step")
     network = build_network(assembly.experiment, assembly.network.n_inputs, assembly.plugins)
     # early stopping is left out: the equations hold for further updates too

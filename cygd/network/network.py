@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,9 @@ from cygd.network.history import History
 from cygd.network.last_optimizer import LastOptimizer
 from cygd.network.training import CallbackListener, OnEpoch, TrainingLoop
 from cygd.network.updates import Update
+
+if TYPE_CHECKING:
+    from cygd.display.plot import Plot
 
 Array = NDArray[Any]
 
@@ -76,6 +79,17 @@ class Network(CompiledNetwork):
     def __repr__(self) -> str:
         layers = ", ".join(f"({layer.units}, {layer.activation.name!r})" for layer in self.layers)
         return f"Network({self.n_inputs}, [{layers}], loss={self.loss_function.name!r}, dtype='{self.dtype}')"
+
+    def plot(self, names: Sequence[str] = ()) -> Plot:
+        """Return a drawing of the units and weights; `names` are those of the inputs."""
+        from cygd.network.notebook import plot_network  # imported here: training does not need it
+
+        return plot_network(self, names)
+
+    def _repr_html_(self) -> str:
+        from cygd.network.notebook import describe_network
+
+        return describe_network(self)
 
     # evaluation -----------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ import numpy as np
 from cygd import config
 from cygd.components import Component
 from cygd.data import PreparedData, Preprocessing, prepare
-from cygd.data.sources.frame import check_named_columns
+from cygd.data.containers import read_stream
+from cygd.data.sources.frame import check_named_columns, with_tables
 from cygd.data.sources.paths import display_path
 from cygd.errors import ConfigError, CygdError, DataError, PluginError, Problem
 from cygd.network import Layer, Network, evaluation
@@ -110,10 +111,10 @@ def read(
 ) -> LoadedExperiment:
     """Read an experiment, load its plugins and validate it; the error lists every problem."""
     values = [overrides] if isinstance(overrides, str) else overrides
-    document = config.read(source if isinstance(source, Mapping) else Path(source), values)
+    document = config.read(with_tables(source) if isinstance(source, Mapping) else Path(source), values)
     if data is not None:
         check_named_columns(data)
-        document = document.with_frame(data)
+        document = document.with_frame(read_stream(data))
     moved: Mapping[str, str] = {}
     if not isinstance(source, Mapping) and Path(source).name == "config.yaml":
         document, moved = relocate(document)

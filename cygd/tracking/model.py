@@ -6,11 +6,13 @@ import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
 from cygd.data import Preprocessing
+from cygd.data.containers import read_stream
+from cygd.data.frames import frame_like
 from cygd.data.prediction import transform_usable_rows
 from cygd.errors import CheckpointError
 from cygd.files import read_npz
@@ -58,25 +60,54 @@ class Model:
     def classes(self) -> tuple[int | float | str, ...]:  # noqa: D102
         return tuple(self.preprocessing.classes)
 
-    def predict(self, data: Any, *, strict: bool = True) -> NDArray[Any]:
+    @overload
+    def predict(
+        self, data: Any, *, strict: bool = True, as_frame: Literal[False] = False
+    ) -> NDArray[Any]: ...
+
+    @overload
+    def predict(self, data: Any, *, strict: bool = True, as_frame: bool) -> Any: ...
+
+    def predict(self, data: Any, *, strict: bool = True, as_frame: bool = False) -> Any:
         """Return the predictions for raw data, (n_samples, n_outputs).
 
         Parameters
         ----------
         data : mapping or array
-            A mapping from column name to values, a data frame, an Arrow table, or an array
-            (n_samples, n_inputs) with the columns in the order of `inputs`.
+            A mapping from column name to values, a data frame of pandas or Polars, an Arrow table or any
+            object with an Arrow C stream, or an array (n_samples, n_inputs) with the columns in the order of
+            `inputs`. Columns that need no scaling and are views of one array of the network's dtype in C
+            order are not copied.
         strict : bool
             False returns rows of NaN where a value is missing, unknown or not a number.
+        as_frame : bool
+            True returns a data frame of the library of `data`, with its index: a column for each target, or
+            the predicted label and a column for each output, as `cygd predict` writes them. Without a
+            prediction the label is missing. It needs narwhals, ``pip install "cygd[frames]"``; arrays and
+            mappings give a data frame of pandas.
 
         Raises
         ------
         DataError
-            If a column is missing; or, if strict, a value is missing, a category is unknown, or a
-            numeric column contains text.
+            If a column is missing; or, if strict, a value is missing, a category is unknown, a number is out
+            of range for the network's dtype, or a numeric column contains text.
         """
+        data = read_stream(data)
+        y = self._predict(data, strict)
+        if not as_frame:
+            return y
+        names, labels = self.preprocessing.output_names(y.shape[1]), self.preprocessing.labels(y)
+        columns: list[Any] = list(y.T)
+        if labels is not None:
+            has_text = any(isinstance(label, str) for label in self.classes)
+            known = (str(label) if has_text else label for label in labels)
+            gaps = np.isnan(y[:, 0]).tolist()
+            columns.insert(0, [None if gap else label for gap, label in zip(gaps, known, strict=True)])
+        return frame_like(data, dict(zip(names, columns, strict=True)))
+
+    def _predict(self, data: Any, strict: bool) -> NDArray[Any]:
         if strict:
-            x = self.preprocessing.transform_inputs(data)
+            x = self.preprocessing.transform_inputs(data, self.network.dtype)
             return np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
         x, usable, _ = transform_usable_rows(self.preprocessing, data, self.network.dtype)
         y = np.asarray(self.preprocessing.inverse_targets(self.network.predict(x)))
@@ -128,6 +159,11 @@ class Model:
         made = object.__new__(type(self))
         vars(made).update(vars(self), network=copy.copy(self.network))
         return made
+
+    def _repr_html_(self) -> str:
+        from cygd.tracking.notebook import describe_model  # imported here: predictions do not need it
+
+        return describe_model(self.network, self.preprocessing)
 
     def __repr__(self) -> str:
         classes = f", classes={list(self.classes)}" if self.classes else ""

@@ -6,11 +6,15 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cygd.data import PreparedData
+from cygd.errors import format_count
 from cygd.network import Network
 from cygd.tracking.model import Model
+
+if TYPE_CHECKING:
+    from cygd.display.plot import Plot
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,22 @@ class Result:
     epochs: int
     best_epoch: int | None
     seconds: float
+
+    def plot(self) -> Plot:
+        """Return a chart of each metric over the epochs, which a notebook shows and `save` writes."""
+        from cygd.tracking.notebook import plot_history  # imported here: a run does not need it
+
+        return plot_history(self._title, self.history)
+
+    def _repr_html_(self) -> str:
+        from cygd.tracking.notebook import describe_result
+
+        return describe_result(self._title, self.metrics, self.history, self.directory)
+
+    @property
+    def _title(self) -> str:
+        best = "" if self.best_epoch is None else f", best {self.best_epoch}"
+        return f"{self.status} after {format_count(self.epochs, 'epoch')}{best}, {self.seconds:.3g} s"
 
     def __copy__(self) -> Self:
         """Return a result with values and a model of its own."""

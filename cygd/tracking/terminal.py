@@ -18,7 +18,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import IO, TextIO
 from unicodedata import combining, east_asian_width
 
 from cygd.errors import CygdError, escape_controls
@@ -89,6 +89,20 @@ def data_output() -> Iterator[DataOutput]:
             "they are written as escapes such as \\u20ac",
             "PYTHONIOENCODING=utf-8 writes all characters",
         )
+
+
+@contextlib.contextmanager
+def binary_output() -> Iterator[IO[bytes]]:
+    """Return a file for bytes on stdout, which must not be a terminal."""
+    with writing_to_stdout() as stdout:
+        if stdout.isatty():
+            raise OutputError("expected a file or a pipe for binary data, got the terminal")
+        binary = getattr(stdout, "buffer", None)
+        if binary is None:  # replaced by text in memory
+            raise OutputError("cannot write to stdout: it takes text, not bytes")
+        stdout.flush()
+        yield binary
+        binary.flush()
 
 
 def flush_stdout() -> None:

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cygd.display.axes import ticks
+
 LARGEST = 1e307  # so that no difference overflows
 POINTS_PER_DOT = 16  # a curve has no gaps until it is steeper than 16 dots per dot
 
@@ -58,22 +60,6 @@ def sample_points(low: float, high: float, columns: int) -> list[float]:
     """Return the points of an interval at which a plot of a given width samples a curve."""
     intervals = columns * len(BRAILLE.bits[0]) * POINTS_PER_DOT
     return [low + (high - low) * (k / intervals) for k in range(intervals + 1)]
-
-
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return at most `most` round, evenly spaced numbers within an interval.
-
-    >>> ticks(-4, 4), ticks(0.12, 0.98, 4), ticks(3, 3)
-    ([-4.0, -2.0, 0.0, 2.0, 4.0], [0.2, 0.4, 0.6, 0.8], [3.0])
-    """
-    if not low < high:
-        return [float(low)]
-    power = 10.0 ** math.floor(math.log10((high - low) / most))
-    for step in (power * factor for factor in (1, 2, 5, 10, 20, 50)):
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first < most:
-            return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
-    return [float(low)]
 
 
 def y_limits(y: Sequence[float]) -> tuple[float, float]:

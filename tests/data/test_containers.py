@@ -132,11 +132,23 @@ def test_a_date_is_its_midnight():
         ([None, float("nan"), decimal.Decimal("NaN")], ()),
         (np.array(["2026-01-01", "NaT"], "M8[ns]"), ("2026-01-01 00:00:00",)),
         ([10**400, 1], (1, "1E+400")),
-        ([datetime.timedelta(1), datetime.time(9, 5)], ("09:05:00", "1 day, 0:00:00")),
+        ([datetime.timedelta(1), datetime.time(9, 5)], ("09:05:00", "1 days 00:00:00")),
     ],
 )
 def test_labels_of_unusual_values(values, labels):
     assert Column.from_values(values).factorize()[1] == labels
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", "Float32", "UInt8", object])
+def test_nullable_columns_of_pandas_are_numbers_without_a_detour(monkeypatch, dtype):
+    pandas = pytest.importorskip("pandas")
+    # one cell for each distinct number takes seconds in a large column
+    monkeypatch.setattr("cygd.data.containers.distinct_cells", None)
+    for values in ([1, pandas.NA, 3], [pandas.NA] * 3, [1, 2, 3]):
+        column = Column.from_values(pandas.Series(values, dtype=dtype))
+        expected = [np.nan if value is pandas.NA else value for value in values]
+        np.testing.assert_array_equal(column.numbers, expected)
+        assert column.source is None
 
 
 def test_intervals_of_pandas_are_texts():

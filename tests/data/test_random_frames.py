@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cygd import Model, Network
 from cygd.data import DataSource, Preprocessing
 from cygd.data import prepare as prepare_data
 from cygd.data.sources.csv import load_csv
@@ -113,6 +114,27 @@ def polars_frame(columns):
     return frame
 
 
+class Stream:
+    """An object that has nothing but the Arrow C stream interface."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def arrow_stream(columns, rng):
+    """Return a stream of chunks, with strings in one of the types that Arrow has for them."""
+    table = arrow_table(columns)
+    kind = [arrow.string(), arrow.large_string(), arrow.string_view(), arrow.binary()][int(rng.integers(4))]
+    for i, field in enumerate(table.schema):
+        if field.type == arrow.string():
+            table = table.set_column(i, field.name, table.column(i).cast(kind))
+    cut = int(rng.integers(1, N_ROWS))
+    return Stream(arrow.concat_tables([table.slice(0, cut), table.slice(cut)]))
+
+
 def tables(columns, folder, rng):
     """Yield each container's name, the table that a run reads, and the object that a prediction takes."""
     with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
@@ -124,6 +146,10 @@ def tables(columns, folder, rng):
     if "mixed" in columns:
         return  # these containers hold one type a column
     yield "arrow", load_frame(folder, columns=arrow_table(columns)), arrow_table(columns)
+    stream = arrow_stream(columns, rng)
+    yield "stream", load_frame(folder, columns=stream), stream
+    parquet.write_table(stream.table, folder / "s.parquet")
+    yield "stream parquet", load_parquet(folder, path="s.parquet"), None
     yield "polars", load_frame(folder, columns=polars_frame(columns)), polars_frame(columns)
     parquet.write_table(arrow_table(columns), folder / "t.parquet")
     yield "parquet", load_parquet(folder, path="t.parquet"), None
@@ -144,7 +170,7 @@ def prepare(table, listed):
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_the_same_rows_are_the_same_arrays(tmp_path, monkeypatch, seed):
+def test_the_same_rows_are_the_same_arrays_and_predictions(tmp_path, monkeypatch, seed):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng([7, seed])
     columns = random_columns(rng)
@@ -162,9 +188,14 @@ def test_the_same_rows_are_the_same_arrays(tmp_path, monkeypatch, seed):
         assert prepared.classes == expected.classes, name
     if isinstance(expected, str):
         return
+    network = Network(expected.train.x.shape[1], [(4, "tanh"), len(expected.classes) or 1], seed=seed)
+    predicted = network.predict(expected.train.x)
+    assert np.isfinite(predicted).all()
     for name, (prepared, _) in found.items():  # what any container trained reads every other one
         stored = Preprocessing.from_json(prepared.preprocessing.to_json())
         for other, (_, frame) in found.items():
             if frame is not None:
                 x = stored.transform_inputs(frame)
                 assert np.array_equal(x, expected.train.x), (name, other)
+                if name in ("csv", "parquet") or other == "stream":
+                    assert np.array_equal(Model(network, stored).predict(frame), predicted), (name, other)

@@ -22,7 +22,7 @@ PACKAGE = CHECKOUT / "cygd"
 # from the bottom up; "" is cygd/__init__.py
 LAYERS = [
     {"core", "errors", "files"},
-    {"components", "config"},
+    {"components", "config", "display"},
     {"network", "data"},
     {"export"},
     {"tracking"},
@@ -162,8 +162,8 @@ def loaded_by(statement):
         ("import cygd.cli.main", {"rich", "yaml", "pluggy", "numpy", "argcomplete", "shlex"}),
         ("from cygd import Activation, hookimpl", {"rich", "yaml", "cygd.runner"}),
         ("from cygd import core", {"rich", "yaml", "pluggy", "cygd.network"}),
-        ("from cygd import Network", {"rich", "yaml", "cygd.runner"}),
-        ("import cygd; cygd.run", {"rich"}),
+        ("from cygd import Network", {"rich", "yaml", "cygd.runner", "cygd.display"}),
+        ("import cygd; cygd.run", {"rich", "html", "cygd.display", "narwhals", "pandas", "pyarrow"}),
         ("import cygd.sklearn", {"rich", "yaml", "pluggy", "cygd.components", "cygd.network"}),
     ],
 )

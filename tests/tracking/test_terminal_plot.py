@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cygd.tracking.terminal_plot import ASCII, BRAILLE, best_style, draw, sample_points, ticks, y_limits
+from cygd.display.axes import ticks
+from cygd.tracking.terminal_plot import ASCII, BRAILLE, best_style, draw, sample_points, y_limits
 
 
 def plot(function, low, high, width, height, style):

@@ -1,5 +1,7 @@
 """CSV files: any bytes are read as a table or refused, and the cells are those that pandas reads.
 
+Read block by block, a file is the same table, or refused with the same error.
+
 An input is a JSON object of options, a line break and the content of the file.
 """
 
@@ -12,7 +14,9 @@ import random
 import re
 from pathlib import Path
 
+from cygd.data import DATA_SOURCES, Column, Table
 from cygd.data.sources.csv import load_csv
+from cygd.errors import DataError
 from tools.fuzz.mutations import mutate_bytes
 
 try:
@@ -35,6 +39,7 @@ OPTIONS: list[dict[str, object]] = [
     {"encoding": "cp1252"},
     {"encoding": "utf-16"},
 ]
+BLOCK_ROWS = 3
 PLAIN_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,4})?", re.ASCII)
 BLANK_LINE = re.compile(rb"^ +$", re.MULTILINE)  # nothing to pandas, a missing value to cygd
 COMPARABLE = re.compile(
@@ -63,7 +68,12 @@ def check(data: bytes, folder: Path) -> bool:
     first, _, content = data.partition(b"\n")
     options = json.loads(first)
     (folder / "table.csv").write_bytes(content)
-    table = load_csv(folder, path="table.csv", **options)
+    try:
+        table = load_csv(folder, path="table.csv", **options)
+    except DataError as error:
+        _check_refusal(folder, options, str(error))
+        raise
+    _check_blocks(folder, options, table)
     if pandas is None or options or not COMPARABLE.fullmatch(content) or BLANK_LINE.search(content):
         return True
     try:
@@ -88,6 +98,39 @@ def check(data: bytes, folder: Path) -> bool:
             if re.fullmatch("[a-zA-Z]{4,}", cell) and cell.lower() != "infinity" and not math.isnan(number):
                 raise AssertionError(f"row {row}, column {name!r}: expected the text {cell!r}, got {number}")
     return True
+
+
+def _read_blocks(folder: Path, options: dict[str, object]) -> list[Table]:
+    source = next(source for source in DATA_SOURCES if source.name == "csv")
+    return list(source.configured({"path": "table.csv", **options}).read_blocks(folder).blocks(BLOCK_ROWS))
+
+
+def _check_refusal(folder: Path, options: dict[str, object], message: str) -> None:
+    try:
+        _read_blocks(folder, options)
+    except DataError as error:
+        if str(error) != message:
+            raise AssertionError(f"in blocks: expected the error {message!r}, got {error}") from error
+        return
+    raise AssertionError(f"in blocks: expected the error {message!r}, got a table")
+
+
+def _check_blocks(folder: Path, options: dict[str, object], table: Table) -> None:
+    blocks = _read_blocks(folder, options)
+    for name, column in table.columns.items():
+        for what, of in (("numbers", _numbers), ("labels", _labels)):
+            found = [value for block in blocks for value in of(block.column(name))]
+            if found != of(column):
+                raise AssertionError(f"in blocks: other {what} in column {name!r}")
+
+
+def _numbers(column: Column) -> list[str]:
+    return [repr(number) for number in column.numbers.tolist()]
+
+
+def _labels(column: Column) -> list[str]:
+    codes, cells = column.cells()
+    return [repr(None if code < 0 else column.label(cells[code])) for code in codes.tolist()]
 
 
 def _table(draw: random.Random) -> bytes:

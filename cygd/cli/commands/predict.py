@@ -6,7 +6,9 @@ import argparse
 import contextlib
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from inspect import signature
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,28 +20,32 @@ from cygd.cli.arguments import (
     split_overrides,
 )
 from cygd.cli.new_files import open_new_file
-from cygd.cli.output import DONE, FAILED, UsageError, data_output, echo, redirect_stdout
+from cygd.cli.output import DONE, FAILED, UsageError, binary_output, data_output, echo, redirect_stdout
 from cygd.cli.predictions import (
+    FORMATS,
     Predictions,
     Write,
-    check_suffix,
     csv_writer,
+    format_of,
     jsonl_writer,
     parquet_writer,
 )
 from cygd.cli.run_lookup import announce_plugins, find_run, read_result
 from cygd.errors import DataError, format_count
+from cygd.tracking.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
     from cygd.data import DataSource, Table
     from cygd.data.dataset import Array
+    from cygd.data.sources.table_blocks import TableBlocks
     from cygd.runner.assembly import LoadedExperiment
     from cygd.tracking.model import Model
 
-USAGE = "RUN DATA [KEY=VALUE ...] [--proba] [--strict] [--batch N] [-o FILE.csv|.parquet|.jsonl]"
+USAGE = "RUN DATA [KEY=VALUE ...] [--proba] [--strict] [--batch N] [--format F] [-o FILE.csv|.parquet|.jsonl]"
 SIGN_OPTIONS = ("delimiter", "decimal", "thousands", "comment", "quote")  # whose value is one character
 QUOTE = "'"
 REASONS = 3  # of rows that cannot be predicted, in the message
+CHECKED_ROWS = 4096  # at a time, before the first one is predicted
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -57,13 +63,19 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--strict", action="store_true", help="refuse data with a row that cannot be predicted"
     )
     parser.add_argument(
-        "--batch", type=positive_int, metavar="N", help="predict N rows at a time, to save memory"
+        "--batch",
+        type=positive_int,
+        metavar="N",
+        help="read and predict N rows at a time, for files larger than memory",
     )
     parser.add_argument(
         "-o",
         "--out",
         metavar="FILE",
         help="write to this .csv, .jsonl or .parquet file instead of CSV to stdout, which is -",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="the format to write instead of that of the suffix, also to stdout"
     )
 
 
@@ -80,10 +92,9 @@ def run(options: argparse.Namespace) -> int:
     reject_several("data file", names[1:], usage)
     folder, path = find_run(names[0]), names[1]
     out = None if options.out in (None, "-") else Path(options.out)
-    if out is not None:
-        check_suffix(out)
-        if out.exists():
-            raise UsageError(f"{str(out)!r} already exists", "remove it, or choose another file")
+    file_format = options.format or format_of(out)
+    if out is not None and out.exists():
+        raise UsageError(f"{str(out)!r} already exists", "remove it, or choose another file")
     from cygd.runner.assembly import read
     from cygd.runner.loading import load
 
@@ -93,7 +104,8 @@ def run(options: argparse.Namespace) -> int:
         if options.proba:
             _check_probabilities(model, reading)
         with _hints_for(reading, path):
-            data = _read_data(path, reading, model, parse_mapping(quote_characters(overrides)))
+            arguments = parse_mapping(quote_characters(overrides))
+            data = _read_data(path, reading, model, arguments, in_blocks=options.batch is not None)
     prediction = _Prediction(model, data, path, options)
     if options.strict:
         with _hints_for(reading, path):
@@ -101,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     status = read_result(folder)["status"]
     if status not in ("completed", "stopped"):
         echo(f"warning: the run in {folder} is {status}; using the weights that it kept")
-    with _open_output(out, prediction) as write:
+    with sigterm_as_interrupt(), _open_output(out, file_format, prediction) as write:
         for block in prediction.blocks():
             write(block)
     n_empty = prediction.n_empty
@@ -140,10 +152,32 @@ def _hints_for(reading: LoadedExperiment, path: str) -> contextlib.AbstractConte
     return command_line_hints(_choose_source(path, reading).options)
 
 
+@dataclass(frozen=True)
+class _Blocks:
+    """A file that is read block by block, as tables with the inputs of the model."""
+
+    rows: TableBlocks
+    model: Model
+    layout: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, n_rows: int) -> Iterator[tuple[Table, str]]:
+        """Yield tables of up to `n_rows` rows, and the note on their columns."""
+        from cygd.data.prediction import match_columns
+
+        names = None if self.rows.default_names else self.model.inputs
+        for table in self.rows.blocks(n_rows, names):
+            yield match_columns(table, self.model.preprocessing, self.layout)
+
+
 class _Prediction:
     """The predictions of a model for raw data, in blocks of rows."""
 
-    def __init__(self, model: Model, data: Table | Array, path: str, options: argparse.Namespace) -> None:
+    def __init__(
+        self, model: Model, data: Table | Array | _Blocks, path: str, options: argparse.Namespace
+    ) -> None:
         self.model, self.data, self.path, self.proba = model, data, path, options.proba
         self.batch: int = options.batch or max(len(data), 1)
         self.n_empty = 0
@@ -152,16 +186,15 @@ class _Prediction:
     @property
     def names(self) -> list[str]:
         """The names of the columns of the output."""
-        names, classes = list(self.model.preprocessing.targets), self.model.classes
-        if classes:
-            has_all = self.proba or self.model.network.n_outputs > 1
-            names += [f"{names[0]}={label}" for label in (classes if has_all else classes[1:])]
-        return names
+        return self.model.preprocessing.output_names(self.model.network.n_outputs, all_classes=self.proba)
 
     def inputs(self) -> Iterator[Table | Array]:
         """Yield the data in blocks."""
         import numpy as np
 
+        if isinstance(self.data, _Blocks):
+            yield from (table for table, _ in self.data.read(self.batch))
+            return
         for start in range(0, len(self.data), self.batch):
             if self.batch >= len(self.data):
                 yield self.data
@@ -187,7 +220,7 @@ class _Prediction:
             y = preprocessing.inverse_targets(network.predict(x))
             if self.proba and y.shape[1] == 1:
                 y = np.concatenate([1 - y, y], axis=1)
-            labels = self.labels(y)
+            labels = preprocessing.labels(y)
             if table is not None:
                 unusable = np.flatnonzero(~usable)
                 self.n_empty += len(unusable)
@@ -201,14 +234,6 @@ class _Prediction:
                     else [labels[i] if labels else self.model.classes[0] for i in position]
                 )
             yield Predictions(labels, y, usable)
-
-    def labels(self, outputs: Array) -> list[int | float | str] | None:
-        """Return the predicted class of each row, or None for numeric targets."""
-        classes = self.model.classes
-        if not classes:
-            return None
-        predicted = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
-        return [classes[int(i)] for i in predicted]
 
 
 def _check_probabilities(model: Model, reading: LoadedExperiment) -> None:
@@ -225,27 +250,33 @@ def _check_probabilities(model: Model, reading: LoadedExperiment) -> None:
 
 
 @contextlib.contextmanager
-def _open_output(out: Path | None, prediction: _Prediction) -> Iterator[Write]:
-    """Return a function that writes predictions, in the format that the suffix of the file names."""
+def _open_output(out: Path | None, file_format: str, prediction: _Prediction) -> Iterator[Write]:
+    """Return a function that writes predictions to a file or to stdout."""
     names = prediction.names
-    if out is None:
+    text_writer = jsonl_writer if file_format == "jsonl" else csv_writer
+    if out is None and file_format != "parquet":
         with data_output() as stdout:
-            yield csv_writer(stdout, names)
+            yield text_writer(stdout, names)
         return
-    with open_new_file(out.absolute()) as file:
-        if out.suffix.lower() == ".parquet":
+    with binary_output() if out is None else open_new_file(out.absolute()) as file:
+        if file_format == "parquet":
             classes, dtype = prediction.model.classes, prediction.model.network.dtype
             with parquet_writer(file, names, classes, dtype) as write:
                 yield write
             return
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        yield (jsonl_writer if out.suffix.lower() == ".jsonl" else csv_writer)(text, names)
+        yield text_writer(text, names)
         text.detach()
 
 
 def _read_data(
-    path: str, reading: LoadedExperiment, model: Model, source_options: dict[str, Any]
-) -> Table | Array:
+    path: str,
+    reading: LoadedExperiment,
+    model: Model,
+    source_options: dict[str, Any],
+    *,
+    in_blocks: bool,
+) -> Table | Array | _Blocks:
     from cygd.data import Table
     from cygd.data.prediction import match_columns
     from cygd.data.sources.paths import resolve_path
@@ -261,9 +292,19 @@ def _read_data(
         if count and source.name == "csv":
             lines = f"its {place} {count} lines" if count > 1 else f"its {place} line"
             echo(f"{path}: {option}: {count} of the run leaves out {lines}; {option}=0 reads all lines")
-    raw = source.configured({**source_options, "path": path}).read(Path())
+    layout = _layout(reading, model)
+    source = source.configured({**source_options, "path": path})
+    rows = source.read_blocks(Path()) if in_blocks else None
+    if rows is not None:
+        blocks = _Blocks(rows, model, layout)
+        # the columns of the first rows, or, if they have no names, all rows: the targets may be others
+        tables = blocks.read(CHECKED_ROWS) if rows.default_names else islice(blocks.read(1), 1)
+        for note in {note for _, note in tables if note}:
+            echo(note)
+        return blocks
+    raw = source.read(Path())
     table = raw if isinstance(raw, Table) else Table.from_dataset(raw, path)
-    table, note = match_columns(table, model.preprocessing, _layout(reading, model))
+    table, note = match_columns(table, model.preprocessing, layout)
     if note:
         echo(note)
     return table

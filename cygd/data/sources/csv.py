@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cygd.data.table import Table
+
+if TYPE_CHECKING:
+    from cygd.data.sources.csv_records import CsvFormat
 
 
 def load_csv(
@@ -26,14 +30,37 @@ def load_csv(
     missing_values: Sequence[str] | None = None,  # words for a missing value, besides the usual ones
 ) -> Table:
     """Read CSV files, in the order of their names, as named columns."""
-    from cygd.data.numbers import CellFormat
     from cygd.data.sources.csv_reader import read_csv
+
+    csv_format = csv_format_of(
+        header, delimiter, decimal, quote, encoding, comment, skip_rows, skip_footer, thousands, percent,
+        units, missing_values,
+    )  # fmt: skip
+    return read_csv(folder, path, csv_format)
+
+
+def csv_format_of(
+    header: bool,
+    delimiter: str,
+    decimal: str,
+    quote: str,
+    encoding: str,
+    comment: str,
+    skip_rows: int,
+    skip_footer: int,
+    thousands: str,
+    percent: bool,
+    units: Sequence[str] | None,
+    missing_values: Sequence[str] | None,
+) -> CsvFormat:
+    """Return the format that the options of `load_csv` describe."""
+    from cygd.data.numbers import CellFormat
     from cygd.data.sources.csv_records import DELIMITER_NAMES, CsvFormat
     from cygd.data.sources.text_io import normalize_encoding
 
     encoding = normalize_encoding(encoding)
     cells = CellFormat.of_options(decimal, thousands, percent, units, missing_values)
-    csv_format = CsvFormat(
+    return CsvFormat(
         header,
         DELIMITER_NAMES.get(delimiter, delimiter),
         decimal,
@@ -44,4 +71,3 @@ def load_csv(
         skip_footer,
         cells,
     )
-    return read_csv(folder, path, csv_format)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,51 +41,68 @@ FIRST_RECORDS = 100  # records that decide which columns hold strings
 
 def read_csv(folder: Path, path: str, csv_format: CsvFormat) -> Table:
     """Return the columns of CSV files, in the order of their names."""
-    cells, header = csv_format.cells, csv_format.header
+    paths, heads = read_heads(folder, path, csv_format)
+    values = ColumnValues(len(heads[0].names), csv_format.cells)
+    files = read_files(paths, heads, csv_format, values)
+    records = partial(iterate_cells, [file.absolute() for file in paths], csv_format)
+    columns = values.columns(CsvCells(records, csv_format.cells))
+    first_rows = [None if column.missing.all() else int(np.argmin(column.missing)) for column in columns]
+    names = names_of_columns(files[0], first_rows, heads[0], csv_format)
+    where, index = format_files(paths), heads[0].index
+    warn_about_row_names(where, names, heads[0], csv_format)
+    named = {name: column for name, column in zip(names, columns, strict=True) if name}
+    table = Table(
+        named,
+        where,
+        default_names=not csv_format.header,
+        index_columns=index,
+        files=files,
+        matrix=values.matrix if len(named) == values.n_columns else None,
+    )
+    warn_about_totals(table, named)
+    return table
+
+
+def read_heads(folder: Path, path: str, csv_format: CsvFormat) -> tuple[list[Path], list[Header]]:
+    """Return the files and their headers, or raise an error if they cannot be read as one table."""
     check_format(csv_format)
     paths = resolve_paths(folder, path, "path")
     heads = [read_header(file, csv_format, FIRST_RECORDS) for file in paths]
     for file, head in zip(paths, heads, strict=True):
         check_types_and_roles(file, head)
-    names = heads[0].names
-    values = ColumnValues(len(names), cells)
+    return paths, heads
+
+
+def read_files(
+    paths: Sequence[Path], heads: Sequence[Header], csv_format: CsvFormat, values: Values
+) -> tuple[TableFile, ...]:
+    """Pass the rows of all files to `values`."""
     files = []
     for file, head in zip(paths, heads, strict=True):
-        check_same_names(file, head.names, paths[0], names)
-        first_row, values.where = values.n_rows, str(file)
+        check_same_names(file, head.names, paths[0], heads[0].names)
+        first_row = values.n_rows
+        values.begin(str(file))
         line_number = partial(line_of_row, file.absolute(), csv_format)
         files.append(TableFile(first_row, str(file), line_number))
         if not read_numbers(file, csv_format, head, values):
             values.truncate(first_row)
             read_records(file, csv_format, values)
-        warn_about_skipped(file, csv_format, len(names))
-    where, index = format_files(paths), heads[0].index
-    source = CsvCells(partial(iterate_cells, [file.absolute() for file in paths], csv_format), cells)
-    columns, names = drop_empty_columns(files[0], values.columns(source), heads[0], csv_format)
-    if header and heads[0].n_cells < len(names) and index:
-        message = "%s: the header has one cell fewer than the rows: column %r, the first, holds row names"
-        log.warning(message, where, index[0], extra={"hint": f"data.inputs may name {index[0]!r}"})
-    table = Table(
-        dict(zip(names, columns, strict=True)),
-        where,
-        default_names=not header,
-        index_columns=index,
-        files=tuple(files),
-        matrix=values.matrix if len(columns) == values.n_columns else None,
-    )
-    warn_about_totals(table)
-    return table
+        warn_about_skipped(file, csv_format, len(heads[0].names))
+    return tuple(files)
 
 
-def drop_empty_columns(
-    file: TableFile, columns: Sequence[Column], head: Header, csv_format: CsvFormat
-) -> tuple[list[Column], list[str]]:
-    """Return the columns and their names, without those that have neither a name nor values."""
+def names_of_columns(
+    file: TableFile, first_rows: Sequence[int | None], head: Header, csv_format: CsvFormat
+) -> list[str]:
+    """Return the names of the columns, "" for those that have neither a name nor values.
+
+    `first_rows` holds the first row with a value of each column.
+    """
     names = list(head.names)
     if all(names):
-        return list(columns), names
-    for i, (name, column) in enumerate(zip(names, columns, strict=True)):
-        if name or column.missing.all():
+        return names
+    for i, (name, first_row) in enumerate(zip(names, first_rows, strict=True)):
+        if name or first_row is None:
             continue
         if not csv_format.header:
             names[i] = f"c{i}"
@@ -92,23 +110,28 @@ def drop_empty_columns(
             hint = name_hint(Path(file.where), csv_format)
             raise DataError(f"{file.where}:{head.line}: column {i + 1} of the header has no name", hint=hint)
         else:
-            raise width_error(file, columns, head)
-    kept = [i for i, name in enumerate(names) if name]
-    if empty := len(names) - len(kept):
+            raise width_error(file, first_rows, head)
+    if empty := names.count(""):
         count, verb = format_count(empty, "column"), "has" if empty == 1 else "have"
         message = f"%s: left out %s that {verb} neither a name nor values"
         log.warning(message, file.where, count)
-    return [columns[i] for i in kept], [names[i] for i in kept]
+    return names
 
 
-def width_error(file: TableFile, columns: Sequence[Column], head: Header) -> DataError:
+def width_error(file: TableFile, first_rows: Sequence[int | None], head: Header) -> DataError:
     """Return the error for the first row with a value in a column that the header lacks."""
-    row = min(
-        int(np.argmin(column.missing)) for column in columns[head.n_cells :] if not column.missing.all()
-    )
+    row = min(row for row in first_rows[head.n_cells :] if row is not None)
     expected = f"expected {format_count(head.n_cells, 'cell')} as in the header"
     line = file.line_number(row) if file.line_number else row
-    return DataError(f"{file.where}:{line}: {expected}, got {len(columns)}")
+    return DataError(f"{file.where}:{line}: {expected}, got {len(first_rows)}")
+
+
+def warn_about_row_names(where: str, names: Sequence[str], head: Header, csv_format: CsvFormat) -> None:
+    """Log a warning for rows that begin with a cell that the header lacks, as R writes them."""
+    n_named = len([name for name in names if name])
+    if csv_format.header and head.n_cells < n_named and head.index:
+        message = "%s: the header has one cell fewer than the rows: column %r, the first, holds row names"
+        log.warning(message, where, head.index[0], extra={"hint": f"data.inputs may name {head.index[0]!r}"})
 
 
 def check_format(csv_format: CsvFormat) -> None:
@@ -139,6 +162,25 @@ def check_same_names(file: Path, names: list[str], first_file: Path, expected: l
             raise DataError(message, hint=hint)
 
 
+class Values(Protocol):
+    """What takes the rows of files, chunk by chunk."""
+
+    n_columns: int
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows so far."""
+
+    def begin(self, where: str) -> None:
+        """Expect the rows of a file."""
+
+    def append(self, chunk: npt.NDArray[np.float64], cells: Mapping[int, Sequence[str]]) -> None:
+        """Take rows of numbers, some columns of which are still to be parsed from their cells."""
+
+    def truncate(self, n_rows: int) -> None:
+        """Drop all rows after the first `n_rows`, which are those of the file that began last."""
+
+
 class ColumnValues:
     """The values read so far: one array of numbers, and the codes of strings in the columns that have any.
 
@@ -157,6 +199,10 @@ class ColumnValues:
     def n_rows(self) -> int:
         """The number of rows."""
         return len(self.numbers) // self.n_columns
+
+    def begin(self, where: str) -> None:
+        """Read a file."""
+        self.where = where
 
     def append(self, chunk: npt.NDArray[np.float64], cells: Mapping[int, Sequence[str]]) -> None:
         """Append rows of numbers, some columns of which are still to be parsed from their cells."""
@@ -208,7 +254,7 @@ class ColumnValues:
         return columns
 
 
-def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: ColumnValues) -> bool:
+def read_numbers(file: Path, csv_format: CsvFormat, head: Header, values: Values) -> bool:
     """Read a file of finite numbers, except in columns that begin with strings; return True on success."""
     decimal, quote = csv_format.decimal, csv_format.quote
     with_strings = columns_with_strings(head.first_records, decimal)
@@ -262,7 +308,7 @@ def collect_cell(cells: list[str], cell: str) -> float:
     return 0.0
 
 
-def read_records(file: Path, csv_format: CsvFormat, values: ColumnValues) -> None:
+def read_records(file: Path, csv_format: CsvFormat, values: Values) -> None:
     """Read any file, record by record."""
     records = islice(iterate_records(file, csv_format, mark=True), int(csv_format.header), None)
     while chunk := list(islice(records, CHUNK)):

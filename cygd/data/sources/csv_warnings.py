@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-
-import numpy as np
+from typing import Protocol
 
 from cygd.data.sources.csv_records import CsvFormat, split_line
 from cygd.data.sources.text_io import open_text
@@ -24,18 +24,26 @@ TOTAL = re.compile(
 )
 
 
-def warn_about_totals(table: Table) -> None:
+class Strings(Protocol):
+    """The strings of a column of a file."""
+
+    def string_of_row(self, row: int) -> str:
+        """Return the string in the first or last row of a file, or "" if it holds none."""
+
+    def count_string(self, text: str) -> int:
+        """Return the number of rows that hold a string."""
+
+
+def warn_about_totals(table: Table, strings: Mapping[str, Strings], n_rows: int | None = None) -> None:
     """Log a warning for a file whose first or last row has a label such as Total, which no other row has."""
+    n_rows = len(table) if n_rows is None else n_rows
     starts = [file.first_row for file in table.files]
-    ends = [start - 1 for start in starts[1:]] + [len(table) - 1]
-    starts = starts if len(table) > MIN_ROWS else []
-    for i, (name, column) in enumerate(table.columns.items()):
-        codes = column.string_codes
-        if codes is None:
-            continue
+    ends = [start - 1 for start in starts[1:]] + [n_rows - 1]
+    starts = starts if n_rows > MIN_ROWS else []
+    for i, (name, column) in enumerate(strings.items()):
         for row in sorted({*ends, *([] if i else starts)}):
-            label = column.string_at(row) if codes[row] >= 0 else ""
-            if TOTAL.fullmatch(label) and np.count_nonzero(codes == codes[row]) == 1:
+            label = column.string_of_row(row)
+            if TOTAL.fullmatch(label) and column.count_string(label) == 1:
                 is_last = row in ends
                 message = f"%s: the {'last' if is_last else 'first'} row may be a total: it holds %r"
                 hint = f"data.{'skip_footer: 1' if is_last else f'comment: {label!r}'} leaves it out"

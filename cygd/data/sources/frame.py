@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from cygd.data.column import Column
-from cygd.data.containers import is_named, named_columns
+from cygd.data.containers import is_named, named_columns, read_stream
 from cygd.data.dataset import reject_sparse
 from cygd.data.numbers import CellFormat
 from cygd.data.table import Table
 from cygd.errors import DataError
+
+PARTS = ("validation", "test")
 
 
 def load_frame(
@@ -51,6 +53,22 @@ def check_named_columns(data: Any) -> None:
     if not is_named(data) or (hasattr(data, "keys") and hasattr(data, "to_frame")):
         hint = "name the columns: data={'x': ..., 'y': ...}, or make a data frame of it"
         raise DataError(f"columns: expected a mapping or a data frame, got {type(data).__name__}", hint=hint)
+
+
+def with_tables(experiment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an experiment whose Arrow streams are tables: a run reads its data more than once."""
+    section = experiment.get("data")
+    if not isinstance(section, Mapping) or section.get("source") != "frame":
+        return experiment
+    section = {key: with_columns(value) if key in PARTS else value for key, value in section.items()}
+    return {**experiment, "data": with_columns(section)}
+
+
+def with_columns(options: Any) -> Any:
+    """Return the options of a source with a table in place of a stream."""
+    if not isinstance(options, Mapping) or "columns" not in options:
+        return options
+    return {**options, "columns": read_stream(options["columns"])}
 
 
 def csv_of(table: Table) -> str:

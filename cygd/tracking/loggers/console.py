@@ -1,6 +1,7 @@
 """The console logger: a progress bar and loss curves on a terminal, about twenty plain lines elsewhere.
 
-All output goes to stderr; stdout is for data. rich is imported only for a terminal, and omits colors if
+In a kernel of Jupyter the bar is in the output of the cell. All other output goes to stderr; stdout is for
+data. rich is imported only for a terminal, and omits colors if
 NO_COLOR is set.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cygd.errors import escape_controls
+from cygd.tracking.loggers.notebook_progress import NotebookProgress, find_display
 from cygd.tracking.terminal import echo, encodable, is_interactive
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class ConsoleLogger:
     def __init__(self, lines: int = 15) -> None:
         self.lines = max(1, lines)
         self._progress: Progress | None = None
+        self._notebook: NotebookProgress | None = None
         self._last_update = -math.inf
 
     def cygd_run_start(self, run: Run) -> None:
@@ -61,13 +64,23 @@ class ConsoleLogger:
         self._stride = max(1, math.ceil(self._epochs / self.lines))
         resumed = getattr(run, "resumed", None)
         start = "" if resumed is None else f", resuming from epoch {resumed}"
-        echo(f"{run.name}: {format_epochs(self._epochs)}{start}, in {run.directory}")
+        title = f"{run.name}: {format_epochs(self._epochs)}{start}, in {run.directory}"
+        is_main = threading.current_thread() is threading.main_thread()
+        display = find_display() if is_main else None
+        if display is not None:
+            self._notebook = NotebookProgress(display, title, self._epochs)
+            return
+        echo(title)
         # rich replaces sys.stderr: runs in other threads would restore it in the wrong order
-        if is_interactive() and threading.current_thread() is threading.main_thread():
+        if is_interactive() and is_main:
             self._progress = _progress_bar(self._epochs)
 
     def cygd_epochs_end(self, run: Run, rows: EpochRows) -> None:
         """Update the progress bar, or print a line at regular intervals."""
+        if self._notebook is not None:
+            if self._is_due(rows):
+                self._notebook.update(rows.last, format_metrics(rows.last_values()))
+            return
         if self._progress is not None:
             self._update(self._progress, rows)
             return
@@ -85,28 +98,40 @@ class ConsoleLogger:
             self._stop()
             _draw(getattr(result, "history", {}), width)
         best = f", best {result.best_epoch}" if result.best_epoch is not None else ""
-        echo(
-            f"{result.status} after {format_epochs(result.epochs)}{best}, {format_number(result.seconds)} s: "
-            + ", ".join(f"{name} {format_number(value)}" for name, value in result.metrics.items())
+        metrics = ", ".join(f"{name} {format_number(value)}" for name, value in result.metrics.items())
+        text = (
+            f"{result.status} after {format_epochs(result.epochs)}{best}, {format_number(result.seconds)} s"
         )
+        if self._notebook is not None:
+            self._notebook.update(result.epochs, f"{text}: {metrics}")
+            self._notebook = None
+        else:
+            echo(f"{text}: {metrics}")
 
     def cygd_run_error(self, run: Run, error: BaseException) -> None:
         """Remove the progress bar, so that it does not overlap the error message."""
         self._stop()
 
     def _update(self, progress: Progress, rows: EpochRows) -> None:
-        # there may be thousands of epochs per second
-        now = time.monotonic()
-        if now - self._last_update >= UPDATE_INTERVAL or rows.last == self._epochs:
+        if self._is_due(rows):
             shown = format_metrics(rows.last_values(), MAX_ON_BAR)
             text = encodable(escape_controls(shown), sys.stderr)
             progress.update(progress.task_ids[0], completed=rows.last, text=text)
-            self._last_update = now
+
+    def _is_due(self, rows: EpochRows) -> bool:
+        """Return True a few times a second: there may be thousands of epochs."""
+        now = time.monotonic()
+        is_due = now - self._last_update >= UPDATE_INTERVAL or rows.last == self._epochs
+        self._last_update = now if is_due else self._last_update
+        return is_due
 
     def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+        if self._notebook is not None:
+            self._notebook.update(self._notebook.done, "did not finish")
+            self._notebook = None
 
 
 def _draw(history: Mapping[str, Sequence[float]], width: int) -> None:
