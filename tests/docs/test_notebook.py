@@ -74,7 +74,8 @@ def test_notebook_runs(tmp_path):
     table = re.findall(r"<td>(\d+)</td>", shown[6])
     assert sum(map(int, table)) == 344
     assert sum(map(int, table[::4])) > 330  # right ones on the diagonal
-    assert list((here / "runs" / "penguins").glob("*/curves.html"))
+    for name in ("curves.html", "penguins.c", "penguins.h"):
+        assert list((here / "runs" / "penguins").glob(f"*/{name}"))
 
 
 def test_example_of_the_page_runs(tmp_path):
