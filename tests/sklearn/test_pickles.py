@@ -14,14 +14,13 @@ from cygd import Activation
 from cygd.components.pickling import ComponentPickleError
 from cygd.sklearn import NetworkClassifier, NetworkRegressor
 from cygd.sklearn.threads import count_threads
-from tests.helpers.network_cases import swish, swish_derivative
 
 X = np.random.default_rng(0).normal(size=(50, 3))
 Y = X[:, 0] * X[:, 1]
 ACTIVATIONS = {
     "built-in": "tanh",
     "formula": {"formula": "h * sigmoid(b * h)", "b": 1.0, "trainable": ["b"]},
-    "function": Activation("mine", swish, swish_derivative),
+    "function": Activation("sine", np.sin, np.cos),
 }
 COPIES = {
     "deepcopy": copy.deepcopy,
@@ -31,6 +30,12 @@ COPIES = {
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def outside(tmp_path, monkeypatch):
+    """Run outside the checkout: new processes would import the sources instead of the installed package."""
+    monkeypatch.chdir(tmp_path)
 
 
 def fitted(activation="tanh", estimator=NetworkRegressor, **options):
@@ -100,10 +105,6 @@ def no_variables(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def counts(n_jobs):
-    return count_threads(n_jobs)
-
-
 @pytest.mark.usefixtures("no_variables")
 def test_n_jobs_has_scikit_learns_meaning():
     assert count_threads(None) == 1
@@ -119,7 +120,9 @@ def test_n_jobs_has_scikit_learns_meaning():
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 @pytest.mark.parametrize("n_jobs", [None, 2, 16, -1])
 def test_threads_do_not_multiply_in_workers_of_joblib(backend, n_jobs):
-    found = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(counts)(n_jobs) for _ in range(4))
+    found = joblib.Parallel(n_jobs=2, backend=backend)(
+        joblib.delayed(count_threads)(n_jobs) for _ in range(4)
+    )
     share = max(1, joblib.cpu_count() // 2) if backend == "loky" else 1
     assert max(found) <= share
 
