@@ -99,7 +99,7 @@ cdef inline void train_narrow(int kind, int lines, const unit_rows *u) noexcept 
 
 # One pass computes the products of a block, and one updates w. Each prefetches two rows, a line at a time:
 # only a few dozen lines can be on their way at once. Rows in L2 are prefetched into L1, if two blocks fit
-# there (10 to 25 % faster than not at all); rows in memory into L2, from the block after the next.
+# there (6 to 24 % faster than not at all); rows in memory into L2, from the block after the next.
 
 cdef enum:
     SEGMENT = 32 * WIDTH                # columns that stay in L1 where a vector is only a part of a line

@@ -115,6 +115,7 @@ cdef void single_layer_net_inputs(const real *const *x, const real *const *next,
                                   Py_ssize_t n, Py_ssize_t d, const real *w, Py_ssize_t ldw, const real *bias,
                                   real *h, Py_ssize_t m) noexcept nogil:
     # h_jr = sum_i w_ji x_ri + bias_j, w (m, d), x (n, d), h (m, n)
+    cdef const real *const *ahead
     cdef Py_ssize_t j, r, outputs, part
     cdef real *out
     for r from 0 <= r < n by WIDTH:
@@ -123,25 +124,26 @@ cdef void single_layer_net_inputs(const real *const *x, const real *const *next,
             outputs = even_part(m - j, DOT_OUTPUTS)
             out = h + j * n + r
             part = share if j == 0 and next != NULL else 0
+            ahead = next + r if part else NULL
             if m == 1 and part == 2:
-                dot_tile(1, x + r, next + r, 2, w, ldw, d, out, n)
+                dot_tile(1, x + r, ahead, 2, w, ldw, d, out, n)
             elif m == 1 and part == 1:
-                dot_tile(1, x + r, next + r, 1, w, ldw, d, out, n)
+                dot_tile(1, x + r, ahead, 1, w, ldw, d, out, n)
             elif m == 1:
                 dot_tile(1, x + r, NULL, 0, w, ldw, d, out, n)
             elif outputs == 1:
-                dot_tile(1, x + r, next + r, part, w + j * ldw, ldw, d, out, n)
+                dot_tile(1, x + r, ahead, part, w + j * ldw, ldw, d, out, n)
             elif outputs == 2:
-                dot_tile(2, x + r, next + r, part, w + j * ldw, ldw, d, out, n)
+                dot_tile(2, x + r, ahead, part, w + j * ldw, ldw, d, out, n)
             elif outputs == 3:
-                dot_tile(3, x + r, next + r, part, w + j * ldw, ldw, d, out, n)
+                dot_tile(3, x + r, ahead, part, w + j * ldw, ldw, d, out, n)
             elif DOT_OUTPUTS > 3:
                 if outputs == 4:
-                    dot_tile(4, x + r, next + r, part, w + j * ldw, ldw, d, out, n)
+                    dot_tile(4, x + r, ahead, part, w + j * ldw, ldw, d, out, n)
                 elif outputs == 5:
-                    dot_tile(5, x + r, next + r, part, w + j * ldw, ldw, d, out, n)
+                    dot_tile(5, x + r, ahead, part, w + j * ldw, ldw, d, out, n)
                 else:
-                    dot_tile(6, x + r, next + r, part, w + j * ldw, ldw, d, out, n)
+                    dot_tile(6, x + r, ahead, part, w + j * ldw, ldw, d, out, n)
             j += outputs
     if bias != NULL:
         for j in range(m):
