@@ -204,7 +204,8 @@ def main() -> int:
     try:
         chaos = Chaos(folder, options.sweeps)
         number = counts["ended"] + counts["lost"]
-        while counts["kills"] < options.kills or chaos.mine.exists():
+        killed = False
+        while counts["kills"] < options.kills or killed:  # what was killed last ends, too
             draw = random.Random(f"{counts['seed']}/{counts['starts']}")
             moment = draw.uniform(0, 1.05) if counts["kills"] < options.kills else None
             counts["starts"] += 1
@@ -216,6 +217,7 @@ def main() -> int:
                 number += not killed
                 counts["ended"] += not killed
             except Exception as error:  # whatever it is: it is kept
+                killed = False
                 counts["lost"] += 1
                 number += 1
                 options.keep.mkdir(exist_ok=True)
@@ -223,9 +225,7 @@ def main() -> int:
                 print(f"lost, kept in {kept}: {error!r}", flush=True)
                 if chaos.mine.exists():
                     shutil.move(chaos.mine, kept)
-            if time.monotonic() - reported > 10 or not (
-                counts["kills"] < options.kills or chaos.mine.exists()
-            ):
+            if time.monotonic() - reported > 10 or not (counts["kills"] < options.kills or killed):
                 reported = time.monotonic()
                 print(f"{reported - began:.0f} s: {counts}", flush=True)
     finally:

@@ -79,12 +79,6 @@ def test_results_of_a_process_pool_travel(here, method):
         np.testing.assert_array_equal(result.model.predict(X), expected.model.predict(X))
 
 
-def trained(net, x, y):
-    """Return a network after a fit, and the number of threads that it may have used."""
-    net.fit(x, y, epochs=2)
-    return net, choose_threads(None, "auto")
-
-
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_networks_models_and_results_travel_through_joblib(here, monkeypatch, backend):
     for name in ("OMP_NUM_THREADS", "CYGD_THREADS"):
@@ -92,6 +86,11 @@ def test_networks_models_and_results_travel_through_joblib(here, monkeypatch, ba
     result = cygd.run(experiment("bent_identity"), plugins=["plugin.py"])
     before = result.model.predict(X)
     net, x, y = result.model.network, np.ones((8, 2)), np.ones((8, 1))
+
+    def trained(net, x, y):  # travels by value: workers cannot import this module
+        net.fit(x, y, epochs=2)
+        return net, choose_threads(None, "auto")
+
     with joblib.Parallel(n_jobs=2, backend=backend) as parallel:
         made = parallel(joblib.delayed(trained)(copy.copy(net), x, y) for _ in range(2))
         predicted = parallel(joblib.delayed(result.model.predict)(X) for _ in range(2))
