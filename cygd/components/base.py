@@ -53,8 +53,8 @@ class Component:
 
     def __new__(cls, *values: object, **named: object) -> Self:
         """Reject unknown keyword arguments and suggest the closest match."""
-        known = [each.name for each in fields(cls) if each.init]
         for name in named:
+            known = [each.name for each in fields(cls) if each.init]
             if name not in known:
                 hint = did_you_mean(name, known) or f"it takes {', '.join(known)}"
                 raise TypeError(f"{cls.__name__} has no argument {name!r}; {hint}")
@@ -146,7 +146,7 @@ class Component:
     # copies: a component is immutable, so a deep copy is the component itself
 
     def __copy__(self) -> Self:
-        copied = type(self).__new__(type(self))
+        copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
         return copied
 
