@@ -125,7 +125,7 @@ def test_cython_files_import_only_the_core(path):
     [
         ("pluggy", r"cygd\.plugins\.\w+"),
         ("yaml", r"cygd\.config\.yaml\.\w+"),
-        ("rich", r"cygd\.(tracking\.loggers\.console|sweep\.progress)"),
+        ("rich", r"cygd\.(tracking\.loggers\.console|sweep\.progress|cli\.colors)"),
     ],
 )
 def test_library_is_imported_only_where_allowed(library, allowed):
