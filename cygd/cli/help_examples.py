@@ -48,11 +48,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "list": (
         ("cygd list", "list all runs below runs/"),
+        ("cygd list --sort -test_accuracy --where status=completed", "list the best completed runs first"),
+        ("cygd list penguins --where optimizer.name=adam", "list the penguins runs with adam"),
         ("cygd list penguins --json", "list the runs of one experiment as JSON"),
     ),
     "compare": (
         ("cygd compare penguins xor", "compare the newest runs of two experiments"),
         ("cygd compare runs/xor/20260101-120000-ab12 runs/xor/20260101-120100-cd34", "compare two runs"),
+        ("cygd compare runs/xor/*", "compare all runs of an experiment in one table"),
     ),
     "plugins": (
         ("cygd plugins", "list all components"),

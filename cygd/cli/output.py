@@ -1,4 +1,4 @@
-"""Output of the commands: exit codes, log records on stderr, tables and JSON on stdout."""
+"""Output of the commands: exit codes, log records on stderr, JSON on stdout."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO, TypeVar
 
-from cygd.errors import CygdError, escape_controls
+from cygd.errors import CygdError
 from cygd.tracking.terminal import binary_output as binary_output
 from cygd.tracking.terminal import data_output as data_output
-from cygd.tracking.terminal import display_width, shorten
 from cygd.tracking.terminal import echo as echo
 from cygd.tracking.terminal import flush_stdout as flush_stdout
 from cygd.tracking.terminal import is_interactive as is_interactive
 from cygd.tracking.terminal import print_paths as print_paths
 from cygd.tracking.terminal import print_text as print_text
+from cygd.tracking.terminal import shorten
 
 Item = TypeVar("Item")
 
 # exit codes
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-MAX_CELL = 200  # characters of a cell of a table
 MAX_LINE = 1500  # characters of a line of a message
 
 
@@ -90,21 +89,6 @@ def separated(items: Iterable[Item]) -> Iterator[Item]:
         if number:
             print_text()
         yield item
-
-
-def print_table(rows: Sequence[dict[str, str]]) -> None:
-    """Print rows on stdout as aligned columns under a header."""
-    cells = [[_format_cell(name.upper()) for name in rows[0]]]
-    cells += [[_format_cell(row[name]) for name in rows[0]] for row in rows]
-    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
-    widths[-1] = 0
-    for row in cells:
-        padded = (text + " " * (width - display_width(text)) for text, width in zip(row, widths, strict=True))
-        print_text("  ".join(padded).rstrip())
-
-
-def _format_cell(text: str) -> str:
-    return shorten(escape_controls(text, one_line=True), MAX_CELL)
 
 
 def print_json(content: Any, indent: int = 2) -> None:

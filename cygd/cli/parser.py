@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 import cygd
@@ -16,11 +18,31 @@ from cygd.tracking.terminal import writing_to_stdout
 class _Parser(argparse.ArgumentParser):
     """Raises a UsageError for a command line that cannot be parsed, and prints examples with the help."""
 
+    signed_options: Collection[str] = ()
+
     def format_help(self) -> str:
         from cygd.cli.help_examples import epilog
 
         self.epilog = epilog(self.prog.removeprefix("cygd "))
         return super().format_help()
+
+    def parse_known_intermixed_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments; the value of an option in `signed_options` may begin with a minus sign."""
+        given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_intermixed_args(self._join_signed(given), namespace)
+
+    def _join_signed(self, arguments: list[str]) -> list[str]:
+        """Return arguments with `--sort -KEY` as `--sort=-KEY`, which argparse takes for two options."""
+        joined: list[str] = []
+        for text in arguments:
+            is_value = joined and joined[-1] in self.signed_options and "--" not in joined
+            if is_value and re.match("-[^-]", text) and text not in self._option_string_actions:
+                joined[-1] += f"={text}"
+            else:
+                joined.append(text)
+        return joined
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is sys.stdout:  # argparse ignores a full disk
@@ -67,6 +89,7 @@ def build_parser(name: str) -> _Parser:
         formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
+    parser.signed_options = getattr(module, "SIGNED_OPTIONS", ())
     module.declare(parser)
     _declare_common(parser)
     return parser

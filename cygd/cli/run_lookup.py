@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -16,7 +17,8 @@ from cygd.errors import CheckpointError, did_you_mean
 log = logging.getLogger("cygd")
 
 RUNS = Path("runs")
-TIMESTAMP = re.compile(r"\d{8}-\d{6}")
+TIMESTAMP = re.compile(r"\d{8}-\d{6}", re.ASCII)
+TIME_FORMAT = "%Y%m%d-%H%M%S"
 
 
 def find_run(text: str) -> Path:
@@ -61,14 +63,29 @@ def is_sweep(folder: Path) -> bool:
 
 
 def find_folders(folder: Path, depth: int = 3) -> Iterator[Path]:
-    """Yield the runs and sweeps below a folder, but not the runs inside them."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.is_symlink() or not path.is_dir():
+    """Yield the runs and sweeps below a folder, but not the runs inside them.
+
+    A folder that cannot be read is left out, with a warning.
+    """
+    try:
+        paths = [path for path in sorted(folder.iterdir()) if _is_visible_folder(path)]
+    except OSError as error:
+        log.warning("cannot read the folder %s: %s", folder, error.strerror or error)
+        return
+    for path in paths:
+        try:
+            is_found = is_run(path) or is_sweep(path)
+        except OSError as error:
+            log.warning("cannot read the folder %s: %s", path, error.strerror or error)
             continue
-        if is_run(path) or is_sweep(path):
+        if is_found:
             yield path
         elif depth > 1:
             yield from find_folders(path, depth - 1)
+
+
+def _is_visible_folder(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.is_symlink() and path.is_dir()
 
 
 def start_time(folder: Path) -> tuple[str, int]:
@@ -76,8 +93,10 @@ def start_time(folder: Path) -> tuple[str, int]:
     modified = folder.stat().st_mtime_ns
     timestamp = TIMESTAMP.match(folder.name)
     if timestamp:
-        return timestamp[0], modified
-    return time.strftime("%Y%m%d-%H%M%S", time.localtime(modified / 1e9)), modified
+        with contextlib.suppress(ValueError):  # digits that are no time
+            time.strptime(timestamp[0], TIME_FORMAT)
+            return timestamp[0], modified
+    return time.strftime(TIME_FORMAT, time.localtime(modified / 1e9)), modified
 
 
 def read_result(folder: Path) -> dict[str, Any]:

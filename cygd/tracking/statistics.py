@@ -32,14 +32,31 @@ class Summary:
 
 def mean(values: Sequence[float]) -> float:
     """Return the mean; math.fsum rounds once, so the order of the values does not matter."""
-    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+    return _mean(values) if all(map(math.isfinite, values)) else math.nan
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean; infinite if a value is, NaN if two are infinities of both signs."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # of the sum
+        return math.fsum(value / len(values) for value in values)
+    except ValueError:  # inf - inf
+        return math.nan
 
 
 def standard_deviation(values: Sequence[float]) -> float:
     """Return the sample standard deviation; NaN for fewer than two values."""
     if len(values) < 2 or math.isnan(center := mean(values)):
         return math.nan
-    return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1))
+    try:
+        return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1))
+    except OverflowError:  # of a square, or of their sum
+        halves = [value / 2 - center / 2 for value in values]
+        largest = max(map(abs, halves))
+        return (
+            2 * largest * math.sqrt(math.fsum((half / largest) ** 2 for half in halves) / (len(values) - 1))
+        )
 
 
 def summarize(values: Sequence[float]) -> Summary:
@@ -52,7 +69,7 @@ def summarize(values: Sequence[float]) -> Summary:
     (2.0, 1.0, -0.4841, 4.4841)
     """
     n = len(values)
-    center = math.fsum(values) / n if n else math.nan  # unlike `mean`, infinite if a value is
+    center = _mean(values) if n else math.nan  # unlike `mean`, infinite if a value is
     std = standard_deviation(values)
     half_width = student_t(n - 1) * std / math.sqrt(n) if n > 1 else math.nan
     return Summary(n, center, std, center - half_width, center + half_width)
@@ -67,21 +84,24 @@ def student_t(degrees: int, level: float = 0.95) -> float:
     (2.262157, 12.7062)
     """
     low, high = 0.0, 1.0
-    while _probability(high, degrees) < level:
+    while student_t_probability(high, degrees) < level:
         low, high = high, 2 * high
     for _ in range(200):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        if _probability(middle, degrees) < level:
+        if student_t_probability(middle, degrees) < level:
             low = middle
         else:
             high = middle
     return (low + high) / 2
 
 
-def _probability(t: float, degrees: int) -> float:
-    """Return P(-t < T < t) by the finite sum for integer degrees (Abramowitz and Stegun, 26.7.3, 26.7.4)."""
+def student_t_probability(t: float, degrees: int) -> float:
+    """Return P(-t < T < t) of Student's t distribution.
+
+    It is a finite sum for integer degrees of freedom (Abramowitz and Stegun, 26.7.3, 26.7.4).
+    """
     theta = math.atan2(t, math.sqrt(degrees))
     cosine = math.cos(theta)
     odd = degrees % 2 == 1

@@ -19,11 +19,12 @@ import os
 import sys
 from collections.abc import Iterator
 from typing import IO, TextIO
-from unicodedata import combining, east_asian_width
+from unicodedata import category, east_asian_width
 
 from cygd.errors import CygdError, escape_controls
 
 ELLIPSIS = "..."
+JOINERS = "\u200c\u200d"
 
 
 class OutputError(CygdError):
@@ -153,10 +154,43 @@ def display_width(text: str) -> int:
     >>> [display_width(text) for text in ("abc", "e\u0301", "\u6f22\u5b57")]
     [3, 1, 4]
     """
-    if text.isascii():
-        return len(text)
-    return sum(0 if combining(c) or c in "\u200c\u200d\ufe0f" else 2 if east_asian_width(c) in "WF" else 1
-               for c in text)  # fmt: skip
+    return len(text) if text.isascii() else sum(_widths(text))
+
+
+def _widths(text: str) -> Iterator[int]:
+    """Yield the number of terminal columns of each character."""
+    before = ""
+    for character in text:
+        if category(character) in ("Mn", "Me") or character in JOINERS:
+            yield 0  # vowel signs of Thai and Devanagari too, which are no combining characters to Unicode
+        elif east_asian_width(character) in "WF":
+            yield 0 if before == JOINERS[-1] else 2  # joined emoji are drawn as one
+        else:
+            yield 1
+        before = character
+
+
+def fit(text: str, columns: int) -> str:
+    """Return a text with its middle left out if it takes more than `columns` terminal columns.
+
+    >>> fit("from the beginning to the end", 15), fit("\u6f22\u5b57\u6f22\u5b57\u6f22\u5b57", 10)
+    ('from the... end', '\u6f22\u5b57...\u5b57')
+    """
+    if display_width(text) <= columns:
+        return text
+    end = max(0, columns - len(ELLIPSIS)) // 3
+    start = max(0, columns - len(ELLIPSIS) - end)
+    return f"{_cut(text, start)}{ELLIPSIS}{_cut(text[::-1], end)[::-1]}"
+
+
+def _cut(text: str, columns: int) -> str:
+    """Return the beginning of a text that takes at most `columns` terminal columns."""
+    used = 0
+    for index, width in enumerate(_widths(text)):
+        used += width
+        if used > columns:
+            return text[:index]
+    return text
 
 
 def shorten(text: str, length: int) -> str:

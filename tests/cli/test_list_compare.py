@@ -1,10 +1,12 @@
 """`cygd list` and `cygd compare`."""
 
+import itertools
 import json
 
 import pytest
 
 import cygd
+from cygd.cli.commands import compare
 from cygd.cli.main import main
 
 EXPERIMENT = {
@@ -157,8 +159,8 @@ def test_compare_without_hashes_and_with_other_data(call, here):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mine"], "expected two runs, got 1"),
-        (["mine", "mine"], "both arguments are the run"),
+        (["mine"], "expected at least two runs, got 1"),
+        (["mine", "mine"], "two arguments are the run"),
         (["mine", "none"], "unknown run 'none'\nhint: runs/ contains mine"),
     ],
 )
@@ -211,3 +213,86 @@ def test_damaged_file_is_named_and_the_others_are_read(call, name, content, reas
     assert len(out.splitlines()) == 3
     assert out.count("damaged") == (name == "result.json")
     assert (reason in err) == (name == "result.json")
+
+
+def test_several_runs_have_a_column_each(call):
+    runs = [
+        run(),
+        run("seed=3"),
+        run("optimizer.learning_rate=0.2", "train.epochs=6"),
+        run("optimizer=adam"),
+    ]
+    code, out, err = call("compare", *runs)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:5] == [*(f"{letter}  {folder}" for letter, folder in zip("ABCD", runs, strict=True)), ""]
+    rows = [" ".join(line.split()) for line in lines]
+    for row in (
+        "CONFIGURATION A B C D",
+        "seed 0 3 0 0",
+        "train.epochs 4 4 6 4",
+        "optimizer.learning_rate 0.1 0.1 0.2 0.001",
+        "optimizer.nesterov false false false -",
+        "optimizer.beta1 - - - 0.9",
+        "environment: identical",
+        "RESULT A B C D",
+        "epochs 4 4 6 4",
+    ):
+        assert row in rows
+    result = [json.loads((folder / "result.json").read_text())["metrics"]["loss"] for folder in runs]
+    assert "metrics.loss " + " ".join(f"{value:.6g}" for value in result) in rows
+    assert [row.partition(": ")[0] for row in rows[-3:]] == [f"weights of A and {letter}" for letter in "BCD"]
+    assert not any(line.startswith("metrics.loss ") and "..." in line for line in lines)
+
+
+def test_numbers_keep_the_digits_that_tell_them_apart(call):
+    runs = [run(), run(), run()]
+    for folder, loss in zip(runs, (0.1, 0.1 + 1e-12, 2 / 3), strict=True):
+        result = json.loads((folder / "result.json").read_text())
+        (folder / "result.json").write_text(json.dumps(result | {"metrics": {"loss": loss}}))
+    rows = [" ".join(line.split()) for line in call("compare", *runs)[1].splitlines()]
+    assert f"metrics.loss 0.1 {0.1 + 1e-12} {2 / 3}" in rows
+
+
+def test_run_that_cannot_be_read_is_left_out_of_the_table(call):
+    runs = [run(), run("seed=1"), run("seed=2")]
+    (runs[1] / "config.yaml").write_text("a: [")
+    code, out, err = call("compare", *runs)
+    assert code == 2
+    assert "config.yaml" in err
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert "configuration of B: cannot be read" in rows
+    assert rows[rows.index("CONFIGURATION A C") + 1] == "seed 0 2"
+    assert "RESULT A B C" in rows
+    (runs[2] / "config.yaml").write_text("a: [")
+    assert "configuration: cannot be compared\n" in call("compare", *runs)[1]
+
+
+def test_wide_table_is_split_on_a_terminal(call, monkeypatch):
+    runs = [run(f"seed={seed}") for seed in range(30)]
+    out = call("compare", *runs)[1]
+    head = next(line for line in out.splitlines() if line.startswith("CONFIGURATION"))
+    assert head.split()[1:5] == ["A", "B", "C", "D"]
+    assert head.split()[-3:] == ["AB", "AC", "AD"]
+    monkeypatch.setattr(compare, "table_room", lambda: 60)
+    narrow = call("compare", *runs)[1]
+    tables = narrow.partition("\n\n")[2].partition("\nweights of")[0]
+    assert max(map(len, tables.splitlines())) <= 60
+    heads = [line.split() for line in tables.splitlines() if line.startswith("RESULT")]
+    assert {head[1] for head in heads} == {"A"}
+    assert [name for head in heads for name in head[2:]] == list(itertools.islice(compare._letters(), 1, 30))
+
+
+def test_values_are_cut_on_a_narrow_terminal(call, monkeypatch):
+    first, second = run(name="n" * 50), run(name="m" * 50)
+    monkeypatch.setattr(compare, "table_room", lambda: 40)
+    lines = call("compare", first, second)[1].splitlines()
+    assert "name           nnnnnn...nnn  mmmmmm...mmm" in lines
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_compare_needs_two_runs(call, count):
+    run()
+    code, _, err = call("compare", *["mine"] * count)
+    assert code == 2
+    assert err == f"error: expected at least two runs, got {count}\nhint: cygd compare RUN RUN [RUN ...]\n"

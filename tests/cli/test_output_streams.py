@@ -11,7 +11,7 @@ import pytest
 
 import cygd
 from cygd.cli.main import main
-from cygd.cli.output import print_table
+from cygd.cli.tables import print_table
 from cygd.errors import escape_controls
 from cygd.tracking.terminal import display_width, echo, encodable
 

@@ -43,3 +43,20 @@ def test_infinite_values_give_no_standard_deviation():
     summary = summarize([1.0, math.inf])
     assert summary.mean == math.inf
     assert math.isnan(summary.standard_deviation)
+
+
+def test_huge_values_do_not_overflow():
+    assert mean([1.5e308, 1.7e308]) == pytest.approx(1.6e308)
+    assert standard_deviation([1e200, 3e200]) == pytest.approx(math.sqrt(2) * 1e200)
+    assert standard_deviation([1e300, 2e300, 3e300]) == pytest.approx(1e300)
+    assert standard_deviation([-1e308, 1e308]) == pytest.approx(math.sqrt(2) * 1e308)
+    assert standard_deviation([-1.7e308, 1.7e308]) == math.inf
+    summary = summarize([1e300, 2e300, 3e300])
+    assert (summary.mean, summary.standard_deviation) == pytest.approx((2e300, 1e300))
+    assert (summary.low, summary.high) == pytest.approx((-0.4841377e300, 4.4841377e300))
+
+
+def test_infinities_of_both_signs_have_no_mean():
+    summary = summarize([math.inf, -math.inf])
+    assert math.isnan(summary.mean)
+    assert math.isnan(summary.standard_deviation)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cygd.cli.arguments import EXPERIMENT_HELP, one_experiment
-from cygd.cli.output import DONE, UsageError, echo, print_table, print_text, redirect_stdout
+from cygd.cli.output import DONE, UsageError, echo, print_text, redirect_stdout
 from cygd.cli.run_lookup import is_run
+from cygd.cli.tables import print_table
 from cygd.errors import escape_controls, format_count
 
 if TYPE_CHECKING:

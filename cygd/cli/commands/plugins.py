@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cygd.cli.arguments import OVERRIDE, load_plugins, parse_mapping, reject_several
-from cygd.cli.output import DONE, UsageError, print_json, print_table, print_text, redirect_stdout, separated
+from cygd.cli.output import DONE, UsageError, print_json, print_text, redirect_stdout, separated
+from cygd.cli.tables import print_table
 from cygd.errors import did_you_mean
 
 if TYPE_CHECKING:
