@@ -106,7 +106,9 @@ def calibration_bins(positive: Array, probability: Array, bins: int = BINS) -> l
     for k in range(bins):
         inside = place == k
         if inside.any():
-            found.append(Bin(int(inside.sum()), float(probability[inside].mean()), float(positive[inside].mean())))
+            found.append(
+                Bin(int(inside.sum()), float(probability[inside].mean()), float(positive[inside].mean()))
+            )
     return found
 
 
@@ -117,7 +119,7 @@ def classification_parts(evaluation: Evaluation) -> list[Part]:
     counts = confusion_matrix(true, predicted, len(labels))
     correct = int(np.trace(counts))
     parts: list[Part] = [
-        f"{correct} of {len(true)} {evaluation.part} rows are classified correctly ({correct / len(true):.1%})."
+        f"{correct} of {len(true)} {evaluation.part} rows are classified right: {correct / len(true):.1%}."
     ]
     parts.append(_confusion_figure(counts, labels))
     if len(labels) == 2:
@@ -164,7 +166,9 @@ def _confusion_figure(counts: Array, labels: Sequence[str]) -> Figure:
 
     off = counts.sum() - np.trace(counts)
     alt = f"Confusion matrix of {n} classes: {np.trace(counts)} rows on the diagonal, {off} beside it."
-    table = Table(["class", *labels], [[label, *map(int, row)] for label, row in zip(labels, counts, strict=True)])
+    table = Table(
+        ["class", *labels], [[label, *map(int, row)] for label, row in zip(labels, counts, strict=True)]
+    )
     caption = "A row for each class, a column for each prediction; darker is a larger share of the row."
     size = (4.6, 4.0) if n > 4 else (4.6, 3.0)
     return Figure("confusion matrix", alt, draw, table if n <= 60 else None, size, caption)

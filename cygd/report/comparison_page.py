@@ -37,11 +37,16 @@ def folds_page(record: RunRecord) -> str:
     """Return the page of a cross-validation: its averages, the folds, and each fold in short."""
     names = [fold.folder.name for fold in record.folds]
     numbers = [
-        (name.replace("_", " "), f"{value:.4g} +- {record.deviations[name]:.2g}" if name in record.deviations else f"{value:.4g}")
+        (
+            name.replace("_", " "),
+            f"{value:.4g} +- {record.deviations[name]:.2g}" if name in record.deviations else f"{value:.4g}",
+        )
         for name, value in record.metrics.items()
     ]
     headline = Facts([("status", record.status), ("folds", str(len(names))), *numbers], large=True)
-    text = "Means over the folds, with the standard deviation of the folds. Each fold was held out once, as validation rows."
+    text = (
+        "Means over the folds and their standard deviations. Each fold was held out once, as validation rows."
+    )
     parts: list[Part] = [headline, text, *record.warnings, *record.problems]
     sections = [
         Section("Result", parts),
@@ -49,7 +54,12 @@ def folds_page(record: RunRecord) -> str:
         Section("Training", _curves(record.folds, names)),
     ]
     for fold, name in list(zip(record.folds, names, strict=True))[:MAX_WHOLE]:
-        inner = [part for section in run_sections(fold) if section.title.startswith("Predictions") for part in section.parts]
+        inner = [
+            part
+            for section in run_sections(fold)
+            if section.title.startswith("Predictions")
+            for part in section.parts
+        ]
         sections.append(Section(name, inner))
     sections.append(Section("Configuration", configuration_parts(record)))
     title = f"{record.name}: {record.status}, {format_count(len(names), 'fold')}"
@@ -107,7 +117,11 @@ def _differences(records: Sequence[RunRecord], names: Sequence[str]) -> list[Par
             rows.append([key, *values])
     if not rows:
         return ["The configurations are the same."]
-    same = [[key, format_value(documents[0][key])] for key in keys if key in documents[0] and key not in {row[0] for row in rows}]
+    same = [
+        [key, format_value(documents[0][key])]
+        for key in keys
+        if key in documents[0] and key not in {row[0] for row in rows}
+    ]
     return [
         Table(["key", *names], rows, "keys whose values differ"),
         Details("what all runs have in common", [Table(["key", "value"], same)]),

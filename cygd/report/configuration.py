@@ -44,11 +44,13 @@ def _defaults(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     layers = [{"units": layer["units"]} for layer in content["model"]["layers"] if isinstance(layer, Mapping)]
     smallest = {
         "data": {"source": "inline", "x": [[0.0]], "y": [[0.0]]},
-        "model": {"layers": layers or [1]},
+        "model": {"layers": layers or [{"units": 1}]},
         "optimizer": _name_of(content.get("optimizer")),
     }
     try:
-        return read({key: value for key, value in smallest.items() if value is not None}).experiment.resolved()
+        return read(
+            {key: value for key, value in smallest.items() if value is not None}
+        ).experiment.resolved()
     except CygdError:  # a component of a plugin that is not loaded
         del smallest["optimizer"]
         return read(smallest).experiment.resolved()

@@ -18,6 +18,7 @@ MAX_ROWS = 24  # of the table of a chart
 LOG_RATIO = 20  # of the largest to the smallest value, beyond which the scale is logarithmic
 LARGEST = 1e100  # beyond which matplotlib overflows
 MAX_RUNS = len(COLORS)
+BOUNDED = ("accuracy", "f1", "precision", "recall", "r2", "roc_auc")  # metrics that a logarithm would distort
 
 
 def history_figures(record: RunRecord) -> list[Figure]:
@@ -26,13 +27,16 @@ def history_figures(record: RunRecord) -> list[Figure]:
     for name in metric_names([record]):
         lines = [
             (label, record.history[f"{prefix}{name}"], color)
-            for label, prefix, color in (("training", "", TRAINING), ("validation", "validation_", VALIDATION))
+            for label, prefix, color in (
+                ("training", "", TRAINING),
+                ("validation", "validation_", VALIDATION),
+            )
             if f"{prefix}{name}" in record.history
         ]
-        figures.append(_figure(name, lines, record.kept_epoch))
+        figures.append(_figure(name, lines, record.best_epoch))
     if not figures and "running_loss" in record.history:  # without evaluation
         lines = [("during the epochs", record.history["running_loss"], TRAINING)]
-        figures.append(_figure("running loss", lines, record.kept_epoch))
+        figures.append(_figure("running loss", lines, record.best_epoch))
     rate = record.history.get("learning_rate")
     if rate is not None and len({*rate.values.tolist()}) > 1:
         figures.append(_figure("learning rate", [("learning rate", rate, COLORS[3])], None))
@@ -63,7 +67,7 @@ Line = tuple[str, Measured, str]  # label, values and color
 
 
 def _figure(name: str, lines: Sequence[Line], kept: int | None) -> Figure:
-    log = _is_log(lines)
+    log = name.removeprefix("validation_") not in BOUNDED and _is_log(lines)
 
     def draw(axes: Any) -> None:
         for label, column, color in lines:
@@ -108,7 +112,9 @@ def _describe(name: str, lines: Sequence[Line]) -> str:
 def _table(name: str, lines: Sequence[Line]) -> Table:
     epochs = np.unique(np.concatenate([column.epochs for _, column, _ in lines]))
     shown = epochs[np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), MAX_ROWS)).round().astype(int))]
-    columns = [dict(zip(column.epochs.tolist(), column.values.tolist(), strict=True)) for _, column, _ in lines]
+    columns = [
+        dict(zip(column.epochs.tolist(), column.values.tolist(), strict=True)) for _, column, _ in lines
+    ]
     rows = [[int(epoch), *(column.get(int(epoch), "") for column in columns)] for epoch in shown]
     head = ["epoch", *(label if len(lines) > 1 else name for label, _, _ in lines)]
     caption = f"{name}, {len(shown)} of {len(epochs)} epochs" if len(shown) < len(epochs) else name

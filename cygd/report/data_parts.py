@@ -74,7 +74,9 @@ def worst_rows(evaluation: Evaluation) -> list[Part]:
     if not order:
         return ["All rows are predicted exactly."]
     head = ["row", *_target_head(evaluation), *_input_names(evaluation)]
-    rows = [[_location(evaluation, i), *_target_cells(evaluation, i), *_input_cells(evaluation, i)] for i in order]
+    rows = [
+        [_location(evaluation, i), *_target_cells(evaluation, i), *_input_cells(evaluation, i)] for i in order
+    ]
     note = f"The {len(order)} {evaluation.part} rows with the largest errors"
     more = len(_all_inputs(evaluation)) - MAX_INPUTS
     text = f"{note}; {more} more columns are not shown." if more > 0 else f"{note}."
@@ -92,7 +94,9 @@ def _target_cells(evaluation: Evaluation, i: int) -> list[str]:
     y, y_hat = evaluation.y[i], evaluation.y_hat[i]
     if evaluation.kind in ("binary", "classes"):
         true, predicted = int(evaluation.true_classes[i]), int(evaluation.predicted_classes[i])
-        outputs = f"{y_hat[0]:.4g}" if len(y_hat) == 1 else f"{y_hat[predicted]:.4g}, {y_hat[true]:.4g} for the class"
+        outputs = f"{y_hat[0 if len(y_hat) == 1 else predicted]:.4g}"
+        if len(y_hat) > 1 and predicted != true:
+            outputs += f", {y_hat[true]:.4g} for the class"
         return [evaluation.labels[true], evaluation.labels[predicted], outputs]
     return [text for k in range(min(len(y), MAX_OUTPUTS)) for text in (f"{y[k]:.6g}", f"{y_hat[k]:.6g}")]
 

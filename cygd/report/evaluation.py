@@ -74,7 +74,7 @@ class Evaluation:
         """The predicted class number of each row."""
         if self.kind == "binary":
             return (self.y_hat[:, 0] > self.threshold).astype(int)
-        return self.y_hat.argmax(axis=1)
+        return np.asarray(self.y_hat.argmax(axis=1))
 
 
 def evaluate(record: RunRecord) -> Evaluation:

@@ -27,7 +27,9 @@ def folder_page(folder: Path, runs: Sequence[Path], sweeps: Sequence[Path]) -> s
         Section("Sweeps", _sweeps(sweeps, folder, problems)),
         Section("Not readable", problems),
     ]
-    subtitle = f"{format_count(len(runs), 'run')}, {format_count(len(sweeps), 'sweep')} in {folder.absolute()}"
+    subtitle = (
+        f"{format_count(len(runs), 'run')}, {format_count(len(sweeps), 'sweep')} in {folder.absolute()}"
+    )
     return render_page(folder.resolve().name or "runs", subtitle, sections)
 
 
@@ -37,7 +39,9 @@ def _runs(records: Sequence[RunRecord], folder: Path) -> list[Part]:
     for name in sorted({record.name for record in records}):
         own = sorted((r for r in records if r.name == name), key=lambda r: r.folder.name, reverse=True)
         metrics = list(dict.fromkeys(metric for record in own for metric in record.metrics))
-        metrics = sorted(metrics, key=lambda metric: not metric.startswith(("test_", "validation_")))[:MAX_METRICS]
+        metrics = sorted(metrics, key=lambda metric: not metric.startswith(("test_", "validation_")))[
+            :MAX_METRICS
+        ]
         rows = [
             [
                 str(record.folder.absolute().relative_to(folder.absolute())),
@@ -47,7 +51,9 @@ def _runs(records: Sequence[RunRecord], folder: Path) -> list[Part]:
             ]
             for record in own
         ]
-        parts.append(Table(["run", "status", "epochs", *metrics], rows, f"{name}, {format_count(len(own), 'run')}"))
+        parts.append(
+            Table(["run", "status", "epochs", *metrics], rows, f"{name}, {format_count(len(own), 'run')}")
+        )
     return parts
 
 

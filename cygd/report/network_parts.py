@@ -55,8 +55,8 @@ def layer_outputs(network: Network, x: Array) -> list[LayerOutputs]:
 def idle_units(activation: Activation, outputs: LayerOutputs) -> tuple[list[int], list[int]]:
     """Return the units that are dead, and those that are saturated.
 
-    A dead unit has the same output for all rows, with a derivative of 0. A saturated one has a derivative below
-    a hundredth of the largest in 95 % of the rows, so that it hardly learns from them.
+    A dead unit has the same output for all rows, with a derivative of 0. A saturated one has a derivative
+    below a hundredth of the largest in 95 % of the rows, so that it hardly learns from them.
     """
     if activation.rowwise or len(outputs.h) < 2:
         return [], []
@@ -103,8 +103,8 @@ def _idle_lines(network: Network, outputs: Sequence[LayerOutputs]) -> list[Part]
                 lines.append(f"Layer {k} ({activation.name}): {of} {kind}: {_listed(units)}.")
     if lines:
         lines.append(
-            "The output and the derivative of a dead unit are the same for all rows, and the latter is 0; the derivative "
-            "of a saturated one is below a hundredth of the largest in 95 % of the rows. Both hardly learn."
+            "A dead unit has the same output for all rows and a derivative of 0; the derivative of a saturated "
+            "one is below a hundredth of the largest in 95 % of the rows. Both hardly learn."
         )
     else:
         lines.append("No unit is dead or saturated.")
@@ -129,7 +129,10 @@ def _output_figure(network: Network, k: int, output: LayerOutputs, rows: int) ->
 
 
 def _histogram(title: str, kinds: Sequence[tuple[str, Array, str]], x_label: str) -> Figure:
-    finite = [(name, values[np.abs(values.astype(float)) < LARGEST].astype(float), color) for name, values, color in kinds]
+    finite = [
+        (name, values[np.abs(values.astype(float)) < LARGEST].astype(float), color)
+        for name, values, color in kinds
+    ]
     joint = np.concatenate([values for _, values, _ in finite])
     edges = np.histogram_bin_edges(joint, BINS) if joint.size else np.array([0.0, 1.0])
 
@@ -143,7 +146,9 @@ def _histogram(title: str, kinds: Sequence[tuple[str, Array, str]], x_label: str
             axes.legend()
 
     rows = [[name, *_quantiles(values)] for name, values, _ in finite if values.size]
-    facts = "; ".join(f"{name} from {row[1]} to {row[5]}, median {row[3]}" for name, *row in [[r[0], *r] for r in rows])
+    facts = "; ".join(
+        f"{name} from {row[1]} to {row[5]}, median {row[3]}" for name, *row in [[r[0], *r] for r in rows]
+    )
     head = ["", "count", "smallest", "5 %", "median", "95 %", "largest"]
     return Figure(title, f"Histogram of the {title}: {facts}.", draw, Table(head, rows))
 
@@ -187,6 +192,7 @@ def _activation_figure(activation: Activation) -> Figure:
 
     values = ", ".join(f"{name} = {value:g}" for name, value in activation.parameters.items())
     title = f"{activation.name} ({values})" if values else activation.name
-    rows = [[float(h[i]), float(f[i]), float(df[i])] for i in range(0, 161, 20)]
-    alt = f"{title} and its derivative from h = -4 to 4: f runs from {f[0]:.4g} to {f[-1]:.4g}, f(0) = {f[80]:.4g}, f'(0) = {df[80]:.4g}."
-    return Figure(title, alt, draw, Table(["h", "f(h)", "f'(h)"], rows))
+    numbers = [[float(h[i]), float(f[i]), float(df[i])] for i in range(0, 161, 20)]
+    ends = f"f runs from {f[0]:.4g} to {f[-1]:.4g}, f(0) = {f[80]:.4g}, f'(0) = {df[80]:.4g}"
+    alt = f"{title} and its derivative from h = -4 to 4: {ends}."
+    return Figure(title, alt, draw, Table(["h", "f(h)", "f'(h)"], numbers))

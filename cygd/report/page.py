@@ -1,7 +1,7 @@
 """The document of a report: one HTML file of sections, without scripts and without anything to fetch.
 
-It follows the light or dark setting of the reader, narrow and wide windows, and can be printed. A chart has a text that
-tells what it shows and, behind a disclosure, the table of its numbers.
+It follows the light or dark setting of the reader, narrow and wide windows, and can be printed. A chart has a
+text that tells what it shows and, behind a disclosure, the table of its numbers.
 """
 
 from __future__ import annotations
@@ -183,9 +183,12 @@ def render_page(
         f'<meta name="color-scheme" content="light dark">{refresh}'
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style>'
     )
-    header = f"<header><h1><bdi>{escape(title)}</bdi></h1><p>{escape(subtitle, MAX_LINE)}</p>{contents}</header>"
+    header = (
+        f"<header><h1><bdi>{escape(title)}</bdi></h1><p>{escape(subtitle, MAX_LINE)}</p>{contents}</header>"
+    )
     main = "\n".join(bodies)
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{header}\n<main>{main}</main></body></html>\n'
+    body = f"<body>{header}\n<main>{main}</main></body>"
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n{body}</html>\n'
 
 
 def _anchor(title: str, taken: dict[str, int]) -> str:
@@ -197,8 +200,8 @@ def _anchor(title: str, taken: dict[str, int]) -> str:
 
 STYLE = """
 :root {--ink: #1d2127; --paper: #ffffff; --soft: #59616c; --line: #d5d9df; --box: #f4f6f8; --link: #1a5fb4}
-@media (prefers-color-scheme: dark) {:root {--ink: #e3e6ea; --paper: #16181c; --soft: #a3abb6; --line: #3a3f47;
- --box: #20242a; --link: #8ab8f5}}
+@media (prefers-color-scheme: dark) {:root {--ink: #e3e6ea; --paper: #16181c; --soft: #a3abb6;
+ --line: #3a3f47; --box: #20242a; --link: #8ab8f5}}
 @media print {:root {--ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --box: #f4f4f4; --link: #000}
  nav {display: none} section, figure {break-inside: avoid-page} .scroll {overflow: visible}}
 * {box-sizing: border-box}
@@ -212,8 +215,8 @@ header > p {color: var(--soft); margin: .2rem 0 1rem}
 p {max-width: 80ch; margin: .5rem 0}
 a {color: var(--link)}
 nav ul {display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; margin: 0; padding: 0}
-.row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 370px), 1fr)); gap: 1.2rem 1.6rem;
- margin: .8rem 0; align-items: start}
+.row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 370px), 1fr));
+ gap: 1.2rem 1.6rem; margin: .8rem 0; align-items: start}
 figure {margin: 0; min-width: 0}
 figure.wide {margin: .8rem 0}
 figcaption {color: var(--soft); font-size: .87rem; max-width: 70ch}
@@ -225,7 +228,8 @@ figure.wide .chart {min-width: 560px}
 .scroll {overflow-x: auto; max-width: 100%}
 table {border-collapse: collapse; font-size: .87rem; margin: .4rem 0}
 caption {text-align: left; color: var(--soft); padding: .2rem 0}
-th, td {text-align: left; padding: .18rem .9rem .18rem 0; vertical-align: top; white-space: nowrap; max-width: 60ch}
+th, td {text-align: left; padding: .18rem .9rem .18rem 0; vertical-align: top; white-space: nowrap;
+ max-width: 60ch}
 th {border-bottom: 1px solid var(--line); font-weight: 600}
 td.long {white-space: normal; min-width: 24ch}
 .number {text-align: right; font-variant-numeric: tabular-nums}
@@ -239,9 +243,11 @@ dl.headline {display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5r
 dl.headline > div {background: var(--box); border-radius: 6px; padding: .55rem .8rem}
 dl.headline dt {color: var(--soft); font-size: .85rem}
 dl.headline dd {margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums}
-dl.facts > div {display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: .2rem 1rem; padding: .1rem 0}
+dl.facts > div {display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: .2rem 1rem;
+ padding: .1rem 0}
 dl.facts dt {color: var(--soft)}
 dl.facts dd {margin: 0; min-width: 0; overflow-wrap: anywhere}
 @media (max-width: 560px) {dl.facts > div {grid-template-columns: 1fr; gap: 0; padding: .25rem 0}}
-.hidden {position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap}
+.hidden {position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+ white-space: nowrap}
 """.strip()

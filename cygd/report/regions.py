@@ -1,4 +1,4 @@
-"""What a network with one or two numeric inputs computes everywhere, with the data: a curve, regions or contours."""
+"""What a network with one or two numeric inputs computes between the data: a curve, regions or contours."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _raw(evaluation: Evaluation, x: Array) -> Array:
     """Return scaled inputs in the units of the data."""
     columns = evaluation.data.preprocessing.columns
     scale, shift = ([getattr(column, name) for column in columns] for name in ("scale", "shift"))
-    return np.asarray(x, float) * scale + shift
+    return np.asarray(np.asarray(x, float) * scale + shift)
 
 
 def _outputs(evaluation: Evaluation, raw: Array) -> Array:
@@ -113,7 +113,10 @@ def _curve(evaluation: Evaluation, points: list[Points]) -> Figure:
 
     rows = [[float(axis[i]), *map(float, outputs[i])] for i in range(0, GRID, 10)]
     low, high = float(outputs.min()), float(outputs.max())
-    alt = f"The output of the network over {x_name} from {axis[0]:.4g} to {axis[-1]:.4g}, between {low:.4g} and {high:.4g}, with the data."
+    alt = (
+        f"The output of the network over {x_name} from {axis[0]:.4g} to {axis[-1]:.4g}, "
+        f"between {low:.4g} and {high:.4g}, with the data."
+    )
     names = targets if outputs.shape[1] == len(targets) else [f"output {k}" for k in range(outputs.shape[1])]
     return Figure("learned function", alt, draw, Table([x_name, *names], rows), SIZE)
 
@@ -127,8 +130,8 @@ def _grid(evaluation: Evaluation, points: list[Points]) -> tuple[Array, Array, A
 
 def _classes(evaluation: Evaluation, y: Array) -> Array:
     if evaluation.kind == "binary":
-        return (y[..., 0] > evaluation.threshold).astype(int)
-    return y.argmax(axis=-1)
+        return np.asarray(y[..., 0] > evaluation.threshold).astype(int)
+    return np.asarray(y.argmax(axis=-1))
 
 
 def _regions(evaluation: Evaluation, points: list[Points]) -> Figure:
@@ -181,13 +184,24 @@ def _contours(evaluation: Evaluation, points: list[Points]) -> Figure:
             axes.figure.colorbar(filled, label=f"predicted {target}", format="%.3g")
         for part in points:
             marker = "^" if part.part == "test" else "o"
-            axes.scatter(part.x[:, 0], part.x[:, 1], s=13, marker=marker, color=INK, linewidth=0, label=f"{part.part} rows")
+            axes.scatter(
+                part.x[:, 0],
+                part.x[:, 1],
+                s=13,
+                marker=marker,
+                color=INK,
+                linewidth=0,
+                label=f"{part.part} rows",
+            )
         axes.set_xlabel(names[0])
         axes.set_ylabel(names[1])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=4)
 
     low, high = float(shown.min()), float(shown.max())
-    alt = f"Contours of the predicted {target} over {names[0]} and {names[1]}, between {low:.4g} and {high:.4g}, with the places of the data."
+    alt = (
+        f"Contours of the predicted {target} over {names[0]} and {names[1]}, "
+        f"between {low:.4g} and {high:.4g}, with the places of the data."
+    )
     steps = range(0, GRID, 40)
     rows = [[f"{second[i]:.4g}", *(float(shown[i, j]) for j in steps)] for i in steps]
     head = [f"{names[1]} \\ {names[0]}", *(f"{first[j]:.4g}" for j in steps)]

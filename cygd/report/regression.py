@@ -48,7 +48,9 @@ def _error_table(targets: list[str], y: Array, y_hat: Array) -> Table:
         r2 = f"{1 - float((error**2).sum()) / deviation:.4f}" if deviation > 0 else "-"
         values = [np.sqrt((error**2).mean()), np.abs(error).mean(), np.median(error), np.abs(error).max()]
         rows.append([name, *(f"{value:.5g}" for value in values), r2])
-    return Table(["target", "rmse", "mae", "median error", "largest error", "r2"], rows, "errors, true - predicted")
+    return Table(
+        ["target", "rmse", "mae", "median error", "largest error", "r2"], rows, "errors, true - predicted"
+    )
 
 
 def _shown(count: int) -> Array:
@@ -66,15 +68,23 @@ def _scatter(label: str, true: Array, predicted: Array) -> Figure:
     def draw(axes: Any) -> None:
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
         axes.plot(ends, ends, color=INK, alpha=0.4, linewidth=0.8)
-        axes.scatter(true[shown], predicted[shown], s=14 if len(shown) < 300 else 6, color=TRAINING, alpha=0.55, lw=0)
+        axes.scatter(
+            true[shown], predicted[shown], s=14 if len(shown) < 300 else 6, color=TRAINING, alpha=0.55, lw=0
+        )
         axes.set_xlabel("true")
         axes.set_ylabel("predicted")
 
-    spread = float(np.corrcoef(true, predicted)[0, 1]) if true.std() > 0 and predicted.std() > 0 else float("nan")
-    alt = f"{label}predicted against true values of {len(true)} rows, correlation {spread:.4f}.{_note(len(true))}"
+    spread = (
+        float(np.corrcoef(true, predicted)[0, 1]) if true.std() > 0 and predicted.std() > 0 else float("nan")
+    )
+    alt = f"{label}predicted against true values of {len(true)} rows, correlation {spread:.4f}."
     rows = [[float(true[i]), float(predicted[i])] for i in shown[:: max(1, len(shown) // 20)]]
     return Figure(
-        f"{label}predicted against true", alt, draw, Table(["true", "predicted"], rows), caption=f"On the line they agree.{_note(len(true))}"
+        f"{label}predicted against true",
+        alt,
+        draw,
+        Table(["true", "predicted"], rows),
+        caption=f"On the line they agree.{_note(len(true))}",
     )
 
 
@@ -84,13 +94,20 @@ def _residuals(label: str, true: Array, predicted: Array) -> Figure:
     def draw(axes: Any) -> None:
         axes.axhline(0, color=INK, alpha=0.4, linewidth=0.8)
         axes.scatter(
-            predicted[shown], residual[shown], s=14 if len(shown) < 300 else 6, color=TRAINING, alpha=0.55, lw=0
+            predicted[shown],
+            residual[shown],
+            s=14 if len(shown) < 300 else 6,
+            color=TRAINING,
+            alpha=0.55,
+            lw=0,
         )
         axes.set_xlabel("predicted")
         axes.set_ylabel("true - predicted")
 
     low, middle, high = np.quantile(residual, [0.05, 0.5, 0.95])
-    alt = f"{label}residuals over predictions: median {middle:.4g}, 90 % of them from {low:.4g} to {high:.4g}."
+    alt = (
+        f"{label}residuals over predictions: median {middle:.4g}, 90 % of them from {low:.4g} to {high:.4g}."
+    )
     levels = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]
     rows = [[f"{level:.0%}", float(np.quantile(residual, level))] for level in levels]
     return Figure(f"{label}residuals", alt, draw, Table(["quantile", "true - predicted"], rows), caption=alt)

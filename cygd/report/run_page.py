@@ -24,7 +24,7 @@ MAX_HEADLINES = 12
 STATUS = {
     "completed": "All epochs were trained.",
     "stopped": "Early stopping ended the run.",
-    "diverged": "The loss or a weight was not finite: the run diverged. A smaller learning rate or scaled inputs may help.",
+    "diverged": "The loss or a weight was not finite. A smaller learning rate or scaled inputs may help.",
     "failed": "The run failed.",
     "interrupted": "The run was interrupted; `cygd run --resume FOLDER` resumes it.",
     "running": "The run is going on; the page has what it has written so far.",

@@ -1,4 +1,4 @@
-"""What the folder of a run holds, read as far as it can be: a run may be going on, interrupted, or damaged."""
+"""What the folder of a run holds, as far as it can be read: a run may go on, be interrupted, or damaged."""
 
 from __future__ import annotations
 
@@ -82,13 +82,6 @@ class RunRecord:
     folds: list[RunRecord] = field(default_factory=list)
 
     @property
-    def kept_epoch(self) -> int | None:
-        """The epoch of the kept weights: the best one with early stopping, else the last one."""
-        if self.best_epoch is not None:
-            return self.best_epoch
-        return self.epochs if self.last_epoch >= 0 else None
-
-    @property
     def is_going_on(self) -> bool:
         """Whether a process trains in the folder now."""
         return self.status == "running"
@@ -104,9 +97,9 @@ def read_run(folder: Path) -> RunRecord:
     """
     document = config.read(folder / "config.yaml", []).root.plain()
     problems: list[str] = []
-    result = _attempt(problems, lambda: _read_json(folder / "result.json", RESULT), {})
+    result: dict[str, Any] = _attempt(problems, lambda: _read_json(folder / "result.json", RESULT), {})
     status = result.get("status") or ("running" if is_locked(folder) else "interrupted")
-    rows = _attempt(problems, lambda: _read_metrics(folder / "metrics.csv"), [])
+    rows: list[dict[str, float]] = _attempt(problems, lambda: _read_metrics(folder / "metrics.csv"), [])
     history = _columns(rows)
     epochs = result.get("epochs")
     return RunRecord(
@@ -190,6 +183,9 @@ def _number(value: float | None) -> float:
 def metric_names(records: Sequence[RunRecord]) -> list[str]:
     """Return the metrics over the epochs without `validation_`, the loss first."""
     names = dict.fromkeys(
-        name.removeprefix("validation_") for record in records for name in record.history if name not in HIDDEN
+        name.removeprefix("validation_")
+        for record in records
+        for name in record.history
+        if name not in HIDDEN
     )
     return sorted(names, key=lambda name: name != "loss")

@@ -1,7 +1,7 @@
 """Charts by matplotlib as SVG that takes the colors and the font of the page around it.
 
-Black becomes `currentColor`, so that a chart can be read on a light and on a dark page. Identifiers get a prefix of their
-own, because several charts share a document.
+Black becomes `currentColor`, so that a chart can be read on a light and on a dark page. Identifiers get a
+prefix of their own, because several charts share a document.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ SETTINGS: dict[str, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
-    "axes.prop_cycle": "",  # set below: it needs a class of matplotlib
 }
 
 
@@ -74,14 +73,30 @@ def render_svg(draw: Callable[[Any], None], size: tuple[float, float], prefix: s
 
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # of glyphs that the font lacks
     file = io.StringIO()
-    with rc_context({**SETTINGS, "axes.prop_cycle": cycler(color=COLORS)}), warnings.catch_warnings():
+    settings: Any = {**SETTINGS, "axes.prop_cycle": cycler(color=COLORS)}
+    with rc_context(settings), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the page's font has the glyphs, and layouts adapt
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())
+        for axes in figure.axes:
+            _label_powers(axes)
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", metadata=metadata)
     return adapt_svg(file.getvalue(), prefix, label)
+
+
+def _label_powers(axes: Any) -> None:
+    """Label a logarithmic axis with plain numbers: names have dollar signs, so markup of powers is off."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() != "log":
+            continue
+        low, high = sorted(axis.get_view_interval())
+        plain = FuncFormatter(lambda value, _: f"{value:g}")
+        axis.set_major_formatter(plain)
+        axis.set_minor_formatter(plain if high < 10 * low else NullFormatter())
 
 
 def adapt_svg(text: str, prefix: str, label: str) -> str:
@@ -89,9 +104,9 @@ def adapt_svg(text: str, prefix: str, label: str) -> str:
 
     Examples
     --------
-    >>> text = '<?xml?><svg width="9pt" viewBox="0 0 9 9"><g id="a"><path d="M 0.123456 1" style="stroke: #000000"/></g></svg>'
+    >>> text = '<?xml?><svg width="9pt" viewBox="0 0 9 9"><path id="a" d="M 0.123 1" style="fill: #000000"/>'
     >>> adapt_svg(text, "f1", "a line")
-    '<svg viewBox="0 0 9 9" role="img" aria-label="a line"><g><path d="M 0.12 1" style="stroke: currentColor"/></g></svg>'
+    '<svg viewBox="0 0 9 9" role="img" aria-label="a line"><path d="M 0.12 1" style="fill: currentColor"/>'
     """
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", text, flags=re.DOTALL)

@@ -80,7 +80,9 @@ def _find(text: str) -> Path:
         if is_run(folder) or is_sweep(folder):
             return folder
         if next(find_folders(folder), None) is None:
-            raise UsageError(f"{text!r} contains neither runs nor sweeps", "name the folder that `cygd run` printed")
+            raise UsageError(
+                f"{text!r} contains neither runs nor sweeps", "name the folder that `cygd run` printed"
+            )
         return folder
     named = Path("runs") / text
     return named if is_sweep(named) else find_run(text)
@@ -123,7 +125,9 @@ def _page(folders: Sequence[Path], weights: Sequence[str], live: bool) -> tuple[
             return sweep_page(folder), False
         if not is_run(folder):
             found = list(find_folders(folder))
-            return folder_page(folder, [p for p in found if is_run(p)], [p for p in found if is_sweep(p)]), False
+            return folder_page(
+                folder, [p for p in found if is_run(p)], [p for p in found if is_sweep(p)]
+            ), False
         record = read_run(folder)
         page = folds_page(record) if record.folds else run_page(record, weights, live=live)
         return page, record.is_going_on
