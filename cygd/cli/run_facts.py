@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cygd.cli.run_lookup import RUNS, TIME_FORMAT, is_sweep, read_result, start_time
 from cygd.errors import CygdError
+from cygd.tracking.run_folders import RUNS, TIME_FORMAT, is_sweep, read_result, start_time
 
 MISSING: Any = object()  # the value of a key that a run lacks
 ALIASES = {"time": "seconds"}  # the header of the table -> the key
