@@ -79,3 +79,26 @@ def read_result(folder: Path) -> dict[str, Any]:
         log.warning("%s", error.message)
         return {"status": "damaged"}
     return result
+
+
+def describe_folder(folder: Path) -> dict[str, Any]:
+    """Return what is listed of a run or sweep: path, start, status, epochs, seconds and metrics.
+
+    The metrics of a sweep are those of its best run.
+    """
+    path = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
+    began = time.strptime(start_time(folder)[0], TIME_FORMAT)
+    if is_sweep(folder):
+        best = read_result(folder / "best") if (folder / "best").is_dir() else {}
+        result: dict[str, Any] = {"metrics": best.get("metrics"), "status": "sweep"}
+    else:
+        result = read_result(folder)
+    return {
+        "run": str(path),
+        "began": time.strftime("%Y-%m-%d %H:%M:%S", began),
+        "status": result.get("status"),
+        "epochs": result.get("epochs"),
+        "best_epoch": result.get("best_epoch"),
+        "seconds": result.get("seconds"),
+        "metrics": result.get("metrics") or {},
+    }
