@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cygd.cli.run_lookup import RUNS, TIME_FORMAT, is_sweep, read_result, start_time
 from cygd.errors import CygdError
+from cygd.tracking.run_folders import describe_folder
 
 MISSING: Any = object()  # the value of a key that a run lacks
 ALIASES = {"time": "seconds"}  # the header of the table -> the key
@@ -30,7 +29,7 @@ class RunFacts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.facts = _describe(folder)
+        self.facts = describe_folder(folder)
 
     def value(self, key: str) -> Any:
         """Return a fact, a metric or else a value of the configuration, or MISSING."""
@@ -77,22 +76,3 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(child, f"{path}[{index}]")
     else:
         yield path, value
-
-
-def _describe(folder: Path) -> dict[str, Any]:
-    path = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
-    began = time.strptime(start_time(folder)[0], TIME_FORMAT)
-    if is_sweep(folder):
-        best = read_result(folder / "best") if (folder / "best").is_dir() else {}
-        result: dict[str, Any] = {"metrics": best.get("metrics"), "status": "sweep"}
-    else:
-        result = read_result(folder)
-    return {
-        "run": str(path),
-        "began": time.strftime("%Y-%m-%d %H:%M:%S", began),
-        "status": result.get("status"),
-        "epochs": result.get("epochs"),
-        "best_epoch": result.get("best_epoch"),
-        "seconds": result.get("seconds"),
-        "metrics": result.get("metrics") or {},
-    }

@@ -18,12 +18,14 @@ from cygd.sweep.summary import Group
 
 MAX_GROUPS = 30  # in a figure
 MAX_CATEGORY = 22  # characters
-MAX_NAME = 44
+MAX_NAME = 70
 MAX_AXES = 9
 FAILED_PLACE = -0.14  # of a run without a result, below an axis from 0 to 1
 RUN, BEST, FAILED, MEAN = "#3f7fbf", "#d9650b", "#b3452f", "#8a5fb0"  # on white and on black
 LOG_RATIO = 30  # of the largest to the smallest objective
 FAR, FAR_LOG = 20, 1e4  # distance from the median beyond which a run is drawn at the edge
+MAX_MEDIANS = 12  # values of a parameter
+MAX_TICKS = 6
 SPREAD = 0.16  # of the dots of a category
 
 
@@ -39,12 +41,15 @@ class Scale:
         Whether the values span several orders of magnitude.
     beyond : int
         The number of runs outside, on the bad side.
+    bad_end : float
+        The end of the range on the bad side.
     """
 
     low: float
     high: float
     log: bool
     beyond: int
+    bad_end: float = 0.0
 
     @classmethod
     def of(cls, values: Sequence[float], *, greater_is_better: bool) -> Scale:
@@ -57,15 +62,26 @@ class Scale:
         reach = FAR * max(abs(median - best), abs(median) / 100)
         limit = median - reach if greater_is_better else median * FAR_LOG if log else median + reach
         inside = [value for value in finite if (value >= limit if greater_is_better else value <= limit)]
-        return cls(min(inside), max(inside), log=log, beyond=len(finite) - len(inside))
+        low, high = min(inside), max(inside)
+        log = low > 0 and high > LOG_RATIO * low
+        return cls(
+            low, high, log=log, beyond=len(finite) - len(inside), bad_end=low if greater_is_better else high
+        )
 
     def clip(self, value: float) -> float:
-        """Return a value within the range; one that is not finite as it is."""
-        return min(max(value, self.low), self.high) if math.isfinite(value) else value
+        """Return a value, but the end of the range for one beyond it on the bad side."""
+        if not (self.beyond and math.isfinite(value)):
+            return value
+        return max(value, self.bad_end) if self.bad_end == self.low else min(value, self.bad_end)
 
     def apply(self, axis: Any) -> None:
         """Scale an axis of matplotlib, `axes.xaxis` or `axes.yaxis`."""
         getattr(axis.axes, f"set_{axis.axis_name}scale")("log" if self.log else "linear")
+        if self.log and self.high < 1000 * self.low:  # too few powers of ten to be the only numbers
+            axis.set_minor_formatter(
+                lambda value, _: f"{value:g}" if str(value).strip("0.")[0] in "25" else ""
+            )
+            axis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def objective_scale(results: SweepResults) -> Scale:
@@ -84,7 +100,7 @@ def draw_parameter(axes: Any, results: SweepResults, parameter: Parameter) -> No
     failed = [i for i, value in enumerate(values) if not math.isfinite(value) and math.isfinite(places[i])]
     size = 18 if len(shown) <= 100 else 9
     axes.scatter([places[i] for i in shown], [values[i] for i in shown], s=size, color=RUN, alpha=0.55, lw=0)
-    if not parameter.is_number:
+    if len(parameter.categories) <= MAX_MEDIANS:
         _draw_medians(axes, parameter, values)
     best = results.best
     marked = [i for i in shown if best is not None and results.records[i].run == best.run]
@@ -93,8 +109,8 @@ def draw_parameter(axes: Any, results: SweepResults, parameter: Parameter) -> No
     )
     _scale_parameter(axes, parameter)
     scale.apply(axes.yaxis)
-    axes.set_ylabel(ranking.objective)
-    axes.set_xlabel(parameter.key)
+    axes.set_ylabel(shorten(ranking.objective))
+    axes.set_xlabel(shorten(parameter.key, MAX_NAME))
     if failed:
         low = axes.get_xaxis_transform()  # x in data, y from the bottom to the top of the axes
         axes.plot([places[i] for i in failed], [0.02] * len(failed), "x", color=FAILED, transform=low, ms=5)
@@ -115,25 +131,31 @@ def _places(parameter: Parameter) -> list[float]:
 
 
 def _draw_medians(axes: Any, parameter: Parameter, values: Sequence[float]) -> None:
-    for index, category in enumerate(parameter.categories):
-        own = [
-            value
-            for label, value in zip(parameter.labels, values, strict=True)
-            if label == category and math.isfinite(value)
-        ]
-        if len(own) > 1:
-            middle = median(own)
-            axes.plot([index - 0.3, index + 0.3], [middle] * 2, color=MEAN, lw=2.2, zorder=3)
+    """Draw the median at each value of a parameter that has several runs."""
+    by_label: dict[str, list[float]] = {label: [] for label in parameter.categories}
+    for label, value in zip(parameter.labels, values, strict=True):
+        by_label[label] += [value] if math.isfinite(value) else []
+    at = dict(zip(parameter.labels, parameter.values, strict=True))
+    for index, (label, own) in enumerate(by_label.items()):
+        if len(own) > 1 and at[label] is not None:
+            place = float(at[label]) if parameter.is_number else index
+            axes.plot([place], [median(own)], "_", color=MEAN, ms=22, mew=2.2, zorder=3)
 
 
 def _scale_parameter(axes: Any, parameter: Parameter) -> None:
     if parameter.is_number:
         axes.set_xscale("log" if parameter.is_log else "linear")
+        if parameter.is_log and len(parameter.categories) <= MAX_TICKS:
+            axes.set_xticks(sorted({value for value in parameter.values if value is not None}))
+            axes.set_xticklabels(name for name in parameter.categories if name != "-")
+            axes.minorticks_off()
+        elif parameter.is_integer and not parameter.is_log:
+            axes.xaxis.get_major_locator().set_params(integer=True)
         return
     names = [shorten(name) for name in parameter.categories]
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    if sum(map(len, names)) > 40:
+    if max(map(len, names)) * len(names) > 36:  # characters in a row
         axes.tick_params(axis="x", labelrotation=30)
         for label in axes.get_xticklabels():
             label.set_horizontalalignment("right")
@@ -237,6 +259,9 @@ def _fractions(parameter: Parameter) -> list[float]:
 def _parallel_ticks(parameter: Parameter) -> list[tuple[float, str]]:
     if parameter.is_number:
         ends = _Ends.of(_numbers(parameter), log=parameter.is_log)
+        if parameter.is_integer:
+            whole = dict.fromkeys(round(value) for _, value in ends.ticks())
+            return [(ends.fraction(value), str(value)) for value in whole]
         return [(place, f"{value:.3g}") for place, value in ends.ticks()]
     last = max(1, len(parameter.categories) - 1)
     return [(index / last, shorten(name)) for index, name in enumerate(parameter.categories)]
@@ -251,16 +276,18 @@ def draw_groups(axes: Any, results: SweepResults, names: Sequence[str]) -> None:
         color = BEST if row == 0 else RUN
         axes.scatter(values, [row] * len(values), s=12, color=color, alpha=0.4, lw=0, zorder=2)
         if math.isfinite(statistics.low):
-            ends = (
-                [scale.clip(statistics.low), scale.clip(statistics.high)]
-                if scale.beyond
-                else [statistics.low, statistics.high]
-            )
+            ends = [scale.clip(statistics.low), scale.clip(statistics.high)]
             axes.plot(ends, [row, row], color=color, lw=2, zorder=3)
         axes.plot([scale.clip(statistics.mean)], [row], "D", color=color, ms=6, zorder=4)
-    axes.set_yticks(range(len(groups)), [shorten(name, MAX_NAME) for name in names[: len(groups)]])
-    axes.set_ylim(len(groups) - 0.4, -0.6)
-    axes.set_xlabel(results.ranking.objective)
+    for row, name in enumerate(names[: len(groups)]):  # above its line, so that long names need no margin
+        at = axes.get_yaxis_transform()
+        axes.text(0.01, row - 0.3, shorten(name, MAX_NAME), transform=at, va="center", fontsize=9)
+    axes.set_yticks([])
+    axes.set_ylim(len(groups) - 0.5, -0.75)
+    axes.set_xlabel(shorten(results.ranking.objective))
+    span = scale.high - scale.low  # an interval of two runs may be ten times as long, and leaves the figure
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, scale.low - 0.8 * span), min(high, scale.high + 0.8 * span))
     axes.grid(axis="x", alpha=0.25)
 
 
@@ -289,7 +316,7 @@ def draw_rungs(axes: Any, results: SweepResults) -> None:
     axes.minorticks_off()
     scale.apply(axes.yaxis)
     axes.set_xlabel("epochs")
-    axes.set_ylabel(results.ranking.objective)
+    axes.set_ylabel(shorten(results.ranking.objective))
 
 
 def draw_history(axes: Any, results: SweepResults) -> None:
@@ -309,14 +336,14 @@ def draw_history(axes: Any, results: SweepResults) -> None:
     axes.plot(failed, [0.02] * len(failed), "x", color=FAILED, ms=5, transform=axes.get_xaxis_transform())
     scale.apply(axes.yaxis)
     axes.set_xlabel("run")
-    axes.set_ylabel(results.ranking.objective)
+    axes.set_ylabel(shorten(results.ranking.objective))
 
 
 def shorten(name: str, length: int = MAX_CATEGORY) -> str:
-    """Return a name that fits into a figure."""
-    return abbreviate(escape_controls(name, one_line=True), length)
+    """Return a name that fits into a figure, in which matplotlib finds no formula."""
+    return abbreviate(escape_controls(name, one_line=True), length).replace("$", r"\$")
 
 
 def _break(name: str) -> str:
-    """Return a dotted key in lines that fit side by side."""
-    return "\n".join(shorten(part) for part in name.split("."))
+    """Return a dotted key in two lines, which fit side by side."""
+    return "\n".join(shorten(part) for part in name.rsplit(".", 1))

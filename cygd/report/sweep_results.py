@@ -23,6 +23,7 @@ from cygd.sweep.summary import Group, Ranking
 from cygd.tracking.locking import is_locked
 
 SEED = "seed"
+LARGEST = 1e100  # beyond which matplotlib's margins overflow
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,16 @@ class Parameter:
 
     @cached_property
     def is_number(self) -> bool:
-        """Whether the values are numbers, at least two of them different."""
+        """Whether the values are numbers that an axis can show, at least two of them different."""
         present = {value for value in self.values if _is_number(value)}
-        return len(present) > 1 and all(value is None or _is_number(value) for value in self.values)
+        if len(present) < 2 or max(map(abs, present)) > LARGEST:
+            return False
+        return all(value is None or _is_number(value) for value in self.values)
+
+    @cached_property
+    def is_integer(self) -> bool:
+        """Whether the values are whole numbers."""
+        return self.is_number and all(value is None or isinstance(value, int) for value in self.values)
 
     @cached_property
     def is_log(self) -> bool:
@@ -172,15 +180,22 @@ class SweepResults:
         return values
 
     @cached_property
-    def comparisons(self) -> list[Comparison]:
-        """The comparison of the best configuration with each other one, in the order of the groups."""
-        if not self.groups:
+    def reference(self) -> Group | None:
+        """The best configuration that has two results, which a test needs, or else the best one."""
+        return next((group for group in self.groups if group.statistics.n > 1), next(iter(self.groups), None))
+
+    @cached_property
+    def comparisons(self) -> list[tuple[Group, Comparison]]:
+        """Each other configuration, from best to worst, and its comparison with the reference."""
+        if self.reference is None:
             return []
-        best, *others = map(self.objectives, self.groups)
-        comparisons = [compare(best, other) for other in others]
-        adjusted = holm([comparison.p for comparison in comparisons])
+        best = self.objectives(self.reference)
+        others = [group for group in self.groups if group is not self.reference]
+        found = [compare(best, self.objectives(group)) for group in others]
+        adjusted = holm([comparison.p for comparison in found])
         return [
-            replace(comparison, adjusted_p=p) for comparison, p in zip(comparisons, adjusted, strict=True)
+            (group, replace(comparison, adjusted_p=p))
+            for group, comparison, p in zip(others, found, adjusted, strict=True)
         ]
 
 

@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from cygd.errors import format_count
-from cygd.report.sweep_results import SEED, SweepResults, format_parameter
+from cygd.report.sweep_results import SEED, Parameter, SweepResults, format_parameter
 from cygd.sweep.store import Record
 from cygd.sweep.summary import Group
 
@@ -16,6 +16,8 @@ ALPHA = 0.05
 MAX_RUNS = 1000  # rows; summary.csv has all
 MAX_GROUPS = 200
 MAX_METRICS = 6  # columns
+MAX_VALUES = 12  # of a number that have a row each
+N_RANGES = 6
 MAX_ERROR = 2000  # characters
 
 
@@ -193,8 +195,7 @@ def comparison_rows(results: SweepResults) -> Rows:
     keys = parameter_keys(results)
     header = [*keys, "difference", "95 % interval", "pairs or runs", "p", "p by Holm", "verdict"]
     rows = []
-    others = list(zip(results.groups[1:], results.comparisons, strict=True))
-    for group, comparison in others[:MAX_GROUPS]:
+    for group, comparison in results.comparisons[:MAX_GROUPS]:
         rows.append(
             [
                 *values_of(group.records[0], keys),
@@ -206,7 +207,7 @@ def comparison_rows(results: SweepResults) -> Rows:
                 _verdict(results, comparison.difference, comparison.adjusted_p),
             ]
         )
-    return Rows(header, rows, len(others) - len(rows))
+    return Rows(header, rows, len(results.comparisons) - len(rows))
 
 
 def format_p(p: float) -> str:
@@ -231,7 +232,58 @@ def _verdict(results: SweepResults, difference: float, p: float) -> str:
 
 def tests_used(results: SweepResults) -> list[str]:
     """Return the names of the tests in the comparisons."""
-    return sorted({comparison.test for comparison in results.comparisons if comparison.test})
+    return sorted({comparison.test for _, comparison in results.comparisons if comparison.test})
+
+
+def parameter_rows(results: SweepResults, parameter: Parameter) -> Rows:
+    """Return the runs by the values of a parameter, or by ranges of its numbers."""
+    values = list(map(results.ranking.value, results.records))
+    rows = []
+    for label, members in _bins(parameter):
+        own = [values[i] for i in members if not math.isnan(values[i])]
+        best = min(own, key=results.ranking.sort_key, default=math.nan)
+        middle = median(own) if own else math.nan
+        rows.append(
+            [
+                label,
+                str(len(members)),
+                format_number(best),
+                format_number(middle),
+                str(len(members) - len(own)),
+            ]
+        )
+    objective = results.ranking.objective
+    return Rows([parameter.key, "runs", f"best {objective}", f"median {objective}", "without a result"], rows)
+
+
+def _bins(parameter: Parameter) -> list[tuple[str, list[int]]]:
+    """Return the records at each value of a parameter; many numbers in ranges of about equal counts."""
+    labels = parameter.categories
+    if not parameter.is_number or len(labels) <= MAX_VALUES:
+        return [(label, [i for i, own in enumerate(parameter.labels) if own == label]) for label in labels]
+    order = sorted(
+        (i for i, value in enumerate(parameter.values) if value is not None), key=parameter.values.__getitem__
+    )
+    size = math.ceil(len(order) / N_RANGES)
+    ranges = [order[start : start + size] for start in range(0, len(order), size)]
+    bins = [
+        (f"{parameter.labels[members[0]]} to {parameter.labels[members[-1]]}", members) for members in ranges
+    ]
+    absent = [i for i, value in enumerate(parameter.values) if value is None]
+    return [*bins, ("-", absent)] if absent else bins
+
+
+def improvement_rows(results: SweepResults) -> Rows:
+    """Return the runs that were better than all before them."""
+    rows: list[list[str]] = []
+    best = math.nan
+    keys = parameter_keys(results)
+    for record in results.records:
+        value = results.ranking.value(record)
+        if results.ranking.sort_key(value) < results.ranking.sort_key(best):
+            best = value
+            rows.append([f"{record.run:04d}", format_number(value), *values_of(record, keys)])
+    return Rows(["run", results.ranking.objective, *keys], rows)
 
 
 def rung_rows(results: SweepResults) -> Rows:

@@ -1,6 +1,5 @@
 """What a report reads of a sweep: objective, groups over seeds, rungs, comparisons."""
 
-import json
 import math
 
 import pytest
@@ -20,52 +19,7 @@ from cygd.report.sweep_tables import (
 )
 from cygd.sweep import sweep
 from cygd.sweep.store import Shard, Store
-
-EXPERIMENT = {
-    "name": "small",
-    "data": {
-        "source": "synthetic",
-        "kind": "moons",
-        "samples": 40,
-        "split": {"validation": 0.25},
-    },
-    "model": {"layers": [2, {"units": 1, "activation": "sigmoid"}]},
-    "train": {"epochs": 2},
-    "metrics": ["accuracy"],
-    "log": [],
-}
-
-
-def write_sweep(folder, records, *, experiment=None, **plan):
-    """Write the folder of a sweep: records as (configuration, seed, values, objective or error)."""
-    folder.mkdir()
-    content = {
-        "version": 1,
-        "name": "small",
-        "source": "small.yaml",
-        "stem": "small",
-        "folder": str(folder),
-        "plugins": [],
-        "axes": {},
-        "experiment": experiment or {**EXPERIMENT, "sweep": {"repeat": 2}},
-        "fixed": [],
-        "sha256": {"data": {}, "plugins": {}},
-    }
-    (folder / "sweep.json").write_text(json.dumps({**content, **plan}))
-    lines = []
-    for run, (configuration, seed, values, outcome) in enumerate(records):
-        line = {"run": run, "configuration": configuration, "seed": seed, "values": values, "epochs": 10}
-        if isinstance(outcome, str):
-            line |= {"status": "failed", "error": outcome}
-        else:
-            line |= {"status": "completed", "metrics": {"validation_loss": outcome}, "seconds": 1.5}
-        lines.append(json.dumps(line) + "\n")
-    (folder / "runs.jsonl").write_text("".join(lines))
-    return read_sweep(folder)
-
-
-def grid(**keys):
-    return {**EXPERIMENT, "sweep": {"grid": keys}}
+from tests.helpers.sweep_folders import EXPERIMENT, grid, write_sweep
 
 
 def test_finished_sweep(tmp_path):
@@ -84,7 +38,7 @@ def test_finished_sweep(tmp_path):
         row = dict(zip(columns, line.split(","), strict=True))
         assert float(row["mean"]) == group.statistics.mean
         assert group.records[0].values["model.activation"] == row["model.activation"]
-    assert [comparison.n for comparison in read.comparisons] == [3, 3, 3]
+    assert [comparison.n for _, comparison in read.comparisons] == [3, 3, 3]
     assert dict(facts(read))["configurations"] == "4, with 3 seeds each"
     assert group_name(read, read.groups[0]).startswith("activation ")
 
@@ -141,7 +95,7 @@ def test_groups_are_over_seeds_and_count_a_seed_once(tmp_path):
     ]
     read = write_sweep(tmp_path / "s", records)
     assert [(group.statistics.n, group.statistics.mean) for group in read.groups] == [(2, 0.375), (2, 0.625)]
-    [comparison] = read.comparisons
+    [(_, comparison)] = read.comparisons
     assert (comparison.test, comparison.n, comparison.difference) == ("", 2, 0.25)  # the same at both seeds
     assert read.objectives(read.groups[1]) == {1: 0.5, 2: 0.75}
     assert "may be as good" not in comparison_rows(read).rows[0]
@@ -151,7 +105,7 @@ def test_repetitions_of_the_same_configuration_are_a_group_without_seeds(tmp_pat
     records = [(0, None, {"units": 4}, 0.5), (0, None, {"units": 4}, 0.7), (1, None, {"units": 8}, 0.1)]
     read = write_sweep(tmp_path / "s", records)
     assert [len(group.records) for group in read.groups] == [1, 2]
-    assert read.comparisons[0].test == ""
+    assert read.comparisons[0][1].test == ""
 
 
 def test_failed_runs_are_counted_by_their_error(tmp_path):
