@@ -1,6 +1,14 @@
 # Kernels over typed memoryviews, for one dtype. They check neither lengths nor overlap: primitives.pyx does,
 # and is the only caller besides the tests and cygd's own Python.
 
+from libc.stdlib cimport free
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
+
+cdef enum:
+    LARGE_MATRIX = 192      # rows, columns and inner length from which copying both operands pays
+
 
 cdef const real *data_in(const real[::1] x) noexcept:
     return &x[0] if x.shape[0] else NULL
@@ -154,15 +162,29 @@ def sse(const real[::1] y, const real[::1] y_hat):
 
 # linear algebra -----------------------------------------------------------------------------------
 
+cdef void multiply_matrices(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
+                            Py_ssize_t ldb, bint accumulate, real *c, Py_ssize_t m, Py_ssize_t n,
+                            Py_ssize_t k) noexcept nogil:
+    """c (m, n) = [c +] a (m, k) b (k, n). Large matrices are copied into a workspace, if there is memory."""
+    cdef real *workspace = NULL
+    if min(m, n, k) >= LARGE_MATRIX:
+        workspace = <real *> aligned_alloc(64, current().large_workspace(n) * sizeof(real))
+    if workspace == NULL:
+        current().matmul(a, a_row, a_column, b, ldb, NULL, accumulate, c, n, m, n, k)
+        return
+    current().large_matmul(a, a_row, a_column, b, ldb, accumulate, c, n, m, n, k, workspace)
+    free(workspace)
+
+
 def matmul(const real[:, :] a, const real[:, ::1] b, real[:, ::1] c, bint accumulate=False):
     """Compute c = [c +] a b; b may have more columns than c, as padding to a multiple of 64 bytes."""
     cdef Py_ssize_t row = a.strides[0] // <Py_ssize_t> sizeof(real)
     cdef Py_ssize_t column = a.strides[1] // <Py_ssize_t> sizeof(real)
     if c.shape[0] and c.shape[1]:
         with nogil:
-            current().matmul(&a[0, 0] if a.shape[1] else NULL, row, column,
-                             &b[0, 0] if b.shape[0] else NULL, b.shape[1], NULL, accumulate,
-                             &c[0, 0], c.shape[1], a.shape[0], c.shape[1], a.shape[1])
+            multiply_matrices(&a[0, 0] if a.shape[1] else NULL, row, column,
+                              &b[0, 0] if b.shape[0] else NULL, b.shape[1], accumulate, &c[0, 0],
+                              a.shape[0], c.shape[1], a.shape[1])
 
 
 def multiply(const real[::1] a, const real[::1] b, real[::1] out):

@@ -181,6 +181,11 @@ cdef struct kernels:
     void (*matmul)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
                    Py_ssize_t ldb, const real *bias, bint accumulate, real *c, Py_ssize_t ldc,
                    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+    # the same without a bias for large matrices, with a workspace of large_workspace(n) elements
+    void (*large_matmul)(const real *a, Py_ssize_t a_row, Py_ssize_t a_column, const real *b,
+                         Py_ssize_t ldb, bint accumulate, real *c, Py_ssize_t ldc, Py_ssize_t m,
+                         Py_ssize_t n, Py_ssize_t k, real *workspace) noexcept nogil
+    Py_ssize_t (*large_workspace)(Py_ssize_t n) noexcept nogil
     # c = [c +] sum over n elements of a * b
     void (*dot)(const real *a, const real *b, bint accumulate, real *c, Py_ssize_t n) noexcept nogil
     # c = a (m, k) b [+ bias (m)] in every panel: b is a block of k units, c one of m

@@ -29,12 +29,10 @@ def draw(data: LossSurface, title: str, file: Path) -> None:
             "matplotlib is not installed",
             hint='pip install "cygd[report]", or --csv for the numbers',
         ) from None
-    data = replace(data, path=_within(data.path), errors=_within(data.errors), surface=_within(data.surface))
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=11)
-    (_curve if len(data.weights) == 1 else _contours)(axes, data)
-    _mark_ends(axes, data)
+    plot_surface(axes, data)
     axes.legend(fontsize=9, framealpha=0.85, edgecolor="none")
     # reproducible files: neither random ids nor a date
     with matplotlib.rc_context({"svg.hashsalt": "cygd", "svg.fonttype": "none"}):
@@ -47,6 +45,13 @@ def draw(data: LossSurface, title: str, file: Path) -> None:
             write_user_file(file, content.getvalue())
         except ValueError as error:
             raise CygdError(f"{file}: {error}", hint="use the suffix .svg, .png or .pdf") from None
+
+
+def plot_surface(axes: Any, data: LossSurface) -> None:
+    """Draw a curve or contours, the path and its ends on axes of matplotlib, without a legend."""
+    data = replace(data, path=_within(data.path), errors=_within(data.errors), surface=_within(data.surface))
+    (_curve if len(data.weights) == 1 else _contours)(axes, data)
+    _mark_ends(axes, data)
 
 
 def _within(values: Array) -> Array:

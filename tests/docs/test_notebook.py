@@ -38,8 +38,9 @@ nbformat.write(notebook, sys.argv[2])
 def test_notebook_runs(tmp_path):
     for module in NEEDED:
         pytest.importorskip(module)
-    here = tmp_path / "here"
-    shutil.copytree(CHECKOUT / "experiments", here / "experiments")
+    here = tmp_path / "docs"  # Jupyter runs a notebook in its folder
+    here.mkdir()
+    shutil.copytree(CHECKOUT / "experiments", tmp_path / "experiments")
     folders = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
     environment = {**os.environ, **{name: str(tmp_path / "jupyter") for name in folders}}
     command = [sys.executable, "-c", EXECUTE, str(FILE), "executed.ipynb"]

@@ -144,7 +144,7 @@ def test_results_of_v3_alone_do_not_replace_those_of_another_machine(benchmarks,
     merge, write = benchmarks.side_by_side.merge, benchmarks.report.write
     one = {level: section(benchmarks, level, f"text of {level}") for level in ("v3", "v4")}
     write(merge({"v4": one["v4"]}), document)
-    write(benchmarks.report.Section("last", "Last", "text"), document)
+    write(benchmarks.report.Section("last", "Last", "text", levels=["v4"]), document)
     for _ in range(2):
         write(merge({"v3": one["v3"]}), document)
     lines = document.read_text().splitlines()

@@ -25,8 +25,8 @@ def check_section(section, tables):
         assert all(len(row) == len(table.head) for row in table.rows)
         assert all(isinstance(cell, str) and cell and "|" not in cell for row in table.rows for cell in row)
     text = "\n".join(section.lines())
-    assert text.startswith(f"<!-- begin {section.name} -->")
-    assert text.endswith(f"<!-- end {section.name} -->")
+    assert text.startswith(f"<!-- begin {section.block} -->")
+    assert text.endswith(f"<!-- end {section.block} -->")
     return text
 
 
@@ -329,7 +329,7 @@ def test_write_replaces_only_its_section(drawable, benchmarks, tmp_path, monkeyp
     for name, cell in (("a", "first"), ("b", "second"), ("a", "third")):
         table = report.Table("table", ["head"], [[cell]])
         charts = [Chart(f"chart-{name}", "caption", lambda: None)]
-        report.write(report.Section(name, name, "text", [table], charts), document)
+        report.write(report.Section(name, name, "text", [table], charts, ["v4"]), document)
     text = document.read_text()
     assert text.startswith("# Benchmarks\n\n<!-- begin a -->\n")
     assert [word in text for word in ("first", "second", "third")] == [False, True, True]

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "export",
     "list": "list_runs",
     "compare": "compare",
+    "report": "report",
     "plugins": "plugins",
     "new": "new",
     "schema": "schema",

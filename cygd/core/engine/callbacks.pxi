@@ -8,15 +8,11 @@
 from cpython.buffer cimport PyBUF_ND, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 from threading import get_ident
 
 import numpy as np
-
-cdef extern from "<stdlib.h>" nogil:
-    void *aligned_alloc(size_t alignment, size_t size)
 
 
 cdef class CallbackErrors:

@@ -17,6 +17,7 @@ include "activations.pxi"
 include "losses.pxi"
 include "optimizers.pxi"
 include "matmul.pxi"
+include "large_matmul.pxi"
 include "outer_product.pxi"
 include "small_batch.pxi"
 include "row_net_inputs.pxi"
@@ -40,6 +41,7 @@ fill_losses(&table)
 fill_reductions(&table)
 fill_optimizers(&table)
 fill_matmul(&table)
+fill_large_matmul(&table)
 fill_outer_product(&table)
 fill_small_batch(&table)
 fill_row_net_inputs(&table)
