@@ -1,4 +1,4 @@
-"""Define the extensions and their compiler flags; everything else is in pyproject.toml.
+"""Define the extensions with their compiler flags and the tutorial; the rest is in pyproject.toml.
 
 The kernels are compiled once per dtype and CPU level from the same source. Environment variables for
 developers: CYGD_CHECKED=1 builds with Cython's bounds and initialization checks, for the tests of the
@@ -8,6 +8,7 @@ flags "-O3 -g0", as tools/sanitize does.
 
 import os
 import platform
+import shutil
 import subprocess
 import sysconfig
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 CHECKED = os.environ.get("CYGD_CHECKED") == "1"
 JOBS = int(os.environ.get("CYGD_BUILD_JOBS") or os.cpu_count() or 1)
@@ -123,7 +125,22 @@ def stale() -> bool:
     return bool(generated) and max(included) > min(generated)
 
 
+class build_py_with_tutorial(build_py):
+    """Copies the chapters of docs/tutorial into the package, from which `cygd tutorial` reads them."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, "cygd", "cli", "templates", "tutorial")
+        target.mkdir(parents=True, exist_ok=True)
+        for file in Path("docs", "tutorial").iterdir():
+            if file.suffix in (".md", ".yaml", ".csv"):
+                shutil.copyfile(file, target / file.name)
+
+
 setup(
+    cmdclass={"build_py": build_py_with_tutorial},
     ext_modules=cythonize(
         extensions(),
         force=stale(),

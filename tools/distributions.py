@@ -42,6 +42,7 @@ WHEEL = [
     *("cygd/core/_f32.pyi", "cygd/core/_f64.pyi", "cygd/cli/main.py", "cygd/core/kernels/__init__.py"),
     *("cygd/cli/templates/experiment.yaml.txt", "cygd/cli/templates/activation.py.txt"),
     "cygd/export/c99/elementary.c.txt",
+    *("cygd/cli/templates/tutorial/01-one-weight.md", "cygd/cli/templates/tutorial/one_weight.yaml"),
 ]
 EXTENSIONS = [
     *("primitives", "dispatch", "random", "deterministic", "_f32", "_f64", "_cyutility"),
@@ -58,7 +59,7 @@ def wheel_faults(names: Iterable[str]) -> list[str]:
             faults.append(f"missing: extension cygd/core/{name}")
     allowed = re.compile(
         r".*\.(py|pyi|pxd|so|pyd)|cygd/py\.typed|cygd/core/table\.pxi|cygd/cli/templates/.*\.txt"
-        r"|cygd/export/c99/.*\.c\.txt"
+        r"|cygd/export/c99/.*\.c\.txt|cygd/cli/templates/tutorial/[\w-]+\.(md|yaml|csv)"
     )
     return faults + [f"unexpected: {name}" for name in found if not allowed.fullmatch(name)]
 

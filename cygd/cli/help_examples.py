@@ -86,6 +86,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("source <(cygd completion zsh)", "in ~/.zshrc, after compinit"),
         ("cygd completion fish > ~/.config/fish/completions/cygd.fish", "run once"),
     ),
+    "tutorial": (
+        ("cygd tutorial", "copy the tutorial into the folder cygd-tutorial"),
+        ("cygd tutorial learning", "copy it into another folder"),
+    ),
     "info": (
         ("cygd info", "show versions, CPU level and threads"),
         ("cygd info --json", "print them as JSON"),

@@ -28,6 +28,7 @@ COMMANDS = {
     "new": "new",
     "schema": "schema",
     "completion": "completion",
+    "tutorial": "tutorial",
     "info": "info",
 }
 ALIASES = {"surface": "bowl"}
