@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from cygd.display.html import Table
 from cygd.errors import CygdError, format_count
-from cygd.report.blocks import Figure, Notice, Part, Section, Table
 from cygd.report.folder_results import MIN_RUNS, Entry, FolderResults, main_metrics
+from cygd.report.page import Facts, Figure, Notice, Part, Section
 from cygd.report.sweep_figures import BEST, RUN, shorten
 from cygd.report.sweep_results import read_sweep
 from cygd.report.sweep_tables import format_number, format_seconds
@@ -35,20 +36,17 @@ def folder_sections(results: FolderResults) -> list[Section]:
 def overview(results: FolderResults) -> Section:
     """Return how many runs and sweeps there are, and how they ended."""
     if not results.entries:
-        return Section(
-            "overview", "Overview", [Notice(f"There is no run and no sweep below {results.path}.")]
-        )
+        return Section("Overview", [Notice(f"There is no run and no sweep below {results.path}.")])
     seconds = math.fsum(entry.facts["seconds"] or 0 for entry in results.runs)
-    ended = ", ".join(f"{count} {status}" for status, count in results.statuses.most_common())
     newest = results.entries[0]
-    rows = [
-        ["runs", f"{len(results.runs)}" + (f": {ended}" if ended else "")],
-        ["sweeps", str(len(results.sweeps))],
-        ["experiments", ", ".join(list(results.experiments)[:20]) or "-"],
-        ["training time of the runs", format_seconds(seconds)],
-        ["newest", f"{newest.name}, {newest.facts['began']}"],
+    large = [("runs", str(len(results.runs))), ("sweeps", str(len(results.sweeps)))]
+    large += [(f"runs {status}", str(count)) for status, count in results.statuses.most_common()]
+    facts = [
+        ("experiments", ", ".join(list(results.experiments)[:20]) or "-"),
+        ("training time of the runs", format_seconds(seconds)),
+        ("newest", f"{newest.name}, {newest.facts['began']}"),
     ]
-    return Section("overview", "Overview", [Table(["", ""], rows, "What is in the folder", facts=True)])
+    return Section("Overview", [Facts(large, large=True), Facts(facts)])
 
 
 def best_runs(results: FolderResults) -> Section:
@@ -72,9 +70,7 @@ def best_runs(results: FolderResults) -> Section:
                 ]
             )
     header = ["experiment", "runs", "metric", "best", "run", "worst"]
-    return Section(
-        "best", "Best runs", [Table(header, rows, "The best run of each experiment")] if rows else []
-    )
+    return Section("Best runs", [Table(header, rows, "The best run of each experiment")] if rows else [])
 
 
 def over_time(results: FolderResults) -> Section:
@@ -91,12 +87,10 @@ def over_time(results: FolderResults) -> Section:
             f"{metric} of {format_count(len(values), 'run')} of {name} in the order of their start, from "
             f"{low} to {high}; the newest has {newest}."
         )
-        table = Table(["run", "began", metric], rows[:MAX_ROWS], name, left_out=max(0, len(rows) - MAX_ROWS))
+        table = Table(["run", "began", metric], rows[-MAX_ROWS:], n_rows=len(rows))
         draw = partial(draw_runs, entries=entries, metric=metric)
-        parts.append(
-            Figure(f"runs-{name}", draw, 3.7, 2.6, alt, f"{name}: the newest run is orange.", table=table)
-        )
-    return Section("time", "Runs over time", parts[:MAX_FIGURES])
+        parts.append(Figure(name, alt, draw, table, caption="From the oldest to the newest run, in orange."))
+    return Section("Runs over time", parts[:MAX_FIGURES])
 
 
 def draw_runs(axes: Any, entries: Sequence[Entry], metric: str) -> None:
@@ -143,7 +137,7 @@ def all_sweeps(results: FolderResults) -> Section:
     if rows:
         header = ["sweep", "began", "runs", "without a result", "objective", "best"]
         parts.append(Table(header, rows, "Sweeps, the newest first"))
-    return Section("sweeps", "Sweeps", parts)
+    return Section("Sweeps", parts)
 
 
 def all_runs(results: FolderResults) -> Section:
@@ -163,6 +157,7 @@ def all_runs(results: FolderResults) -> Section:
         for entry in runs
     ]
     header = ["run", "began", "status", "epochs", "time", *names]
-    left_out = len(results.runs) - len(rows)
-    parts: list[Part] = [Table(header, rows, "Runs, the newest first", left_out=left_out)] if rows else []
-    return Section("runs", "All runs", parts)
+    parts: list[Part] = []
+    if rows:
+        parts.append(Table(header, rows, "Runs, the newest first", len(results.runs)))
+    return Section("All runs", parts)

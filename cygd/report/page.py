@@ -61,6 +61,13 @@ class Details:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A paragraph that must not be missed, such as what makes the results doubtful."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Preformatted:
     """A text with line breaks, such as YAML."""
 
@@ -75,7 +82,7 @@ class Facts:
     large: bool = False
 
 
-Part = str | Figure | Table | Markup | Details | Preformatted | Facts
+Part = str | Figure | Table | Markup | Details | Notice | Preformatted | Facts
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,8 @@ class _Writer:
             case Details():
                 inner = self.write(part.parts, level)
                 return f"<details><summary>{escape(part.summary)}</summary>{inner}</details>"
+            case Notice():
+                return f'<p class="notice">{escape(part.text, MAX_LINE)}</p>'
             case Preformatted():
                 text = "\n".join(escape(line, MAX_LINE) for line in part.text.splitlines())
                 return scrollable(f"<pre>{text}</pre>", "text")
@@ -213,6 +222,7 @@ h2 {font-size: 1.2rem; margin: 2.4rem 0 .6rem; padding-bottom: .2rem; border-bot
 h3 {font-size: .95rem; margin: 0 0 .2rem; font-weight: 600}
 header > p {color: var(--soft); margin: .2rem 0 1rem}
 p {max-width: 80ch; margin: .5rem 0}
+p.notice {border-left: 4px solid #e07b00; background: var(--box); padding: .4rem .8rem}
 a {color: var(--link)}
 nav ul {display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; margin: 0; padding: 0}
 .row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 370px), 1fr));

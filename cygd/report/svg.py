@@ -16,6 +16,7 @@ from typing import Any
 from cygd.errors import CygdError
 
 INK = "#000000"  # the color of the page's text, in place of matplotlib's black
+PAPER = "#fefefe"  # the color of the page, for what stands behind a text
 TRAINING, VALIDATION, TEST = "#2f7ed8", "#e07b00", "#2a9d5c"  # readable on white and on black
 COLORS = (TRAINING, VALIDATION, TEST, "#b5508f", "#8a7a00", "#5b6ee1", "#c0504d", "#4bacc6")
 FONT_SIZE = 9
@@ -115,7 +116,7 @@ def adapt_svg(text: str, prefix: str, label: str) -> str:
     used = {*re.findall(r'(?:href="|url\()#([\w-]+)', text)}
     text = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", text)
-    text = re.sub(r"#000000\b", "currentColor", text)
+    text = re.sub(r"#000000\b", "currentColor", text).replace(PAPER, "var(--paper)")
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     text = re.sub(r' (?:d|points|transform|x|y)="[^"]*"', lambda m: _round_numbers(m[0]), text)
     head, rest = text.split(">", 1)

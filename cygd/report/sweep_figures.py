@@ -13,19 +13,21 @@ from statistics import median
 from typing import Any
 
 from cygd.errors import abbreviate, escape_controls
+from cygd.report.svg import COLORS, INK, PAPER, TRAINING, VALIDATION
 from cygd.report.sweep_results import Parameter, SweepResults
 from cygd.sweep.summary import Group
 
 MAX_GROUPS = 30  # in a figure
 MAX_CATEGORY = 22  # characters
-MAX_NAME = 70
+MAX_NAME = 56
 MAX_AXES = 9
 FAILED_PLACE = -0.14  # of a run without a result, below an axis from 0 to 1
-RUN, BEST, FAILED, MEAN = "#3f7fbf", "#d9650b", "#b3452f", "#8a5fb0"  # on white and on black
+RUN, BEST, FAILED, MEAN = TRAINING, VALIDATION, COLORS[6], COLORS[3]
 LOG_RATIO = 30  # of the largest to the smallest objective
 FAR, FAR_LOG = 20, 1e4  # distance from the median beyond which a run is drawn at the edge
 MAX_MEDIANS = 12  # values of a parameter
 MAX_TICKS = 6
+BEHIND = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.8}  # of a text on lines
 SPREAD = 0.16  # of the dots of a category
 
 
@@ -77,11 +79,6 @@ class Scale:
     def apply(self, axis: Any) -> None:
         """Scale an axis of matplotlib, `axes.xaxis` or `axes.yaxis`."""
         getattr(axis.axes, f"set_{axis.axis_name}scale")("log" if self.log else "linear")
-        if self.log and self.high < 1000 * self.low:  # too few powers of ten to be the only numbers
-            axis.set_minor_formatter(
-                lambda value, _: f"{value:g}" if str(value).strip("0.")[0] in "25" else ""
-            )
-            axis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def objective_scale(results: SweepResults) -> Scale:
@@ -196,13 +193,13 @@ def draw_parallel(axes: Any, results: SweepResults, parameters: Sequence[Paramet
     axes.tick_params(axis="x", length=0)
     axes.spines[:].set_visible(False)
     for x, parameter in enumerate(parameters):
-        axes.plot([x, x], [0, 1], color="black", lw=0.8, zorder=3)
+        axes.plot([x, x], [0, 1], color=INK, lw=0.8, zorder=3)
         for place, text in _parallel_ticks(parameter):
-            axes.text(x + 0.03, place, text, va="center", fontsize=8, zorder=5)
+            axes.text(x + 0.03, place, text, va="center", fontsize=8, zorder=5, bbox=BEHIND)
     last = len(parameters)
-    axes.plot([last, last], [0, 1], color="black", lw=0.8, zorder=3)
+    axes.plot([last, last], [0, 1], color=INK, lw=0.8, zorder=3)
     for place, value in ends.ticks():
-        axes.text(last + 0.03, place, f"{value:.3g}", va="center", fontsize=8, zorder=5)
+        axes.text(last + 0.03, place, f"{value:.3g}", va="center", fontsize=8, zorder=5, bbox=BEHIND)
     if layers[FAILED]:
         axes.text(last + 0.03, FAILED_PLACE, "no result", va="center", fontsize=8, color=FAILED)
 
@@ -281,7 +278,7 @@ def draw_groups(axes: Any, results: SweepResults, names: Sequence[str]) -> None:
         axes.plot([scale.clip(statistics.mean)], [row], "D", color=color, ms=6, zorder=4)
     for row, name in enumerate(names[: len(groups)]):  # above its line, so that long names need no margin
         at = axes.get_yaxis_transform()
-        axes.text(0.01, row - 0.3, shorten(name, MAX_NAME), transform=at, va="center", fontsize=9)
+        axes.text(0.01, row - 0.3, shorten(name, MAX_NAME), transform=at, va="center", fontsize=8)
     axes.set_yticks([])
     axes.set_ylim(len(groups) - 0.5, -0.75)
     axes.set_xlabel(shorten(results.ranking.objective))
@@ -340,8 +337,8 @@ def draw_history(axes: Any, results: SweepResults) -> None:
 
 
 def shorten(name: str, length: int = MAX_CATEGORY) -> str:
-    """Return a name that fits into a figure, in which matplotlib finds no formula."""
-    return abbreviate(escape_controls(name, one_line=True), length).replace("$", r"\$")
+    """Return a name that fits into a figure."""
+    return abbreviate(escape_controls(name, one_line=True), length)
 
 
 def _break(name: str) -> str:

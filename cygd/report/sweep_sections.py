@@ -6,16 +6,22 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from cygd.errors import format_count
+from cygd.display.html import MAX_TEXT, Table
+from cygd.errors import CygdError, abbreviate, format_count
 from cygd.report import sweep_figures as figures
 from cygd.report import sweep_tables as tables
-from cygd.report.blocks import Figure, Notice, Part, Section, Table
+from cygd.report.configuration import configuration_parts
+from cygd.report.curves import history_figures
+from cygd.report.page import SIZE, Details, Facts, Figure, Notice, Part, Preformatted, Section
+from cygd.report.run_record import read_run
 from cygd.report.sweep_results import Parameter, SweepResults, format_parameter
 from cygd.sweep.significance import PAIRED, WELCH
+from cygd.sweep.store import Record
 
 MAX_PARAMETERS = 16  # figures
-WIDE, MIDDLE, NARROW = 7.6, 5.6, 3.7  # inches
-ROW = 0.45  # inches of a configuration in a figure
+MAX_ERRORS = 10
+WIDE = (7.6, 3.6)  # inches
+ROW = 0.42  # inches of a configuration in a figure
 
 
 def sweep_sections(results: SweepResults) -> list[Section]:
@@ -28,6 +34,7 @@ def sweep_sections(results: SweepResults) -> list[Section]:
         comparisons(results),
         halving(results),
         suggestions(results),
+        best_run(results),
         failed_runs(results),
         all_runs(results),
     ]
@@ -35,9 +42,10 @@ def sweep_sections(results: SweepResults) -> list[Section]:
 
 
 def overview(results: SweepResults) -> Section:
-    """Return the facts, the best run, and what is missing or doubtful."""
-    parts: list[Part] = [*_state(results), *(Notice(text) for text in tables.cautions(results))]
+    """Return the headline numbers, the best run, and what is missing or doubtful."""
     best = results.best
+    parts: list[Part] = [Facts(tables.headlines(results), large=True), *_state(results)]
+    parts += [Notice(text) for text in tables.cautions(results)]
     if best is None:
         parts.append("No run has a result yet." if not results.records else "No run has a result.")
     else:
@@ -48,8 +56,7 @@ def overview(results: SweepResults) -> Section:
         )
         if results.is_repeated:
             parts.append(_best_mean(results))
-    parts.append(Table(["", ""], [list(fact) for fact in tables.facts(results)], "What was run", facts=True))
-    return Section("overview", "Overview", parts)
+    return Section("Overview", [*parts, Facts(tables.facts(results))])
 
 
 def _values(results: SweepResults, values: dict[str, object]) -> str:
@@ -115,23 +122,14 @@ def parallel(results: SweepResults) -> Section:
         if best is not None:
             alt += f" The best run passes through {_values(results, best.values)}."
         caption = (
-            "Each line is a run. The best tenth is orange, runs without a result are dashed and end below."
-            + _beyond(scale)
+            "Each line is a run. The best tenth is orange, runs without a result are dashed and end below. "
+            "The numbers are in the table of all runs." + _beyond(scale)
         )
-        parts.append(
-            Figure(
-                "parallel",
-                partial(figures.draw_parallel, results=results, parameters=shown),
-                WIDE,
-                3.6,
-                alt,
-                caption,
-                behind="runs",
-            )
-        )
+        draw = partial(figures.draw_parallel, results=results, parameters=shown)
+        parts.append(Figure("Parallel coordinates", alt, draw, size=WIDE, caption=caption))
         if len(results.parameters) > len(shown):
             parts.append(f"Only the first {figures.MAX_AXES} varied keys have an axis.")
-    return Section("parallel", "All parameters at once", parts)
+    return Section("All parameters at once", parts)
 
 
 def _beyond(scale: figures.Scale) -> str:
@@ -155,7 +153,7 @@ def each_parameter(results: SweepResults) -> Section:
         parts += [_parameter_figure(results, parameter) for parameter in shown[:MAX_PARAMETERS]]
         if len(shown) > MAX_PARAMETERS:
             parts.append(f"{len(shown) - MAX_PARAMETERS} more varied keys are in the table of all runs.")
-    return Section("parameters", "Each parameter", parts)
+    return Section("Each parameter", parts)
 
 
 def _parameter_figure(results: SweepResults, parameter: Parameter) -> Figure:
@@ -165,15 +163,8 @@ def _parameter_figure(results: SweepResults, parameter: Parameter) -> Figure:
     medians = [(float(row[3]), row[0]) for row in rows.rows if row[3] != "-"]
     summary = f" The best median, {best(medians)[0]:g}, is at {best(medians)[1]}." if medians else ""
     alt = f"{results.ranking.objective} of each run against {parameter.key}{axis}.{summary}"
-    return Figure(
-        f"parameter-{parameter.key}",
-        partial(figures.draw_parameter, results=results, parameter=parameter),
-        NARROW,
-        2.9,
-        alt,
-        parameter.key,
-        table=Table(rows.header, rows.rows, parameter.key),
-    )
+    draw = partial(figures.draw_parameter, results=results, parameter=parameter)
+    return Figure(parameter.key, alt, draw, Table(rows.header, rows.rows))
 
 
 def configurations(results: SweepResults) -> Section:
@@ -192,20 +183,13 @@ def configurations(results: SweepResults) -> Section:
                 "Diamonds are means over the seeds, bars their 95 % intervals by Student's t, dots the runs. "
                 "The intervals say how sure each mean is; whether two differ is tested below."
             )
-            parts.append(
-                Figure(
-                    "groups",
-                    partial(figures.draw_groups, results=results, names=names),
-                    MIDDLE,
-                    1.1 + ROW * len(shown),
-                    alt,
-                    caption + _beyond(figures.objective_scale(results)),
-                    behind="configurations",
-                )
-            )
+            size = (SIZE[0], 0.9 + ROW * len(shown))
+            draw = partial(figures.draw_groups, results=results, names=names)
+            caption += " The numbers are in the table below." + _beyond(figures.objective_scale(results))
+            parts.append(Figure("Means and their 95 % intervals", alt, draw, size=size, caption=caption))
         rows = tables.group_rows(results)
-        parts.append(Table(rows.header, rows.rows, "Configurations, the best first", left_out=rows.left_out))
-    return Section("configurations", "Configurations over their seeds", parts)
+        parts.append(_table(rows, "Configurations, the best first"))
+    return Section("Configurations over their seeds", parts)
 
 
 def comparisons(results: SweepResults) -> Section:
@@ -224,15 +208,8 @@ def comparisons(results: SweepResults) -> Section:
         parts.append(f"The {kind}, {best}, is compared with each other one. {_conclusion(results)}")
         if tests:
             parts.append(_explain(tests))
-        parts.append(
-            Table(
-                rows.header,
-                rows.rows,
-                f"The best configuration against the others: {results.ranking.objective}",
-                left_out=rows.left_out,
-            )
-        )
-    return Section("comparisons", "Is the best one better?", parts)
+        parts.append(_table(rows, f"The {kind} against the others: {results.ranking.objective}"))
+    return Section("Is the best one better?", parts)
 
 
 def _conclusion(results: SweepResults) -> str:
@@ -279,18 +256,10 @@ def halving(results: SweepResults) -> Section:
         caption = (
             "Each line is a run. A cross is where it was ended, a dot the end of training, orange the best."
         )
-        parts.append(
-            Figure(
-                "rungs",
-                partial(figures.draw_rungs, results=results),
-                MIDDLE,
-                3.4,
-                alt,
-                caption + _beyond(figures.objective_scale(results)),
-                table=Table(rows.header, rows.rows, "Rungs"),
-            )
-        )
-    return Section("halving", "Successive halving", parts)
+        caption += _beyond(figures.objective_scale(results))
+        draw = partial(figures.draw_rungs, results=results)
+        parts += [Figure("Rungs", alt, draw, caption=caption), _table(rows, "The rungs")]
+    return Section("Successive halving", parts)
 
 
 def suggestions(results: SweepResults) -> Section:
@@ -306,42 +275,52 @@ def suggestions(results: SweepResults) -> Section:
         caption = (
             "Dots are runs, the line is the best so far, crosses at the bottom are runs without a result."
         )
-        parts.append(
-            Figure(
-                "suggestions",
-                partial(figures.draw_history, results=results),
-                MIDDLE,
-                3.0,
-                alt,
-                caption,
-                table=Table(rows.header, rows.rows, "Improvements"),
-            )
-        )
-    return Section("suggestions", "Suggestions of Optuna", parts)
+        draw = partial(figures.draw_history, results=results)
+        parts.append(Figure("Best so far", alt, draw, _table(rows, "the improvements"), caption=caption))
+    return Section("Suggestions of Optuna", parts)
+
+
+def best_run(results: SweepResults) -> Section:
+    """Return the configuration of the best run and its curves."""
+    best = results.best
+    if best is None or not best.folder:
+        return Section("The best run", [])
+    folder = results.path / best.folder
+    try:
+        record = read_run(folder)
+        parts = [*history_figures(record), *configuration_parts(record)]
+    except (CygdError, OSError) as error:
+        return Section("The best run", [Notice(f"The best run cannot be read: {error}")])
+    return Section("The best run", [f"Its page: cygd report {folder}", *parts])
 
 
 def failed_runs(results: SweepResults) -> Section:
     """Return the failed runs by their errors."""
+    failures = tables.failures(results)
     rows = [
-        [
-            str(len(failure.records)),
-            failure.status,
-            failure.error or "-",
-            _list_runs([record.run for record in failure.records]),
-        ]
-        for failure in tables.failures(results)
+        [len(failure.records), failure.status, _first_line(failure.error), _list_runs(failure.records)]
+        for failure in failures
     ]
-    parts: list[Part] = (
-        [Table(["runs", "status", "error", "which"], rows, "Runs without a result, by their errors")]
-        if rows
-        else []
-    )
-    return Section("failed", "Failed runs", parts)
+    parts: list[Part] = []
+    if rows:
+        parts.append(
+            Table(["runs", "status", "error", "which"], rows, "Runs without a result, by their errors")
+        )
+    for failure in failures[:MAX_ERRORS]:
+        if _first_line(failure.error) != failure.error:
+            title = f"the whole error of run {failure.records[0].run:04d}"
+            parts.append(Details(title, [Preformatted(failure.error)]))
+    return Section("Failed runs", parts)
 
 
-def _list_runs(runs: Sequence[int], most: int = 12) -> str:
-    text = ", ".join(f"{run:04d}" for run in runs[:most])
-    return f"{text} and {len(runs) - most} more" if len(runs) > most else text
+def _first_line(error: str) -> str:
+    """Return what a cell has room for."""
+    return abbreviate(error.split("\n", 1)[0], MAX_TEXT)
+
+
+def _list_runs(records: Sequence[Record], most: int = 8) -> str:
+    text = ", ".join(f"{record.run:04d}" for record in records[:most])
+    return f"{text} and {len(records) - most} more" if len(records) > most else text
 
 
 def all_runs(results: SweepResults) -> Section:
@@ -353,6 +332,10 @@ def all_runs(results: SweepResults) -> Section:
             f"The folder of a run is {results.path}/NUMBER; cygd report shows it."
             if any(record.folder for record in results.records)
             else "The sweep wrote no run folders (runs: summary).",
-            Table(rows.header, rows.rows, "All runs, the best first", left_out=rows.left_out),
+            _table(rows, "All runs, the best first"),
         ]
-    return Section("runs", "All runs", parts)
+    return Section("All runs", parts)
+
+
+def _table(rows: tables.Rows, caption: str) -> Table:
+    return Table(rows.header, rows.rows, caption, len(rows.rows) + rows.left_out)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from cygd.errors import format_count
 from cygd.report.sweep_results import SEED, Parameter, SweepResults, format_parameter
 from cygd.sweep.store import Record
 from cygd.sweep.summary import Group
@@ -29,39 +28,35 @@ class Rows(NamedTuple):
     left_out: int = 0
 
 
+def headlines(results: SweepResults) -> list[tuple[str, str]]:
+    """Return the numbers that are read first."""
+    done, total, best = len(results.records), results.total, results.best
+    pairs = [("runs", str(done) if total in (None, done) else f"{done} of {total}")]
+    if best is not None:
+        pairs.insert(0, (f"best {results.ranking.objective}", format_number(results.ranking.value(best))))
+    if results.failed:
+        pairs.append(("without a result", str(len(results.failed))))
+    pairs.append(("configurations", str(len(results.groups))))
+    seconds = math.fsum(record.seconds for record in results.records)
+    return [*pairs, ("training time", format_seconds(seconds))]
+
+
 def facts(results: SweepResults) -> list[tuple[str, str]]:
-    """Return what is said of a sweep first, with its values."""
+    """Return how the runs were compared, and what they cost."""
     direction = "greater" if results.ranking.greater_is_better else "smaller"
-    lines = [
-        ("objective", f"{results.ranking.objective}, {direction} is better"),
-        ("runs", _count_runs(results)),
-        ("configurations", _count_configurations(results)),
-        ("epochs trained", f"{_trained_epochs(results):,}".replace(",", " ")),
-        ("training time", format_seconds(math.fsum(record.seconds for record in results.records))),
-    ]
+    pairs = [("objective", f"{results.ranking.objective}, {direction} is better")]
+    seeds = {len(group.records) for group in results.groups}
+    if seeds:
+        most = max(seeds)
+        pairs.append(
+            ("seeds of a configuration", str(most) if len(seeds) == 1 else f"{min(seeds)} to {most}")
+        )
+    epochs = sum(record.epochs for record in results.records)
+    pairs.append(("epochs trained", f"{epochs:,}".replace(",", " ")))
     saved = _saved_epochs(results)
     if saved:
-        lines.insert(4, ("epochs that halving saved", f"{saved:,}".replace(",", " ")))
-    return lines
-
-
-def _count_runs(results: SweepResults) -> str:
-    done, total = len(results.records), results.total
-    text = format_count(done, "run") if total in (None, done) else f"{done} of {total} runs"
-    return f"{text}, {len(results.failed)} of them without a result" if results.failed else text
-
-
-def _count_configurations(results: SweepResults) -> str:
-    counts = {len(group.records) for group in results.groups} or {0}
-    count = len(results.groups)
-    if counts == {1}:
-        return f"{count}, with one run each"
-    runs = str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    return f"{count}, with {runs} seeds each"
-
-
-def _trained_epochs(results: SweepResults) -> int:
-    return sum(record.epochs for record in results.records)
+        pairs.append(("epochs that halving saved", f"{saved:,}".replace(",", " ")))
+    return [*pairs, ("folder", str(results.path.absolute()))]
 
 
 def _saved_epochs(results: SweepResults) -> int:

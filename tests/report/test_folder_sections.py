@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from cygd.report.blocks import Figure, Notice, Table
+from cygd.display.html import Table
 from cygd.report.folder_results import read_folder
 from cygd.report.folder_sections import folder_sections
+from cygd.report.page import Facts, Figure, Notice
 from tests.helpers.sweep_folders import write_sweep
 
 pytest.importorskip("matplotlib")
@@ -20,7 +21,7 @@ def write_run(path, status="completed", **metrics):
 
 
 def by_name(path):
-    return {section.name: section for section in folder_sections(read_folder(path))}
+    return {section.title: section for section in folder_sections(read_folder(path))}
 
 
 def table(section):
@@ -44,22 +45,24 @@ def test_runs_and_sweeps(tmp_path):
         "mine/20260101-000000-abcd",
     ]
     sections = by_name(tmp_path)
-    assert list(sections) == ["overview", "best", "time", "sweeps", "runs"]
-    facts = dict(table(sections["overview"]).rows)
-    assert facts["runs"] == "4: 3 completed, 1 diverged"
-    assert facts["sweeps"] == "1"
+    assert list(sections) == ["Overview", "Best runs", "Runs over time", "Sweeps", "All runs"]
+    facts = dict(
+        pair for part in sections["Overview"].parts if isinstance(part, Facts) for pair in part.pairs
+    )
+    assert (facts["runs"], facts["sweeps"]) == ("4", "1")
+    assert (facts["runs completed"], facts["runs diverged"]) == ("3", "1")
     assert facts["training time of the runs"] == "6 s"
     assert facts["newest"] == "swept/20260106-000000-abcd, 2026-01-06 00:00:00"
-    assert table(sections["best"]).rows == [
+    assert table(sections["Best runs"]).rows == [
         ["mine", "3", "validation_loss", "0.25", "mine/20260102-000000-abcd", "0.75"]
     ]
-    assert table(sections["sweeps"]).rows == [
+    assert table(sections["Sweeps"]).rows == [
         ["swept/20260106-000000-abcd", "2026-01-06 00:00:00", "2", "1", "validation_loss", "0.5, run 0000"]
     ]
-    runs = table(sections["runs"])
-    assert runs.header == ["run", "began", "status", "epochs", "time", "loss", "validation_loss"]
+    runs = table(sections["All runs"])
+    assert runs.head == ["run", "began", "status", "epochs", "time", "loss", "validation_loss"]
     assert runs.rows[0][2:] == ["diverged", "10", "1.5 s", "-", "-"]
-    [figure] = [part for part in sections["time"].parts if isinstance(part, Figure)]
+    [figure] = [part for part in sections["Runs over time"].parts if isinstance(part, Figure)]
     assert figure.alt == (
         "validation_loss of 3 runs of mine in the order of their start, from 0.25 to 0.75; "
         "the newest has 0.75."
@@ -72,7 +75,7 @@ def test_figure_of_runs(tmp_path):
 
     for number, loss in enumerate([1e-5, None, 0.25, 100.0]):
         write_run(tmp_path / "mine" / f"2026010{number + 1}-000000-abcd", loss=loss)
-    [figure] = by_name(tmp_path)["time"].parts
+    [figure] = by_name(tmp_path)["Runs over time"].parts
     canvas = Canvas()
     axes = canvas.add_subplot()
     figure.draw(axes)
@@ -85,11 +88,11 @@ def test_figure_of_runs(tmp_path):
 def test_few_runs_have_no_figure(tmp_path, count):
     for number in range(count):
         write_run(tmp_path / "mine" / f"2026010{number + 1}-000000-abcd", loss=0.5)
-    assert "time" not in by_name(tmp_path)
+    assert "Runs over time" not in by_name(tmp_path)
 
 
 def test_empty_folder_is_said(tmp_path):
-    [part] = by_name(tmp_path)["overview"].parts
+    [part] = by_name(tmp_path)["Overview"].parts
     assert part == Notice(f"There is no run and no sweep below {tmp_path}.")
 
 
@@ -103,13 +106,13 @@ def test_damaged_folders_are_listed(tmp_path, caplog):
     write_sweep(tmp_path / "s" / "20260103-000000-abcd", [])
     (tmp_path / "s" / "20260103-000000-abcd" / "sweep.json").write_text("{")
     sections = by_name(tmp_path)
-    statuses = {row[0]: row[2] for row in table(sections["runs"]).rows}
+    statuses = {row[0]: row[2] for row in table(sections["All runs"]).rows}
     assert statuses["a/20260101-000000-abcd"] == "damaged"
     assert statuses["b/20260102-000000-abcd"] == "unfinished"
     assert "result.json is damaged" in caplog.text
-    [notice] = [part for part in sections["sweeps"].parts if isinstance(part, Notice)]
+    [notice] = [part for part in sections["Sweeps"].parts if isinstance(part, Notice)]
     assert "sweep.json is damaged" in notice.text
-    assert table(sections["sweeps"]).rows[0][2] == "damaged"
+    assert table(sections["Sweeps"]).rows[0][2] == "damaged"
 
 
 def test_links_and_hidden_folders_are_left_out(tmp_path):

@@ -13,6 +13,7 @@ from cygd.report.sweep_tables import (
     failures,
     group_name,
     group_rows,
+    headlines,
     run_rows,
     rung_rows,
     short_keys,
@@ -39,7 +40,8 @@ def test_finished_sweep(tmp_path):
         assert float(row["mean"]) == group.statistics.mean
         assert group.records[0].values["model.activation"] == row["model.activation"]
     assert [comparison.n for _, comparison in read.comparisons] == [3, 3, 3]
-    assert dict(facts(read))["configurations"] == "4, with 3 seeds each"
+    assert dict(headlines(read))["configurations"] == "4"
+    assert dict(facts(read))["seeds of a configuration"] == "3"
     assert group_name(read, read.groups[0]).startswith("activation ")
 
 
@@ -55,7 +57,7 @@ def test_missing_runs_are_counted(tmp_path):
     experiment = grid(**{"optimizer.learning_rate": [0.1, 0.2, 0.3]})
     read = write_sweep(tmp_path / "s", [(0, 0, {"optimizer.learning_rate": 0.1}, 0.5)], experiment=experiment)
     assert (read.total, read.missing) == (3, 2)
-    assert dict(facts(read))["runs"] == "1 of 3 runs"
+    assert dict(headlines(read))["runs"] == "1 of 3"
 
 
 def test_plan_that_needs_plugins_is_not_restored(tmp_path):
@@ -65,7 +67,7 @@ def test_plan_that_needs_plugins_is_not_restored(tmp_path):
     read = write_sweep(tmp_path / "s", records, experiment=experiment)
     assert (read.total, read.missing, read.keys) == (None, None, ("seed",))
     assert read.ranking.objective == "validation_loss"
-    assert dict(facts(read))["runs"] == "2 runs"
+    assert dict(headlines(read))["runs"] == "2"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_failed_runs_are_counted_by_their_error(tmp_path):
     assert read.best.values == {"units": 2}
     assert [row[-1] for row in comparison_rows(read).rows] == ["too few results to test"] * 2
     assert run_rows(read).rows[-1][3] == "failed"
-    assert dict(facts(read))["runs"].endswith("6 runs, 3 of them without a result")
+    assert dict(headlines(read))["without a result"] == "3"
 
 
 def test_sweep_of_failures_only(tmp_path):
@@ -143,7 +145,7 @@ def test_sweep_that_has_just_begun(tmp_path):
     read = write_sweep(tmp_path / "s", [])
     assert (read.best, read.groups, read.comparisons, read.failed) == (None, [], [], [])
     assert run_rows(read).rows == group_rows(read).rows == comparison_rows(read).rows == []
-    assert dict(facts(read))["configurations"] == "0, with 0 seeds each"
+    assert dict(headlines(read))["configurations"] == "0"
 
 
 def test_halving_has_rungs(tmp_path):

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from cygd.report.blocks import Figure, Notice, Table
+from cygd.display.html import Table
+from cygd.report.page import Figure, Notice
 from cygd.report.sweep_figures import Scale, draw_groups, draw_parallel, draw_parameter, shorten
 from cygd.report.sweep_results import Parameter
 from cygd.report.sweep_sections import sweep_sections
@@ -32,15 +33,15 @@ def drawn(section_list):
     for section in section_list:
         for part in section.parts:
             if isinstance(part, Figure):
-                canvas = Canvas(figsize=(part.width, part.height), layout="constrained")
-                found[part.name] = canvas.add_subplot()
-                part.draw(found[part.name])
+                canvas = Canvas(figsize=part.size, layout="constrained")
+                found[part.title] = canvas.add_subplot()
+                part.draw(found[part.title])
                 canvas.draw_without_rendering()
     return found
 
 
 def by_name(results):
-    return {section.name: section for section in sweep_sections(results)}
+    return {section.title: section for section in sweep_sections(results)}
 
 
 def texts(section):
@@ -67,22 +68,28 @@ def spread(folder, n=200, failures=()):
 def test_many_configurations(tmp_path):
     results = spread(tmp_path / "s", failures={3, 7})
     sections = by_name(results)
-    assert list(sections) == ["overview", "parallel", "parameters", "failed", "runs"]
-    assert f"The best run is {results.best.run:04d} with validation_loss " in texts(sections["overview"])
-    assert "2 runs of 200 ended without a result" in texts(sections["overview"])
-    assert len(sections["runs"].parts[-1].rows) == 200
+    assert list(sections) == [
+        "Overview",
+        "All parameters at once",
+        "Each parameter",
+        "Failed runs",
+        "All runs",
+    ]
+    assert f"The best run is {results.best.run:04d} with validation_loss " in texts(sections["Overview"])
+    assert "2 runs of 200 ended without a result" in texts(sections["Overview"])
+    assert len(sections["All runs"].parts[-1].rows) == 200
     pictures = drawn(sections.values())
     assert set(pictures) == {
-        "parallel",
-        "parameter-optimizer.learning_rate",
-        "parameter-model.activation",
-        "parameter-model.layers.0.units",
+        "Parallel coordinates",
+        "optimizer.learning_rate",
+        "model.activation",
+        "model.layers.0.units",
     }
-    assert pictures["parameter-optimizer.learning_rate"].get_xscale() == "log"
-    assert pictures["parameter-model.layers.0.units"].get_xscale() == "linear"
-    ticks = [label.get_text() for label in pictures["parameter-model.activation"].get_xticklabels()]
+    assert pictures["optimizer.learning_rate"].get_xscale() == "log"
+    assert pictures["model.layers.0.units"].get_xscale() == "linear"
+    ticks = [label.get_text() for label in pictures["model.activation"].get_xticklabels()]
     assert sorted(ticks) == ["h * sigmoid(h)", "relu", "tanh"]
-    lines = pictures["parallel"].collections
+    lines = pictures["Parallel coordinates"].collections
     assert [len(each.get_segments()) for each in lines] == [2, 179, 19]  # failed, the others, the best tenth
 
 
@@ -96,11 +103,10 @@ def test_every_figure_has_a_text_and_its_numbers(tmp_path):
     for part in itertools.chain.from_iterable(section.parts for section in sections.values()):
         if isinstance(part, Figure):
             assert len(part.alt) > 40
-            assert part.caption
-            assert (part.table and part.table.rows) or part.behind in sections
+            assert (part.table and part.table.rows) or "The numbers are in the table" in part.caption
         if isinstance(part, Table):
             assert part.caption
-            assert {len(row) for row in part.rows} == {len(part.header)}
+            assert {len(row) for row in part.rows} == {len(part.head)}
 
 
 ORDER = ["adam", "rmsprop", "sgd"]
@@ -115,22 +121,22 @@ def test_repeated_configurations_are_compared(tmp_path):
     ]
     results = write_sweep(tmp_path / "s", records)
     sections = by_name(results)
-    text = texts(sections["comparisons"])
+    text = texts(sections["Is the best one better?"])
     assert "The best configuration, optimizer adam, is compared with each other one." in text
     assert "differs significantly from 1 of 2 at the level of 5 %" in text
     assert "paired t test" in text
     assert "Holm" in text
     assert "Welch" not in text
-    [table] = [part for part in sections["comparisons"].parts if isinstance(part, Table)]
+    [table] = [part for part in sections["Is the best one better?"].parts if isinstance(part, Table)]
     assert [(row[0], row[-1]) for row in table.rows] == [("rmsprop", "may be as good"), ("sgd", "worse")]
-    picture = drawn([sections["configurations"]])["groups"]
+    picture = drawn([sections["Configurations over their seeds"]])["Means and their 95 % intervals"]
     assert [text.get_text() for text in picture.texts] == [f"optimizer {name}" for name in ORDER]
 
 
 def test_configurations_without_shared_seeds_are_compared_by_welch(tmp_path):
     records = [(0, seed, {"a": 1}, 0.5 + seed / 100) for seed in (1, 2, 3)]
     records += [(1, seed, {"a": 2}, 0.9 + seed / 100) for seed in (4, 5, 6)]
-    text = texts(by_name(write_sweep(tmp_path / "s", records))["comparisons"])
+    text = texts(by_name(write_sweep(tmp_path / "s", records))["Is the best one better?"])
     assert "Welch" in text
     assert "paired" not in text
 
@@ -140,7 +146,7 @@ def test_best_configuration_with_one_result_is_not_the_reference(tmp_path):
     records += [(2, seed, {"a": 3}, 0.7 + seed / 7) for seed in (1, 2, 3)]
     results = write_sweep(tmp_path / "s", records)
     assert "The best configuration with two results, a 2, is compared" in texts(
-        by_name(results)["comparisons"]
+        by_name(results)["Is the best one better?"]
     )
     assert [comparison.n for _, comparison in results.comparisons] == [1, 3]
 
@@ -154,7 +160,7 @@ def test_best_run_of_another_configuration_is_explained(tmp_path):
         (3, 2, {"a": 2, "seed": 2}, 2.0),
     ]
     results = write_sweep(tmp_path / "s", records, experiment=experiment)
-    text = texts(by_name(results)["overview"])
+    text = texts(by_name(results)["Overview"])
     assert "The best run is 0002 with validation_loss 0.1: a 2, seed 1." in text
     assert "Other seeds of its configuration did worse; the best mean is that of a 1: 0.5" in text
 
@@ -164,18 +170,18 @@ def test_interrupted_sweep_says_how_it_goes_on(tmp_path):
     results = write_sweep(
         tmp_path / "s", [(0, 0, {"optimizer.learning_rate": 0.1}, 0.5)], experiment=experiment
     )
-    text = texts(by_name(results)["overview"])
+    text = texts(by_name(results)["Overview"])
     assert f"2 runs of 3 are missing. cygd sweep --resume {tmp_path / 's'} executes the rest." in text
-    assert list(by_name(results)) == ["overview", "runs"]
+    assert list(by_name(results)) == ["Overview", "All runs"]
 
 
 @pytest.mark.parametrize("records", [[], [(0, 0, {"a": 1}, "error")], [(0, 0, {}, 0.5)]])
 def test_least_sweeps(tmp_path, records):
     sections = by_name(write_sweep(tmp_path / "s", records))
-    assert "overview" in sections
+    assert "Overview" in sections
     assert drawn(sections.values()) == {}
     if not records:
-        assert "No run has a result yet." in texts(sections["overview"])
+        assert "No run has a result yet." in texts(sections["Overview"])
 
 
 def test_optuna_has_a_history(tmp_path):
@@ -189,9 +195,9 @@ def test_optuna_has_a_history(tmp_path):
         ["0003", "0.4"],
         ["0005", "0.1"],
     ]
-    [figure] = sections["suggestions"].parts
+    [figure] = sections["Suggestions of Optuna"].parts
     assert figure.alt.endswith("3 improvements, the last one to 0.1 in run 0005.")
-    line, crosses = drawn([sections["suggestions"]])["suggestions"].lines
+    line, crosses = drawn([sections["Suggestions of Optuna"]])["Best so far"].lines
     assert list(line.get_ydata()) == [0.5, 0.5, 0.5, 0.4, 0.4, 0.1]
     assert list(crosses.get_xdata()) == [2]
 
@@ -204,9 +210,10 @@ def test_halving_has_a_ladder(tmp_path):
     from cygd.report.sweep_results import read_sweep
 
     sections = by_name(read_sweep(tmp_path / "s"))
-    [figure] = sections["halving"].parts
+    figure, table = sections["Successive halving"].parts
     assert "4 runs to 1 epoch, of which 2 went on; 2 runs to 2 epochs, of which 1 went on" in figure.alt
-    axes = drawn([sections["halving"]])["rungs"]
+    assert [row[0] for row in table.rows] == ["1", "2", "4"]
+    axes = drawn([sections["Successive halving"]])["Rungs"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "4"]
     assert sum(line.get_marker() == "x" for line in axes.lines) == 3
 
@@ -242,8 +249,8 @@ def test_only_the_bad_side_is_clipped():
 def test_runs_far_away_are_drawn_at_the_edge_and_said(tmp_path):
     records = [(i, 0, {"a": i}, value) for i, value in enumerate([0.1, 0.2, 0.3, 0.25, 1e300])]
     sections = by_name(write_sweep(tmp_path / "s", records))
-    assert "1 run far on the bad side is drawn at the edge." in texts(sections["parameters"])
-    axes = drawn([sections["parameters"]])["parameter-a"]
+    assert "1 run far on the bad side is drawn at the edge." in texts(sections["Each parameter"])
+    axes = drawn([sections["Each parameter"]])["a"]
     assert axes.get_ylim()[1] < 1
 
 
@@ -279,7 +286,7 @@ def test_hostile_texts_are_drawn_as_they_are(tmp_path, axes):
     [parameter] = [each for each in results.parameters if each.key != "b"]
     draw_parameter(axes, results, parameter)
     shown = [label.get_text() for label in axes.get_xticklabels()]
-    assert r"\$\alpha\$ \$_{" in shown
+    assert "$\\alpha$ $_{" in shown
     assert r"\x1b[31m\u202e" in shown
     assert not any("\n" in text or "\x1b" in text for text in shown)
     draw_parallel(axes, results, results.parameters)
@@ -288,7 +295,7 @@ def test_hostile_texts_are_drawn_as_they_are(tmp_path, axes):
 
 def test_shorten():
     assert shorten("a" * 50) == "a" * 19 + "..."
-    assert shorten("$5") == r"\$5"
+    assert shorten("a\x1b") == r"a\x1b"
 
 
 def test_medians_by_value_and_by_range(tmp_path):
@@ -327,12 +334,12 @@ def test_many_varied_keys(tmp_path):
     draw = random.Random(2)
     records = [(i, 0, {f"k{key}": draw.random() for key in range(30)}, draw.random()) for i in range(20)]
     sections = by_name(write_sweep(tmp_path / "s", records))
-    assert "Only the first 9 varied keys have an axis." in texts(sections["parallel"])
-    assert "14 more varied keys are in the table" in texts(sections["parameters"])
+    assert "Only the first 9 varied keys have an axis." in texts(sections["All parameters at once"])
+    assert "14 more varied keys are in the table" in texts(sections["Each parameter"])
     assert len(drawn(sections.values())) == 17
 
 
 def test_constant_keys_have_no_figure(tmp_path):
     records = [(i, 0, {"a": 5, "b": i}, 0.5 + i) for i in range(3)]
-    assert set(drawn(by_name(write_sweep(tmp_path / "s", records)).values())) == {"parallel", "parameter-b"}
+    assert set(drawn(by_name(write_sweep(tmp_path / "s", records)).values())) == {"Parallel coordinates", "b"}
     assert not Parameter("a", (5, 5, 5)).is_number

@@ -124,10 +124,7 @@ def _page(folders: Sequence[Path], weights: Sequence[str], live: bool) -> tuple[
 
             return sweep_page(folder), False
         if not is_run(folder):
-            found = list(find_folders(folder))
-            return folder_page(
-                folder, [p for p in found if is_run(p)], [p for p in found if is_sweep(p)]
-            ), False
+            return folder_page(folder), False
         record = read_run(folder)
         page = folds_page(record) if record.folds else run_page(record, weights, live=live)
         return page, record.is_going_on
