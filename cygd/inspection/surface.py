@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +49,18 @@ class LossSurface:
     """The error over one weight or two, and the path of training."""
 
     weights: tuple[Weight, ...]  # one or two
-    steps: Array  # the number of each update, from 0 before the first: (n_updates + 1,)
-    epochs: Array  # the epoch of each update, from 1
-    path: Array  # the weights after each update: (n_updates + 1, n_weights)
-    errors: Array  # E of the whole network after each update
+    steps: Array  # the number of updates before each point of the path, from 0: (n_points,)
+    epochs: Array  # the epoch of the last of them, from 1
+    path: Array  # the weights after these updates: (n_points, n_weights)
+    errors: Array  # E of the whole network there
     axes: tuple[Array, ...]  # the values of each weight at which the surface was evaluated
     surface: Array  # E there: [i] or [i, j] at axes[0][i] and axes[1][j]
     complete: bool  # whether the path ends at the end of the run
+
+    @property
+    def n_updates(self) -> int:
+        """The number of updates from the first to the last point of the path."""
+        return int(self.steps[-1])
 
     def plot(self) -> Plot:
         """Return a curve over one weight, or colors over two, with the path of the updates."""
@@ -63,7 +68,7 @@ class LossSurface:
         from cygd.display.heat_map import heat_map
         from cygd.display.plot import Plot
 
-        updates = format_count(len(self.path) - 1, "update")
+        updates = format_count(self.n_updates, "update")
         title = f"E over {' and '.join(weight.name for weight in self.weights)}, {updates}"
         first = self.weights[0].name
         if len(self.weights) == 2:
@@ -118,9 +123,19 @@ def loss_surface(
 
 
 def compute_loss_surface(
-    assembly: Assembly, names: Sequence[str], max_updates: int = 1000, threads: int | None = None
+    assembly: Assembly,
+    names: Sequence[str],
+    max_updates: int = 1000,
+    threads: int | None = None,
+    *,
+    every: int = 1,
+    points: int | None = None,
 ) -> LossSurface:
-    """Return what `loss_surface` does for an assembled experiment; its network is trained."""
+    """Return what `loss_surface` does for an assembled experiment; its network is trained.
+
+    The path has a point after each `every` updates and after the last one, the surface `points` along each
+    axis.
+    """
     check_no_dropout(assembly, "dropout has no loss surface: its masks change the error from step to step")
     network = assembly.network
     weights = tuple(parse_weight(network, name) for name in names)
@@ -135,15 +150,16 @@ def compute_loss_surface(
         return float(loss) + network.penalty()
 
     indices = [w.index for w in weights]
-    epochs, path, errors, complete = _follow(assembly, indices, max_updates, threads or 1, error)
-    count = CURVE_POINTS if len(weights) == 1 else SURFACE_POINTS
-    axes = tuple(_axis(path[:, k], count) for k in range(len(weights)))
+    path, complete = _follow(assembly, indices, max_updates, every, threads or 1, error)
+    places = np.array([point.weights for point in path], np.float64)
+    count = points or (CURVE_POINTS if len(weights) == 1 else SURFACE_POINTS)
+    axes = tuple(_axis(places[:, k], count) for k in range(len(weights)))
     return LossSurface(
         weights=weights,
-        steps=np.arange(len(path)),
-        epochs=epochs,
-        path=path,
-        errors=errors,
+        steps=np.array([point.step for point in path]),
+        epochs=np.array([point.epoch for point in path]),
+        path=places,
+        errors=np.array([point.error for point in path]),
         axes=axes,
         surface=_evaluate(network, indices, axes, error),
         complete=complete,
@@ -161,7 +177,8 @@ def parse_weight(network: Network, name: str) -> Weight:
     match = re.fullmatch(r"\s*([wba])(\d+)\s*\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]\s*", name)
     example = "w0[0,0]" + (", or b0[0] for a bias" if network.biases[0] is not None else "")
     if match is None:
-        raise CygdError(f"unknown weight {name!r}", hint=f"for example {example}")
+        ranges = _nearest_ranges(network, name)
+        raise CygdError(f"unknown weight {name!r}", hint=f"for example {example}{ranges}")
     kind, layer = match[1], int(match[2])
     views = network.layer_views(np.arange(network.parameters.size))
     if layer >= len(views):
@@ -178,34 +195,63 @@ def parse_weight(network: Network, name: str) -> Weight:
     return Weight(f"{kind}{layer}[{','.join(map(str, place))}]", int(indices[place]))
 
 
+def _nearest_ranges(network: Network, name: str) -> str:
+    """Return the names that begin as a wrong one does, such as w0 or w0[1; an empty text if none does."""
+    match = re.match(r"\s*([wba])(\d+)", name)
+    views = network.layer_views(np.arange(network.parameters.size))
+    if match is None or int(match[2]) >= len(views):
+        return ""
+    kind, layer = match[1], int(match[2])
+    indices = views[layer]["wba".index(kind)]
+    if indices is None:
+        return ""
+    return f"; layer {layer} has {kind}{layer}[{','.join(f'0..{n - 1}' for n in indices.shape)}]"
+
+
+class _Point(NamedTuple):
+    """A point of the path."""
+
+    step: int
+    epoch: int
+    weights: Array
+    error: float
+
+
 def _follow(
-    assembly: Assembly, indices: Sequence[int], max_updates: int, threads: int, error: Callable[[], float]
-) -> tuple[Array, Array, Array, bool]:
-    """Train; return the epoch, weights and error of each update, and whether the run ends with them.
+    assembly: Assembly,
+    indices: Sequence[int],
+    max_updates: int,
+    every: int,
+    threads: int,
+    error: Callable[[], float],
+) -> tuple[list[_Point], bool]:
+    """Train; return the points of the path, and whether the run ends with the last of them.
 
     The network is then at the end of the path.
     """
     network = assembly.network
     end = epoch_start = network.parameters.copy()
-    epochs, path, errors, complete = [1], [end[indices]], [error()], True
+    step, epoch, epoch_step, complete = 0, 1, 0, True
+    path = [_Point(step, epoch, end[indices], error())]
     loop = training_loop(assembly, fit_options(assembly.experiment, threads))
     for update in loop.steps():
-        if len(path) > max_updates:
+        if step == max_updates:
             complete = False
             break
-        if update.epoch > epochs[-1]:
-            epoch_start = update.before
-        end = update.after
-        epochs.append(update.epoch)
-        path.append(end[indices])
-        errors.append(error())
-    count = len(path)
-    if complete and loop.history.status == "diverged" and epochs[-1] > loop.history.epochs:
+        if update.epoch > epoch:
+            epoch, epoch_start, epoch_step = update.epoch, update.before, step
+        step, end = step + 1, update.after
+        if step % every == 0:
+            path.append(_Point(step, epoch, end[indices], error()))
+    kept = loop.history.epochs
+    if complete and loop.history.status == "diverged" and epoch > kept:
         # the run does not keep the updates of the epoch that diverged
-        count = max(1, sum(epoch <= loop.history.epochs for epoch in epochs))
-        end = epoch_start
+        end, step, epoch = epoch_start, epoch_step, kept
+        path = path[:1] + [point for point in path[1:] if point.epoch <= kept]
     network.parameters[...] = end
-    return np.array(epochs[:count]), np.array(path[:count], np.float64), np.array(errors[:count]), complete
+    if path[-1].step < step:
+        path.append(_Point(step, epoch, end[indices], error()))
+    return path, complete
 
 
 def _axis(values: Array, count: int) -> Array:

@@ -16,7 +16,10 @@ from cygd.files import write_user_file
 from cygd.inspection.surface import LARGEST, Array, LossSurface
 
 LEVELS = 24
-CURVE_COLOR, PATH_COLOR, START_COLOR, END_COLOR = "#3b4252", "#d95f02", "#7570b3", "#1b9e77"
+DECADES = 1e3  # the highest level over the lowest from which the levels are logarithmic
+MAX_RANGE = 1e6  # beyond which lower errors have no levels of their own
+CURVE_COLOR = "#000000"  # which a page in dark colors replaces
+PATH_COLOR, START_COLOR, END_COLOR = "#d95f02", "#7570b3", "#1b9e77"
 
 
 def draw(data: LossSurface, title: str, file: Path) -> None:
@@ -92,12 +95,16 @@ def _limit(axes: Any, data: LossSurface) -> None:
 
 def _contours(axes: Any, data: LossSurface) -> None:
     """Plot contours of E over two weights, dense at low E, and the path."""
+    from matplotlib.colors import LogNorm
+
     surface = np.ma.masked_invalid(data.surface.T)
     if surface.count():
-        levels = _levels(surface.compressed())
+        levels, is_log = _levels(surface.compressed())
         if levels.size > 1:
+            norm = LogNorm(levels[0], levels[-1]) if is_log else None
+            extend = "both" if is_log else "max"
             filled = axes.contourf(
-                *data.axes, surface, levels=levels, cmap="viridis", alpha=0.85, extend="max"
+                *data.axes, surface, levels=levels, cmap="viridis", alpha=0.85, extend=extend, norm=norm
             )
             axes.contour(*data.axes, surface, levels=levels, colors="white", linewidths=0.4)
             axes.figure.colorbar(filled, label="E, other weights as at the end", format="%.3g")
@@ -107,19 +114,24 @@ def _contours(axes: Any, data: LossSurface) -> None:
     axes.set_ylabel(data.weights[1].name)
 
 
-def _levels(values: Array) -> Array:
-    """Return levels with distances that grow quadratically from the minimum."""
+def _levels(values: Array) -> tuple[Array, bool]:
+    """Return the levels of the contours, and whether they are spaced logarithmically.
+
+    Over a few powers of ten they are; else their distances grow quadratically from the minimum.
+    """
     low, high = float(values.min()), float(np.quantile(values, 0.98))
-    return np.unique(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2)
+    if 0 < low * DECADES < high:
+        return np.geomspace(max(low, high / MAX_RANGE), high, LEVELS), True
+    return np.unique(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2), False
 
 
 def _mark_ends(axes: Any, data: LossSurface) -> None:
-    last = len(data.path) - 1
-    heights = data.errors[:, None] if len(data.weights) == 1 else np.empty((last + 1, 0))
+    heights = data.errors[:, None] if len(data.weights) == 1 else np.empty((len(data.path), 0))
     places = np.hstack([data.path, heights])
-    for at, color, name in ((0, START_COLOR, "start"), (last, END_COLOR, f"after {last}")):
+    ends = ((0, "s", START_COLOR, "start"), (-1, "o", END_COLOR, f"after {data.n_updates}"))
+    for at, marker, color, name in ends:
         if np.isfinite(places[at]).all():
-            axes.plot(*places[at], "o", color=color, markersize=7, label=name, zorder=4)
+            axes.plot(*places[at], marker, color=color, markersize=7, label=name, zorder=4)
 
 
 def _marker_size(data: LossSurface) -> float:
@@ -127,4 +139,4 @@ def _marker_size(data: LossSurface) -> float:
 
 
 def _path_label(data: LossSurface) -> str:
-    return format_count(len(data.path) - 1, "update") + ("" if data.complete else ", the first of the run")
+    return format_count(data.n_updates, "update") + ("" if data.complete else ", the first of the run")

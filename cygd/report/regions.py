@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from cygd.display.html import Table
 from cygd.report.classification import shorten
 from cygd.report.evaluation import Evaluation
-from cygd.report.page import Figure
-from cygd.report.svg import COLORS, INK, TEST, TRAINING, VALIDATION
+from cygd.report.page import Figure, Part
+from cygd.report.svg import COLORS, INK, TEST, TRAINING, VALIDATION, dots
 
 Array = NDArray[Any]
 GRID = 161  # points along each input
 MAX_POINTS = 1200  # rows to draw
 MAX_CLASSES = len(COLORS)
+FEW = 30  # rows that are drawn large
 MARGIN = 0.08  # on each side of the data
 MARKERS = "os^Dvp*h"
-SIZE = (6.4, 4.4)
+SIZE = (4.6, 4.0)
 
 
 class Points(NamedTuple):
@@ -31,11 +32,22 @@ class Points(NamedTuple):
     y: Array  # (n_rows, n_outputs)
 
 
-def region_figures(evaluation: Evaluation) -> list[Figure]:
-    """Return the figures of a network whose inputs are one or two columns of numbers; else none."""
+def region_figures(evaluation: Evaluation) -> list[Part]:
+    """Return the figure of a network whose inputs are one or two columns of numbers.
+
+    For one or two columns that include categories, there is a text that says why it is missing.
+    """
     columns = evaluation.data.preprocessing.columns
-    is_numeric = all(column.categories is None for column in columns)
-    if not is_numeric or evaluation.network.n_inputs != len(columns) or len(columns) > 2:
+    if len(columns) > 2:
+        return []
+    categorical = [shorten(column.column) for column in columns if column.categories is not None]
+    if categorical:
+        verb = "holds" if len(categorical) == 1 else "hold"
+        return [
+            f"What the network computes between the rows is not drawn, because {' and '.join(categorical)} "
+            f"{verb} categories: there is nothing between two of them."
+        ]
+    if evaluation.network.n_inputs != len(columns):
         return []
     points = list(_points(evaluation))
     if len(columns) == 1:
@@ -92,6 +104,7 @@ def _curve(evaluation: Evaluation, points: list[Points]) -> Figure:
     targets = [shorten(name) for name in evaluation.data.targets]
     y_name = targets[0] if len(targets) == 1 else "outputs"
     colors = {"training": TRAINING, "validation": VALIDATION, "test": TEST}
+    style = dots(sum(len(part.x) for part in points))
 
     def draw(axes: Any) -> None:
         for part in points:
@@ -99,10 +112,8 @@ def _curve(evaluation: Evaluation, points: list[Points]) -> Figure:
                 axes.scatter(
                     part.x[:, 0],
                     part.y[:, k],
-                    s=13,
                     color=colors[part.part],
-                    alpha=0.6,
-                    linewidth=0,
+                    **style,
                     label=f"{part.part} rows" if k == 0 else None,
                 )
         for k in range(outputs.shape[1]):
@@ -138,6 +149,7 @@ def _regions(evaluation: Evaluation, points: list[Points]) -> Figure:
     first, second, outputs = _grid(evaluation, points)
     classes, labels = _classes(evaluation, outputs), [shorten(label) for label in evaluation.labels]
     names = _names(evaluation)
+    few = sum(len(part.x) for part in points) <= FEW
 
     def draw(axes: Any) -> None:
         levels = np.arange(len(labels) + 1) - 0.5
@@ -150,7 +162,7 @@ def _regions(evaluation: Evaluation, points: list[Points]) -> Figure:
                 axes.scatter(
                     x[:, 0],
                     x[:, 1],
-                    s=20 if is_test else 13,
+                    s=40 if few else 20 if is_test else 13,
                     marker=MARKERS[k],
                     facecolor="none" if is_test else COLORS[k],
                     edgecolor=COLORS[k],
@@ -176,28 +188,29 @@ def _regions(evaluation: Evaluation, points: list[Points]) -> Figure:
 def _contours(evaluation: Evaluation, points: list[Points]) -> Figure:
     first, second, outputs = _grid(evaluation, points)
     shown, names = outputs[..., 0], _names(evaluation)
+    style = dots(sum(len(part.x) for part in points))
     target = shorten(evaluation.data.targets[0]) if evaluation.data.targets else "output"
 
     def draw(axes: Any) -> None:
-        if np.ptp(shown) > 0 and np.isfinite(shown).all():
-            filled = axes.contourf(first, second, shown, levels=14, cmap="viridis", alpha=0.8)
+        finite = np.ma.masked_invalid(shown)
+        if finite.count() and np.ptp(finite.compressed()) > 0:
+            filled = axes.contourf(first, second, finite, levels=14, cmap="viridis", alpha=0.8)
             axes.figure.colorbar(filled, label=f"predicted {target}", format="%.3g")
         for part in points:
             marker = "^" if part.part == "test" else "o"
             axes.scatter(
                 part.x[:, 0],
                 part.x[:, 1],
-                s=13,
                 marker=marker,
                 color=INK,
-                linewidth=0,
+                **style,
                 label=f"{part.part} rows",
             )
         axes.set_xlabel(names[0])
         axes.set_ylabel(names[1])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=4)
 
-    low, high = float(shown.min()), float(shown.max())
+    low, high = (float(f(shown)) for f in (np.nanmin, np.nanmax))
     alt = (
         f"Contours of the predicted {target} over {names[0]} and {names[1]}, "
         f"between {low:.4g} and {high:.4g}, with the places of the data."

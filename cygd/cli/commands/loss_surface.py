@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         assembly = assemble(source, overrides, options.plugin)
         surface = compute_loss_surface(assembly, options.weight, options.steps)
     if not surface.complete:
-        updates = format_count(len(surface.path) - 1, "update")
+        updates = format_count(surface.n_updates, "update")
         echo(f"the path ends after {updates}, before the end of training; --steps N extends it")
     if options.csv:
         with data_output() as out:

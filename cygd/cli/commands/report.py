@@ -59,17 +59,15 @@ def run(options: argparse.Namespace) -> int:
     file = Path(options.output or f"{_default_name(folders)}-report.html")
     if file.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"expected a .html file, got {str(file)!r}", "-o report.html")
-    opened = not options.open
-    while True:
+    page, is_going_on = _page(folders, options.weight, options.live)
+    write_output(file, page.encode())
+    print_paths(file)
+    if options.open:
+        _open(file)
+    while options.live and is_going_on:
+        time.sleep(LIVE_SECONDS)
         page, is_going_on = _page(folders, options.weight, options.live)
         write_output(file, page.encode())
-        if not opened:
-            _open(file)
-            opened = True
-        if not (options.live and is_going_on):
-            break
-        time.sleep(LIVE_SECONDS)
-    print_paths(file)
     return DONE
 
 
@@ -110,12 +108,14 @@ def _default_name(folders: Sequence[Path]) -> str:
 
 def _page(folders: Sequence[Path], weights: Sequence[str], live: bool) -> tuple[str, bool]:
     """Return the page, and whether its run is going on."""
+    import numpy as np
+
     from cygd.report.comparison_page import comparison_page, folds_page
     from cygd.report.folder_page import folder_page
     from cygd.report.run_page import run_page
     from cygd.report.run_record import read_run
 
-    with redirect_stdout():
+    with redirect_stdout(), np.errstate(all="ignore"):  # the numbers of a diverged run overflow
         if len(folders) > 1:
             return comparison_page(_runs(folders)), False
         [folder] = folders
@@ -126,7 +126,7 @@ def _page(folders: Sequence[Path], weights: Sequence[str], live: bool) -> tuple[
         if not is_run(folder):
             return folder_page(folder), False
         record = read_run(folder)
-        page = folds_page(record) if record.folds else run_page(record, weights, live=live)
+        page = folds_page(record, live=live) if record.folds else run_page(record, weights, live=live)
         return page, record.is_going_on
 
 
