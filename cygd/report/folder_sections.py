@@ -18,6 +18,7 @@ from cygd.report.sweep_tables import format_number, format_seconds
 MAX_ROWS = 1000
 MAX_METRICS = 5  # columns
 MAX_FIGURES = 12
+MAX_NUMBERS = 100  # rows of the table behind a figure, the newest runs
 WELL = ("completed", "stopped")
 
 
@@ -87,7 +88,7 @@ def over_time(results: FolderResults) -> Section:
             f"{metric} of {format_count(len(values), 'run')} of {name} in the order of their start, from "
             f"{low} to {high}; the newest has {newest}."
         )
-        table = Table(["run", "began", metric], rows[-MAX_ROWS:], n_rows=len(rows))
+        table = Table(["run", "began", metric], rows[-MAX_NUMBERS:], n_rows=len(rows))
         draw = partial(draw_runs, entries=entries, metric=metric)
         parts.append(Figure(name, alt, draw, table, caption="From the oldest to the newest run, in orange."))
     return Section("Runs over time", parts[:MAX_FIGURES])
