@@ -98,8 +98,8 @@ def calibration_bins(positive: Array, probability: Array, bins: int = BINS) -> l
 
     Examples
     --------
-    >>> calibration_bins(np.array([True, False]), np.array([0.91, 0.95]))
-    [Bin(rows=2, predicted=0.93, observed=0.5)]
+    >>> calibration_bins(np.array([True, False]), np.array([0.5, 0.5]))
+    [Bin(rows=2, predicted=0.5, observed=0.5)]
     """
     place = np.clip((probability * bins).astype(int), 0, bins - 1)
     found = []

@@ -10,7 +10,7 @@ import numpy as np
 from cygd.display.charts import thin
 from cygd.display.html import Table
 from cygd.report.page import Figure
-from cygd.report.run_record import Measured, RunRecord, metric_names
+from cygd.report.run_record import Measured, RunRecord, metric_columns, metric_names
 from cygd.report.svg import COLORS, INK, TRAINING, VALIDATION
 
 MAX_POINTS = 1200  # of a line
@@ -34,13 +34,14 @@ def history_figures(record: RunRecord) -> list[Figure]:
             if f"{prefix}{name}" in record.history
         ]
         figures.append(_figure(name, lines, record.best_epoch))
-    if not figures and "running_loss" in record.history:  # without evaluation
+    is_measured = any(len(record.history[name].epochs) > 1 for name in metric_columns(record))
+    if not is_measured and "running_loss" in record.history:  # evaluate_every: 0
         lines = [("during the epochs", record.history["running_loss"], TRAINING)]
-        figures.append(_figure("running loss", lines, record.best_epoch))
+        figures = [_figure("running loss", lines, record.best_epoch)]
     rate = record.history.get("learning_rate")
     if rate is not None and len({*rate.values.tolist()}) > 1:
         figures.append(_figure("learning rate", [("learning rate", rate, COLORS[3])], None))
-    return [figure for figure in figures if figure is not None]
+    return figures
 
 
 def overlay_figures(records: Sequence[RunRecord], names: Sequence[str]) -> list[Figure]:

@@ -180,12 +180,14 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
+def metric_columns(record: RunRecord) -> list[str]:
+    """Return the columns of metrics.csv that are metrics."""
+    return [name for name in record.history if name not in HIDDEN]
+
+
 def metric_names(records: Sequence[RunRecord]) -> list[str]:
     """Return the metrics over the epochs without `validation_`, the loss first."""
     names = dict.fromkeys(
-        name.removeprefix("validation_")
-        for record in records
-        for name in record.history
-        if name not in HIDDEN
+        name.removeprefix("validation_") for record in records for name in metric_columns(record)
     )
     return sorted(names, key=lambda name: name != "loss")

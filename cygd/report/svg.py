@@ -114,10 +114,10 @@ def adapt_svg(text: str, prefix: str, label: str) -> str:
     # a rule for all elements would apply to the whole page: the page has it for its charts
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, flags=re.DOTALL)
     used = {*re.findall(r'(?:href="|url\()#([\w-]+)', text)}
-    text = re.sub(r' id="([\w-]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", text)
     text = re.sub(r"#000000\b", "currentColor", text).replace(PAPER, "var(--paper)")
-    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", text)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     text = re.sub(r' (?:d|points|transform|x|y)="[^"]*"', lambda m: _round_numbers(m[0]), text)
     head, rest = text.split(">", 1)
     view = re.search(r'viewBox="[^"]*"', head)

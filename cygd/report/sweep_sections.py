@@ -60,8 +60,8 @@ def overview(results: SweepResults) -> Section:
         if first.run != best.run:
             alone = tables.format_number(results.ranking.value(first))
             parts.append(
-                f"Run {first.run:04d} alone is better, {alone}, but its configuration ranks lower: by its mean, "
-                "or because runs of it failed."
+                f"Run {first.run:04d} alone is better, {alone}, but its configuration ranks lower: by its "
+                "mean, or because runs of it failed."
             )
     return Section("Overview", [*parts, Facts(tables.facts(results))])
 
