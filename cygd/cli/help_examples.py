@@ -57,6 +57,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("cygd compare runs/xor/20260101-120000-ab12 runs/xor/20260101-120100-cd34", "compare two runs"),
         ("cygd compare runs/xor/*", "compare all runs of an experiment in one table"),
     ),
+    "report": (
+        ("cygd report penguins --open", "write a page about the newest penguins run, and open it"),
+        ("cygd report penguins --live", "keep the page up to date until the run ends"),
+        ('cygd report xor -w "w0[0,0]" -w "b1[0]"', "with the error over two weights"),
+        ("cygd report runs/xor/* -o xor.html", "compare all runs of an experiment"),
+        ("cygd report runs", "list all runs and sweeps of a folder"),
+    ),
     "plugins": (
         ("cygd plugins", "list all components"),
         ("cygd plugins --kind optimizer", "list the optimizers"),

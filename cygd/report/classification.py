@@ -169,7 +169,9 @@ def _confusion_figure(counts: Array, labels: Sequence[str]) -> Figure:
     table = Table(
         ["class", *labels], [[label, *map(int, row)] for label, row in zip(labels, counts, strict=True)]
     )
-    caption = "A row for each class, a column for each prediction; darker is a larger share of the row."
+    caption = (
+        "A row for each class, a column for each prediction; a stronger color is a larger share of the row."
+    )
     size = (4.6, 4.0) if n > 4 else (4.6, 3.0)
     return Figure("confusion matrix", alt, draw, table if n <= 60 else None, size, caption)
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
+from cygd import config
 from cygd.display.html import Table
 from cygd.errors import CygdError
+from cygd.plugins.manager import Plugins
 from cygd.report.page import Details, Facts, Part, Preformatted
 from cygd.report.run_record import RunRecord
 from cygd.runner.assembly import read
 
 MAX_VALUE = 300  # characters
 HIDDEN = ("plugins",)
+ROWS = ("x", "y")  # keys of inline data
 
 
 def configuration_parts(record: RunRecord) -> list[Part]:
@@ -29,39 +34,79 @@ def configuration_parts(record: RunRecord) -> list[Part]:
 
 
 def differing_leaves(record: RunRecord) -> list[tuple[str, Any]]:
-    """Return the keys of the configuration whose values are not those that they have if left out."""
-    given = dict(leaves(record.config))
-    defaults = dict(leaves(_defaults(record.config, record.folder)))
-    return [
-        (key, value)
-        for key, value in given.items()
-        if not key.startswith(HIDDEN) and (key not in defaults or defaults[key] != value)
-    ]
-
-
-def _defaults(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the resolved experiment without whatever has a default; components keep their names."""
-    layers = [{"units": layer["units"]} for layer in content["model"]["layers"] if isinstance(layer, Mapping)]
-    smallest = {
-        "data": {"source": "inline", "x": [[0.0]], "y": [[0.0]]},
-        "model": {"layers": layers or [{"units": 1}]},
-        "optimizer": _name_of(content.get("optimizer")),
-    }
+    """Return the keys without which the configuration would be another one, with their values."""
+    content = {key: value for key, value in record.config.items() if key not in HIDDEN}
+    if isinstance(content.get("data"), Mapping):  # many rows would be validated again with every key
+        content["data"] = {
+            key: value[:1] if key in ROWS and isinstance(value, list) else value
+            for key, value in content["data"].items()
+        }
     try:
-        return read(
-            {key: value for key, value in smallest.items() if value is not None}
-        ).experiment.resolved()
-    except CygdError:  # a component of a plugin that is not loaded
-        del smallest["optimizer"]
-        return read(smallest).experiment.resolved()
+        plugins = read(record.folder / "config.yaml").plugins
+        essential = minimal_configuration(content, plugins)
+    except CygdError:  # such as a missing plugin: its components have unknown defaults
+        essential = content
+    kept = dict(leaves(essential))
+    return [(key, value) for key, value in leaves(record.config) if key in kept]
 
 
-def _name_of(spec: Any) -> str | None:
-    """Return the name of a component as an experiment gives it; None for a formula."""
-    if isinstance(spec, Mapping):
-        name = spec.get("name")
-        return name if isinstance(name, str) else None
-    return spec if isinstance(spec, str) else None
+def minimal_configuration(content: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
+    """Return a configuration without the keys that it does not need to mean the same.
+
+    Layers come before the rest of their section, so that what all of them share stays there once.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is invalid.
+    """
+    smaller = copy.deepcopy(dict(content))
+
+    def resolve() -> dict[str, Any]:
+        return config.validate(config.read(smaller, []), plugins).resolved()
+
+    meaning = resolve()
+
+    def is_same() -> bool:
+        try:
+            return resolve() == meaning
+        except CygdError:
+            return False
+
+    def shrink(node: Any) -> bool:
+        """Remove what a mapping, or the mappings of a list, do not need; return whether anything was."""
+        if isinstance(node, list):
+            return any(shrink(item) for item in node if isinstance(item, Mapping))
+        changed = False
+        for key, value in sorted(node.items(), key=lambda pair: not isinstance(pair[1], list)):
+            del node[key]
+            if is_same():
+                changed = True
+                continue
+            node[key] = value
+            if isinstance(value, Mapping | list):
+                changed |= shrink(value)
+        return changed
+
+    with _without_warnings():
+        while shrink(smaller):  # a key may become superfluous without another one
+            pass
+    return smaller
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep warnings about configurations that are only tried from the log."""
+
+    def is_error(entry: logging.LogRecord) -> bool:
+        return entry.levelno > logging.WARNING
+
+    logger = logging.getLogger("cygd")
+    logger.addFilter(is_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_error)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -103,8 +103,8 @@ def _idle_lines(network: Network, outputs: Sequence[LayerOutputs]) -> list[Part]
                 lines.append(f"Layer {k} ({activation.name}): {of} {kind}: {_listed(units)}.")
     if lines:
         lines.append(
-            "A dead unit has the same output for all rows and a derivative of 0; the derivative of a saturated"
-            " one is below a hundredth of the largest in 95 % of the rows. Both hardly learn."
+            "A dead unit has the same output for all rows and a derivative of 0; the derivative of a "
+            "saturated one is below a hundredth of the largest in 95 % of the rows. Both hardly learn."
         )
     else:
         lines.append("No unit is dead or saturated.")

@@ -79,9 +79,9 @@ def _explanation(surface: LossSurface, network: Network) -> str:
     others = network.parameters.size - len(surface.weights)
     if others:
         text += (
-            f" On the surface, the {format_count(others, 'other parameter')} have the values of the end of the "
-            "path, which touches it there; the points of the path have the errors of the whole network at "
-            "that time."
+            f" On the surface, the {format_count(others, 'other parameter')} have the values of the end "
+            "of the path, which touches it there; the points of the path have the errors of the whole "
+            "network at that time."
         )
     if not surface.complete:
         text += f" The path ends after {len(surface.path) - 1} updates, before the end of training."

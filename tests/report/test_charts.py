@@ -108,7 +108,7 @@ def test_curves_need_both_classes_and_finite_outputs():
 
 
 def test_roc_of_a_random_order_by_hand():
-    # positives have the ranks 1 and 4 of 4: one of the two negatives lies below the first, none below the second
+    # the positives have ranks 1 and 4 of 4: two negatives lie below the first, none below the second
     curve = roc_curve(np.array([True, False, False, True]), np.array([0.9, 0.8, 0.7, 0.6]))
     assert curve.x.tolist() == [0, 0, 0.5, 1, 1]
     assert curve.y.tolist() == [0, 0.5, 0.5, 0.5, 1]

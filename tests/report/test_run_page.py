@@ -238,9 +238,8 @@ def test_default_name_and_wrong_arguments(here, capsys):
 
 def test_live_page_refreshes_itself_until_the_run_ends(here):
     plugin = here / "slow.py"
-    plugin.write_text(
-        "import time\nfrom cygd import hookimpl\n\n\n@hookimpl\ndef cygd_epoch_end(run, epoch, metrics):\n    time.sleep(0.3)\n"
-    )
+    hook = "@hookimpl\ndef cygd_epoch_end(run, epoch, metrics):\n    time.sleep(0.3)\n"
+    plugin.write_text(f"import time\nfrom cygd import hookimpl\n\n\n{hook}")
     experiment = changed(BLOBS, train={"epochs": 30})
     (here / "e.json").write_text(json.dumps(experiment))
     code = "import json, cygd; cygd.run(json.load(open('e.json')), out='r', plugins=['slow.py'])"
