@@ -100,10 +100,8 @@ def _state(results: SweepResults) -> list[Part]:
             f"The sweep is going on; the page has what it has recorded so far: {format_count(done, 'run')}."
         )
     elif missing:
-        verb = "is" if missing == 1 else "are"
-        texts.append(
-            f"The sweep was interrupted: {format_count(missing, 'run')} of {results.total} {verb} missing. {resume}"
-        )
+        runs, verb = format_count(missing, "run"), "is" if missing == 1 else "are"
+        texts.append(f"The sweep was interrupted: {runs} of {results.total} {verb} missing. {resume}")
     elif results.rungs and last_rung is not None and results.rungs[-1].epochs < last_rung:
         texts.append(f"The sweep was interrupted before its last rung, of {last_rung} epochs. {resume}")
     if results.failed:
