@@ -10,10 +10,10 @@ from statistics import mean
 
 from cygd.display.html import Table
 from cygd.errors import format_count
-from cygd.report.configuration import configuration_parts, format_value, leaves
+from cygd.report.configuration import configuration_parts, environment_facts, format_value, leaves
 from cygd.report.curves import MAX_RUNS, overlay_figures
 from cygd.report.page import Details, Facts, Part, Section, render_page
-from cygd.report.run_page import run_sections
+from cygd.report.run_page import REFRESH_SECONDS, prediction_parts
 from cygd.report.run_record import RunRecord
 
 MAX_WHOLE = 6  # runs with all their sections on the page
@@ -33,8 +33,15 @@ def comparison_page(records: Sequence[RunRecord], title: str = "") -> str:
     return render_page(title, common, sections)
 
 
-def folds_page(record: RunRecord) -> str:
-    """Return the page of a cross-validation: its averages, the folds, and each fold in short."""
+def folds_page(record: RunRecord, *, live: bool = False) -> str:
+    """Return the page of a cross-validation: its averages, the folds, and each fold in short.
+
+    Parameters
+    ----------
+    record : RunRecord
+    live : bool
+        Whether the browser shall read the page again while the run is going on.
+    """
     names = [fold.folder.name for fold in record.folds]
     numbers = [
         (
@@ -54,16 +61,14 @@ def folds_page(record: RunRecord) -> str:
         Section("Training", _curves(record.folds, names)),
     ]
     for fold, name in list(zip(record.folds, names, strict=True))[:MAX_WHOLE]:
-        inner = [
-            part
-            for section in run_sections(fold)
-            if section.title.startswith("Predictions")
-            for part in section.parts
-        ]
-        sections.append(Section(name, inner))
-    sections.append(Section("Configuration", configuration_parts(record)))
-    title = f"{record.name}: {record.status}, {format_count(len(names), 'fold')}"
-    return render_page(title, str(record.folder), sections)
+        sections.append(Section(name, prediction_parts(fold)))
+    sections += [
+        Section("Configuration", configuration_parts(record)),
+        Section("Environment", [environment_facts(record)]),
+    ]
+    outcome = f"{record.status}, {format_count(len(names), 'fold')}"
+    refresh = REFRESH_SECONDS if live and record.is_going_on else None
+    return render_page(record.name, str(record.folder), sections, outcome=outcome, refresh_seconds=refresh)
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

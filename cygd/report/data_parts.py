@@ -18,6 +18,7 @@ MAX_COLUMNS = 60  # of the data in a table
 MAX_INPUTS = 8  # columns beside an error
 WORST = 10  # rows
 MAX_OUTPUTS = 4
+MAX_DIGITS = 12  # of a number
 
 
 def data_parts(data: PreparedData) -> list[Part]:
@@ -77,7 +78,10 @@ def worst_rows(evaluation: Evaluation) -> list[Part]:
     rows = [
         [_location(evaluation, i), *_target_cells(evaluation, i), *_input_cells(evaluation, i)] for i in order
     ]
-    note = f"The {len(order)} {evaluation.part} rows with the largest errors"
+    part = evaluation.part
+    note = f"The {len(order)} {part} rows with the largest errors"
+    if len(order) == 1:
+        note = f"The {part} row with the largest error"
     more = len(_all_inputs(evaluation)) - MAX_INPUTS
     text = f"{note}; {more} more columns are not shown." if more > 0 else f"{note}."
     return [text, Table(head, rows)]
@@ -119,11 +123,18 @@ def _input_cells(evaluation: Evaluation, i: int) -> list[str]:
 
 
 def _value(evaluation: Evaluation, i: int, name: str) -> str:
+    """Return a value as its file writes it; a long decimal number is rounded."""
     assert evaluation.table is not None
     try:
-        return evaluation.table.value_text(i, name)
+        text = evaluation.table.value_text(i, name)
     except CygdError:
         return "-"
+    if len(text) <= MAX_DIGITS or "." not in text:
+        return text
+    try:
+        return f"{float(text):.6g}"
+    except ValueError:
+        return text
 
 
 def _location(evaluation: Evaluation, i: int) -> str:

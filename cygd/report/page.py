@@ -164,15 +164,23 @@ def scrollable(html: str, label: str) -> str:
 
 
 def render_page(
-    title: str, subtitle: str, sections: Sequence[Section], *, refresh_seconds: int | None = None
+    title: str,
+    subtitle: str,
+    sections: Sequence[Section],
+    *,
+    outcome: str = "",
+    refresh_seconds: int | None = None,
 ) -> str:
     """Return the HTML document.
 
     Parameters
     ----------
     title, subtitle : str
+        The title may be a name of the user's, in a script of either direction.
     sections : sequence of Section
         Those without parts are left out.
+    outcome : str
+        A text after the title, such as "completed".
     refresh_seconds : int, optional
         After how many seconds the browser shall read the page again.
     """
@@ -187,14 +195,14 @@ def render_page(
         bodies.append(f'<section id="{anchor}"><h2>{escape(section.title)}</h2>\n{body}</section>')
     refresh = f'<meta http-equiv="refresh" content="{refresh_seconds}">' if refresh_seconds else ""
     contents = f'<nav aria-label="contents"><ul>{"".join(links)}</ul></nav>' if len(links) > 1 else ""
+    tail = f": {escape(outcome)}" if outcome else ""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark">{refresh}'
-        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style>'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}{tail}</title><style>{STYLE}</style>'
     )
-    header = (
-        f"<header><h1><bdi>{escape(title)}</bdi></h1><p>{escape(subtitle, MAX_LINE)}</p>{contents}</header>"
-    )
+    heading = f"<h1><bdi>{escape(title)}</bdi>{tail}</h1>"
+    header = f"<header>{heading}<p>{escape(subtitle, MAX_LINE)}</p>{contents}</header>"
     main = "\n".join(bodies)
     body = f"<body>{header}\n<main>{main}</main></body>"
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n{body}</html>\n'

@@ -12,15 +12,16 @@ from cygd.display.html import Table
 from cygd.report.classification import shorten
 from cygd.report.evaluation import Evaluation
 from cygd.report.page import Figure
-from cygd.report.svg import COLORS, INK, TEST, TRAINING, VALIDATION
+from cygd.report.svg import COLORS, INK, TEST, TRAINING, VALIDATION, dots
 
 Array = NDArray[Any]
 GRID = 161  # points along each input
 MAX_POINTS = 1200  # rows to draw
 MAX_CLASSES = len(COLORS)
+FEW = 30  # rows that are drawn large
 MARGIN = 0.08  # on each side of the data
 MARKERS = "os^Dvp*h"
-SIZE = (6.4, 4.4)
+SIZE = (4.6, 4.0)
 
 
 class Points(NamedTuple):
@@ -92,6 +93,7 @@ def _curve(evaluation: Evaluation, points: list[Points]) -> Figure:
     targets = [shorten(name) for name in evaluation.data.targets]
     y_name = targets[0] if len(targets) == 1 else "outputs"
     colors = {"training": TRAINING, "validation": VALIDATION, "test": TEST}
+    style = dots(sum(len(part.x) for part in points))
 
     def draw(axes: Any) -> None:
         for part in points:
@@ -99,10 +101,8 @@ def _curve(evaluation: Evaluation, points: list[Points]) -> Figure:
                 axes.scatter(
                     part.x[:, 0],
                     part.y[:, k],
-                    s=13,
                     color=colors[part.part],
-                    alpha=0.6,
-                    linewidth=0,
+                    **style,
                     label=f"{part.part} rows" if k == 0 else None,
                 )
         for k in range(outputs.shape[1]):
@@ -138,6 +138,7 @@ def _regions(evaluation: Evaluation, points: list[Points]) -> Figure:
     first, second, outputs = _grid(evaluation, points)
     classes, labels = _classes(evaluation, outputs), [shorten(label) for label in evaluation.labels]
     names = _names(evaluation)
+    few = sum(len(part.x) for part in points) <= FEW
 
     def draw(axes: Any) -> None:
         levels = np.arange(len(labels) + 1) - 0.5
@@ -150,7 +151,7 @@ def _regions(evaluation: Evaluation, points: list[Points]) -> Figure:
                 axes.scatter(
                     x[:, 0],
                     x[:, 1],
-                    s=20 if is_test else 13,
+                    s=40 if few else 20 if is_test else 13,
                     marker=MARKERS[k],
                     facecolor="none" if is_test else COLORS[k],
                     edgecolor=COLORS[k],
@@ -176,6 +177,7 @@ def _regions(evaluation: Evaluation, points: list[Points]) -> Figure:
 def _contours(evaluation: Evaluation, points: list[Points]) -> Figure:
     first, second, outputs = _grid(evaluation, points)
     shown, names = outputs[..., 0], _names(evaluation)
+    style = dots(sum(len(part.x) for part in points))
     target = shorten(evaluation.data.targets[0]) if evaluation.data.targets else "output"
 
     def draw(axes: Any) -> None:
@@ -187,10 +189,9 @@ def _contours(evaluation: Evaluation, points: list[Points]) -> Figure:
             axes.scatter(
                 part.x[:, 0],
                 part.x[:, 1],
-                s=13,
                 marker=marker,
                 color=INK,
-                linewidth=0,
+                **style,
                 label=f"{part.part} rows",
             )
         axes.set_xlabel(names[0])

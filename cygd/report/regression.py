@@ -11,7 +11,7 @@ from cygd.display.html import Table
 from cygd.report.classification import shorten
 from cygd.report.evaluation import Evaluation
 from cygd.report.page import Figure, Part
-from cygd.report.svg import INK, TRAINING
+from cygd.report.svg import INK, TRAINING, dots
 
 Array = NDArray[Any]
 MAX_POINTS = 1500
@@ -68,9 +68,7 @@ def _scatter(label: str, true: Array, predicted: Array) -> Figure:
     def draw(axes: Any) -> None:
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
         axes.plot(ends, ends, color=INK, alpha=0.4, linewidth=0.8)
-        axes.scatter(
-            true[shown], predicted[shown], s=14 if len(shown) < 300 else 6, color=TRAINING, alpha=0.55, lw=0
-        )
+        axes.scatter(true[shown], predicted[shown], color=TRAINING, **dots(len(shown)))
         axes.set_xlabel("true")
         axes.set_ylabel("predicted")
 
@@ -93,14 +91,7 @@ def _residuals(label: str, true: Array, predicted: Array) -> Figure:
 
     def draw(axes: Any) -> None:
         axes.axhline(0, color=INK, alpha=0.4, linewidth=0.8)
-        axes.scatter(
-            predicted[shown],
-            residual[shown],
-            s=14 if len(shown) < 300 else 6,
-            color=TRAINING,
-            alpha=0.55,
-            lw=0,
-        )
+        axes.scatter(predicted[shown], residual[shown], color=TRAINING, **dots(len(shown)))
         axes.set_xlabel("predicted")
         axes.set_ylabel("true - predicted")
 

@@ -48,8 +48,9 @@ def run_page(record: RunRecord, weights: Sequence[str] = (), *, live: bool = Fal
         If the network has no such weight.
     """
     refresh = REFRESH_SECONDS if live and record.is_going_on else None
-    title = f"{record.name}: {record.status} after {format_count(record.epochs, 'epoch')}"
-    return render_page(title, str(record.folder), run_sections(record, weights), refresh_seconds=refresh)
+    outcome = f"{record.status} after {format_count(record.epochs, 'epoch')}"
+    sections = run_sections(record, weights)
+    return render_page(record.name, str(record.folder), sections, outcome=outcome, refresh_seconds=refresh)
 
 
 def run_sections(record: RunRecord, weights: Sequence[str] = ()) -> list[Section]:
@@ -61,7 +62,7 @@ def run_sections(record: RunRecord, weights: Sequence[str] = ()) -> list[Section
         *_evaluation_sections(record, evaluation, weights),
     ]
     if problem:
-        sections.insert(2, Section("Predictions", [f"What follows from the network is left out: {problem}"]))
+        sections.insert(2, Section("Predictions", [_left_out(problem)]))
     warnings: list[Part] = [*record.warnings, *record.problems]
     return [
         *sections,
@@ -69,6 +70,21 @@ def run_sections(record: RunRecord, weights: Sequence[str] = ()) -> list[Section
         Section("Configuration", configuration_parts(record)),
         Section("Environment", [environment_facts(record)]),
     ]
+
+
+def prediction_parts(record: RunRecord) -> list[Part]:
+    """Return the parts on the predictions for the rows that a run was not trained on."""
+    evaluation, problem = _evaluate(record)
+    return [_left_out(problem)] if evaluation is None else list(_quality(evaluation))
+
+
+def _left_out(problem: str) -> str:
+    return f"What follows from the network is left out: {problem}"
+
+
+def _quality(evaluation: Evaluation) -> Sequence[Part]:
+    is_classifier = evaluation.kind in ("binary", "classes")
+    return classification_parts(evaluation) if is_classifier else regression_parts(evaluation)
 
 
 def _evaluate(record: RunRecord) -> tuple[Evaluation | None, str]:
@@ -104,15 +120,13 @@ def _evaluation_sections(
     if evaluation is None:
         return []
     network, data = evaluation.network, evaluation.data
-    is_classifier = evaluation.kind in ("binary", "classes")
-    quality = classification_parts if is_classifier else regression_parts
     features = data.preprocessing.features
 
     def of_network() -> list[Part]:
         return network_parts(network, evaluation.x, features)
 
     makers: list[tuple[str, Callable[[], Sequence[Part]]]] = [
-        (f"Predictions of the {evaluation.part} rows", lambda: quality(evaluation)),
+        (f"Predictions of the {evaluation.part} rows", lambda: _quality(evaluation)),
         ("Largest errors", lambda: worst_rows(evaluation)),
         ("What it learned", lambda: region_figures(evaluation)),
         ("Error surface", lambda: _surface(record, evaluation, weights)),

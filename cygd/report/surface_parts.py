@@ -18,7 +18,7 @@ from cygd.runner.assembly import assemble
 
 MAX_UPDATES = 2000  # of the training that is repeated
 MAX_TABLE = 20
-SIZE = (7.0, 4.4)
+SIZE = (4.6, 4.0)
 
 
 def surface_parts(record: RunRecord, network: Network, weights: Sequence[str]) -> list[Part]:

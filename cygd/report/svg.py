@@ -44,6 +44,16 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+def dots(count: int) -> dict[str, float]:
+    """Return the style of a scatter of some points: few are large, many are small and transparent.
+
+    >>> dots(4)
+    {'s': 36, 'alpha': 0.9, 'linewidth': 0}
+    """
+    area, alpha = (36, 0.9) if count <= 30 else (14, 0.6) if count <= 300 else (6, 0.55)
+    return {"s": area, "alpha": alpha, "linewidth": 0}
+
+
 def require_matplotlib() -> None:
     """Raise a CygdError if matplotlib is not installed."""
     try:
@@ -95,9 +105,16 @@ def _label_powers(axes: Any) -> None:
         if axis.get_scale() != "log":
             continue
         low, high = sorted(axis.get_view_interval())
-        plain = FuncFormatter(lambda value, _: f"{value:g}")
-        axis.set_major_formatter(plain)
-        axis.set_minor_formatter(plain if high < 10 * low else NullFormatter())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        digits = "123456789" if high < 5 * low else "125" if high < 1000 * low else ""
+        axis.set_minor_formatter(_of_digits(digits) if digits else NullFormatter())
+
+
+def _of_digits(digits: str) -> Any:
+    """Return a formatter that leaves numbers without a label unless they begin with one of some digits."""
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in digits else "")
 
 
 def adapt_svg(text: str, prefix: str, label: str) -> str:

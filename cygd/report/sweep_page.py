@@ -19,5 +19,5 @@ def sweep_page(folder: Path) -> str:
         If sweep.json or a line of runs.jsonl is damaged.
     """
     results = read_sweep(folder)
-    title = f"{results.plan['name']}: sweep of {format_count(len(results.records), 'run')}"
-    return render_page(title, str(folder), sweep_sections(results))
+    outcome = f"sweep of {format_count(len(results.records), 'run')}"
+    return render_page(results.plan["name"], str(folder), sweep_sections(results), outcome=outcome)

@@ -73,6 +73,27 @@ def test_sections_without_parts_are_left_out_and_titles_may_repeat():
     assert re.findall(r'<a href="#([^"]+)"', page) == ["a", "a-2"]
 
 
+def test_name_in_another_direction_does_not_move_the_outcome():
+    page = render_page("كبير & <b>", "s", [Section("A", ["x"])], outcome="completed")
+    assert "<h1><bdi>كبير &amp; &lt;b&gt;</bdi>: completed</h1>" in page
+    assert "<title>كبير &amp; &lt;b&gt;: completed</title>" in page
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.021, 0.6, {"0.05", "0.1", "0.2", "0.5"}), (1.1, 3.4, {"2", "3"}), (1e-6, 1.1, {"1e-05", "1"})],
+)
+def test_logarithmic_axis_has_plain_labels(low, high, expected):
+    def draw(axes):
+        axes.plot([0, 1], [low, high])
+        axes.set_yscale("log")
+
+    root = ET.fromstring(re.search(r"<svg.*?</svg>", page_of(Figure("a", "alt", draw)), re.DOTALL)[0])
+    labels = {text.strip() for text in root.itertext()}
+    assert expected <= labels
+    assert "2e-05" not in labels  # of many decades only powers of ten
+
+
 def test_numbers_of_a_chart_are_behind_it():
     figure = Figure("a", "alt", draw_line, Table(["n"], [[1.5]]))
     page = page_of(figure)

@@ -59,17 +59,15 @@ def run(options: argparse.Namespace) -> int:
     file = Path(options.output or f"{_default_name(folders)}-report.html")
     if file.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"expected a .html file, got {str(file)!r}", "-o report.html")
-    opened = not options.open
-    while True:
+    page, is_going_on = _page(folders, options.weight, options.live)
+    write_output(file, page.encode())
+    print_paths(file)
+    if options.open:
+        _open(file)
+    while options.live and is_going_on:
+        time.sleep(LIVE_SECONDS)
         page, is_going_on = _page(folders, options.weight, options.live)
         write_output(file, page.encode())
-        if not opened:
-            _open(file)
-            opened = True
-        if not (options.live and is_going_on):
-            break
-        time.sleep(LIVE_SECONDS)
-    print_paths(file)
     return DONE
 
 
@@ -126,7 +124,7 @@ def _page(folders: Sequence[Path], weights: Sequence[str], live: bool) -> tuple[
         if not is_run(folder):
             return folder_page(folder), False
         record = read_run(folder)
-        page = folds_page(record) if record.folds else run_page(record, weights, live=live)
+        page = folds_page(record, live=live) if record.folds else run_page(record, weights, live=live)
         return page, record.is_going_on
 
 
