@@ -42,11 +42,10 @@ def overview(results: FolderResults) -> Section:
     newest = results.entries[0]
     large = [("runs", str(len(results.runs))), ("sweeps", str(len(results.sweeps)))]
     large += [(f"runs {status}", str(count)) for status, count in results.statuses.most_common()]
-    facts = [
-        ("experiments", ", ".join(list(results.experiments)[:20]) or "-"),
-        ("training time of the runs", format_seconds(seconds)),
-        ("newest", f"{newest.name}, {newest.facts['began']}"),
-    ]
+    facts = [("newest", f"{newest.name}, {newest.facts['began']}")]
+    if results.runs:
+        facts.append(("experiments", ", ".join(list(results.experiments)[:20])))
+        facts.append(("training time of the runs", format_seconds(seconds)))
     return Section("Overview", [Facts(large, large=True), Facts(facts)])
 
 

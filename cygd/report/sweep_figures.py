@@ -256,6 +256,9 @@ def _fractions(parameter: Parameter) -> list[float]:
 def _parallel_ticks(parameter: Parameter) -> list[tuple[float, str]]:
     if parameter.is_number:
         ends = _Ends.of(_numbers(parameter), log=parameter.is_log)
+        if len(parameter.categories) <= MAX_TICKS:
+            named = dict(zip(parameter.labels, parameter.values, strict=True))
+            return [(ends.fraction(value), name) for name, value in named.items() if value is not None]
         if parameter.is_integer:
             whole = dict.fromkeys(round(value) for _, value in ends.ticks())
             return [(ends.fraction(value), str(value)) for value in whole]

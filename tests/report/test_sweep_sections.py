@@ -359,6 +359,17 @@ def test_log_axis_with_few_values_is_labeled_with_them(tmp_path, axes):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.03", "0.1", "0.3", "1"]
 
 
+def test_parallel_axis_with_few_values_is_labeled_with_them(tmp_path, axes):
+    rates = [0.01, 0.03, 0.1, 0.3]
+    results = write_sweep(tmp_path / "s", [(i, 0, {"rate": rate}, 0.5 + i) for i, rate in enumerate(rates)])
+    draw_parallel(axes, results, results.parameters)
+    at = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    places = [at[str(rate)] for rate in rates]
+    assert places == pytest.approx([0, math.log(3) / math.log(30), math.log(10) / math.log(30), 1])
+    assert at["0.5"] == 0  # of the objective
+    assert at["3.5"] == 1
+
+
 def test_many_varied_keys(tmp_path):
     draw = random.Random(2)
     records = [(i, 0, {f"k{key}": draw.random() for key in range(30)}, draw.random()) for i in range(20)]
