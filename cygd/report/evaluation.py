@@ -15,6 +15,7 @@ from cygd.errors import CygdError
 from cygd.network import Network
 from cygd.report.run_record import RunRecord
 from cygd.runner.assembly import assemble
+from cygd.tracking import checkpoints
 from cygd.tracking.model import read_weights, set_weights
 
 Array = NDArray[Any]
@@ -41,6 +42,8 @@ class Evaluation:
         The output above which a row of "binary" or "multilabel" is positive.
     table : Table or None
         The rows as their source has them, if it can be read again.
+    checkpoint : int or None
+        The epoch of the checkpoint that has the weights, if the run has not ended.
     """
 
     network: Network
@@ -52,6 +55,7 @@ class Evaluation:
     kind: str
     threshold: float
     table: Table | None
+    checkpoint: int | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -78,7 +82,7 @@ class Evaluation:
 
 
 def evaluate(record: RunRecord) -> Evaluation:
-    """Assemble the experiment of a run, load its kept weights and predict.
+    """Assemble the experiment of a run, load its kept weights, or those of its last checkpoint, and predict.
 
     Raises
     ------
@@ -86,11 +90,17 @@ def evaluate(record: RunRecord) -> Evaluation:
         If the data or a plugin is missing, the weights are damaged, or there are none.
     """
     file = record.folder / "weights.npz"
-    if not file.exists():
+    # a run that was interrupted and resumed has the weights of the interruption until it ends
+    use_file = file.exists() and not record.is_going_on
+    checkpoint = None if use_file else checkpoints.latest(record.folder)
+    if checkpoint is None and not file.exists():
         raise CygdError("the run has kept no weights yet")
     assembly = assemble(record.folder / "config.yaml")
     network, data = assembly.network, assembly.data
-    set_weights(network, read_weights(file), file)
+    if checkpoint is None:
+        set_weights(network, read_weights(file), file)
+    else:
+        checkpoint.state.load_weights_into(network)
     parts = {"test": data.test, "validation": data.validation, "training": data.train}
     name, part = next((name, part) for name, part in parts.items() if part is not None and len(part))
     x, y, _ = part.take()
@@ -108,6 +118,7 @@ def evaluate(record: RunRecord) -> Evaluation:
         kind=targets.kind,
         threshold=targets.threshold,
         table=_raw_rows(assembly, name, len(x)),
+        checkpoint=None if checkpoint is None else checkpoint.state.epoch,
     )
 
 

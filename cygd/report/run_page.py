@@ -11,6 +11,7 @@ from cygd.report.configuration import configuration_parts, environment_facts
 from cygd.report.curves import history_figures
 from cygd.report.data_parts import data_parts, worst_rows
 from cygd.report.evaluation import Evaluation, evaluate
+from cygd.report.multilabel import multilabel_parts
 from cygd.report.network_parts import activation_figures, network_parts
 from cygd.report.page import Details, Facts, Part, Section, render_page
 from cygd.report.regions import region_figures
@@ -83,8 +84,18 @@ def _left_out(problem: str) -> str:
 
 
 def _quality(evaluation: Evaluation) -> Sequence[Part]:
-    is_classifier = evaluation.kind in ("binary", "classes")
-    return classification_parts(evaluation) if is_classifier else regression_parts(evaluation)
+    """Return the parts on the predictions, which depend on the kind of the targets."""
+    note: list[Part] = []
+    if evaluation.checkpoint is not None:
+        note.append(
+            f"The weights are those of the checkpoint of epoch {evaluation.checkpoint}, here and below: the "
+            "run has not ended."
+        )
+    if evaluation.kind in ("binary", "classes"):
+        return [*note, *classification_parts(evaluation)]
+    if evaluation.kind == "multilabel":
+        return [*note, *multilabel_parts(evaluation)]
+    return [*note, *regression_parts(evaluation)]
 
 
 def _evaluate(record: RunRecord) -> tuple[Evaluation | None, str]:

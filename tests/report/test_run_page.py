@@ -1,5 +1,6 @@
 """`cygd report` of a run, of several runs and of folds, from real folders."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 import cygd
 from cygd.cli.main import main
+from cygd.report.comparison_page import folds_page
 from cygd.report.run_record import read_run
 
 pytest.importorskip("matplotlib")
@@ -140,6 +142,12 @@ def test_diverged_run_says_so(here):
     assert "A smaller learning rate" in page
 
 
+def test_outputs_that_overflow_are_shown(here):
+    diverging = {"name": "sgd", "learning_rate": 1e9}
+    cygd.run(changed(LINE, optimizer=diverging, train={"epochs": 99}), out="r")
+    assert "Predictions of the training rows" in sections(page_of("r"))
+
+
 def test_run_without_its_data_keeps_the_rest(here):
     (here / "d.csv").write_text("a,b\n" + "".join(f"{i},{2 * i}\n" for i in range(20)))
     data = {"source": "csv", "path": str(here / "d.csv"), "targets": ["b"], "scale": "standard"}
@@ -207,6 +215,16 @@ def test_folds_have_means_and_a_section_each(here):
     page = page_of("r")
     assert {"Folds", "fold-1", "fold-2", "fold-3"} <= set(sections(page))
     assert "+-" in page
+
+
+def test_folds_that_are_going_on_refresh_themselves(here):
+    data = BLOBS["data"] | {"split": {"folds": 2}}
+    cygd.run(changed(BLOBS, data=data), out="r")
+    record = read_run(here / "r")
+    running = dataclasses.replace(record, status="running")
+    assert 'http-equiv="refresh"' in folds_page(running, live=True)
+    assert 'http-equiv="refresh"' not in folds_page(running)
+    assert 'http-equiv="refresh"' not in folds_page(record, live=True)
 
 
 def test_columns_of_a_record_leave_out_what_was_not_measured(here):

@@ -108,12 +108,14 @@ def _default_name(folders: Sequence[Path]) -> str:
 
 def _page(folders: Sequence[Path], weights: Sequence[str], live: bool) -> tuple[str, bool]:
     """Return the page, and whether its run is going on."""
+    import numpy as np
+
     from cygd.report.comparison_page import comparison_page, folds_page
     from cygd.report.folder_page import folder_page
     from cygd.report.run_page import run_page
     from cygd.report.run_record import read_run
 
-    with redirect_stdout():
+    with redirect_stdout(), np.errstate(all="ignore"):  # the numbers of a diverged run overflow
         if len(folders) > 1:
             return comparison_page(_runs(folders)), False
         [folder] = folders
