@@ -18,6 +18,7 @@ from cygd.report.sweep_tables import format_number, format_seconds
 MAX_ROWS = 1000
 MAX_METRICS = 5  # columns
 MAX_FIGURES = 12
+MAX_NUMBERS = 100  # rows of the table behind a figure, the newest runs
 WELL = ("completed", "stopped")
 
 
@@ -41,11 +42,10 @@ def overview(results: FolderResults) -> Section:
     newest = results.entries[0]
     large = [("runs", str(len(results.runs))), ("sweeps", str(len(results.sweeps)))]
     large += [(f"runs {status}", str(count)) for status, count in results.statuses.most_common()]
-    facts = [
-        ("experiments", ", ".join(list(results.experiments)[:20]) or "-"),
-        ("training time of the runs", format_seconds(seconds)),
-        ("newest", f"{newest.name}, {newest.facts['began']}"),
-    ]
+    facts = [("newest", f"{newest.name}, {newest.facts['began']}")]
+    if results.runs:
+        facts.append(("experiments", ", ".join(list(results.experiments)[:20])))
+        facts.append(("training time of the runs", format_seconds(seconds)))
     return Section("Overview", [Facts(large, large=True), Facts(facts)])
 
 
@@ -87,7 +87,7 @@ def over_time(results: FolderResults) -> Section:
             f"{metric} of {format_count(len(values), 'run')} of {name} in the order of their start, from "
             f"{low} to {high}; the newest has {newest}."
         )
-        table = Table(["run", "began", metric], rows[-MAX_ROWS:], n_rows=len(rows))
+        table = Table(["run", "began", metric], rows[-MAX_NUMBERS:], n_rows=len(rows))
         draw = partial(draw_runs, entries=entries, metric=metric)
         parts.append(Figure(name, alt, draw, table, caption="From the oldest to the newest run, in orange."))
     return Section("Runs over time", parts[:MAX_FIGURES])

@@ -96,7 +96,7 @@ def draw_parameter(axes: Any, results: SweepResults, parameter: Parameter) -> No
     shown = [i for i, value in enumerate(values) if math.isfinite(value) and math.isfinite(places[i])]
     failed = [i for i, value in enumerate(values) if not math.isfinite(value) and math.isfinite(places[i])]
     size = 18 if len(shown) <= 100 else 9
-    axes.scatter([places[i] for i in shown], [values[i] for i in shown], s=size, color=RUN, alpha=0.55, lw=0)
+    axes.scatter([places[i] for i in shown], [values[i] for i in shown], s=size, color=RUN, alpha=0.7, lw=0)
     if len(parameter.categories) <= MAX_MEDIANS:
         _draw_medians(axes, parameter, values)
     best = results.best
@@ -256,6 +256,9 @@ def _fractions(parameter: Parameter) -> list[float]:
 def _parallel_ticks(parameter: Parameter) -> list[tuple[float, str]]:
     if parameter.is_number:
         ends = _Ends.of(_numbers(parameter), log=parameter.is_log)
+        if len(parameter.categories) <= MAX_TICKS:
+            named = dict(zip(parameter.labels, parameter.values, strict=True))
+            return [(ends.fraction(value), name) for name, value in named.items() if value is not None]
         if parameter.is_integer:
             whole = dict.fromkeys(round(value) for _, value in ends.ticks())
             return [(ends.fraction(value), str(value)) for value in whole]
@@ -327,7 +330,7 @@ def draw_history(axes: Any, results: SweepResults) -> None:
         if math.isfinite(value):
             best = value if math.isnan(best) else better(best, value)
         so_far.append(best)
-    axes.scatter(runs, values, s=16, color=RUN, alpha=0.6, lw=0, zorder=2)
+    axes.scatter(runs, values, s=16, color=RUN, alpha=0.75, lw=0, zorder=2)
     axes.plot(runs, so_far, drawstyle="steps-post", color=BEST, lw=1.8, zorder=3)
     failed = [run for run, value in zip(runs, values, strict=True) if not math.isfinite(value)]
     axes.plot(failed, [0.02] * len(failed), "x", color=FAILED, ms=5, transform=axes.get_xaxis_transform())

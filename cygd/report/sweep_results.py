@@ -137,6 +137,13 @@ class SweepResults:
         """The number of planned runs without a record."""
         return None if self.total is None else max(0, self.total - len(self.records))
 
+    @property
+    def last_rung_epochs(self) -> int | None:
+        """The epochs of the last rung of successive halving; None if the experiment does not say."""
+        train = self.plan["experiment"].get("train")
+        epochs = train.get("epochs") if isinstance(train, dict) else None
+        return epochs if type(epochs) is int else None
+
     @cached_property
     def best(self) -> Record | None:
         """The best run of the best configuration."""

@@ -56,6 +56,13 @@ def overview(results: SweepResults) -> Section:
         )
         if results.is_repeated:
             parts.append(_best_mean(results))
+        first = results.ranked[0]
+        if first.run != best.run:
+            alone = tables.format_number(results.ranking.value(first))
+            parts.append(
+                f"Run {first.run:04d} alone is better, {alone}, but its configuration ranks lower: by its "
+                "mean, or because runs of it failed."
+            )
     return Section("Overview", [*parts, Facts(tables.facts(results))])
 
 
@@ -83,27 +90,24 @@ def _best_mean(results: SweepResults) -> str:
 
 
 def _state(results: SweepResults) -> list[Part]:
-    missing = results.missing or 0
+    """Return whether the sweep is complete, and whether runs of it failed."""
+    texts = []
+    done, missing = len(results.records), results.missing or 0
+    resume = f"cygd sweep --resume {results.path} executes the rest."
+    last_rung = results.last_rung_epochs
     if results.is_running:
-        return [Notice(f"The sweep is still running: {len(results.records)} runs are finished.")]
-    parts: list[Part] = []
-    if missing and results.kind != "halving":
-        verb = "is" if missing == 1 else "are"
-        parts.append(
-            Notice(
-                f"The sweep was interrupted: {format_count(missing, 'run')} of {results.total} {verb} "
-                f"missing. cygd sweep --resume {results.path} executes the rest."
-            )
+        texts.append(
+            f"The sweep is going on; the page has what it has recorded so far: {format_count(done, 'run')}."
         )
+    elif missing:
+        runs, verb = format_count(missing, "run"), "is" if missing == 1 else "are"
+        texts.append(f"The sweep was interrupted: {runs} of {results.total} {verb} missing. {resume}")
+    elif results.rungs and last_rung is not None and results.rungs[-1].epochs < last_rung:
+        texts.append(f"The sweep was interrupted before its last rung, of {last_rung} epochs. {resume}")
     if results.failed:
-        count = len(results.failed)
-        parts.append(
-            Notice(
-                f"{format_count(count, 'run')} of {len(results.records)} ended without a result: see "
-                "Failed runs."
-            )
-        )
-    return parts
+        failed = format_count(len(results.failed), "run")
+        texts.append(f"{failed} of {done} ended without a result: see Failed runs.")
+    return [Notice(text) for text in texts]
 
 
 def parallel(results: SweepResults) -> Section:

@@ -46,7 +46,7 @@ def facts(results: SweepResults) -> list[tuple[str, str]]:
     direction = "greater" if results.ranking.greater_is_better else "smaller"
     pairs = [("objective", f"{results.ranking.objective}, {direction} is better")]
     seeds = {len(group.records) for group in results.groups}
-    if seeds:
+    if seeds - {1}:
         most = max(seeds)
         pairs.append(
             ("seeds of a configuration", str(most) if len(seeds) == 1 else f"{min(seeds)} to {most}")
@@ -247,8 +247,7 @@ def parameter_rows(results: SweepResults, parameter: Parameter) -> Rows:
                 str(len(members) - len(own)),
             ]
         )
-    objective = results.ranking.objective
-    return Rows([parameter.key, "runs", f"best {objective}", f"median {objective}", "without a result"], rows)
+    return Rows(["value", "runs", "best", "median", "no result"], rows)
 
 
 def _bins(parameter: Parameter) -> list[tuple[str, list[int]]]:

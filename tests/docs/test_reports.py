@@ -25,3 +25,18 @@ def test_console_blocks_run(tmp_path):
     assert len(named) == 12
     for name in named:
         assert name in headings or name in ("Warnings", "What it learned")
+
+
+def test_sections_of_a_sweep_are_named(tmp_path):
+    from cygd.report.sweep_sections import sweep_sections
+    from tests.helpers.sweep_folders import write_sweep
+
+    named = re.findall(
+        r"^\| (\w[\w ,]*) \|", PAGE.partition("## Sweeps")[2].partition("## ")[0], re.MULTILINE
+    )
+    named = ", ".join(named[1:])
+    records = [(i, seed, {"a": i}, 0.5 + i + seed / 7) for i in range(3) for seed in (1, 2)]
+    sections = sweep_sections(write_sweep(tmp_path / "s", [*records, (3, 1, {"a": 3}, "error")]))
+    assert len(sections) == 7
+    for section in sections:
+        assert section.title.rstrip("?") in named

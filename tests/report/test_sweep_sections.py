@@ -9,10 +9,11 @@ import pytest
 from cygd.display.html import Table
 from cygd.report.page import Figure, Notice
 from cygd.report.sweep_figures import Scale, draw_groups, draw_parallel, draw_parameter, shorten
-from cygd.report.sweep_results import Parameter
+from cygd.report.sweep_results import Parameter, read_sweep
 from cygd.report.sweep_sections import sweep_sections
 from cygd.report.sweep_tables import group_name, improvement_rows, parameter_rows
 from cygd.sweep import sweep
+from cygd.sweep.store import Shard, Store
 from tests.helpers.sweep_folders import EXPERIMENT, grid, write_sweep
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -97,8 +98,6 @@ def test_every_figure_has_a_text_and_its_numbers(tmp_path):
     experiment = grid(**{"model.activation": ["tanh", "relu"], "optimizer.learning_rate": [0.1, 0.5]})
     experiment["sweep"]["repeat"] = 2
     sweep(experiment, out=tmp_path / "s", workers=1)
-    from cygd.report.sweep_results import read_sweep
-
     sections = by_name(read_sweep(tmp_path / "s"))
     for part in itertools.chain.from_iterable(section.parts for section in sections.values()):
         if isinstance(part, Figure):
@@ -175,6 +174,38 @@ def test_interrupted_sweep_says_how_it_goes_on(tmp_path):
     assert list(by_name(results)) == ["Overview", "All runs"]
 
 
+def test_running_sweep_is_not_called_interrupted(tmp_path):
+    experiment = grid(**{"optimizer.learning_rate": [0.1, 0.2]})
+    write_sweep(tmp_path / "s", [(0, 0, {"optimizer.learning_rate": 0.1}, 0.5)], experiment=experiment)
+    writer = Store(tmp_path / "s").writer(Shard())
+    text = texts(by_name(read_sweep(tmp_path / "s"))["Overview"])
+    writer.close()
+    assert "The sweep is going on; the page has what it has recorded so far: 1 run." in text
+    assert "interrupted" not in text
+
+
+def test_halving_that_ended_before_its_last_rung(tmp_path):
+    experiment = grid(**{"optimizer.learning_rate": [0.01, 0.1, 0.5, 1.0]})
+    experiment["train"] = {"epochs": 4}
+    experiment["sweep"]["halving"] = {"epochs": 1, "factor": 2}
+    sweep(experiment, out=tmp_path / "s", workers=1)
+    assert "interrupted" not in texts(by_name(read_sweep(tmp_path / "s"))["Overview"])
+    lines = (tmp_path / "s" / "runs.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "s" / "runs.jsonl").write_text("".join(lines[:-1]))
+    text = texts(by_name(read_sweep(tmp_path / "s"))["Overview"])
+    assert "The sweep was interrupted before its last rung, of 4 epochs. cygd sweep --resume" in text
+    (tmp_path / "s" / "runs.jsonl").write_text("".join(lines[:2]))
+    assert "2 runs of 4 are missing" in texts(by_name(read_sweep(tmp_path / "s"))["Overview"])
+
+
+def test_better_run_of_a_worse_configuration_is_named(tmp_path):
+    outcomes = [(0, 0.5), (0, 0.5), (1, 0.1), (1, 2.0)]
+    records = [(group, i % 2, {"a": group}, value) for i, (group, value) in enumerate(outcomes)]
+    text = texts(by_name(write_sweep(tmp_path / "s", records))["Overview"])
+    assert "The best run is 0000 with validation_loss 0.5: a 0." in text
+    assert "Run 0002 alone is better, 0.1, but its configuration ranks lower" in text
+
+
 @pytest.mark.parametrize("records", [[], [(0, 0, {"a": 1}, "error")], [(0, 0, {}, 0.5)]])
 def test_least_sweeps(tmp_path, records):
     sections = by_name(write_sweep(tmp_path / "s", records))
@@ -207,8 +238,6 @@ def test_halving_has_a_ladder(tmp_path):
     experiment["train"] = {"epochs": 4}
     experiment["sweep"]["halving"] = {"epochs": 1, "factor": 2}
     sweep(experiment, out=tmp_path / "s", workers=1)
-    from cygd.report.sweep_results import read_sweep
-
     sections = by_name(read_sweep(tmp_path / "s"))
     figure, table = sections["Successive halving"].parts
     assert "4 runs to 1 epoch, of which 2 went on; 2 runs to 2 epochs, of which 1 went on" in figure.alt
@@ -328,6 +357,17 @@ def test_log_axis_with_few_values_is_labeled_with_them(tmp_path, axes):
     draw_parameter(axes, results, results.parameters[0])
     assert axes.get_xscale() == "log"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.03", "0.1", "0.3", "1"]
+
+
+def test_parallel_axis_with_few_values_is_labeled_with_them(tmp_path, axes):
+    rates = [0.01, 0.03, 0.1, 0.3]
+    results = write_sweep(tmp_path / "s", [(i, 0, {"rate": rate}, 0.5 + i) for i, rate in enumerate(rates)])
+    draw_parallel(axes, results, results.parameters)
+    at = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    places = [at[str(rate)] for rate in rates]
+    assert places == pytest.approx([0, math.log(3) / math.log(30), math.log(10) / math.log(30), 1])
+    assert at["0.5"] == 0  # of the objective
+    assert at["3.5"] == 1
 
 
 def test_many_varied_keys(tmp_path):
