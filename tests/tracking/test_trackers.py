@@ -91,6 +91,11 @@ def test_all_rows_arrive_in_order_and_in_another_thread(run):
     assert record(run.directory, "memory") == {"last": 999, "rows": 1000, "missing": 0, "finished": True}
 
 
+def test_many_rows_arrive_in_several_calls(run):
+    feed(logger := Memory(), run, count=10_000, size=2500)
+    assert [epoch for epoch, _ in logger.got] == list(range(10_000))
+
+
 @pytest.mark.parametrize(("rows", "distance"), [(1000, 1), (100, 10), (3, 334), (1, 1000)])
 def test_thinned_rows_are_evenly_spread_and_include_the_last(run, rows, distance):
     feed(logger := Memory(rows=rows), run)

@@ -340,18 +340,20 @@ class BackgroundLogger(ABC):
             self._save()
             self._connected.set()
         items = self._take(LAST_PIECE if is_last else PIECE)
+        is_empty = not items
         try:
             self._write_items(items)
         except BaseException:
             self._put_back(items)
             raise
-        if items or not is_last or self._end is None:
+        if not is_empty or not is_last or self._end is None:
             return False
         self.finish(self._run, self._end)
         self._finished = True
         return True
 
     def _write_items(self, items: list[LoggedRows | Weights]) -> None:
+        """Write rows and weights, and remove from the list what was written."""
         rows = [row for item in items if isinstance(item, LoggedRows) for row in item]
         if rows:
             self.write(self._run, rows)

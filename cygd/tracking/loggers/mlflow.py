@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cygd.tracking.distributions import version
-from cygd.tracking.loggers.background import BackgroundLogger, RunEnd
 from cygd.tracking.locking import lock
+from cygd.tracking.loggers.background import BackgroundLogger, RunEnd
 from cygd.tracking.tracked_runs import TrackedRun, shared_record
 
 if TYPE_CHECKING:
