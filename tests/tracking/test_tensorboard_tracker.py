@@ -97,7 +97,7 @@ def test_no_histograms(here):
     assert accumulate(here / "out" / "tensorboard").Tags()["histograms"] == []
 
 
-def session_groups(logdir, metrics):
+def session_groups(logdir, hparams, metrics):
     """Return what the HPARAMS tab of a log folder shows: parameters and metrics of each run."""
     from tensorboard.backend.event_processing import data_provider
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -112,6 +112,7 @@ def session_groups(logdir, metrics):
     columns = [
         api_pb2.ColParams(metric=api_pb2.MetricName(tag=tag), include_in_result=True) for tag in metrics
     ]
+    columns += [api_pb2.ColParams(hparam=name, include_in_result=True) for name in hparams]
     described = get_experiment.Handler(
         RequestContext(), context, "", api_pb2.GetExperimentRequest(include_metrics=True)
     ).run()
@@ -132,7 +133,11 @@ def test_hparams_tab_has_parameters_and_metrics_of_a_sweep(here):
     run_to_end(here, "a.yaml", "--out", "all", "--workers", "2", code="-m cygd sweep")
     logdir = here / "all" / "tensorboard"
     assert sorted(path.name for path in logdir.iterdir()) == ["0000", "0001", "0002", "0003"]
-    described, groups = session_groups(logdir, ["final/test_accuracy", "loss"])
+    described, groups = session_groups(
+        logdir,
+        ["optimizer.learning_rate", "model.layers.0.activation"],
+        ["final/test_accuracy", "loss"],
+    )
     assert {"optimizer.learning_rate", "model.layers.0.activation", "seed"} <= {
         info.name for info in described.hparam_infos
     }
