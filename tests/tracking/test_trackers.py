@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 import time
 from types import SimpleNamespace
@@ -13,10 +14,12 @@ import cygd
 from cygd.errors import ConfigError
 from cygd.network.epoch_rows import EpochRows
 from cygd.tracking.loggers import background
-from cygd.tracking.loggers.background import BackgroundLogger, LoggedRows
+from cygd.tracking.loggers.background import BackgroundLogger
+from cygd.tracking.loggers.logged_rows import LoggedRows, read_logged_rows
 from cygd.tracking.loggers.sqlite import SqliteLogger
 from cygd.tracking.loggers.tensorboard import TensorboardLogger
 from cygd.tracking.loggers.wandb import WandbLogger
+from cygd.tracking.metrics_file import format_header, format_rows
 from cygd.tracking.tracked_runs import (
     TrackedRun,
     find_group,
@@ -199,6 +202,14 @@ def test_full_queue_drops_the_oldest_rows_and_counts_them(run, caplog):
     assert [epoch for epoch, _ in logger.got] == list(range(900, 1000))
     assert "memory: 900 of 1000 rows are missing: they came faster than it took them" in caplog.text
     assert record(run.directory, "memory")["missing"] == 900
+    write_metrics(run, rows_of(0, 1000))
+    run.resumed = 1000
+    logger = Small()
+    logger.cygd_run_start(run)
+    logger.cygd_epochs_end(run, rows_of(1000, 50))
+    logger.cygd_run_end(run, ended())
+    expected = {"last": 1049, "rows": 150, "dropped": 900, "missing": 900, "finished": True}
+    assert record(run.directory, "memory") == expected
 
 
 def test_secrets_of_an_error_are_hidden(run, caplog):
@@ -268,6 +279,89 @@ def test_result_does_not_depend_on_a_broken_tracker(tmp_path, monkeypatch):
     log = (tmp_path / "b" / "log.txt").read_text()
     assert "sqlite: 21 of 21 rows and the end of the run are missing: " in log
     assert plain.metrics == tracked.metrics
+
+
+class Lines(Memory):
+    """Writes the epochs it gets to a file, and refuses them while there is a file `gone`."""
+
+    def prepare(self, run):
+        self.folder = run.directory
+
+    def write(self, run, rows):
+        if (self.folder / "gone").exists():
+            gone()
+        with (self.folder / "lines").open("a") as file:
+            file.writelines(f"{epoch} {values['loss']!r}\n" for epoch, values in rows)
+
+
+def write_metrics(run, rows):
+    """Write metrics.csv as the run does."""
+    names = ["epoch", "loss", "running_loss", "learning_rate", "seconds"]
+    (run.directory / "metrics.csv").write_bytes(format_header(names) + b"".join(format_rows(names, rows)))
+
+
+def test_resumed_run_delivers_what_the_queue_of_the_killed_one_had(run):
+    write_record(run.directory, "memory", {"last": 199, "rows": 200})
+    write_metrics(run, rows_of(0, 600))
+    run.resumed = 600
+    logger = Memory()
+    logger.cygd_run_start(run)
+    logger.cygd_epochs_end(run, rows_of(600, 400))
+    logger.cygd_run_end(run, ended())
+    assert [epoch for epoch, _ in logger.got] == list(range(200, 1000))
+    assert [values["loss"] for _, values in logger.got] == list(range(200, 1000))
+    assert all(list(values) == list(rows_of(0, 1).names) for _, values in logger.got)
+    assert record(run.directory, "memory") == {"last": 999, "rows": 1000, "missing": 0, "finished": True}
+
+
+def test_resumed_run_delivers_what_a_tracker_missed(run, monkeypatch):
+    monkeypatch.setattr(background, "FIRST_RETRY", 0.01)
+    (run.directory / "gone").touch()
+    logger = Lines(wait=0.3)
+    logger.cygd_run_start(run)
+    logger.cygd_epochs_end(run, rows_of(0, 500))
+    logger.cygd_run_error(run, KeyboardInterrupt())
+    assert record(run.directory, "memory")["missing"] == 500
+    write_metrics(run, rows_of(0, 400))
+    (run.directory / "gone").unlink()
+    run.resumed = 400
+    logger = Lines()
+    logger.cygd_run_start(run)
+    logger.cygd_epochs_end(run, rows_of(400, 600))
+    logger.cygd_run_end(run, ended())
+    lines = (run.directory / "lines").read_text().splitlines()
+    assert lines == [f"{epoch} {float(epoch)!r}" for epoch in range(1000)]
+    assert record(run.directory, "memory") == {"last": 999, "rows": 1000, "missing": 0, "finished": True}
+
+
+@pytest.mark.parametrize("text", [None, "", "epoch,loss\n0,a\n", "x\n"])
+def test_resumed_run_without_a_sound_file_of_metrics_goes_on(run, text):
+    if text is not None:
+        (run.directory / "metrics.csv").write_text(text)
+    run.resumed = 600
+    logger = Memory()
+    logger.cygd_run_start(run)
+    logger.cygd_epochs_end(run, rows_of(600, 400))
+    logger.cygd_run_end(run, ended())
+    assert [epoch for epoch, _ in logger.got] == list(range(600, 1000))
+
+
+def test_rows_read_from_metrics_csv_have_the_values_of_each_row(run):
+    (run.directory / "metrics.csv").write_text(
+        "epoch,loss,running_loss,seconds\n0,1.5,,0.0\n1,,0.5,0.1\n2,nan,0.25,0.2\n3,inf,0.125,0.3\n"
+    )
+    rows = [row for part in read_logged_rows(run.directory, range(9)) for row in part]
+    assert repr(rows) == repr(
+        [
+            (0, {"loss": 1.5, "seconds": 0.0}),
+            (1, {"running_loss": 0.5, "seconds": 0.1}),
+            (2, {"loss": math.nan, "running_loss": 0.25, "seconds": 0.2}),
+            (3, {"loss": math.inf, "running_loss": 0.125, "seconds": 0.3}),
+        ]
+    )
+    every = [epoch for part in read_logged_rows(run.directory, range(0, 4, 3)) for epoch, _ in part]
+    assert every == [0, 3]
+    assert read_logged_rows(run.directory / "nowhere", range(5, 5)) == []
 
 
 # -- options ----------------------------------------------------------------------------------------

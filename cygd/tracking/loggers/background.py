@@ -19,17 +19,15 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cygd.errors import ConfigError, describe_exception
+from cygd.errors import ConfigError, CygdError, describe_exception
 from cygd.network.epoch_rows import EpochRows
+from cygd.tracking.loggers.logged_rows import LoggedRows, Weights, read_logged_rows
 from cygd.tracking.redaction import redact
 from cygd.tracking.tracked_runs import TrackedRun, find_group, read_record, write_record
 
@@ -49,62 +47,6 @@ MAX_QUEUE = 20_000  # rows
 _active: set[int] = set()  # the workers of this process
 _failed: set[tuple[str, str]] = set()  # trackers that nothing could be written to, with their options
 _open_records: set[tuple[Path, str]] = set()
-
-
-@dataclass(frozen=True)
-class LoggedRows:
-    """Rows of some epochs, as `EpochRows`, but not of consecutive ones."""
-
-    epochs: range
-    names: tuple[str, ...]
-    n_measured: int
-    values: NDArray[np.float64]
-    measured: NDArray[np.bool_]
-
-    @classmethod
-    def select(cls, rows: EpochRows, every: int) -> LoggedRows:
-        """Return the rows of each epoch that is a multiple of `every`."""
-        start = -rows.first % every
-        epochs = range(rows.first + start, rows.last + 1, every)
-        return cls(
-            epochs, rows.names, rows.n_measured, rows.values[start::every].copy(), rows.measured[start::every]
-        )
-
-    @classmethod
-    def last(cls, rows: EpochRows) -> LoggedRows:
-        """Return the last row alone."""
-        epochs = range(rows.last, rows.last + 1)
-        return cls(epochs, rows.names, rows.n_measured, rows.values[-1:].copy(), rows.measured[-1:])
-
-    def __len__(self) -> int:
-        return len(self.epochs)
-
-    def __iter__(self) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield the epoch and the values of each row by name."""
-        always = self.names[self.n_measured :]
-        for epoch, values, measured in zip(
-            self.epochs, self.values.tolist(), self.measured.tolist(), strict=True
-        ):
-            names = self.names if measured else always
-            yield epoch, dict(zip(names, values[-len(names) :], strict=True))
-
-    def split(self, count: int) -> tuple[LoggedRows, LoggedRows]:
-        """Return the first rows and the others."""
-        return tuple(  # type: ignore[return-value]
-            LoggedRows(self.epochs[part], self.names, self.n_measured, self.values[part], self.measured[part])
-            for part in (slice(count), slice(count, None))
-        )
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A copy of the weights after an epoch, as arrays by name."""
-
-    epoch: int
-    arrays: dict[str, NDArray[Any]]
-
-    def __len__(self) -> int:
-        return 0  # rows
 
 
 @dataclass(frozen=True)
@@ -221,6 +163,11 @@ class BackgroundLogger(ABC):
             record=read_record(run.directory, key),
         )
         self._every = self._choose_every(int(train["epochs"]), int(train.get("evaluate_every") or 0))
+        for outcome in ("missing", "finished", "error"):  # what is missing after the last row comes again
+            self._run.record.pop(outcome, None)
+        self._earlier_rows = self._run.record.get("rows", 0)
+        self._dropped = self._run.record.get("dropped", 0)
+        self._undelivered = self._read_undelivered()
         self._thread = threading.Thread(target=self._work, name=f"cygd-{key}", daemon=True)
         _active.add(id(self))
         self._thread.start()
@@ -231,6 +178,7 @@ class BackgroundLogger(ABC):
         """Queue rows for the thread."""
         if self.began is None:
             self.began = time.time() - float(rows.values[0, -1])
+        self._put_undelivered()
         selected = LoggedRows.select(rows, self._every)
         self._tail = None if rows.last % self._every == 0 else rows
         if len(selected):
@@ -253,6 +201,22 @@ class BackgroundLogger(ABC):
 
     _last_epoch = 0
 
+    def _read_undelivered(self) -> list[LoggedRows]:
+        """Return the rows of metrics.csv that the stopped run did not deliver: it was killed, or gave up."""
+        every = self._every
+        start = self._run.record.get("last", -1) + 1
+        epochs = range(start + -start % every, self._run.first, every)
+        try:
+            return read_logged_rows(self._run.directory, epochs)
+        except (CygdError, OSError) as error:
+            log.info("%s: %s", self.name, describe_exception(error))
+            return []
+
+    def _put_undelivered(self) -> None:
+        for rows in self._undelivered:
+            self._put(rows)
+        self._undelivered = []
+
     def _put(self, item: LoggedRows | Weights) -> None:
         with self._mutex:
             self._queue.append(item)
@@ -261,7 +225,9 @@ class BackgroundLogger(ABC):
             if isinstance(item, LoggedRows):
                 self._last_epoch = item.epochs[-1]
             while self._queued > self.max_queue and len(self._queue) > 1:
-                self._queued -= len(self._queue.popleft())
+                count = len(self._queue.popleft())
+                self._queued -= count
+                self._dropped += count
 
     def _take(self, count: int) -> list[LoggedRows | Weights]:
         """Remove up to `count` rows from the queue."""
@@ -358,7 +324,7 @@ class BackgroundLogger(ABC):
         if rows:
             self.write(self._run, rows)
             self.delivered += len(rows)
-            self._run.record["last"] = rows[-1][0]
+            self._run.record.update(last=rows[-1][0], rows=self._earlier_rows + self.delivered)
             items[:] = [item for item in items if isinstance(item, Weights)]
             self._save()
         while items:
@@ -376,6 +342,7 @@ class BackgroundLogger(ABC):
     def _close(self, end: RunEnd, run: Run) -> None:
         if self._thread is None:
             return
+        self._put_undelivered()
         if self._tail is not None:
             self._put(LoggedRows.last(self._tail))
             self._tail = None
@@ -397,10 +364,12 @@ class BackgroundLogger(ABC):
         missing = self.logged - self.delivered
         record = {
             **self._run.record,
-            "rows": self._run.record.get("rows", 0) + self.delivered,
-            "missing": self._run.record.get("missing", 0) + missing,
+            "rows": self._earlier_rows + self.delivered,
+            "missing": self._run.record.get("dropped", 0) + missing,
             "finished": self._finished,
         }
+        if self._dropped:
+            record["dropped"] = self._dropped
         problem = self._describe_error()
         if missing or not self._finished:
             record["error"] = problem

@@ -17,7 +17,8 @@ import numpy as np
 
 from cygd.network.epoch_rows import EpochRows
 from cygd.network.serialization import parameter_arrays
-from cygd.tracking.loggers.background import BackgroundLogger, RunEnd, Weights
+from cygd.tracking.loggers.background import BackgroundLogger, RunEnd
+from cygd.tracking.loggers.logged_rows import Weights
 from cygd.tracking.tracked_runs import TrackedRun
 
 if TYPE_CHECKING:
