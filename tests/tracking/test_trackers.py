@@ -267,6 +267,24 @@ def test_thread_works_for_a_small_share_of_the_time(run):
     assert len(logger.got) == 1000
 
 
+def test_work_before_the_training_does_not_delay_the_first_rows(run):
+    class Slow(Memory):
+        def connect(self, run):
+            end = time.thread_time() + 0.1
+            while time.thread_time() < end:
+                pass
+
+    logger = Slow()
+    logger.connect_seconds = 20
+    logger.cygd_run_start(run)
+    began = time.monotonic()
+    logger.cygd_epochs_end(run, rows_of(0, 10))
+    while not logger.got and time.monotonic() < began + 4:
+        time.sleep(0.01)
+    assert len(logger.got) == 10
+    logger.cygd_run_end(run, ended())
+
+
 def test_result_does_not_depend_on_a_broken_tracker(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")

@@ -271,7 +271,7 @@ class BackgroundLogger(ABC):
         retry, last_attempts = FIRST_RETRY, 0
         try:
             while not self._abandoned.is_set() and last_attempts < LAST_ATTEMPTS:
-                began = time.thread_time()
+                began, was_connected = time.thread_time(), self._connected.is_set()
                 try:
                     if self._step():
                         return
@@ -284,6 +284,8 @@ class BackgroundLogger(ABC):
                     self._tried.set()
                 retry, last_attempts = FIRST_RETRY, 0
                 pause = (time.thread_time() - began) * max(1, len(_active)) / SHARE
+                if not was_connected:  # the run has waited for that
+                    pause = 0.0
                 self._closing.wait(pause if self._queue else max(pause, PAUSE))
         finally:
             if not self._finished:
