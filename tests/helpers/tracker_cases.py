@@ -47,7 +47,8 @@ def record(folder, name):
 
 def start(folder, *arguments, code="-m cygd run", **more):
     """Start a run in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CYGD_")}
+    other = ("CYGD_", "WANDB_SERVICE")  # the service of this process is not that of the run
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(other)}
     environment |= {"PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", "PYTHONWARNINGS": "ignore"}
     return subprocess.Popen(
         [sys.executable, *code.split(), *map(str, arguments)],
