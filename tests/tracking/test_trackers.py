@@ -3,6 +3,8 @@
 import json
 import logging
 import math
+import os
+import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -186,6 +188,35 @@ def test_end_of_a_run_waits_no_longer_than_wait(run, caplog):
     stuck.set()
     logger._thread.join(5)
     assert not logger.ends
+
+
+def test_interrupted_run_waits_only_a_moment(run, monkeypatch, caplog):
+    monkeypatch.setattr(background, "INTERRUPTED_WAIT", 0.3)
+    stuck = threading.Event()
+    logger = Memory(wait=30, fails=lambda: stuck.wait(20) and None)
+    logger.cygd_run_start(run)
+    logger.cygd_epochs_end(run, rows_of(0, 50))
+    began = time.monotonic()
+    logger.cygd_run_error(run, KeyboardInterrupt())
+    assert time.monotonic() - began < 10
+    stuck.set()
+    assert "it did not take them within 0.3 s after the training" in caplog.text
+
+
+def test_ctrl_c_ends_the_wait_and_says_what_is_missing(run, caplog):
+    stuck = threading.Event()
+    logger = Memory(wait=60, fails=lambda: stuck.wait(30) and None)
+    logger.cygd_run_start(run)
+    logger.cygd_epochs_end(run, rows_of(0, 50))
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        logger.cygd_run_end(run, ended())
+    stuck.set()
+    timer.join()
+    logger._thread.join(20)
+    assert "memory: 50 of 50 rows and the end of the run are missing: KeyboardInterrupt" in caplog.text
+    assert record(run.directory, "memory")["missing"] == 50
 
 
 def test_full_queue_drops_the_oldest_rows_and_counts_them(run, caplog):

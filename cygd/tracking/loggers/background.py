@@ -41,6 +41,7 @@ PIECE, LAST_PIECE = 100, 1000  # rows that the tool receives in one call during 
 PAUSE = 0.25  # seconds between calls
 FIRST_RETRY, LAST_RETRY = 0.25, 30.0  # seconds between attempts
 LAST_ATTEMPTS = 5  # in a row, after the training
+INTERRUPTED_WAIT = 5.0  # seconds to wait at the end of an interrupted run
 SHORT_WAIT = 1.0  # seconds to wait for what has failed before in this process
 MAX_QUEUE = 20_000  # rows
 
@@ -81,6 +82,7 @@ class BackgroundLogger(ABC):
         self.check_option("wait", wait, wait >= 0, "a number of seconds")
         self.check_option("rows", rows, rows >= 0, "a number of rows, or 0 for all")
         self.wait, self.rows = float(wait), int(rows)
+        self._waits = self.wait
         self.logged = self.delivered = 0  # rows
         self._queue: deque[LoggedRows | Weights] = deque()
         self._queued = 0
@@ -336,6 +338,8 @@ class BackgroundLogger(ABC):
             del items[0]
 
     def _save(self) -> None:
+        if self._abandoned.is_set():  # the run has recorded what is missing
+            return
         with contextlib.suppress(OSError):  # metrics.csv reports a full disk
             write_record(self._run.directory, self.key, self._run.record)
 
@@ -350,16 +354,24 @@ class BackgroundLogger(ABC):
             self._tail = None
         self._end = end
         self._closing.set()
-        has_failed = (self.name, self.target) in _failed
-        self._thread.join(min(self.wait, SHORT_WAIT) if has_failed else self.wait)
-        self._abandoned.set()
-        _active.discard(id(self))
-        _open_records.discard((run.directory, self.key))
-        if not self.delivered and not self._finished:
-            _failed.add((self.name, self.target))
-        else:
-            _failed.discard((self.name, self.target))
-        self._report()
+        if (self.name, self.target) in _failed:
+            self._waits = min(self.wait, SHORT_WAIT)
+        elif end.status == "interrupted":  # signals are ignored meanwhile
+            self._waits = min(self.wait, INTERRUPTED_WAIT)
+        try:
+            self._thread.join(self._waits)
+        except KeyboardInterrupt as interrupt:
+            self._error = interrupt
+            raise
+        finally:
+            self._abandoned.set()
+            _active.discard(id(self))
+            _open_records.discard((run.directory, self.key))
+            if not self.delivered and not self._finished:
+                _failed.add((self.name, self.target))
+            else:
+                _failed.discard((self.name, self.target))
+            self._report()
 
     def _report(self) -> None:
         """Record how many rows the tool received, and warn if some or the end of the run are missing."""
@@ -396,5 +408,5 @@ class BackgroundLogger(ABC):
         if self._error is not None:
             return redact(describe_exception(self._error).splitlines()[0])[:300]
         if not self._finished:
-            return f"it did not take them within {self.wait:g} s after the training"
+            return f"it did not take them within {self._waits:g} s after the training"
         return "they came faster than it took them"
