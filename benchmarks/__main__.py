@@ -25,6 +25,7 @@ NAMES = (
     "activations",
     "formulas",
     "one_row",
+    "trackers",
 )
 
 

@@ -1,6 +1,6 @@
 """Write runs and their metrics to an SQLite database.
 
-log: [{name: sqlite, path: ../all.sqlite}]        # path: relative to the run folder
+log: [{name: metrics_database, path: ../all.sqlite}]        # path: relative to the run folder
 
 SELECT name, epoch, value FROM runs JOIN metrics ON run = id WHERE metric = 'loss' ORDER BY value;
 """
@@ -53,7 +53,7 @@ class SqliteLogger:
         self.database.close()
 
 
-SQLITE = Logger("sqlite", SqliteLogger, summary="runs and metrics in an SQLite database")
+SQLITE = Logger("metrics_database", SqliteLogger, summary="runs and metrics in an SQLite database")
 
 
 @hookimpl

@@ -14,7 +14,7 @@ EXPERIMENT = {
     "data": {"source": "inline", "x": [[0.0], [1.0]], "y": [[1.0], [3.0]]},
     "model": {"layers": [1]},
     "train": {"epochs": 3},
-    "log": [{"name": "sqlite", "path": "../all.sqlite"}],
+    "log": [{"name": "metrics_database", "path": "../all.sqlite"}],
 }
 
 plugin = load_plugin(FILE)

@@ -29,6 +29,7 @@ NAMES = [
     "scaling",
     "side_by_side",
     "startup",
+    "trackers",
     "workers",
 ]
 

@@ -200,6 +200,17 @@ def test_one_row_section(benchmarks):
     assert "| 2-16-1, float32 |" in text
 
 
+def test_trackers_section(benchmarks, monkeypatch):
+    monkeypatch.setattr(benchmarks.trackers, "present", lambda package: False)
+    text = check_section(benchmarks.trackers.run(quick=True), 1)
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [(row[1].strip(), row[7].strip()) for row in rows] == [
+        ("none", "0"),
+        ("jsonl", "0"),
+        ("sqlite", "0"),
+    ]
+
+
 def test_estimators_section(benchmarks, monkeypatch):
     pytest.importorskip("sklearn")
     estimators = benchmarks.estimators

@@ -15,6 +15,7 @@ from cygd.testing import check_logger
 from cygd.tracking.loggers import LOGGERS, ConsoleLogger, CsvLogger, JsonlLogger
 from cygd.tracking.loggers.console import format_number
 from cygd.tracking.metrics_file import column_names
+from tests.helpers.tracker_cases import skip_without
 
 
 def experiment(epochs=2, metrics=(), split=None, layers=(1,)):
@@ -193,7 +194,15 @@ def test_numbers_have_four_digits(value, text):
 
 
 def test_table_lists_every_logger():
-    assert [logger.name for logger in LOGGERS] == ["console", "csv", "jsonl"]
+    assert [logger.name for logger in LOGGERS] == [
+        "console",
+        "csv",
+        "jsonl",
+        "sqlite",
+        "tensorboard",
+        "mlflow",
+        "wandb",
+    ]
     assert all(logger.tier == "built-in" and logger.summary for logger in LOGGERS)
 
 
@@ -224,5 +233,8 @@ def test_factory_that_returns_none_is_named():
 
 
 @pytest.mark.parametrize("logger", LOGGERS, ids=lambda logger: logger.name)
-def test_built_in_loggers_pass_check_logger(logger):
+def test_built_in_loggers_pass_check_logger(logger, tmp_path, monkeypatch):
+    skip_without(logger.name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
     check_logger(logger)
