@@ -14,7 +14,6 @@ version = release = cygd.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_nb",
     "sphinx_design",
@@ -24,6 +23,7 @@ extensions = [
 exclude_patterns = ["_ext", "_static", "**/README.md"]
 nitpicky = True
 default_role = "code"
+smartquotes = False  # quotes in messages and mappings are to be copied
 
 # Markdown and notebooks; notebooks have tests of their own and show the outputs that they store
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath"]
@@ -50,10 +50,12 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "show_toc_level": 2,
     "navigation_with_keys": False,
+    "collapse_navigation": True,  # its buttons have no names for a screen reader
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }
+html_context = {"default_mode": "auto"}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

@@ -59,6 +59,7 @@ def write(pages: Pages, root: Path) -> None:
 
 def page(name: str, value: Any) -> str:
     """Return the page of one name."""
+    heading = "# " + name.rpartition(".")[2].replace("_", "\\_") + "\n\n"
     if inspect.isclass(value):
         directive, options = "autoclass", "   :members:\n   :inherited-members: Exception,BaseEstimator\n"
     else:
@@ -68,8 +69,8 @@ def page(name: str, value: Any) -> str:
         text = (
             f"An instance of `{kind}`, {value!r}." if isinstance(value, str) else f"An instance of `{kind}`."
         )
-        return f"# {name.rpartition('.')[2]}\n\n```{{eval-rst}}\n.. py:data:: {name}\n\n   {text}\n```\n"
-    return f"# {name.rpartition('.')[2]}\n\n```{{eval-rst}}\n.. {directive}:: {name}\n{options}```\n"
+        return f"{heading}```{{eval-rst}}\n.. py:data:: {name}\n\n   {text}\n```\n"
+    return f"{heading}```{{eval-rst}}\n.. {directive}:: {name}\n{options}```\n"
 
 
 def first_sentence(value: Any) -> str:

@@ -26,6 +26,12 @@ USES = {
     "logger": "log: [console, {spec}]",
 }
 KERNELS = "cygd/core/kernels"
+METRICS = "cygd/core/metrics.pyx"
+# metrics whose function in METRICS has another name
+METRIC_FUNCTIONS = {
+    **dict.fromkeys(("rmse", "mae", "r2"), "mean_error"),
+    **dict.fromkeys(("precision", "recall", "f1"), "mean_ratio"),
+}
 # a definition at the left edge: its head, which may take more lines, and its indented body
 DEFINITION = re.compile(r"^cdef [^\n]*?(\w+)\((?:[^\n]|\n )*?:\n(?:[ ]+[^\n]*\n|\n(?= ))+", re.MULTILINE)
 
@@ -112,7 +118,7 @@ def escape(text: str) -> str:
 def kernel_sources(root: Path) -> dict[str, str]:
     """Return the text of the kernel functions by name, from the Cython sources."""
     found: dict[str, str] = {}
-    for path in sorted((root / KERNELS).glob("*.pxi")):
+    for path in [*sorted((root / KERNELS).glob("*.pxi")), root / METRICS]:
         text = path.read_text(encoding="utf-8")
         for match in DEFINITION.finditer(text):
             found.setdefault(match[1], f"# {path.relative_to(root)}\n{match[0]}")
@@ -122,6 +128,10 @@ def kernel_sources(root: Path) -> dict[str, str]:
 def source(kind: str, component: Component, kernels: dict[str, str]) -> str:
     """Return the code that computes a component."""
     kernel = getattr(component, "kernel", None)
+    if kernel and kind == "metric":
+        function_name = METRIC_FUNCTIONS.get(kernel, kernel)
+        text = kernels[function_name].partition("\n")[2]
+        return f"`{function_name}` in `{METRICS}`:\n\n" + code(text, "cython")
     if kernel:
         suffixes = ("", "_derivative", "_f", "_df", "_element", "_scalars", "_backward")
         texts = [kernels[kernel + suffix] for suffix in suffixes if kernel + suffix in kernels]

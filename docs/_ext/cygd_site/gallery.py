@@ -169,9 +169,9 @@ def regions(path: Path, result: Result) -> Picture:
     drawing, axes = figure(4.4)
     axes.contourf(*axes_of, output, levels=np.linspace(0, 1, 9), cmap="coolwarm", alpha=0.75, extend="both")
     axes.contour(*axes_of, output, levels=[0.5], colors=GRAY)
-    for value, color, marker in ((0, FIRST, "o"), (1, SECOND, "^")):
+    for value, color, marker in ((0, "white", "o"), (1, "black", "^")):
         chosen = y[:, 0].round() == value
-        axes.scatter(*x[chosen].T, s=14, color=color, marker=marker, edgecolors="white", linewidths=0.4)
+        axes.scatter(*x[chosen].T, s=14, color=color, marker=marker, edgecolors=GRAY, linewidths=0.4)
     axes.set_xlabel("x0")
     axes.set_ylabel("x1")
     style(axes)

@@ -14,7 +14,7 @@ from cygd import Network
 from cygd.components import Component
 
 # two colors that are told apart in both themes, and by those who do not see red and green
-FIRST, SECOND, GRAY = "#0072b2", "#d55e00", "#808080"
+FIRST, SECOND, GRAY = "#2b86cc", "#dc6a12", "#808080"
 
 
 class Picture(NamedTuple):
@@ -37,7 +37,7 @@ def style(axes: Any) -> None:
     """Draw the frame of a plot in gray, readable on white and on black."""
     axes.patch.set_alpha(0)
     axes.grid(color=GRAY, alpha=0.25)
-    axes.tick_params(colors=GRAY)
+    axes.tick_params(which="both", colors=GRAY, labelcolor=GRAY)
     for spine in axes.spines.values():
         spine.set_color(GRAY)
     for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
@@ -109,12 +109,9 @@ def schedule(component: Any) -> Picture:
     return Picture(svg(drawing), f"{component.name}: the factor in each of 100 epochs{watched}")
 
 
-def initializer(component: Any) -> Picture | None:
+def initializer(component: Any) -> Picture:
     """Plot the distribution of the weights of a layer with 64 inputs and 32 units."""
-    try:
-        network = Network(64, [(32, "tanh")], initializer=component, seed=0)
-    except TypeError:
-        return None
+    network = Network(64, [{"units": 32, "initializer": component}], seed=0)
     drawing, axes = figure()
     axes.hist(np.asarray(network.weights[0]).ravel(), bins=41, color=FIRST)
     axes.set_xlabel("weight")
@@ -150,7 +147,7 @@ def optimizer(component: Any) -> Picture:
     )
 
 
-PLOTS: dict[str, Callable[[Component], Picture | None]] = {
+PLOTS: dict[str, Callable[[Component], Picture]] = {
     "activation": activation,
     "loss": loss,
     "schedule": schedule,
