@@ -37,6 +37,20 @@ def reference(pages: Pages) -> None:
     )
 
 
+def name_buttons(app: Any, error: Exception | None) -> None:
+    """Name the buttons of the sidebar for screen readers, which the theme leaves without a name."""
+    if error is not None or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        named = text.replace(
+            '<summary><span class="toctree-toggle"',
+            '<summary aria-label="Show or hide the pages below"><span class="toctree-toggle"',
+        )
+        if named != text:
+            path.write_text(named, encoding="utf-8")
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Connect the extension to Sphinx."""
     app.connect("builder-inited", write_pages)
@@ -44,5 +58,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("source-read", project.link_within_the_site)
     app.connect("autodoc-skip-member", api.skip_foreign)
     app.connect("autodoc-process-docstring", api.escape_prose, priority=100)  # before numpydoc
+    app.connect("build-finished", name_buttons)
     math_ml.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -47,6 +47,11 @@ def test_images_have_alternative_texts(site):
     assert [page.path.name for page in site.values() if any(not i.get("alt") for i in page.images)] == []
 
 
+def test_buttons_have_names_for_screen_readers(site):
+    nameless = [path.name for path in site if "<summary><span" in path.read_text(encoding="utf-8")]
+    assert nameless == []
+
+
 MODULES = [
     "cygd",
     "cygd.core",
