@@ -15,7 +15,7 @@ from cygd.report.classification import (
     roc_curve,
 )
 from cygd.report.network_parts import idle_units, layer_outputs
-from cygd.report.page import Details, Facts, Figure, Preformatted, Section, render_page
+from cygd.report.page import Details, Facts, Figure, Preformatted, Section, isolated, render_page
 
 pytest.importorskip("matplotlib")
 
@@ -174,3 +174,15 @@ def test_activation_of_a_formula_has_outputs():
     net = Network(1, [(1, Activation("mine", formula="h / sqrt(1 + h**2)"))], seed=0)
     net.weights[0][...], net.biases[0][...] = 1, 0
     assert layer_outputs(net, np.ones((1, 1)))[0].y[0, 0] == pytest.approx(0.5**0.5)
+
+
+def test_words_from_right_to_left_are_isolated():
+    name = "\u0639\u0645\u0631 \u0623\u062d\u0645\u062f"
+    assert isolated(f"{name}: 0.5, {name}") == f"\u2068{name}\u2069: 0.5, \u2068{name}\u2069"
+    assert isolated("a\u05d0b") == "a\u2068\u05d0\u2069b"
+    assert isolated("\u6e29\u5ea6 0.5 na\u00efve") == "\u6e29\u5ea6 0.5 na\u00efve"
+    # a user's own controls are shown, not obeyed
+    assert isolated("\u2069\u05d0\u202e") == "\\u2069\u2068\u05d0\u2069\\u202e"
+    page = render_page("t", "s", [Section(name, [f"{name}: 1"])])
+    assert f"<p>\u2068{name}\u2069: 1</p>" in page
+    assert f"<h2>\u2068{name}\u2069</h2>" in page
