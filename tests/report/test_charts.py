@@ -16,6 +16,7 @@ from cygd.report.classification import (
 )
 from cygd.report.network_parts import idle_units, layer_outputs
 from cygd.report.page import Details, Facts, Figure, Preformatted, Section, isolated, render_page
+from cygd.report.svg import count_ticks, render_svg
 
 pytest.importorskip("matplotlib")
 
@@ -186,3 +187,16 @@ def test_words_from_right_to_left_are_isolated():
     page = render_page("t", "s", [Section(name, [f"{name}: 1"])])
     assert f"<p>\u2068{name}\u2069: 1</p>" in page
     assert f"<h2>\u2068{name}\u2069</h2>" in page
+
+
+@pytest.mark.parametrize("largest", [1, 2, 3, 1500])
+def test_counts_have_whole_ticks(largest):
+    def draw(axes):
+        axes.plot([-largest, largest], [0, 1])
+        count_ticks(axes.xaxis)
+        axes.set_yticks([])
+
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", render_svg(draw, (4.6, 3.0), "f1", "counts"))
+    assert texts
+    assert all(text.isdecimal() for text in texts)
+    assert len({*texts}) == (len(texts) + 1) / 2  # each on both sides of 0
