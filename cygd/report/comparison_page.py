@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -60,11 +61,12 @@ def folds_page(record: RunRecord, *, live: bool = False) -> str:
         Section("Folds", [_result_table(record.folds, names)]),
         Section("Training", _curves(record.folds, names)),
     ]
+    environment = record.folds[0].environment  # all folds share the machine and the data
     for fold, name in list(zip(record.folds, names, strict=True))[:MAX_WHOLE]:
         sections.append(Section(name, prediction_parts(fold)))
     sections += [
         Section("Configuration", configuration_parts(record)),
-        Section("Environment", [environment_facts(record)]),
+        Section("Environment", [environment_facts(replace(record, environment=environment))]),
     ]
     outcome = f"{record.status}, {format_count(len(names), 'fold')}"
     refresh = REFRESH_SECONDS if live and record.is_going_on else None

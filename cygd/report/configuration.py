@@ -46,8 +46,20 @@ def differing_leaves(record: RunRecord) -> list[tuple[str, Any]]:
         essential = minimal_configuration(content, plugins)
     except CygdError:  # such as a missing plugin: its components have unknown defaults
         essential = content
-    kept = dict(leaves(essential))
-    return [(key, value) for key, value in leaves(record.config) if key in kept]
+    return list(_chosen(record.config, essential))
+
+
+def _chosen(given: Any, essential: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of `given` at the places of `essential`, whose empty sections are leaves, too."""
+    if isinstance(essential, Mapping) and essential:
+        pairs = [(key, child, essential[key]) for key, child in given.items() if key in essential]
+    elif isinstance(essential, list) and any(isinstance(item, Mapping) for item in essential):
+        pairs = [(i, *both) for i, both in enumerate(zip(given, essential, strict=True))]
+    else:
+        yield path, given
+        return
+    for key, child, part in pairs:
+        yield from _chosen(child, part, f"{path}.{key}" if path else str(key))
 
 
 def minimal_configuration(content: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:

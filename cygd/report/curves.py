@@ -11,7 +11,7 @@ from cygd.display.charts import thin
 from cygd.display.html import Table
 from cygd.report.page import Figure
 from cygd.report.run_record import Measured, RunRecord, metric_columns, metric_names
-from cygd.report.svg import COLORS, INK, TRAINING, VALIDATION
+from cygd.report.svg import COLORS, INK, TRAINING, VALIDATION, count_ticks
 
 MAX_POINTS = 1200  # of a line
 MAX_ROWS = 24  # of the table of a chart
@@ -80,6 +80,7 @@ def _figure(name: str, lines: Sequence[Line], kept: int | None) -> Figure:
         if kept is not None and len(lines[0][1].epochs) > 1:
             axes.axvline(kept, color=INK, alpha=0.6, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.set_xlabel("epoch")
+        count_ticks(axes.xaxis)
         axes.set_ylabel(name)
         if log:
             axes.set_yscale("log")

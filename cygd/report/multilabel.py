@@ -11,7 +11,7 @@ from cygd.display.html import Table
 from cygd.report.classification import roc_curve, shorten
 from cygd.report.evaluation import Evaluation
 from cygd.report.page import Figure, Part
-from cygd.report.svg import TRAINING, VALIDATION
+from cygd.report.svg import TRAINING, VALIDATION, count_ticks
 
 Array = NDArray[Any]
 MAX_BARS = 40  # labels in the chart
@@ -58,7 +58,9 @@ def _figure(counts: Array, names: list[str]) -> Figure:
         axes.set_yticks(place, [names[i] for i in shown])
         axes.invert_yaxis()
         axes.set_xlabel("rows; false ones to the left")
-        axes.legend()
+        count_ticks(axes.xaxis)
+        if misses.any() or alarms.any():
+            axes.legend()
 
     total = counts.sum(axis=0)
     alt = (

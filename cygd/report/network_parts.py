@@ -15,7 +15,7 @@ from cygd.errors import CygdError, format_count
 from cygd.network import Network
 from cygd.network.notebook import layer_table, plot_network
 from cygd.report.page import Details, Figure, Markup, Part
-from cygd.report.svg import INK, TRAINING, VALIDATION
+from cygd.report.svg import INK, TRAINING, VALIDATION, count_ticks
 
 Array = NDArray[Any]
 MAX_ROWS = 2000  # of the data, to compute the outputs of the units
@@ -142,6 +142,7 @@ def _histogram(title: str, kinds: Sequence[tuple[str, Array, str]], x_label: str
             axes.stairs(counts, edges, color=color, fill=True, alpha=0.55, label=name)
         axes.set_xlabel(x_label)
         axes.set_ylabel("count")
+        count_ticks(axes.yaxis)
         if len(finite) > 1:
             axes.legend()
 

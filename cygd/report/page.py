@@ -15,6 +15,10 @@ from cygd.display.html import Table, escape
 from cygd.report.svg import render_svg
 
 MAX_LINE = 2000  # characters of a paragraph
+# words of scripts that run from right to left: Hebrew to Arabic, their presentation forms, and later blocks
+_RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+RTL_WORDS = re.compile(f"[{_RTL}]+(?:[ _-]+[{_RTL}]+)*")
+ISOLATE, END_ISOLATE = "\u2068", "\u2069"
 SIZE = (4.6, 3.0)  # inches of a chart, of 72 pixels
 
 
@@ -118,7 +122,7 @@ class _Writer:
     def _part(self, part: Part, level: int) -> str:
         match part:
             case str():
-                return f"<p>{escape(part, MAX_LINE)}</p>"
+                return f"<p>{isolated(part, MAX_LINE)}</p>"
             case Figure():
                 return self._figure(part, level)
             case Table():
@@ -127,35 +131,47 @@ class _Writer:
                 return f'<div class="drawing">{part.html}</div>'
             case Details():
                 inner = self.write(part.parts, level)
-                return f"<details><summary>{escape(part.summary)}</summary>{inner}</details>"
+                return f"<details><summary>{isolated(part.summary)}</summary>{inner}</details>"
             case Notice():
-                return f'<p class="notice">{escape(part.text, MAX_LINE)}</p>'
+                return f'<p class="notice">{isolated(part.text, MAX_LINE)}</p>'
             case Preformatted():
                 text = "\n".join(escape(line, MAX_LINE) for line in part.text.splitlines())
                 return scrollable(f"<pre>{text}</pre>", "text")
             case Facts():
                 pairs = "".join(
-                    f"<div><dt>{escape(name)}</dt><dd>{escape(value, 500)}</dd></div>"
+                    f"<div><dt>{isolated(name)}</dt><dd>{isolated(value, 500)}</dd></div>"
                     for name, value in part.pairs
                 )
                 return f'<dl class="{"headline" if part.large else "facts"}">{pairs}</dl>'
 
     def _figure(self, figure: Figure, level: int) -> str:
         self.figures += 1
-        svg = render_svg(figure.draw, figure.size, f"f{self.figures}", escape(figure.alt, MAX_LINE))
+        svg = render_svg(figure.draw, figure.size, f"f{self.figures}", isolated(figure.alt, MAX_LINE))
         is_wide = figure.size[0] > SIZE[0]
         chart = f'<div class="chart" style="max-width: {figure.size[0] * 96:.0f}px">{svg}</div>'
         if is_wide:
             chart = scrollable(chart, figure.title)
-        caption = f"<figcaption>{escape(figure.caption, MAX_LINE)}</figcaption>" if figure.caption else ""
+        caption = f"<figcaption>{isolated(figure.caption, MAX_LINE)}</figcaption>" if figure.caption else ""
         table = ""
         if figure.table is not None:
             numbers = scrollable(figure.table.to_html(), f"numbers of {figure.title}")
-            title = f'<span class="hidden"> of {escape(figure.title)}</span>'
+            title = f'<span class="hidden"> of {isolated(figure.title)}</span>'
             table = f"<details><summary>numbers{title}</summary>{numbers}</details>"
-        heading = f"<h{level}>{escape(figure.title)}</h{level}>"
+        heading = f"<h{level}>{isolated(figure.title)}</h{level}>"
         kind = ' class="wide"' if is_wide else ""
         return f"<figure{kind}>{heading}{chart}{caption}{table}</figure>"
+
+
+def isolated(text: str, *limit: int) -> str:
+    r"""Return a text for HTML in which words from right to left do not move what stands beside them.
+
+    A colon and a number after an Arabic name would be shown before it. The characters that isolate it work in
+    attributes and drawings too, where there is no element for it.
+
+    >>> isolated("\u0639\u0645\u0631: 0.5") == "\u2068\u0639\u0645\u0631\u2069: 0.5", isolated("a < b")
+    (True, 'a &lt; b')
+    """
+    return RTL_WORDS.sub(f"{ISOLATE}\\g<0>{END_ISOLATE}", escape(text, *limit))
 
 
 def scrollable(html: str, label: str) -> str:
@@ -190,19 +206,19 @@ def render_page(
         if not section.parts:
             continue
         anchor = _anchor(section.title, anchors)
-        links.append(f'<li><a href="#{anchor}">{escape(section.title)}</a></li>')
+        links.append(f'<li><a href="#{anchor}">{isolated(section.title)}</a></li>')
         body = writer.write(section.parts, 3)
-        bodies.append(f'<section id="{anchor}"><h2>{escape(section.title)}</h2>\n{body}</section>')
+        bodies.append(f'<section id="{anchor}"><h2>{isolated(section.title)}</h2>\n{body}</section>')
     refresh = f'<meta http-equiv="refresh" content="{refresh_seconds}">' if refresh_seconds else ""
     contents = f'<nav aria-label="contents"><ul>{"".join(links)}</ul></nav>' if len(links) > 1 else ""
-    tail = f": {escape(outcome)}" if outcome else ""
+    tail = f": {isolated(outcome)}" if outcome else ""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark">{refresh}'
         f'<link rel="icon" href="data:,"><title>{escape(title)}{tail}</title><style>{STYLE}</style>'
     )
     heading = f"<h1><bdi>{escape(title)}</bdi>{tail}</h1>"
-    header = f"<header>{heading}<p>{escape(subtitle, MAX_LINE)}</p>{contents}</header>"
+    header = f"<header>{heading}<p>{isolated(subtitle, MAX_LINE)}</p>{contents}</header>"
     main = "\n".join(bodies)
     body = f"<body>{header}\n<main>{main}</main></body>"
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n{body}</html>\n'

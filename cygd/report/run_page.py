@@ -13,7 +13,7 @@ from cygd.report.data_parts import data_parts, worst_rows
 from cygd.report.evaluation import Evaluation, evaluate
 from cygd.report.multilabel import multilabel_parts
 from cygd.report.network_parts import activation_figures, network_parts
-from cygd.report.page import Details, Facts, Part, Section, render_page
+from cygd.report.page import Details, Facts, Notice, Part, Section, render_page
 from cygd.report.regions import region_figures
 from cygd.report.regression import regression_parts
 from cygd.report.run_record import RunRecord
@@ -120,6 +120,8 @@ def _headlines(record: RunRecord) -> list[Part]:
         pairs.append(("training time", f"{record.seconds:.3g} s"))
     numbers = [(name.replace("_", " "), f"{record.metrics[name]:.5g}") for name in names]
     parts: list[Part] = [Facts([*pairs, *numbers[:MAX_HEADLINES]], large=True)]
+    if record.error:
+        parts.append(Notice(record.error))
     if len(numbers) > MAX_HEADLINES:
         parts.append(Details("more metrics", [Facts(numbers[MAX_HEADLINES:])]))
     return [*parts, STATUS.get(record.status, "")] if record.status in STATUS else parts

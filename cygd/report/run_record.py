@@ -56,6 +56,8 @@ class RunRecord:
         The epoch whose weights were kept by early stopping.
     seconds : float
         The training time; NaN if unknown.
+    error : str
+        Why the run failed.
     environment : dict
     warnings : list of str
         Those of log.txt.
@@ -75,6 +77,7 @@ class RunRecord:
     epochs: int
     best_epoch: int | None
     seconds: float
+    error: str = ""
     deviations: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -99,7 +102,9 @@ def read_run(folder: Path) -> RunRecord:
     problems: list[str] = []
     result: dict[str, Any] = _attempt(problems, lambda: _read_json(folder / "result.json", RESULT), {})
     status = result.get("status") or ("running" if is_locked(folder) else "interrupted")
-    rows: list[dict[str, float]] = _attempt(problems, lambda: _read_metrics(folder / "metrics.csv"), [])
+    rows: list[dict[str, float]] = _attempt(
+        problems, lambda: _read_metrics(folder / "metrics.csv", ended="status" in result), []
+    )
     history = _columns(rows)
     epochs = result.get("epochs")
     return RunRecord(
@@ -113,6 +118,7 @@ def read_run(folder: Path) -> RunRecord:
         epochs=max(0, len(rows) - 1) if epochs is None else epochs,
         best_epoch=result.get("best_epoch"),
         seconds=_number(result.get("seconds")),
+        error=result.get("error", ""),
         deviations=_numbers(result.get("deviations", {})),
         environment=_attempt(problems, lambda: _read_json(folder / "environment.json", OBJECT), {}),
         warnings=_attempt(problems, lambda: _read_warnings(folder / "log.txt"), []),
@@ -139,8 +145,8 @@ def _read_json(file: Path, schema: Any) -> dict[str, Any]:
     return read_json(file, schema) if file.exists() else {}
 
 
-def _read_metrics(file: Path) -> list[dict[str, float]]:
-    return read_rows(file) if file.exists() else []
+def _read_metrics(file: Path, *, ended: bool) -> list[dict[str, float]]:
+    return read_rows(file, unfinished=not ended) if file.exists() else []
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Measured]:

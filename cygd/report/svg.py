@@ -117,6 +117,12 @@ def _of_digits(digits: str) -> Any:
     return FuncFormatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in digits else "")
 
 
+def count_ticks(axis: Any) -> None:
+    """Label an axis of counts or epochs at whole numbers only, without signs."""
+    axis.get_major_locator().set_params(integer=True)
+    axis.set_major_formatter(lambda value, _: f"{abs(round(value))}")
+
+
 def adapt_svg(text: str, prefix: str, label: str) -> str:
     """Return matplotlib's document as an element of a page.
 

@@ -77,16 +77,23 @@ def extent_before(file: IO[bytes], epoch: int) -> Extent:
     return extent
 
 
-def read_rows(path: Path, extent: Extent | None = None) -> list[dict[str, float]]:
+def read_rows(
+    path: Path, extent: Extent | None = None, *, unfinished: bool = False
+) -> list[dict[str, float]]:
     """Return the values of each row, beginning with epoch 0; empty cells are left out.
 
-    With an extent, only that beginning of the file is read, and its bytes are checked.
+    With an extent, only that beginning of the file is read, and its bytes are checked. The last line of an
+    unfinished file may end anywhere, even within a number: without its line break it is left out.
     """
     if not path.exists():
         raise CheckpointError(f"cannot read {path}: No such file or directory")
     data = read_bytes(path)
     if extent is not None:
         data = data[: extent.size]
+    if unfinished:
+        data = data[: data.rfind(b"\n") + 1]
+        if not data:
+            return []
     if extent is not None and Extent().extend(data) != extent:
         raise CheckpointError(f"{path} does not begin with the rows that the run wrote")
     try:

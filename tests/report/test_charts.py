@@ -15,7 +15,8 @@ from cygd.report.classification import (
     roc_curve,
 )
 from cygd.report.network_parts import idle_units, layer_outputs
-from cygd.report.page import Details, Facts, Figure, Preformatted, Section, render_page
+from cygd.report.page import Details, Facts, Figure, Preformatted, Section, isolated, render_page
+from cygd.report.svg import count_ticks, render_svg
 
 pytest.importorskip("matplotlib")
 
@@ -174,3 +175,28 @@ def test_activation_of_a_formula_has_outputs():
     net = Network(1, [(1, Activation("mine", formula="h / sqrt(1 + h**2)"))], seed=0)
     net.weights[0][...], net.biases[0][...] = 1, 0
     assert layer_outputs(net, np.ones((1, 1)))[0].y[0, 0] == pytest.approx(0.5**0.5)
+
+
+def test_words_from_right_to_left_are_isolated():
+    name = "\u0639\u0645\u0631 \u0623\u062d\u0645\u062f"
+    assert isolated(f"{name}: 0.5, {name}") == f"\u2068{name}\u2069: 0.5, \u2068{name}\u2069"
+    assert isolated("a\u05d0b") == "a\u2068\u05d0\u2069b"
+    assert isolated("\u6e29\u5ea6 0.5 na\u00efve") == "\u6e29\u5ea6 0.5 na\u00efve"
+    # a user's own controls are shown, not obeyed
+    assert isolated("\u2069\u05d0\u202e") == "\\u2069\u2068\u05d0\u2069\\u202e"
+    page = render_page("t", "s", [Section(name, [f"{name}: 1"])])
+    assert f"<p>\u2068{name}\u2069: 1</p>" in page
+    assert f"<h2>\u2068{name}\u2069</h2>" in page
+
+
+@pytest.mark.parametrize("largest", [1, 2, 3, 1500])
+def test_counts_have_whole_ticks(largest):
+    def draw(axes):
+        axes.plot([-largest, largest], [0, 1])
+        count_ticks(axes.xaxis)
+        axes.set_yticks([])
+
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", render_svg(draw, (4.6, 3.0), "f1", "counts"))
+    assert texts
+    assert all(text.isdecimal() for text in texts)
+    assert len({*texts}) == (len(texts) + 1) / 2  # each on both sides of 0

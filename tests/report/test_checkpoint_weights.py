@@ -82,3 +82,29 @@ def test_damaged_checkpoints_cost_their_sections_only(killed):
     page = run_page(read_run(killed))
     assert "every checkpoint is damaged" in page
     assert "<h2>Training</h2>" in page
+
+
+@pytest.mark.parametrize("tail", ["6", "6,0.5", "6,0.123"])
+def test_row_that_is_being_written_is_left_out(tail, killed):
+    file = killed / "metrics.csv"
+    whole = file.read_bytes()
+    before = read_run(killed)
+    file.write_bytes(whole + tail.encode())
+    record = read_run(killed)
+    assert record.problems == before.problems == []
+    assert record.last_epoch == before.last_epoch >= 4
+    # a number that is cut short is another number
+    file.write_bytes(whole[: whole.rindex(b"\n") - 2])
+    assert read_run(killed).last_epoch == before.last_epoch - 1
+    file.write_bytes(b"epoch,lo")
+    assert read_run(killed).last_epoch == -1
+
+
+def test_error_of_a_failed_run_is_on_its_page(tmp_path):
+    cygd.run(MOONS, out=tmp_path / "r", quiet=True)
+    file = tmp_path / "r" / "result.json"
+    content = json.loads(file.read_text()) | {"status": "failed", "error": "loss <b> is gone"}
+    file.write_text(json.dumps(content))
+    page = run_page(read_run(tmp_path / "r"))
+    assert '<p class="notice">loss &lt;b&gt; is gone</p>' in page
+    assert "<h2>Result</h2>" in page

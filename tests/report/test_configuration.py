@@ -52,6 +52,12 @@ def test_what_all_layers_share_is_named_once(tmp_path):
     assert not [key for key in found if key.startswith("model.layers") and key.endswith("activation")]
 
 
+def test_section_that_counts_by_its_name_is_shown(tmp_path):
+    experiment = SMALL | {"stop": {"monitor": "loss", "patience": 20}, "train": {"epochs": 1}}
+    found = differing(experiment, tmp_path / "r")
+    assert found["stop"]["patience"] == 20
+
+
 def test_inline_rows_are_shown_whole(tmp_path):
     rows = [[float(i)] for i in range(30)]
     experiment = SMALL | {"data": {"source": "inline", "x": rows, "y": rows}, "train": {"epochs": 1}}

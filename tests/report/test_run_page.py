@@ -215,6 +215,7 @@ def test_folds_have_means_and_a_section_each(here):
     page = page_of("r")
     assert {"Folds", "fold-1", "fold-2", "fold-3"} <= set(sections(page))
     assert "+-" in page
+    assert "<dt>versions</dt>" in page
 
 
 def test_folds_that_are_going_on_refresh_themselves(here):
