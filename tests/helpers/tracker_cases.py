@@ -64,12 +64,12 @@ def start(folder, *arguments, code="-m cygd run", **more):
 def run_to_end(folder, *arguments, **more):
     """Execute a run in a process of its own, and return what it printed."""
     process = start(folder, *arguments, **more)
-    printed = process.communicate(timeout=120)[0]
+    printed = process.communicate(timeout=300)[0]
     assert process.returncode == 0, printed
     return printed
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=150):
     """Wait until a condition holds, and return its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
