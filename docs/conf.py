@@ -20,7 +20,7 @@ extensions = [
     "sphinx_copybutton",
     "cygd_site",
 ]
-exclude_patterns = ["_ext", "_static", "**/README.md"]
+exclude_patterns = ["_ext", "_static"]
 nitpicky = True
 default_role = "code"
 smartquotes = False  # quotes in messages and mappings are to be copied

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cygd_site import api, commands, components, gallery, keys, math_ml, project
-from cygd_site.pages import Pages, drop_empty_globs
+from cygd_site.pages import Pages, drop_empty_globs, list_chapters
 
 GENERATED = ("reference", "gallery", "project")
 ROOT = Path(__file__).parents[3]  # the checkout
@@ -55,6 +55,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Connect the extension to Sphinx."""
     app.connect("builder-inited", write_pages)
     app.connect("source-read", drop_empty_globs)
+    app.connect("source-read", list_chapters)
     app.connect("source-read", project.link_within_the_site)
     app.connect("autodoc-skip-member", api.skip_foreign)
     app.connect("autodoc-process-docstring", api.escape_prose, priority=100)  # before numpydoc

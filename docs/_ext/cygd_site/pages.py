@@ -51,6 +51,13 @@ def drop_empty_globs(app: Any, docname: str, source: list[str]) -> None:
         source[0] = re.sub(r"^(((?:\.\./)?(?:\w+/)?)([\w-]*\*))\n", replace, source[0], flags=re.MULTILINE)
 
 
+def list_chapters(app: Any, docname: str, source: list[str]) -> None:
+    """Add the chapters to the navigation of the tutorial, whose README lists them for other readers."""
+    if docname == "tutorial/README":
+        chapters = sorted(path.stem for path in (Path(app.srcdir) / "tutorial").glob("[0-9]*.md"))
+        source[0] += "\n" + toctree(chapters, hidden=True)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table; a bar in a cell is escaped."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]

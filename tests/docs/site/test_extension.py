@@ -61,6 +61,17 @@ def test_empty_patterns_of_a_toctree_are_dropped(tmp_path):
     assert source == ["```{toctree}\n:glob:\n\nresume\n../report*\n```\n"]
 
 
+def test_chapters_of_the_tutorial_are_in_its_navigation(tmp_path):
+    from cygd_site.pages import list_chapters
+
+    (tmp_path / "tutorial").mkdir()
+    for name in ("02-b.md", "01-a.md", "README.md"):
+        (tmp_path / "tutorial" / name).write_text("# Title\n")
+    source = ["# Tutorial\n"]
+    list_chapters(SimpleNamespace(srcdir=str(tmp_path)), "tutorial/README", source)
+    assert source[0].endswith("\n01-a\n02-b\n```\n")
+
+
 def test_prose_of_docstrings_is_escaped_and_code_is_not():
     from cygd_site.api import escape_prose
 
