@@ -90,8 +90,17 @@ def _figure(name: str, lines: Sequence[Line], kept: int | None) -> Figure:
 
     scale = ", on a logarithmic scale" if log else ""
     mark = f" The dashed line marks epoch {kept}, whose weights were kept." if kept is not None else ""
-    caption = mark.strip()
+    caption = f"{mark}{_undrawn(lines)}".strip()
     return Figure(name, f"{_describe(name, lines)}{scale}.{mark}", draw, _table(name, lines), caption=caption)
+
+
+def _undrawn(lines: Sequence[Line]) -> str:
+    """Return how many values have no place in the chart."""
+    values = np.concatenate([column.values for _, column, _ in lines])
+    count = int((~(np.abs(values) < LARGEST)).sum())
+    if not count:
+        return ""
+    return f" {count} of {len(values)} values are not drawn: they are not finite, or beyond {LARGEST:g}."
 
 
 def _is_log(lines: Sequence[Line]) -> bool:
