@@ -104,7 +104,7 @@ def _result_table(records: Sequence[RunRecord], names: Sequence[str]) -> Table:
         ]
         for name, record in zip(names, records, strict=True)
     ]
-    if len(records) > 2:
+    if len(records) > 2 and len({record.name for record in records}) == 1:
         averages = []
         for metric in metrics:
             values = [record.metrics[metric] for record in records if metric in record.metrics]

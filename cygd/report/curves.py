@@ -45,17 +45,23 @@ def history_figures(record: RunRecord) -> list[Figure]:
 
 
 def overlay_figures(records: Sequence[RunRecord], names: Sequence[str]) -> list[Figure]:
-    """Return a chart for each metric with a line for each run: validation rows where there are any."""
+    """Return a chart for each metric with a line for each run.
+
+    The lines are those of validation rows; if a run has none, there is a chart of the training rows besides.
+    """
     figures = []
     for metric in metric_names(records):
-        prefix = "validation_" if any(f"validation_{metric}" in r.history for r in records) else ""
-        lines = [
-            (name, record.history[f"{prefix}{metric}"], COLORS[index % MAX_RUNS])
-            for index, (name, record) in enumerate(zip(records_names(names), records, strict=True))
-            if f"{prefix}{metric}" in record.history
-        ]
-        if lines:
-            figures.append(_figure(f"{prefix}{metric}", lines[:MAX_RUNS], None))
+        charts = [f"validation_{metric}"]
+        if any(charts[0] not in r.history for r in records if metric in r.history):
+            charts.insert(0, metric)
+        for chart in charts:
+            lines = [
+                (name, record.history[chart], COLORS[index % MAX_RUNS])
+                for index, (name, record) in enumerate(zip(records_names(names), records, strict=True))
+                if chart in record.history
+            ]
+            if lines:
+                figures.append(_figure(chart, lines[:MAX_RUNS], None, named=True))
     return figures
 
 
@@ -67,7 +73,8 @@ def records_names(names: Sequence[str]) -> list[str]:
 Line = tuple[str, Measured, str]  # label, values and color
 
 
-def _figure(name: str, lines: Sequence[Line], kept: int | None) -> Figure:
+def _figure(name: str, lines: Sequence[Line], kept: int | None, *, named: bool = False) -> Figure:
+    """Return the chart of a metric; with `named`, the legend names a single line too."""
     log = name.removeprefix("validation_") not in BOUNDED and _is_log(lines)
 
     def draw(axes: Any) -> None:
@@ -85,13 +92,22 @@ def _figure(name: str, lines: Sequence[Line], kept: int | None) -> Figure:
         if log:
             axes.set_yscale("log")
         axes.grid(axis="y", alpha=0.15, color=INK)
-        if len(lines) > 1:
+        if named or len(lines) > 1:
             axes.legend()
 
     scale = ", on a logarithmic scale" if log else ""
     mark = f" The dashed line marks epoch {kept}, whose weights were kept." if kept is not None else ""
-    caption = mark.strip()
+    caption = f"{mark}{_undrawn(lines)}".strip()
     return Figure(name, f"{_describe(name, lines)}{scale}.{mark}", draw, _table(name, lines), caption=caption)
+
+
+def _undrawn(lines: Sequence[Line]) -> str:
+    """Return how many values have no place in the chart."""
+    values = np.concatenate([column.values for _, column, _ in lines])
+    count = int((~(np.abs(values) < LARGEST)).sum())
+    if not count:
+        return ""
+    return f" {count} of {len(values)} values are not drawn: they are not finite, or beyond {LARGEST:g}."
 
 
 def _is_log(lines: Sequence[Line]) -> bool:

@@ -45,12 +45,17 @@ def _error_table(targets: list[str], y: Array, y_hat: Array) -> Table:
     for k, name in enumerate(targets):
         error = y[:, k] - y_hat[:, k]
         deviation = float(((y[:, k] - y[:, k].mean()) ** 2).sum())
-        r2 = f"{1 - float((error**2).sum()) / deviation:.4f}" if deviation > 0 else "-"
+        r2 = _format_r2(1 - float((error**2).sum()) / deviation) if deviation > 0 else "-"
         values = [np.sqrt((error**2).mean()), np.abs(error).mean(), np.median(error), np.abs(error).max()]
         rows.append([name, *(f"{value:.5g}" for value in values), r2])
     return Table(
         ["target", "rmse", "mae", "median error", "largest error", "r2"], rows, "errors, true - predicted"
     )
+
+
+def _format_r2(value: float) -> str:
+    """Return r2 to four decimals, which a network that diverged has hundreds of digits before."""
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.4g}"
 
 
 def _shown(count: int) -> Array:

@@ -120,7 +120,7 @@ def _of_digits(digits: str) -> Any:
 def count_ticks(axis: Any) -> None:
     """Label an axis of counts or epochs at whole numbers only, without signs."""
     axis.get_major_locator().set_params(integer=True)
-    axis.set_major_formatter(lambda value, _: f"{abs(round(value))}")
+    axis.set_major_formatter(lambda value, _: f"{abs(round(value))}" if abs(value % 1) < 1e-6 else "")
 
 
 def adapt_svg(text: str, prefix: str, label: str) -> str:

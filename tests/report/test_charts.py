@@ -200,3 +200,13 @@ def test_counts_have_whole_ticks(largest):
     assert texts
     assert all(text.isdecimal() for text in texts)
     assert len({*texts}) == (len(texts) + 1) / 2  # each on both sides of 0
+
+
+def test_single_epoch_is_one_tick():
+    def draw(axes):
+        axes.plot([0], [1], marker="o")
+        count_ticks(axes.xaxis)
+        axes.set_yticks([])
+
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", render_svg(draw, (4.6, 3.0), "f1", "one"))
+    assert [text for text in texts if text.strip()] == ["0"]

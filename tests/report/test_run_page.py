@@ -206,7 +206,25 @@ def test_several_runs_are_compared(here):
     page = (here / "page.html").read_text()
     assert sections(page) == ["Results", "Training", "Differences"]
     assert "optimizer.learning_rate" in page
+    assert "<tr><td>mean</td>" in page
     report("r0.01", "r0.01", "-o", "page.html", code=2)
+
+
+def test_runs_without_validation_rows_are_compared_on_training_rows(here):
+    cygd.run(BLOBS, out="blobs")
+    cygd.run(LINE, out="line")
+    data = changed(LINE)["data"] | {"split": {"validation": 0.34}}
+    cygd.run(changed(LINE, data=data), out="held")
+    report("blobs", "line", "-o", "page.html")
+    page = (here / "page.html").read_text()
+    assert re.findall("<h3>(.*?)</h3>", page) == ["loss", "validation_loss", "validation_accuracy"]
+    loss, validation, _ = re.findall("<svg.*?</svg>", page, re.DOTALL)
+    assert re.findall(r">(blobs|line)</text>", loss) == ["blobs", "line"]
+    assert re.findall(r">(blobs|line)</text>", validation) == ["blobs"]
+    report("blobs", "line", "held", "-o", "page.html")
+    assert "<tr><td>mean</td>" not in (here / "page.html").read_text()  # of different experiments
+    report("blobs", "held", "-o", "page.html")
+    assert "loss" not in re.findall("<h3>(.*?)</h3>", (here / "page.html").read_text())
 
 
 def test_folds_have_means_and_a_section_each(here):
