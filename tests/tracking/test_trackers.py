@@ -293,7 +293,7 @@ def test_thread_works_for_a_small_share_of_the_time(run):
     for first in range(0, 1000, 50):
         logger.cygd_epochs_end(run, rows_of(first, 50))
     time.sleep(1.5)
-    assert len(logger.got) <= 75  # a piece of 25 rows each second
+    assert len(logger.got) <= 300  # a piece of 100 rows each second
     logger.cygd_run_end(run, ended())
     assert len(logger.got) == 1000
 

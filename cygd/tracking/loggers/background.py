@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cygd")
 
 SHARE = 0.02  # of the time of a core, for all trackers of the process together
-PIECE, LAST_PIECE = 25, 1000  # rows that the tool receives in one call during the training, and after it
+PIECE, LAST_PIECE = 100, 1000  # rows that the tool receives in one call during the training, and after it
 PAUSE = 0.25  # seconds between calls
 FIRST_RETRY, LAST_RETRY = 0.25, 30.0  # seconds between attempts
 LAST_ATTEMPTS = 5  # in a row, after the training
