@@ -174,10 +174,7 @@ def test_killed_run_has_every_step_once(here):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     process = start(here, "--resume", "out")
-    killed_at = record(here / "out", "tensorboard")["last"]
-    wait_for(lambda: record(here / "out", "tensorboard")["last"] > killed_at + 50)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     steps = [step for step, _ in scalars(accumulate(here / "out" / "tensorboard"), "loss")]
     assert len(steps) == len(set(steps))
     assert max(steps) == max(expected_rows(here / "out"))
