@@ -30,7 +30,8 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
 # commands that install, build or test cygd; `.ci/run` runs them
 ELSEWHERE = re.compile(
     r"(python -m venv|\.venv\S*/bin|pip|pytest|ruff|mypy|cython-lint|\.ci/run|tools/sanitize"
-    r"|python setup\.py|python -m benchmarks|python -m tools\.fuzz|sphinx-build|python tools/report_pages\.py)\b"
+    r"|python setup\.py|python -m benchmarks|python -m tools\.fuzz|sphinx-build"
+    r"|python tools/report_pages\.py)\b"
 )
 
 
