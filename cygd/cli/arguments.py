@@ -162,3 +162,16 @@ def load_plugins(requests: Sequence[str]) -> Plugins:
 
     with redirect_stdout():
         return Plugins.load(option_requests(requests))
+
+
+def add_weight_option(parser: argparse.ArgumentParser, purpose: str = "") -> None:
+    """Add --weight, which is given once or twice; `purpose` begins its help."""
+    parser.add_argument(
+        "-w",
+        "--weight",
+        action="append",
+        default=[],
+        metavar="W",
+        help=f"{purpose}w0[1,2] is the weight from input 1 to unit 2 of layer 0, b0[2] is the unit's bias; "
+        "give one or two",
+    )

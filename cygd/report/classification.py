@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.display.html import Table
-from cygd.errors import abbreviate, escape_controls
 from cygd.report.evaluation import Evaluation
 from cygd.report.page import Figure, Part
-from cygd.report.svg import INK, TRAINING
+from cygd.report.svg import INK, TRAINING, shorten
 
 Array = NDArray[Any]
 MAX_NAMED = 16  # classes with names and counts in the chart
@@ -129,11 +128,6 @@ def classification_parts(evaluation: Evaluation) -> list[Part]:
     if len(labels) > MAX_NAMED:
         parts.append(_confused_table(counts, labels))
     return parts
-
-
-def shorten(label: str, length: int = 24) -> str:
-    """Return a label that fits into a chart."""
-    return abbreviate(escape_controls(label, one_line=True), length)
 
 
 def _confusion_figure(counts: Array, labels: Sequence[str]) -> Figure:

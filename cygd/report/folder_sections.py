@@ -11,7 +11,8 @@ from cygd.display.html import Table
 from cygd.errors import CygdError, format_count
 from cygd.report.folder_results import MIN_RUNS, Entry, FolderResults, main_metrics
 from cygd.report.page import Facts, Figure, Notice, Part, Section
-from cygd.report.sweep_figures import BEST, RUN, shorten
+from cygd.report.svg import shorten
+from cygd.report.sweep_figures import BEST, RUN
 from cygd.report.sweep_results import read_sweep
 from cygd.report.sweep_tables import format_number, format_seconds
 

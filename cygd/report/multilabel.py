@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.display.html import Table
-from cygd.report.classification import roc_curve, shorten
+from cygd.report.classification import roc_curve
 from cygd.report.evaluation import Evaluation
 from cygd.report.page import Figure, Part
-from cygd.report.svg import TRAINING, VALIDATION, count_ticks
+from cygd.report.svg import TRAINING, VALIDATION, count_ticks, shorten
 
 Array = NDArray[Any]
 MAX_BARS = 40  # labels in the chart

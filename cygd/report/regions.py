@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.display.html import Table
-from cygd.report.classification import shorten
 from cygd.report.evaluation import Evaluation
 from cygd.report.page import Figure, Part
-from cygd.report.svg import COLORS, INK, TEST, TRAINING, VALIDATION, dots
+from cygd.report.svg import COLORS, INK, TEST, TRAINING, VALIDATION, dots, shorten
 
 Array = NDArray[Any]
 GRID = 161  # points along each input

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygd.display.html import Table
-from cygd.report.classification import shorten
 from cygd.report.evaluation import Evaluation
 from cygd.report.page import Figure, Part
-from cygd.report.svg import INK, TRAINING, dots
+from cygd.report.svg import INK, TRAINING, dots, shorten
 
 Array = NDArray[Any]
 MAX_POINTS = 1500

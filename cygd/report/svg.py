@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from cygd.errors import CygdError
+from cygd.errors import CygdError, abbreviate, escape_controls
 
 INK = "#000000"  # the color of the page's text, in place of matplotlib's black
 PAPER = "#fefefe"  # the color of the page, for what stands behind a text
 TRAINING, VALIDATION, TEST = "#2f7ed8", "#e07b00", "#2a9d5c"  # readable on white and on black
 COLORS = (TRAINING, VALIDATION, TEST, "#b5508f", "#8a7a00", "#5b6ee1", "#c0504d", "#4bacc6")
 FONT_SIZE = 9
+MAX_LABEL = 22  # characters of a name in a chart
 SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cygd",
@@ -52,6 +53,11 @@ def dots(count: int) -> dict[str, float]:
     """
     area, alpha = (36, 0.9) if count <= 30 else (14, 0.6) if count <= 300 else (6, 0.55)
     return {"s": area, "alpha": alpha, "linewidth": 0}
+
+
+def shorten(name: str, length: int = MAX_LABEL) -> str:
+    """Return a name that fits into a chart."""
+    return abbreviate(escape_controls(name, one_line=True), length)
 
 
 def require_matplotlib() -> None:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from cygd.errors import abbreviate, escape_controls
-from cygd.report.svg import COLORS, INK, PAPER, TRAINING, VALIDATION
+from cygd.report.svg import COLORS, INK, PAPER, TRAINING, VALIDATION, shorten
 from cygd.report.sweep_results import Parameter, SweepResults
 from cygd.sweep.summary import Group
 
 MAX_GROUPS = 30  # in a figure
-MAX_CATEGORY = 22  # characters
 MAX_NAME = 56
 MAX_AXES = 9
 FAILED_PLACE = -0.14  # of a run without a result, below an axis from 0 to 1
@@ -337,11 +335,6 @@ def draw_history(axes: Any, results: SweepResults) -> None:
     scale.apply(axes.yaxis)
     axes.set_xlabel("run")
     axes.set_ylabel(shorten(results.ranking.objective))
-
-
-def shorten(name: str, length: int = MAX_CATEGORY) -> str:
-    """Return a name that fits into a figure."""
-    return abbreviate(escape_controls(name, one_line=True), length)
 
 
 def _break(name: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from cygd import Network
 from cygd.core import _f32, _f64, dispatch, net_input, sse, weight_step
+from tests.helpers.strides import every_arrangement
 
 MODULES = {"float64": _f64, "float32": _f32}
 EPS = {"float64": 2.0**-53, "float32": 2.0**-24}
@@ -57,17 +58,7 @@ def test_products_are_added_to_what_is_there(n, dtype, level):
 
 
 @NEAR
-@pytest.mark.parametrize(
-    "arrange",
-    [
-        np.asfortranarray,
-        lambda a: np.repeat(a, 2, axis=0)[::2],
-        lambda a: np.repeat(a, 3, axis=1)[:, ::3],
-        lambda a: np.ascontiguousarray(a[::-1])[::-1],
-        lambda a: np.ascontiguousarray(a[:, ::-1])[:, ::-1],
-    ],
-    ids=["transposed", "rows apart", "columns apart", "rows backwards", "columns backwards"],
-)
+@every_arrangement
 def test_the_left_matrix_may_have_any_strides(arrange, dtype, level):
     a, b = draw((13, 17), dtype), draw((17, 19), dtype)
     expected, found = np.empty((2, 13, 19), dtype)

@@ -7,7 +7,13 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cygd.cli.arguments import missing_experiment, positive_int, reject_several, split_overrides
+from cygd.cli.arguments import (
+    add_weight_option,
+    missing_experiment,
+    positive_int,
+    reject_several,
+    split_overrides,
+)
 from cygd.cli.output import DONE, UsageError, data_output, echo, print_paths, redirect_stdout
 from cygd.cli.run_lookup import announce_plugins, find_run
 from cygd.errors import CygdError, format_count
@@ -26,15 +32,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|RUN, KEY=VALUE",
         help="an experiment, or a run folder or its name; and overrides",
     )
-    parser.add_argument(
-        "-w",
-        "--weight",
-        action="append",
-        default=[],
-        metavar="W",
-        help="w0[1,2] is the weight from input 1 to unit 2 of layer 0, b0[2] is the unit's bias; "
-        "give one or two",
-    )
+    add_weight_option(parser)
     parser.add_argument(
         "--steps",
         type=positive_int,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cygd.cli.arguments import add_weight_option
 from cygd.cli.new_files import write_output
 from cygd.cli.output import DONE, UsageError, print_paths, redirect_stdout
 from cygd.cli.run_lookup import announce_plugins, find_folders, find_run, is_run, is_sweep
@@ -32,14 +33,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--live", action="store_true", help="write the page again every few seconds until the run ends"
     )
-    parser.add_argument(
-        "-w",
-        "--weight",
-        action="append",
-        default=[],
-        metavar="W",
-        help="draw the error over this weight, such as w0[1,2] or b0[2]; give one or two",
-    )
+    add_weight_option(parser, "draw the error over one or two weights: ")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -100,9 +94,10 @@ def _default_name(folders: Sequence[Path]) -> str:
     if others:
         return "runs"
     if is_run(first):
-        from cygd.report.run_record import read_run
+        from cygd import config
 
-        return "".join(c if c.isalnum() or c in "-_." else "_" for c in read_run(first).name).lstrip(".")
+        name = str(config.read(first / "config.yaml", []).root.plain().get("name", first.name))
+        return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".")
     return first.resolve().name or "runs"
 
 
